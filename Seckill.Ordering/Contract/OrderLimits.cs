@@ -1,0 +1,44 @@
+namespace Seckill.Ordering.Contract;
+
+/// <summary>What one order may ask for, the same at the gate and in the worker.</summary>
+public static class OrderLimits
+{
+    /// <summary>Units in one order.</summary>
+    public const int QuantityMax = 1_000;
+
+    /// <summary>Characters in a client_order_no; a UUID has 36.</summary>
+    public const int ClientOrderNoLengthMax = 64;
+
+    /// <summary>Says what is wrong with an order's members, or null.</summary>
+    public static string? FaultOf(long userId, long skuId, int quantity, string? clientOrderNo) =>
+        userId <= 0 ? "user_id must be positive"
+        : skuId <= 0 ? "sku_id must be positive"
+        : quantity is < 1 or > QuantityMax ? $"quantity must be 1 to {QuantityMax}"
+        : !IsClientOrderNo(clientOrderNo)
+            ? $"client_order_no must be 1 to {ClientOrderNoLengthMax} letters, digits or any of . _ : -"
+        : null;
+
+    /// <summary>The characters that reach Redis records and logs unescaped; null means "none given".</summary>
+    private static bool IsClientOrderNo(string? value)
+    {
+        if (value is null)
+        {
+            return true;
+        }
+
+        if (value.Length is 0 or > ClientOrderNoLengthMax)
+        {
+            return false;
+        }
+
+        foreach (var c in value)
+        {
+            if (!char.IsAsciiLetterOrDigit(c) && c is not ('.' or '_' or ':' or '-'))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+}

@@ -1,0 +1,90 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Seckill.Ordering.Contract;
+
+/// <summary>
+/// The body on <see cref="OrderTopology.Queue"/>: UTF-8 JSON, the first four members as every producer sends them.
+/// The others are ours, and absent from another producer's message.
+/// </summary>
+public sealed record OrderMessage
+{
+    /// <summary>The buyer; 1 or more.</summary>
+    [JsonPropertyName("user_id"), JsonRequired]
+    public long UserId { get; init; }
+
+    /// <summary>The SKU; 1 or more.</summary>
+    [JsonPropertyName("sku_id"), JsonRequired]
+    public long SkuId { get; init; }
+
+    /// <summary>Units; 1 to <see cref="OrderLimits.QuantityMax"/>.</summary>
+    [JsonPropertyName("quantity"), JsonRequired]
+    public int Quantity { get; init; }
+
+    /// <summary>The buyer's own number for the click, at most <see cref="OrderLimits.ClientOrderNoLengthMax"/> characters.</summary>
+    [JsonPropertyName("client_order_no"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? ClientOrderNo { get; init; }
+
+    /// <summary>Snowflake id from the gate; null in another producer's message.</summary>
+    [JsonPropertyName("order_id"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public long? OrderId { get; init; }
+
+    /// <summary>Redis time of the reservation, milliseconds since 1970 UTC; null in another producer's message.</summary>
+    [JsonPropertyName("reserved_at_ms"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public long? ReservedAtMs { get; init; }
+
+    /// <summary>Which load of the gate's stock counter the reservation was deducted from; null in another producer's message.</summary>
+    [JsonPropertyName("epoch"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public long? Epoch { get; init; }
+
+    public byte[] ToUtf8Json() => JsonSerializer.SerializeToUtf8Bytes(this, OrderMessageJson.Default.OrderMessage);
+
+    /// <summary>Reads and checks a body.</summary>
+    /// <exception cref="InvalidOrderException">The body can never become an order; the message says why.</exception>
+    public static OrderMessage Parse(ReadOnlySpan<byte> utf8Json)
+    {
+        OrderMessage? message;
+        try
+        {
+            message = JsonSerializer.Deserialize(utf8Json, OrderMessageJson.Default.OrderMessage);
+        }
+        catch (JsonException exception)
+        {
+            throw new InvalidOrderException($"malformed body: {exception.Message}", exception);
+        }
+
+        if (message is null)
+        {
+            throw new InvalidOrderException("malformed body: null");
+        }
+
+        var fault = OrderLimits.FaultOf(message.UserId, message.SkuId, message.Quantity, message.ClientOrderNo);
+        if (fault is null && message.OrderId is <= 0)
+        {
+            fault = "order_id must be positive";
+        }
+
+        return fault is null ? message : throw new InvalidOrderException(fault);
+    }
+}
+
+/// <summary>A message that can never become an order (poison); the message is the reason an operator reads.</summary>
+public sealed class InvalidOrderException : Exception
+{
+    public InvalidOrderException()
+    {
+    }
+
+    public InvalidOrderException(string message) : base(message)
+    {
+    }
+
+    public InvalidOrderException(string message, Exception innerException) : base(message, innerException)
+    {
+    }
+}
+
+/// <summary>Source-generated: no reflection on the hot path; duplicate members are malformed.</summary>
+[JsonSourceGenerationOptions(AllowDuplicateProperties = false)]
+[JsonSerializable(typeof(OrderMessage))]
+public sealed partial class OrderMessageJson : JsonSerializerContext;

@@ -1,0 +1,46 @@
+using RabbitMQ.Client;
+
+namespace Seckill.Ordering.Contract;
+
+/// <summary>Exchanges and queues, declared alike by every program that uses them (declaring again is harmless).</summary>
+public static class OrderTopology
+{
+    public const string Exchange = "order.exchange";
+    public const string Queue = "order.create.queue";
+    public const string RoutingKey = "order.create";
+    public const string DeadLetterExchange = "order.dlx";
+    public const string DeadLetterQueue = "order.create.dead";
+
+    /// <summary>
+    /// Deliveries of one message before the broker itself calls it poison. Quorum queues count a killed consumer's returns too,
+    /// and RabbitMQ 4 stops at 20 by default: an outage must never use that up, so the worker decides what is poison, not the count.
+    /// </summary>
+    public const int DeliveryLimitMax = 1_000_000;
+
+    /// <summary>Declares the route: direct exchange, quorum queue, dead-letter exchange and queue, all durable.</summary>
+    public static async Task DeclareAsync(IChannel channel, CancellationToken cancellationToken)
+    {
+        await channel.ExchangeDeclareAsync(Exchange, ExchangeType.Direct, durable: true, autoDelete: false, cancellationToken: cancellationToken);
+        await channel.ExchangeDeclareAsync(DeadLetterExchange, ExchangeType.Direct, durable: true, autoDelete: false, cancellationToken: cancellationToken);
+
+        await channel.QueueDeclareAsync(
+            DeadLetterQueue, durable: true, exclusive: false, autoDelete: false,
+            new Dictionary<string, object?> { ["x-queue-type"] = "quorum" }, cancellationToken: cancellationToken);
+        await channel.QueueBindAsync(DeadLetterQueue, DeadLetterExchange, RoutingKey, cancellationToken: cancellationToken);
+
+        await channel.QueueDeclareAsync(
+            Queue, durable: true, exclusive: false, autoDelete: false,
+            new Dictionary<string, object?>
+            {
+                ["x-queue-type"] = "quorum",
+                ["x-dead-letter-exchange"] = DeadLetterExchange,
+                ["x-dead-letter-routing-key"] = RoutingKey,
+                // Dead-lettering inside the broker keeps the message until the dead-letter queue has confirmed it.
+                ["x-dead-letter-strategy"] = "at-least-once",
+                ["x-overflow"] = "reject-publish",
+                ["x-delivery-limit"] = DeliveryLimitMax,
+            },
+            cancellationToken: cancellationToken);
+        await channel.QueueBindAsync(Queue, Exchange, RoutingKey, cancellationToken: cancellationToken);
+    }
+}

@@ -1,0 +1,213 @@
+using System.Globalization;
+using StackExchange.Redis;
+
+namespace Seckill.Ordering.Ledger;
+
+/// <summary>
+/// Stock and reservations in Redis. Every change is one Lua script on the keys of one SKU, so it happens whole or not at all and is
+/// cluster-safe. All calls throw <see cref="RedisException"/> (connection, time-out, server) and never block.
+/// </summary>
+public sealed class StockLedger(IConnectionMultiplexer redis)
+{
+    /// <summary>Published by settle.lua: SKU, stock and settled orders, one per line. One subscription serves an instance.</summary>
+    public const string OutcomeChannel = "seckill:outcomes";
+
+    /// <summary>Requests in one call of reserve.lua: keeps one call under about a millisecond, since Redis runs nothing else meanwhile.</summary>
+    public const int ReserveBatchSizeMax = 128;
+
+    /// <summary>How long Redis remembers a sale after its end, days; after that MySQL answers.</summary>
+    private const int RetentionDays = 7;
+
+    private static readonly string ReserveScript = Script("reserve.lua");
+    private static readonly string SettleScript = Script("settle.lua");
+    private static readonly string WarmScript = Script("warm.lua");
+
+    private readonly IDatabase _database = redis.GetDatabase();
+
+    /// <summary>Asks the gate for up to <see cref="ReserveBatchSizeMax"/> requests at once.</summary>
+    public async Task<ReserveReply> ReserveAsync(SkuKeys sku, IReadOnlyList<ReserveRequest> requests, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(requests.Count, ReserveBatchSizeMax);
+        var arguments = new RedisValue[requests.Count * 5];
+        for (var i = 0; i < requests.Count; i++)
+        {
+            var request = requests[i];
+            arguments[i * 5] = request.OrderId;
+            arguments[(i * 5) + 1] = request.UserId;
+            arguments[(i * 5) + 2] = request.Quantity;
+            arguments[(i * 5) + 3] = request.ClientOrderNo ?? "";
+            arguments[(i * 5) + 4] = request.TraceParent ?? "";
+        }
+
+        var reply = (RedisResult[])(await _database.ScriptEvaluateAsync(ReserveScript, sku.All, arguments).WaitAsync(cancellationToken))!;
+        var results = new ReserveResult[requests.Count];
+        for (var i = 0; i < results.Length; i++)
+        {
+            results[i] = ResultOf((string)reply[4 + (i * 2)]!, (RedisValue)reply[5 + (i * 2)]);
+        }
+
+        return new ReserveReply((long)reply[0], (long)reply[1], (long)reply[2], (long)reply[3], results);
+    }
+
+    /// <summary>Records verdicts and gives back what failed orders held, exactly once however often it is called.</summary>
+    public async Task<SettleCode[]> SettleAsync(SkuKeys sku, IReadOnlyList<Settlement> settlements, CancellationToken cancellationToken)
+    {
+        var arguments = new RedisValue[2 + (settlements.Count * 9)];
+        arguments[0] = OutcomeChannel;
+        arguments[1] = sku.SkuId;
+        for (var i = 0; i < settlements.Count; i++)
+        {
+            var s = settlements[i];
+            var at = 2 + (i * 9);
+            arguments[at] = s.OrderId;
+            arguments[at + 1] = s.Success ? "S" : "F";
+            arguments[at + 2] = s.Detail;
+            arguments[at + 3] = s.Moved ? 1 : 0;
+            arguments[at + 4] = s.CommittedEpoch;
+            arguments[at + 5] = s.Quantity;
+            arguments[at + 6] = s.UserId;
+            arguments[at + 7] = s.ClientOrderNo ?? "";
+            arguments[at + 8] = s.MessageEpoch ?? -1;
+        }
+
+        var reply = (RedisResult[])(await _database.ScriptEvaluateAsync(SettleScript, sku.All, arguments).WaitAsync(cancellationToken))!;
+        return Array.ConvertAll(reply, code => (string)code! switch
+        {
+            "A" => SettleCode.Settled,
+            "B" => SettleCode.AlreadySettled,
+            "G" => SettleCode.Forgotten,
+            var other => throw new FormatException($"settle.lua answered '{other}'."),
+        });
+    }
+
+    /// <summary>
+    /// Loads the counter from MySQL, unless it is running. The caller holds the SKU's row lock in MySQL and stores the epoch
+    /// that comes back before it lets go.
+    /// </summary>
+    public async Task<WarmResult> WarmAsync(SkuKeys sku, long stock, long epoch, SaleTerms terms, CancellationToken cancellationToken)
+    {
+        var expires = terms.EndsAt.AddDays(RetentionDays).ToUnixTimeMilliseconds();
+        var reply = (RedisResult[])(await _database.ScriptEvaluateAsync(
+            WarmScript,
+            [sku.Stock, sku.Sale],
+            [stock, epoch, terms.StartsAt.ToUnixTimeMilliseconds(), terms.EndsAt.ToUnixTimeMilliseconds(), terms.LimitPerUser, terms.Paused ? 1 : 0, expires])
+            .WaitAsync(cancellationToken))!;
+        return new WarmResult((long)reply[0] == 1, (long)reply[1], (long)reply[2]);
+    }
+
+    /// <summary>Takes confirmed orders out of the outbox.</summary>
+    public Task ConfirmAsync(SkuKeys sku, IReadOnlyList<long> orderIds, CancellationToken cancellationToken) =>
+        _database.SortedSetRemoveAsync(sku.Outbox, [.. orderIds.Select(id => (RedisValue)id)]).WaitAsync(cancellationToken);
+
+    /// <summary>
+    /// Unconfirmed reservations whose last attempt is at least <paramref name="graceMs"/> old by Redis time, oldest first, and marks
+    /// them as attempted now.
+    /// </summary>
+    public async Task<IReadOnlyList<Reservation>> TakeUnconfirmedAsync(SkuKeys sku, int graceMs, int countMax, CancellationToken cancellationToken)
+    {
+        var server = await ServerTimeMsAsync(sku, cancellationToken);
+        var ids = await _database.SortedSetRangeByScoreAsync(sku.Outbox, stop: server - graceMs, take: countMax).WaitAsync(cancellationToken);
+        if (ids.Length == 0)
+        {
+            return [];
+        }
+
+        var records = await _database.HashGetAsync(sku.Orders, ids).WaitAsync(cancellationToken);
+        await _database.SortedSetUpdateAsync(sku.Outbox, [.. ids.Select(id => new SortedSetEntry(id, server))], SortedSetWhen.Exists)
+            .WaitAsync(cancellationToken);
+        var due = new List<Reservation>(ids.Length);
+        for (var i = 0; i < ids.Length; i++)
+        {
+            if (records[i].HasValue)
+            {
+                due.Add(Reservation.Parse((long)ids[i], records[i]!));
+            }
+        }
+
+        return due;
+    }
+
+    /// <summary>The buyer's newest reservation for the SKU, or that of one click; null when Redis knows none.</summary>
+    public async Task<Reservation?> FindAsync(SkuKeys sku, long userId, string? clientOrderNo, CancellationToken cancellationToken)
+    {
+        RedisValue id;
+        if (clientOrderNo is not null)
+        {
+            id = await _database.HashGetAsync(sku.Clicks, $"{userId}:{clientOrderNo}").WaitAsync(cancellationToken);
+        }
+        else
+        {
+            var buyer = (string?)await _database.HashGetAsync(sku.Buyers, userId).WaitAsync(cancellationToken);
+            id = buyer is null ? RedisValue.Null : buyer[(buyer.IndexOf('|', StringComparison.Ordinal) + 1)..];
+        }
+
+        return id.HasValue ? await FindAsync(sku, long.Parse((string)id!, CultureInfo.InvariantCulture), cancellationToken) : null;
+    }
+
+    /// <summary>One reservation by its order id; null when Redis does not know it.</summary>
+    public async Task<Reservation?> FindAsync(SkuKeys sku, long orderId, CancellationToken cancellationToken)
+    {
+        var record = await _database.HashGetAsync(sku.Orders, orderId).WaitAsync(cancellationToken);
+        return record.HasValue ? Reservation.Parse(orderId, record!) : null;
+    }
+
+    /// <summary>Ids of everybody who holds or has bought the SKU; at most <paramref name="countMax"/>, else null (too many to hold in memory).</summary>
+    public async Task<IReadOnlySet<long>?> BuyersAsync(SkuKeys sku, int countMax, CancellationToken cancellationToken)
+    {
+        if (await _database.HashLengthAsync(sku.Buyers).WaitAsync(cancellationToken) > countMax)
+        {
+            return null;
+        }
+
+        var users = await _database.HashKeysAsync(sku.Buyers).WaitAsync(cancellationToken);
+        return users.Select(user => (long)user).ToHashSet();
+    }
+
+    /// <summary>The counter as it stands, units; null when Redis does not know the SKU. For display only.</summary>
+    public async Task<IReadOnlyDictionary<long, long?>> StockAsync(IReadOnlyCollection<SkuKeys> skus, CancellationToken cancellationToken)
+    {
+        // One GET each, pipelined: an MGET over SKUs would cross cluster slots.
+        var reads = skus.Select(async sku => (sku.SkuId, Stock: await _database.StringGetAsync(sku.Stock))).ToArray();
+        var stocks = await Task.WhenAll(reads).WaitAsync(cancellationToken);
+        return stocks.ToDictionary(s => s.SkuId, s => s.Stock.HasValue ? (long?)s.Stock : null);
+    }
+
+    /// <summary>The epoch of the counter; null when Redis does not know the SKU.</summary>
+    public async Task<long?> EpochAsync(SkuKeys sku, CancellationToken cancellationToken)
+    {
+        var epoch = _database.HashGetAsync(sku.Sale, "epoch");
+        var stock = _database.KeyExistsAsync(sku.Stock);
+        await Task.WhenAll(epoch, stock).WaitAsync(cancellationToken);
+        return await stock ? (long?)await epoch : null;
+    }
+
+    private async Task<long> ServerTimeMsAsync(SkuKeys sku, CancellationToken cancellationToken)
+    {
+        var endpoint = await _database.IdentifyEndpointAsync(sku.Stock).WaitAsync(cancellationToken)
+            ?? throw new RedisConnectionException(ConnectionFailureType.UnableToConnect, "No server for the key.");
+        var time = await redis.GetServer(endpoint).TimeAsync().WaitAsync(cancellationToken);
+        return new DateTimeOffset(time, TimeSpan.Zero).ToUnixTimeMilliseconds();
+    }
+
+    private static ReserveResult ResultOf(string code, RedisValue value) => code switch
+    {
+        "A" => new(ReserveCode.Accepted, (long)value, 0),
+        "D" => new(ReserveCode.Duplicate, (long)value, 0),
+        "S" => new(ReserveCode.SoldOut, 0, (long)value),
+        "M" => new(ReserveCode.LimitReached, 0, (long)value),
+        "E" => new(ReserveCode.NotStarted, 0, (long)value),
+        "L" => new(ReserveCode.Ended, 0, (long)value),
+        "P" => new(ReserveCode.Paused, 0, 0),
+        "C" => new(ReserveCode.Cold, 0, 0),
+        _ => throw new FormatException($"reserve.lua answered '{code}'."),
+    };
+
+    /// <summary>One static string a script: the client loads it once and sends its hash from then on.</summary>
+    private static string Script(string name)
+    {
+        using var stream = typeof(StockLedger).Assembly.GetManifestResourceStream(name)
+            ?? throw new InvalidOperationException($"The resource {name} is missing from the assembly.");
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd();
+    }
+}

@@ -1,0 +1,81 @@
+-- The gate: deducts stock and writes the reservation (the outbox record) in one atomic step.
+-- Takes any number of requests for ONE SKU, so that what waits under load shares one round trip.
+-- KEYS  1 stock  2 sale  3 orders  4 buyers  5 clicks  6 outbox     (all in the SKU's slot)
+-- ARGV  five per request: order id, user id, quantity, client_order_no ('' for none), traceparent
+-- Returns { now_ms, epoch, stock left, reservations so far, code 1, value 1, code 2, value 2, ... }
+--   A accepted (order id)      D duplicate click (the first order's id)
+--   S sold out (stock left)    M purchase limit (limit)     E early (starts_ms)   L late (ends_ms)
+--   P paused                   C cold: Redis does not know the stock (never loaded, or lost)
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local sale = redis.call('HMGET', KEYS[2], 'starts_ms', 'ends_ms', 'limit', 'epoch', 'paused', 'held', 'seq', 'expire_ms')
+local stock = tonumber(redis.call('GET', KEYS[1]) or nil)
+local n = #ARGV / 5
+
+if not stock or not sale[4] then
+  local cold = { now, 0, 0, 0 }
+  for _ = 1, n do cold[#cold + 1] = 'C'; cold[#cold + 1] = '' end
+  return cold
+end
+
+local starts, ends, limit, epoch = tonumber(sale[1]), tonumber(sale[2]), tonumber(sale[3]), sale[4]
+local held, seq = tonumber(sale[6] or 0), tonumber(sale[7] or 0)
+local reply = { now, tonumber(epoch), 0, 0 }
+
+-- One read for all buyers and one for all clicks; `buyer` and `click` then overlay what this very call writes.
+local users, clicks = {}, {}
+for i = 1, n do
+  local at = (i - 1) * 5
+  users[i] = ARGV[at + 2]
+  clicks[i] = ARGV[at + 2] .. ':' .. ARGV[at + 4]
+end
+local known, clicked = redis.call('HMGET', KEYS[4], unpack(users)), redis.call('HMGET', KEYS[5], unpack(clicks))
+local buyer, click = {}, {}
+for i = 1, n do
+  buyer[users[i]] = known[i] or buyer[users[i]]
+  if ARGV[(i - 1) * 5 + 4] ~= '' then click[clicks[i]] = clicked[i] or click[clicks[i]] end
+end
+
+local newOrders, newBuyers, newClicks, newOutbox, taken, accepted = {}, {}, {}, {}, 0, 0
+for i = 1, n do
+  local at = (i - 1) * 5
+  local id, user, qty, client = ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3]), ARGV[at + 4]
+  local had = buyer[user] and tonumber(string.match(buyer[user], '^%d+')) or 0
+  local code, value
+  if click[clicks[i]] then code, value = 'D', click[clicks[i]]
+  elseif sale[5] == '1' then code, value = 'P', ''
+  elseif now < starts then code, value = 'E', sale[1]
+  elseif now >= ends then code, value = 'L', sale[2]
+  elseif had + qty > limit then code, value = 'M', sale[3]
+  elseif stock - taken < qty then code, value = 'S', tostring(stock - taken)
+  else
+    code, value = 'A', id
+    taken = taken + qty
+    accepted = accepted + 1
+    buyer[user] = (had + qty) .. '|' .. id
+    newBuyers[#newBuyers + 1] = user; newBuyers[#newBuyers + 1] = buyer[user]
+    if client ~= '' then
+      click[clicks[i]] = id
+      newClicks[#newClicks + 1] = clicks[i]; newClicks[#newClicks + 1] = id
+    end
+    newOrders[#newOrders + 1] = id
+    newOrders[#newOrders + 1] = table.concat({ 'P', ARGV[at + 3], user, epoch, string.format('%.0f', now), client, ARGV[at + 5] }, '|')
+    newOutbox[#newOutbox + 1] = now; newOutbox[#newOutbox + 1] = id
+  end
+  reply[#reply + 1] = code; reply[#reply + 1] = value
+end
+
+if accepted > 0 then
+  redis.call('DECRBY', KEYS[1], taken)
+  redis.call('HSET', KEYS[3], unpack(newOrders))
+  redis.call('HSET', KEYS[4], unpack(newBuyers))
+  if #newClicks > 0 then redis.call('HSET', KEYS[5], unpack(newClicks)) end
+  redis.call('ZADD', KEYS[6], unpack(newOutbox))
+  redis.call('HSET', KEYS[2], 'held', held + taken, 'seq', seq + accepted)
+  -- A key that is gone and comes back needs its time to live again; every 256 orders is often enough.
+  if sale[8] and (seq == 0 or math.floor(seq / 256) ~= math.floor((seq + accepted) / 256)) then
+    for k = 3, 6 do redis.call('PEXPIREAT', KEYS[k], sale[8]) end
+  end
+end
+reply[3], reply[4] = stock - taken, seq + accepted
+return reply

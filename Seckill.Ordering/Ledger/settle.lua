@@ -1,0 +1,73 @@
+-- Settles reservations of ONE SKU: records SUCCESS or FAILED and gives back, exactly once, what a failed one held.
+-- KEYS  1 stock  2 sale  3 orders  4 buyers  5 clicks  6 outbox     (all in the SKU's slot)
+-- ARGV  1 outcome channel  2 SKU id, then nine per order:
+--   order id, state (S or F), detail (order number or reason), moved (1: MySQL deducted stock for this order id),
+--   epoch of the gate when MySQL committed, quantity, user id, client_order_no, epoch in the message (-1: another producer's)
+-- Returns one code per order: A settled now, B was settled before, G Redis has forgotten the SKU (nothing written).
+--
+-- The epoch says which load of the stock counter a number belongs to. A reservation is `held` when it was deducted from the
+-- counter that is there now. When the counter was loaded from MySQL after the order was committed, the load has counted it
+-- already; when it was loaded before and knows nothing of the reservation, the order is deducted here.
+local sale = redis.call('HMGET', KEYS[2], 'epoch', 'held', 'expire_ms')
+local epoch = tonumber(sale[1] or nil)
+local n = (#ARGV - 2) / 9
+local reply = {}
+if not epoch then
+  for i = 1, n do reply[i] = 'G' end
+  return reply
+end
+
+local clock = redis.call('TIME')
+local now = string.format('%.0f', clock[1] * 1000 + math.floor(clock[2] / 1000))
+local ids = {}
+for i = 1, n do ids[i] = ARGV[2 + (i - 1) * 9 + 1] end
+local records = redis.call('HMGET', KEYS[3], unpack(ids))
+
+local delta, released, told, done, fresh = 0, 0, {}, {}, redis.call('EXISTS', KEYS[3]) == 0
+for i = 1, n do
+  local at = 2 + (i - 1) * 9
+  local id, state, detail, moved = ids[i], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4] == '1'
+  local committed, qty, user, client, sent = tonumber(ARGV[at + 5]), tonumber(ARGV[at + 6]), ARGV[at + 7], ARGV[at + 8], tonumber(ARGV[at + 9])
+  local record = records[i]
+  if done[id] or (record and string.sub(record, 1, 1) ~= 'P') then
+    reply[i] = 'B'
+  else
+    done[id] = true
+    local reserved, trace, held = now, '', false
+    if record then
+      local q, u, e, r, c, t = string.match(record, '^P|(%d+)|(%d+)|(%d+)|(%d+)|([^|]*)|(.*)$')
+      qty, user, reserved, client, trace = tonumber(q), u, r, c, t
+      held = tonumber(e) == epoch
+      sent = tonumber(e)
+    end
+    if held then released = released + qty end
+    if moved then
+      if committed == epoch and not held and sent >= 0 then delta = delta - qty end
+    elseif held then
+      delta = delta + qty
+    end
+
+    local b = redis.call('HGET', KEYS[4], user)
+    local had, last = 0, ''
+    if b then had, last = string.match(b, '^(%d+)|(.*)$'); had = tonumber(had) end
+    if record and not moved then had = math.max(0, had - qty) end
+    if not record and moved then had = had + qty end
+    if last == '' then last = id end
+    redis.call('HSET', KEYS[4], user, had .. '|' .. last)
+    if not record and client ~= '' then redis.call('HSETNX', KEYS[5], user .. ':' .. client, id) end
+    redis.call('HSET', KEYS[3], id, table.concat({ state, qty, user, string.format('%.0f', sent), reserved, client, trace, now, detail }, '|'))
+    told[#told + 1] = table.concat({ id, user, state, detail }, '|')
+    reply[i] = 'A'
+  end
+end
+redis.call('ZREM', KEYS[6], unpack(ids))
+
+if #told > 0 then
+  if released > 0 then redis.call('HSET', KEYS[2], 'held', math.max(0, tonumber(sale[2] or 0) - released)) end
+  local stock = delta ~= 0 and redis.call('INCRBY', KEYS[1], delta) or tonumber(redis.call('GET', KEYS[1]) or 0)
+  if fresh and sale[3] then
+    for k = 3, 5 do redis.call('PEXPIREAT', KEYS[k], sale[3]) end
+  end
+  redis.call('PUBLISH', ARGV[1], ARGV[2] .. '\n' .. string.format('%.0f', stock) .. '\n' .. table.concat(told, '\n'))
+end
+return reply

@@ -1,0 +1,163 @@
+namespace Seckill.Ordering.Store;
+
+/// <summary>What an order's row says of its life.</summary>
+public enum OrderStatus
+{
+    PendingPayment = 0,
+    Paid = 1,
+    Closed = 2,
+}
+
+public sealed class Product
+{
+    public long Id { get; init; }
+
+    public required string Title { get; set; }
+
+    public required string Description { get; set; }
+
+    public required string Image { get; set; }
+
+    public List<ProductSku> Skus { get; } = [];
+}
+
+public sealed class ProductSku
+{
+    public long Id { get; init; }
+
+    public long ProductId { get; init; }
+
+    public Product? Product { get; init; }
+
+    public required string Title { get; set; }
+
+    /// <summary>What a unit costs in the sale, in the shop's currency.</summary>
+    public decimal Price { get; set; }
+
+    /// <summary>Units left. MySQL's word is the last one.</summary>
+    public int Stock { get; set; }
+
+    public required string Image { get; set; }
+
+    /// <summary>JSON object of what sets this SKU apart: colour, size.</summary>
+    public required string Attrs { get; set; }
+
+    /// <summary>Which load of the Redis counter is the valid one; rises by one or more with every load.</summary>
+    public long GateEpoch { get; set; }
+
+    public SeckillSale? Sale { get; init; }
+}
+
+/// <summary>A sale of one SKU: the terms that the gate enforces.</summary>
+public sealed class SeckillSale
+{
+    public long SkuId { get; init; }
+
+    /// <summary>UTC.</summary>
+    public DateTime StartsAt { get; set; }
+
+    /// <summary>UTC; first moment at which no order is taken.</summary>
+    public DateTime EndsAt { get; set; }
+
+    /// <summary>Units one buyer may hold.</summary>
+    public int LimitPerUser { get; set; }
+
+    /// <summary>The price that is struck through; 0 for none.</summary>
+    public decimal ListPrice { get; set; }
+
+    public bool Paused { get; set; }
+}
+
+public sealed class Order
+{
+    /// <summary>Snowflake id, made at the gate.</summary>
+    public long Id { get; init; }
+
+    public required string OrderSn { get; init; }
+
+    public long UserId { get; init; }
+
+    public string? ClientOrderNo { get; init; }
+
+    public OrderStatus Status { get; set; }
+
+    public decimal TotalAmount { get; init; }
+
+    public decimal PayAmount { get; init; }
+
+    /// <summary>The SKU's gate epoch when the order was committed: tells settling which counter has counted it.</summary>
+    public long GateEpoch { get; init; }
+
+    /// <summary>W3C trace id of the click, 32 hex digits; empty when the order came without one.</summary>
+    public required string TraceId { get; init; }
+
+    /// <summary>UTC; when the gate reserved, or when the worker picked up an order that no gate reserved.</summary>
+    public DateTime ReservedAt { get; init; }
+
+    /// <summary>UTC; when the worker took it from the queue.</summary>
+    public DateTime PickedUpAt { get; init; }
+
+    /// <summary>UTC; when the worker wrote it.</summary>
+    public DateTime CreatedAt { get; init; }
+
+    /// <summary>UTC; unpaid orders are closed then.</summary>
+    public DateTime ExpiresAt { get; init; }
+
+    public List<OrderItem> Items { get; } = [];
+}
+
+/// <summary>A line of an order, with the SKU as it was when it was bought.</summary>
+public sealed class OrderItem
+{
+    public long Id { get; init; }
+
+    public long OrderId { get; init; }
+
+    public long UserId { get; init; }
+
+    public long ProductId { get; init; }
+
+    public long SkuId { get; init; }
+
+    public required string Title { get; init; }
+
+    public required string Image { get; init; }
+
+    public decimal Price { get; init; }
+
+    public int Quantity { get; init; }
+
+    public required string Attrs { get; init; }
+}
+
+/// <summary>The answer FAILED, kept apart from the orders: who was told "queued" finds it here when Redis has forgotten.</summary>
+public sealed class OrderRejection
+{
+    public long OrderId { get; init; }
+
+    public long UserId { get; init; }
+
+    public long SkuId { get; init; }
+
+    public int Quantity { get; init; }
+
+    public string? ClientOrderNo { get; init; }
+
+    public required string Reason { get; init; }
+
+    public required string TraceId { get; init; }
+
+    /// <summary>UTC.</summary>
+    public DateTime CreatedAt { get; init; }
+}
+
+/// <summary>Who holds a Snowflake node number, and until when by MySQL's clock.</summary>
+public sealed class SnowflakeNode
+{
+    public int Node { get; init; }
+
+    public required string Owner { get; set; }
+
+    /// <summary>UTC.</summary>
+    public DateTime LeasedUntil { get; set; }
+}

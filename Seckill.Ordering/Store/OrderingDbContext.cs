@@ -1,0 +1,133 @@
+using Microsoft.EntityFrameworkCore;
+
+namespace Seckill.Ordering.Store;
+
+/// <summary>The tables in MySQL. The batch writer inserts past the change tracker; everything else reads and migrates through here.</summary>
+public sealed class OrderingDbContext(DbContextOptions<OrderingDbContext> options) : DbContext(options)
+{
+    /// <summary>Redis tells "a" from "A"; so must the unique index on the click's number.</summary>
+    private const string ByteWise = "utf8mb4_bin";
+
+    public DbSet<Product> Products => Set<Product>();
+
+    public DbSet<ProductSku> ProductSkus => Set<ProductSku>();
+
+    public DbSet<SeckillSale> SeckillSales => Set<SeckillSale>();
+
+    public DbSet<Order> Orders => Set<Order>();
+
+    public DbSet<OrderItem> OrderItems => Set<OrderItem>();
+
+    public DbSet<OrderRejection> OrderRejections => Set<OrderRejection>();
+
+    public DbSet<SnowflakeNode> SnowflakeNodes => Set<SnowflakeNode>();
+
+    protected override void OnModelCreating(ModelBuilder modelBuilder)
+    {
+        modelBuilder.HasCharSet("utf8mb4");
+        MapCatalogue(modelBuilder);
+        MapOrders(modelBuilder);
+        modelBuilder.Entity<SnowflakeNode>(node =>
+        {
+            node.ToTable("snowflake_nodes").HasKey(n => n.Node);
+            node.Property(n => n.Node).HasColumnName("node").ValueGeneratedNever();
+            node.Property(n => n.Owner).HasColumnName("owner").HasMaxLength(64);
+            node.Property(n => n.LeasedUntil).HasColumnName("leased_until");
+        });
+    }
+
+    private static void MapCatalogue(ModelBuilder modelBuilder)
+    {
+        modelBuilder.Entity<Product>(product =>
+        {
+            product.ToTable("products");
+            product.Property(p => p.Id).HasColumnName("id").ValueGeneratedNever();
+            product.Property(p => p.Title).HasColumnName("title").HasMaxLength(200);
+            product.Property(p => p.Description).HasColumnName("description").HasMaxLength(2000);
+            product.Property(p => p.Image).HasColumnName("image").HasMaxLength(500);
+        });
+
+        modelBuilder.Entity<ProductSku>(sku =>
+        {
+            sku.ToTable("product_skus");
+            sku.Property(s => s.Id).HasColumnName("id").ValueGeneratedNever();
+            sku.Property(s => s.ProductId).HasColumnName("product_id");
+            sku.Property(s => s.Title).HasColumnName("title").HasMaxLength(200);
+            sku.Property(s => s.Price).HasColumnName("price").HasPrecision(18, 2);
+            sku.Property(s => s.Stock).HasColumnName("stock");
+            sku.Property(s => s.Image).HasColumnName("image").HasMaxLength(500);
+            sku.Property(s => s.Attrs).HasColumnName("attrs").HasMaxLength(2000);
+            sku.Property(s => s.GateEpoch).HasColumnName("gate_epoch").HasDefaultValue(0L);
+            sku.HasOne(s => s.Product).WithMany(p => p.Skus).HasForeignKey(s => s.ProductId);
+            sku.HasOne(s => s.Sale).WithOne().HasForeignKey<SeckillSale>(s => s.SkuId);
+            // The database's own word against overselling, whatever the program above it does.
+            sku.ToTable(t => t.HasCheckConstraint("ck_product_skus_stock", "stock >= 0"));
+        });
+
+        modelBuilder.Entity<SeckillSale>(sale =>
+        {
+            sale.ToTable("seckill_sales").HasKey(s => s.SkuId);
+            sale.Property(s => s.SkuId).HasColumnName("sku_id").ValueGeneratedNever();
+            sale.Property(s => s.StartsAt).HasColumnName("starts_at");
+            sale.Property(s => s.EndsAt).HasColumnName("ends_at");
+            sale.Property(s => s.LimitPerUser).HasColumnName("limit_per_user");
+            sale.Property(s => s.ListPrice).HasColumnName("list_price").HasPrecision(18, 2).HasDefaultValue(0m);
+            sale.Property(s => s.Paused).HasColumnName("paused").HasDefaultValue(false);
+        });
+    }
+
+    private static void MapOrders(ModelBuilder modelBuilder)
+    {
+        modelBuilder.Entity<Order>(order =>
+        {
+            order.ToTable("orders");
+            order.Property(o => o.Id).HasColumnName("id").ValueGeneratedNever();
+            order.Property(o => o.OrderSn).HasColumnName("order_sn").HasMaxLength(32);
+            order.Property(o => o.UserId).HasColumnName("user_id");
+            order.Property(o => o.ClientOrderNo).HasColumnName("client_order_no").HasMaxLength(64).UseCollation(ByteWise);
+            order.Property(o => o.Status).HasColumnName("status");
+            order.Property(o => o.TotalAmount).HasColumnName("total_amount").HasPrecision(18, 2);
+            order.Property(o => o.PayAmount).HasColumnName("pay_amount").HasPrecision(18, 2);
+            order.Property(o => o.GateEpoch).HasColumnName("gate_epoch");
+            order.Property(o => o.TraceId).HasColumnName("trace_id").HasMaxLength(32);
+            order.Property(o => o.ReservedAt).HasColumnName("reserved_at");
+            order.Property(o => o.PickedUpAt).HasColumnName("picked_up_at");
+            order.Property(o => o.CreatedAt).HasColumnName("created_at");
+            order.Property(o => o.ExpiresAt).HasColumnName("expires_at");
+            order.HasIndex(o => o.OrderSn).IsUnique().HasDatabaseName("ux_orders_order_sn");
+            // One click, one order, whatever else is lost: many orders may have no number, none may share one.
+            order.HasIndex(o => new { o.UserId, o.ClientOrderNo }).IsUnique().HasDatabaseName("ux_orders_user_click");
+            order.HasMany(o => o.Items).WithOne().HasForeignKey(i => i.OrderId);
+        });
+
+        modelBuilder.Entity<OrderItem>(item =>
+        {
+            item.ToTable("order_items");
+            item.Property(i => i.Id).HasColumnName("id");
+            item.Property(i => i.OrderId).HasColumnName("order_id");
+            item.Property(i => i.UserId).HasColumnName("user_id");
+            item.Property(i => i.ProductId).HasColumnName("product_id");
+            item.Property(i => i.SkuId).HasColumnName("sku_id");
+            item.Property(i => i.Title).HasColumnName("title").HasMaxLength(200);
+            item.Property(i => i.Image).HasColumnName("image").HasMaxLength(500);
+            item.Property(i => i.Price).HasColumnName("price").HasPrecision(18, 2);
+            item.Property(i => i.Quantity).HasColumnName("quantity");
+            item.Property(i => i.Attrs).HasColumnName("attrs").HasMaxLength(2000);
+            item.HasIndex(i => new { i.UserId, i.SkuId }).HasDatabaseName("ix_order_items_user_sku");
+        });
+
+        modelBuilder.Entity<OrderRejection>(rejection =>
+        {
+            rejection.ToTable("order_rejections").HasKey(r => r.OrderId);
+            rejection.Property(r => r.OrderId).HasColumnName("order_id").ValueGeneratedNever();
+            rejection.Property(r => r.UserId).HasColumnName("user_id");
+            rejection.Property(r => r.SkuId).HasColumnName("sku_id");
+            rejection.Property(r => r.Quantity).HasColumnName("quantity");
+            rejection.Property(r => r.ClientOrderNo).HasColumnName("client_order_no").HasMaxLength(64).UseCollation(ByteWise);
+            rejection.Property(r => r.Reason).HasColumnName("reason").HasMaxLength(500);
+            rejection.Property(r => r.TraceId).HasColumnName("trace_id").HasMaxLength(32);
+            rejection.Property(r => r.CreatedAt).HasColumnName("created_at");
+            rejection.HasIndex(r => new { r.UserId, r.SkuId }).HasDatabaseName("ix_order_rejections_user_sku");
+        });
+    }
+}
