@@ -1,0 +1,57 @@
+using MySqlConnector;
+using RabbitMQ.Client;
+using StackExchange.Redis;
+
+namespace Seckill.ServiceDefaults;
+
+/// <summary>
+/// How the clients of the three servers behave, the same on both sides of the seam. No server needs to be up when an
+/// application starts: every wait has a bound, and the application's own loops connect again.
+/// </summary>
+internal static class ClientDefaults
+{
+    public const string Redis = "redis";
+    public const string RabbitMQ = "rabbitmq";
+    public const string MySql = "mysql";
+
+    /// <summary>
+    /// The SQL dialect. What EF generates for MySQL 8.0 also runs on MySQL 8.4 and 9 and on MariaDB 10.11 (no RETURNING). It is
+    /// written down because detecting it would open a connection, synchronously, before the application can start.
+    /// </summary>
+    public const string MySqlServerVersion = "8.0.40-mysql";
+
+    private const int ConnectTimeoutMs = 3_000;
+    private const int ConnectTimeoutSeconds = 5;
+    private const int HeartbeatSeconds = 15;
+
+    public static void Configure(ConfigurationOptions redis)
+    {
+        redis.AbortOnConnectFail = false;
+        redis.ConnectTimeout = ConnectTimeoutMs;
+    }
+
+    /// <summary>
+    /// Recovery is off: who uses a connection notices its end and opens a new one, because an automatic recovery can leave
+    /// publishers of the old connection waiting for confirms that never come.
+    /// </summary>
+    public static void Configure(ConnectionFactory rabbitMQ, string applicationName)
+    {
+        rabbitMQ.ClientProvidedName = applicationName;
+        rabbitMQ.AutomaticRecoveryEnabled = false;
+        rabbitMQ.TopologyRecoveryEnabled = false;
+        rabbitMQ.RequestedConnectionTimeout = TimeSpan.FromSeconds(ConnectTimeoutSeconds);
+        rabbitMQ.RequestedHeartbeat = TimeSpan.FromSeconds(HeartbeatSeconds);
+    }
+
+    /// <summary>Bounds the wait for a connection, unless the connection string names a bound itself.</summary>
+    public static string? ConfigureMySql(string? connectionString)
+    {
+        if (string.IsNullOrWhiteSpace(connectionString))
+            return connectionString;
+
+        var builder = new MySqlConnectionStringBuilder(connectionString);
+        if (!builder.ContainsKey("Connection Timeout"))
+            builder.ConnectionTimeout = ConnectTimeoutSeconds;
+        return builder.ConnectionString;
+    }
+}

@@ -1,0 +1,92 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Logging;
+using OpenTelemetry;
+using OpenTelemetry.Metrics;
+using OpenTelemetry.Trace;
+using Seckill.ServiceDefaults.HealthChecks;
+
+namespace Microsoft.Extensions.Hosting;
+
+/// <summary>What every process of the system has: telemetry, health endpoints, resilient HTTP clients.</summary>
+public static class Extensions
+{
+    /// <summary>Answers 200 only while the process is ready to serve.</summary>
+    public const string HealthEndpointPath = "/health";
+
+    /// <summary>Answers 200 while the process runs, whatever the servers behind it do.</summary>
+    public const string AlivenessEndpointPath = "/alive";
+
+    public static TBuilder AddServiceDefaults<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
+    {
+        builder.ConfigureOpenTelemetry();
+        builder.AddDefaultHealthChecks();
+
+        builder.Services.AddServiceDiscovery();
+        builder.Services.ConfigureHttpClientDefaults(http =>
+        {
+            http.AddStandardResilienceHandler();
+            http.AddServiceDiscovery();
+        });
+
+        return builder;
+    }
+
+    /// <summary>
+    /// Logs, metrics and traces. Nothing here names a sampler, so OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG decide
+    /// (without them: everything that the caller sampled). Each AddX of a server adds the sources and meters of its client.
+    /// </summary>
+    public static TBuilder ConfigureOpenTelemetry<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
+    {
+        builder.Logging.AddOpenTelemetry(logging =>
+        {
+            logging.IncludeFormattedMessage = true;
+            logging.IncludeScopes = true;
+        });
+
+        builder.Services.AddOpenTelemetry()
+            .WithMetrics(metrics => metrics
+                .AddMeter("Seckill")
+                .AddAspNetCoreInstrumentation()
+                .AddHttpClientInstrumentation()
+                .AddRuntimeInstrumentation())
+            .WithTracing(tracing => tracing
+                .AddSource("Seckill.*")
+                .AddAspNetCoreInstrumentation(options => options.Filter = context => !IsHealthRequest(context.Request.Path))
+                .AddHttpClientInstrumentation());
+
+        // Without an endpoint the exporter would knock at localhost:4317 for ever.
+        if (!string.IsNullOrWhiteSpace(builder.Configuration["OTEL_EXPORTER_OTLP_ENDPOINT"]))
+            builder.Services.AddOpenTelemetry().UseOtlpExporter();
+
+        return builder;
+    }
+
+    public static TBuilder AddDefaultHealthChecks<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
+    {
+        builder.Services.AddHealthChecks()
+            .AddCheck("self", () => HealthCheckResult.Healthy(), [HealthEndpoints.LiveTag]);
+
+        builder.Services.PostConfigure<HealthCheckServiceOptions>(HealthEndpoints.BoundTimeouts);
+        builder.Services.AddOutputCache(options => options.AddPolicy(HealthEndpoints.CachePolicy, HealthOutputCachePolicy.Instance));
+
+        return builder;
+    }
+
+    /// <summary>
+    /// Maps <c>/health</c> and <c>/alive</c> in every environment, because orchestrators probe them in production too. Outside
+    /// Development they answer one word. It also adds the output-cache middleware, so an application must not add it again;
+    /// call it after the exception handler and before anything that could refuse a probe.
+    /// </summary>
+    public static WebApplication MapDefaultEndpoints(this WebApplication app)
+    {
+        app.UseOutputCache();
+        HealthEndpoints.Map(app, HealthEndpointPath, AlivenessEndpointPath);
+        return app;
+    }
+
+    private static bool IsHealthRequest(PathString path) =>
+        path.StartsWithSegments(HealthEndpointPath) || path.StartsWithSegments(AlivenessEndpointPath);
+}

@@ -1,0 +1,56 @@
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using RabbitMQ.Client;
+
+namespace Seckill.ServiceDefaults.HealthChecks;
+
+/// <summary>
+/// Opens a channel on a connection of its own, and a new connection when the old one is gone. The check that Aspire's client
+/// brings resolves a singleton connection, which blocks a pool thread while it retries and is never replaced; this one is
+/// asynchronous and judges the broker, not somebody's connection. Used on both sides of the seam.
+/// </summary>
+internal sealed class RabbitMQHealthCheck(IConnectionFactory factory) : IHealthCheck, IAsyncDisposable
+{
+    public const string Name = "RabbitMQ.Client";
+
+    private readonly SemaphoreSlim _turn = new(1, 1);
+    private IConnection? _connection;
+
+    public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
+    {
+        await _turn.WaitAsync(cancellationToken);
+        try
+        {
+            if (_connection is not { IsOpen: true })
+            {
+                await CloseAsync();
+                _connection = await factory.CreateConnectionAsync($"{factory.ClientProvidedName} health", cancellationToken);
+            }
+
+            await using var channel = await _connection.CreateChannelAsync(cancellationToken: cancellationToken);
+            return HealthCheckResult.Healthy();
+        }
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            return new HealthCheckResult(context.Registration.FailureStatus, exception: exception);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await CloseAsync();
+        _turn.Dispose();
+    }
+
+    private async ValueTask CloseAsync()
+    {
+        if (_connection is null)
+            return;
+
+        await _connection.DisposeAsync();
+        _connection = null;
+    }
+}
