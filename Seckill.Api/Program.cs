@@ -1,3 +1,47 @@
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Scalar.AspNetCore;
+using Seckill.Api;
+using Seckill.Api.Auth;
+using Seckill.Api.Catalogue;
+using Seckill.Api.Errors;
+using Seckill.Api.Orders;
+using Seckill.Api.WarmUp;
+using Seckill.Ordering;
+using Seckill.Ordering.Store;
+
 var builder = WebApplication.CreateBuilder(args);
+builder.WebHost.ConfigureKestrel(RequestLimits.Apply);
+builder.AddServiceDefaults();
+
+// Orders are taken while RabbitMQ or MySQL is away (they wait in the outbox), so only Redis makes an instance unfit.
+builder.AddRedis();
+builder.AddRabbitMQ(HealthStatus.Degraded);
+builder.AddMySql<OrderingDbContext>(HealthStatus.Degraded);
+builder.Services.AddOrdering();
+
+builder.Services.AddProblems();
+builder.Services.AddLoginState();
+builder.Services.AddOpenApi();
+builder.Services.AddCatalogue();
+builder.Services.AddPublishing();
+builder.Services.AddGate();
+builder.Services.AddSingleton<OrderStatusReader>();
+
 var app = builder.Build();
+app.UseExceptionHandler();
+app.UseStatusCodePages();
+app.MapDefaultEndpoints();
+app.UseAuthentication();
+app.UseAuthorization();
+
+app.MapOrders();
+app.MapProducts();
+app.MapWarmUp();
+app.MapOpenApi();
+app.MapScalarApiReference("/docs");
+if (app.Environment.IsDevelopment())
+{
+    app.MapDemoLogin();
+}
+
 await app.RunAsync();

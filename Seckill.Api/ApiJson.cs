@@ -1,0 +1,26 @@
+using System.Text.Json.Serialization;
+using Seckill.Api.Auth;
+using Seckill.Api.Catalogue;
+using Seckill.Api.Errors;
+using Seckill.Api.Orders;
+using Seckill.Api.WarmUp;
+
+namespace Seckill.Api;
+
+/// <summary>
+/// All JSON of the API, source-generated. Names are snake_case as in the contract; 64-bit ids are strings on the way out, because a browser
+/// would round them; duplicate members are malformed.
+/// </summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    AllowDuplicateProperties = false)]
+[JsonSerializable(typeof(ErrorBody))]
+[JsonSerializable(typeof(PlaceOrderRequest))]
+[JsonSerializable(typeof(PlaceOrderResponse))]
+[JsonSerializable(typeof(OrderStatusResponse))]
+[JsonSerializable(typeof(SaleListing))]
+[JsonSerializable(typeof(WarmUpResponse))]
+[JsonSerializable(typeof(DemoLoginRequest))]
+[JsonSerializable(typeof(DemoLoginResponse))]
+internal sealed partial class ApiJson : JsonSerializerContext;

@@ -1,0 +1,94 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json.Serialization;
+using Microsoft.Extensions.Options;
+using Microsoft.IdentityModel.JsonWebTokens;
+using Microsoft.IdentityModel.Tokens;
+using Seckill.Api.Errors;
+using Seckill.Api.Orders;
+
+namespace Seckill.Api.Auth;
+
+/// <summary>Who wants to be logged in.</summary>
+public sealed class DemoLoginRequest
+{
+    /// <summary>1 or more.</summary>
+    [JsonNumberHandling(JsonNumberHandling.AllowReadingFromString)]
+    public long? UserId { get; init; }
+
+    /// <summary>null for a buyer, or "operator".</summary>
+    public string? Role { get; init; }
+}
+
+public sealed record DemoLoginResponse(string Token, long ExpiresAtMs);
+
+/// <summary>A login without a password, for trying the system. Mapped in Development only.</summary>
+public static class DemoLogin
+{
+    private const int TokenHours = 12;
+
+    public static IEndpointRouteBuilder MapDemoLogin(this IEndpointRouteBuilder routes)
+    {
+        routes.MapPost("/api/demo/login", LogInAsync)
+            .WithName("DemoLogin")
+            .WithTags("Demo")
+            .WithSummary("Development only: a token (also set as cookie) for any user id.")
+            .Accepts<DemoLoginRequest>("application/json")
+            .Produces<DemoLoginResponse>()
+            .ProducesErrors(400, 415);
+        return routes;
+    }
+
+    private static async Task<IResult> LogInAsync(HttpContext http, IOptions<AuthOptions> options, TimeProvider time)
+    {
+        var (request, malformed) = await JsonBody.ReadAsync(http.Request, ApiJson.Default.DemoLoginRequest, http.RequestAborted);
+        if (request is null)
+        {
+            return malformed!;
+        }
+
+        if (request.UserId is not > 0)
+        {
+            return ErrorResult.BadRequest("user_id must be positive");
+        }
+
+        if (request.Role is not (null or LoginState.OperatorRole))
+        {
+            return ErrorResult.BadRequest("role must be absent or \"operator\"");
+        }
+
+        var auth = options.Value;
+        var now = time.GetUtcNow();
+        var expires = now.AddHours(TokenHours);
+        var claims = new Dictionary<string, object>
+        {
+            [LoginState.SubjectClaim] = request.UserId.Value.ToString(CultureInfo.InvariantCulture),
+        };
+        if (request.Role is not null)
+        {
+            claims[LoginState.RoleClaim] = request.Role;
+        }
+
+        var token = new JsonWebTokenHandler().CreateToken(new SecurityTokenDescriptor
+        {
+            Issuer = auth.Issuer,
+            Audience = auth.Audience,
+            IssuedAt = now.UtcDateTime,
+            NotBefore = now.UtcDateTime,
+            Expires = expires.UtcDateTime,
+            Claims = claims,
+            SigningCredentials = new SigningCredentials(
+                new SymmetricSecurityKey(Encoding.UTF8.GetBytes(auth.SigningKey)), SecurityAlgorithms.HmacSha256),
+        });
+        // Lax and JSON-only endpoints: another site's form cannot buy in a visitor's name.
+        http.Response.Cookies.Append(LoginState.Cookie, token, new CookieOptions
+        {
+            HttpOnly = true,
+            SameSite = SameSiteMode.Lax,
+            Secure = http.Request.IsHttps,
+            Expires = expires,
+            Path = "/",
+        });
+        return TypedResults.Json(new DemoLoginResponse(token, expires.ToUnixTimeMilliseconds()), ApiJson.Default.DemoLoginResponse);
+    }
+}

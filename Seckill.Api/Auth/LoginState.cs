@@ -1,0 +1,88 @@
+using System.Globalization;
+using System.Security.Claims;
+using System.Text;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Authentication.JwtBearer;
+using Microsoft.Extensions.Options;
+using Microsoft.IdentityModel.Tokens;
+using Seckill.Api.Errors;
+
+namespace Seckill.Api.Auth;
+
+/// <summary>Who is asking: a JWT in the Authorization header, or in the cookie that browsers send; numeric <c>sub</c>, optional <c>role</c>.</summary>
+public static class LoginState
+{
+    public const string BuyerPolicy = "buyer";
+    public const string OperatorPolicy = "operator";
+    public const string OperatorRole = "operator";
+    public const string RoleClaim = "role";
+    public const string SubjectClaim = "sub";
+    public const string Cookie = "seckill_token";
+
+    public static IServiceCollection AddLoginState(this IServiceCollection services)
+    {
+        services.AddOptions<AuthOptions>().BindConfiguration(AuthOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        services.AddOptions<OpsOptions>().BindConfiguration(OpsOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+
+        services.AddAuthentication(JwtBearerDefaults.AuthenticationScheme)
+            .AddJwtBearer()
+            .AddScheme<AuthenticationSchemeOptions, OpsKeyAuthentication>(OpsKeyAuthentication.Scheme, null);
+        services.AddOptions<JwtBearerOptions>(JwtBearerDefaults.AuthenticationScheme).Configure<IOptions<AuthOptions>, TimeProvider>(Configure);
+
+        services.AddAuthorizationBuilder()
+            .AddPolicy(BuyerPolicy, policy => policy.RequireAssertion(context => context.User.TryGetUserId(out _)))
+            .AddPolicy(OperatorPolicy, policy => policy
+                .AddAuthenticationSchemes(JwtBearerDefaults.AuthenticationScheme, OpsKeyAuthentication.Scheme)
+                .RequireClaim(RoleClaim, OperatorRole));
+        return services;
+    }
+
+    /// <summary>The buyer's id; endpoints behind <see cref="BuyerPolicy"/> always have one.</summary>
+    public static long UserId(this ClaimsPrincipal user) =>
+        user.TryGetUserId(out var id) ? id : throw new InvalidOperationException("The endpoint must require the buyer policy.");
+
+    private static bool TryGetUserId(this ClaimsPrincipal user, out long id) =>
+        long.TryParse(user.FindFirst(SubjectClaim)?.Value, NumberStyles.None, CultureInfo.InvariantCulture, out id) && id > 0;
+
+    private static void Configure(JwtBearerOptions bearer, IOptions<AuthOptions> options, TimeProvider time)
+    {
+        var auth = options.Value;
+        bearer.TimeProvider = time;
+        // Claims keep the names they have in the token.
+        bearer.MapInboundClaims = false;
+        bearer.TokenValidationParameters = new TokenValidationParameters
+        {
+            ValidIssuer = auth.Issuer,
+            ValidAudience = auth.Audience,
+            IssuerSigningKey = new SymmetricSecurityKey(Encoding.UTF8.GetBytes(auth.SigningKey)),
+            ValidAlgorithms = [SecurityAlgorithms.HmacSha256],
+            RequireExpirationTime = true,
+            ClockSkew = TimeSpan.FromSeconds(auth.ClockSkewSeconds),
+            NameClaimType = SubjectClaim,
+            RoleClaimType = RoleClaim,
+        };
+        bearer.Events = new JwtBearerEvents
+        {
+            OnMessageReceived = context =>
+            {
+                if (!context.Request.Headers.ContainsKey("Authorization"))
+                {
+                    context.Token = context.Request.Cookies[Cookie];
+                }
+
+                return Task.CompletedTask;
+            },
+            OnChallenge = async context =>
+            {
+                context.HandleResponse();
+                context.Response.Headers.WWWAuthenticate = JwtBearerDefaults.AuthenticationScheme;
+                if (!context.Response.HasStarted)
+                {
+                    await ErrorResult.Unauthorized.ExecuteAsync(context.HttpContext);
+                }
+            },
+            OnForbidden = context => (context.Principal?.TryGetUserId(out _) ?? false ? ErrorResult.Forbidden : ErrorResult.Unauthorized)
+                .ExecuteAsync(context.HttpContext),
+        };
+    }
+}

@@ -1,0 +1,21 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Seckill.Api.Catalogue;
+
+/// <summary>Section <c>Catalogue</c>.</summary>
+public sealed class CatalogueOptions
+{
+    public const string Section = "Catalogue";
+
+    /// <summary>How often the sales are read from MySQL, ms.</summary>
+    [Range(100, 3_600_000)]
+    public int RefreshEveryMs { get; init; } = 2_000;
+
+    /// <summary>How often every sale's counter is compared with MySQL's epoch, ms.</summary>
+    [Range(100, 3_600_000)]
+    public int CheckEveryMs { get; init; } = 10_000;
+
+    /// <summary>How long a listing with stock from Redis is served from memory, ms.</summary>
+    [Range(0, 60_000)]
+    public int ListingHoldMs { get; init; } = 500;
+}

@@ -1,0 +1,77 @@
+using System.Globalization;
+using System.Text.Json.Serialization;
+using Seckill.Ordering.Ledger;
+using StackExchange.Redis;
+
+namespace Seckill.Api.Catalogue;
+
+/// <summary>One SKU on sale. Prices as decimal numbers, times in ms since 1970 UTC; stock null while it is not known.</summary>
+public sealed record SaleItem(
+    string SkuId, string ProductId, string Title, string ProductTitle, string Image, [property: JsonPropertyName("attrs")] string Attrs,
+    decimal Price, decimal ListPrice, long? Stock, int LimitPerUser, long StartsAtMs, long EndsAtMs, bool Paused);
+
+/// <summary>All SKUs on sale, and the server's clock for the countdown.</summary>
+public sealed record SaleListing(long NowMs, IReadOnlyList<SaleItem> Items);
+
+/// <summary>The listing: terms from memory, stock from Redis, kept for a moment so that a crowd that reloads costs one read.</summary>
+public sealed class SaleListings(
+    SaleCatalogue catalogue, StockLedger ledger, Microsoft.Extensions.Options.IOptions<CatalogueOptions> options, TimeProvider time)
+{
+    private readonly Lock _lock = new();
+    private Task<IReadOnlyList<SaleItem>>? _items;
+    private long _readAt;
+
+    public async Task<SaleListing> ReadAsync(CancellationToken cancellationToken)
+    {
+        Task<IReadOnlyList<SaleItem>> items;
+        lock (_lock)
+        {
+            // One read is shared by all who come meanwhile, so it belongs to none of them: no caller's token cancels it.
+            if (_items is null || _items.IsFaulted || time.GetElapsedTime(_readAt).TotalMilliseconds > options.Value.ListingHoldMs)
+            {
+                _readAt = time.GetTimestamp();
+                _items = ReadItemsAsync();
+            }
+
+            items = _items;
+        }
+
+        return new SaleListing(time.GetUtcNow().ToUnixTimeMilliseconds(), await items.WaitAsync(cancellationToken));
+    }
+
+    private async Task<IReadOnlyList<SaleItem>> ReadItemsAsync()
+    {
+        var sales = catalogue.Sales;
+        IReadOnlyDictionary<long, long?> stock;
+        try
+        {
+            stock = await ledger.StockAsync([.. sales.Select(sale => new SkuKeys(sale.SkuId))], CancellationToken.None);
+        }
+        catch (Exception exception) when (exception is RedisException or TimeoutException)
+        {
+            // A listing without stock is better than none; the health check tells the operator.
+            stock = new Dictionary<long, long?>();
+        }
+
+        return [.. sales.OrderBy(sale => sale.SkuId).Select(sale => new SaleItem(
+            Text(sale.SkuId), Text(sale.ProductId), sale.Title, sale.ProductTitle, sale.Image, sale.Attrs, sale.Price, sale.ListPrice,
+            stock.GetValueOrDefault(sale.SkuId) is { } units ? Math.Max(0, units) : null,
+            sale.Terms.LimitPerUser, sale.Terms.StartsAt.ToUnixTimeMilliseconds(), sale.Terms.EndsAt.ToUnixTimeMilliseconds(), sale.Terms.Paused))];
+    }
+
+    private static string Text(long id) => id.ToString(CultureInfo.InvariantCulture);
+}
+
+public static class ProductEndpoints
+{
+    public static IEndpointRouteBuilder MapProducts(this IEndpointRouteBuilder routes)
+    {
+        routes.MapGet("/api/products", async (SaleListings listings, CancellationToken cancellationToken) =>
+                TypedResults.Json(await listings.ReadAsync(cancellationToken), ApiJson.Default.SaleListing))
+            .WithName("Products")
+            .WithTags("Products")
+            .WithSummary("What is on sale: price, window, stock left.")
+            .Produces<SaleListing>();
+        return routes;
+    }
+}

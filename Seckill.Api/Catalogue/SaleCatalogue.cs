@@ -1,0 +1,76 @@
+using System.Collections.Frozen;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
+using Seckill.Ordering.Ledger;
+using Seckill.Ordering.Store;
+
+namespace Seckill.Api.Catalogue;
+
+/// <summary>A SKU on sale, as the buyer's page shows it. Prices in the shop's currency, times in UTC.</summary>
+public sealed record SaleView(
+    long SkuId, long ProductId, string Title, string ProductTitle, string Image, string Attrs,
+    decimal Price, decimal ListPrice, SaleTerms Terms);
+
+/// <summary>
+/// The sales, read from MySQL every <c>RefreshEveryMs</c> and kept in memory: no click ever asks MySQL. With MySQL away the last copy
+/// goes on serving.
+/// </summary>
+public sealed partial class SaleCatalogue(
+    IServiceScopeFactory scopes, IOptions<CatalogueOptions> options, TimeProvider time, ILogger<SaleCatalogue> logger) : BackgroundService
+{
+    private FrozenDictionary<long, SaleView>? _sales;
+
+    /// <summary>Whether the sales have been read at least once.</summary>
+    public bool Loaded => Volatile.Read(ref _sales) is not null;
+
+    public IReadOnlyCollection<long> SkuIds => Volatile.Read(ref _sales)?.Keys ?? [];
+
+    public IReadOnlyCollection<SaleView> Sales => Volatile.Read(ref _sales)?.Values ?? [];
+
+    /// <summary>Raised after each reading.</summary>
+    public event Action? Refreshed;
+
+    public bool IsOnSale(long skuId) => Volatile.Read(ref _sales)?.ContainsKey(skuId) ?? false;
+
+    /// <summary>Reads the sales now.</summary>
+    public async Task RefreshAsync(CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
+        var rows = await context.ProductSkus.AsNoTracking()
+            .Where(sku => sku.Sale != null)
+            .Select(sku => new { Sku = sku, sku.Product!.Title, Sale = sku.Sale! })
+            .ToListAsync(cancellationToken);
+        var sales = rows.Select(row => new SaleView(
+            row.Sku.Id, row.Sku.ProductId, row.Sku.Title, row.Title, row.Sku.Image, row.Sku.Attrs, row.Sku.Price, row.Sale.ListPrice, TermsOf(row.Sale)));
+        Volatile.Write(ref _sales, sales.ToFrozenDictionary(sale => sale.SkuId));
+        Refreshed?.Invoke();
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                await RefreshAsync(stoppingToken);
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception exception)
+            {
+                LogFailed(exception.Message);
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(options.Value.RefreshEveryMs), time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    internal static SaleTerms TermsOf(SeckillSale sale) => new(
+        new DateTimeOffset(sale.StartsAt, TimeSpan.Zero), new DateTimeOffset(sale.EndsAt, TimeSpan.Zero), sale.LimitPerUser, sale.Paused);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The sales were not read from MySQL: {Reason}; serving the last copy")]
+    private partial void LogFailed(string reason);
+}

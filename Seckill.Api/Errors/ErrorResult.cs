@@ -1,0 +1,76 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.WebUtilities;
+
+namespace Seckill.Api.Errors;
+
+/// <summary>
+/// Problem details (RFC 9457) with the <c>error</c> member that clients of the contract read. <see cref="SoldOut"/> and its like are written from
+/// bytes made once: in a sale most answers are refusals.
+/// </summary>
+public sealed class ErrorResult : IResult
+{
+    private const string ContentType = "application/problem+json";
+
+    public static readonly ErrorResult Unauthorized = new(StatusCodes.Status401Unauthorized, "unauthorized", "Send a valid bearer token, or the login cookie.");
+    public static readonly ErrorResult Forbidden = new(StatusCodes.Status403Forbidden, "forbidden", "Your role does not allow this.");
+    public static readonly ErrorResult SoldOut = new(StatusCodes.Status400BadRequest, "sold out", "No unit is left at the moment.");
+    public static readonly ErrorResult Paused = new(StatusCodes.Status400BadRequest, "paused", "The sale is paused.");
+    public static readonly ErrorResult UnknownSku = new(StatusCodes.Status404NotFound, "unknown sku", "No sale has this sku_id.");
+    public static readonly ErrorResult NoOrder = new(StatusCodes.Status404NotFound, "no order", "You have no order that matches.");
+    public static readonly ErrorResult TooLarge = new(StatusCodes.Status413PayloadTooLarge, "request body too large", "An order is a few dozen bytes.");
+    public static readonly ErrorResult NotJson = new(StatusCodes.Status415UnsupportedMediaType, "unsupported media type", "Send application/json.");
+    public static readonly ErrorResult WarmingUp = new(StatusCodes.Status503ServiceUnavailable, "warming up", "The stock is being loaded.", retryAfterSeconds: 1);
+    public static readonly ErrorResult Busy = new(
+        StatusCodes.Status503ServiceUnavailable, "busy", "Ask again; with the same client_order_no this never makes a second order.", retryAfterSeconds: 1);
+
+    private readonly int _status;
+    private readonly string? _retryAfter;
+    private readonly byte[] _body;
+
+    private ErrorResult(int status, string error, string detail, int? retryAfterSeconds = null)
+    {
+        _status = status;
+        _retryAfter = retryAfterSeconds?.ToString(CultureInfo.InvariantCulture);
+        _body = JsonSerializer.SerializeToUtf8Bytes(
+            new ErrorBody(ReasonPhrases.GetReasonPhrase(status), status, error, detail), ApiJson.Default.ErrorBody);
+    }
+
+    /// <summary>400 with what is wrong with the input.</summary>
+    public static ErrorResult BadRequest(string error, string? detail = null) => new(StatusCodes.Status400BadRequest, error, detail ?? error);
+
+    public Task ExecuteAsync(HttpContext httpContext)
+    {
+        var response = httpContext.Response;
+        response.StatusCode = _status;
+        response.ContentType = ContentType;
+        response.ContentLength = _body.Length;
+        if (_retryAfter is not null)
+        {
+            response.Headers.RetryAfter = _retryAfter;
+        }
+
+        return response.Body.WriteAsync(_body, httpContext.RequestAborted).AsTask();
+    }
+}
+
+/// <summary>The body of every error.</summary>
+public sealed record ErrorBody(string Title, int Status, string Error, string Detail);
+
+/// <summary>Gives the framework's own problems (unknown path, wrong method, unhandled exception) the <c>error</c> member too.</summary>
+public static class ProblemRegistration
+{
+    public static IServiceCollection AddProblems(this IServiceCollection services) =>
+        services.AddProblemDetails(options => options.CustomizeProblemDetails = context => Complete(context.ProblemDetails));
+
+    private static void Complete(ProblemDetails problem)
+    {
+        problem.Extensions.TryAdd("error", problem.Title?.ToLowerInvariant() ?? "error");
+        if (Activity.Current is { } activity)
+        {
+            problem.Extensions["traceId"] = activity.TraceId.ToHexString();
+        }
+    }
+}

@@ -1,0 +1,113 @@
+using System.Diagnostics;
+using System.Threading.Channels;
+using Seckill.Ordering.Ledger;
+
+namespace Seckill.Api.Gate;
+
+/// <summary>
+/// The queue of one SKU in front of Redis. What arrives while a script call is under way shares the next one (natural batching: no timer,
+/// so a lone request never waits), and a burst costs Redis a call for every <c>BatchSizeMax</c> requests instead of one each.
+/// </summary>
+internal sealed partial class GateLane
+{
+    private readonly record struct Waiting(ReserveRequest Request, TaskCompletionSource<Answer> Done);
+
+    /// <summary>One request's answer with what it shares with its batch.</summary>
+    internal readonly record struct Answer(ReserveResult Result, long NowMs, long Epoch, int BatchSize);
+
+    private readonly SkuKeys _sku;
+    private readonly StockLedger _ledger;
+    private readonly GateOptions _options;
+    private readonly ILogger _logger;
+    private readonly Channel<Waiting> _waiting;
+
+    public GateLane(SkuKeys sku, StockLedger ledger, GateOptions options, TimeProvider time, ILogger logger, CancellationToken stopping)
+    {
+        _sku = sku;
+        _ledger = ledger;
+        _options = options;
+        _logger = logger;
+        Shield = new SoldOutShield(options, time);
+        _waiting = Channel.CreateBounded<Waiting>(new BoundedChannelOptions(options.WaitingMax) { SingleReader = true });
+        Completion = Task.Run(() => RunAsync(stopping), CancellationToken.None);
+    }
+
+    public SkuKeys Sku => _sku;
+
+    public SoldOutShield Shield { get; }
+
+    /// <summary>Ends when the lane was told to stop and all that waited has its answer.</summary>
+    public Task Completion { get; }
+
+    /// <summary>Stops taking requests; those waiting are still answered.</summary>
+    public void Complete() => _waiting.Writer.TryComplete();
+
+    /// <summary>Asks the gate; null when too many wait already. The answer comes even when the caller hangs up: stock may have moved.</summary>
+    public Task<Answer>? TryReserve(ReserveRequest request)
+    {
+        var done = new TaskCompletionSource<Answer>(TaskCreationOptions.RunContinuationsAsynchronously);
+        return _waiting.Writer.TryWrite(new Waiting(request, done)) ? done.Task : null;
+    }
+
+    private async Task RunAsync(CancellationToken stopping)
+    {
+        var batch = new List<Waiting>(_options.BatchSizeMax);
+        while (await _waiting.Reader.WaitToReadAsync(CancellationToken.None))
+        {
+            while (batch.Count < _options.BatchSizeMax && _waiting.Reader.TryRead(out var waiting))
+            {
+                batch.Add(waiting);
+            }
+
+            await AskAsync(batch, stopping);
+            batch.Clear();
+        }
+    }
+
+    private async Task AskAsync(List<Waiting> batch, CancellationToken stopping)
+    {
+        try
+        {
+            var requests = new ReserveRequest[batch.Count];
+            for (var i = 0; i < requests.Length; i++)
+            {
+                requests[i] = batch[i].Request;
+            }
+
+            var reply = await _ledger.ReserveAsync(_sku, requests, stopping);
+            var soldOut = false;
+            for (var i = 0; i < batch.Count; i++)
+            {
+                soldOut |= reply.Results[i].Code == ReserveCode.SoldOut;
+                batch[i].Done.SetResult(new Answer(reply.Results[i], reply.NowMs, reply.Epoch, batch.Count));
+            }
+
+            if (Shield.Learn(reply, soldOut))
+            {
+                await ArmAsync(reply, stopping);
+            }
+        }
+        catch (Exception exception)
+        {
+            // Whoever has no answer yet gets the reason; a failure while arming the shield concerns nobody.
+            LogFailed(_sku.SkuId, batch.Count, exception.Message);
+            foreach (var waiting in batch)
+            {
+                waiting.Done.TrySetException(exception);
+            }
+        }
+    }
+
+    private async Task ArmAsync(ReserveReply reply, CancellationToken stopping)
+    {
+        Debug.Assert(reply.StockLeft <= 0, "The shield stands only in front of an empty counter.");
+        var buyers = await _ledger.BuyersAsync(_sku, _options.ShieldBuyersMax, stopping);
+        if (buyers is not null)
+        {
+            Shield.Arm(reply, buyers);
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "SKU {SkuId}: the gate could not ask Redis for {Count} requests: {Reason}")]
+    private partial void LogFailed(long skuId, int count, string reason);
+}

@@ -1,0 +1,201 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using Microsoft.Extensions.Options;
+using Seckill.Api.Catalogue;
+using Seckill.Api.Publishing;
+using Seckill.Ordering.Contract;
+using Seckill.Ordering.Ids;
+using Seckill.Ordering.Ledger;
+using Seckill.Ordering.Telemetry;
+using StackExchange.Redis;
+
+namespace Seckill.Api.Gate;
+
+/// <summary>How a click came out.</summary>
+public enum PlaceOutcome
+{
+    Queued,
+    SoldOut,
+    LimitReached,
+    NotStarted,
+    Ended,
+    Paused,
+    UnknownSku,
+
+    /// <summary>The SKU's stock is not loaded, or this instance cannot make order ids yet.</summary>
+    WarmingUp,
+
+    /// <summary>Too many wait, or Redis does not answer. Asking again with the same client_order_no is safe.</summary>
+    Busy,
+}
+
+/// <summary>The gate's answer to a click.</summary>
+/// <param name="Outcome">What to tell the buyer.</param>
+/// <param name="OrderId">The order's id when queued, else 0.</param>
+/// <param name="Value">Limit, or the window's start or end in ms since 1970 UTC, as the outcome has it.</param>
+public readonly record struct Placement(PlaceOutcome Outcome, long OrderId = 0, long Value = 0);
+
+/// <summary>Hops 1 to 3 of an order: shield, reservation in Redis, publish with confirm. Nothing here touches MySQL.</summary>
+public sealed class OrderGate : IAsyncDisposable
+{
+    private static readonly Counter<long> Reservations = OrderingTelemetry.Meter.CreateCounter<long>(
+        "seckill.reservations", "{request}", "Clicks by outcome.");
+
+    private readonly ConcurrentDictionary<long, GateLane> _lanes = new();
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly SaleCatalogue _catalogue;
+    private readonly StockLedger _ledger;
+    private readonly OrderIds _ids;
+    private readonly OrderPublisher _publisher;
+    private readonly GateOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger<OrderGate> _logger;
+
+    public OrderGate(
+        SaleCatalogue catalogue, StockLedger ledger, OrderIds ids, OrderPublisher publisher,
+        IOptions<GateOptions> options, TimeProvider time, ILogger<OrderGate> logger)
+    {
+        (_catalogue, _ledger, _ids, _publisher) = (catalogue, ledger, ids, publisher);
+        (_options, _time, _logger) = (options.Value, time, logger);
+    }
+
+    /// <summary>Raised with the SKU whose stock Redis does not know, so that it is loaded at once.</summary>
+    public event Action<long>? Cold;
+
+    /// <summary>
+    /// Takes a click that <see cref="OrderLimits"/> has found well-formed. Runs to its end even when the buyer hangs up: from the reservation on
+    /// there is an order to take care of.
+    /// </summary>
+    public async Task<Placement> PlaceAsync(long userId, long skuId, int quantity, string? clientOrderNo)
+    {
+        var placement = await AskAsync(userId, skuId, quantity, clientOrderNo);
+        Reservations.Add(1, new KeyValuePair<string, object?>("outcome", OutcomeTag(placement.Outcome)));
+        return placement;
+    }
+
+    /// <summary>Stock has come back: the next click asks Redis again.</summary>
+    public void Reopen(long skuId)
+    {
+        if (_lanes.TryGetValue(skuId, out var lane))
+        {
+            lane.Shield.Open();
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var lane in _lanes.Values)
+        {
+            lane.Complete();
+        }
+
+        await Task.WhenAll(_lanes.Values.Select(lane => lane.Completion));
+        await _stopping.CancelAsync();
+        _stopping.Dispose();
+    }
+
+    private async ValueTask<Placement> AskAsync(long userId, long skuId, int quantity, string? clientOrderNo)
+    {
+        if (!_catalogue.IsOnSale(skuId))
+        {
+            return new Placement(_catalogue.Loaded ? PlaceOutcome.UnknownSku : PlaceOutcome.WarmingUp);
+        }
+
+        var lane = _lanes.GetOrAdd(
+            skuId,
+            static (id, gate) => new GateLane(new SkuKeys(id), gate._ledger, gate._options, gate._time, gate._logger, gate._stopping.Token),
+            this);
+        if (lane.Shield.Refuses(userId))
+        {
+            return new Placement(PlaceOutcome.SoldOut);
+        }
+
+        if (!_ids.TryNext(out var orderId))
+        {
+            return new Placement(PlaceOutcome.WarmingUp);
+        }
+
+        var parent = Activity.Current;
+        GateLane.Answer answer;
+        using (var span = OrderingTelemetry.StartScript("reserve"))
+        {
+            span?.SetTag("seckill.sku_id", skuId).SetTag("seckill.order_id", orderId);
+            try
+            {
+                var pending = lane.TryReserve(new ReserveRequest(orderId, userId, quantity, clientOrderNo, parent?.Id));
+                if (pending is null)
+                {
+                    span?.SetStatus(ActivityStatusCode.Error, "too many waiting");
+                    return new Placement(PlaceOutcome.Busy);
+                }
+
+                answer = await pending;
+            }
+            catch (Exception exception) when (exception is RedisException or TimeoutException or OperationCanceledException)
+            {
+                // Logged by the lane. Whether the stock moved is unknown here; if it did, the outbox holds the order.
+                span?.SetStatus(ActivityStatusCode.Error, exception.Message);
+                return new Placement(PlaceOutcome.Busy);
+            }
+
+            span?.SetTag("seckill.outcome", answer.Result.Code.ToString()).SetTag("db.operation.batch.size", answer.BatchSize);
+        }
+
+        return answer.Result.Code switch
+        {
+            ReserveCode.Accepted => await PublishAsync(lane.Sku, userId, quantity, clientOrderNo, answer, parent),
+            ReserveCode.Duplicate => new Placement(PlaceOutcome.Queued, answer.Result.OrderId),
+            ReserveCode.SoldOut => new Placement(PlaceOutcome.SoldOut),
+            ReserveCode.LimitReached => new Placement(PlaceOutcome.LimitReached, Value: answer.Result.Value),
+            ReserveCode.NotStarted => new Placement(PlaceOutcome.NotStarted, Value: answer.Result.Value),
+            ReserveCode.Ended => new Placement(PlaceOutcome.Ended, Value: answer.Result.Value),
+            ReserveCode.Paused => new Placement(PlaceOutcome.Paused),
+            ReserveCode.Cold => ReportCold(skuId),
+            _ => throw new UnreachableException(),
+        };
+    }
+
+    private async ValueTask<Placement> PublishAsync(
+        SkuKeys sku, long userId, int quantity, string? clientOrderNo, GateLane.Answer answer, Activity? parent)
+    {
+        var message = new OrderMessage
+        {
+            UserId = userId,
+            SkuId = sku.SkuId,
+            Quantity = quantity,
+            ClientOrderNo = clientOrderNo,
+            OrderId = answer.Result.OrderId,
+            ReservedAtMs = answer.NowMs,
+            Epoch = answer.Epoch,
+        };
+        var confirmed = _publisher.TryPublish(sku, message, parent?.Context ?? default);
+        if (confirmed is { IsCompleted: false } && _options.ConfirmWaitMs > 0)
+        {
+            // The confirm makes the answer as durable as the broker; without it "queued" still holds, on the outbox's word.
+            await ((Task)confirmed).WaitAsync(TimeSpan.FromMilliseconds(_options.ConfirmWaitMs), _time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        return new Placement(PlaceOutcome.Queued, answer.Result.OrderId);
+    }
+
+    private Placement ReportCold(long skuId)
+    {
+        Cold?.Invoke(skuId);
+        return new Placement(PlaceOutcome.WarmingUp);
+    }
+
+    private static string OutcomeTag(PlaceOutcome outcome) => outcome switch
+    {
+        PlaceOutcome.Queued => "queued",
+        PlaceOutcome.SoldOut => "sold_out",
+        PlaceOutcome.LimitReached => "limit_reached",
+        PlaceOutcome.NotStarted => "not_started",
+        PlaceOutcome.Ended => "ended",
+        PlaceOutcome.Paused => "paused",
+        PlaceOutcome.UnknownSku => "unknown_sku",
+        PlaceOutcome.WarmingUp => "warming_up",
+        PlaceOutcome.Busy => "busy",
+        _ => throw new UnreachableException(),
+    };
+}

@@ -1,0 +1,74 @@
+using Seckill.Ordering.Ledger;
+
+namespace Seckill.Api.Gate;
+
+/// <summary>
+/// Answers the losers of one SKU from memory. It knows who holds a reservation, because a repeated click must find its order and not
+/// "sold out"; it lets one request through every <c>ShieldProbeEveryMs</c>, so stock that comes back is seen within that time even if
+/// the outcome channel is not heard.
+/// </summary>
+internal sealed class SoldOutShield(GateOptions options, TimeProvider time)
+{
+    private sealed record Armed(IReadOnlySet<long> Buyers, long ReservedCount);
+
+    private Armed? _armed;
+    private long _confirmedAt;
+    private long _probedAt;
+
+    /// <summary>Whether this buyer can be refused without asking Redis.</summary>
+    public bool Refuses(long userId)
+    {
+        var armed = Volatile.Read(ref _armed);
+        if (armed is null || armed.Buyers.Contains(userId))
+        {
+            return false;
+        }
+
+        var now = time.GetTimestamp();
+        if (time.GetElapsedTime(Volatile.Read(ref _confirmedAt), now).TotalMilliseconds >= options.ShieldHoldMs)
+        {
+            return false;
+        }
+
+        var probedAt = Volatile.Read(ref _probedAt);
+        var probe = time.GetElapsedTime(probedAt, now).TotalMilliseconds >= options.ShieldProbeEveryMs
+            && Interlocked.CompareExchange(ref _probedAt, now, probedAt) == probedAt;
+        return !probe;
+    }
+
+    /// <summary>Learns from a reply; true when it needs the buyers to arm itself.</summary>
+    public bool Learn(ReserveReply reply, bool soldOut)
+    {
+        if (!soldOut || reply.StockLeft > 0)
+        {
+            // Redis answered and did not say "none left": the shield has no ground to stand on.
+            if (reply.StockLeft > 0 || !soldOut)
+            {
+                Open();
+            }
+
+            return false;
+        }
+
+        var armed = Volatile.Read(ref _armed);
+        if (armed is null || armed.ReservedCount != reply.ReservedCount)
+        {
+            Open();
+            return true;
+        }
+
+        Volatile.Write(ref _confirmedAt, time.GetTimestamp());
+        return false;
+    }
+
+    /// <summary>Arms the shield with the buyers as of <paramref name="reply"/> or later.</summary>
+    public void Arm(ReserveReply reply, IReadOnlySet<long> buyers)
+    {
+        var now = time.GetTimestamp();
+        Volatile.Write(ref _confirmedAt, now);
+        Volatile.Write(ref _probedAt, now);
+        Volatile.Write(ref _armed, new Armed(buyers, reply.ReservedCount));
+    }
+
+    public void Open() => Volatile.Write(ref _armed, null);
+}

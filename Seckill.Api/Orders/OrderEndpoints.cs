@@ -1,0 +1,112 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Security.Claims;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Seckill.Api.Auth;
+using Seckill.Api.Errors;
+using Seckill.Api.Gate;
+using Seckill.Ordering.Contract;
+
+namespace Seckill.Api.Orders;
+
+/// <summary>The buyer's two calls.</summary>
+public static class OrderEndpoints
+{
+    public static IEndpointRouteBuilder MapOrders(this IEndpointRouteBuilder routes)
+    {
+        var buyers = routes.MapGroup("/api").RequireAuthorization(LoginState.BuyerPolicy).WithTags("Orders");
+
+        buyers.MapPost("/seckill/orders", PlaceAsync)
+            .WithName("PlaceOrder")
+            .WithSummary("Buys units of a SKU on sale. The answer \"queued\" is a promise of an outcome, not of success.")
+            .Accepts<PlaceOrderRequest>("application/json")
+            .Produces<PlaceOrderResponse>()
+            .ProducesErrors(400, 401, 404, 413, 415, 503);
+
+        buyers.MapGet("/orders/seckill/status", StatusAsync)
+            .WithName("OrderStatus")
+            .WithSummary("The outcome of the buyer's newest order of a SKU, or of one click.")
+            .Produces<OrderStatusResponse>()
+            .ProducesErrors(400, 401, 404, 503);
+        return routes;
+    }
+
+    private static async Task<IResult> PlaceAsync(HttpContext http, OrderGate gate)
+    {
+        var (request, malformed) = await JsonBody.ReadAsync(http.Request, ApiJson.Default.PlaceOrderRequest, http.RequestAborted);
+        if (request is null)
+        {
+            return malformed!;
+        }
+
+        if (request.SkuId is not { } skuId)
+        {
+            return ErrorResult.BadRequest("sku_id is required");
+        }
+
+        if (request.Quantity is not { } quantity)
+        {
+            return ErrorResult.BadRequest("quantity is required");
+        }
+
+        var userId = http.User.UserId();
+        if (OrderLimits.FaultOf(userId, skuId, quantity, request.ClientOrderNo) is { } fault)
+        {
+            return ErrorResult.BadRequest(fault);
+        }
+
+        var placement = await gate.PlaceAsync(userId, skuId, quantity, request.ClientOrderNo);
+        return placement.Outcome switch
+        {
+            PlaceOutcome.Queued => Queued(placement.OrderId, skuId, request.ClientOrderNo),
+            PlaceOutcome.SoldOut => ErrorResult.SoldOut,
+            PlaceOutcome.LimitReached => ErrorResult.BadRequest(
+                "limit reached", string.Create(CultureInfo.InvariantCulture, $"One buyer may have {placement.Value} of this SKU.")),
+            PlaceOutcome.NotStarted => ErrorResult.BadRequest("not started", $"The sale starts at {Time(placement.Value)}."),
+            PlaceOutcome.Ended => ErrorResult.BadRequest("ended", $"The sale ended at {Time(placement.Value)}."),
+            PlaceOutcome.Paused => ErrorResult.Paused,
+            PlaceOutcome.UnknownSku => ErrorResult.UnknownSku,
+            PlaceOutcome.WarmingUp => ErrorResult.WarmingUp,
+            PlaceOutcome.Busy => ErrorResult.Busy,
+            _ => throw new UnreachableException(),
+        };
+    }
+
+    private static async Task<IResult> StatusAsync(
+        ClaimsPrincipal user, OrderStatusReader reader, string? sku_id, string? client_order_no, CancellationToken cancellationToken)
+    {
+        if (!long.TryParse(sku_id, NumberStyles.None, CultureInfo.InvariantCulture, out var skuId))
+        {
+            return ErrorResult.BadRequest(sku_id is null ? "sku_id is required" : "sku_id is not valid");
+        }
+
+        if (OrderLimits.FaultOf(user.UserId(), skuId, 1, client_order_no) is { } fault)
+        {
+            return ErrorResult.BadRequest(fault);
+        }
+
+        var (status, error) = await reader.ReadAsync(user.UserId(), skuId, client_order_no, cancellationToken);
+        return status is null ? error! : TypedResults.Json(status, ApiJson.Default.OrderStatusResponse);
+    }
+
+    private static JsonHttpResult<PlaceOrderResponse> Queued(long orderId, long skuId, string? clientOrderNo)
+    {
+        var id = orderId.ToString(CultureInfo.InvariantCulture);
+        var url = string.Create(CultureInfo.InvariantCulture, $"/api/orders/seckill/status?sku_id={skuId}");
+        return TypedResults.Json(
+            new PlaceOrderResponse("queued", id, id, "PENDING", clientOrderNo is null ? url : $"{url}&client_order_no={clientOrderNo}"),
+            ApiJson.Default.PlaceOrderResponse);
+    }
+
+    private static string Time(long milliseconds) => DateTimeOffset.FromUnixTimeMilliseconds(milliseconds).ToString("u", CultureInfo.InvariantCulture);
+
+    internal static RouteHandlerBuilder ProducesErrors(this RouteHandlerBuilder route, params int[] statuses)
+    {
+        foreach (var status in statuses)
+        {
+            route.Produces<ErrorBody>(status, "application/problem+json");
+        }
+
+        return route;
+    }
+}

@@ -1,0 +1,119 @@
+using System.Globalization;
+using System.Threading.RateLimiting;
+using Microsoft.EntityFrameworkCore;
+using MySqlConnector;
+using Seckill.Api.Errors;
+using Seckill.Ordering.Ledger;
+using Seckill.Ordering.Store;
+using StackExchange.Redis;
+
+namespace Seckill.Api.Orders;
+
+/// <summary>
+/// Tells an order's outcome: from Redis, and from MySQL when Redis no longer knows. Those who ask MySQL pass through a narrow door, so that
+/// a hundred thousand pages polling for nothing cannot take the database down.
+/// </summary>
+public sealed partial class OrderStatusReader(StockLedger ledger, IServiceScopeFactory scopes, ILogger<OrderStatusReader> logger) : IAsyncDisposable
+{
+    private const int StoreQueriesMax = 16;
+    private const int StoreWaitingMax = 1_000;
+
+    private readonly ConcurrencyLimiter _door = new(new ConcurrencyLimiterOptions
+    {
+        PermitLimit = StoreQueriesMax,
+        QueueLimit = StoreWaitingMax,
+        QueueProcessingOrder = QueueProcessingOrder.OldestFirst,
+    });
+
+    public async Task<(OrderStatusResponse? Status, ErrorResult? Error)> ReadAsync(
+        long userId, long skuId, string? clientOrderNo, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (await ledger.FindAsync(new SkuKeys(skuId), userId, clientOrderNo, cancellationToken) is { } reservation)
+            {
+                return (ToResponse(skuId, reservation), null);
+            }
+        }
+        catch (Exception exception) when (exception is RedisException or TimeoutException)
+        {
+            LogRedisFailed(exception.Message);
+        }
+
+        using var lease = await _door.AcquireAsync(1, cancellationToken);
+        if (!lease.IsAcquired)
+        {
+            return (null, ErrorResult.Busy);
+        }
+
+        try
+        {
+            var status = await ReadStoreAsync(userId, skuId, clientOrderNo, cancellationToken);
+            return (status, status is null ? ErrorResult.NoOrder : null);
+        }
+        catch (MySqlException exception)
+        {
+            LogStoreFailed(exception.Message);
+            return (null, ErrorResult.Busy);
+        }
+    }
+
+    public ValueTask DisposeAsync() => _door.DisposeAsync();
+
+    private async Task<OrderStatusResponse?> ReadStoreAsync(long userId, long skuId, string? clientOrderNo, CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
+        var orders =
+            from item in context.OrderItems
+            where item.UserId == userId && item.SkuId == skuId
+            join order in context.Orders on item.OrderId equals order.Id
+            where clientOrderNo == null || order.ClientOrderNo == clientOrderNo
+            orderby order.Id descending
+            select new { order.Id, order.OrderSn, item.Quantity, order.ReservedAt, order.CreatedAt };
+        var rejections =
+            from rejection in context.OrderRejections
+            where rejection.UserId == userId && rejection.SkuId == skuId && (clientOrderNo == null || rejection.ClientOrderNo == clientOrderNo)
+            orderby rejection.OrderId descending
+            select rejection;
+        var found = await orders.AsNoTracking().FirstOrDefaultAsync(cancellationToken);
+        var rejected = await rejections.AsNoTracking().FirstOrDefaultAsync(cancellationToken);
+
+        // An order that stands outweighs a refusal of the same click; else the newest counts.
+        if (found is not null && (clientOrderNo is not null || rejected is null || found.Id > rejected.OrderId))
+        {
+            return new OrderStatusResponse(
+                "SUCCESS", Text(found.Id), Text(skuId), found.Quantity, found.OrderSn, null, Milliseconds(found.ReservedAt), Milliseconds(found.CreatedAt));
+        }
+
+        return rejected is null
+            ? null
+            : new OrderStatusResponse(
+                "FAILED", Text(rejected.OrderId), Text(skuId), rejected.Quantity, null, rejected.Reason, null, Milliseconds(rejected.CreatedAt));
+    }
+
+    private static OrderStatusResponse ToResponse(long skuId, Reservation reservation) => new(
+        reservation.State switch
+        {
+            OrderState.Pending => "PENDING",
+            OrderState.Success => "SUCCESS",
+            _ => "FAILED",
+        },
+        Text(reservation.OrderId),
+        Text(skuId),
+        reservation.Quantity,
+        reservation.State == OrderState.Success ? reservation.Detail : null,
+        reservation.State == OrderState.Failed ? reservation.Detail : null,
+        reservation.ReservedAtMs,
+        reservation.SettledAtMs);
+
+    private static string Text(long id) => id.ToString(CultureInfo.InvariantCulture);
+
+    private static long Milliseconds(DateTime utc) => new DateTimeOffset(utc, TimeSpan.Zero).ToUnixTimeMilliseconds();
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Redis could not tell an order's status: {Reason}; asking MySQL")]
+    private partial void LogRedisFailed(string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "MySQL could not tell an order's status: {Reason}")]
+    private partial void LogStoreFailed(string reason);
+}

@@ -1,0 +1,63 @@
+using System.Threading.Channels;
+using Seckill.Ordering.Ledger;
+
+namespace Seckill.Api.Publishing;
+
+/// <summary>
+/// Takes confirmed orders out of the outbox, many in one call. What it cannot do (Redis away, too many waiting, process killed) is
+/// harmless: the sweeper publishes the order once more, and the worker's primary key makes one order of it.
+/// </summary>
+public sealed partial class OutboxConfirmations(StockLedger ledger, ILogger<OutboxConfirmations> logger) : BackgroundService
+{
+    private const int WaitingMax = 50_000;
+    private const int BatchSizeMax = 1_000;
+
+    private readonly Channel<(SkuKeys Sku, long OrderId)> _waiting = Channel.CreateBounded<(SkuKeys, long)>(
+        new BoundedChannelOptions(WaitingMax) { SingleReader = true, FullMode = BoundedChannelFullMode.DropWrite });
+
+    /// <summary>The broker has this order.</summary>
+    public void Add(SkuKeys sku, long orderId) => _waiting.Writer.TryWrite((sku, orderId));
+
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        // Empty what is there before going: the publisher has stopped already, nothing more comes in.
+        _waiting.Writer.TryComplete();
+        if (ExecuteTask is { } running)
+        {
+            await running.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        await base.StopAsync(cancellationToken);
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        var batch = new Dictionary<SkuKeys, List<long>>();
+        while (await _waiting.Reader.WaitToReadAsync(stoppingToken))
+        {
+            for (var taken = 0; taken < BatchSizeMax && _waiting.Reader.TryRead(out var confirmed); taken++)
+            {
+                if (!batch.TryGetValue(confirmed.Sku, out var orderIds))
+                {
+                    batch.Add(confirmed.Sku, orderIds = []);
+                }
+
+                orderIds.Add(confirmed.OrderId);
+            }
+
+            try
+            {
+                await Task.WhenAll(batch.Select(sku => ledger.ConfirmAsync(sku.Key, sku.Value, stoppingToken)));
+            }
+            catch (Exception exception) when (exception is not OperationCanceledException)
+            {
+                LogFailed(exception.Message);
+            }
+
+            batch.Clear();
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Confirmed orders stay in the outbox: {Reason}; the sweeper will repeat them")]
+    private partial void LogFailed(string reason);
+}

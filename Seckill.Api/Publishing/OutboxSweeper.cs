@@ -1,0 +1,112 @@
+using System.Diagnostics;
+using Microsoft.Extensions.Options;
+using Seckill.Api.Catalogue;
+using Seckill.Ordering.Contract;
+using Seckill.Ordering.Ledger;
+using StackExchange.Redis;
+
+namespace Seckill.Api.Publishing;
+
+/// <summary>
+/// Publishes again what has no confirm after <c>SweepGraceMs</c>: the process that reserved it died, or RabbitMQ was away. Runs in every
+/// instance, works in the one that holds the lease. Only unconfirmed orders are repeated, so a queue that is merely long is not flooded.
+/// </summary>
+public sealed partial class OutboxSweeper(
+    StockLedger ledger, OrderPublisher publisher, OutboxConfirmations confirmations, SaleCatalogue catalogue,
+    IConnectionMultiplexer redis, IOptions<PublishOptions> options, TimeProvider time, ILogger<OutboxSweeper> logger) : BackgroundService
+{
+    private const string LeaseKey = "seckill:outbox:sweeper";
+
+    private readonly PublishOptions _options = options.Value;
+    private readonly RedisValue _me = Guid.NewGuid().ToString("N");
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(_options.SweepEveryMs), time);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(stoppingToken))
+            {
+                try
+                {
+                    if (publisher.Connected && await HoldsLeaseAsync(stoppingToken))
+                    {
+                        await SweepAsync(stoppingToken);
+                    }
+                }
+                catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
+                {
+                    LogFailed(exception.Message);
+                }
+            }
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            LogStopped();
+        }
+    }
+
+    private async Task<bool> HoldsLeaseAsync(CancellationToken cancellationToken)
+    {
+        var database = redis.GetDatabase();
+        var lease = TimeSpan.FromMilliseconds(_options.SweepLeaseMs);
+        return await database.LockExtendAsync(LeaseKey, _me, lease).WaitAsync(cancellationToken)
+            || await database.LockTakeAsync(LeaseKey, _me, lease).WaitAsync(cancellationToken);
+    }
+
+    private async Task SweepAsync(CancellationToken cancellationToken)
+    {
+        foreach (var skuId in catalogue.SkuIds)
+        {
+            var sku = new SkuKeys(skuId);
+            var due = await ledger.TakeUnconfirmedAsync(sku, _options.SweepGraceMs, _options.SweepBatchSizeMax, cancellationToken);
+            if (due.Count == 0)
+            {
+                continue;
+            }
+
+            LogSwept(skuId, due.Count);
+            var published = new List<Task>(due.Count);
+            foreach (var reservation in due)
+            {
+                if (reservation.State != OrderState.Pending)
+                {
+                    confirmations.Add(sku, reservation.OrderId);
+                }
+                else if (Publish(sku, reservation) is { } confirmed)
+                {
+                    published.Add(confirmed);
+                }
+            }
+
+            await Task.WhenAll(published).WaitAsync(cancellationToken);
+        }
+    }
+
+    private Task<bool>? Publish(SkuKeys sku, Reservation reservation)
+    {
+        _ = ActivityContext.TryParse(reservation.TraceParent, null, isRemote: true, out var parent);
+        return publisher.TryPublish(
+            sku,
+            new OrderMessage
+            {
+                UserId = reservation.UserId,
+                SkuId = sku.SkuId,
+                Quantity = reservation.Quantity,
+                ClientOrderNo = reservation.ClientOrderNo,
+                OrderId = reservation.OrderId,
+                ReservedAtMs = reservation.ReservedAtMs,
+                Epoch = reservation.Epoch,
+            },
+            parent);
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "SKU {SkuId}: {Count} orders in the outbox without a confirm are published again")]
+    private partial void LogSwept(long skuId, int count);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The outbox was not swept: {Reason}")]
+    private partial void LogFailed(string reason);
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "The sweeper stops")]
+    private partial void LogStopped();
+}

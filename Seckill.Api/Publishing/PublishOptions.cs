@@ -1,0 +1,61 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Seckill.Api.Publishing;
+
+/// <summary>Section <c>Publish</c>.</summary>
+public sealed class PublishOptions : IValidatableObject
+{
+    public const string Section = "Publish";
+
+    /// <summary>AMQP channels, each with its own loop and its own window.</summary>
+    [Range(1, 16)]
+    public int ChannelsMax { get; init; } = 2;
+
+    /// <summary>Unconfirmed publishes on one channel.</summary>
+    [Range(1, 4_096)]
+    public int InFlightMax { get; init; } = 512;
+
+    /// <summary>Orders that may wait for a channel; further ones are left to the outbox.</summary>
+    [Range(1, 1_000_000)]
+    public int WaitingMax { get; init; } = 20_000;
+
+    /// <summary>Longest wait for a confirm before the connection is given up, ms.</summary>
+    [Range(100, 60_000)]
+    public int ConfirmTimeoutMs { get; init; } = 5_000;
+
+    /// <summary>Longest wait for connecting, ms.</summary>
+    [Range(100, 60_000)]
+    public int ConnectTimeoutMs { get; init; } = 5_000;
+
+    /// <summary>First pause between two attempts to connect, ms; it doubles up to <see cref="ReconnectDelayMsMax"/>.</summary>
+    [Range(10, 60_000)]
+    public int ReconnectDelayMs { get; init; } = 100;
+
+    /// <summary>Longest pause between two attempts to connect, ms.</summary>
+    [Range(10, 60_000)]
+    public int ReconnectDelayMsMax { get; init; } = 2_000;
+
+    /// <summary>How often the outbox is swept, ms.</summary>
+    [Range(50, 60_000)]
+    public int SweepEveryMs { get; init; } = 1_000;
+
+    /// <summary>How old an unconfirmed attempt must be before the sweeper repeats it, ms; longer than a publish can be under way.</summary>
+    [Range(200, 600_000)]
+    public int SweepGraceMs { get; init; } = 12_000;
+
+    /// <summary>Orders of one SKU that one sweep publishes.</summary>
+    [Range(1, 10_000)]
+    public int SweepBatchSizeMax { get; init; } = 1_000;
+
+    /// <summary>How long an instance is the sweeper without renewing, ms.</summary>
+    [Range(500, 600_000)]
+    public int SweepLeaseMs { get; init; } = 10_000;
+
+    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
+    {
+        if (SweepGraceMs < ConfirmTimeoutMs * 2)
+        {
+            yield return new ValidationResult("SweepGraceMs must be at least twice ConfirmTimeoutMs, or orders still under way are published again.");
+        }
+    }
+}

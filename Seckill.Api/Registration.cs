@@ -1,0 +1,55 @@
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Seckill.Api.Catalogue;
+using Seckill.Api.Gate;
+using Seckill.Api.Publishing;
+using Seckill.Api.WarmUp;
+using Seckill.Ordering.Ids;
+
+namespace Seckill.Api;
+
+/// <summary>The stages of the route, each with its options checked at start. Hosted services stop in reverse order: the publisher outlives the gate.</summary>
+internal static class Registration
+{
+    public static IServiceCollection AddCatalogue(this IServiceCollection services)
+    {
+        services.AddOptions<CatalogueOptions>().BindConfiguration(CatalogueOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        services.AddHosted<SaleCatalogue>();
+        services.AddSingleton<SaleListings>();
+        return services;
+    }
+
+    public static IServiceCollection AddPublishing(this IServiceCollection services)
+    {
+        services.AddOptions<PublishOptions>().BindConfiguration(PublishOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        services.AddHosted<OutboxConfirmations>();
+        services.AddHosted<OrderPublisher>();
+        services.AddHosted<OutboxSweeper>();
+        return services;
+    }
+
+    public static IServiceCollection AddGate(this IServiceCollection services)
+    {
+        services.AddOptions<GateOptions>().BindConfiguration(GateOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<OrderGate>();
+        services.AddHosted<OutcomeListener>();
+        services.AddHosted<StockLoader>();
+        services.AddHealthChecks().AddCheck<GateHealthCheck>("gate");
+        return services;
+    }
+
+    private static void AddHosted<T>(this IServiceCollection services) where T : class, IHostedService
+    {
+        services.AddSingleton<T>();
+        services.AddHostedService(provider => provider.GetRequiredService<T>());
+    }
+}
+
+/// <summary>Ready when the sales have been read and order ids can be made.</summary>
+internal sealed class GateHealthCheck(SaleCatalogue catalogue, OrderIds ids) : IHealthCheck
+{
+    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
+        Task.FromResult(
+            !catalogue.Loaded ? HealthCheckResult.Unhealthy("the sales have not been read from MySQL yet")
+            : !ids.Ready ? HealthCheckResult.Unhealthy("no Snowflake node is leased yet")
+            : HealthCheckResult.Healthy());
+}
