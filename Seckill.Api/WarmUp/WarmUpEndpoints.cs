@@ -1,8 +1,8 @@
 using System.Globalization;
+using MySqlConnector;
 using Seckill.Api.Auth;
 using Seckill.Api.Errors;
 using Seckill.Api.Orders;
-using MySqlConnector;
 using StackExchange.Redis;
 
 namespace Seckill.Api.WarmUp;
