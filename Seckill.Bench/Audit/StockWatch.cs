@@ -1,0 +1,47 @@
+using System.Diagnostics;
+using System.Globalization;
+using MySqlConnector;
+
+namespace Seckill.Bench.Audit;
+
+/// <summary>The stock took a new value.</summary>
+/// <param name="At">When it was seen, a <see cref="Stopwatch"/> timestamp.</param>
+/// <param name="Stock">Units.</param>
+public readonly record struct StockChange(long At, long Stock);
+
+/// <summary>Watches a SKU's stock in MySQL from outside, to see when orders really stand there.</summary>
+public sealed class StockWatch(string connectionString, long skuId)
+{
+    private const int PollDelayMs = 5;
+
+    private readonly List<StockChange> _changes = [];
+
+    /// <summary>The first entry is what the watch found, the last one the last order's.</summary>
+    public IReadOnlyList<StockChange> Changes => _changes;
+
+    /// <summary>Watches until cancelled; <see cref="Changes"/> may be read afterwards.</summary>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var connection = new MySqlConnection(connectionString);
+            await connection.OpenAsync(cancellationToken);
+            await using var command = new MySqlCommand("SELECT stock FROM product_skus WHERE id = @id", connection);
+            command.Parameters.AddWithValue("@id", skuId);
+            while (true)
+            {
+                var stock = Convert.ToInt64(await command.ExecuteScalarAsync(cancellationToken), CultureInfo.InvariantCulture);
+                if (_changes.Count == 0 || _changes[^1].Stock != stock)
+                {
+                    _changes.Add(new StockChange(Stopwatch.GetTimestamp(), stock));
+                }
+
+                await Task.Delay(PollDelayMs, cancellationToken);
+            }
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // The end of the watch.
+        }
+    }
+}

@@ -1,0 +1,89 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using MySqlConnector;
+using Seckill.Bench.Load;
+using Seckill.Bench.Target;
+using Spectre.Console;
+using StackExchange.Redis;
+
+namespace Seckill.Bench.Demo;
+
+/// <summary>The command line of <c>demo</c>.</summary>
+public static class DemoCommand
+{
+    private const int BuyersMax = 200_000;
+    private const int UnitsMax = 1_000_000;
+    private const int ConcurrencyMax = 1_000;
+
+    private static readonly Option<int> Buyers = Number("--buyers", "Distinct buyers; each clicks once.", 2_000, BuyersMax);
+    private static readonly Option<int> Units = Number("--units", "Units in the fresh sale that the demonstration makes for itself.", 100, UnitsMax);
+    private static readonly Option<int> Concurrency = Number("--concurrency", "Requests in flight, over as many connections.", 200, ConcurrencyMax);
+    private static readonly Option<long?> Sku = new("--sku") { Description = "Fight for this SKU as it stands, instead of for a fresh sale." };
+    private static readonly Option<string?> Api = new("--api") { Description = "Address of the gate; else SECKILL_API, else .seckill/local.json." };
+    private static readonly Option<string?> Redis = new("--redis") { Description = "Connection string; else ConnectionStrings__redis, else .seckill/local.json." };
+    private static readonly Option<string?> MySql = new("--mysql") { Description = "Connection string; else ConnectionStrings__mysql, else .seckill/local.json." };
+    private static readonly Option<string?> SigningKey = new("--signing-key")
+    {
+        Description = "Key that signs the buyers' tokens; else Auth__SigningKey, else the development key.",
+    };
+
+    public static Command Create()
+    {
+        var command = new Command("demo", "Buyers fight for the units of one SKU; then MySQL and Redis are audited.")
+        {
+            Buyers, Units, Sku, Concurrency, Api, Redis, MySql, SigningKey,
+        };
+        command.Validators.Add(result =>
+        {
+            if (result.GetResult(Sku) is { Implicit: false } && result.GetResult(Units) is { Implicit: false })
+            {
+                result.AddError("--units is the size of a fresh sale; it cannot be given together with --sku.");
+            }
+        });
+        command.SetAction(RunAsync);
+        return command;
+    }
+
+    /// <summary>Exit codes: 0 nothing oversold, lost or doubled; 1 something was; 2 nothing could be driven.</summary>
+    private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellationToken)
+    {
+        var options = new DemoOptions(
+            parsed.GetValue(Buyers), parsed.GetValue(Units), parsed.GetValue(Sku), parsed.GetValue(Concurrency),
+            parsed.GetValue(SigningKey) ?? Environment.GetEnvironmentVariable("Auth__SigningKey") ?? TokenIssuer.DevelopmentKey);
+        try
+        {
+            var addresses = await SystemAddresses.FindAsync(
+                parsed.GetValue(Api), parsed.GetValue(Redis), parsed.GetValue(MySql), cancellationToken);
+            return await DemoRun.ExecuteAsync(addresses, options, AnsiConsole.Console, cancellationToken) ? 0 : 1;
+        }
+        catch (Exception exception) when (exception is TargetException or HttpRequestException or MySqlException or RedisException)
+        {
+            await Console.Error.WriteLineAsync(exception.Message);
+            return 2;
+        }
+        // EF wraps a database that is away in this one.
+        catch (InvalidOperationException exception) when (exception.InnerException is MySqlException inner)
+        {
+            await Console.Error.WriteLineAsync(inner.Message);
+            return 2;
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            await Console.Error.WriteLineAsync("Stopped.");
+            return 2;
+        }
+    }
+
+    private static Option<int> Number(string name, string description, int value, int max)
+    {
+        var option = new Option<int>(name) { Description = $"{description} 1 to {max:N0}.", DefaultValueFactory = _ => value };
+        option.Validators.Add((OptionResult result) =>
+        {
+            if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, out var given) && (given < 1 || given > max))
+            {
+                result.AddError($"{name} must be 1 to {max}, not {given}.");
+            }
+        });
+        return option;
+    }
+}

@@ -1,0 +1,69 @@
+using Microsoft.EntityFrameworkCore;
+using MySqlConnector;
+using Seckill.Bench.Load;
+using Seckill.Bench.Target;
+using Seckill.Ordering.Store;
+
+namespace Seckill.Bench.Demo;
+
+/// <summary>A sale of the demonstration's own, so that it can be run again and again and disturbs no other.</summary>
+public static class DemoSale
+{
+    /// <summary>Below it are the shop's own SKUs.</summary>
+    private const long SkuIdMin = 900_000;
+
+    private const int DurationHours = 1;
+    private const int TakenRetriesMax = 5;
+    private const int OpenDeadlineMs = 30_000;
+    private const int PollDelayMs = 100;
+
+    /// <summary>Writes product, SKU and sale into MySQL; the sale is open.</summary>
+    /// <returns>The SKU.</returns>
+    public static async Task<long> CreateAsync(Func<OrderingDbContext> contexts, int units, CancellationToken cancellationToken)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            await using var context = contexts();
+            var id = 1 + Math.Max(
+                await context.ProductSkus.Where(s => s.Id >= SkuIdMin).MaxAsync(s => (long?)s.Id, cancellationToken) ?? SkuIdMin,
+                await context.Products.Where(p => p.Id >= SkuIdMin).MaxAsync(p => (long?)p.Id, cancellationToken) ?? SkuIdMin);
+            var now = DateTime.UtcNow;
+            context.Products.Add(new Product { Id = id, Title = $"Demonstration {id}", Description = "Made by the demo command.", Image = "/img/demo.svg" });
+            context.ProductSkus.Add(new ProductSku
+            {
+                Id = id, ProductId = id, Title = $"Demonstration {id}", Price = 99.00m, Stock = units, Image = "/img/demo.svg", Attrs = """{"edition":"demo"}""",
+            });
+            context.SeckillSales.Add(new SeckillSale
+            {
+                SkuId = id, StartsAt = now.AddMinutes(-1), EndsAt = now.AddHours(DurationHours), LimitPerUser = 1, ListPrice = 199.00m,
+            });
+            try
+            {
+                await context.SaveChangesAsync(cancellationToken);
+                return id;
+            }
+            catch (DbUpdateException exception) when (
+                attempt < TakenRetriesMax && exception.InnerException is MySqlException { ErrorCode: MySqlErrorCode.DuplicateKeyEntry })
+            {
+                // Another demonstration took the id in the same moment.
+            }
+        }
+    }
+
+    /// <summary>Loads the gate and waits until it sells the SKU.</summary>
+    /// <exception cref="TargetException">It does not within half a minute.</exception>
+    public static async Task OpenAsync(ShopClient shop, string operatorToken, long skuId, CancellationToken cancellationToken)
+    {
+        await shop.WarmUpAsync(operatorToken, cancellationToken);
+        var started = Environment.TickCount64;
+        while (await shop.CatalogueStockAsync(skuId, cancellationToken) is null or 0)
+        {
+            if (Environment.TickCount64 - started > OpenDeadlineMs)
+            {
+                throw new TargetException($"The gate was loaded, but GET /api/products shows no stock for SKU {skuId} after {OpenDeadlineMs / 1000} s.");
+            }
+
+            await Task.Delay(PollDelayMs, cancellationToken);
+        }
+    }
+}

@@ -1,0 +1,89 @@
+using System.Text.Json;
+
+namespace Seckill.Bench.Target;
+
+/// <summary>Where a running system is to be found.</summary>
+/// <param name="Api">Base address of the gate.</param>
+/// <param name="Redis">StackExchange.Redis connection string.</param>
+/// <param name="MySql">MySqlConnector connection string.</param>
+public sealed record SystemAddresses(Uri Api, string Redis, string MySql)
+{
+    private const string LocalFile = ".seckill/local.json";
+
+    /// <summary>
+    /// Takes each address from the option, then from the environment variables that Aspire and Compose set, then from the file that the
+    /// local AppHost keeps while it runs.
+    /// </summary>
+    /// <exception cref="TargetException">An address is missing or malformed; the message tells what to do.</exception>
+    public static async Task<SystemAddresses> FindAsync(string? api, string? redis, string? mySql, CancellationToken cancellationToken)
+    {
+        api ??= Variable("SECKILL_API") ?? Variable("services__api__http__0");
+        redis ??= Variable("ConnectionStrings__redis");
+        mySql ??= Variable("ConnectionStrings__mysql");
+        if (api is null || redis is null || mySql is null)
+        {
+            var file = FindUpwards(Environment.CurrentDirectory)
+                ?? throw new TargetException("Nothing is running here: start it with ./seckill up (or give --api, --redis and --mysql).");
+            var local = await ReadAsync(file, cancellationToken);
+            api ??= local.Api?.ToString();
+            redis ??= local.Redis;
+            mySql ??= local.MySql;
+        }
+
+        return Uri.TryCreate(api, UriKind.Absolute, out var address) && address.Scheme is "http" or "https"
+            ? new SystemAddresses(address, redis, mySql)
+            : throw new TargetException($"'{api}' is no http address of the gate.");
+    }
+
+    private static string? Variable(string name) =>
+        Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
+
+    /// <summary>The nearest folder upwards that holds the file: the command works from anywhere in the repository.</summary>
+    private static string? FindUpwards(string folder)
+    {
+        for (var at = new DirectoryInfo(folder); at is not null; at = at.Parent)
+        {
+            var file = Path.Combine(at.FullName, LocalFile);
+            if (File.Exists(file))
+            {
+                return file;
+            }
+        }
+
+        return null;
+    }
+
+    private static async Task<SystemAddresses> ReadAsync(string file, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var stream = File.OpenRead(file);
+            using var document = await JsonDocument.ParseAsync(stream, cancellationToken: cancellationToken);
+            var strings = document.RootElement.GetProperty("connectionStrings");
+            return new SystemAddresses(
+                new Uri(document.RootElement.GetProperty("api").GetString()!),
+                strings.GetProperty("redis").GetString()!,
+                strings.GetProperty("mysql").GetString()!);
+        }
+        catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException or IOException or UriFormatException)
+        {
+            throw new TargetException($"{file} cannot be read ({exception.Message}). Is the system still starting?", exception);
+        }
+    }
+}
+
+/// <summary>The system to drive cannot be reached or used; the message is for the person at the terminal.</summary>
+public sealed class TargetException : Exception
+{
+    public TargetException()
+    {
+    }
+
+    public TargetException(string message) : base(message)
+    {
+    }
+
+    public TargetException(string message, Exception innerException) : base(message, innerException)
+    {
+    }
+}
