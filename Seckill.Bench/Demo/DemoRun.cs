@@ -36,7 +36,7 @@ public static class DemoRun
         var sku = new SkuKeys(skuId);
         var auditor = new SaleAuditor(Context, new StockLedger(redis));
         var before = await auditor.ReadAsync(sku, cancellationToken);
-        console.MarkupLine(string.Create(CultureInfo.InvariantCulture, 
+        console.MarkupLine(string.Create(CultureInfo.InvariantCulture,
             $"[bold]{buyers.Length:N0} buyers[/] fight for [bold]{before.RedisStock:N0} units[/] of SKU {skuId} at {addresses.Api}"));
 
         var watch = new StockWatch(addresses.MySql, skuId);

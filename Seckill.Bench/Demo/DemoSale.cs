@@ -31,11 +31,21 @@ public static class DemoSale
             context.Products.Add(new Product { Id = id, Title = $"Demonstration {id}", Description = "Made by the demo command.", Image = "/img/demo.svg" });
             context.ProductSkus.Add(new ProductSku
             {
-                Id = id, ProductId = id, Title = $"Demonstration {id}", Price = 99.00m, Stock = units, Image = "/img/demo.svg", Attrs = """{"edition":"demo"}""",
+                Id = id,
+                ProductId = id,
+                Title = $"Demonstration {id}",
+                Price = 99.00m,
+                Stock = units,
+                Image = "/img/demo.svg",
+                Attrs = """{"edition":"demo"}""",
             });
             context.SeckillSales.Add(new SeckillSale
             {
-                SkuId = id, StartsAt = now.AddMinutes(-1), EndsAt = now.AddHours(DurationHours), LimitPerUser = 1, ListPrice = 199.00m,
+                SkuId = id,
+                StartsAt = now.AddMinutes(-1),
+                EndsAt = now.AddHours(DurationHours),
+                LimitPerUser = 1,
+                ListPrice = 199.00m,
             });
             try
             {
