@@ -102,28 +102,10 @@ public sealed class ShopClient : IDisposable
     {
         using var response = await _http.GetAsync("/api/products", cancellationToken);
         response.EnsureSuccessStatusCode();
-        using var document = await JsonDocument.ParseAsync(await response.Content.ReadAsStreamAsync(cancellationToken), default, cancellationToken);
-        return StockIn(document.RootElement, skuId);
+        var listing = await response.Content.ReadFromJsonAsync(ShopJson.Default.ListingBody, cancellationToken);
+        var id = skuId.ToString(CultureInfo.InvariantCulture);
+        return listing?.Items.FirstOrDefault(item => item.SkuId == id)?.Stock;
     }
-
-    /// <summary>Finds the SKU wherever the catalogue nests it.</summary>
-    private static long? StockIn(JsonElement element, long skuId)
-    {
-        if (element.ValueKind == JsonValueKind.Object)
-        {
-            return IsSku(element, skuId) && element.TryGetProperty("stock", out var stock) && stock.ValueKind == JsonValueKind.Number
-                ? stock.GetInt64()
-                : element.EnumerateObject().Select(p => StockIn(p.Value, skuId)).FirstOrDefault(s => s is not null);
-        }
-
-        return element.ValueKind == JsonValueKind.Array
-            ? element.EnumerateArray().Select(e => StockIn(e, skuId)).FirstOrDefault(s => s is not null)
-            : null;
-    }
-
-    private static bool IsSku(JsonElement element, long skuId) =>
-        (element.TryGetProperty("sku_id", out var id) || element.TryGetProperty("id", out id))
-        && (id.ValueKind == JsonValueKind.String ? id.GetString() : id.GetRawText()) == skuId.ToString(CultureInfo.InvariantCulture);
 
     private static HttpRequestMessage Request(HttpMethod method, string path, string token) => new(method, path)
     {
@@ -165,10 +147,15 @@ internal sealed record StatusBody(
     [property: JsonPropertyName("order_sn")] string? OrderSn,
     [property: JsonPropertyName("reason")] string? Reason);
 
+internal sealed record ListedSku([property: JsonPropertyName("sku_id")] string SkuId, [property: JsonPropertyName("stock")] long? Stock);
+
+internal sealed record ListingBody([property: JsonPropertyName("items")] IReadOnlyList<ListedSku> Items);
+
 internal sealed record ProblemBody([property: JsonPropertyName("error")] string? Error);
 
 [JsonSerializable(typeof(OrderBody))]
 [JsonSerializable(typeof(QueuedBody))]
 [JsonSerializable(typeof(StatusBody))]
+[JsonSerializable(typeof(ListingBody))]
 [JsonSerializable(typeof(ProblemBody))]
 internal sealed partial class ShopJson : JsonSerializerContext;
