@@ -34,8 +34,8 @@ internal static class JsonBody
 
     private static ErrorResult Describe(JsonException exception)
     {
-        // The path names the member of ours that does not fit; text of the client's own is never echoed.
-        var member = exception.Path is ['$', '.', .. var name] ? name : null;
+        // The path names the member of ours that does not fit (an inner JsonException: no JSON at all); the client's own text is never echoed.
+        var member = exception.InnerException is not JsonException && exception.Path is ['$', '.', .. var name] ? name : null;
         return member is "sku_id" or "quantity" or "client_order_no" or "user_id" or "role"
             ? ErrorResult.BadRequest($"{member} is not valid", "It is given twice, or is not of the right type or size.")
             : ErrorResult.BadRequest("malformed JSON", "The body is not a JSON object of the documented shape.");

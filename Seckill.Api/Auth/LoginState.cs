@@ -81,7 +81,8 @@ public static class LoginState
                     await ErrorResult.Unauthorized.ExecuteAsync(context.HttpContext);
                 }
             },
-            OnForbidden = context => (context.Principal?.TryGetUserId(out _) ?? false ? ErrorResult.Forbidden : ErrorResult.Unauthorized)
+            // Logged in, but as nobody who could buy: that is no login state.
+            OnForbidden = context => (context.HttpContext.User.TryGetUserId(out _) ? ErrorResult.Forbidden : ErrorResult.Unauthorized)
                 .ExecuteAsync(context.HttpContext),
         };
     }
