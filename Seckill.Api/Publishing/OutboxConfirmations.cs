@@ -4,10 +4,10 @@ using Seckill.Ordering.Ledger;
 namespace Seckill.Api.Publishing;
 
 /// <summary>
-/// Takes confirmed orders out of the outbox, many in one call. What it cannot do (Redis away, too many waiting, process killed) is
+/// Marks confirmed orders in the outbox, many in one call. What it cannot do (Redis away, too many waiting, process killed) is
 /// harmless: the sweeper publishes the order once more, and the worker's primary key makes one order of it.
 /// </summary>
-public sealed partial class OutboxConfirmations(StockLedger ledger, ILogger<OutboxConfirmations> logger) : BackgroundService
+public sealed partial class OutboxConfirmations(StockLedger ledger, TimeProvider time, ILogger<OutboxConfirmations> logger) : BackgroundService
 {
     private const int WaitingMax = 50_000;
     private const int BatchSizeMax = 1_000;
@@ -47,7 +47,8 @@ public sealed partial class OutboxConfirmations(StockLedger ledger, ILogger<Outb
 
             try
             {
-                await Task.WhenAll(batch.Select(sku => ledger.ConfirmAsync(sku.Key, sku.Value, stoppingToken)));
+                var now = time.GetUtcNow().ToUnixTimeMilliseconds();
+                await Task.WhenAll(batch.Select(sku => ledger.ConfirmAsync(sku.Key, sku.Value, now, stoppingToken)));
             }
             catch (Exception exception) when (exception is not OperationCanceledException)
             {
@@ -58,6 +59,6 @@ public sealed partial class OutboxConfirmations(StockLedger ledger, ILogger<Outb
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Confirmed orders stay in the outbox: {Reason}; the sweeper will repeat them")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Confirmed orders stay unmarked in the outbox: {Reason}; the sweeper will repeat them")]
     private partial void LogFailed(string reason);
 }

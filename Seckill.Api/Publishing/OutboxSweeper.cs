@@ -12,7 +12,7 @@ namespace Seckill.Api.Publishing;
 /// instance, works in the one that holds the lease. Only unconfirmed orders are repeated, so a queue that is merely long is not flooded.
 /// </summary>
 public sealed partial class OutboxSweeper(
-    StockLedger ledger, OrderPublisher publisher, OutboxConfirmations confirmations, SaleCatalogue catalogue,
+    StockLedger ledger, OrderPublisher publisher, SaleCatalogue catalogue,
     IConnectionMultiplexer redis, IOptions<PublishOptions> options, TimeProvider time, ILogger<OutboxSweeper> logger) : BackgroundService
 {
     private const string LeaseKey = "seckill:outbox:sweeper";
@@ -69,11 +69,7 @@ public sealed partial class OutboxSweeper(
             var published = new List<Task>(due.Count);
             foreach (var reservation in due)
             {
-                if (reservation.State != OrderState.Pending)
-                {
-                    confirmations.Add(sku, reservation.OrderId);
-                }
-                else if (Publish(sku, reservation) is { } confirmed)
+                if (Publish(sku, reservation) is { } confirmed)
                 {
                     published.Add(confirmed);
                 }

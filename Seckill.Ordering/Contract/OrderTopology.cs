@@ -13,7 +13,8 @@ public static class OrderTopology
 
     /// <summary>
     /// Deliveries of one message before the broker itself calls it poison. Quorum queues count a killed consumer's returns too,
-    /// and RabbitMQ 4 stops at 20 by default: an outage must never use that up, so the worker decides what is poison, not the count.
+    /// and RabbitMQ 4 stops at 20 by default: an outage (or looking at dead letters) must never use that up, so the worker decides what is
+    /// poison, not the count.
     /// </summary>
     public const int DeliveryLimitMax = 1_000_000;
 
@@ -25,7 +26,7 @@ public static class OrderTopology
 
         await channel.QueueDeclareAsync(
             DeadLetterQueue, durable: true, exclusive: false, autoDelete: false,
-            new Dictionary<string, object?> { ["x-queue-type"] = "quorum" }, cancellationToken: cancellationToken);
+            new Dictionary<string, object?> { ["x-queue-type"] = "quorum", ["x-delivery-limit"] = DeliveryLimitMax }, cancellationToken: cancellationToken);
         await channel.QueueBindAsync(DeadLetterQueue, DeadLetterExchange, RoutingKey, cancellationToken: cancellationToken);
 
         await channel.QueueDeclareAsync(

@@ -36,7 +36,10 @@ public sealed class SkuKeys
     /// <summary>Hash: user id:client_order_no → order id.</summary>
     public RedisKey Clicks { get; }
 
-    /// <summary>Sorted set: order ids without a publisher confirm, by the time (ms) of the last attempt.</summary>
+    /// <summary>
+    /// Sorted set: every unsettled order id. Without a publisher confirm its score is the time (ms) of the last attempt; with one, the time
+    /// of the confirm plus <see cref="StockLedger.ConfirmedScore"/>.
+    /// </summary>
     public RedisKey Outbox { get; }
 
     /// <summary>All of them, in the order in which the scripts take them.</summary>

@@ -15,6 +15,9 @@ public sealed class StockLedger(IConnectionMultiplexer redis)
     /// <summary>Requests in one call of reserve.lua: keeps one call under about a millisecond, since Redis runs nothing else meanwhile.</summary>
     public const int ReserveBatchSizeMax = 128;
 
+    /// <summary>Added to an outbox score once the broker has confirmed: far above any time in ms, and still exact in a double.</summary>
+    public const double ConfirmedScore = 1e13;
+
     /// <summary>How long Redis remembers a sale after its end, days; after that MySQL answers.</summary>
     private const int RetentionDays = 7;
 
@@ -95,9 +98,13 @@ public sealed class StockLedger(IConnectionMultiplexer redis)
         return new WarmResult((long)reply[0] == 1, (long)reply[1], (long)reply[2]);
     }
 
-    /// <summary>Takes confirmed orders out of the outbox.</summary>
-    public Task ConfirmAsync(SkuKeys sku, IReadOnlyList<long> orderIds, CancellationToken cancellationToken) =>
-        _database.SortedSetRemoveAsync(sku.Outbox, [.. orderIds.Select(id => (RedisValue)id)]).WaitAsync(cancellationToken);
+    /// <summary>
+    /// Marks orders as confirmed by the broker at <paramref name="atMs"/> (ms since 1970 UTC). What was settled meanwhile is gone from the
+    /// outbox and does not come back.
+    /// </summary>
+    public Task ConfirmAsync(SkuKeys sku, IReadOnlyList<long> orderIds, long atMs, CancellationToken cancellationToken) =>
+        _database.SortedSetUpdateAsync(
+            sku.Outbox, [.. orderIds.Select(id => new SortedSetEntry(id, ConfirmedScore + atMs))], SortedSetWhen.Exists).WaitAsync(cancellationToken);
 
     /// <summary>
     /// Unconfirmed reservations whose last attempt is at least <paramref name="graceMs"/> old by Redis time, oldest first, and marks
