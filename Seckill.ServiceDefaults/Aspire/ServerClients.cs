@@ -1,5 +1,3 @@
-using Aspire.Pomelo.EntityFrameworkCore.MySql;
-using Aspire.RabbitMQ.Client;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;

@@ -1,0 +1,39 @@
+using Aspire.Hosting.Docker.Resources;
+using Aspire.Hosting.Docker.Resources.ServiceNodes;
+using Aspire.Hosting.Docker.Resources.ServiceNodes.Swarm;
+
+namespace Seckill.AppHost.Aspire;
+
+/// <summary>What a Compose file needs besides what the application model says, so that it can serve for real.</summary>
+internal static class ComposeDeployment
+{
+    private const int DefaultHostPort = 8080;
+
+    public static void Configure(ComposeFile file, int apiReplicas)
+    {
+        // Compose starts services in order but does not wait until they are healthy: whoever gives up is started again.
+        foreach (var service in file.Services.Values)
+            service.Restart ??= "unless-stopped";
+
+        KeepData(file, "redis", "/data");
+        KeepData(file, "rabbitmq", "/var/lib/rabbitmq");
+        KeepData(file, "mysql-server", "/var/lib/mysql");
+
+        // RabbitMQ finds its data by node name, which holds the host name: a new container must keep the old name.
+        file.Services["rabbitmq"].Hostname = "rabbitmq";
+
+        // One process can have a known port on the host; of several, each needs a port of its own and Docker chooses.
+        var api = file.Services["api"];
+        if (apiReplicas == 1)
+            api.Ports = [.. api.Ports.Select(port => $"${{SECKILL_PORT:-{DefaultHostPort}}}:{port}")];
+        else
+            api.Deploy = new Deploy { Replicas = apiReplicas };
+    }
+
+    private static void KeepData(ComposeFile file, string serviceName, string folder)
+    {
+        var volume = $"{serviceName}-data";
+        file.Services[serviceName].AddVolume(new Volume { Name = volume, Type = "volume", Source = volume, Target = folder });
+        file.AddVolume(new Volume { Name = volume, Driver = "local" });
+    }
+}
