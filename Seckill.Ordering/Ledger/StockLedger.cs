@@ -7,7 +7,7 @@ namespace Seckill.Ordering.Ledger;
 /// Stock and reservations in Redis. Every change is one Lua script on the keys of one SKU, so it happens whole or not at all and is
 /// cluster-safe. All calls throw <see cref="RedisException"/> (connection, time-out, server) and never block.
 /// </summary>
-public sealed class StockLedger(IConnectionMultiplexer redis)
+public sealed class StockLedger
 {
     /// <summary>Published by settle.lua: SKU, stock and settled orders, one per line. One subscription serves an instance.</summary>
     public const string OutcomeChannel = "seckill:outcomes";
@@ -21,11 +21,23 @@ public sealed class StockLedger(IConnectionMultiplexer redis)
     /// <summary>How long Redis remembers a sale after its end, days; after that MySQL answers.</summary>
     private const int RetentionDays = 7;
 
-    private static readonly string ReserveScript = Script("reserve.lua");
-    private static readonly string SettleScript = Script("settle.lua");
-    private static readonly string WarmScript = Script("warm.lua");
+    private static readonly LedgerScripts Embedded = LedgerScripts.Load();
 
-    private readonly IDatabase _database = redis.GetDatabase();
+    private readonly IConnectionMultiplexer _redis;
+    private readonly IDatabase _database;
+    private readonly LedgerScripts _scripts;
+
+    public StockLedger(IConnectionMultiplexer redis) : this(redis, Embedded)
+    {
+    }
+
+    /// <summary>Runs other scripts than the embedded ones: the tests prove with wrong ones that they would notice.</summary>
+    internal StockLedger(IConnectionMultiplexer redis, LedgerScripts scripts)
+    {
+        _redis = redis;
+        _database = redis.GetDatabase();
+        _scripts = scripts;
+    }
 
     /// <summary>Asks the gate for up to <see cref="ReserveBatchSizeMax"/> requests at once.</summary>
     public async Task<ReserveReply> ReserveAsync(SkuKeys sku, IReadOnlyList<ReserveRequest> requests, CancellationToken cancellationToken)
@@ -42,7 +54,7 @@ public sealed class StockLedger(IConnectionMultiplexer redis)
             arguments[(i * 5) + 4] = request.TraceParent ?? "";
         }
 
-        var reply = (RedisResult[])(await _database.ScriptEvaluateAsync(ReserveScript, sku.All, arguments).WaitAsync(cancellationToken))!;
+        var reply = (RedisResult[])(await _database.ScriptEvaluateAsync(_scripts.Reserve, sku.All, arguments).WaitAsync(cancellationToken))!;
         var results = new ReserveResult[requests.Count];
         for (var i = 0; i < results.Length; i++)
         {
@@ -73,7 +85,7 @@ public sealed class StockLedger(IConnectionMultiplexer redis)
             arguments[at + 8] = s.MessageEpoch ?? -1;
         }
 
-        var reply = (RedisResult[])(await _database.ScriptEvaluateAsync(SettleScript, sku.All, arguments).WaitAsync(cancellationToken))!;
+        var reply = (RedisResult[])(await _database.ScriptEvaluateAsync(_scripts.Settle, sku.All, arguments).WaitAsync(cancellationToken))!;
         return Array.ConvertAll(reply, code => (string)code! switch
         {
             "A" => SettleCode.Settled,
@@ -91,7 +103,7 @@ public sealed class StockLedger(IConnectionMultiplexer redis)
     {
         var expires = terms.EndsAt.AddDays(RetentionDays).ToUnixTimeMilliseconds();
         var reply = (RedisResult[])(await _database.ScriptEvaluateAsync(
-            WarmScript,
+            _scripts.Warm,
             [sku.Stock, sku.Sale],
             [stock, epoch, terms.StartsAt.ToUnixTimeMilliseconds(), terms.EndsAt.ToUnixTimeMilliseconds(), terms.LimitPerUser, terms.Paused ? 1 : 0, expires])
             .WaitAsync(cancellationToken))!;
@@ -192,7 +204,7 @@ public sealed class StockLedger(IConnectionMultiplexer redis)
     {
         var endpoint = await _database.IdentifyEndpointAsync(sku.Stock).WaitAsync(cancellationToken)
             ?? throw new RedisConnectionException(ConnectionFailureType.UnableToConnect, "No server for the key.");
-        var time = await redis.GetServer(endpoint).TimeAsync().WaitAsync(cancellationToken);
+        var time = await _redis.GetServer(endpoint).TimeAsync().WaitAsync(cancellationToken);
         return new DateTimeOffset(time, TimeSpan.Zero).ToUnixTimeMilliseconds();
     }
 
@@ -208,13 +220,4 @@ public sealed class StockLedger(IConnectionMultiplexer redis)
         "C" => new(ReserveCode.Cold, 0, 0),
         _ => throw new FormatException($"reserve.lua answered '{code}'."),
     };
-
-    /// <summary>One static string a script: the client loads it once and sends its hash from then on.</summary>
-    private static string Script(string name)
-    {
-        using var stream = typeof(StockLedger).Assembly.GetManifestResourceStream(name)
-            ?? throw new InvalidOperationException($"The resource {name} is missing from the assembly.");
-        using var reader = new StreamReader(stream);
-        return reader.ReadToEnd();
-    }
 }
