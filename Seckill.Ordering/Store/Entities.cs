@@ -66,6 +66,12 @@ public sealed class SeckillSale
     public decimal ListPrice { get; set; }
 
     public bool Paused { get; set; }
+
+    /// <summary>Whether a click must bring a purchase token, which nobody gets before <see cref="StartsAt"/>.</summary>
+    public bool TokenRequired { get; set; }
+
+    /// <summary>Units put on sale so far: what stock and live orders must add up to; null when nobody has said.</summary>
+    public int? Units { get; set; }
 }
 
 public sealed class Order
@@ -160,4 +166,28 @@ public sealed class SnowflakeNode
 
     /// <summary>UTC.</summary>
     public DateTime LeasedUntil { get; set; }
+}
+
+/// <summary>What an operator did: written before it is done, never changed.</summary>
+public sealed class OpsAuditEntry
+{
+    public long Id { get; init; }
+
+    /// <summary>UTC.</summary>
+    public DateTime At { get; init; }
+
+    /// <summary>User id of the operator, or the name of the machine key.</summary>
+    public required string Operator { get; init; }
+
+    /// <summary>Stable name such as <c>dead-letter.replay</c>.</summary>
+    public required string Action { get; init; }
+
+    /// <summary>What it was done to: SKU, order or dead-letter id.</summary>
+    public required string Target { get; init; }
+
+    /// <summary>JSON or text: what exactly.</summary>
+    public required string Detail { get; init; }
+
+    /// <summary>W3C trace id of the request, 32 hex digits; empty without one.</summary>
+    public required string TraceId { get; init; }
 }

@@ -22,6 +22,8 @@ public sealed class OrderingDbContext(DbContextOptions<OrderingDbContext> option
 
     public DbSet<SnowflakeNode> SnowflakeNodes => Set<SnowflakeNode>();
 
+    public DbSet<OpsAuditEntry> OpsAudit => Set<OpsAuditEntry>();
+
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
         modelBuilder.HasCharSet("utf8mb4");
@@ -33,6 +35,17 @@ public sealed class OrderingDbContext(DbContextOptions<OrderingDbContext> option
             node.Property(n => n.Node).HasColumnName("node").ValueGeneratedNever();
             node.Property(n => n.Owner).HasColumnName("owner").HasMaxLength(64);
             node.Property(n => n.LeasedUntil).HasColumnName("leased_until");
+        });
+        modelBuilder.Entity<OpsAuditEntry>(entry =>
+        {
+            entry.ToTable("ops_audit");
+            entry.Property(e => e.Id).HasColumnName("id");
+            entry.Property(e => e.At).HasColumnName("at");
+            entry.Property(e => e.Operator).HasColumnName("operator").HasMaxLength(64);
+            entry.Property(e => e.Action).HasColumnName("action").HasMaxLength(64);
+            entry.Property(e => e.Target).HasColumnName("target").HasMaxLength(128);
+            entry.Property(e => e.Detail).HasColumnName("detail").HasMaxLength(4000);
+            entry.Property(e => e.TraceId).HasColumnName("trace_id").HasMaxLength(32);
         });
     }
 
@@ -73,6 +86,8 @@ public sealed class OrderingDbContext(DbContextOptions<OrderingDbContext> option
             sale.Property(s => s.LimitPerUser).HasColumnName("limit_per_user");
             sale.Property(s => s.ListPrice).HasColumnName("list_price").HasPrecision(18, 2).HasDefaultValue(0m);
             sale.Property(s => s.Paused).HasColumnName("paused").HasDefaultValue(false);
+            sale.Property(s => s.TokenRequired).HasColumnName("token_required").HasDefaultValue(false);
+            sale.Property(s => s.Units).HasColumnName("units");
         });
     }
 
@@ -113,7 +128,8 @@ public sealed class OrderingDbContext(DbContextOptions<OrderingDbContext> option
             item.Property(i => i.Price).HasColumnName("price").HasPrecision(18, 2);
             item.Property(i => i.Quantity).HasColumnName("quantity");
             item.Property(i => i.Attrs).HasColumnName("attrs").HasMaxLength(2000);
-            item.HasIndex(i => new { i.UserId, i.SkuId }).HasDatabaseName("ix_order_items_user_sku");
+            // SKU first: serves a buyer's query for one SKU as well as the sum over a SKU that reconciling takes.
+            item.HasIndex(i => new { i.SkuId, i.UserId }).HasDatabaseName("ix_order_items_sku_user");
         });
 
         modelBuilder.Entity<OrderRejection>(rejection =>

@@ -12,7 +12,7 @@ using Seckill.Ordering.Store;
 namespace Seckill.Ordering.Store.Migrations
 {
     [DbContext(typeof(OrderingDbContext))]
-    [Migration("20261125183234_Route")]
+    [Migration("20261125184819_Route")]
     partial class Route
     {
         /// <inheritdoc />
@@ -25,6 +25,54 @@ namespace Seckill.Ordering.Store.Migrations
 
             MySqlModelBuilderExtensions.HasCharSet(modelBuilder, "utf8mb4");
             MySqlModelBuilderExtensions.AutoIncrementColumns(modelBuilder);
+
+            modelBuilder.Entity("Seckill.Ordering.Store.OpsAuditEntry", b =>
+                {
+                    b.Property<long>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("bigint")
+                        .HasColumnName("id");
+
+                    MySqlPropertyBuilderExtensions.UseMySqlIdentityColumn(b.Property<long>("Id"));
+
+                    b.Property<string>("Action")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("varchar(64)")
+                        .HasColumnName("action");
+
+                    b.Property<DateTime>("At")
+                        .HasColumnType("datetime(6)")
+                        .HasColumnName("at");
+
+                    b.Property<string>("Detail")
+                        .IsRequired()
+                        .HasMaxLength(4000)
+                        .HasColumnType("varchar(4000)")
+                        .HasColumnName("detail");
+
+                    b.Property<string>("Operator")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("varchar(64)")
+                        .HasColumnName("operator");
+
+                    b.Property<string>("Target")
+                        .IsRequired()
+                        .HasMaxLength(128)
+                        .HasColumnType("varchar(128)")
+                        .HasColumnName("target");
+
+                    b.Property<string>("TraceId")
+                        .IsRequired()
+                        .HasMaxLength(32)
+                        .HasColumnType("varchar(32)")
+                        .HasColumnName("trace_id");
+
+                    b.HasKey("Id");
+
+                    b.ToTable("ops_audit", (string)null);
+                });
 
             modelBuilder.Entity("Seckill.Ordering.Store.Order", b =>
                 {
@@ -157,8 +205,8 @@ namespace Seckill.Ordering.Store.Migrations
 
                     b.HasIndex("OrderId");
 
-                    b.HasIndex("UserId", "SkuId")
-                        .HasDatabaseName("ix_order_items_user_sku");
+                    b.HasIndex("SkuId", "UserId")
+                        .HasDatabaseName("ix_order_items_sku_user");
 
                     b.ToTable("order_items", (string)null);
                 });
@@ -323,6 +371,16 @@ namespace Seckill.Ordering.Store.Migrations
                     b.Property<DateTime>("StartsAt")
                         .HasColumnType("datetime(6)")
                         .HasColumnName("starts_at");
+
+                    b.Property<bool>("TokenRequired")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("tinyint(1)")
+                        .HasDefaultValue(false)
+                        .HasColumnName("token_required");
+
+                    b.Property<int?>("Units")
+                        .HasColumnType("int")
+                        .HasColumnName("units");
 
                     b.HasKey("SkuId");
 

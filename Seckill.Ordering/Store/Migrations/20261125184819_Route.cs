@@ -16,6 +16,30 @@ namespace Seckill.Ordering.Store.Migrations
                 .Annotation("MySql:CharSet", "utf8mb4");
 
             migrationBuilder.CreateTable(
+                name: "ops_audit",
+                columns: table => new
+                {
+                    id = table.Column<long>(type: "bigint", nullable: false)
+                        .Annotation("MySql:ValueGenerationStrategy", MySqlValueGenerationStrategy.IdentityColumn),
+                    at = table.Column<DateTime>(type: "datetime(6)", nullable: false),
+                    @operator = table.Column<string>(name: "operator", type: "varchar(64)", maxLength: 64, nullable: false)
+                        .Annotation("MySql:CharSet", "utf8mb4"),
+                    action = table.Column<string>(type: "varchar(64)", maxLength: 64, nullable: false)
+                        .Annotation("MySql:CharSet", "utf8mb4"),
+                    target = table.Column<string>(type: "varchar(128)", maxLength: 128, nullable: false)
+                        .Annotation("MySql:CharSet", "utf8mb4"),
+                    detail = table.Column<string>(type: "varchar(4000)", maxLength: 4000, nullable: false)
+                        .Annotation("MySql:CharSet", "utf8mb4"),
+                    trace_id = table.Column<string>(type: "varchar(32)", maxLength: 32, nullable: false)
+                        .Annotation("MySql:CharSet", "utf8mb4")
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_ops_audit", x => x.id);
+                })
+                .Annotation("MySql:CharSet", "utf8mb4");
+
+            migrationBuilder.CreateTable(
                 name: "order_rejections",
                 columns: table => new
                 {
@@ -166,7 +190,9 @@ namespace Seckill.Ordering.Store.Migrations
                     ends_at = table.Column<DateTime>(type: "datetime(6)", nullable: false),
                     limit_per_user = table.Column<int>(type: "int", nullable: false),
                     list_price = table.Column<decimal>(type: "decimal(18,2)", precision: 18, scale: 2, nullable: false, defaultValue: 0m),
-                    paused = table.Column<bool>(type: "tinyint(1)", nullable: false, defaultValue: false)
+                    paused = table.Column<bool>(type: "tinyint(1)", nullable: false, defaultValue: false),
+                    token_required = table.Column<bool>(type: "tinyint(1)", nullable: false, defaultValue: false),
+                    units = table.Column<int>(type: "int", nullable: true)
                 },
                 constraints: table =>
                 {
@@ -186,9 +212,9 @@ namespace Seckill.Ordering.Store.Migrations
                 column: "order_id");
 
             migrationBuilder.CreateIndex(
-                name: "ix_order_items_user_sku",
+                name: "ix_order_items_sku_user",
                 table: "order_items",
-                columns: new[] { "user_id", "sku_id" });
+                columns: new[] { "sku_id", "user_id" });
 
             migrationBuilder.CreateIndex(
                 name: "ix_order_rejections_user_sku",
@@ -223,6 +249,9 @@ namespace Seckill.Ordering.Store.Migrations
         /// <inheritdoc />
         protected override void Down(MigrationBuilder migrationBuilder)
         {
+            migrationBuilder.DropTable(
+                name: "ops_audit");
+
             migrationBuilder.DropTable(
                 name: "order_items");
 
