@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Seckill.Api.Audit;
 using Seckill.Api.Auth;
 using Seckill.Api.Catalogue;
 using Seckill.Api.Errors;
@@ -23,4 +24,5 @@ namespace Seckill.Api;
 [JsonSerializable(typeof(WarmUpResponse))]
 [JsonSerializable(typeof(DemoLoginRequest))]
 [JsonSerializable(typeof(DemoLoginResponse))]
+[JsonSerializable(typeof(AuditResponse))]
 internal sealed partial class ApiJson : JsonSerializerContext;

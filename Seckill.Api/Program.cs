@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Scalar.AspNetCore;
 using Seckill.Api;
+using Seckill.Api.Audit;
 using Seckill.Api.Auth;
 using Seckill.Api.Catalogue;
 using Seckill.Api.Errors;
@@ -26,6 +27,7 @@ builder.Services.AddCatalogue();
 builder.Services.AddPublishing();
 builder.Services.AddGate();
 builder.Services.AddSingleton<OrderStatusReader>();
+builder.Services.AddSingleton<AuditLog>();
 
 var app = builder.Build();
 app.UseExceptionHandler();
@@ -37,6 +39,7 @@ app.UseAuthorization();
 app.MapOrders();
 app.MapProducts();
 app.MapWarmUp();
+app.MapAudit();
 app.MapOpenApi();
 app.MapScalarApiReference("/docs");
 if (app.Environment.IsDevelopment())

@@ -1,0 +1,34 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Storage;
+using MySqlConnector;
+using RabbitMQ.Client.Exceptions;
+using StackExchange.Redis;
+
+namespace Seckill.Api.Errors;
+
+/// <summary>For operators' endpoints, which need all three servers: one that does not answer is a 503 to try again, not a fault of the program.</summary>
+internal static partial class ServerFailures
+{
+    public static TBuilder AnswersBusyWhenServersFail<TBuilder>(this TBuilder route) where TBuilder : IEndpointConventionBuilder =>
+        route.AddEndpointFilter(async (invocation, next) =>
+        {
+            try
+            {
+                return await next(invocation);
+            }
+            catch (Exception exception) when (IsOf(exception))
+            {
+                var http = invocation.HttpContext;
+                LogFailed(http.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(ServerFailures)), http.Request.Path, exception.Message);
+                return ErrorResult.Busy;
+            }
+        });
+
+    private static bool IsOf(Exception exception) =>
+        exception is RedisException or TimeoutException
+            or MySqlException or DbUpdateException or RetryLimitExceededException
+            or RabbitMQClientException;
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Path} failed: {Reason}")]
+    private static partial void LogFailed(ILogger logger, string path, string reason);
+}
