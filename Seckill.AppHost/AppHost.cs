@@ -39,15 +39,16 @@ var opsKey = builder.AddParameter(
 
 // Launch profiles are left out: what a service gets is written here, the same for a run and for a deployment.
 var orderWorker = builder.AddProject<Projects.Seckill_OrderWorker>("order-worker", launchProfileName: null)
+    .WithServiceEnvironment()
     .WithHttpEndpoint()
     .WithReference(redis).WaitFor(redis)
     .WithReference(rabbitMQ).WaitFor(rabbitMQ)
     .WithReference(mySql).WaitFor(mySql)
-    .WithServiceEnvironment()
     .WithHttpHealthCheck("/health");
 
 // The worker's health says "migrated", so waiting for the worker means that the tables exist.
 var api = builder.AddProject<Projects.Seckill_Api>("api", launchProfileName: null)
+    .WithServiceEnvironment()
     .WithHttpEndpoint()
     .WithExternalHttpEndpoints()
     .WithReplicas(builder.Configuration.GetApiReplicas())
@@ -57,7 +58,6 @@ var api = builder.AddProject<Projects.Seckill_Api>("api", launchProfileName: nul
     .WaitFor(orderWorker)
     .WithEnvironment("Auth__SigningKey", signingKey)
     .WithEnvironment("Ops__Key", opsKey)
-    .WithServiceEnvironment()
     .WithHttpHealthCheck("/health")
     .WithWarmUpCommand(opsKey);
 

@@ -8,7 +8,7 @@ internal static class ServiceSettings
 
     /// <summary>
     /// What all services have: of the servers they get the connection strings and nothing else, and in a run also the
-    /// environment's name and how many traces are kept.
+    /// environment's name and how many traces are kept. To be called before WithReference, which looks at it.
     /// </summary>
     public static IResourceBuilder<ProjectResource> WithServiceEnvironment(this IResourceBuilder<ProjectResource> service)
     {
