@@ -1,3 +1,18 @@
+using Seckill.Ordering;
+using Seckill.Ordering.Store;
+using Seckill.OrderWorker;
+
 var builder = WebApplication.CreateBuilder(args);
+builder.AddServiceDefaults();
+builder.AddRedis();
+builder.AddRabbitMQ();
+builder.AddMySql<OrderingDbContext>();
+
+builder.Services.AddOrdering();
+builder.Services.AddMigrations();
+builder.Services.AddOrderWriting();
+
 var app = builder.Build();
+app.MapDefaultEndpoints();
+
 await app.RunAsync();

@@ -1,0 +1,51 @@
+using System.Threading.Channels;
+
+namespace Seckill.OrderWorker.Consuming;
+
+/// <summary>
+/// Gathers batches: takes what is there at once and waits a little for more only when that does not fill the batch. While one batch is being
+/// written the next one gathers by itself, so under load nobody waits.
+/// </summary>
+internal sealed class BatchReader(ChannelReader<Delivery> deliveries, int batchSizeMax, TimeSpan waitMax, TimeProvider time)
+{
+    /// <summary>The next batch; null when there will be none.</summary>
+    public async Task<OrderBatch?> ReadAsync(CancellationToken quit)
+    {
+        try
+        {
+            if (!await deliveries.WaitToReadAsync(quit))
+            {
+                return null;
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            return null;
+        }
+
+        var batch = new OrderBatch(time.GetTimestamp());
+        if (!Fill(batch) && waitMax > TimeSpan.Zero)
+        {
+            await Task.Delay(waitMax, time, quit).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            Fill(batch);
+        }
+
+        return batch;
+    }
+
+    /// <summary>Takes what is there; true when the batch is full. A message of many orders may fill it over the brim by that one message.</summary>
+    private bool Fill(OrderBatch batch)
+    {
+        while (batch.Orders.Count + batch.DeadLetters.Count < batchSizeMax)
+        {
+            if (!deliveries.TryRead(out var delivery))
+            {
+                return false;
+            }
+
+            OrderIntake.Take(delivery, batch);
+        }
+
+        return true;
+    }
+}

@@ -1,0 +1,134 @@
+using System.Diagnostics;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using Seckill.Ordering.Contract;
+using Seckill.OrderWorker.DeadLetters;
+
+namespace Seckill.OrderWorker.Consuming;
+
+/// <summary>
+/// Reads deliveries. A body is one order, or a JSON array of orders; a fault in one order of an array concerns that order alone.
+///
+/// What makes an order unmistakable: its order_id if a gate made one; its client_order_no; for another producer's message without either, the AMQP message_id, kept
+/// in the column client_order_no behind "mid:". A message with none of the three is written at least once: if the worker dies between commit and ack,
+/// the broker delivers it again and nothing tells that it is the same.
+/// </summary>
+internal static class OrderIntake
+{
+    /// <summary>Bytes in one message; a thousand orders have about 200 KB.</summary>
+    public const int BodyBytesMax = 1_048_576;
+
+    /// <summary>Orders in one message.</summary>
+    public const int OrdersPerMessageMax = 1_000;
+
+    public const string MessageIdPrefix = "mid:";
+
+    private static readonly long ReservedAtMsMax = DateTimeOffset.MaxValue.ToUnixTimeMilliseconds();
+
+    /// <summary>Adds a delivery's orders to the batch.</summary>
+    public static void Take(Delivery delivery, OrderBatch batch)
+    {
+        Debug.Assert(delivery.Tag > batch.LastTag, "Deliveries come in the order of their tags.");
+        batch.LastTag = delivery.Tag;
+        List<Range> parts;
+        try
+        {
+            parts = PartsOf(delivery.Body);
+        }
+        catch (Exception exception) when (exception is InvalidOrderException or JsonException)
+        {
+            Refuse(delivery, delivery.Body, exception is JsonException ? $"malformed body: {exception.Message}" : exception.Message, StartSpan(delivery), batch);
+            return;
+        }
+
+        for (var i = 0; i < parts.Count; i++)
+        {
+            TakeOrder(delivery, delivery.Body.AsMemory(parts[i]), parts.Count > 1 ? i : null, batch);
+        }
+    }
+
+    private static void TakeOrder(Delivery delivery, ReadOnlyMemory<byte> body, int? index, OrderBatch batch)
+    {
+        var span = StartSpan(delivery);
+        try
+        {
+            var message = OrderMessage.Parse(body.Span);
+            if (message.ReservedAtMs is { } ms && (ms < 0 || ms > ReservedAtMsMax))
+            {
+                throw new InvalidOrderException("reserved_at_ms is out of range");
+            }
+
+            if (message.Epoch is < 0)
+            {
+                throw new InvalidOrderException("epoch must not be negative");
+            }
+
+            span?.SetTag("seckill.sku_id", message.SkuId);
+            batch.Orders.Add(new OrderInHand(delivery, body, message, ClickNoOf(message, delivery, index), span));
+        }
+        catch (InvalidOrderException exception)
+        {
+            Refuse(delivery, body, exception.Message, span, batch);
+        }
+    }
+
+    private static void Refuse(Delivery delivery, ReadOnlyMemory<byte> body, string reason, Activity? span, OrderBatch batch)
+    {
+        span?.SetStatus(ActivityStatusCode.Error, reason);
+        batch.DeadLetters.Add(new DeadLetter(delivery, body, reason, span));
+    }
+
+    private static Activity? StartSpan(Delivery delivery)
+    {
+        var span = WorkerTelemetry.StartDetached("process order", ActivityKind.Consumer, delivery.Trace, delivery.ReceivedAt);
+        span?.SetTag("messaging.system", "rabbitmq");
+        span?.SetTag("messaging.operation.type", "process");
+        span?.SetTag("messaging.destination.name", OrderTopology.Queue);
+        return span;
+    }
+
+    /// <summary>Where in the body each order stands.</summary>
+    /// <exception cref="JsonException">An array that is not JSON to its end: nothing in it can be told apart with certainty.</exception>
+    private static List<Range> PartsOf(byte[] body)
+    {
+        if (body.Length > BodyBytesMax)
+        {
+            throw new InvalidOrderException($"body has more than {BodyBytesMax} bytes");
+        }
+
+        if (body.AsSpan().TrimStart(" \t\r\n"u8) is not [(byte)'[', ..])
+        {
+            return [Range.All];
+        }
+
+        var parts = new List<Range>();
+        var reader = new Utf8JsonReader(body);
+        reader.Read();
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        {
+            var start = (int)reader.TokenStartIndex;
+            reader.Skip();
+            parts.Add(start..(int)reader.BytesConsumed);
+        }
+
+        // What follows the closing bracket must be white space; Read throws otherwise.
+        reader.Read();
+        return parts.Count is > 0 and <= OrdersPerMessageMax
+            ? parts
+            : throw new InvalidOrderException($"an array must hold 1 to {OrdersPerMessageMax} orders");
+    }
+
+    private static string? ClickNoOf(OrderMessage message, Delivery delivery, int? index)
+    {
+        if (message.ClientOrderNo is not null || message.OrderId is not null || !delivery.Properties.IsMessageIdPresent())
+        {
+            return message.ClientOrderNo;
+        }
+
+        // A message id may be longer than the column and hold anything; its hash is neither.
+        var id = index is null ? delivery.Properties.MessageId! : $"{delivery.Properties.MessageId}#{index}";
+        var isPlain = id.Length <= OrderLimits.ClientOrderNoLengthMax - MessageIdPrefix.Length && id.All(char.IsAscii) && !id.Any(char.IsControl);
+        return MessageIdPrefix + (isPlain ? id : Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(id)))[..48]);
+    }
+}

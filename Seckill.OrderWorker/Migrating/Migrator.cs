@@ -1,0 +1,70 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Options;
+using Seckill.Ordering.Store;
+
+namespace Seckill.OrderWorker.Migrating;
+
+/// <summary>
+/// Applies the migrations at start, however long MySQL takes to come up. EF holds MySQL's named lock meanwhile, so of several workers one
+/// migrates and the others wait for it.
+/// </summary>
+internal sealed partial class Migrator(
+    IServiceScopeFactory scopes, IHostEnvironment environment, IOptions<WorkerOptions> options, TimeProvider time, ILogger<Migrator> logger)
+    : BackgroundService
+{
+    private readonly TaskCompletionSource _migrated = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Ends when the schema is there.</summary>
+    public Task Migrated => _migrated.Task;
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        var backoff = new Backoff(options.Value, time);
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                await MigrateAsync(stoppingToken);
+                _migrated.SetResult();
+                return;
+            }
+            catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
+            {
+                LogNotMigrated(exception.Message);
+                await backoff.WaitAsync(stoppingToken);
+            }
+        }
+    }
+
+    private async Task MigrateAsync(CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
+        await context.Database.MigrateAsync(cancellationToken);
+        LogMigrated();
+
+        if (environment.IsDevelopment() && await DemoCatalogue.SeedAsync(context, time, cancellationToken))
+        {
+            LogSeeded();
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "MySQL's schema is up to date")]
+    private partial void LogMigrated();
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "The catalogue was empty: demo products and sales added")]
+    private partial void LogSeeded();
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "MySQL is not migrated yet: {Reason}; trying again")]
+    private partial void LogNotMigrated(string reason);
+}
+
+/// <summary>Healthy once the schema is up to date; who waits for the worker waits for that.</summary>
+internal sealed class MigratedHealthCheck(Migrator migrator) : IHealthCheck
+{
+    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
+        Task.FromResult(migrator.Migrated.IsCompletedSuccessfully
+            ? HealthCheckResult.Healthy()
+            : new HealthCheckResult(context.Registration.FailureStatus, "migrations not applied yet"));
+}

@@ -1,0 +1,43 @@
+using Microsoft.Extensions.Options;
+using Seckill.OrderWorker.Consuming;
+using Seckill.OrderWorker.Migrating;
+using Seckill.OrderWorker.Settling;
+using Seckill.OrderWorker.Writing;
+
+namespace Seckill.OrderWorker;
+
+/// <summary>The worker's parts, one method for each feature.</summary>
+internal static class Registration
+{
+    /// <summary>Brings MySQL's schema up to date at start; health check <c>migrated</c>.</summary>
+    public static IServiceCollection AddMigrations(this IServiceCollection services)
+    {
+        services.AddWorkerOptions();
+        services.AddSingleton<Migrator>();
+        services.AddHostedService(provider => provider.GetRequiredService<Migrator>());
+        services.AddHealthChecks().AddCheck<MigratedHealthCheck>("migrated");
+        return services;
+    }
+
+    /// <summary>Queue to MySQL to Redis; health checks <c>consuming</c> and <c>writing</c>.</summary>
+    public static IServiceCollection AddOrderWriting(this IServiceCollection services)
+    {
+        services.AddWorkerOptions();
+        services.AddSingleton<WorkerHealth>();
+        services.AddSingleton<BatchTransaction>();
+        services.AddSingleton<BatchWriter>();
+        services.AddSingleton<OrderSettler>();
+        services.AddHostedService<OrderPump>();
+        services.AddHealthChecks()
+            .AddCheck<ConsumingHealthCheck>("consuming")
+            .AddCheck<WritingHealthCheck>("writing");
+
+        // The host must not give up before the batch in hand is through.
+        services.AddOptions<HostOptions>().Configure<IOptions<WorkerOptions>>((host, worker) =>
+            host.ShutdownTimeout = TimeSpan.FromMilliseconds(worker.Value.ShutdownTimeoutMs * 1.5));
+        return services;
+    }
+
+    private static void AddWorkerOptions(this IServiceCollection services) =>
+        services.AddOptions<WorkerOptions>().BindConfiguration(WorkerOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+}

@@ -1,0 +1,187 @@
+using System.Diagnostics;
+using Microsoft.Extensions.Options;
+using Seckill.Ordering.Ledger;
+using Seckill.Ordering.Telemetry;
+using Seckill.OrderWorker.Consuming;
+using Seckill.OrderWorker.Writing;
+using StackExchange.Redis;
+
+namespace Seckill.OrderWorker.Settling;
+
+/// <summary>
+/// Tells Redis the committed verdicts, one script call for up to <see cref="ChunkSizeMax"/> orders of a SKU. Settling twice is harmless, so whatever goes wrong is
+/// simply tried again, and the messages are held meanwhile.
+/// </summary>
+internal sealed partial class OrderSettler(
+    StockLedger ledger, WorkerHealth health, IOptions<WorkerOptions> options, TimeProvider time, ILogger<OrderSettler> logger)
+{
+    /// <summary>Orders in one script call: Redis runs nothing else meanwhile.</summary>
+    private const int ChunkSizeMax = 128;
+
+    /// <summary>Script calls in flight at once.</summary>
+    private const int CallCountMax = 16;
+
+    /// <summary>Tries before an error of the script itself is taken to be the fault of the data in Redis.</summary>
+    private const int ScriptErrorCountMax = 3;
+
+    private sealed record Chunk(SkuKeys Sku, List<(OrderInHand Order, Settlement Settlement)> Items);
+
+    private readonly WorkerOptions _options = options.Value;
+
+    /// <summary>Settles a batch whose orders all have been decided.</summary>
+    /// <exception cref="HeldTooLongException">The outage outlasts <see cref="WorkerOptions.HoldMinutesMax"/>.</exception>
+    /// <exception cref="OperationCanceledException">A token ended the tries.</exception>
+    public Task SettleAsync(OrderBatch batch, CancellationToken quit, CancellationToken processing)
+    {
+        var chunks = batch.Orders
+            .Select(order => (Order: order, Settlement: SettlementOf(order)))
+            .Where(item => item.Settlement is not null)
+            .GroupBy(item => item.Order.Message.SkuId, item => (item.Order, item.Settlement!.Value))
+            .SelectMany(sku => sku.Chunk(ChunkSizeMax).Select(items => new Chunk(new SkuKeys(sku.Key), [.. items])));
+        return Parallel.ForEachAsync(
+            chunks,
+            new ParallelOptions { MaxDegreeOfParallelism = CallCountMax, CancellationToken = processing },
+            async (chunk, cancellationToken) => await SettleAsync(chunk, batch.StartedAt, quit, cancellationToken));
+    }
+
+    /// <summary>
+    /// What to tell of an order; null for nothing. Another producer's message that turned out to be a copy has an id that nobody asks for; if
+    /// it is known to be the very same message, the first copy may have been committed by a worker that died before settling, so that one is settled.
+    /// </summary>
+    private static Settlement? SettlementOf(OrderInHand order)
+    {
+        if (order.Verdict is not { } verdict)
+        {
+            return null;
+        }
+
+        var message = order.Message;
+        var (id, moved) = (order.OrderId, verdict.Moved);
+        if (verdict.Kind == VerdictKind.DuplicateClick && !order.FromGate)
+        {
+            if (order.ClickNo?.StartsWith(OrderIntake.MessageIdPrefix, StringComparison.Ordinal) != true)
+            {
+                return null;
+            }
+
+            (id, moved) = (verdict.OrderId, true);
+        }
+
+        return new Settlement(
+            id, verdict.Success, verdict.Detail, moved, verdict.CommittedEpoch, message.Quantity, message.UserId, message.ClientOrderNo,
+            order.FromGate ? message.Epoch : null);
+    }
+
+    private async Task SettleAsync(Chunk chunk, long startedAt, CancellationToken quit, CancellationToken cancellationToken)
+    {
+        var backoff = new Backoff(_options, time);
+        while (true)
+        {
+            try
+            {
+                await CallAsync(chunk, cancellationToken);
+                health.SettlingTrouble = null;
+                return;
+            }
+            catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+            {
+                if (backoff.FailureCount >= ScriptErrorCountMax && IsScriptError(exception))
+                {
+                    await IsolateAsync(chunk, startedAt, exception, quit, cancellationToken);
+                    return;
+                }
+
+                health.SettlingTrouble = exception.Message;
+                LogHeld(chunk.Items.Count, chunk.Sku.SkuId, exception.Message);
+                var held = time.GetElapsedTime(startedAt);
+                if (held > TimeSpan.FromMinutes(_options.HoldMinutesMax))
+                {
+                    throw new HeldTooLongException($"Redis has been away for {held.TotalMinutes:F0} minutes: {exception.Message}", exception);
+                }
+
+                if (!await backoff.WaitAsync(quit))
+                {
+                    throw new OperationCanceledException($"Redis is away ({exception.Message}) and the worker may not wait.", exception, quit);
+                }
+            }
+        }
+    }
+
+    private async Task CallAsync(Chunk chunk, CancellationToken cancellationToken)
+    {
+        var spans = StartSpans(chunk);
+        try
+        {
+            var codes = await ledger.SettleAsync(chunk.Sku, chunk.Items.ConvertAll(item => item.Settlement), cancellationToken);
+            for (var i = 0; i < codes.Length; i++)
+            {
+                Count(chunk.Items[i].Order.Verdict!.Kind, codes[i].ToString());
+            }
+        }
+        catch (Exception exception)
+        {
+            spans.ForEach(span => span.SetStatus(ActivityStatusCode.Error, exception.Message));
+            throw;
+        }
+        finally
+        {
+            spans.ForEach(WorkerTelemetry.StopDetached);
+        }
+    }
+
+    /// <summary>One by one, so that a record in Redis that the script cannot digest concerns its own order alone.</summary>
+    private async Task IsolateAsync(Chunk chunk, long startedAt, Exception exception, CancellationToken quit, CancellationToken cancellationToken)
+    {
+        if (chunk.Items.Count == 1)
+        {
+            // MySQL has the verdict and answers for it; holding everybody's orders for this one would help nobody.
+            var (order, settlement) = chunk.Items[0];
+            LogRefused(settlement.OrderId, chunk.Sku.SkuId, exception.Message);
+            Count(order.Verdict!.Kind, "Refused");
+            health.SettlingTrouble = null;
+            return;
+        }
+
+        foreach (var item in chunk.Items)
+        {
+            await SettleAsync(new Chunk(chunk.Sku, [item]), startedAt, quit, cancellationToken);
+        }
+    }
+
+    /// <summary>A span for each order: every order's trace shows its own settling, though one call settles many.</summary>
+    private static List<Activity> StartSpans(Chunk chunk)
+    {
+        var spans = new List<Activity>();
+        foreach (var (order, _) in chunk.Items)
+        {
+            if (order.Span is null)
+            {
+                continue;
+            }
+
+            Activity.Current = null;
+            if (OrderingTelemetry.StartScript("settle", order.Span.Context) is { } span)
+            {
+                spans.Add(span);
+            }
+        }
+
+        Activity.Current = null;
+        return spans;
+    }
+
+    private static void Count(VerdictKind kind, string result) =>
+        WorkerTelemetry.Settlements.Add(1, new("outcome", kind.ToString()), new("result", result));
+
+    /// <summary>An error that comes from running the script on what is stored, not from the server's state.</summary>
+    private static bool IsScriptError(Exception exception) =>
+        exception is FormatException
+        || (exception is RedisServerException && (exception.Message.StartsWith("ERR", StringComparison.Ordinal)
+            || exception.Message.StartsWith("WRONGTYPE", StringComparison.Ordinal)));
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Redis takes no verdicts, {OrderCount} of SKU {SkuId} held: {Reason}")]
+    private partial void LogHeld(int orderCount, long skuId, string reason);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The verdict on order {OrderId} of SKU {SkuId} cannot be told to Redis: {Reason}; MySQL has it")]
+    private partial void LogRefused(long orderId, long skuId, string reason);
+}

@@ -1,0 +1,59 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Seckill.OrderWorker;
+
+/// <summary>Every bound of the worker; configuration section <c>Worker</c>.</summary>
+public sealed class WorkerOptions
+{
+    public const string Section = "Worker";
+
+    /// <summary>Orders in one MySQL transaction.</summary>
+    [Range(1, 2_000)]
+    public int BatchSizeMax { get; set; } = 500;
+
+    /// <summary>How long a batch that is not full waits for company, milliseconds; 0 writes at once.</summary>
+    [Range(0, 1_000)]
+    public int BatchWaitMsMax { get; set; } = 5;
+
+    /// <summary>
+    /// Messages that the broker hands out ahead of their acks. One batch is gathered while one is written and one or two are settled, so
+    /// less than four batches would make one of these wait for another; less than two is refused.
+    /// </summary>
+    [Range(2, ushort.MaxValue)]
+    public int PrefetchCountMax { get; set; } = 2_000;
+
+    /// <summary>Orders a second that MySQL is to see at most; 0 for no ceiling.</summary>
+    [Range(0, 1_000_000)]
+    public int OrdersPerSecondMax { get; set; }
+
+    /// <summary>How long a buyer may leave an order unpaid, minutes.</summary>
+    [Range(1, 60 * 24 * 30)]
+    public int PaymentWindowMinutes { get; set; } = 15;
+
+    /// <summary>One MySQL command, seconds.</summary>
+    [Range(1, 600)]
+    public int CommandTimeoutSeconds { get; set; } = 30;
+
+    /// <summary>First wait after trouble with MySQL, Redis or RabbitMQ, milliseconds; doubles with each try.</summary>
+    [Range(1, 60_000)]
+    public int RetryDelayMs { get; set; } = 100;
+
+    /// <summary>Longest wait between two tries, milliseconds.</summary>
+    [Range(1, 60_000)]
+    public int RetryDelayMsMax { get; set; } = 5_000;
+
+    /// <summary>
+    /// How long messages are held through an outage before they go back to the queue, minutes. Below the broker's consumer time-out (30
+    /// minutes unless set otherwise), which would close the channel.
+    /// </summary>
+    [Range(1, 25)]
+    public int HoldMinutesMax { get; set; } = 20;
+
+    /// <summary>Wait for the broker's confirm of a dead letter, milliseconds.</summary>
+    [Range(100, 60_000)]
+    public int ConfirmTimeoutMs { get; set; } = 10_000;
+
+    /// <summary>From the stop signal until the batch in hand is given up, milliseconds; the process ends within one and a half times that.</summary>
+    [Range(100, 300_000)]
+    public int ShutdownTimeoutMs { get; set; } = 15_000;
+}

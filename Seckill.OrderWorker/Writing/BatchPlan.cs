@@ -1,0 +1,107 @@
+using System.Globalization;
+using Seckill.OrderWorker.Consuming;
+
+namespace Seckill.OrderWorker.Writing;
+
+/// <summary>A SKU as its locked row says.</summary>
+internal sealed record SkuRow(long Id, long ProductId, string Title, decimal Price, int Stock, string Image, string Attrs, long GateEpoch);
+
+/// <summary>An order that stands in MySQL.</summary>
+internal readonly record struct WrittenOrder(long Id, string OrderSn, long UserId, long GateEpoch);
+
+/// <summary>What MySQL knew of a batch's orders after the SKU rows were locked.</summary>
+internal sealed class BatchFacts
+{
+    public Dictionary<long, SkuRow> Skus { get; } = [];
+
+    public Dictionary<long, WrittenOrder> OrdersById { get; } = [];
+
+    public Dictionary<(long UserId, string ClickNo), WrittenOrder> OrdersByClick { get; } = [];
+
+    public Dictionary<long, string> RejectionsById { get; } = [];
+}
+
+/// <summary>Decides a batch in the order of arrival. No I/O: what goes in is locked, what comes out is written in the same transaction.</summary>
+internal sealed class BatchPlan
+{
+    private readonly BatchFacts _facts;
+
+    private BatchPlan(BatchFacts facts, int orderCount)
+    {
+        _facts = facts;
+        Verdicts = new Verdict?[orderCount];
+    }
+
+    /// <summary>One for each order; null for an order id that is somebody else's.</summary>
+    public Verdict?[] Verdicts { get; }
+
+    public List<(OrderInHand Order, SkuRow Sku)> Accepted { get; } = [];
+
+    public List<(OrderInHand Order, string Reason)> Rejected { get; } = [];
+
+    /// <summary>Units to deduct, by SKU.</summary>
+    public SortedDictionary<long, int> Taken { get; } = [];
+
+    /// <summary>Decides; what an earlier order of the batch gets counts as written for the later ones.</summary>
+    public static BatchPlan Decide(IReadOnlyList<OrderInHand> orders, BatchFacts facts)
+    {
+        var plan = new BatchPlan(facts, orders.Count);
+        for (var i = 0; i < orders.Count; i++)
+        {
+            plan.Verdicts[i] = plan.Decide(orders[i]);
+        }
+
+        return plan;
+    }
+
+    private Verdict? Decide(OrderInHand order)
+    {
+        var message = order.Message;
+        if (_facts.OrdersById.TryGetValue(order.OrderId, out var written))
+        {
+            return written.UserId == message.UserId
+                ? new Verdict(VerdictKind.WrittenBefore, order.OrderId, written.OrderSn, written.GateEpoch)
+                : null;
+        }
+
+        // Before the click: who was told FAILED stays FAILED, whatever the same click got later under another id.
+        if (_facts.RejectionsById.TryGetValue(order.OrderId, out var reason))
+        {
+            return new Verdict(VerdictKind.RejectedBefore, order.OrderId, reason, 0);
+        }
+
+        if (order.ClickNo is not null && _facts.OrdersByClick.TryGetValue((message.UserId, order.ClickNo), out var first))
+        {
+            return new Verdict(VerdictKind.DuplicateClick, first.Id, first.OrderSn, first.GateEpoch);
+        }
+
+        if (!_facts.Skus.TryGetValue(message.SkuId, out var sku))
+        {
+            return Reject(order, RejectionReason.UnknownSku);
+        }
+
+        var taken = Taken.GetValueOrDefault(sku.Id);
+        return sku.Stock - taken < message.Quantity ? Reject(order, RejectionReason.SoldOut) : Accept(order, sku, taken + message.Quantity);
+    }
+
+    private Verdict Reject(OrderInHand order, string reason)
+    {
+        Rejected.Add((order, reason));
+        _facts.RejectionsById.Add(order.OrderId, reason);
+        return new Verdict(VerdictKind.Rejected, order.OrderId, reason, 0);
+    }
+
+    private Verdict Accept(OrderInHand order, SkuRow sku, int taken)
+    {
+        Accepted.Add((order, sku));
+        Taken[sku.Id] = taken;
+        var written = new WrittenOrder(order.OrderId, order.OrderId.ToString(CultureInfo.InvariantCulture), order.Message.UserId, sku.GateEpoch);
+        _facts.OrdersById.Add(order.OrderId, written);
+        if (order.ClickNo is not null)
+        {
+            _facts.OrdersByClick.Add((order.Message.UserId, order.ClickNo), written);
+        }
+
+        return new Verdict(VerdictKind.Accepted, order.OrderId, written.OrderSn, sku.GateEpoch);
+    }
+}
