@@ -3,19 +3,17 @@
 -- ARGV  1 outcome channel  2 SKU id, then nine per order:
 --   order id, state (S or F), detail (order number or reason), moved (1: MySQL deducted stock for this order id),
 --   epoch of the gate when MySQL committed, quantity, user id, client_order_no, epoch in the message (-1: another producer's)
--- Returns one code per order: A settled now, B was settled before, G Redis has forgotten the SKU (nothing written).
+-- Returns one code per order: A settled now, B was settled before, G Redis knows neither sale nor order (nothing written).
 --
 -- The epoch says which load of the stock counter a number belongs to. A reservation is `held` when it was deducted from the
 -- counter that is there now. When the counter was loaded from MySQL after the order was committed, the load has counted it
--- already; when it was loaded before and knows nothing of the reservation, the order is deducted here.
+-- already; when it was loaded before and knows nothing of the reservation, the order is deducted here. While the counter is lost,
+-- verdicts are recorded and nothing is moved: the load to come takes MySQL's figure, which has counted them.
 local sale = redis.call('HMGET', KEYS[2], 'epoch', 'held', 'expire_ms')
-local epoch = tonumber(sale[1] or nil)
+local known = sale[1] and true
+local epoch = known and redis.call('EXISTS', KEYS[1]) == 1 and tonumber(sale[1]) or -2
 local n = (#ARGV - 2) / 9
 local reply = {}
-if not epoch then
-  for i = 1, n do reply[i] = 'G' end
-  return reply
-end
 
 local clock = redis.call('TIME')
 local now = string.format('%.0f', clock[1] * 1000 + math.floor(clock[2] / 1000))
@@ -23,7 +21,7 @@ local ids = {}
 for i = 1, n do ids[i] = ARGV[2 + (i - 1) * 9 + 1] end
 local records = redis.call('HMGET', KEYS[3], unpack(ids))
 
-local delta, released, told, done, fresh = 0, 0, {}, {}, redis.call('EXISTS', KEYS[3]) == 0
+local delta, released, told, done = 0, 0, {}, {}
 for i = 1, n do
   local at = 2 + (i - 1) * 9
   local id, state, detail, moved = ids[i], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4] == '1'
@@ -31,6 +29,8 @@ for i = 1, n do
   local record = records[i]
   if done[id] or (record and string.sub(record, 1, 1) ~= 'P') then
     reply[i] = 'B'
+  elseif not record and not known then
+    reply[i] = 'G'
   else
     done[id] = true
     local reserved, trace, held = now, '', false
@@ -61,13 +61,14 @@ for i = 1, n do
   end
 end
 redis.call('ZREM', KEYS[6], unpack(ids))
+-- Each order comes through here, so whatever key the gate made anew, or this call, gets its time to live.
+if sale[3] then
+  for k = 3, 6 do redis.call('PEXPIREAT', KEYS[k], sale[3]) end
+end
 
 if #told > 0 then
   if released > 0 then redis.call('HSET', KEYS[2], 'held', math.max(0, tonumber(sale[2] or 0) - released)) end
   local stock = delta ~= 0 and redis.call('INCRBY', KEYS[1], delta) or tonumber(redis.call('GET', KEYS[1]) or 0)
-  if fresh and sale[3] then
-    for k = 3, 5 do redis.call('PEXPIREAT', KEYS[k], sale[3]) end
-  end
   redis.call('PUBLISH', ARGV[1], ARGV[2] .. '\n' .. string.format('%.0f', stock) .. '\n' .. table.concat(told, '\n'))
 end
 return reply

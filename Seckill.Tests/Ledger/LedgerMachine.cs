@@ -1,0 +1,239 @@
+using System.Globalization;
+using Seckill.Ordering.Ledger;
+using StackExchange.Redis;
+
+namespace Seckill.Tests.Ledger;
+
+/// <summary>Takes the model and the real scripts through the same history and compares them after every step.</summary>
+internal sealed class LedgerMachine
+{
+    private static readonly DateTimeOffset StartsAt = DateTimeOffset.UtcNow.AddHours(-1);
+    private static long _nextSku = 10_000;
+
+    private readonly IDatabase _database;
+    private readonly StockLedger _ledger;
+    private readonly LedgerModel _model;
+    private readonly SkuKeys _sku = new(Interlocked.Increment(ref _nextSku));
+    private readonly CancellationToken _cancellationToken;
+    private long _nextOrder;
+
+    private LedgerMachine(IConnectionMultiplexer redis, LedgerScripts scripts, int stock, CancellationToken cancellationToken)
+    {
+        _database = redis.GetDatabase();
+        _ledger = new StockLedger(redis, scripts);
+        _model = new LedgerModel(stock);
+        _cancellationToken = cancellationToken;
+    }
+
+    /// <summary>Runs a history, then lets it come to rest, and throws where the scripts and the model part.</summary>
+    public static async Task RunAsync(
+        IConnectionMultiplexer redis, LedgerScripts scripts, (int Stock, LedgerStep[] Steps) history, CancellationToken cancellationToken)
+    {
+        var machine = new LedgerMachine(redis, scripts, history.Stock, cancellationToken);
+        try
+        {
+            foreach (var step in history.Steps)
+            {
+                await machine.ApplyAsync(step);
+                await machine.CompareAsync();
+            }
+
+            await machine.ComeToRestAsync();
+        }
+        finally
+        {
+            await machine._database.KeyDeleteAsync(machine._sku.All);
+        }
+    }
+
+    private Task ApplyAsync(LedgerStep step) => step switch
+    {
+        LedgerStep.Warm warm => WarmAsync(warm),
+        LedgerStep.Reserve reserve => ReserveAsync(reserve),
+        LedgerStep.Confirm confirm => ConfirmAsync(confirm),
+        LedgerStep.Commit commit => CommitAsync(commit),
+        LedgerStep.Settle settle => SettleAsync(settle),
+        LedgerStep.Foreign foreign => ForeignAsync(foreign),
+        LedgerStep.Flush => FlushAsync(),
+        LedgerStep.LoseCounter => LoseCounterAsync(),
+        LedgerStep.LoseSale => LoseSaleAsync(),
+        _ => throw new ArgumentOutOfRangeException(nameof(step)),
+    };
+
+    private async Task WarmAsync(LedgerStep.Warm warm)
+    {
+        var terms = new SaleTerms(StartsAt, StartsAt.AddHours(2), warm.Limit, warm.Paused);
+        var real = await _ledger.WarmAsync(_sku, _model.MySqlStock, _model.MySqlEpoch, terms, _cancellationToken);
+        var (loaded, epoch, stock) = _model.Warm(warm.Limit, warm.Paused, warm.Crash);
+        Assert.Equal(new WarmResult(loaded, epoch, stock), real);
+    }
+
+    private async Task ReserveAsync(LedgerStep.Reserve reserve)
+    {
+        var requests = reserve.Asks.Select(ask => new ReserveRequest(++_nextOrder, ask.User, ask.Quantity, ClickOf(ask.Click), null)).ToArray();
+        var real = await _ledger.ReserveAsync(_sku, requests, _cancellationToken);
+        for (var i = 0; i < requests.Length; i++)
+        {
+            var (code, orderId, value) = _model.Reserve(requests[i].OrderId, reserve.Asks[i], requests[i].ClientOrderNo);
+            Assert.Equal(new ReserveResult(code, orderId, code is ReserveCode.LimitReached or ReserveCode.SoldOut ? value : 0), real.Results[i]);
+        }
+
+        if (_model.Counter is not null)
+        {
+            Assert.Equal((_model.Epoch, _model.Counter.Value, _model.Reserved), (real.Epoch, real.StockLeft, real.ReservedCount));
+        }
+    }
+
+    private async Task ConfirmAsync(LedgerStep.Confirm confirm)
+    {
+        if (Pick(_model.Orders, confirm.Pick) is { } order)
+        {
+            await _ledger.ConfirmAsync(_sku, [order.Id], 1, _cancellationToken);
+        }
+    }
+
+    private Task CommitAsync(LedgerStep.Commit commit)
+    {
+        if (Pick([.. _model.Orders.Where(o => o.Verdict is null)], commit.Pick) is { } order)
+        {
+            _model.Commit(order, commit.Refuse);
+        }
+
+        return Task.CompletedTask;
+    }
+
+    private async Task SettleAsync(LedgerStep.Settle settle)
+    {
+        var decided = _model.Orders.Where(o => o.Verdict is not null).ToArray();
+        if (decided.Length == 0)
+        {
+            return;
+        }
+
+        var batch = Enumerable.Range(0, settle.Count).Select(i => decided[(settle.Pick + i) % decided.Length]).ToList();
+        if (settle.Twice)
+        {
+            batch.Add(batch[0]);
+        }
+
+        await SettleAsync(batch);
+    }
+
+    private async Task SettleAsync(List<LedgerModel.Order> batch)
+    {
+        var real = await _ledger.SettleAsync(_sku, [.. batch.Select(o => o.Verdict!.Value)], _cancellationToken);
+        Assert.Equal([.. batch.Select(_model.Settle)], real);
+    }
+
+    private async Task ForeignAsync(LedgerStep.Foreign foreign)
+    {
+        var deducts = foreign.Deducts && _model.Counter >= foreign.Quantity;
+        if (deducts)
+        {
+            await _database.StringDecrementAsync(_sku.Stock, foreign.Quantity);
+        }
+
+        _model.AddForeign(++_nextOrder, foreign, ClickOf(foreign.Click), deducts);
+    }
+
+    private async Task FlushAsync()
+    {
+        await _database.KeyDeleteAsync(_sku.All);
+        _model.Flush();
+    }
+
+    private async Task LoseCounterAsync()
+    {
+        await _database.KeyDeleteAsync(_sku.Stock);
+        _model.LoseCounter();
+    }
+
+    private async Task LoseSaleAsync()
+    {
+        if (_model.Epoch > _model.MySqlEpoch)
+        {
+            // Out of scope: losing this one key right after a load died half-way forgets the only trace of that load's epoch, so that
+            // the next load takes it again. Redis loses single keys only when it is told to evict, which a shop must not do.
+            return;
+        }
+
+        await _database.KeyDeleteAsync(_sku.Sale);
+        _model.LoseSale();
+    }
+
+    /// <summary>The sale ends: the gate is warm, MySQL decides what is left, Redis hears of all of it. Then the books must agree.</summary>
+    private async Task ComeToRestAsync()
+    {
+        await WarmAsync(new LedgerStep.Warm(Crash: false, Limit: 8, Paused: false));
+        foreach (var order in _model.Orders.Where(o => o.Verdict is null).ToArray())
+        {
+            _model.Commit(order, refuse: false);
+        }
+
+        if (_model.Orders.Count > 0)
+        {
+            await SettleAsync([.. _model.Orders]);
+            await SettleAsync([.. _model.Orders]);
+        }
+
+        await CompareAsync();
+        Assert.Equal(_model.MySqlStock + _model.Drift, (long)await _database.StringGetAsync(_sku.Stock));
+        Assert.Equal(0, (long)await _database.HashGetAsync(_sku.Sale, "held"));
+        Assert.Equal(0, await _database.SortedSetLengthAsync(_sku.Outbox));
+        foreach (var key in _sku.All)
+        {
+            var exists = await _database.KeyExistsAsync(key);
+            Assert.True(!exists || await _database.KeyTimeToLiveAsync(key) is not null, $"{key} would stay for ever");
+        }
+    }
+
+    private async Task CompareAsync()
+    {
+        var (stock, sale, orders, buyers, clicks, outbox) = (
+            _database.StringGetAsync(_sku.Stock), _database.HashGetAllAsync(_sku.Sale), _database.HashGetAllAsync(_sku.Orders),
+            _database.HashGetAllAsync(_sku.Buyers), _database.HashGetAllAsync(_sku.Clicks), _database.SortedSetRangeByRankAsync(_sku.Outbox));
+        await Task.WhenAll(stock, sale, orders, buyers, clicks, outbox);
+
+        if (_model.SaleKnown)
+        {
+            Assert.Equal(_model.Counter, (await stock).HasValue ? (long)await stock : null);
+        }
+
+        if (_model.Counter is { } counter)
+        {
+            var fields = (await sale).ToDictionary();
+            var held = fields.TryGetValue("held", out var text) ? (long)text : 0;
+            Assert.Equal((_model.Epoch, _model.Held), ((long)fields["epoch"], held));
+            // Conservation: what the gate may sell and holds is what MySQL has, but for what Redis has yet to be told.
+            Assert.Equal(_model.MySqlStock + _model.CommittedUntold + _model.Drift, counter + held);
+        }
+
+        Assert.True(_model.MySqlStock >= 0);
+        CompareOrders((await orders).ToDictionary(e => (long)e.Name, e => Reservation.Parse((long)e.Name, e.Value!)));
+        Assert.Equal(
+            _model.LastOrder.ToDictionary(b => $"{b.Key}", b => $"{_model.HadBy(b.Key)}|{b.Value}"),
+            (await buyers).ToDictionary(e => e.Name.ToString(), e => e.Value.ToString()));
+        Assert.Equal(
+            _model.Clicks.ToDictionary(c => $"{c.Key.User}:{c.Key.Click}", c => c.Value),
+            (await clicks).ToDictionary(e => e.Name.ToString(), e => (long)e.Value));
+        Assert.Equal(
+            _model.InRedis.Where(o => !o.SettledInRedis).Select(o => o.Id).Order(), (await outbox).Select(id => (long)id).Order());
+    }
+
+    private void CompareOrders(Dictionary<long, Reservation> real)
+    {
+        Assert.Equal(_model.InRedis.Select(o => o.Id).Order(), real.Keys.Order());
+        foreach (var order in _model.InRedis)
+        {
+            var record = real[order.Id];
+            var state = !order.SettledInRedis ? OrderState.Pending : order.Verdict!.Value.Success ? OrderState.Success : OrderState.Failed;
+            Assert.Equal(
+                (state, order.Quantity, order.User, order.Epoch ?? -1, order.Click, order.SettledInRedis ? order.Verdict!.Value.Detail : null),
+                (record.State, record.Quantity, record.UserId, record.Epoch, record.ClientOrderNo, record.Detail));
+        }
+    }
+
+    private static LedgerModel.Order? Pick(List<LedgerModel.Order> orders, int pick) => orders.Count == 0 ? null : orders[pick % orders.Count];
+
+    private static string? ClickOf(int click) => click == 0 ? null : string.Create(CultureInfo.InvariantCulture, $"click-{click}");
+}

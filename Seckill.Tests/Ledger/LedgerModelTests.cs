@@ -1,0 +1,77 @@
+using CsCheck;
+using Seckill.Ordering.Ledger;
+using Seckill.Tests.Fixtures;
+
+namespace Seckill.Tests.Ledger;
+
+/// <summary>
+/// Random histories against the reference model. A failure prints the seed and the shortest history found; run it again with the
+/// environment variable <c>CsCheck_Seed</c>, and longer with <c>CsCheck_Iter</c> or <c>CsCheck_Time</c>.
+/// </summary>
+public sealed class LedgerModelTests(RedisFixture redis)
+{
+    private const int Histories = 2_000;
+
+    /// <summary>Every wrong script was found in each of many runs of a quarter of these.</summary>
+    private const int HistoriesForMutants = 200;
+
+    [Fact]
+    public Task The_scripts_do_what_the_model_says() => LedgerStep.History.SampleAsync(
+        history => LedgerMachine.RunAsync(redis.Connection, LedgerScripts.Load(), history, TestContext.Current.CancellationToken),
+        iter: Math.Max(Histories, Check.Iter),
+        print: LedgerStep.Print);
+
+    /// <summary>Script, what is wrong with it, the right text, the wrong text.</summary>
+    public static TheoryData<string, string, string, string> Mutants { get; } = new()
+    {
+        { "reserve", "sells one too many", "stock - taken < qty", "stock - taken < qty - 1" },
+        { "reserve", "stops one too early", "stock - taken < qty", "stock - taken <= qty" },
+        { "reserve", "forgets what this very call took", "stock - taken < qty", "stock < qty" },
+        { "reserve", "forgets the click", "if click[clicks[i]] then", "if false then" },
+        { "reserve", "forgets a click of this very call", "click[clicks[i]] = id\n", "\n" },
+        { "reserve", "limit is one too high", "had + qty > limit", "had + qty > limit + 1" },
+        { "reserve", "limit does not count this very call", "buyer[user] = (had + qty) .. '|' .. id\n    newBuyers[#newBuyers + 1] = user; newBuyers[#newBuyers + 1] = buyer[user]", "newBuyers[#newBuyers + 1] = user; newBuyers[#newBuyers + 1] = (had + qty) .. '|' .. id" },
+        { "reserve", "sells while paused", "sale[5] == '1'", "sale[5] == '9'" },
+        { "reserve", "writes no outbox record", "redis.call('ZADD', KEYS[6], unpack(newOutbox))", "" },
+        { "reserve", "does not count what it holds", "held + taken", "held" },
+        { "settle", "gives back what another counter gave", "held = tonumber(e) == epoch", "held = true" },
+        { "settle", "gives back on every repeat", "if done[id] or (record and string.sub(record, 1, 1) ~= 'P') then", "if false then" },
+        { "settle", "gives back twice in one call", "if done[id] or (record", "if (record" },
+        { "settle", "never gives back", "delta = delta + qty", "delta = delta" },
+        { "settle", "gives back to a counter that never gave", "elseif held then", "else" },
+        { "settle", "deducts what the load has counted", "if committed == epoch and not held", "if not held" },
+        { "settle", "does not deduct what came after the load", "delta = delta - qty", "delta = delta" },
+        { "settle", "deducts another producer's order", "and sent >= 0", "" },
+        { "settle", "keeps holding what is settled", "released = released + qty", "released = released" },
+        { "settle", "keeps a failed order in the buyer's limit", "if record and not moved then", "if false then" },
+        { "settle", "leaves the outbox record", "redis.call('ZREM', KEYS[6], unpack(ids))", "" },
+        { "warm", "loads over a running counter", "if not stock or epoch ~= tonumber(ARGV[2]) then", "if true then" },
+        { "warm", "trusts a load that died half-way", "if not stock or epoch ~= tonumber(ARGV[2]) then", "if not stock then" },
+        { "warm", "keeps the epoch", "math.max(epoch or 0, tonumber(ARGV[2])) + 1", "math.max(epoch or 0, tonumber(ARGV[2]))" },
+        { "warm", "keeps what the lost counter held", "'epoch', epoch, 'held', 0", "'epoch', epoch" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Mutants))]
+    public async Task A_wrong_script_is_found(string script, string fault, string right, string wrong)
+    {
+        var scripts = LedgerScripts.Load();
+        string Mutate(string name, string text)
+        {
+            if (name != script)
+            {
+                return text;
+            }
+
+            Assert.Contains(right, text, StringComparison.Ordinal);
+            return text.Replace(right, wrong, StringComparison.Ordinal);
+        }
+
+        var mutant = new LedgerScripts(Mutate("reserve", scripts.Reserve), Mutate("settle", scripts.Settle), Mutate("warm", scripts.Warm));
+        var found = await Record.ExceptionAsync(() => LedgerStep.History.SampleAsync(
+            history => LedgerMachine.RunAsync(redis.Connection, mutant, history, TestContext.Current.CancellationToken),
+            iter: HistoriesForMutants,
+            print: LedgerStep.Print));
+        Assert.True(found is CsCheckException, $"{script}.lua that {fault} went unnoticed: {found}");
+    }
+}

@@ -1,0 +1,69 @@
+using CsCheck;
+
+namespace Seckill.Tests.Ledger;
+
+/// <summary>One thing that happens to a SKU. Picks are random numbers that the run takes modulo what there is to pick from.</summary>
+internal abstract record LedgerStep
+{
+    /// <summary>The warm-up runs; with <paramref name="Crash"/> it dies after Redis and before MySQL has the epoch.</summary>
+    public sealed record Warm(bool Crash, int Limit, bool Paused) : LedgerStep;
+
+    /// <summary>One call of the gate.</summary>
+    public sealed record Reserve(Ask[] Asks) : LedgerStep;
+
+    /// <summary>A request of the gate; click 0 is one without a client_order_no.</summary>
+    public readonly record struct Ask(int User, int Click, int Quantity);
+
+    /// <summary>The broker confirms one reservation.</summary>
+    public sealed record Confirm(int Pick) : LedgerStep;
+
+    /// <summary>The worker commits one message to MySQL; with <paramref name="Refuse"/> for good, whatever the stock.</summary>
+    public sealed record Commit(int Pick, bool Refuse) : LedgerStep;
+
+    /// <summary>The worker tells Redis of <paramref name="Count"/> verdicts, new or old; with <paramref name="Twice"/> one of them twice.</summary>
+    public sealed record Settle(int Pick, int Count, bool Twice) : LedgerStep;
+
+    /// <summary>Another producer sends an order in the plain shape, after deducting from the counter itself or without that.</summary>
+    public sealed record Foreign(int User, int Click, int Quantity, bool Deducts) : LedgerStep;
+
+    /// <summary>Redis loses everything it knew of the SKU.</summary>
+    public sealed record Flush : LedgerStep;
+
+    /// <summary>Redis loses the counter alone.</summary>
+    public sealed record LoseCounter : LedgerStep;
+
+    /// <summary>Redis loses the sale's terms, and with them the counter's epoch.</summary>
+    public sealed record LoseSale : LedgerStep;
+
+    public const int Users = 4;
+    public const int ClicksPerUser = 3;
+
+    private static readonly Gen<Ask> AnAsk =
+        from user in Gen.Int[1, Users]
+        from click in Gen.Int[0, ClicksPerUser]
+        from quantity in Gen.Int[1, 3]
+        select new Ask(user, click, quantity);
+
+    private static readonly Gen<LedgerStep> Any = Gen.Frequency(
+        (2, Gen.Select(Gen.Int[0, 9], Gen.Int[2, 8], Gen.Int[0, 9], (crash, limit, paused) => (LedgerStep)new Warm(crash == 0, limit, paused == 0))),
+        (10, AnAsk.Array[1, 5].Select(asks => (LedgerStep)new Reserve(asks))),
+        (3, Gen.Int[0, 999].Select(pick => (LedgerStep)new Confirm(pick))),
+        (8, Gen.Select(Gen.Int[0, 999], Gen.Int[0, 4], (pick, refuse) => (LedgerStep)new Commit(pick, refuse == 0))),
+        (8, Gen.Select(Gen.Int[0, 999], Gen.Int[1, 4], Gen.Bool, (pick, count, twice) => (LedgerStep)new Settle(pick, count, twice))),
+        (1, Gen.Select(Gen.Int[1, Users], Gen.Int[0, ClicksPerUser], Gen.Int[1, 3], Gen.Bool, (u, c, q, d) => (LedgerStep)new Foreign(u, c, q, d))),
+        (1, Gen.Const((LedgerStep)new Flush())),
+        (1, Gen.Const((LedgerStep)new LoseCounter())),
+        (1, Gen.Const((LedgerStep)new LoseSale())));
+
+    /// <summary>A history: MySQL's stock at the beginning, then what happens. Most begin with a warm-up, as most sales do.</summary>
+    public static readonly Gen<(int Stock, LedgerStep[] Steps)> History =
+        from stock in Gen.Int[0, 12]
+        from limit in Gen.Int[2, 8]
+        from cold in Gen.Int[0, 9]
+        from steps in Any.Array[1, 40]
+        select (stock, cold == 0 ? steps : [new Warm(false, limit, false), .. steps]);
+
+    /// <summary>A history as a person reads it, one step a line.</summary>
+    public static string Print((int Stock, LedgerStep[] Steps) history) =>
+        $"stock {history.Stock}{Environment.NewLine}{string.Join(Environment.NewLine, history.Steps.Select(step => step is Reserve reserve ? $"Reserve {string.Join(", ", reserve.Asks)}" : step.ToString()))}";
+}
