@@ -1,0 +1,222 @@
+using System.Diagnostics;
+using System.Security.Cryptography;
+
+namespace Seckill.AppHost.LocalServers;
+
+/// <summary>
+/// A private server instance on 127.0.0.1 with its own data folder, port and password. It dies with the process that started it,
+/// and never touches a server that already runs on the machine.
+/// </summary>
+public abstract class LocalServer : IAsyncDisposable
+{
+    private const int ProbeIntervalMs = 100;
+    private const int ProbeTimeoutMs = 5_000;
+    private const int LogTailLines = 20;
+
+    private readonly LocalServerOptions _options;
+    private readonly List<ServerProcess> _processes = [];
+
+    private protected LocalServer(string name, LocalServerOptions options)
+    {
+        Name = name;
+        _options = options;
+        DataFolder = options.DataFolder is { } folder
+            ? Path.GetFullPath(folder)
+            : Directory.CreateTempSubdirectory($"seckill-{name}-").FullName;
+        Directory.CreateDirectory(DataFolder);
+        Directory.CreateDirectory(ServerFolder);
+        LogFile = Path.Combine(DataFolder, "server.log");
+        Port = options.Port ?? LoopbackPorts.Take();
+        Password = options.Password ?? KeptPassword();
+        Root = ServerBinaries.RootOf(options);
+    }
+
+    /// <summary>The resource's name: redis, rabbitmq or mysql.</summary>
+    public string Name { get; }
+
+    /// <summary>Everything this instance writes.</summary>
+    public string DataFolder { get; }
+
+    /// <summary>What the server prints. Each start begins a new file and keeps the one before as <c>server.log.1</c>.</summary>
+    public string LogFile { get; }
+
+    public int Port { get; }
+
+    /// <summary>In the form that the services take.</summary>
+    public abstract string ConnectionString { get; }
+
+    /// <summary>As the running server itself says.</summary>
+    public string Version { get; private set; } = "";
+
+    /// <summary>Process id of the server; another one after a restart.</summary>
+    public int ProcessId => Server.Id;
+
+    /// <summary>Completes with the exit code when the present process ends.</summary>
+    public Task<int> Exited => Server.Exited;
+
+    private protected string Password { get; }
+
+    private protected string? Root { get; }
+
+    // The server's own files, apart from ours.
+    private protected string ServerFolder => Path.Combine(DataFolder, "data");
+
+    private ServerProcess Server => _processes.Count > 0
+        ? _processes[^1]
+        : throw new InvalidOperationException($"{Name} is not running");
+
+    /// <summary>SIGKILL to the server and every process below it, as a crash would end it. Returns at once.</summary>
+    public void Kill()
+    {
+        foreach (var process in Enumerable.Reverse(_processes))
+            process.Kill();
+    }
+
+    /// <summary>Starts the server again on the same data folder and port, after an orderly stop if it still runs.</summary>
+    /// <exception cref="LocalServerException">It did not answer within the start time-out.</exception>
+    public async Task RestartAsync(CancellationToken cancellationToken = default)
+    {
+        await StopAsync(cancellationToken);
+        await BootAsync(cancellationToken);
+    }
+
+    /// <summary>Orderly stop, bounded; then kill. Returns when every process of this instance is gone.</summary>
+    public async Task StopAsync(CancellationToken cancellationToken = default)
+    {
+        foreach (var process in Enumerable.Reverse(_processes))
+        {
+            await process.StopAsync(_options.StopTimeoutMs, cancellationToken);
+            process.Dispose();
+        }
+
+        _processes.Clear();
+    }
+
+    /// <summary>Stops the server, and deletes the data folder if it was a temporary one.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync(CancellationToken.None);
+        if (_options.DataFolder is null && Directory.Exists(DataFolder))
+            Directory.Delete(DataFolder, recursive: true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Starts the processes through <see cref="RunAsync"/>; the last one is the server.</summary>
+    private protected abstract Task LaunchAsync(CancellationToken cancellationToken);
+
+    /// <summary>Talks to the server as a client does, and returns its version; throws while it is not ready.</summary>
+    private protected abstract Task<string> ProbeAsync(CancellationToken cancellationToken);
+
+    private protected static async Task<T> StartedAsync<T>(T server, CancellationToken cancellationToken)
+        where T : LocalServer
+    {
+        try
+        {
+            if (File.Exists(server.LogFile))
+                File.Move(server.LogFile, server.LogFile + ".1", overwrite: true);
+            await server.BootAsync(cancellationToken);
+            return server;
+        }
+        catch
+        {
+            await server.DisposeAsync();
+            throw;
+        }
+    }
+
+    private protected async Task<ServerProcess> RunAsync(IReadOnlyList<string> command, IReadOnlyDictionary<string, string> environment)
+    {
+        var process = await ServerProcess.StartAsync(command, environment, DataFolder, LogFile, Root);
+        _processes.Add(process);
+        return process;
+    }
+
+    /// <summary>Runs a command to its end, in the same surroundings as the server.</summary>
+    private protected async Task RunToEndAsync(IReadOnlyList<string> command, CancellationToken cancellationToken)
+    {
+        using var process = await ServerProcess.StartAsync(command, new Dictionary<string, string>(), DataFolder, LogFile, Root);
+        try
+        {
+            var exitCode = await process.Exited.WaitAsync(TimeSpan.FromMilliseconds(_options.StartTimeoutMs), cancellationToken);
+            if (exitCode != 0)
+                throw new LocalServerException($"{command[0]} ended with exit code {exitCode}{LogTail()}");
+        }
+        finally
+        {
+            process.Kill();
+        }
+    }
+
+    private async Task BootAsync(CancellationToken cancellationToken)
+    {
+        // Somebody else's server may have this port: it must not be taken for ours.
+        if (!LoopbackPorts.IsFree(Port))
+            throw new LocalServerException($"{Name}: port {Port} on 127.0.0.1 is taken");
+        try
+        {
+            await LaunchAsync(cancellationToken);
+            Version = await WaitUntilHealthyAsync(cancellationToken);
+        }
+        catch
+        {
+            Kill();
+            await StopAsync(CancellationToken.None);
+            throw;
+        }
+    }
+
+    private async Task<string> WaitUntilHealthyAsync(CancellationToken cancellationToken)
+    {
+        var started = Stopwatch.GetTimestamp();
+        Exception? lastFailure = null;
+        while (Stopwatch.GetElapsedTime(started).TotalMilliseconds < _options.StartTimeoutMs)
+        {
+            if (Exited.IsCompleted)
+                throw new LocalServerException($"{Name} ended with exit code {await Exited} while starting{LogTail()}");
+            using var probe = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            probe.CancelAfter(ProbeTimeoutMs);
+            try
+            {
+                return await ProbeAsync(probe.Token);
+            }
+            catch (Exception failure) when (!cancellationToken.IsCancellationRequested)
+            {
+                lastFailure = failure;
+            }
+
+            await Task.Delay(ProbeIntervalMs, cancellationToken);
+        }
+
+        throw new LocalServerException($"{Name} did not answer within {_options.StartTimeoutMs} ms{LogTail()}", lastFailure!);
+    }
+
+    private string LogTail() => File.Exists(LogFile)
+        ? $"; the end of {LogFile}:\n{string.Join('\n', File.ReadLines(LogFile).TakeLast(LogTailLines))}"
+        : "";
+
+    private string KeptPassword()
+    {
+        var file = Path.Combine(DataFolder, "password");
+        if (File.Exists(file))
+            return File.ReadAllText(file);
+        var password = RandomNumberGenerator.GetHexString(24, lowercase: true);
+        WritePrivate(file, password);
+        return password;
+    }
+
+    /// <summary>Writes a file that only its owner can read.</summary>
+    private protected static void WritePrivate(string file, string content)
+    {
+        if (OperatingSystem.IsWindows())
+            throw new PlatformNotSupportedException("Local servers need Linux; use Aspire's containers on Windows.");
+        File.Delete(file);
+        var options = new FileStreamOptions
+        {
+            Mode = FileMode.CreateNew,
+            Access = FileAccess.Write,
+            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+        };
+        using var writer = new StreamWriter(file, options);
+        writer.Write(content);
+    }
+}

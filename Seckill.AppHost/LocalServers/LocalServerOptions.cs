@@ -1,0 +1,55 @@
+namespace Seckill.AppHost.LocalServers;
+
+/// <summary>What every private server instance can be told. The defaults suit a test: a temporary folder and a free port.</summary>
+public abstract record LocalServerOptions
+{
+    /// <summary>Holds everything the instance writes. Null: a temporary folder, deleted when the instance is disposed.</summary>
+    public string? DataFolder { get; init; }
+
+    /// <summary>TCP port on 127.0.0.1. Null: a free one.</summary>
+    public int? Port { get; init; }
+
+    /// <summary>Null: random at the first start and kept in the data folder.</summary>
+    public string? Password { get; init; }
+
+    /// <summary>The server's binary. Null: the environment's choice, else searched on PATH and in the usual folders.</summary>
+    public string? Binary { get; init; }
+
+    /// <summary>
+    /// A folder with a whole small system (see <c>scripts/todays-servers.sh</c>); the binary is run in it by chroot, which needs root.
+    /// Null or empty: the machine's own servers. The default is the environment variable <c>SECKILL_SERVERS_ROOT</c>.
+    /// </summary>
+    public string? ServersRoot { get; init; } = Environment.GetEnvironmentVariable("SECKILL_SERVERS_ROOT");
+
+    /// <summary>How long the server may take until it answers, in milliseconds.</summary>
+    public int StartTimeoutMs { get; init; } = 120_000;
+
+    /// <summary>How long an orderly stop may take before the server is killed, in milliseconds.</summary>
+    public int StopTimeoutMs { get; init; } = 20_000;
+
+    /// <summary>Appended to the server's own arguments; the last one wins.</summary>
+    public IReadOnlyList<string> ExtraArguments { get; init; } = [];
+}
+
+/// <summary>A private Redis.</summary>
+public sealed record RedisServerOptions : LocalServerOptions
+{
+    /// <summary>True: each write is on disk before it is answered. False: once a second, so a power cut may lose the last second.</summary>
+    public bool AppendFsyncAlways { get; init; }
+}
+
+/// <summary>A private RabbitMQ broker with an Erlang port mapper of its own.</summary>
+public sealed record RabbitMqServerOptions : LocalServerOptions;
+
+/// <summary>A private MySQL or MariaDB.</summary>
+public sealed record MySqlServerOptions : LocalServerOptions
+{
+    /// <summary>Created at the first start, with character set utf8mb4.</summary>
+    public string Database { get; init; } = "seckill";
+
+    /// <summary>InnoDB's buffer pool, in MiB.</summary>
+    public int BufferPoolMiB { get; init; } = 128;
+
+    /// <summary>Connections the server accepts at once.</summary>
+    public int ConnectionsMax { get; init; } = 500;
+}

@@ -1,0 +1,61 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+
+namespace Seckill.AppHost.LocalServers;
+
+/// <summary>Finds ports on 127.0.0.1.</summary>
+public static class LoopbackPorts
+{
+    // Below the kernel's ephemeral range (32768 and up), so that no outgoing connection takes a server's port while it restarts.
+    private const int First = 20_000;
+    private const int End = 32_000;
+    private const int AttemptsMax = 1_000;
+
+    private static readonly HashSet<int> Taken = [];
+
+    /// <summary>A port nobody listens on and that this process was not given before.</summary>
+    /// <exception cref="LocalServerException">No free port was found.</exception>
+    public static int Take()
+    {
+        lock (Taken)
+        {
+            for (var attempt = 0; attempt < AttemptsMax; attempt++)
+            {
+                var port = RandomNumberGenerator.GetInt32(First, End);
+                if (IsFree(port) && Taken.Add(port))
+                    return port;
+            }
+        }
+
+        throw new LocalServerException($"no free port on 127.0.0.1 between {First} and {End}");
+    }
+
+    /// <summary>The preferred port when nobody listens on it, else another free one.</summary>
+    public static int Prefer(int port)
+    {
+        lock (Taken)
+        {
+            if (IsFree(port) && Taken.Add(port))
+                return port;
+        }
+
+        return Take();
+    }
+
+    /// <summary>True when a server could listen on the port now.</summary>
+    public static bool IsFree(int port)
+    {
+        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            socket.Bind(new IPEndPoint(IPAddress.Loopback, port));
+            socket.Listen(1);
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
+}

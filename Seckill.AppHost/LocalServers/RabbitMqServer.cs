@@ -1,0 +1,98 @@
+using System.Text;
+using RabbitMQ.Client;
+
+namespace Seckill.AppHost.LocalServers;
+
+/// <summary>
+/// A private RabbitMQ broker. Erlang finds nodes through a port mapper (epmd) that a machine usually shares; this broker has its own,
+/// so that it neither sees nor is seen by any other.
+/// </summary>
+public sealed class RabbitMqServer : LocalServer
+{
+    private const string User = "seckill";
+
+    private readonly RabbitMqServerOptions _options;
+    private readonly string _script;
+    private readonly string _epmd;
+    private readonly int _epmdPort = LoopbackPorts.Take();
+    private readonly int _distributionPort = LoopbackPorts.Take();
+
+    private RabbitMqServer(RabbitMqServerOptions options, string script, string epmd)
+        : base("rabbitmq", options)
+    {
+        _options = options;
+        _script = script;
+        _epmd = epmd;
+    }
+
+    /// <summary>An AMQP URI; the virtual host is the default one.</summary>
+    public override string ConnectionString => $"amqp://{User}:{Password}@127.0.0.1:{Port}";
+
+    /// <summary>Starts it, and returns once an AMQP handshake succeeds.</summary>
+    /// <exception cref="LocalServerException">It is not installed, or did not answer in time.</exception>
+    public static Task<RabbitMqServer> StartAsync(RabbitMqServerOptions options, CancellationToken cancellationToken = default)
+    {
+        // Debian's /usr/sbin/rabbitmq-server switches user when root runs it and then cannot write our folders; this is the script below it.
+        var script = ServerBinaries.Find(
+            options, "SECKILL_RABBITMQ_SERVER", ["/usr/lib/rabbitmq/bin/rabbitmq-server", "rabbitmq-server"], "rabbitmq-server");
+        var epmd = ServerBinaries.Search(ServerBinaries.RootOf(options), "epmd")
+            ?? throw new LocalServerException("epmd not found: install it with apt-get install erlang-base");
+        return StartedAsync(new RabbitMqServer(options, script, epmd), cancellationToken);
+    }
+
+    private protected override async Task LaunchAsync(CancellationToken cancellationToken)
+    {
+        var configuration = Path.Combine(DataFolder, "rabbitmq.conf");
+        WritePrivate(configuration, $"""
+            listeners.tcp.local = 127.0.0.1:{Port}
+            default_user = {User}
+            default_pass = {Password}
+
+            """);
+        var empty = Path.Combine(DataFolder, "empty");
+        WritePrivate(empty, "");
+        WritePrivate(Path.Combine(DataFolder, "enabled_plugins"), "[].\n");
+        WritePrivate(Path.Combine(DataFolder, ".erlang.cookie"), Password);
+
+        var environment = EnvironmentOf(configuration, empty);
+        await RunAsync([_epmd, "-port", $"{_epmdPort}", "-address", "127.0.0.1"], environment);
+        // With RABBITMQ_ALLOW_INPUT the script becomes the Erlang machine instead of watching over it, so that signals reach the broker.
+        await RunAsync([_script, "-noinput", .. _options.ExtraArguments], environment);
+    }
+
+    private protected override async Task<string> ProbeAsync(CancellationToken cancellationToken)
+    {
+        var factory = new ConnectionFactory { Uri = new Uri(ConnectionString), AutomaticRecoveryEnabled = false };
+        await using var connection = await factory.CreateConnectionAsync("starter", cancellationToken);
+        var version = (byte[])connection.ServerProperties!["version"]!;
+        await connection.CloseAsync(cancellationToken);
+        return Encoding.UTF8.GetString(version);
+    }
+
+    private Dictionary<string, string> EnvironmentOf(string configuration, string empty) => new()
+    {
+        ["HOME"] = DataFolder,
+        ["ERL_EPMD_PORT"] = $"{_epmdPort}",
+        ["ERL_EPMD_ADDRESS"] = "127.0.0.1",
+        ["ERL_CRASH_DUMP"] = Path.Combine(DataFolder, "erl_crash.dump"),
+        // The name is part of the stored data, so it must not hold the port. The own port mapper keeps equal names apart.
+        ["RABBITMQ_NODENAME"] = "seckill@localhost",
+        ["RABBITMQ_NODE_PORT"] = $"{Port}",
+        ["RABBITMQ_NODE_IP_ADDRESS"] = "127.0.0.1",
+        ["RABBITMQ_DIST_PORT"] = $"{_distributionPort}",
+        ["RABBITMQ_CONF_ENV_FILE"] = empty,
+        ["RABBITMQ_CONFIG_FILE"] = configuration,
+        ["RABBITMQ_ADVANCED_CONFIG_FILE"] = Path.Combine(DataFolder, "none.config"),
+        ["RABBITMQ_ENABLED_PLUGINS_FILE"] = Path.Combine(DataFolder, "enabled_plugins"),
+        ["RABBITMQ_PLUGINS_EXPAND_DIR"] = Path.Combine(DataFolder, "plugins-expand"),
+        ["RABBITMQ_GENERATED_CONFIG_DIR"] = Path.Combine(DataFolder, "generated"),
+        ["RABBITMQ_MNESIA_BASE"] = ServerFolder,
+        ["RABBITMQ_LOG_BASE"] = DataFolder,
+        ["RABBITMQ_LOGS"] = "-",
+        ["RABBITMQ_PID_FILE"] = Path.Combine(DataFolder, "rabbitmq.pid"),
+        ["RABBITMQ_ALLOW_INPUT"] = "true",
+        // Schedulers that spin while idle take the processor from everything else on a small machine.
+        ["RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"] =
+            "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none",
+    };
+}

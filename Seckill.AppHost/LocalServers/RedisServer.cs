@@ -1,0 +1,57 @@
+using StackExchange.Redis;
+
+namespace Seckill.AppHost.LocalServers;
+
+/// <summary>A private Redis: append-only file on, and no key is ever evicted.</summary>
+public sealed class RedisServer : LocalServer
+{
+    private readonly RedisServerOptions _options;
+    private readonly string _binary;
+
+    private RedisServer(RedisServerOptions options, string binary)
+        : base("redis", options)
+    {
+        _options = options;
+        _binary = binary;
+    }
+
+    /// <summary>A StackExchange.Redis string.</summary>
+    public override string ConnectionString => $"127.0.0.1:{Port},password={Password}";
+
+    /// <summary>Starts it, and returns once it answers PING.</summary>
+    /// <exception cref="LocalServerException">It is not installed, or did not answer in time.</exception>
+    public static Task<RedisServer> StartAsync(RedisServerOptions options, CancellationToken cancellationToken = default)
+    {
+        var binary = ServerBinaries.Find(options, "SECKILL_REDIS_SERVER", ["redis-server"], "redis-server");
+        return StartedAsync(new RedisServer(options, binary), cancellationToken);
+    }
+
+    private protected override Task LaunchAsync(CancellationToken cancellationToken)
+    {
+        var configuration = Path.Combine(DataFolder, "redis.conf");
+        // In a file and not among the arguments: anybody on the machine can read those.
+        WritePrivate(configuration, $"""
+            bind 127.0.0.1
+            port {Port}
+            requirepass {Password}
+            dir "{ServerFolder}"
+            daemonize no
+            save ""
+            appendonly yes
+            appendfsync {(_options.AppendFsyncAlways ? "always" : "everysec")}
+            maxmemory-policy noeviction
+
+            """);
+        return RunAsync([_binary, configuration, .. _options.ExtraArguments], new Dictionary<string, string>());
+    }
+
+    private protected override async Task<string> ProbeAsync(CancellationToken cancellationToken)
+    {
+        var configuration = ConfigurationOptions.Parse(ConnectionString);
+        configuration.ConnectTimeout = 2_000;
+        configuration.ConnectRetry = 0;
+        await using var connection = await ConnectionMultiplexer.ConnectAsync(configuration).WaitAsync(cancellationToken);
+        await connection.GetDatabase().PingAsync().WaitAsync(cancellationToken);
+        return connection.GetServer("127.0.0.1", Port).Version.ToString();
+    }
+}

@@ -1,0 +1,26 @@
+using System.Diagnostics;
+
+namespace Seckill.Tests.LocalServers;
+
+/// <summary>Waits for a condition, never longer than a deadline.</summary>
+internal static class Deadline
+{
+    private const int PollIntervalMs = 50;
+
+    /// <summary>The first value that satisfies the condition.</summary>
+    /// <exception cref="TimeoutException">There was none in time.</exception>
+    public static async Task<T> UntilAsync<T>(
+        Func<Task<T>> read, Func<T, bool> condition, CancellationToken cancellationToken, int timeoutMs = 30_000)
+    {
+        var started = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            var value = await read();
+            if (condition(value))
+                return value;
+            if (Stopwatch.GetElapsedTime(started).TotalMilliseconds > timeoutMs)
+                throw new TimeoutException($"Not within {timeoutMs} ms; the last value was {value}.");
+            await Task.Delay(PollIntervalMs, cancellationToken);
+        }
+    }
+}

@@ -1,0 +1,143 @@
+using System.Text;
+using MySqlConnector;
+using RabbitMQ.Client;
+using Seckill.AppHost.LocalServers;
+using StackExchange.Redis;
+
+namespace Seckill.Tests.LocalServers;
+
+/// <summary>Each private server answers, survives SIGKILL with its data, and can be started again at the same place.</summary>
+public sealed class LocalServerTests(ITestOutputHelper output)
+{
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Redis_keeps_what_was_answered_over_a_kill()
+    {
+        await using var redis = await RedisServer.StartAsync(new RedisServerOptions { AppendFsyncAlways = true }, Cancelled);
+        output.WriteLine($"redis {redis.Version}");
+        await using (var connection = await ConnectionMultiplexer.ConnectAsync(redis.ConnectionString))
+            Assert.True(await connection.GetDatabase().StringSetAsync("stock:sku:1001", 7));
+
+        await CrashAndRestartAsync(redis);
+
+        await using var again = await ConnectionMultiplexer.ConnectAsync(redis.ConnectionString);
+        Assert.Equal(7, (int)await again.GetDatabase().StringGetAsync("stock:sku:1001"));
+        Assert.Equal("noeviction", (string?)(await again.GetDatabase().ExecuteAsync("CONFIG", "GET", "maxmemory-policy"))[1]);
+    }
+
+    [Fact]
+    public async Task RabbitMQ_keeps_confirmed_messages_over_a_kill()
+    {
+        await using var rabbit = await RabbitMqServer.StartAsync(new RabbitMqServerOptions(), Cancelled);
+        output.WriteLine($"rabbitmq {rabbit.Version}");
+        var factory = new ConnectionFactory { Uri = new Uri(rabbit.ConnectionString), AutomaticRecoveryEnabled = false };
+        var quorum = new Dictionary<string, object?> { ["x-queue-type"] = "quorum" };
+        await using (var connection = await factory.CreateConnectionAsync(Cancelled))
+        {
+            await using var channel = await connection.CreateChannelAsync(cancellationToken: Cancelled);
+            await channel.QueueDeclareAsync("q", durable: true, exclusive: false, autoDelete: false, quorum, cancellationToken: Cancelled);
+        }
+
+        // RabbitMQ writes a new quorum queue's name to disk up to half a second late, and a queue whose name is lost begins empty.
+        // That is about new queues; this test is about messages, so the queue must be an old one.
+        await rabbit.RestartAsync(Cancelled);
+        await using (var connection = await factory.CreateConnectionAsync(Cancelled))
+        {
+            await using var channel = await connection.CreateChannelAsync(new CreateChannelOptions(true, true), Cancelled);
+            await channel.BasicPublishAsync("", "q", mandatory: true, new BasicProperties { Persistent = true }, "kept"u8.ToArray(), Cancelled);
+        }
+
+        await CrashAndRestartAsync(rabbit);
+
+        await using var again = await factory.CreateConnectionAsync(Cancelled);
+        await using var reader = await again.CreateChannelAsync(cancellationToken: Cancelled);
+        var message = await Deadline.UntilAsync(() => reader.BasicGetAsync("q", autoAck: true, Cancelled), got => got is not null, Cancelled);
+        Assert.Equal("kept", Encoding.UTF8.GetString(message!.Body.Span));
+    }
+
+    [Fact]
+    public async Task MySQL_keeps_commits_over_a_kill()
+    {
+        await using var mysql = await MySqlServer.StartAsync(new MySqlServerOptions(), Cancelled);
+        output.WriteLine($"mysql {mysql.Version}");
+        await ExecuteAsync(mysql, "CREATE TABLE t (id BIGINT PRIMARY KEY, name VARCHAR(10)); INSERT INTO t VALUES (1, '秒杀🧧')");
+
+        await CrashAndRestartAsync(mysql);
+
+        Assert.Equal("秒杀🧧", await ExecuteAsync(mysql, "SELECT name FROM t WHERE id = 1"));
+        Assert.Equal("utf8mb4", await ExecuteAsync(mysql, "SELECT @@character_set_database"));
+        Assert.Equal(1L, Convert.ToInt64(await ExecuteAsync(mysql, "SELECT @@innodb_flush_log_at_trx_commit"), null));
+    }
+
+    [Fact]
+    public async Task Two_brokers_live_side_by_side_and_leave_nothing_behind()
+    {
+        var first = await RabbitMqServer.StartAsync(new RabbitMqServerOptions(), Cancelled);
+        var second = await RabbitMqServer.StartAsync(new RabbitMqServerOptions(), Cancelled);
+        var folders = new[] { first.DataFolder, second.DataFolder };
+        await first.DisposeAsync();
+        Assert.NotEmpty(Processes.Mentioning(second.DataFolder));
+        await second.DisposeAsync();
+
+        foreach (var folder in folders)
+        {
+            Assert.Empty(Processes.Mentioning(folder));
+            Assert.False(Directory.Exists(folder));
+        }
+    }
+
+    [Fact]
+    public async Task A_given_data_folder_outlives_the_instance()
+    {
+        var folder = Directory.CreateTempSubdirectory("seckill-kept-");
+        try
+        {
+            var options = new MySqlServerOptions { DataFolder = folder.FullName };
+            await using (var mysql = await MySqlServer.StartAsync(options, Cancelled))
+                await ExecuteAsync(mysql, "CREATE TABLE kept (id INT PRIMARY KEY)");
+            await using var again = await MySqlServer.StartAsync(options, Cancelled);
+            Assert.Equal(0L, await ExecuteAsync(again, "SELECT COUNT(*) FROM kept"));
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    [Fact]
+    public async Task A_taken_port_is_refused_and_its_owner_left_alone()
+    {
+        await using var owner = await RedisServer.StartAsync(new RedisServerOptions(), Cancelled);
+        var refusal = await Assert.ThrowsAsync<LocalServerException>(
+            () => RedisServer.StartAsync(new RedisServerOptions { Port = owner.Port }, Cancelled));
+        Assert.Equal($"redis: port {owner.Port} on 127.0.0.1 is taken", refusal.Message);
+        Assert.False(owner.Exited.IsCompleted);
+    }
+
+    [Fact]
+    public async Task A_server_that_ends_while_starting_says_why()
+    {
+        var options = new RedisServerOptions { ExtraArguments = ["--no-such-option", "1"] };
+        var failure = await Assert.ThrowsAsync<LocalServerException>(() => RedisServer.StartAsync(options, Cancelled));
+        Assert.Contains("ended with exit code 1 while starting", failure.Message, StringComparison.Ordinal);
+        Assert.Contains("no-such-option", failure.Message, StringComparison.Ordinal);
+    }
+
+    private static async Task CrashAndRestartAsync(LocalServer server)
+    {
+        var killed = server.ProcessId;
+        server.Kill();
+        Assert.Equal(128 + 9, await server.Exited.WaitAsync(TimeSpan.FromSeconds(10), Cancelled));
+        await server.RestartAsync(Cancelled);
+        Assert.NotEqual(killed, server.ProcessId);
+    }
+
+    private static async Task<object?> ExecuteAsync(MySqlServer server, string sql)
+    {
+        await using var connection = new MySqlConnection(server.ConnectionString + ";Pooling=False");
+        await connection.OpenAsync(Cancelled);
+        await using var command = new MySqlCommand(sql, connection);
+        return await command.ExecuteScalarAsync(Cancelled);
+    }
+}
