@@ -21,13 +21,20 @@ internal static class ClientDefaults
     public const string MySqlServerVersion = "8.0.40-mysql";
 
     private const int ConnectTimeoutMs = 3_000;
+    private const int ReconnectIntervalMs = 1_000;
     private const int ConnectTimeoutSeconds = 5;
     private const int HeartbeatSeconds = 15;
 
+    /// <summary>
+    /// Only the first connection is waited for, and only once: further tries go on in the background, every second and not
+    /// ever more slowly, because each second without Redis is a second without sales.
+    /// </summary>
     public static void Configure(ConfigurationOptions redis)
     {
         redis.AbortOnConnectFail = false;
         redis.ConnectTimeout = ConnectTimeoutMs;
+        redis.ConnectRetry = 1;
+        redis.ReconnectRetryPolicy = new LinearRetry(ReconnectIntervalMs);
     }
 
     /// <summary>
