@@ -21,6 +21,7 @@ internal static class Registration
     public static IServiceCollection AddPublishing(this IServiceCollection services)
     {
         services.AddOptions<PublishOptions>().BindConfiguration(PublishOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<QueueDepths>();
         services.AddHosted<OutboxConfirmations>();
         services.AddHosted<OrderPublisher>();
         services.AddHosted<OutboxSweeper>();
@@ -32,6 +33,7 @@ internal static class Registration
         services.AddOptions<GateOptions>().BindConfiguration(GateOptions.Section).ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<OrderGate>();
         services.AddHosted<OutcomeListener>();
+        services.AddSingleton<StockLoad>();
         services.AddHosted<StockLoader>();
         services.AddHealthChecks().AddCheck<GateHealthCheck>("gate");
         return services;

@@ -13,6 +13,7 @@ public static class OrderingRegistration
     {
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<StockLedger>();
+        services.AddSingleton<StockRecovery>();
         services.AddSingleton<OrderIds>();
         services.AddHostedService(provider => provider.GetRequiredService<OrderIds>());
         return services;

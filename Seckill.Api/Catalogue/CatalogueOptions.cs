@@ -15,6 +15,10 @@ public sealed class CatalogueOptions
     [Range(100, 3_600_000)]
     public int CheckEveryMs { get; init; } = 10_000;
 
+    /// <summary>After Redis has lost a sale: longest wait for the queue to drain before its counter is loaded, ms.</summary>
+    [Range(0, 3_600_000)]
+    public int DrainWaitMsMax { get; init; } = 30_000;
+
     /// <summary>How long a listing with stock from Redis is served from memory, ms.</summary>
     [Range(0, 60_000)]
     public int ListingHoldMs { get; init; } = 500;

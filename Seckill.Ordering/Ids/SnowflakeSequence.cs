@@ -19,6 +19,9 @@ public sealed class SnowflakeSequence(int node, TimeProvider time)
     /// <summary>Milliseconds since the epoch, then the sequence: one number, so that one compare-exchange moves both.</summary>
     private long _last;
 
+    /// <summary>When an id was made, to the millisecond; it may lie a little ahead of the clock after a burst.</summary>
+    public static DateTimeOffset TimeOf(long id) => Epoch.AddMilliseconds(id >> (NodeBits + SequenceBits));
+
     /// <summary>
     /// The next id. When the clock stands still, runs back, or a millisecond's 4,096 numbers are used up, the sequence runs on into the
     /// following millisecond: ids stay unique and rising, and nobody waits.

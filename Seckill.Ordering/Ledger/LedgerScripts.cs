@@ -6,7 +6,7 @@ internal sealed record LedgerScripts(string Reserve, string Settle, string Warm)
     /// <summary>Reads the .lua files that are embedded in the assembly.</summary>
     public static LedgerScripts Load() => new(Text("reserve.lua"), Text("settle.lua"), Text("warm.lua"));
 
-    private static string Text(string name)
+    internal static string Text(string name)
     {
         using var stream = typeof(LedgerScripts).Assembly.GetManifestResourceStream(name)
             ?? throw new InvalidOperationException($"The resource {name} is missing from the assembly.");

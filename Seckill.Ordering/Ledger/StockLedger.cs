@@ -97,18 +97,23 @@ public sealed class StockLedger
 
     /// <summary>
     /// Loads the counter from MySQL, unless it is running. The caller holds the SKU's row lock in MySQL and stores the epoch
-    /// that comes back before it lets go.
+    /// that comes back before it lets go. <paramref name="decided"/>: which of the unsettled orders MySQL has committed or rejected; the others
+    /// stay deducted from the new counter. Null when that is not known: then the counter starts at MySQL's number.
     /// </summary>
-    public async Task<WarmResult> WarmAsync(SkuKeys sku, long stock, long epoch, SaleTerms terms, CancellationToken cancellationToken)
+    public async Task<WarmResult> WarmAsync(
+        SkuKeys sku, long stock, long epoch, SaleTerms terms, IReadOnlyCollection<long>? decided, CancellationToken cancellationToken)
     {
-        var expires = terms.EndsAt.AddDays(RetentionDays).ToUnixTimeMilliseconds();
-        var reply = (RedisResult[])(await _database.ScriptEvaluateAsync(
-            _scripts.Warm,
-            [sku.Stock, sku.Sale],
-            [stock, epoch, terms.StartsAt.ToUnixTimeMilliseconds(), terms.EndsAt.ToUnixTimeMilliseconds(), terms.LimitPerUser, terms.Paused ? 1 : 0, expires])
-            .WaitAsync(cancellationToken))!;
+        RedisValue[] arguments =
+        [
+            stock, epoch, terms.StartsAt.ToUnixTimeMilliseconds(), terms.EndsAt.ToUnixTimeMilliseconds(), terms.LimitPerUser, terms.Paused ? 1 : 0,
+            ExpiryOf(terms).ToUnixTimeMilliseconds(), decided is null ? 0 : 1, .. (decided ?? []).Select(id => (RedisValue)id),
+        ];
+        var reply = (RedisResult[])(await _database.ScriptEvaluateAsync(_scripts.Warm, sku.All, arguments).WaitAsync(cancellationToken))!;
         return new WarmResult((long)reply[0] == 1, (long)reply[1], (long)reply[2]);
     }
+
+    /// <summary>When Redis forgets a sale.</summary>
+    public static DateTimeOffset ExpiryOf(SaleTerms terms) => terms.EndsAt.AddDays(RetentionDays);
 
     /// <summary>
     /// Marks orders as confirmed by the broker at <paramref name="atMs"/> (ms since 1970 UTC). What was settled meanwhile is gone from the
@@ -189,15 +194,6 @@ public sealed class StockLedger
         var reads = skus.Select(async sku => (sku.SkuId, Stock: await _database.StringGetAsync(sku.Stock))).ToArray();
         var stocks = await Task.WhenAll(reads).WaitAsync(cancellationToken);
         return stocks.ToDictionary(s => s.SkuId, s => s.Stock.HasValue ? (long?)s.Stock : null);
-    }
-
-    /// <summary>The epoch of the counter; null when Redis does not know the SKU.</summary>
-    public async Task<long?> EpochAsync(SkuKeys sku, CancellationToken cancellationToken)
-    {
-        var epoch = _database.HashGetAsync(sku.Sale, "epoch");
-        var stock = _database.KeyExistsAsync(sku.Stock);
-        await Task.WhenAll(epoch, stock).WaitAsync(cancellationToken);
-        return await stock ? (long?)await epoch : null;
     }
 
     private async Task<long> ServerTimeMsAsync(SkuKeys sku, CancellationToken cancellationToken)

@@ -51,7 +51,8 @@ for i = 1, n do
     local had, last = 0, ''
     if b then had, last = string.match(b, '^(%d+)|(.*)$'); had = tonumber(had) end
     if record and not moved then had = math.max(0, had - qty) end
-    if not record and moved then had = had + qty end
+    -- What was committed before the counter was loaded came back with the load.
+    if not record and moved and committed == epoch then had = had + qty end
     if last == '' then last = id end
     redis.call('HSET', KEYS[4], user, had .. '|' .. last)
     if not record and client ~= '' then redis.call('HSETNX', KEYS[5], user .. ':' .. client, id) end

@@ -1,17 +1,40 @@
--- Loads a SKU's stock from MySQL into the gate; the caller holds the SKU's row lock in MySQL.
+-- Loads a SKU's stock from MySQL into the gate; the caller holds the SKU's row lock in MySQL, so nothing is committed meanwhile.
 -- A running counter is never loaded over: only the sale's terms are brought up to date then.
--- KEYS  1 stock  2 sale
+-- KEYS  1 stock  2 sale  3 orders  4 buyers  5 clicks  6 outbox     (all in the SKU's slot)
 -- ARGV  1 stock in MySQL  2 gate epoch in MySQL  3 starts_ms  4 ends_ms  5 limit  6 paused (0, 1)  7 expire_ms
+--       8 carry (1: ARGV 9 and on are all unsettled orders that MySQL has decided, committed or rejected; 0: that is not known)
 -- Returns { loaded (1) or running (0), epoch, stock }
 redis.call('HSET', KEYS[2], 'starts_ms', ARGV[3], 'ends_ms', ARGV[4], 'limit', ARGV[5], 'paused', ARGV[6], 'expire_ms', ARGV[7])
-local stock, epoch = redis.call('GET', KEYS[1]), tonumber(redis.call('HGET', KEYS[2], 'epoch') or nil)
+local stock = redis.call('GET', KEYS[1])
+local sale = redis.call('HMGET', KEYS[2], 'epoch', 'closed')
+local epoch = tonumber(sale[1] or nil)
 local loaded = 0
--- Another epoch than MySQL's means that one side lost its memory, or that a load died half-way: load again.
-if not stock or epoch ~= tonumber(ARGV[2]) then
+-- Another epoch than MySQL's means that one side lost its memory, or that a load died half-way; a closed gate, that somebody wants
+-- the counter loaded again.
+if not stock or epoch ~= tonumber(ARGV[2]) or sale[2] == '1' then
   epoch = math.max(epoch or 0, tonumber(ARGV[2])) + 1
-  stock = ARGV[1]
+  local held = 0
+  if ARGV[8] == '1' then
+    -- Reservations that MySQL knows nothing of yet stay deducted, now from the new counter. The decided ones keep their old epoch:
+    -- the number from MySQL has counted them, settling must not move the counter for them again.
+    local decided = {}
+    for i = 9, #ARGV do decided[ARGV[i]] = true end
+    for _, id in ipairs(redis.call('ZRANGE', KEYS[6], 0, -1)) do
+      local record = not decided[id] and redis.call('HGET', KEYS[3], id)
+      if record then
+        local qty, user, rest = string.match(record, '^P|(%d+)|(%d+)|%d+(|.*)$')
+        if qty then
+          held = held + tonumber(qty)
+          redis.call('HSET', KEYS[3], id, table.concat({ 'P', qty, user, epoch }, '|') .. rest)
+        end
+      end
+    end
+  end
+  stock = tonumber(ARGV[1]) - held
   redis.call('SET', KEYS[1], stock)
-  redis.call('HSET', KEYS[2], 'epoch', epoch, 'held', 0)
+  -- The run id tells later whether the server is still the one that took this load, with all that it took since.
+  redis.call('HSET', KEYS[2], 'epoch', epoch, 'held', held, 'closed', 0,
+    'run_id', string.match(redis.call('INFO', 'server'), 'run_id:(%w+)'))
   loaded = 1
 end
 redis.call('PEXPIREAT', KEYS[1], ARGV[7])

@@ -1,0 +1,59 @@
+using RabbitMQ.Client;
+using Seckill.Ordering.Contract;
+
+namespace Seckill.Api.Publishing;
+
+/// <summary>How much lies in the queues. What a worker holds unacknowledged is not counted by the broker's answer.</summary>
+/// <param name="Ready">Orders waiting for a worker.</param>
+/// <param name="Workers">Consumers of the order queue.</param>
+/// <param name="Dead">Dead letters.</param>
+public sealed record QueueDepth(long Ready, long Workers, long Dead);
+
+/// <summary>Asks the broker for queue depths, on a connection of its own that is opened again when it is gone.</summary>
+public sealed class QueueDepths(IConnectionFactory connections) : IAsyncDisposable
+{
+    private const int TimeoutMs = 5_000;
+
+    private readonly SemaphoreSlim _turn = new(1, 1);
+    private IConnection? _connection;
+
+    /// <exception cref="Exception">The broker does not answer within 5 s: any of the client's exceptions.</exception>
+    public async Task<QueueDepth> ReadAsync(CancellationToken cancellationToken)
+    {
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        deadline.CancelAfter(TimeoutMs);
+        await _turn.WaitAsync(deadline.Token);
+        try
+        {
+            if (_connection is not { IsOpen: true })
+            {
+                if (_connection is not null)
+                {
+                    await _connection.DisposeAsync();
+                    _connection = null;
+                }
+
+                _connection = await connections.CreateConnectionAsync("seckill-api queue depth", deadline.Token);
+            }
+
+            await using var channel = await _connection.CreateChannelAsync(cancellationToken: deadline.Token);
+            var orders = await channel.QueueDeclarePassiveAsync(OrderTopology.Queue, deadline.Token);
+            var dead = await channel.QueueDeclarePassiveAsync(OrderTopology.DeadLetterQueue, deadline.Token);
+            return new QueueDepth(orders.MessageCount, orders.ConsumerCount, dead.MessageCount);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_connection is not null)
+        {
+            await _connection.DisposeAsync();
+        }
+
+        _turn.Dispose();
+    }
+}

@@ -1,0 +1,83 @@
+using System.Data;
+using Microsoft.EntityFrameworkCore;
+using Seckill.Ordering.Ids;
+using Seckill.Ordering.Ledger;
+using Seckill.Ordering.Store;
+
+namespace Seckill.Api.Reconciliation;
+
+/// <summary>One SKU as Redis and MySQL have it at one moment.</summary>
+/// <param name="SkuId">The SKU.</param>
+/// <param name="Redis">Counter and reservations.</param>
+/// <param name="MySqlStock">Units left in MySQL.</param>
+/// <param name="MySqlEpoch">Which load of the counter MySQL takes for the valid one.</param>
+/// <param name="LiveUnits">Units in orders.</param>
+/// <param name="Units">Units put on sale; null when nobody has said.</param>
+/// <param name="CommittedUnsettledUnits">Units that MySQL has committed from this counter and Redis has not settled yet; null when there are too many to look at.</param>
+/// <param name="Decided">Unsettled orders on which MySQL has a verdict.</param>
+/// <param name="Undecided">Unsettled orders of which MySQL knows nothing yet.</param>
+public sealed record SkuReconciliation(
+    long SkuId, LedgerSnapshot Redis, long MySqlStock, long MySqlEpoch, long LiveUnits, long? Units, long? CommittedUnsettledUnits,
+    IReadOnlyList<Settlement> Decided, IReadOnlyList<long> Undecided)
+{
+    /// <summary>Whether Redis has a valid counter at all.</summary>
+    public bool Loaded => Redis.Epoch == MySqlEpoch && !Redis.Closed;
+
+    /// <summary>
+    /// Redis stock + units held − units committed but not settled − MySQL stock: 0 in a healthy system at any moment, more when Redis offers units that
+    /// MySQL has not, less when units have leaked. Null when it cannot be told.
+    /// </summary>
+    public long? Difference => Loaded && Redis.Stock is { } stock && CommittedUnsettledUnits is { } committed
+        ? stock + Redis.Held - committed - MySqlStock
+        : null;
+
+    /// <summary>MySQL stock + units in orders − units put on sale; 0 in a healthy system. Null when nobody has said how many were put on sale.</summary>
+    public long? StoreDifference => Units is { } units ? MySqlStock + LiveUnits - units : null;
+
+    /// <summary>When the oldest unsettled reservation was made.</summary>
+    public DateTimeOffset? OldestUnsettled => Redis.UnsettledIds is { Count: > 0 } ids ? SnowflakeSequence.TimeOf(ids.Min()) : null;
+}
+
+/// <summary>
+/// Compares Redis and MySQL exactly, while the sale runs. Under the SKU's row lock nothing can be committed; in that moment a read view is opened in MySQL
+/// and a snapshot taken in Redis by one script, then the lock is let go, and what is slow is read from the view.
+/// </summary>
+public sealed class ReconciliationReader(IServiceScopeFactory scopes, StockRecovery recovery)
+{
+    /// <summary>Null when MySQL has no sale of this SKU.</summary>
+    /// <exception cref="StackExchange.Redis.RedisException">Redis does not answer.</exception>
+    /// <exception cref="MySqlConnector.MySqlException">MySQL does not answer.</exception>
+    public async Task<SkuReconciliation?> ReadAsync(long skuId, CancellationToken cancellationToken)
+    {
+        await using var viewScope = scopes.CreateAsyncScope();
+        var view = viewScope.ServiceProvider.GetRequiredService<OrderingDbContext>();
+        await using var viewTransaction = await view.Database.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellationToken);
+
+        LedgerSnapshot redis;
+        ProductSku? sku;
+        await using (var lockScope = scopes.CreateAsyncScope())
+        {
+            var locking = lockScope.ServiceProvider.GetRequiredService<OrderingDbContext>();
+            await using var locked = await locking.Database.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken);
+            _ = await locking.ProductSkus.FromSql($"SELECT * FROM product_skus WHERE id = {skuId} FOR UPDATE").AsNoTracking().ToListAsync(cancellationToken);
+            sku = await view.ProductSkus.AsNoTracking().Include(s => s.Sale).SingleOrDefaultAsync(s => s.Id == skuId, cancellationToken);
+            redis = await recovery.SnapshotAsync(new SkuKeys(skuId), StockRecovery.UnsettledIdsMax, cancellationToken);
+        }
+
+        if (sku?.Sale is null)
+        {
+            return null;
+        }
+
+        var live = await view.OrderItems.Where(item => item.SkuId == skuId)
+            .Join(view.Orders.Where(order => order.Status != OrderStatus.Closed), item => item.OrderId, order => order.Id, (item, _) => (long)item.Quantity)
+            .SumAsync(cancellationToken);
+        var decided = redis.UnsettledIds is null ? null : await StoreDecisions.ReadAsync(view, redis.UnsettledIds, cancellationToken);
+        var known = decided?.Select(decision => decision.OrderId).ToHashSet();
+        return new SkuReconciliation(
+            skuId, redis, sku.Stock, sku.GateEpoch, live, sku.Sale.Units,
+            decided?.Where(decision => decision.Moved && decision.CommittedEpoch == redis.Epoch).Sum(decision => (long)decision.Quantity),
+            decided ?? [],
+            known is null ? [] : [.. redis.UnsettledIds!.Where(id => !known.Contains(id))]);
+    }
+}

@@ -1,0 +1,164 @@
+using System.Data;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
+using RabbitMQ.Client.Exceptions;
+using Seckill.Api.Catalogue;
+using Seckill.Api.Publishing;
+using Seckill.Api.Reconciliation;
+using Seckill.Ordering.Ledger;
+using Seckill.Ordering.Store;
+
+namespace Seckill.Api.WarmUp;
+
+/// <summary>What loading one SKU did.</summary>
+/// <param name="SkuId">The SKU.</param>
+/// <param name="Loaded">True when its counter was set from MySQL, false when it was running and was left alone.</param>
+/// <param name="Stock">The counter, units.</param>
+/// <param name="Epoch">The counter's epoch.</param>
+public sealed record LoadedSku(long SkuId, bool Loaded, long Stock, long Epoch);
+
+/// <summary>
+/// Sets one SKU's counter from MySQL when it must be: Redis does not know it, has another epoch than MySQL, or is not the server any more that took the
+/// last load. A running counter is left alone. See warm.lua for what happens to orders that are under way.
+/// </summary>
+public sealed partial class StockLoad(
+    IServiceScopeFactory scopes, StockLedger ledger, StockRecovery recovery, QueueDepths queues,
+    IOptions<CatalogueOptions> options, TimeProvider time, ILogger<StockLoad> logger)
+{
+    private const int DrainPollMs = 250;
+
+    /// <summary>Looks, and loads if need be; with <paramref name="termsChanged"/> the sale's terms are brought up to date in any case.</summary>
+    /// <returns>Null when MySQL has no sale of this SKU.</returns>
+    public async Task<LoadedSku?> RunAsync(long skuId, bool termsChanged, CancellationToken cancellationToken)
+    {
+        var sku = new SkuKeys(skuId);
+        var epoch = await EpochInStoreAsync(skuId, cancellationToken);
+        if (epoch is null)
+        {
+            return null;
+        }
+
+        var redis = await recovery.SnapshotAsync(sku, 0, cancellationToken);
+        if (redis is { Stock: { } stock, Epoch: { } current, Closed: false, SameServer: true } && current == epoch && !termsChanged)
+        {
+            return new LoadedSku(skuId, false, stock, current);
+        }
+
+        if (redis.Epoch is not null && (redis.Epoch != epoch || !redis.SameServer))
+        {
+            LogClosed(skuId);
+            await recovery.CloseAsync(sku, cancellationToken);
+        }
+        else if (redis.Epoch is null && epoch > 0)
+        {
+            await DrainAsync(skuId, cancellationToken);
+        }
+
+        return await LoadAsync(sku, cancellationToken);
+    }
+
+    /// <summary>Closes the gate for a moment and loads the counter again, whatever it says: the repair for a difference.</summary>
+    public async Task<LoadedSku?> ReloadAsync(long skuId, CancellationToken cancellationToken)
+    {
+        var sku = new SkuKeys(skuId);
+        await recovery.CloseAsync(sku, cancellationToken);
+        return await LoadAsync(sku, cancellationToken);
+    }
+
+    private async Task<long?> EpochInStoreAsync(long skuId, CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
+        return await context.ProductSkus.Where(sku => sku.Id == skuId && sku.Sale != null)
+            .Select(sku => (long?)sku.GateEpoch).SingleOrDefaultAsync(cancellationToken);
+    }
+
+    /// <summary>
+    /// Redis has forgotten who bought: the orders that are still in the queue are written first, so that the new counter does not offer their units.
+    /// Bounded, because it is a courtesy to the next buyers: an order that comes later is deducted when it is settled.
+    /// </summary>
+    private async Task DrainAsync(long skuId, CancellationToken cancellationToken)
+    {
+        LogDraining(skuId);
+        var started = time.GetTimestamp();
+        while (time.GetElapsedTime(started).TotalMilliseconds < options.Value.DrainWaitMsMax)
+        {
+            try
+            {
+                if ((await queues.ReadAsync(cancellationToken)).Ready == 0)
+                {
+                    return;
+                }
+            }
+            catch (Exception exception) when (exception is BrokerUnreachableException or OperationInterruptedException or AlreadyClosedException or IOException)
+            {
+                LogDepthUnknown(exception.Message);
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(DrainPollMs), time, cancellationToken);
+        }
+    }
+
+    /// <summary>
+    /// Under the row lock: while the counter is being set, the worker cannot commit an order that the number read here does not count. Dying between Redis
+    /// and the commit leaves two different epochs, which the next check sees and loads again.
+    /// </summary>
+    private async Task<LoadedSku?> LoadAsync(SkuKeys sku, CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
+        await using var transaction = await context.Database.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken);
+        var row = (await context.ProductSkus.FromSql($"SELECT * FROM product_skus WHERE id = {sku.SkuId} FOR UPDATE")
+            .AsNoTracking().ToListAsync(cancellationToken)).SingleOrDefault();
+        var sale = await context.SeckillSales.AsNoTracking().SingleOrDefaultAsync(s => s.SkuId == sku.SkuId, cancellationToken);
+        if (row is null || sale is null)
+        {
+            return null;
+        }
+
+        var terms = SaleCatalogue.TermsOf(sale);
+        var redis = await recovery.SnapshotAsync(sku, StockRecovery.UnsettledIdsMax, cancellationToken);
+        HashSet<long>? decided = null;
+        if (redis.Stock is null || redis.Epoch != row.GateEpoch || redis.Closed)
+        {
+            decided = redis.UnsettledIds is null
+                ? null
+                : [.. (await StoreDecisions.ReadAsync(context, redis.UnsettledIds, cancellationToken)).Select(decision => decision.OrderId)];
+            await RestoreBuyersAsync(context, sku, terms, cancellationToken);
+        }
+
+        var result = await ledger.WarmAsync(sku, row.Stock, row.GateEpoch, terms, decided, cancellationToken);
+        if (result.Loaded)
+        {
+            await context.ProductSkus.Where(s => s.Id == sku.SkuId)
+                .ExecuteUpdateAsync(set => set.SetProperty(s => s.GateEpoch, result.Epoch), cancellationToken);
+            LogLoaded(sku.SkuId, result.Stock, result.Epoch);
+        }
+
+        await transaction.CommitAsync(cancellationToken);
+        return new LoadedSku(sku.SkuId, result.Loaded, result.Stock, result.Epoch);
+    }
+
+    private async Task RestoreBuyersAsync(OrderingDbContext context, SkuKeys sku, SaleTerms terms, CancellationToken cancellationToken)
+    {
+        var holdings = await context.OrderItems.Where(item => item.SkuId == sku.SkuId)
+            .Join(context.Orders.Where(order => order.Status != OrderStatus.Closed), item => item.OrderId, order => order.Id, (item, _) => item)
+            .GroupBy(item => item.UserId)
+            .Select(items => new { UserId = items.Key, Units = items.Sum(item => item.Quantity), Newest = items.Max(item => item.OrderId) })
+            .ToListAsync(cancellationToken);
+        await recovery.RestoreBuyersAsync(
+            sku, holdings.Select(h => new BuyerHolding(h.UserId, h.Units, h.Newest)), StockLedger.ExpiryOf(terms), cancellationToken);
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "SKU {SkuId}: {Stock} units loaded into the gate, epoch {Epoch}")]
+    private partial void LogLoaded(long skuId, long stock, long epoch);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "SKU {SkuId}: Redis is not the server any more that took the last load; the gate is closed until it is loaded again")]
+    private partial void LogClosed(long skuId);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "SKU {SkuId}: Redis has lost it; the gate opens when the queue is drained and the stock loaded")]
+    private partial void LogDraining(long skuId);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The queue's depth is not known: {Reason}")]
+    private partial void LogDepthUnknown(string reason);
+}

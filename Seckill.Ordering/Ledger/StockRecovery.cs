@@ -1,0 +1,78 @@
+using StackExchange.Redis;
+
+namespace Seckill.Ordering.Ledger;
+
+/// <summary>What Redis says of a SKU at one moment.</summary>
+/// <param name="Stock">The counter, units; null when Redis does not know the SKU.</param>
+/// <param name="Epoch">Which load of the counter this is; null like <paramref name="Stock"/>.</param>
+/// <param name="Held">Units deducted from this counter by reservations that are not settled yet.</param>
+/// <param name="Unsettled">Reservations not settled yet.</param>
+/// <param name="Unconfirmed">Those of them that the broker has not confirmed yet.</param>
+/// <param name="SameServer">Whether the Redis server has been running without a break since the counter was loaded.</param>
+/// <param name="Closed">Whether the gate is closed until the counter is loaded again.</param>
+/// <param name="UnsettledIds">Their order ids; null when there are more than were asked for.</param>
+public sealed record LedgerSnapshot(
+    long? Stock, long? Epoch, long Held, long Unsettled, long Unconfirmed, bool SameServer, bool Closed, IReadOnlyList<long>? UnsettledIds);
+
+/// <summary>One buyer's holding according to MySQL.</summary>
+public readonly record struct BuyerHolding(long UserId, long Units, long NewestOrderId);
+
+/// <summary>The calls that recovery and reconciling need, apart from the hot path. Errors as in <see cref="StockLedger"/>.</summary>
+public sealed class StockRecovery(IConnectionMultiplexer redis)
+{
+    /// <summary>Order ids in one snapshot: one script call copies them, and Redis runs nothing else meanwhile.</summary>
+    public const int UnsettledIdsMax = 50_000;
+
+    /// <summary>Buyers in one call of restore.lua.</summary>
+    private const int RestoreBatchSizeMax = 1_000;
+
+    private static readonly string SnapshotScript = LedgerScripts.Text("snapshot.lua");
+    private static readonly string CloseScript = LedgerScripts.Text("close.lua");
+    private static readonly string RestoreScript = LedgerScripts.Text("restore.lua");
+
+    private readonly IDatabase _database = redis.GetDatabase();
+
+    /// <summary>Reads counter, epoch and unsettled reservations at one moment.</summary>
+    public async Task<LedgerSnapshot> SnapshotAsync(SkuKeys sku, int idsMax, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(idsMax, UnsettledIdsMax);
+        var reply = (RedisResult[])(await _database.ScriptEvaluateAsync(SnapshotScript, sku.All, [idsMax, StockLedger.ConfirmedScore])
+            .WaitAsync(cancellationToken))!;
+        var unsettled = (long)reply[3];
+        return new LedgerSnapshot(
+            OrNull(reply[0]), OrNull(reply[1]), (long)reply[2], unsettled, (long)reply[4], (long)reply[5] == 1, (long)reply[6] == 1,
+            unsettled <= idsMax ? Array.ConvertAll(reply[7..], id => (long)id) : null);
+    }
+
+    /// <summary>Closes the gate of a SKU that Redis knows, until <see cref="StockLedger.WarmAsync"/> loads it again.</summary>
+    public Task CloseAsync(SkuKeys sku, CancellationToken cancellationToken) =>
+        _database.ScriptEvaluateAsync(CloseScript, [sku.Stock, sku.Sale]).WaitAsync(cancellationToken);
+
+    /// <summary>Gives buyers that Redis has forgotten the units back that they hold, so that the purchase limit still holds.</summary>
+    public async Task RestoreBuyersAsync(SkuKeys sku, IEnumerable<BuyerHolding> buyers, DateTimeOffset expiresAt, CancellationToken cancellationToken)
+    {
+        foreach (var batch in buyers.Chunk(RestoreBatchSizeMax))
+        {
+            RedisValue[] arguments =
+            [
+                expiresAt.ToUnixTimeMilliseconds(),
+                .. batch.SelectMany(buyer => new RedisValue[] { buyer.UserId, buyer.Units, buyer.NewestOrderId }),
+            ];
+            await _database.ScriptEvaluateAsync(RestoreScript, [sku.Buyers], arguments).WaitAsync(cancellationToken);
+        }
+    }
+
+    /// <summary>Reads the records of some orders; those that Redis does not know are left out.</summary>
+    public async Task<IReadOnlyList<Reservation>> ReadAsync(SkuKeys sku, IReadOnlyList<long> orderIds, CancellationToken cancellationToken)
+    {
+        var records = await _database.HashGetAsync(sku.Orders, [.. orderIds.Select(id => (RedisValue)id)]).WaitAsync(cancellationToken);
+        return [.. records.Zip(orderIds).Where(pair => pair.First.HasValue).Select(pair => Reservation.Parse(pair.Second, pair.First!))];
+    }
+
+    /// <summary>Lets the sweeper publish orders again that the broker had confirmed but that nobody has heard of since.</summary>
+    public Task UnconfirmAsync(SkuKeys sku, IReadOnlyList<long> orderIds, CancellationToken cancellationToken) =>
+        _database.SortedSetUpdateAsync(sku.Outbox, [.. orderIds.Select(id => new SortedSetEntry(id, 0))], SortedSetWhen.Exists)
+            .WaitAsync(cancellationToken);
+
+    private static long? OrNull(RedisResult result) => (string)result! is { Length: > 0 } ? (long)result : null;
+}
