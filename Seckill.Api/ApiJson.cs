@@ -4,6 +4,7 @@ using Seckill.Api.Auth;
 using Seckill.Api.Catalogue;
 using Seckill.Api.Errors;
 using Seckill.Api.Orders;
+using Seckill.Api.Reconciliation;
 using Seckill.Api.WarmUp;
 
 namespace Seckill.Api;
@@ -22,6 +23,8 @@ namespace Seckill.Api;
 [JsonSerializable(typeof(OrderStatusResponse))]
 [JsonSerializable(typeof(SaleListing))]
 [JsonSerializable(typeof(WarmUpResponse))]
+[JsonSerializable(typeof(ReconciliationResponse))]
+[JsonSerializable(typeof(RepairResponse))]
 [JsonSerializable(typeof(DemoLoginRequest))]
 [JsonSerializable(typeof(DemoLoginResponse))]
 [JsonSerializable(typeof(AuditResponse))]

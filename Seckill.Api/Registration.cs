@@ -2,6 +2,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Seckill.Api.Catalogue;
 using Seckill.Api.Gate;
 using Seckill.Api.Publishing;
+using Seckill.Api.Reconciliation;
 using Seckill.Api.WarmUp;
 using Seckill.Ordering.Ids;
 
@@ -36,6 +37,15 @@ internal static class Registration
         services.AddSingleton<StockLoad>();
         services.AddHosted<StockLoader>();
         services.AddHealthChecks().AddCheck<GateHealthCheck>("gate");
+        return services;
+    }
+
+    public static IServiceCollection AddReconciliation(this IServiceCollection services)
+    {
+        services.AddOptions<ReconciliationOptions>().BindConfiguration(ReconciliationOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<ReconciliationReader>();
+        services.AddSingleton<StuckOrders>();
+        services.AddHosted<Reconciler>();
         return services;
     }
 

@@ -13,10 +13,13 @@ namespace Seckill.Api.Orders;
 /// Tells an order's outcome: from Redis, and from MySQL when Redis no longer knows. Those who ask MySQL pass through a narrow door, so that
 /// a hundred thousand pages polling for nothing cannot take the database down.
 /// </summary>
-public sealed partial class OrderStatusReader(StockLedger ledger, IServiceScopeFactory scopes, ILogger<OrderStatusReader> logger) : IAsyncDisposable
+public sealed partial class OrderStatusReader(StockLedger ledger, IServiceScopeFactory scopes, TimeProvider time, ILogger<OrderStatusReader> logger) : IAsyncDisposable
 {
     private const int StoreQueriesMax = 16;
     private const int StoreWaitingMax = 1_000;
+
+    /// <summary>Age up to which Redis's "pending" is believed, ms; with a long queue orders get older than that, and the door stays narrow.</summary>
+    private const int PendingTrustedMs = 10_000;
 
     private readonly ConcurrencyLimiter _door = new(new ConcurrencyLimiterOptions
     {
@@ -32,7 +35,7 @@ public sealed partial class OrderStatusReader(StockLedger ledger, IServiceScopeF
         {
             if (await ledger.FindAsync(new SkuKeys(skuId), userId, clientOrderNo, cancellationToken) is { } reservation)
             {
-                return (ToResponse(skuId, reservation), null);
+                return (await CatchUpAsync(userId, skuId, clientOrderNo, reservation, cancellationToken) ?? ToResponse(skuId, reservation), null);
             }
         }
         catch (Exception exception) when (exception is RedisException or TimeoutException)
@@ -59,6 +62,36 @@ public sealed partial class OrderStatusReader(StockLedger ledger, IServiceScopeF
     }
 
     public ValueTask DisposeAsync() => _door.DisposeAsync();
+
+    /// <summary>
+    /// Redis may have lost a verdict with its last moments: what has been pending for long is looked up in MySQL, if the door is free. Null to go by Redis.
+    /// </summary>
+    private async Task<OrderStatusResponse?> CatchUpAsync(
+        long userId, long skuId, string? clientOrderNo, Reservation reservation, CancellationToken cancellationToken)
+    {
+        var age = time.GetUtcNow() - DateTimeOffset.FromUnixTimeMilliseconds(reservation.ReservedAtMs);
+        if (reservation.State != OrderState.Pending || age.TotalMilliseconds < PendingTrustedMs)
+        {
+            return null;
+        }
+
+        using var lease = _door.AttemptAcquire();
+        if (!lease.IsAcquired)
+        {
+            return null;
+        }
+
+        try
+        {
+            var status = await ReadStoreAsync(userId, skuId, clientOrderNo, cancellationToken);
+            return status?.OrderId == Text(reservation.OrderId) ? status : null;
+        }
+        catch (MySqlException exception)
+        {
+            LogStoreFailed(exception.Message);
+            return null;
+        }
+    }
 
     private async Task<OrderStatusResponse?> ReadStoreAsync(long userId, long skuId, string? clientOrderNo, CancellationToken cancellationToken)
     {

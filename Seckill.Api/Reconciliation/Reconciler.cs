@@ -1,0 +1,106 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
+using Microsoft.Extensions.Options;
+using Seckill.Api.Catalogue;
+using Seckill.Ordering.Telemetry;
+using StackExchange.Redis;
+
+namespace Seckill.Api.Reconciliation;
+
+/// <summary>
+/// Compares all sales every <c>EveryMs</c> in the instance that holds the lease, heals what is stuck, and reports the difference as a metric. It never touches a
+/// counter: that is an operator's decision.
+/// </summary>
+public sealed partial class Reconciler : BackgroundService
+{
+    private const string LeaseKey = "seckill:reconciler";
+
+    private readonly ConcurrentDictionary<long, long> _differences = new();
+    private readonly RedisValue _me = Guid.NewGuid().ToString("N");
+    private readonly ReconciliationReader _reader;
+    private readonly StuckOrders _stuck;
+    private readonly SaleCatalogue _catalogue;
+    private readonly IConnectionMultiplexer _redis;
+    private readonly ReconciliationOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger<Reconciler> _logger;
+
+    public Reconciler(
+        ReconciliationReader reader, StuckOrders stuck, SaleCatalogue catalogue, IConnectionMultiplexer redis,
+        IOptions<ReconciliationOptions> options, TimeProvider time, ILogger<Reconciler> logger)
+    {
+        (_reader, _stuck, _catalogue, _redis, _options, _time, _logger) = (reader, stuck, catalogue, redis, options.Value, time, logger);
+        OrderingTelemetry.Meter.CreateObservableGauge(
+            "seckill.reconciliation.difference",
+            () => _differences.Select(sku => new Measurement<long>(sku.Value, new KeyValuePair<string, object?>("sku_id", sku.Key))),
+            "{unit}",
+            "Redis stock + held - committed but unsettled - MySQL stock, for each SKU; 0 when healthy.");
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(_options.EveryMs), _time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            try
+            {
+                if (!stoppingToken.IsCancellationRequested && await HoldsLeaseAsync(stoppingToken))
+                {
+                    await PassAsync(stoppingToken);
+                }
+            }
+            catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
+            {
+                LogFailed(exception.Message);
+            }
+            catch (Exception)
+            {
+                return;
+            }
+        }
+    }
+
+    private async Task PassAsync(CancellationToken cancellationToken)
+    {
+        foreach (var skuId in _catalogue.SkuIds)
+        {
+            if (await _reader.ReadAsync(skuId, cancellationToken) is not { } found)
+            {
+                continue;
+            }
+
+            if (found.Difference is { } difference)
+            {
+                _differences[skuId] = difference;
+                if (difference != 0)
+                {
+                    LogDifference(skuId, difference);
+                }
+            }
+
+            var plan = await _stuck.PlanAsync(found, cancellationToken);
+            if (plan.Settle.Count > 0 || plan.Republish.Count > 0)
+            {
+                LogHealing(skuId, plan.Settle.Count, plan.Republish.Count);
+                await _stuck.HealAsync(plan, cancellationToken);
+            }
+        }
+    }
+
+    private async Task<bool> HoldsLeaseAsync(CancellationToken cancellationToken)
+    {
+        var lease = TimeSpan.FromMilliseconds(_options.LeaseMs);
+        var database = _redis.GetDatabase();
+        return await database.LockExtendAsync(LeaseKey, _me, lease).WaitAsync(cancellationToken)
+            || await database.LockTakeAsync(LeaseKey, _me, lease).WaitAsync(cancellationToken);
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "SKU {SkuId}: Redis and MySQL differ by {Difference} units; see GET /api/ops/reconciliation")]
+    private partial void LogDifference(long skuId, long difference);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "SKU {SkuId}: {Settled} orders are settled from MySQL, {Republished} are published again")]
+    private partial void LogHealing(long skuId, int settled, int republished);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Redis and MySQL were not compared: {Reason}")]
+    private partial void LogFailed(string reason);
+}

@@ -1,0 +1,130 @@
+using System.Globalization;
+using System.Security.Claims;
+using Seckill.Api.Audit;
+using Seckill.Api.Auth;
+using Seckill.Api.Catalogue;
+using Seckill.Api.Errors;
+using Seckill.Api.Orders;
+using Seckill.Api.Publishing;
+using Seckill.Api.WarmUp;
+
+namespace Seckill.Api.Reconciliation;
+
+/// <summary>
+/// One SKU at one moment. <c>difference</c> = redis_stock + held − committed_unsettled − mysql_stock, <c>store_difference</c> = mysql_stock + live_units − units:
+/// both 0 when healthy, null when they cannot be told.
+/// </summary>
+public sealed record ReconciliationItem(
+    string SkuId, long? RedisStock, long Held, long Unsettled, long Unconfirmed, long? CommittedUnsettled, long? OldestUnsettledAtMs,
+    long MysqlStock, long LiveUnits, long? Units, long? Difference, long? StoreDifference, bool Loaded, RepairItem? Repair);
+
+/// <summary>What a repair of the SKU would do.</summary>
+public sealed record RepairItem(bool Load, long ReloadDifference, int Settle, int Republish);
+
+/// <summary>All SKUs; queue depths null while the broker does not answer.</summary>
+public sealed record ReconciliationResponse(bool Healthy, long? QueueReady, long? Workers, long? DeadLetters, IReadOnlyList<ReconciliationItem> Items);
+
+/// <summary>What a repair would do, or did.</summary>
+public sealed record RepairResponse(bool Applied, IReadOnlyList<string> Steps);
+
+public static class ReconciliationEndpoints
+{
+    public static IEndpointRouteBuilder MapReconciliation(this IEndpointRouteBuilder routes)
+    {
+        var ops = routes.MapGroup("/api/ops/reconciliation")
+            .RequireAuthorization(LoginState.OperatorPolicy)
+            .AnswersBusyWhenServersFail()
+            .WithTags("Operations");
+
+        ops.MapGet("", ReadAsync)
+            .WithName("Reconciliation")
+            .WithSummary("Compares Redis and MySQL for every sale, exactly, while it runs.")
+            .Produces<ReconciliationResponse>()
+            .ProducesErrors(401, 403, 503);
+        ops.MapPost("/repair", RepairAsync)
+            .WithName("Repair")
+            .WithSummary("Says what a repair would do; with apply=true does it, audited. Safe while the sale runs.")
+            .Produces<RepairResponse>()
+            .ProducesErrors(400, 401, 403, 503);
+        return routes;
+    }
+
+    private static async Task<IResult> ReadAsync(
+        SaleCatalogue catalogue, ReconciliationReader reader, StuckOrders stuck, QueueDepths queues, ILogger<Reconciler> logger, CancellationToken cancellationToken)
+    {
+        QueueDepth? depth = null;
+        try
+        {
+            depth = await queues.ReadAsync(cancellationToken);
+        }
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            // The comparison needs no broker.
+            ReconciliationLog.DepthUnknown(logger, exception.Message);
+        }
+
+        var items = new List<ReconciliationItem>();
+        foreach (var skuId in catalogue.SkuIds.Order())
+        {
+            if (await reader.ReadAsync(skuId, cancellationToken) is { } found)
+            {
+                items.Add(ToItem(found, depth is null ? null : await stuck.PlanAsync(found, cancellationToken)));
+            }
+        }
+
+        var healthy = items.TrueForAll(item => item is { Difference: 0 or null, StoreDifference: 0 or null, Loaded: true });
+        return TypedResults.Json(
+            new ReconciliationResponse(healthy, depth?.Ready, depth?.Workers, depth?.Dead, items), ApiJson.Default.ReconciliationResponse);
+    }
+
+    private static async Task<IResult> RepairAsync(
+        ClaimsPrincipal user, SaleCatalogue catalogue, ReconciliationReader reader, StuckOrders stuck, StockLoad load, AuditLog audit,
+        string? apply, CancellationToken cancellationToken)
+    {
+        if (apply is not (null or "true" or "false"))
+        {
+            return ErrorResult.BadRequest("apply must be true or false");
+        }
+
+        var steps = new List<string>();
+        foreach (var skuId in catalogue.SkuIds.Order())
+        {
+            if (await reader.ReadAsync(skuId, cancellationToken) is not { } found)
+            {
+                continue;
+            }
+
+            var plan = await stuck.PlanAsync(found, cancellationToken);
+            if (plan.Empty)
+            {
+                continue;
+            }
+
+            var target = string.Create(CultureInfo.InvariantCulture, $"sku {skuId}");
+            steps.Add($"{target}: {plan.Describe()}");
+            if (apply == "true")
+            {
+                await audit.WriteAsync(user, "reconciliation.repair", target, plan.Describe(), cancellationToken);
+                await stuck.HealAsync(plan, cancellationToken);
+                if (plan.Load || plan.Reload != 0)
+                {
+                    await load.ReloadAsync(skuId, cancellationToken);
+                }
+            }
+        }
+
+        return TypedResults.Json(new RepairResponse(apply == "true", steps), ApiJson.Default.RepairResponse);
+    }
+
+    private static ReconciliationItem ToItem(SkuReconciliation found, RepairPlan? plan) => new(
+        found.SkuId.ToString(CultureInfo.InvariantCulture),
+        found.Redis.Stock, found.Redis.Held, found.Redis.Unsettled, found.Redis.Unconfirmed, found.CommittedUnsettledUnits,
+        found.OldestUnsettled?.ToUnixTimeMilliseconds(), found.MySqlStock, found.LiveUnits, found.Units, found.Difference, found.StoreDifference, found.Loaded,
+        plan is null or { Empty: true } ? null : new RepairItem(plan.Load, plan.Reload, plan.Settle.Count, plan.Republish.Count));
+}
+
+internal static partial class ReconciliationLog
+{
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The queues' depth is not known: {Reason}")]
+    public static partial void DepthUnknown(ILogger logger, string reason);
+}

@@ -1,0 +1,25 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Seckill.Api.Reconciliation;
+
+/// <summary>Section <c>Reconciliation</c>.</summary>
+public sealed class ReconciliationOptions
+{
+    public const string Section = "Reconciliation";
+
+    /// <summary>How often the instance that holds the lease compares all sales and heals what is stuck, ms.</summary>
+    [Range(100, 3_600_000)]
+    public int EveryMs { get; init; } = 10_000;
+
+    /// <summary>How long an instance reconciles without renewing the lease, ms.</summary>
+    [Range(500, 3_600_000)]
+    public int LeaseMs { get; init; } = 30_000;
+
+    /// <summary>Age from which an unsettled order is looked into, ms; longer than a batch takes on a bad day.</summary>
+    [Range(1_000, 3_600_000)]
+    public int StuckAfterMs { get; init; } = 30_000;
+
+    /// <summary>Orders of one SKU that one pass heals.</summary>
+    [Range(1, 10_000)]
+    public int HealBatchSizeMax { get; init; } = 1_000;
+}

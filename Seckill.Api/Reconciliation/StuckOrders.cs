@@ -1,0 +1,62 @@
+using System.Globalization;
+using Microsoft.Extensions.Options;
+using Seckill.Api.Publishing;
+using Seckill.Ordering.Ids;
+using Seckill.Ordering.Ledger;
+
+namespace Seckill.Api.Reconciliation;
+
+/// <summary>What is to be done about one SKU.</summary>
+/// <param name="SkuId">The SKU.</param>
+/// <param name="Load">Redis has no valid counter: load it.</param>
+/// <param name="Reload">The counter differs from what it must be by this many units: close the gate for a moment and load it again. 0 for no.</param>
+/// <param name="Settle">Verdicts of MySQL that Redis has not heard of.</param>
+/// <param name="Republish">Orders that the broker had confirmed and that are neither in its queue nor in MySQL.</param>
+public sealed record RepairPlan(long SkuId, bool Load, long Reload, IReadOnlyList<Settlement> Settle, IReadOnlyList<long> Republish)
+{
+    public bool Empty => !Load && Reload == 0 && Settle.Count == 0 && Republish.Count == 0;
+
+    /// <summary>One line for the audit log.</summary>
+    public string Describe() => string.Create(
+        CultureInfo.InvariantCulture, $"load: {Load}, reload for a difference of: {Reload}, settle: {Settle.Count}, republish: {Republish.Count}");
+}
+
+/// <summary>
+/// Finds and heals orders that are unsettled for too long, which happens when Redis or the broker lost its last moments: MySQL's verdict is told to
+/// Redis, and an order that nobody has is published again. Both are safe at any time, because settling happens once and an order id is one order.
+/// </summary>
+public sealed class StuckOrders(
+    StockLedger ledger, StockRecovery recovery, QueueDepths queues, IOptions<ReconciliationOptions> options, TimeProvider time)
+{
+    /// <summary>Plans from one comparison; asks the broker only when an order may have to be published again.</summary>
+    public async Task<RepairPlan> PlanAsync(SkuReconciliation found, CancellationToken cancellationToken)
+    {
+        var before = time.GetUtcNow().AddMilliseconds(-options.Value.StuckAfterMs);
+        var max = options.Value.HealBatchSizeMax;
+        var settle = found.Decided.Where(order => SnowflakeSequence.TimeOf(order.OrderId) < before).Take(max).ToList();
+        var lost = found.Undecided.Where(id => SnowflakeSequence.TimeOf(id) < before).Take(max).ToList();
+        if (lost.Count > 0)
+        {
+            // While anything waits in the queue it may be these; a queue that is merely long is no reason to publish again.
+            var depth = await queues.ReadAsync(cancellationToken);
+            lost = depth is { Ready: 0, Workers: > 0 } ? lost : [];
+        }
+
+        return new RepairPlan(found.SkuId, !found.Loaded, found.Difference ?? 0, settle, lost);
+    }
+
+    /// <summary>Carries out the part of a plan that concerns single orders.</summary>
+    public async Task HealAsync(RepairPlan plan, CancellationToken cancellationToken)
+    {
+        var sku = new SkuKeys(plan.SkuId);
+        foreach (var batch in plan.Settle.Chunk(StockLedger.ReserveBatchSizeMax))
+        {
+            await ledger.SettleAsync(sku, batch, cancellationToken);
+        }
+
+        if (plan.Republish.Count > 0)
+        {
+            await recovery.UnconfirmAsync(sku, plan.Republish, cancellationToken);
+        }
+    }
+}
