@@ -63,7 +63,7 @@ internal sealed class LedgerMachine
     private async Task WarmAsync(LedgerStep.Warm warm)
     {
         var terms = new SaleTerms(StartsAt, StartsAt.AddHours(2), warm.Limit, warm.Paused);
-        var real = await _ledger.WarmAsync(_sku, _model.MySqlStock, _model.MySqlEpoch, terms, _cancellationToken);
+        var real = await _ledger.WarmAsync(_sku, _model.MySqlStock, _model.MySqlEpoch, terms, null, _cancellationToken);
         var (loaded, epoch, stock) = _model.Warm(warm.Limit, warm.Paused, warm.Crash);
         Assert.Equal(new WarmResult(loaded, epoch, stock), real);
     }
