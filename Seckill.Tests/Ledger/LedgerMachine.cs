@@ -12,6 +12,7 @@ internal sealed class LedgerMachine
 
     private readonly IDatabase _database;
     private readonly StockLedger _ledger;
+    private readonly StockRecovery _recovery;
     private readonly LedgerModel _model;
     private readonly SkuKeys _sku = new(Interlocked.Increment(ref _nextSku));
     private readonly CancellationToken _cancellationToken;
@@ -21,6 +22,7 @@ internal sealed class LedgerMachine
     {
         _database = redis.GetDatabase();
         _ledger = new StockLedger(redis, scripts);
+        _recovery = new StockRecovery(redis);
         _model = new LedgerModel(stock);
         _cancellationToken = cancellationToken;
     }
@@ -63,8 +65,14 @@ internal sealed class LedgerMachine
     private async Task WarmAsync(LedgerStep.Warm warm)
     {
         var terms = new SaleTerms(StartsAt, StartsAt.AddHours(2), warm.Limit, warm.Paused);
-        var real = await _ledger.WarmAsync(_sku, _model.MySqlStock, _model.MySqlEpoch, terms, null, _cancellationToken);
-        var (loaded, epoch, stock) = _model.Warm(warm.Limit, warm.Paused, warm.Crash);
+        if (_model.NeedsLoad)
+        {
+            await _recovery.RestoreBuyersAsync(_sku, _model.HoldingsInMySql, StockLedger.ExpiryOf(terms), _cancellationToken);
+        }
+
+        var decided = warm.Carry ? _model.DecidedUnsettled : null;
+        var real = await _ledger.WarmAsync(_sku, _model.MySqlStock, _model.MySqlEpoch, terms, decided, _cancellationToken);
+        var (loaded, epoch, stock) = _model.Warm(warm.Limit, warm.Paused, warm.Crash, warm.Carry);
         Assert.Equal(new WarmResult(loaded, epoch, stock), real);
     }
 
@@ -164,7 +172,7 @@ internal sealed class LedgerMachine
     /// <summary>The sale ends: the gate is warm, MySQL decides what is left, Redis hears of all of it. Then the books must agree.</summary>
     private async Task ComeToRestAsync()
     {
-        await WarmAsync(new LedgerStep.Warm(Crash: false, Limit: 8, Paused: false));
+        await WarmAsync(new LedgerStep.Warm(Crash: false, Limit: 8, Paused: false, Carry: true));
         foreach (var order in _model.Orders.Where(o => o.Verdict is null).ToArray())
         {
             _model.Commit(order, refuse: false);

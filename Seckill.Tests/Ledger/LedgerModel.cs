@@ -17,7 +17,7 @@ internal sealed class LedgerModel(int mySqlStock)
         public required string? Click { get; init; }
 
         /// <summary>Null for another producer's.</summary>
-        public required long? Epoch { get; init; }
+        public required long? Epoch { get; set; }
 
         public Settlement? Verdict { get; set; }
 
@@ -26,6 +26,9 @@ internal sealed class LedgerModel(int mySqlStock)
 
         /// <summary>The load whose counter this reservation was deducted from; 0 for none that Redis remembers.</summary>
         public int DeductedFromLoad { get; set; }
+
+        /// <summary>Whether the buyer's purchase limit counts it.</summary>
+        public bool CountsForBuyer { get; set; }
 
         public bool KnownToRedis { get; set; }
         public bool SettledInRedis { get; set; }
@@ -64,19 +67,42 @@ internal sealed class LedgerModel(int mySqlStock)
     public long CommittedUntold => Orders.Where(o => o.Moved && !o.SettledInRedis && TellingCounts(o)).Sum(o => (long)o.Quantity);
 
     /// <summary>Units that a buyer has or may get, as far as Redis knows.</summary>
-    public long HadBy(int user) =>
-        InRedis.Where(o => o.User == user && (o.Moved || !o.SettledInRedis)).Sum(o => (long)o.Quantity);
+    public long HadBy(int user) => Orders.Where(o => o.User == user && o.CountsForBuyer).Sum(o => (long)o.Quantity);
 
-    public (bool Loaded, long Epoch, long Stock) Warm(int limit, bool paused, bool crash)
+    /// <summary>Whether the next warm-up will load the counter.</summary>
+    public bool NeedsLoad => Counter is null || Epoch != MySqlEpoch;
+
+    /// <summary>What MySQL says its buyers hold: given back to those whom Redis has forgotten, before a load.</summary>
+    public IEnumerable<BuyerHolding> HoldingsInMySql => Orders.Where(o => o.Moved).GroupBy(o => o.User)
+        .Select(orders => new BuyerHolding(orders.Key, orders.Sum(o => (long)o.Quantity), orders.Max(o => o.Id)));
+
+    /// <summary>Unsettled orders on which MySQL has a verdict.</summary>
+    public IReadOnlyCollection<long> DecidedUnsettled => [.. InRedis.Where(o => !o.SettledInRedis && o.Verdict is not null).Select(o => o.Id)];
+
+    public (bool Loaded, long Epoch, long Stock) Warm(int limit, bool paused, bool crash, bool carry)
     {
         (SaleKnown, Limit, Paused) = (true, limit, paused);
-        var load = Counter is null || Epoch != MySqlEpoch;
+        var load = NeedsLoad;
         if (load)
         {
             Epoch = Math.Max(Epoch, MySqlEpoch) + 1;
             Counter = MySqlStock;
             Drift = 0;
             _loads++;
+            foreach (var holding in HoldingsInMySql.Where(holding => LastOrder.TryAdd((int)holding.UserId, holding.NewestOrderId)))
+            {
+                foreach (var order in Orders.Where(o => o.User == holding.UserId && o.Moved))
+                {
+                    order.CountsForBuyer = true;
+                }
+            }
+
+            foreach (var order in InRedis.Where(o => carry && !o.SettledInRedis && o.Verdict is null))
+            {
+                order.DeductedFromLoad = _loads;
+                order.Epoch = Epoch;
+                Counter -= order.Quantity;
+            }
         }
 
         if (!crash)
@@ -125,6 +151,7 @@ internal sealed class LedgerModel(int mySqlStock)
         Orders.Add(new Order
         {
             Id = id, User = ask.User, Quantity = ask.Quantity, Click = click, Epoch = Epoch, DeductedFromLoad = _loads, KnownToRedis = true,
+            CountsForBuyer = true,
         });
         return (ReserveCode.Accepted, id, 0);
     }
@@ -190,6 +217,8 @@ internal sealed class LedgerModel(int mySqlStock)
             Counter += shouldHaveDone - did;
         }
 
+        // A commit from before the load was given back to the buyer with the load.
+        order.CountsForBuyer = order.Moved && (order.CountsForBuyer || (!order.KnownToRedis && Counter is not null && order.Verdict!.Value.CommittedEpoch == Epoch));
         order.SettledInRedis = true;
         order.KnownToRedis = true;
         LastOrder.TryAdd(order.User, order.Id);
@@ -221,7 +250,7 @@ internal sealed class LedgerModel(int mySqlStock)
         Clicks.Clear();
         foreach (var order in Orders)
         {
-            (order.KnownToRedis, order.SettledInRedis, order.DeductedFromLoad) = (false, false, 0);
+            (order.KnownToRedis, order.SettledInRedis, order.DeductedFromLoad, order.CountsForBuyer) = (false, false, 0, false);
         }
     }
 

@@ -5,8 +5,11 @@ namespace Seckill.Tests.Ledger;
 /// <summary>One thing that happens to a SKU. Picks are random numbers that the run takes modulo what there is to pick from.</summary>
 internal abstract record LedgerStep
 {
-    /// <summary>The warm-up runs; with <paramref name="Crash"/> it dies after Redis and before MySQL has the epoch.</summary>
-    public sealed record Warm(bool Crash, int Limit, bool Paused) : LedgerStep;
+    /// <summary>
+    /// The warm-up runs; with <paramref name="Crash"/> it dies after Redis and before MySQL has the epoch; with <paramref name="Carry"/> it knows which of the
+    /// unsettled orders MySQL has decided.
+    /// </summary>
+    public sealed record Warm(bool Crash, int Limit, bool Paused, bool Carry) : LedgerStep;
 
     /// <summary>One call of the gate.</summary>
     public sealed record Reserve(Ask[] Asks) : LedgerStep;
@@ -45,7 +48,7 @@ internal abstract record LedgerStep
         select new Ask(user, click, quantity);
 
     private static readonly Gen<LedgerStep> Any = Gen.Frequency(
-        (2, Gen.Select(Gen.Int[0, 9], Gen.Int[2, 8], Gen.Int[0, 9], (crash, limit, paused) => (LedgerStep)new Warm(crash == 0, limit, paused == 0))),
+        (2, Gen.Select(Gen.Int[0, 9], Gen.Int[2, 8], Gen.Int[0, 9], Gen.Bool, (crash, limit, paused, carry) => (LedgerStep)new Warm(crash == 0, limit, paused == 0, carry))),
         (10, AnAsk.Array[1, 5].Select(asks => (LedgerStep)new Reserve(asks))),
         (3, Gen.Int[0, 999].Select(pick => (LedgerStep)new Confirm(pick))),
         (8, Gen.Select(Gen.Int[0, 999], Gen.Int[0, 4], (pick, refuse) => (LedgerStep)new Commit(pick, refuse == 0))),
@@ -61,7 +64,7 @@ internal abstract record LedgerStep
         from limit in Gen.Int[2, 8]
         from cold in Gen.Int[0, 9]
         from steps in Any.Array[1, 40]
-        select (stock, cold == 0 ? steps : [new Warm(false, limit, false), .. steps]);
+        select (stock, cold == 0 ? steps : [new Warm(false, limit, false, true), .. steps]);
 
     /// <summary>A history as a person reads it, one step a line.</summary>
     public static string Print((int Stock, LedgerStep[] Steps) history) =>
