@@ -82,6 +82,13 @@ public static class Extensions
     /// </summary>
     public static WebApplication MapDefaultEndpoints(this WebApplication app)
     {
+        // The filter in ConfigureOpenTelemetry keeps the probe's own span out. A sampler that does not look at the parent, such as the always_on
+        // that Aspire sets in development, would still record what the checks do with the servers.
+        app.UseWhen(context => IsHealthRequest(context.Request.Path), probes => probes.Use(async (context, next) =>
+        {
+            using (SuppressInstrumentationScope.Begin())
+                await next(context);
+        }));
         app.UseOutputCache();
         HealthEndpoints.Map(app, HealthEndpointPath, AlivenessEndpointPath);
         return app;
