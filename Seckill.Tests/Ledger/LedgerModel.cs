@@ -150,7 +150,13 @@ internal sealed class LedgerModel(int mySqlStock)
 
         Orders.Add(new Order
         {
-            Id = id, User = ask.User, Quantity = ask.Quantity, Click = click, Epoch = Epoch, DeductedFromLoad = _loads, KnownToRedis = true,
+            Id = id,
+            User = ask.User,
+            Quantity = ask.Quantity,
+            Click = click,
+            Epoch = Epoch,
+            DeductedFromLoad = _loads,
+            KnownToRedis = true,
             CountsForBuyer = true,
         });
         return (ReserveCode.Accepted, id, 0);
