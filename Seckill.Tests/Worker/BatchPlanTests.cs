@@ -1,0 +1,69 @@
+using System.Diagnostics;
+using RabbitMQ.Client;
+using Seckill.Ordering.Contract;
+using Seckill.OrderWorker.Consuming;
+using Seckill.OrderWorker.Writing;
+
+namespace Seckill.Tests.Worker;
+
+/// <summary>How a batch is decided, without servers.</summary>
+public sealed class BatchPlanTests
+{
+    private static readonly Delivery Delivery = new(1, [], new BasicProperties(), default(ActivityContext), DateTimeOffset.UnixEpoch);
+
+    [Fact]
+    public void Orders_are_decided_in_the_order_of_arrival()
+    {
+        var plan = BatchPlan.Decide([Of(1, quantity: 2), Of(2, quantity: 2), Of(3, quantity: 1)], Facts(stock: 3));
+
+        Assert.Equal([VerdictKind.Accepted, VerdictKind.Rejected, VerdictKind.Accepted], plan.Verdicts.Select(v => v!.Kind));
+        Assert.Equal(3, plan.Taken[1001]);
+        Assert.Equal("sold out", plan.Verdicts[1]!.Detail);
+    }
+
+    [Fact]
+    public void Copies_within_a_batch_count_as_written()
+    {
+        var plan = BatchPlan.Decide([Of(1, click: "a"), Of(1, click: "a"), Of(2, click: "a"), Of(3, click: "A")], Facts(stock: 10));
+
+        Assert.Equal(
+            [VerdictKind.Accepted, VerdictKind.WrittenBefore, VerdictKind.DuplicateClick, VerdictKind.Accepted], plan.Verdicts.Select(v => v!.Kind));
+        Assert.Equal("1", plan.Verdicts[2]!.Detail);
+        Assert.Equal([true, true, false, true], plan.Verdicts.Select(v => v!.Moved));
+        Assert.Equal(2, plan.Taken[1001]);
+    }
+
+    [Fact]
+    public void What_was_decided_before_stays_decided()
+    {
+        var facts = Facts(stock: 10, epoch: 5);
+        facts.OrdersById.Add(1, new WrittenOrder(1, "1", UserId: 7, GateEpoch: 3));
+        facts.OrdersByClick.Add((7, "a"), new WrittenOrder(1, "1", UserId: 7, GateEpoch: 3));
+        facts.RejectionsById.Add(2, "sold out");
+        var plan = BatchPlan.Decide([Of(1), Of(2, click: "a"), Of(3, click: "a")], facts);
+
+        Assert.Equal([VerdictKind.WrittenBefore, VerdictKind.RejectedBefore, VerdictKind.DuplicateClick], plan.Verdicts.Select(v => v!.Kind));
+        Assert.Equal(3, plan.Verdicts[0]!.CommittedEpoch);
+        Assert.Empty(plan.Accepted);
+        Assert.Empty(plan.Rejected);
+    }
+
+    [Fact]
+    public void An_order_id_of_another_buyer_gets_no_verdict()
+    {
+        var facts = Facts(stock: 10);
+        facts.OrdersById.Add(1, new WrittenOrder(1, "1", UserId: 8, GateEpoch: 1));
+
+        Assert.Null(BatchPlan.Decide([Of(1)], facts).Verdicts[0]);
+    }
+
+    private static BatchFacts Facts(int stock, long epoch = 1)
+    {
+        var facts = new BatchFacts();
+        facts.Skus.Add(1001, new SkuRow(1001, 1, "title", 9.9m, stock, "image", "{}", epoch));
+        return facts;
+    }
+
+    private static OrderInHand Of(long id, int quantity = 1, string? click = null) =>
+        new(Delivery, default, new OrderMessage { OrderId = id, UserId = 7, SkuId = 1001, Quantity = quantity, ClientOrderNo = click }, click, null);
+}

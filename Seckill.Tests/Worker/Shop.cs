@@ -1,0 +1,155 @@
+using System.Globalization;
+using System.Text;
+using MySqlConnector;
+using RabbitMQ.Client;
+using Seckill.Ordering.Contract;
+using Seckill.Ordering.Ids;
+using Seckill.Ordering.Ledger;
+using Seckill.Tests.LocalServers;
+
+namespace Seckill.Tests.Worker;
+
+/// <summary>One SKU on sale on the real servers, with the gate's side of every order played by the real script.</summary>
+internal sealed class Shop : IAsyncDisposable
+{
+    private static readonly SnowflakeSequence Ids = new(1_000, TimeProvider.System);
+    private static long _lastSkuId = 5_000;
+
+    private readonly WorkerServers _servers;
+    private readonly IConnection _connection;
+    private readonly IChannel _channel;
+
+    private Shop(WorkerServers servers, IConnection connection, IChannel channel, SkuKeys sku, int stock)
+    {
+        (_servers, _connection, _channel, Sku, InitialStock) = (servers, connection, channel, sku, stock);
+        Ledger = new StockLedger(servers.RedisConnection);
+    }
+
+    public SkuKeys Sku { get; }
+
+    public int InitialStock { get; }
+
+    public StockLedger Ledger { get; }
+
+    /// <summary>Opens a sale of its own on empty queues.</summary>
+    public static async Task<Shop> OpenAsync(WorkerServers servers, int stock, CancellationToken cancellationToken, decimal price = 9.9m)
+    {
+        var factory = new ConnectionFactory { Uri = new Uri(servers.RabbitMq.ConnectionString), AutomaticRecoveryEnabled = false };
+        var connection = await factory.CreateConnectionAsync("shop", cancellationToken);
+        var channel = await connection.CreateChannelAsync(new CreateChannelOptions(true, true, null, 1), cancellationToken);
+        await OrderTopology.DeclareAsync(channel, cancellationToken);
+        await channel.QueuePurgeAsync(OrderTopology.Queue, cancellationToken);
+        await channel.QueuePurgeAsync(OrderTopology.DeadLetterQueue, cancellationToken);
+        var shop = new Shop(servers, connection, channel, new SkuKeys(Interlocked.Increment(ref _lastSkuId)), stock);
+        await shop.PutOnSaleAsync(price, cancellationToken);
+        return shop;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _channel.DisposeAsync();
+        await _connection.DisposeAsync();
+    }
+
+    /// <summary>Lets one buyer through the gate; the message is what the Api would publish.</summary>
+    public async Task<OrderMessage> ReserveAsync(long userId, CancellationToken cancellationToken, int quantity = 1, string? clientOrderNo = null)
+    {
+        var request = new ReserveRequest(Ids.Next(), userId, quantity, clientOrderNo, null);
+        var reply = await Ledger.ReserveAsync(Sku, [request], cancellationToken);
+        Assert.Equal(ReserveCode.Accepted, reply.Results[0].Code);
+        return new OrderMessage
+        {
+            UserId = userId,
+            SkuId = Sku.SkuId,
+            Quantity = quantity,
+            ClientOrderNo = clientOrderNo,
+            OrderId = request.OrderId,
+            ReservedAtMs = reply.NowMs,
+            Epoch = reply.Epoch,
+        };
+    }
+
+    /// <summary>Lets many buyers through and publishes their orders.</summary>
+    public async Task<List<OrderMessage>> SellAsync(long firstUserId, int count, CancellationToken cancellationToken)
+    {
+        var messages = new List<OrderMessage>();
+        for (var i = 0; i < count; i++)
+        {
+            messages.Add(await ReserveAsync(firstUserId + i, cancellationToken));
+        }
+
+        await Task.WhenAll(messages.Select(message => PublishAsync(message, cancellationToken)));
+        return messages;
+    }
+
+    public Task PublishAsync(OrderMessage message, CancellationToken cancellationToken) =>
+        PublishAsync(message.ToUtf8Json(), cancellationToken);
+
+    public Task PublishAsync(string body, CancellationToken cancellationToken, BasicProperties? properties = null) =>
+        PublishAsync(Encoding.UTF8.GetBytes(body), cancellationToken, properties);
+
+    public async Task PublishAsync(byte[] body, CancellationToken cancellationToken, BasicProperties? properties = null) =>
+        await _channel.BasicPublishAsync(
+            OrderTopology.Exchange, OrderTopology.RoutingKey, mandatory: true, properties ?? new BasicProperties { Persistent = true }, body, cancellationToken);
+
+    /// <summary>Waits until an order is settled.</summary>
+    public async Task<Reservation> SettledAsync(OrderMessage message, CancellationToken cancellationToken, int timeoutMs = 30_000) =>
+        (await Deadline.UntilAsync(
+            () => Ledger.FindAsync(Sku, message.OrderId!.Value, cancellationToken), r => r is { State: not OrderState.Pending }, cancellationToken, timeoutMs))!;
+
+    public async Task SettledAsync(IEnumerable<OrderMessage> messages, CancellationToken cancellationToken, int timeoutMs = 90_000)
+    {
+        foreach (var message in messages)
+        {
+            await SettledAsync(message, cancellationToken, timeoutMs);
+        }
+    }
+
+    /// <summary>Waits for the next dead letter.</summary>
+    public async Task<BasicGetResult> DeadLetterAsync(CancellationToken cancellationToken) =>
+        (await Deadline.UntilAsync(
+            () => _channel.BasicGetAsync(OrderTopology.DeadLetterQueue, autoAck: true, cancellationToken), got => got is not null, cancellationToken))!;
+
+    public async Task<uint> DeadLetterCountAsync(CancellationToken cancellationToken) =>
+        await _channel.MessageCountAsync(OrderTopology.DeadLetterQueue, cancellationToken);
+
+    /// <summary>The first column of the first row; @sku is this SKU.</summary>
+    public async Task<T> AskAsync<T>(string sql, CancellationToken cancellationToken)
+    {
+        await using var connection = await _servers.OpenMySqlAsync(cancellationToken);
+        await using var command = new MySqlCommand(sql, connection);
+        command.Parameters.AddWithValue("@sku", Sku.SkuId);
+        return (T)Convert.ChangeType(await command.ExecuteScalarAsync(cancellationToken), typeof(T), CultureInfo.InvariantCulture)!;
+    }
+
+    public Task<int> OrderCountAsync(CancellationToken cancellationToken) =>
+        AskAsync<int>("SELECT COUNT(*) FROM orders o JOIN order_items i ON i.order_id = o.id WHERE i.sku_id = @sku", cancellationToken);
+
+    public Task<int> MySqlStockAsync(CancellationToken cancellationToken) =>
+        AskAsync<int>("SELECT stock FROM product_skus WHERE id = @sku", cancellationToken);
+
+    public async Task<long> RedisStockAsync(CancellationToken cancellationToken) =>
+        (await Ledger.StockAsync([Sku], cancellationToken))[Sku.SkuId]!.Value;
+
+    /// <summary>redis stock + units held = mysql stock, and mysql stock + live orders = initial stock.</summary>
+    public async Task AssertConservedAsync(CancellationToken cancellationToken)
+    {
+        var sold = await AskAsync<int>("SELECT COALESCE(SUM(quantity), 0) FROM order_items WHERE sku_id = @sku", cancellationToken);
+        var mySql = await MySqlStockAsync(cancellationToken);
+        var held = (long)await _servers.RedisConnection.GetDatabase().HashGetAsync(Sku.Sale, "held");
+        Assert.Equal(InitialStock, mySql + sold);
+        Assert.Equal(mySql, await RedisStockAsync(cancellationToken) + held);
+    }
+
+    private async Task PutOnSaleAsync(decimal price, CancellationToken cancellationToken)
+    {
+        var now = DateTimeOffset.UtcNow;
+        var loaded = await Ledger.WarmAsync(
+            Sku, InitialStock, 0, new SaleTerms(now.AddHours(-1), now.AddHours(1), OrderLimits.QuantityMax, false), [], cancellationToken);
+        await AskAsync<object?>(string.Create(CultureInfo.InvariantCulture, $$"""
+            INSERT INTO products (id, title, description, image) VALUES (@sku, '商品 / product', '', '/img/p.svg');
+            INSERT INTO product_skus (id, product_id, title, price, stock, image, attrs, gate_epoch)
+            VALUES (@sku, @sku, '规格 / sku', {{price}}, {{InitialStock}}, '/img/s.svg', '{"color":"red"}', {{loaded.Epoch}})
+            """), cancellationToken);
+    }
+}
