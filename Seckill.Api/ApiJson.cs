@@ -2,7 +2,9 @@ using System.Text.Json.Serialization;
 using Seckill.Api.Audit;
 using Seckill.Api.Auth;
 using Seckill.Api.Catalogue;
+using Seckill.Api.DeadLetters;
 using Seckill.Api.Errors;
+using Seckill.Api.Limits;
 using Seckill.Api.Orders;
 using Seckill.Api.Reconciliation;
 using Seckill.Api.WarmUp;
@@ -27,5 +29,9 @@ namespace Seckill.Api;
 [JsonSerializable(typeof(RepairResponse))]
 [JsonSerializable(typeof(DemoLoginRequest))]
 [JsonSerializable(typeof(DemoLoginResponse))]
+[JsonSerializable(typeof(PurchaseTokenResponse))]
 [JsonSerializable(typeof(AuditResponse))]
+[JsonSerializable(typeof(DeadLetterListResponse))]
+[JsonSerializable(typeof(ReplayResponse))]
+[JsonSerializable(typeof(AbandonResponse))]
 internal sealed partial class ApiJson : JsonSerializerContext;

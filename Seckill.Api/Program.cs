@@ -4,7 +4,9 @@ using Seckill.Api;
 using Seckill.Api.Audit;
 using Seckill.Api.Auth;
 using Seckill.Api.Catalogue;
+using Seckill.Api.DeadLetters;
 using Seckill.Api.Errors;
+using Seckill.Api.Limits;
 using Seckill.Api.Orders;
 using Seckill.Api.Reconciliation;
 using Seckill.Api.WarmUp;
@@ -21,6 +23,8 @@ builder.AddRabbitMQ(HealthStatus.Degraded);
 builder.AddMySql<OrderingDbContext>(HealthStatus.Degraded);
 builder.Services.AddOrdering();
 
+builder.Services.AddEdge();
+builder.Services.AddLimits();
 builder.Services.AddProblems();
 builder.Services.AddLoginState();
 builder.Services.AddOpenApi();
@@ -30,19 +34,25 @@ builder.Services.AddGate();
 builder.Services.AddReconciliation();
 builder.Services.AddSingleton<OrderStatusReader>();
 builder.Services.AddSingleton<AuditLog>();
+builder.Services.AddDeadLetters();
 
 var app = builder.Build();
+app.UseEdge();
 app.UseExceptionHandler();
 app.UseStatusCodePages();
 app.MapDefaultEndpoints();
+app.UseFrontLimits();
 app.UseAuthentication();
+app.UseUserLimits();
 app.UseAuthorization();
 
 app.MapOrders();
+app.MapPurchaseToken();
 app.MapProducts();
 app.MapWarmUp();
 app.MapReconciliation();
 app.MapAudit();
+app.MapDeadLetters();
 app.MapOpenApi();
 app.MapScalarApiReference("/docs");
 if (app.Environment.IsDevelopment())

@@ -41,7 +41,7 @@ public static class LoginState
     public static long UserId(this ClaimsPrincipal user) =>
         user.TryGetUserId(out var id) ? id : throw new InvalidOperationException("The endpoint must require the buyer policy.");
 
-    private static bool TryGetUserId(this ClaimsPrincipal user, out long id) =>
+    internal static bool TryGetUserId(this ClaimsPrincipal user, out long id) =>
         long.TryParse(user.FindFirst(SubjectClaim)?.Value, NumberStyles.None, CultureInfo.InvariantCulture, out id) && id > 0;
 
     private static void Configure(JwtBearerOptions bearer, IOptions<AuthOptions> options, TimeProvider time)

@@ -8,7 +8,7 @@ namespace Seckill.Api.Catalogue;
 /// <summary>One SKU on sale. Prices as decimal numbers, times in ms since 1970 UTC; stock null while it is not known.</summary>
 public sealed record SaleItem(
     string SkuId, string ProductId, string Title, string ProductTitle, string Image, [property: JsonPropertyName("attrs")] string Attrs,
-    decimal Price, decimal ListPrice, long? Stock, int LimitPerUser, long StartsAtMs, long EndsAtMs, bool Paused);
+    decimal Price, decimal ListPrice, long? Stock, int LimitPerUser, long StartsAtMs, long EndsAtMs, bool Paused, bool TokenRequired);
 
 /// <summary>All SKUs on sale, and the server's clock for the countdown.</summary>
 public sealed record SaleListing(long NowMs, IReadOnlyList<SaleItem> Items);
@@ -56,7 +56,8 @@ public sealed class SaleListings(
         return [.. sales.OrderBy(sale => sale.SkuId).Select(sale => new SaleItem(
             Text(sale.SkuId), Text(sale.ProductId), sale.Title, sale.ProductTitle, sale.Image, sale.Attrs, sale.Price, sale.ListPrice,
             stock.GetValueOrDefault(sale.SkuId) is { } units ? Math.Max(0, units) : null,
-            sale.Terms.LimitPerUser, sale.Terms.StartsAt.ToUnixTimeMilliseconds(), sale.Terms.EndsAt.ToUnixTimeMilliseconds(), sale.Terms.Paused))];
+            sale.Terms.LimitPerUser, sale.Terms.StartsAt.ToUnixTimeMilliseconds(), sale.Terms.EndsAt.ToUnixTimeMilliseconds(), sale.Terms.Paused,
+            sale.TokenRequired))];
     }
 
     private static string Text(long id) => id.ToString(CultureInfo.InvariantCulture);

@@ -9,7 +9,7 @@ namespace Seckill.Api.Catalogue;
 /// <summary>A SKU on sale, as the buyer's page shows it. Prices in the shop's currency, times in UTC.</summary>
 public sealed record SaleView(
     long SkuId, long ProductId, string Title, string ProductTitle, string Image, string Attrs,
-    decimal Price, decimal ListPrice, SaleTerms Terms);
+    decimal Price, decimal ListPrice, SaleTerms Terms, bool TokenRequired);
 
 /// <summary>
 /// The sales, read from MySQL every <c>RefreshEveryMs</c> and kept in memory: no click ever asks MySQL. With MySQL away the last copy
@@ -32,6 +32,9 @@ public sealed partial class SaleCatalogue(
 
     public bool IsOnSale(long skuId) => Volatile.Read(ref _sales)?.ContainsKey(skuId) ?? false;
 
+    /// <summary>One sale; null when there is none of this SKU.</summary>
+    public SaleView? Find(long skuId) => Volatile.Read(ref _sales)?.GetValueOrDefault(skuId);
+
     /// <summary>Reads the sales now.</summary>
     public async Task RefreshAsync(CancellationToken cancellationToken)
     {
@@ -42,7 +45,8 @@ public sealed partial class SaleCatalogue(
             .Select(sku => new { Sku = sku, sku.Product!.Title, Sale = sku.Sale! })
             .ToListAsync(cancellationToken);
         var sales = rows.Select(row => new SaleView(
-            row.Sku.Id, row.Sku.ProductId, row.Sku.Title, row.Title, row.Sku.Image, row.Sku.Attrs, row.Sku.Price, row.Sale.ListPrice, TermsOf(row.Sale)));
+            row.Sku.Id, row.Sku.ProductId, row.Sku.Title, row.Title, row.Sku.Image, row.Sku.Attrs, row.Sku.Price, row.Sale.ListPrice, TermsOf(row.Sale),
+            row.Sale.TokenRequired));
         Volatile.Write(ref _sales, sales.ToFrozenDictionary(sale => sale.SkuId));
         Refreshed?.Invoke();
     }

@@ -27,7 +27,8 @@ internal static partial class ServerFailures
     private static bool IsOf(Exception exception) =>
         exception is RedisException or TimeoutException
             or MySqlException or DbUpdateException or RetryLimitExceededException
-            or RabbitMQClientException;
+            // Derived from IOException, unlike the client's other exceptions.
+            or RabbitMQClientException or BrokerUnreachableException;
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Path} failed: {Reason}")]
     private static partial void LogFailed(ILogger logger, string path, string reason);

@@ -14,6 +14,9 @@ public sealed class PlaceOrderRequest
 
     /// <summary>The page's own number for this click, up to 64 characters: the same number never makes a second order.</summary>
     public string? ClientOrderNo { get; init; }
+
+    /// <summary>From /api/seckill/token, for sales that require one; the header X-Purchase-Token does the same.</summary>
+    public string? PurchaseToken { get; init; }
 }
 
 /// <summary>The order is on its way; ask <see cref="StatusUrl"/> for the outcome.</summary>

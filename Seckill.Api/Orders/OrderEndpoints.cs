@@ -3,8 +3,10 @@ using System.Globalization;
 using System.Security.Claims;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Seckill.Api.Auth;
+using Seckill.Api.Catalogue;
 using Seckill.Api.Errors;
 using Seckill.Api.Gate;
+using Seckill.Api.Limits;
 using Seckill.Ordering.Contract;
 
 namespace Seckill.Api.Orders;
@@ -21,17 +23,19 @@ public static class OrderEndpoints
             .WithSummary("Buys units of a SKU on sale. The answer \"queued\" is a promise of an outcome, not of success.")
             .Accepts<PlaceOrderRequest>("application/json")
             .Produces<PlaceOrderResponse>()
-            .ProducesErrors(400, 401, 404, 413, 415, 503);
+            .ProducesErrors(400, 401, 403, 404, 413, 415, 503)
+            .LimitPurchases(routes.ServiceProvider);
 
         buyers.MapGet("/orders/seckill/status", StatusAsync)
             .WithName("OrderStatus")
             .WithSummary("The outcome of the buyer's newest order of a SKU, or of one click.")
             .Produces<OrderStatusResponse>()
-            .ProducesErrors(400, 401, 404, 503);
+            .ProducesErrors(400, 401, 404, 503)
+            .LimitQueries();
         return routes;
     }
 
-    private static async Task<IResult> PlaceAsync(HttpContext http, OrderGate gate)
+    private static async Task<IResult> PlaceAsync(HttpContext http, OrderGate gate, SaleCatalogue catalogue, PurchaseTokens tokens)
     {
         var (request, malformed) = await JsonBody.ReadAsync(http.Request, ApiJson.Default.PlaceOrderRequest, http.RequestAborted);
         if (request is null)
@@ -53,6 +57,11 @@ public static class OrderEndpoints
         if (OrderLimits.FaultOf(userId, skuId, quantity, request.ClientOrderNo) is { } fault)
         {
             return ErrorResult.BadRequest(fault);
+        }
+
+        if (PurchaseTokenEndpoints.FaultOf(http, catalogue, tokens, userId, skuId, request.PurchaseToken) is { } tokenFault)
+        {
+            return tokenFault;
         }
 
         var placement = await gate.PlaceAsync(userId, skuId, quantity, request.ClientOrderNo);

@@ -1,0 +1,53 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Seckill.Ordering.Contract;
+
+namespace Seckill.Api.DeadLetters;
+
+/// <summary>Reads what a body may hold without asking that it be right: it is dead because something is wrong with it.</summary>
+internal static class DeadLetterBody
+{
+    /// <summary>The body's head as text; what is not UTF-8 shows as replacement characters.</summary>
+    public static string TextOf(byte[] body, int bytesMax) => Encoding.UTF8.GetString(body.AsSpan(0, Math.Min(body.Length, bytesMax)));
+
+    /// <summary>The members that can be read; null when the body is not a JSON object.</summary>
+    public static DeadLetterOrder? OrderOf(byte[] body)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(body);
+            return document.RootElement.ValueKind != JsonValueKind.Object
+                ? null
+                : new DeadLetterOrder(
+                    Id(document.RootElement, "user_id"),
+                    Id(document.RootElement, "sku_id"),
+                    Number(document.RootElement, "quantity"),
+                    document.RootElement.TryGetProperty("client_order_no", out var click) && click.ValueKind == JsonValueKind.String ? click.GetString() : null,
+                    Id(document.RootElement, "order_id"));
+        }
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
+        {
+            // No JSON, or a string in it that is no text: an operator sees the raw body.
+            return null;
+        }
+    }
+
+    /// <summary>The order, if it keeps the contract to the letter; else null.</summary>
+    public static OrderMessage? ValidOrderOf(byte[] body)
+    {
+        try
+        {
+            return OrderMessage.Parse(body);
+        }
+        catch (InvalidOrderException)
+        {
+            return null;
+        }
+    }
+
+    private static string? Id(JsonElement order, string name) => Number(order, name)?.ToString(CultureInfo.InvariantCulture);
+
+    private static long? Number(JsonElement order, string name) =>
+        order.TryGetProperty(name, out var member) && member.ValueKind == JsonValueKind.Number && member.TryGetInt64(out var number) ? number : null;
+}

@@ -1,0 +1,120 @@
+using System.Globalization;
+using System.Security.Claims;
+using Seckill.Api.Audit;
+using Seckill.Api.Auth;
+using Seckill.Api.Errors;
+using Seckill.Api.Orders;
+
+namespace Seckill.Api.DeadLetters;
+
+/// <summary>The operators' calls on messages that could not become orders.</summary>
+public static class DeadLetterEndpoints
+{
+    private const int TakeDefault = 50;
+    private const int TakeMax = 500;
+    private const int ListedBodyBytesMax = 2_000;
+    private const int ShownBodyBytesMax = 65_536;
+
+    public static IServiceCollection AddDeadLetters(this IServiceCollection services)
+    {
+        services.AddOptions<DeadLetterOptions>().BindConfiguration(DeadLetterOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<OrderAbandonment>();
+        services.AddSingleton<DeadLetterDesk>();
+        return services;
+    }
+
+    public static IEndpointRouteBuilder MapDeadLetters(this IEndpointRouteBuilder routes)
+    {
+        var letters = routes.MapGroup("/api/ops/dead-letters")
+            .RequireAuthorization(LoginState.OperatorPolicy)
+            .AnswersBusyWhenServersFail()
+            .AddEndpointFilter(AnswerDeskBusy)
+            .WithTags("Operations");
+
+        letters.MapGet("", ListAsync)
+            .WithName("DeadLetters")
+            .WithSummary("Messages that could not become orders, oldest first.")
+            .Produces<DeadLetterListResponse>()
+            .ProducesErrors(400, 401, 403, 409, 503);
+        letters.MapGet("/{id}", ShowAsync)
+            .WithName("DeadLetter")
+            .WithSummary("One dead letter, with more of its body.")
+            .Produces<DeadLetterItem>()
+            .ProducesErrors(401, 403, 404, 409, 503);
+        letters.MapPost("/{id}/replay", ReplayAsync)
+            .WithName("ReplayDeadLetter")
+            .WithSummary("Sends a dead letter to the order queue again. Never makes a second order: the order id stays the same.")
+            .Produces<ReplayResponse>()
+            .ProducesErrors(401, 403, 404, 409, 503);
+        letters.MapPost("/replay-all", ReplayAllAsync)
+            .WithName("ReplayAllDeadLetters")
+            .WithSummary("Sends the dead letters to the order queue again, oldest first, up to a bound; repeat while some remain.")
+            .Produces<ReplayResponse>()
+            .ProducesErrors(401, 403, 409, 503);
+        letters.MapPost("/{id}/abandon", AbandonAsync)
+            .WithName("AbandonDeadLetter")
+            .WithSummary("Gives a dead letter up: its order becomes FAILED, stock and the buyer's quota go back once, the letter is removed.")
+            .Produces<AbandonResponse>()
+            .ProducesErrors(401, 403, 404, 409, 503);
+        return routes;
+    }
+
+    private static async Task<IResult> ListAsync(DeadLetterDesk desk, string? take, CancellationToken cancellationToken)
+    {
+        if (!TakeParameter.TryRead(take, TakeDefault, TakeMax, out var countMax, out var error))
+        {
+            return error;
+        }
+
+        var (count, letters) = await desk.ListAsync(countMax, cancellationToken);
+        return TypedResults.Json(
+            new DeadLetterListResponse(count, [.. letters.Select(letter => ToItem(letter, ListedBodyBytesMax))]), ApiJson.Default.DeadLetterListResponse);
+    }
+
+    private static async Task<IResult> ShowAsync(DeadLetterDesk desk, string id, CancellationToken cancellationToken) =>
+        await desk.FindAsync(id, cancellationToken) is { } letter
+            ? TypedResults.Json(ToItem(letter, ShownBodyBytesMax), ApiJson.Default.DeadLetterItem)
+            : ErrorResult.NoDeadLetter;
+
+    // The operator's hanging up stops none of the following: each is bounded by its own time-out, and half-way is worth less than done.
+    private static async Task<IResult> ReplayAsync(DeadLetterDesk desk, ClaimsPrincipal user, string id) =>
+        await desk.ReplayAsync(user, id, CancellationToken.None) is { } replay
+            ? TypedResults.Json(replay, ApiJson.Default.ReplayResponse)
+            : ErrorResult.NoDeadLetter;
+
+    private static async Task<IResult> ReplayAllAsync(DeadLetterDesk desk, ClaimsPrincipal user) =>
+        TypedResults.Json(await desk.ReplayAllAsync(user, CancellationToken.None), ApiJson.Default.ReplayResponse);
+
+    private static async Task<IResult> AbandonAsync(DeadLetterDesk desk, ClaimsPrincipal user, string id)
+    {
+        var abandonment = await desk.AbandonAsync(user, id, CancellationToken.None);
+        return abandonment?.Outcome switch
+        {
+            null => ErrorResult.NoDeadLetter,
+            AbandonOutcome.AlreadyAnOrder => ErrorResult.Conflict(
+                "already an order",
+                string.Create(CultureInfo.InvariantCulture, $"Order {abandonment.Value.OrderId} stands. Replay the letter: the worker finds the order and drops the copy.")),
+            var outcome => TypedResults.Json(
+                new AbandonResponse(
+                    outcome == AbandonOutcome.Failed ? "failed" : "removed", abandonment.Value.OrderId?.ToString(CultureInfo.InvariantCulture)),
+                ApiJson.Default.AbandonResponse),
+        };
+    }
+
+    private static async ValueTask<object?> AnswerDeskBusy(EndpointFilterInvocationContext invocation, EndpointFilterDelegate next)
+    {
+        try
+        {
+            return await next(invocation);
+        }
+        catch (DeskBusyException exception)
+        {
+            return ErrorResult.Conflict("busy", exception.Message);
+        }
+    }
+
+    private static DeadLetterItem ToItem(DeadLetter letter, int bodyBytesMax) => new(
+        letter.Id, letter.Reason, letter.Attempts,
+        letter.FirstAt?.ToUnixTimeMilliseconds(), letter.LastAt?.ToUnixTimeMilliseconds(), letter.TraceId,
+        DeadLetterBody.OrderOf(letter.Body), DeadLetterBody.TextOf(letter.Body, bodyBytesMax), letter.Body.Length);
+}

@@ -1,0 +1,25 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Seckill.Api.DeadLetters;
+
+/// <summary>Section <c>DeadLetters</c>: bounds of one operator's call.</summary>
+public sealed class DeadLetterOptions
+{
+    public const string Section = "DeadLetters";
+
+    /// <summary>Dead letters, from the head of the queue, that one call looks at or replays.</summary>
+    [Range(1, 10_000)]
+    public int ScanMax { get; init; } = 1_000;
+
+    /// <summary>Bytes of bodies that one call holds in memory; it looks no further once they are reached.</summary>
+    [Range(1_024, 1_073_741_824)]
+    public long ScanBytesMax { get; init; } = 67_108_864;
+
+    /// <summary>Longest duration of one call, ms; its lock expires <see cref="LockMarginMs"/> later, so no call outlasts its lock.</summary>
+    [Range(1_000, 600_000)]
+    public int OperationTimeoutMs { get; init; } = 30_000;
+
+    /// <summary>How long the lock of a process that died goes on after the call would have ended, ms.</summary>
+    [Range(100, 60_000)]
+    public int LockMarginMs { get; init; } = 5_000;
+}

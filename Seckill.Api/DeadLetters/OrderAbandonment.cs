@@ -1,0 +1,122 @@
+using Microsoft.EntityFrameworkCore;
+using Seckill.Ordering.Ledger;
+using Seckill.Ordering.Store;
+using Seckill.Ordering.Telemetry;
+
+namespace Seckill.Api.DeadLetters;
+
+/// <summary>What became of a letter that an operator gave up.</summary>
+internal enum AbandonOutcome
+{
+    /// <summary>Its order is FAILED, by this call or an earlier one; what it held has gone back once.</summary>
+    Failed,
+
+    /// <summary>No order of ours is behind it, so there was nothing to give back.</summary>
+    NothingHeld,
+
+    /// <summary>Its order stands in MySQL and stays; the letter stays too.</summary>
+    AlreadyAnOrder,
+}
+
+/// <param name="Outcome">What happened.</param>
+/// <param name="OrderId">The order it was about; null for none of ours.</param>
+internal readonly record struct Abandonment(AbandonOutcome Outcome, long? OrderId);
+
+/// <summary>
+/// Fails the order of a letter exactly once, whoever crashes: first the refusal in MySQL, under the lock that the worker also takes, so the
+/// order can no longer be written; then the settling in Redis, which gives back only what a pending reservation holds.
+/// </summary>
+internal sealed class OrderAbandonment(IServiceScopeFactory scopes, StockLedger ledger, TimeProvider time)
+{
+    /// <summary>What the buyer reads.</summary>
+    public const string Reason = "abandoned by the shop";
+
+    private sealed record Claim(long OrderId, long UserId, SkuKeys Sku, int Quantity, string? ClientOrderNo, long? Epoch);
+
+    public async Task<Abandonment> ApplyAsync(DeadLetter letter, CancellationToken cancellationToken)
+    {
+        if (await ClaimOfAsync(letter, cancellationToken) is not { } claim)
+        {
+            return new Abandonment(AbandonOutcome.NothingHeld, null);
+        }
+
+        var (ordersUser, epoch, reason) = await RejectAsync(claim, letter.TraceId ?? "", cancellationToken);
+        if (ordersUser is not null)
+        {
+            // Somebody else's order under this id: the message lied, and nothing of its own is held.
+            return ordersUser == claim.UserId
+                ? new Abandonment(AbandonOutcome.AlreadyAnOrder, claim.OrderId)
+                : new Abandonment(AbandonOutcome.NothingHeld, null);
+        }
+
+        using var span = OrderingTelemetry.StartScript("settle", letter.Trace);
+        await ledger.SettleAsync(
+            claim.Sku,
+            [new Settlement(claim.OrderId, Success: false, reason, Moved: false, epoch, claim.Quantity, claim.UserId, claim.ClientOrderNo, claim.Epoch)],
+            cancellationToken);
+        return new Abandonment(AbandonOutcome.Failed, claim.OrderId);
+    }
+
+    /// <summary>
+    /// Whose order it is. The reservation knows best; without one (Redis lost it, or settled and forgotten) the body does, if it is valid. Null
+    /// when no order id of ours is in it, or the reservation of that id is another buyer's.
+    /// </summary>
+    private async Task<Claim?> ClaimOfAsync(DeadLetter letter, CancellationToken cancellationToken)
+    {
+        var members = DeadLetterBody.OrderOf(letter.Body);
+        if (!long.TryParse(members?.OrderId, out var orderId) || orderId <= 0 || !long.TryParse(members?.SkuId, out var skuId) || skuId <= 0)
+        {
+            return null;
+        }
+
+        var sku = new SkuKeys(skuId);
+        if (await ledger.FindAsync(sku, orderId, cancellationToken) is { } reservation)
+        {
+            var isOthers = long.TryParse(members.UserId, out var userId) && userId != reservation.UserId;
+            return isOthers
+                ? null
+                : new Claim(orderId, reservation.UserId, sku, reservation.Quantity, reservation.ClientOrderNo, reservation.Epoch);
+        }
+
+        return DeadLetterBody.ValidOrderOf(letter.Body) is { } message
+            ? new Claim(orderId, message.UserId, sku, message.Quantity, message.ClientOrderNo, message.Epoch)
+            : null;
+    }
+
+    /// <summary>Writes the refusal unless one stands or the order does.</summary>
+    /// <returns>The buyer of the order that stands, or null; the SKU's gate epoch; the reason that counts.</returns>
+    private async Task<(long? OrdersUser, long Epoch, string Reason)> RejectAsync(Claim claim, string traceId, CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
+        return await context.Database.CreateExecutionStrategy().ExecuteAsync(async token =>
+        {
+            context.ChangeTracker.Clear();
+            await using var transaction = await context.Database.BeginTransactionAsync(System.Data.IsolationLevel.ReadCommitted, token);
+            var skuId = claim.Sku.SkuId;
+            var sku = (await context.ProductSkus.FromSql($"SELECT * FROM product_skus WHERE id = {skuId} FOR UPDATE").AsNoTracking().ToListAsync(token))
+                .SingleOrDefault();
+            // Statements of their own, after the lock: under READ COMMITTED they see what another holder of the lock has committed.
+            var order = await context.Orders.AsNoTracking().Where(o => o.Id == claim.OrderId).Select(o => (long?)o.UserId).SingleOrDefaultAsync(token);
+            var standing = await context.OrderRejections.AsNoTracking().SingleOrDefaultAsync(r => r.OrderId == claim.OrderId, token);
+            if (order is null && standing is null)
+            {
+                context.OrderRejections.Add(new OrderRejection
+                {
+                    OrderId = claim.OrderId,
+                    UserId = claim.UserId,
+                    SkuId = skuId,
+                    Quantity = claim.Quantity,
+                    ClientOrderNo = claim.ClientOrderNo,
+                    Reason = Reason,
+                    TraceId = traceId,
+                    CreatedAt = time.GetUtcNow().UtcDateTime,
+                });
+                await context.SaveChangesAsync(token);
+            }
+
+            await transaction.CommitAsync(token);
+            return (order, sku?.GateEpoch ?? 0, standing?.Reason ?? Reason);
+        }, cancellationToken);
+    }
+}

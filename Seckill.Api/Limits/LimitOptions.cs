@@ -1,0 +1,50 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Seckill.Api.Limits;
+
+/// <summary>
+/// Section <c>Limits</c>: how much one buyer, one address and all together may ask of one instance. The defaults are far above what a buyer
+/// does; 0 switches a limit off.
+/// </summary>
+public sealed class LimitOptions
+{
+    public const string Section = "Limits";
+
+    /// <summary>
+    /// Requests of all kinds from one address in one second; an IPv6 /64 counts as one address. A mobile carrier puts thousands of buyers behind one,
+    /// hence so many. Loopback is exempt: it is a proxy or a load generator on the same machine (see <see cref="EdgeOptions.KnownProxies"/>).
+    /// </summary>
+    [Range(0, 1_000_000)]
+    public int AddressRequestsPerSecond { get; init; } = 20_000;
+
+    /// <summary>Orders that one buyer may send in one second to one instance.</summary>
+    [Range(0, 10_000)]
+    public int UserPurchasesPerSecond { get; init; } = 20;
+
+    /// <summary>Status queries and purchase tokens that one buyer may ask for in one second at one instance.</summary>
+    [Range(0, 10_000)]
+    public int UserQueriesPerSecond { get; init; } = 100;
+
+    /// <summary>
+    /// Orders that one buyer may send in <see cref="SharedWindowMs"/> to all instances together. Counted in Redis, which costs each click a round
+    /// trip, sold out or not; hence off by default.
+    /// </summary>
+    [Range(0, 10_000)]
+    public int SharedUserPurchasesMax { get; init; }
+
+    /// <summary>Length of the window of <see cref="SharedUserPurchasesMax"/>, ms.</summary>
+    [Range(100, 3_600_000)]
+    public int SharedWindowMs { get; init; } = 1_000;
+
+    /// <summary>Orders being handled at the same time; further ones wait. Here 0 is no limit either.</summary>
+    [Range(0, 1_000_000)]
+    public int PurchasesInFlightMax { get; init; } = 8_192;
+
+    /// <summary>Orders that may wait; more are told to come again, because a server that queues without end answers nobody in time.</summary>
+    [Range(0, 1_000_000)]
+    public int PurchasesWaitingMax { get; init; } = 8_192;
+
+    /// <summary>How long a purchase token is good for, s.</summary>
+    [Range(1, 3_600)]
+    public int PurchaseTokenSeconds { get; init; } = 60;
+}

@@ -1,0 +1,53 @@
+using System.Buffers.Binary;
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.Extensions.Options;
+using Seckill.Api.Auth;
+
+namespace Seckill.Api.Limits;
+
+/// <summary>What a request costs the system; endpoint metadata, absent on everything that no buyer is counted for.</summary>
+internal enum RequestKind
+{
+    Purchase,
+    Query,
+}
+
+/// <summary>By address, before anybody is authenticated: checking a token's signature is work, too.</summary>
+internal sealed class AddressLimiter(IOptions<LimitOptions> options, TimeProvider time) : WindowLimiter
+{
+    private readonly RequestWindows _windows = new(options.Value.AddressRequestsPerSecond, time);
+
+    protected override bool TryTake(HttpContext http)
+    {
+        var address = http.Connection.RemoteIpAddress;
+        return address is null || IPAddress.IsLoopback(address) || _windows.TryTake(KeyOf(address));
+    }
+
+    /// <summary>An IPv4 address, or the /64 that one IPv6 subscriber has at his disposal.</summary>
+    internal static ulong KeyOf(IPAddress address)
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        address.TryWriteBytes(bytes, out _);
+        return address.AddressFamily == AddressFamily.InterNetwork ? BinaryPrimitives.ReadUInt32BigEndian(bytes)
+            : address.IsIPv4MappedToIPv6 ? BinaryPrimitives.ReadUInt32BigEndian(bytes[12..])
+            : BinaryPrimitives.ReadUInt64BigEndian(bytes);
+    }
+}
+
+/// <summary>By buyer, after authentication. Who is nobody passes: authorization refuses him at once.</summary>
+internal sealed class UserLimiter(IOptions<LimitOptions> options, TimeProvider time) : WindowLimiter
+{
+    private readonly RequestWindows _purchases = new(options.Value.UserPurchasesPerSecond, time);
+    private readonly RequestWindows _queries = new(options.Value.UserQueriesPerSecond, time);
+
+    protected override bool TryTake(HttpContext http)
+    {
+        var kind = http.GetEndpoint()?.Metadata.GetMetadata<RequestKindMetadata>()?.Kind;
+        return kind is null
+            || !http.User.TryGetUserId(out var userId)
+            || (kind == RequestKind.Purchase ? _purchases : _queries).TryTake((ulong)userId);
+    }
+}
+
+internal sealed record RequestKindMetadata(RequestKind Kind);

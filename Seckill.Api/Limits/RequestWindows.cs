@@ -1,0 +1,88 @@
+using System.Threading.RateLimiting;
+
+namespace Seckill.Api.Limits;
+
+/// <summary>
+/// Counts requests by key in fixed windows of one second, in a table of fixed size without locks or timers. The framework's partitioned limiters keep
+/// an object for each key and walk over all of them ten times a second, which with a hundred thousand buyers costs more than
+/// what they guard. The price: keys whose hashes meet share a limit, about one key in ten with 100,000 active ones; limits that are far above what a
+/// buyer does do not feel it. Seeded by chance, so nobody can choose whom to meet.
+/// </summary>
+internal sealed class RequestWindows(int perSecondMax, TimeProvider time)
+{
+    /// <summary>8 bytes each.</summary>
+    private const int SlotCount = 1 << 20;
+    private const int CountBits = 24;
+    private const long CountMask = (1L << CountBits) - 1;
+
+    /// <summary>Second since start in the upper bits, count in the lower ones: one number, so that one compare-exchange moves both.</summary>
+    private readonly long[] _slots = perSecondMax > 0 ? new long[SlotCount] : [];
+    private readonly ulong _seed = (ulong)Random.Shared.NextInt64() | 1;
+    private readonly long _startedAt = time.GetTimestamp();
+
+    /// <summary>Whether this request is within the limit; only then it counts.</summary>
+    public bool TryTake(ulong key)
+    {
+        if (perSecondMax <= 0)
+        {
+            return true;
+        }
+
+        // Seconds start at 1, so that an untouched slot belongs to none.
+        var second = 1 + ((time.GetTimestamp() - _startedAt) / time.TimestampFrequency);
+        ref var slot = ref _slots[SlotOf(key)];
+        while (true)
+        {
+            var seen = Volatile.Read(ref slot);
+            var count = seen >> CountBits == second ? seen & CountMask : 0;
+            if (count >= perSecondMax)
+            {
+                return false;
+            }
+
+            if (Interlocked.CompareExchange(ref slot, (second << CountBits) | (count + 1), seen) == seen)
+            {
+                return true;
+            }
+        }
+    }
+
+    private int SlotOf(ulong key)
+    {
+        // splitmix64's finisher: every bit of key and seed reaches the bits that are kept.
+        var mixed = (key ^ _seed) * 0x9E3779B97F4A7C15;
+        mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9;
+        mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EB;
+        return (int)((mixed ^ (mixed >> 31)) & (SlotCount - 1));
+    }
+}
+
+/// <summary>A limiter of ASP.NET Core's middleware over <see cref="RequestWindows"/>: answers at once, never queues.</summary>
+internal abstract class WindowLimiter : PartitionedRateLimiter<HttpContext>
+{
+    private static readonly WindowLease Acquired = new(true);
+    private static readonly WindowLease Rejected = new(false);
+
+    public override RateLimiterStatistics? GetStatistics(HttpContext resource) => null;
+
+    protected abstract bool TryTake(HttpContext http);
+
+    protected override RateLimitLease AttemptAcquireCore(HttpContext resource, int permitCount) => TryTake(resource) ? Acquired : Rejected;
+
+    /// <summary>Asked after a refusal, for those who would wait; nobody waits here, and a refusal counts nothing.</summary>
+    protected override ValueTask<RateLimitLease> AcquireAsyncCore(HttpContext resource, int permitCount, CancellationToken cancellationToken) =>
+        new(AttemptAcquireCore(resource, permitCount));
+
+    private sealed class WindowLease(bool acquired) : RateLimitLease
+    {
+        public override bool IsAcquired => acquired;
+
+        public override IEnumerable<string> MetadataNames => [MetadataName.RetryAfter.Name];
+
+        public override bool TryGetMetadata(string metadataName, out object? metadata)
+        {
+            metadata = acquired || metadataName != MetadataName.RetryAfter.Name ? null : TimeSpan.FromSeconds(1);
+            return metadata is not null;
+        }
+    }
+}

@@ -1,0 +1,53 @@
+using System.Globalization;
+using Microsoft.Extensions.Options;
+using Seckill.Api.Auth;
+using Seckill.Api.Errors;
+using StackExchange.Redis;
+
+namespace Seckill.Api.Limits;
+
+/// <summary>
+/// Counts one buyer's orders over all instances, in Redis by Redis's clock, one key for each buyer. It guards the system, not the stock (the gate
+/// does that), so while Redis does not answer it lets everybody through to the gate, which then says "busy".
+/// </summary>
+internal sealed partial class SharedUserLimit(IConnectionMultiplexer redis, IOptions<LimitOptions> options, ILogger<SharedUserLimit> logger)
+{
+    /// <summary>One script, so that a counter without an end cannot be left behind by a process that dies in between. Returns 0 or the ms to wait.</summary>
+    private const string Script =
+        """
+        local count = redis.call('INCR', KEYS[1])
+        if count == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+        if count <= tonumber(ARGV[2]) then return 0 end
+        return math.max(1, redis.call('PTTL', KEYS[1]))
+        """;
+
+    private readonly IDatabase _database = redis.GetDatabase();
+    private readonly int _countMax = options.Value.SharedUserPurchasesMax;
+    private readonly int _windowMs = options.Value.SharedWindowMs;
+
+    public bool Enabled => _countMax > 0;
+
+    /// <summary>An endpoint filter: 429 with the rest of the window as Retry-After.</summary>
+    public async ValueTask<object?> FilterAsync(EndpointFilterInvocationContext invocation, EndpointFilterDelegate next)
+    {
+        var waitMs = await CountAsync(invocation.HttpContext.User.UserId(), invocation.HttpContext.RequestAborted);
+        return waitMs == 0 ? await next(invocation) : ErrorResult.TooManyRequests((int)Math.Min(int.MaxValue, (waitMs + 999) / 1_000));
+    }
+
+    private async Task<long> CountAsync(long userId, CancellationToken cancellationToken)
+    {
+        RedisKey key = string.Create(CultureInfo.InvariantCulture, $"limit:purchases:{{{userId}}}");
+        try
+        {
+            return (long)await _database.ScriptEvaluateAsync(Script, [key], [_windowMs, _countMax]).WaitAsync(cancellationToken);
+        }
+        catch (Exception exception) when (exception is RedisException or TimeoutException)
+        {
+            LogFailed(exception.Message);
+            return 0;
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Redis did not count a buyer's orders: {Reason}; letting him through")]
+    private partial void LogFailed(string reason);
+}
