@@ -6,6 +6,7 @@ using Microsoft.Extensions.Logging;
 using OpenTelemetry;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Trace;
+using Seckill.ServiceDefaults;
 using Seckill.ServiceDefaults.HealthChecks;
 
 namespace Microsoft.Extensions.Hosting;
@@ -55,7 +56,8 @@ public static class Extensions
             .WithTracing(tracing => tracing
                 .AddSource("Seckill.*")
                 .AddAspNetCoreInstrumentation(options => options.Filter = context => !IsHealthRequest(context.Request.Path))
-                .AddHttpClientInstrumentation());
+                .AddHttpClientInstrumentation()
+                .AddProcessor(new ParentlessSpanFilter("MySqlConnector")));
 
         // Without an endpoint the exporter would knock at localhost:4317 for ever.
         if (!string.IsNullOrWhiteSpace(builder.Configuration["OTEL_EXPORTER_OTLP_ENDPOINT"]))
