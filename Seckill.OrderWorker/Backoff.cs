@@ -1,6 +1,9 @@
 namespace Seckill.OrderWorker;
 
-/// <summary>Waits between tries: doubling from the first to the longest, each stretched or shrunk by up to half so that workers do not knock in step.</summary>
+/// <summary>
+/// Waits between tries: doubling from the first to the longest, each stretched or shrunk by up to half so that workers do not knock in
+/// step.
+/// </summary>
 internal sealed class Backoff(WorkerOptions options, TimeProvider time)
 {
     private int _delayMs = options.RetryDelayMs;

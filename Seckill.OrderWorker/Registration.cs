@@ -39,5 +39,11 @@ internal static class Registration
     }
 
     private static void AddWorkerOptions(this IServiceCollection services) =>
-        services.AddOptions<WorkerOptions>().BindConfiguration(WorkerOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        services.AddOptions<WorkerOptions>()
+            .BindConfiguration(WorkerOptions.Section)
+            .ValidateDataAnnotations()
+            .Validate(
+                options => options.PrefetchCountMax >= 2 * options.BatchSizeMax,
+                "Worker:PrefetchCountMax must be at least twice Worker:BatchSizeMax: one batch gathers while another is written.")
+            .ValidateOnStart();
 }

@@ -17,7 +17,8 @@ public sealed class WorkerOptions
 
     /// <summary>
     /// Messages that the broker hands out ahead of their acks. One batch is gathered while one is written and one or two are settled, so
-    /// less than four batches would make one of these wait for another; less than two is refused.
+    /// less than four batches would make one of these wait for another; less than two is refused. It counts messages, each of which may
+    /// carry many orders.
     /// </summary>
     [Range(2, ushort.MaxValue)]
     public int PrefetchCountMax { get; set; } = 2_000;
@@ -53,7 +54,9 @@ public sealed class WorkerOptions
     [Range(100, 60_000)]
     public int ConfirmTimeoutMs { get; set; } = 10_000;
 
-    /// <summary>From the stop signal until the batch in hand is given up, milliseconds; the process ends within one and a half times that.</summary>
+    /// <summary>
+    /// From the stop signal until the batch in hand is given up, milliseconds; the process ends within one and a half times that.
+    /// </summary>
     [Range(100, 300_000)]
     public int ShutdownTimeoutMs { get; set; } = 15_000;
 }

@@ -3,8 +3,8 @@ using System.Threading.Channels;
 namespace Seckill.OrderWorker.Consuming;
 
 /// <summary>
-/// Gathers batches: takes what is there at once and waits a little for more only when that does not fill the batch. While one batch is being
-/// written the next one gathers by itself, so under load nobody waits.
+/// Gathers batches: takes what is there at once and waits a little for more only when that does not fill the batch. While one batch is
+/// being written the next one gathers by itself, so under load nobody waits.
 /// </summary>
 internal sealed class BatchReader(ChannelReader<Delivery> deliveries, int batchSizeMax, TimeSpan waitMax, TimeProvider time)
 {
@@ -33,7 +33,9 @@ internal sealed class BatchReader(ChannelReader<Delivery> deliveries, int batchS
         return batch;
     }
 
-    /// <summary>Takes what is there; true when the batch is full. A message of many orders may fill it over the brim by that one message.</summary>
+    /// <summary>
+    /// Takes what is there; true when the batch is full. A message of many orders may fill it over the brim by that one message.
+    /// </summary>
     private bool Fill(OrderBatch batch)
     {
         while (batch.Orders.Count + batch.DeadLetters.Count < batchSizeMax)

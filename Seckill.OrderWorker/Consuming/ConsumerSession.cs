@@ -7,8 +7,8 @@ using Seckill.Ordering.Contract;
 namespace Seckill.OrderWorker.Consuming;
 
 /// <summary>
-/// One connection with one consumer, from opening to its end; what comes after is a new one. Delivery tags mean something only here, so nothing of a
-/// session outlives it: what is not acked when it ends, the broker delivers again.
+/// One connection with one consumer, from opening to its end; what comes after is a new one. Delivery tags mean something only here, so
+/// nothing of a session outlives it: what is not acked when it ends, the broker delivers again.
 /// </summary>
 internal sealed class ConsumerSession : IAsyncDisposable
 {
@@ -39,7 +39,8 @@ internal sealed class ConsumerSession : IAsyncDisposable
     public CancellationToken Ended { get; }
 
     /// <summary>Connects, declares the route and consumes.</summary>
-    public static async Task<ConsumerSession> OpenAsync(IConnectionFactory connections, ushort prefetchCount, TimeProvider time, CancellationToken cancellationToken)
+    public static async Task<ConsumerSession> OpenAsync(
+        IConnectionFactory connections, ushort prefetchCount, TimeProvider time, CancellationToken cancellationToken)
     {
         var connection = await connections.CreateConnectionAsync("seckill-orderworker", cancellationToken);
         try
@@ -68,7 +69,8 @@ internal sealed class ConsumerSession : IAsyncDisposable
     }
 
     /// <summary>Acks everything up to a tag.</summary>
-    public ValueTask AckUpToAsync(ulong tag, CancellationToken cancellationToken) => _channel.BasicAckAsync(tag, multiple: true, cancellationToken);
+    public ValueTask AckUpToAsync(ulong tag, CancellationToken cancellationToken) =>
+        _channel.BasicAckAsync(tag, multiple: true, cancellationToken);
 
     /// <summary>A channel with tracked confirms on the same connection, for what must not be lost. For one caller at a time.</summary>
     public async Task<IChannel> ConfirmingChannelAsync(CancellationToken cancellationToken) =>
@@ -79,8 +81,9 @@ internal sealed class ConsumerSession : IAsyncDisposable
         // Closing in order flushes the last acks. A broker that is gone must not hold up the next session.
         try
         {
-            using var deadline = new CancellationTokenSource(TimeSpan.FromMilliseconds(CloseTimeoutMs), _time);
-            await _connection.CloseAsync(Constants.ReplySuccess, "worker stops", TimeSpan.FromMilliseconds(CloseTimeoutMs), abort: true, deadline.Token)
+            var timeout = TimeSpan.FromMilliseconds(CloseTimeoutMs);
+            using var deadline = new CancellationTokenSource(timeout, _time);
+            await _connection.CloseAsync(Constants.ReplySuccess, "worker stops", timeout, abort: true, deadline.Token)
                 .WaitAsync(deadline.Token);
             await _connection.DisposeAsync().AsTask().WaitAsync(deadline.Token);
         }
@@ -108,7 +111,8 @@ internal sealed class ConsumerSession : IAsyncDisposable
     /// <summary>Copies and returns; never throws, since the client would not nack for it.</summary>
     private async Task OnReceivedAsync(object sender, BasicDeliverEventArgs args)
     {
-        var delivery = new Delivery(args.DeliveryTag, args.Body.ToArray(), args.BasicProperties, TraceOf(args.BasicProperties), _time.GetUtcNow());
+        var properties = args.BasicProperties;
+        var delivery = new Delivery(args.DeliveryTag, args.Body.ToArray(), properties, TraceOf(properties), _time.GetUtcNow());
         if (!_deliveries.Writer.TryWrite(delivery))
         {
             // More than the prefetch, or after the end: the broker has to deliver it again.

@@ -3,7 +3,9 @@ using RabbitMQ.Client;
 
 namespace Seckill.OrderWorker.Consuming;
 
-/// <summary>What the client hands over, copied out of the handler: the body's memory goes back to the client when the handler returns.</summary>
+/// <summary>
+/// What the client hands over, copied out of the handler: the body's memory goes back to the client when the handler returns.
+/// </summary>
 /// <param name="Tag">The channel's number for it; to ack with.</param>
 /// <param name="Body">A copy.</param>
 /// <param name="Properties">Properties and headers; the client does not reuse them.</param>

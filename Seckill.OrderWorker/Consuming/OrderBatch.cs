@@ -3,8 +3,8 @@ using Seckill.OrderWorker.DeadLetters;
 namespace Seckill.OrderWorker.Consuming;
 
 /// <summary>
-/// Deliveries that go through the stages together. The broker numbers deliveries and hands them out in that order, and batches are acked in that order, so one ack
-/// "up to here" acks a batch.
+/// Deliveries that go through the stages together. The broker numbers deliveries and hands them out in that order, and batches are acked in
+/// that order, so one ack "up to here" acks a batch.
 /// </summary>
 /// <param name="startedAt">Timestamp of the first pick-up, for the bound on holding.</param>
 internal sealed class OrderBatch(long startedAt) : IDisposable

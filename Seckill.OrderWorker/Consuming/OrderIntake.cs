@@ -10,9 +10,9 @@ namespace Seckill.OrderWorker.Consuming;
 /// <summary>
 /// Reads deliveries. A body is one order, or a JSON array of orders; a fault in one order of an array concerns that order alone.
 ///
-/// What makes an order unmistakable: its order_id if a gate made one; its client_order_no; for another producer's message without either, the AMQP message_id, kept
-/// in the column client_order_no behind "mid:". A message with none of the three is written at least once: if the worker dies between commit and ack,
-/// the broker delivers it again and nothing tells that it is the same.
+/// What makes an order unmistakable: its order_id if a gate made one; its client_order_no; for another producer's message without either,
+/// the AMQP message_id, kept in the column client_order_no behind "mid:". A message with none of the three is written at least once: if the
+/// worker dies between commit and ack, the broker delivers it again and nothing tells that it is the same.
 /// </summary>
 internal static class OrderIntake
 {
@@ -38,7 +38,8 @@ internal static class OrderIntake
         }
         catch (Exception exception) when (exception is InvalidOrderException or JsonException)
         {
-            Refuse(delivery, delivery.Body, exception is JsonException ? $"malformed body: {exception.Message}" : exception.Message, StartSpan(delivery), batch);
+            var reason = exception is JsonException ? $"malformed body: {exception.Message}" : exception.Message;
+            Refuse(delivery, delivery.Body, reason, StartSpan(delivery), batch);
             return;
         }
 
@@ -128,7 +129,7 @@ internal static class OrderIntake
 
         // A message id may be longer than the column and hold anything; its hash is neither.
         var id = index is null ? delivery.Properties.MessageId! : $"{delivery.Properties.MessageId}#{index}";
-        var isPlain = id.Length <= OrderLimits.ClientOrderNoLengthMax - MessageIdPrefix.Length && id.All(char.IsAscii) && !id.Any(char.IsControl);
+        var isPlain = id.Length <= OrderLimits.ClientOrderNoLengthMax - MessageIdPrefix.Length && id.All(c => c is > ' ' and <= '~');
         return MessageIdPrefix + (isPlain ? id : Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(id)))[..48]);
     }
 }

@@ -10,8 +10,8 @@ namespace Seckill.OrderWorker.Consuming;
 
 /// <summary>
 /// Queue to MySQL to Redis to ack, in batches. Two stages run side by side: while one batch is settled in Redis and acked, the next is
-/// written to MySQL. A message is acked only after its verdict is committed and told; whatever dies before that is delivered again and found
-/// committed already.
+/// written to MySQL. A message is acked only after its verdict is committed and told; whatever dies before that is delivered again and
+/// found committed already.
 ///
 /// Two tokens: <c>quit</c> (stop signal, or the session has ended) takes no new batch and ends waits between tries; <c>processing</c>
 /// fires <see cref="WorkerOptions.ShutdownTimeoutMs"/> after the stop signal and gives up the batch in hand.
@@ -105,7 +105,8 @@ internal sealed partial class OrderPump(
     }
 
     /// <summary>First stage: gathers and writes.</summary>
-    private async Task WriteAllAsync(ConsumerSession session, ChannelWriter<OrderBatch> written, CancellationToken quit, CancellationToken processing)
+    private async Task WriteAllAsync(
+        ConsumerSession session, ChannelWriter<OrderBatch> written, CancellationToken quit, CancellationToken processing)
     {
         await using var ceiling = new RateCeiling(_options.OrdersPerSecondMax);
         var reader = new BatchReader(
@@ -144,7 +145,8 @@ internal sealed partial class OrderPump(
     }
 
     /// <summary>Second stage: settles, dead-letters, acks. Its failure ends the first stage too.</summary>
-    private async Task SettleAllAsync(ConsumerSession session, Channel<OrderBatch> written, CancellationTokenSource quit, CancellationToken processing)
+    private async Task SettleAllAsync(
+        ConsumerSession session, Channel<OrderBatch> written, CancellationTokenSource quit, CancellationToken processing)
     {
         try
         {
@@ -204,7 +206,7 @@ internal sealed partial class OrderPump(
     [LoggerMessage(Level = LogLevel.Warning, Message = "Stopped with orders in hand: {Reason}; they come again")]
     private partial void LogStopIncomplete(string reason);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Message {MessageId} can never become an order: {Reason}; it waits in the dead-letter queue")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "Dead-lettered message {MessageId}, which can never become an order: {Reason}")]
     private partial void LogDeadLettered(string? messageId, string reason);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "The consumer was not cancelled: {Reason}")]

@@ -23,14 +23,21 @@ internal static class DeadLetterPublisher
     /// <summary>Characters of a reason; headers share one frame with the rest.</summary>
     private const int ReasonLengthMax = 500;
 
-    /// <summary>Headers of the delivery, not of the message (the broker's counts), or that would route a copy elsewhere, or that the client sets anew.</summary>
+    /// <summary>
+    /// Headers of the delivery, not of the message (the broker's counts), or that would route a copy elsewhere, or that the client sets
+    /// anew.
+    /// </summary>
     private static readonly HashSet<string> NotCopied =
-        ["x-delivery-count", "x-acquired-count", "CC", "BCC", Constants.PublishSequenceNumberHeader, ReasonHeader, AttemptsHeader, FirstAtHeader, LastAtHeader];
+    [
+        "x-delivery-count", "x-acquired-count", "CC", "BCC", Constants.PublishSequenceNumberHeader,
+        ReasonHeader, AttemptsHeader, FirstAtHeader, LastAtHeader,
+    ];
 
     /// <summary>Publishes and waits for the broker's confirm; only then may the original be acked.</summary>
     /// <exception cref="OperationCanceledException">No confirm in time.</exception>
     /// <exception cref="RabbitMQ.Client.Exceptions.PublishException">The broker refused it.</exception>
-    public static async Task PublishAsync(IChannel channel, DeadLetter letter, TimeProvider time, int confirmTimeoutMs, CancellationToken cancellationToken)
+    public static async Task PublishAsync(
+        IChannel channel, DeadLetter letter, TimeProvider time, int confirmTimeoutMs, CancellationToken cancellationToken)
     {
         using var deadline = new CancellationTokenSource(TimeSpan.FromMilliseconds(confirmTimeoutMs), time);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
@@ -40,7 +47,8 @@ internal static class DeadLetterPublisher
         try
         {
             await channel.BasicPublishAsync(
-                OrderTopology.DeadLetterExchange, OrderTopology.RoutingKey, mandatory: true, PropertiesOf(letter, time.GetUtcNow()), letter.Body, linked.Token);
+                OrderTopology.DeadLetterExchange, OrderTopology.RoutingKey, mandatory: true,
+                PropertiesOf(letter, time.GetUtcNow()), letter.Body, linked.Token);
         }
         finally
         {

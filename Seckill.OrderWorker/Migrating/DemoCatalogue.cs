@@ -56,7 +56,15 @@ internal static class DemoCatalogue
             Stock = stock,
             Image = $"/img/{image}",
             Attrs = attrs,
-            Sale = new SeckillSale { SkuId = skuId, StartsAt = startsAt, EndsAt = startsAt.AddDays(OpenDays), LimitPerUser = limit, ListPrice = listPrice, Units = stock },
+            Sale = new SeckillSale
+            {
+                SkuId = skuId,
+                StartsAt = startsAt,
+                EndsAt = startsAt.AddDays(OpenDays),
+                LimitPerUser = limit,
+                ListPrice = listPrice,
+                Units = stock,
+            },
         });
         return product;
     }

@@ -9,8 +9,8 @@ using StackExchange.Redis;
 namespace Seckill.OrderWorker.Settling;
 
 /// <summary>
-/// Tells Redis the committed verdicts, one script call for up to <see cref="ChunkSizeMax"/> orders of a SKU. Settling twice is harmless, so whatever goes wrong is
-/// simply tried again, and the messages are held meanwhile.
+/// Tells Redis the committed verdicts, one script call for up to <see cref="ChunkSizeMax"/> orders of a SKU. Settling twice is harmless, so
+/// whatever goes wrong is simply tried again, and the messages are held meanwhile.
 /// </summary>
 internal sealed partial class OrderSettler(
     StockLedger ledger, WorkerHealth health, IOptions<WorkerOptions> options, TimeProvider time, ILogger<OrderSettler> logger)
@@ -45,8 +45,9 @@ internal sealed partial class OrderSettler(
     }
 
     /// <summary>
-    /// What to tell of an order; null for nothing. Another producer's message that turned out to be a copy has an id that nobody asks for; if
-    /// it is known to be the very same message, the first copy may have been committed by a worker that died before settling, so that one is settled.
+    /// What to tell of an order; null for nothing. Another producer's message that turned out to be a copy has an id that nobody asks for;
+    /// if it is known to be the very same message, the first copy may have been committed by a worker that died before settling, so that
+    /// one is settled.
     /// </summary>
     private static Settlement? SettlementOf(OrderInHand order)
     {
@@ -130,7 +131,8 @@ internal sealed partial class OrderSettler(
     }
 
     /// <summary>One by one, so that a record in Redis that the script cannot digest concerns its own order alone.</summary>
-    private async Task IsolateAsync(Chunk chunk, long startedAt, Exception exception, CancellationToken quit, CancellationToken cancellationToken)
+    private async Task IsolateAsync(
+        Chunk chunk, long startedAt, Exception exception, CancellationToken quit, CancellationToken cancellationToken)
     {
         if (chunk.Items.Count == 1)
         {

@@ -21,7 +21,9 @@ internal sealed class BatchFacts
     public Dictionary<long, string> RejectionsById { get; } = [];
 }
 
-/// <summary>Decides a batch in the order of arrival. No I/O: what goes in is locked, what comes out is written in the same transaction.</summary>
+/// <summary>
+/// Decides a batch in the order of arrival. No I/O: what goes in is locked, what comes out is written in the same transaction.
+/// </summary>
 internal sealed class BatchPlan
 {
     private readonly BatchFacts _facts;

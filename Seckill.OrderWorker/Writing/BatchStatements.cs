@@ -9,7 +9,10 @@ namespace Seckill.OrderWorker.Writing;
 /// <summary>The SQL of a batch; the same on MySQL and MariaDB. Every value is a parameter, in the order of the question marks.</summary>
 internal static class BatchStatements
 {
-    /// <summary>Size from which a command is sent and the next one begun, bytes; servers refuse packets above 16 MiB (MariaDB) or 64 MiB (MySQL) by default.</summary>
+    /// <summary>
+    /// Size from which a command is sent and the next one begun, bytes; servers refuse packets above 16 MiB (MariaDB) or 64 MiB (MySQL) by
+    /// default.
+    /// </summary>
     private const int CommandBytesMax = 4 * 1_048_576;
 
     /// <summary>The fixed part of one order's two rows with their punctuation, bytes, generously.</summary>
@@ -30,8 +33,8 @@ internal static class BatchStatements
         "INSERT INTO order_rejections (order_id, user_id, sku_id, quantity, client_order_no, reason, trace_id, created_at) VALUES";
 
     /// <summary>
-    /// Locks the SKUs and then, in statements of their own, looks up the orders: under READ COMMITTED each statement sees what was committed before it began, so what another
-    /// worker wrote under the same lock is seen.
+    /// Locks the SKUs and then, in statements of their own, looks up the orders: under READ COMMITTED each statement sees what was
+    /// committed before it began, so what another worker wrote under the same lock is seen.
     /// </summary>
     public static MySqlCommand LockAndLookUp(IReadOnlyList<OrderInHand> orders)
     {
@@ -90,7 +93,9 @@ internal static class BatchStatements
         return facts;
     }
 
-    /// <summary>Inserts and the stock's UPDATE, in one command unless that would grow too large; none when there is nothing to write.</summary>
+    /// <summary>
+    /// Inserts and the stock's UPDATE, in one command unless that would grow too large; none when there is nothing to write.
+    /// </summary>
     public static IEnumerable<MySqlCommand> Write(BatchPlan plan, DateTime now, TimeSpan paymentWindow)
     {
         var at = 0;
@@ -231,5 +236,6 @@ internal static class BatchStatements
         }
     }
 
-    private static void Add(MySqlCommand command, object? value) => command.Parameters.Add(new MySqlParameter { Value = value ?? DBNull.Value });
+    private static void Add(MySqlCommand command, object? value) =>
+        command.Parameters.Add(new MySqlParameter { Value = value ?? DBNull.Value });
 }

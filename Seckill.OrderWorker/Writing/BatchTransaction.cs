@@ -9,8 +9,9 @@ using Seckill.OrderWorker.Consuming;
 namespace Seckill.OrderWorker.Writing;
 
 /// <summary>
-/// One READ COMMITTED transaction for many orders: lock the SKU rows in id order, look up what is known of the orders, decide, write, commit. Four round trips however
-/// many orders. Past EF's change tracker: it would insert 500 orders with 500 tracked entities and twelve statements.
+/// One READ COMMITTED transaction for many orders: lock the SKU rows in id order, look up what is known of the orders, decide, write,
+/// commit. Four round trips however many orders. Past EF's change tracker: it would insert 500 orders with 500 tracked entities and twelve
+/// statements.
 /// </summary>
 internal sealed class BatchTransaction(IServiceScopeFactory scopes, IOptions<WorkerOptions> options, TimeProvider time)
 {
@@ -20,7 +21,7 @@ internal sealed class BatchTransaction(IServiceScopeFactory scopes, IOptions<Wor
     private readonly WorkerOptions _options = options.Value;
 
     /// <summary>Writes the orders, or none of them, and gives each its verdict.</summary>
-    /// <exception cref="MySqlException">Nothing was written, or, if the connection broke at the commit, perhaps all: the next try will see.</exception>
+    /// <exception cref="MySqlException">Nothing was written; or all, if the connection broke at the commit: the next try will see.</exception>
     public async Task RunAsync(IReadOnlyList<OrderInHand> orders, CancellationToken cancellationToken)
     {
         using var span = StartSpan(orders);

@@ -9,11 +9,12 @@ namespace Seckill.OrderWorker.Writing;
 
 /// <summary>
 /// Brings every order of a batch to a committed verdict. An outage holds the batch, however long: it is tried again as a whole, nothing is
-/// dead-lettered, and since nothing is acked the broker stops handing out at the prefetch. A bad order is found by halving the batch until it stands
-/// alone; it is dead-lettered, the others commit.
+/// dead-lettered, and since nothing is acked the broker stops handing out at the prefetch. A bad order is found by halving the batch until
+/// it stands alone; it is dead-lettered, the others commit.
 /// </summary>
 internal sealed partial class BatchWriter(
-    BatchTransaction transaction, OrderIds orderIds, WorkerHealth health, IOptions<WorkerOptions> options, TimeProvider time, ILogger<BatchWriter> logger)
+    BatchTransaction transaction, OrderIds orderIds, WorkerHealth health, IOptions<WorkerOptions> options, TimeProvider time,
+    ILogger<BatchWriter> logger)
 {
     /// <summary>Times that two workers may get into each other's way over one batch before it is treated as bad data.</summary>
     private const int CollisionCountMax = 5;

@@ -16,8 +16,8 @@ internal enum FaultKind
 }
 
 /// <summary>
-/// Tells them apart. Only what is known to be about the data counts as such: taking an outage for bad data would dead-letter good orders, while the opposite
-/// mistake shows in the health check and loses nothing.
+/// Tells them apart. Only what is known to be about the data counts as such: taking an outage for bad data would dead-letter good orders,
+/// while the opposite mistake shows in the health check and loses nothing.
 /// </summary>
 internal static class MySqlFaults
 {
