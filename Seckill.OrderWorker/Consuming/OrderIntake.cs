@@ -24,8 +24,6 @@ internal static class OrderIntake
 
     public const string MessageIdPrefix = "mid:";
 
-    private static readonly long ReservedAtMsMax = DateTimeOffset.MaxValue.ToUnixTimeMilliseconds();
-
     /// <summary>Adds a delivery's orders to the batch.</summary>
     public static void Take(Delivery delivery, OrderBatch batch)
     {
@@ -55,16 +53,6 @@ internal static class OrderIntake
         try
         {
             var message = OrderMessage.Parse(body.Span);
-            if (message.ReservedAtMs is { } ms && (ms < 0 || ms > ReservedAtMsMax))
-            {
-                throw new InvalidOrderException("reserved_at_ms is out of range");
-            }
-
-            if (message.Epoch is < 0)
-            {
-                throw new InvalidOrderException("epoch must not be negative");
-            }
-
             span?.SetTag("seckill.sku_id", message.SkuId);
             batch.Orders.Add(new OrderInHand(delivery, body, message, ClickNoOf(message, delivery, index), span));
         }

@@ -9,6 +9,9 @@ namespace Seckill.Ordering.Contract;
 /// </summary>
 public sealed record OrderMessage
 {
+    /// <summary>The end of the year 9999.</summary>
+    private const long ReservedAtMsMax = 253_402_300_799_999;
+
     /// <summary>The buyer; 1 or more.</summary>
     [JsonPropertyName("user_id"), JsonRequired]
     public long UserId { get; init; }
@@ -58,12 +61,12 @@ public sealed record OrderMessage
             throw new InvalidOrderException("malformed body: null");
         }
 
-        var fault = OrderLimits.FaultOf(message.UserId, message.SkuId, message.Quantity, message.ClientOrderNo);
-        if (fault is null && message.OrderId is <= 0)
-        {
-            fault = "order_id must be positive";
-        }
-
+        var fault = OrderLimits.FaultOf(message.UserId, message.SkuId, message.Quantity, message.ClientOrderNo)
+            ?? (message.OrderId is <= 0 ? "order_id must be positive"
+                // A time that no calendar holds must not throw later, where it would look like an outage and be tried for ever.
+                : message.ReservedAtMs is < 0 or > ReservedAtMsMax ? "reserved_at_ms is out of range"
+                : message.Epoch is < 0 ? "epoch must not be negative"
+                : null);
         return fault is null ? message : throw new InvalidOrderException(fault);
     }
 }

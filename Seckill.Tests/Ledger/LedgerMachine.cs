@@ -51,6 +51,7 @@ internal sealed class LedgerMachine
     private Task ApplyAsync(LedgerStep step) => step switch
     {
         LedgerStep.Warm warm => WarmAsync(warm),
+        LedgerStep.Close => CloseAsync(),
         LedgerStep.Reserve reserve => ReserveAsync(reserve),
         LedgerStep.Confirm confirm => ConfirmAsync(confirm),
         LedgerStep.Commit commit => CommitAsync(commit),
@@ -76,6 +77,12 @@ internal sealed class LedgerMachine
         Assert.Equal(new WarmResult(loaded, epoch, stock), real);
     }
 
+    private async Task CloseAsync()
+    {
+        await _recovery.CloseAsync(_sku, _cancellationToken);
+        _model.Close();
+    }
+
     private async Task ReserveAsync(LedgerStep.Reserve reserve)
     {
         var requests = reserve.Asks.Select(ask => new ReserveRequest(++_nextOrder, ask.User, ask.Quantity, ClickOf(ask.Click), null)).ToArray();
@@ -86,7 +93,7 @@ internal sealed class LedgerMachine
             Assert.Equal(new ReserveResult(code, orderId, code is ReserveCode.LimitReached or ReserveCode.SoldOut ? value : 0), real.Results[i]);
         }
 
-        if (_model.Counter is not null)
+        if (_model is { Counter: not null, Closed: false })
         {
             Assert.Equal((_model.Epoch, _model.Counter.Value, _model.Reserved), (real.Epoch, real.StockLeft, real.ReservedCount));
         }

@@ -50,6 +50,7 @@ internal sealed class LedgerModel(int mySqlStock)
     public long Reserved { get; private set; }
     public int Limit { get; private set; }
     public bool Paused { get; private set; }
+    public bool Closed { get; private set; }
     public Dictionary<int, long> LastOrder { get; } = [];
     public Dictionary<(int User, string Click), long> Clicks { get; } = [];
 
@@ -70,7 +71,7 @@ internal sealed class LedgerModel(int mySqlStock)
     public long HadBy(int user) => Orders.Where(o => o.User == user && o.CountsForBuyer).Sum(o => (long)o.Quantity);
 
     /// <summary>Whether the next warm-up will load the counter.</summary>
-    public bool NeedsLoad => Counter is null || Epoch != MySqlEpoch;
+    public bool NeedsLoad => Counter is null || Epoch != MySqlEpoch || Closed;
 
     /// <summary>What MySQL says its buyers hold: given back to those whom Redis has forgotten, before a load.</summary>
     public IEnumerable<BuyerHolding> HoldingsInMySql => Orders.Where(o => o.Moved).GroupBy(o => o.User)
@@ -88,6 +89,7 @@ internal sealed class LedgerModel(int mySqlStock)
             Epoch = Math.Max(Epoch, MySqlEpoch) + 1;
             Counter = MySqlStock;
             Drift = 0;
+            Closed = false;
             _loads++;
             foreach (var holding in HoldingsInMySql.Where(holding => LastOrder.TryAdd((int)holding.UserId, holding.NewestOrderId)))
             {
@@ -115,7 +117,7 @@ internal sealed class LedgerModel(int mySqlStock)
 
     public (ReserveCode Code, long OrderId, long Value) Reserve(long id, LedgerStep.Ask ask, string? click)
     {
-        if (Counter is null || !SaleKnown)
+        if (Counter is null || !SaleKnown || Closed)
         {
             return (ReserveCode.Cold, 0, 0);
         }
@@ -236,6 +238,8 @@ internal sealed class LedgerModel(int mySqlStock)
         return SettleCode.Settled;
     }
 
+    public void Close() => Closed = SaleKnown;
+
     public void LoseCounter()
     {
         Counter = null;
@@ -246,7 +250,7 @@ internal sealed class LedgerModel(int mySqlStock)
     public void LoseSale()
     {
         LoseCounter();
-        (SaleKnown, Epoch, Reserved) = (false, 0, 0);
+        (SaleKnown, Epoch, Reserved, Closed) = (false, 0, 0, false);
     }
 
     public void Flush()

@@ -52,6 +52,9 @@ public sealed class LedgerModelTests(RedisFixture redis)
         { "warm", "sells what is under way", "tonumber(ARGV[1]) - held", "tonumber(ARGV[1])" },
         { "warm", "deducts twice what MySQL has decided", "decided[ARGV[i]] = true", "" },
         { "warm", "leaves what is under way to the old counter", "{ 'P', qty, user, epoch }", "{ 'P', qty, user, epoch - 1 }" },
+        { "warm", "leaves the gate closed", "'closed', 0", "'closed', 1" },
+        { "warm", "keeps a closed gate's counter", "or sale[2] == '1' then", "then" },
+        { "reserve", "sells while the gate is closed", "or sale[9] == '1'", "" },
         { "settle", "counts twice for the buyer what came back with the load", "moved and committed == epoch then had", "moved then had" },
     };
 

@@ -11,6 +11,9 @@ internal abstract record LedgerStep
     /// </summary>
     public sealed record Warm(bool Crash, int Limit, bool Paused, bool Carry) : LedgerStep;
 
+    /// <summary>The gate is closed until the next load.</summary>
+    public sealed record Close : LedgerStep;
+
     /// <summary>One call of the gate.</summary>
     public sealed record Reserve(Ask[] Asks) : LedgerStep;
 
@@ -54,6 +57,7 @@ internal abstract record LedgerStep
         (8, Gen.Select(Gen.Int[0, 999], Gen.Int[0, 4], (pick, refuse) => (LedgerStep)new Commit(pick, refuse == 0))),
         (8, Gen.Select(Gen.Int[0, 999], Gen.Int[1, 4], Gen.Bool, (pick, count, twice) => (LedgerStep)new Settle(pick, count, twice))),
         (1, Gen.Select(Gen.Int[1, Users], Gen.Int[0, ClicksPerUser], Gen.Int[1, 3], Gen.Bool, (u, c, q, d) => (LedgerStep)new Foreign(u, c, q, d))),
+        (1, Gen.Const((LedgerStep)new Close())),
         (1, Gen.Const((LedgerStep)new Flush())),
         (1, Gen.Const((LedgerStep)new LoseCounter())),
         (1, Gen.Const((LedgerStep)new LoseSale())));

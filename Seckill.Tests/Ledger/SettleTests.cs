@@ -1,0 +1,158 @@
+using System.Globalization;
+using Seckill.Ordering.Ledger;
+using Seckill.Tests.Fixtures;
+using StackExchange.Redis;
+
+namespace Seckill.Tests.Ledger;
+
+public sealed class SettleTests(RedisFixture redis)
+{
+    private readonly SkuOnTrial _sku = new(redis);
+
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Success_keeps_the_units_and_tells_the_order_number()
+    {
+        await _sku.WarmAsync(10);
+        var order = (await _sku.ReserveAsync(1, 2, "a")).OrderId;
+
+        Assert.Equal(SettleCode.Settled, await _sku.SettleAsync(SkuOnTrial.Verdict(order, true, "SN1", quantity: 2)));
+
+        var reservation = await _sku.FindAsync(1, "a");
+        Assert.Equal((OrderState.Success, "SN1"), (reservation!.State, reservation.Detail));
+        Assert.NotNull(reservation.SettledAtMs);
+        Assert.Equal((8L, 0L), (await _sku.StockAsync(), await _sku.HeldAsync()));
+        Assert.Equal(0, await _sku.Database.SortedSetLengthAsync(_sku.Keys.Outbox));
+    }
+
+    [Fact]
+    public async Task Failure_gives_the_units_back_once_however_often_it_is_told()
+    {
+        await _sku.WarmAsync(10, terms: SkuOnTrial.Terms(limit: 2));
+        var order = (await _sku.ReserveAsync(1, 2)).OrderId;
+        var verdict = SkuOnTrial.Verdict(order, false, "sold out in MySQL | really", quantity: 2);
+
+        Assert.Equal([SettleCode.Settled, SettleCode.AlreadySettled], await _sku.Ledger.SettleAsync(_sku.Keys, [verdict, verdict], Cancelled));
+        Assert.Equal(SettleCode.AlreadySettled, await _sku.SettleAsync(verdict));
+
+        Assert.Equal((10L, 0L), (await _sku.StockAsync(), await _sku.HeldAsync()));
+        Assert.Equal("sold out in MySQL | really", (await _sku.FindAsync(1))!.Detail);
+        // The limit is free again too.
+        Assert.Equal(ReserveCode.Accepted, (await _sku.ReserveAsync(1, 2)).Code);
+    }
+
+    [Fact]
+    public async Task A_verdict_once_given_is_never_turned_round()
+    {
+        await _sku.WarmAsync(10);
+        var order = (await _sku.ReserveAsync(1)).OrderId;
+        await _sku.SettleAsync(SkuOnTrial.Verdict(order, true, "SN1"));
+
+        Assert.Equal(SettleCode.AlreadySettled, await _sku.SettleAsync(SkuOnTrial.Verdict(order, false, "late")));
+
+        Assert.Equal(OrderState.Success, (await _sku.FindAsync(1))!.State);
+        Assert.Equal(9, await _sku.StockAsync());
+    }
+
+    [Fact]
+    public async Task A_click_that_MySQL_knew_already_is_a_success_that_gives_its_units_back()
+    {
+        await _sku.WarmAsync(10);
+        var order = (await _sku.ReserveAsync(1, 1, "a")).OrderId;
+
+        await _sku.SettleAsync(SkuOnTrial.Verdict(order, true, "SN-first") with { Moved = false, ClientOrderNo = "a" });
+
+        Assert.Equal((OrderState.Success, "SN-first"), ((await _sku.FindAsync(1, "a"))!.State, (await _sku.FindAsync(1, "a"))!.Detail));
+        Assert.Equal((10L, 0L), (await _sku.StockAsync(), await _sku.HeldAsync()));
+    }
+
+    [Fact]
+    public async Task Another_producers_order_is_recorded_and_never_moves_the_counter()
+    {
+        await _sku.WarmAsync(10);
+        var verdict = SkuOnTrial.Verdict(SkuOnTrial.NextOrder(), true, "SN1", user: 5) with { MessageEpoch = null, ClientOrderNo = "theirs" };
+
+        Assert.Equal(SettleCode.Settled, await _sku.SettleAsync(verdict));
+        Assert.Equal(SettleCode.AlreadySettled, await _sku.SettleAsync(verdict));
+
+        var found = await _sku.FindAsync(5, "theirs");
+        Assert.Equal((OrderState.Success, -1L), (found!.State, found.Epoch));
+        Assert.Equal(found, await _sku.FindAsync(5));
+        Assert.Equal(10, await _sku.StockAsync());
+    }
+
+    [Fact]
+    public async Task Settling_what_Redis_forgot_writes_nothing()
+    {
+        Assert.Equal(SettleCode.Forgotten, await _sku.SettleAsync(SkuOnTrial.Verdict(SkuOnTrial.NextOrder(), true, "SN1")));
+        foreach (var key in _sku.Keys.All)
+        {
+            Assert.False(await _sku.Database.KeyExistsAsync(key), $"{key} was written");
+        }
+    }
+
+    [Fact]
+    public async Task A_return_while_the_counter_is_lost_does_not_make_a_new_one()
+    {
+        await _sku.WarmAsync(10);
+        var order = (await _sku.ReserveAsync(1)).OrderId;
+        await _sku.Database.KeyDeleteAsync(_sku.Keys.Stock);
+
+        await _sku.SettleAsync(SkuOnTrial.Verdict(order, false, "no"));
+
+        Assert.False(await _sku.Database.KeyExistsAsync(_sku.Keys.Stock));
+        Assert.Equal(new WarmResult(true, 2, 10), await _sku.WarmAsync(10, epoch: 1));
+        Assert.Equal((10L, 0L), (await _sku.StockAsync(), await _sku.HeldAsync()));
+    }
+
+    [Fact]
+    public async Task What_was_committed_after_a_reload_is_deducted_from_the_new_counter()
+    {
+        await _sku.WarmAsync(10);
+        var order = (await _sku.ReserveAsync(1)).OrderId;
+        await _sku.Database.KeyDeleteAsync(_sku.Keys.All);
+        await _sku.WarmAsync(10, epoch: 1);
+
+        await _sku.SettleAsync(SkuOnTrial.Verdict(order, true, "SN1") with { CommittedEpoch = 2 });
+
+        Assert.Equal((9L, 0L), (await _sku.StockAsync(), await _sku.HeldAsync()));
+    }
+
+    [Fact]
+    public async Task What_was_committed_before_a_reload_is_in_the_loaded_figure()
+    {
+        await _sku.WarmAsync(10);
+        var order = (await _sku.ReserveAsync(1)).OrderId;
+        await _sku.Database.KeyDeleteAsync(_sku.Keys.All);
+        await _sku.WarmAsync(9, epoch: 1);
+
+        await _sku.SettleAsync(SkuOnTrial.Verdict(order, true, "SN1"));
+
+        Assert.Equal((9L, 0L), (await _sku.StockAsync(), await _sku.HeldAsync()));
+    }
+
+    [Fact]
+    public async Task Outcomes_are_told_with_the_stock()
+    {
+        var told = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var subscriber = redis.Connection.GetSubscriber();
+        var prefix = string.Create(CultureInfo.InvariantCulture, $"{_sku.Keys.SkuId}\n");
+        void OnOutcome(RedisChannel channel, RedisValue message)
+        {
+            if (message.ToString().StartsWith(prefix, StringComparison.Ordinal))
+            {
+                told.TrySetResult(message!);
+            }
+        }
+
+        await subscriber.SubscribeAsync(RedisChannel.Literal(StockLedger.OutcomeChannel), OnOutcome);
+        await _sku.WarmAsync(10);
+        var order = (await _sku.ReserveAsync(3, 2)).OrderId;
+        await _sku.SettleAsync(SkuOnTrial.Verdict(order, false, "no", user: 3, quantity: 2));
+
+        var message = await told.Task.WaitAsync(TimeSpan.FromSeconds(10), Cancelled);
+        await subscriber.UnsubscribeAsync(RedisChannel.Literal(StockLedger.OutcomeChannel), OnOutcome);
+        Assert.Equal($"{prefix}10\n{order}|3|F|no", message);
+    }
+}

@@ -1,0 +1,113 @@
+using Seckill.Ordering.Ledger;
+using Seckill.Tests.Fixtures;
+
+namespace Seckill.Tests.Ledger;
+
+public sealed class WarmAndOutboxTests(RedisFixture redis)
+{
+    private const int NoGrace = 0;
+
+    private readonly SkuOnTrial _sku = new(redis);
+
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task The_first_load_sets_stock_and_epoch()
+    {
+        Assert.Equal(new WarmResult(true, 1, 100), await _sku.WarmAsync(100));
+        Assert.Equal("100", (string?)await _sku.Database.StringGetAsync(_sku.Keys.Stock));
+        Assert.Equivalent(
+            new LedgerSnapshot(100, 1, Held: 0, Unsettled: 0, Unconfirmed: 0, SameServer: true, Closed: false, []),
+            await _sku.Recovery.SnapshotAsync(_sku.Keys, 10, Cancelled), strict: true);
+        Assert.NotNull(await _sku.Database.KeyTimeToLiveAsync(_sku.Keys.Stock));
+    }
+
+    [Fact]
+    public async Task A_running_counter_is_never_loaded_over_but_gets_new_terms()
+    {
+        await _sku.WarmAsync(100, terms: SkuOnTrial.Terms(limit: 1));
+        await _sku.ReserveAsync(1);
+
+        Assert.Equal(new WarmResult(false, 1, 99), await _sku.WarmAsync(100, epoch: 1, SkuOnTrial.Terms(limit: 2)));
+        Assert.Equal(ReserveCode.Accepted, (await _sku.ReserveAsync(1)).Code);
+        Assert.Equal(2, await _sku.HeldAsync());
+    }
+
+    [Fact]
+    public async Task A_load_that_died_before_MySQL_had_the_epoch_is_done_again()
+    {
+        await _sku.WarmAsync(100);
+        await _sku.ReserveAsync(1);
+
+        // MySQL still says 0.
+        Assert.Equal(new WarmResult(true, 2, 100), await _sku.WarmAsync(100));
+        Assert.Equal(0, await _sku.HeldAsync());
+    }
+
+    [Fact]
+    public async Task After_a_loss_the_epoch_goes_on_from_MySQLs()
+    {
+        await _sku.WarmAsync(100, epoch: 7);
+        await _sku.Database.KeyDeleteAsync(_sku.Keys.All);
+
+        Assert.Null((await _sku.Recovery.SnapshotAsync(_sku.Keys, 0, Cancelled)).Epoch);
+        Assert.Equal(new WarmResult(true, 9, 60), await _sku.WarmAsync(60, epoch: 8));
+    }
+
+    [Fact]
+    public async Task Stock_of_several_SKUs_is_read_at_once_and_unknown_is_not_nothing()
+    {
+        var unknown = new SkuOnTrial(redis);
+        await _sku.WarmAsync(0);
+
+        var stock = await _sku.Ledger.StockAsync([_sku.Keys, unknown.Keys], Cancelled);
+
+        Assert.Equal(0, stock[_sku.Keys.SkuId]);
+        Assert.Null(stock[unknown.Keys.SkuId]);
+    }
+
+    [Fact]
+    public async Task Unconfirmed_reservations_are_handed_out_once_a_grace_oldest_first()
+    {
+        await _sku.WarmAsync(10);
+        var first = (await _sku.ReserveAsync(1, 1, "a", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")).OrderId;
+        await _sku.Database.SortedSetDecrementAsync(_sku.Keys.Outbox, first, 60_000);
+        var second = (await _sku.ReserveAsync(2)).OrderId;
+
+        Assert.Empty(await Take(120_000));
+        Assert.Equal([first], (await Take(30_000)).Select(r => r.OrderId));
+        // Taken is attempted now: nobody else takes it before the grace is over again.
+        Assert.Empty(await Take(30_000));
+        var all = await Take(NoGrace);
+        Assert.Equal(new[] { first, second }.Order(), all.Select(r => r.OrderId).Order());
+        Assert.Equal("a", all.Single(r => r.OrderId == first).ClientOrderNo);
+        Assert.Single(await _sku.Ledger.TakeUnconfirmedAsync(_sku.Keys, NoGrace, countMax: 1, Cancelled));
+    }
+
+    [Fact]
+    public async Task Confirmed_reservations_stay_in_the_outbox_but_are_not_handed_out()
+    {
+        await _sku.WarmAsync(10);
+        var order = (await _sku.ReserveAsync(1)).OrderId;
+
+        await _sku.Ledger.ConfirmAsync(_sku.Keys, [order], atMs: 1_764_000_000_123, Cancelled);
+
+        Assert.Empty(await Take(NoGrace));
+        Assert.Equal(StockLedger.ConfirmedScore + 1_764_000_000_123, await _sku.Database.SortedSetScoreAsync(_sku.Keys.Outbox, order));
+    }
+
+    [Fact]
+    public async Task A_confirm_after_settling_brings_nothing_back()
+    {
+        await _sku.WarmAsync(10);
+        var order = (await _sku.ReserveAsync(1)).OrderId;
+        await _sku.SettleAsync(SkuOnTrial.Verdict(order, true, "SN1"));
+
+        await _sku.Ledger.ConfirmAsync(_sku.Keys, [order], atMs: 1, Cancelled);
+
+        Assert.Empty(await Take(NoGrace));
+        Assert.Equal(0, await _sku.Database.SortedSetLengthAsync(_sku.Keys.Outbox));
+    }
+
+    private Task<IReadOnlyList<Reservation>> Take(int graceMs) => _sku.Ledger.TakeUnconfirmedAsync(_sku.Keys, graceMs, countMax: 100, Cancelled);
+}
