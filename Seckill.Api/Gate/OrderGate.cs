@@ -5,6 +5,7 @@ using Microsoft.Extensions.Options;
 using Seckill.Api.Catalogue;
 using Seckill.Api.Publishing;
 using Seckill.Ordering.Contract;
+using Seckill.Ordering.Faults;
 using Seckill.Ordering.Ids;
 using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Telemetry;
@@ -169,6 +170,7 @@ public sealed class OrderGate : IAsyncDisposable
             ReservedAtMs = answer.NowMs,
             Epoch = answer.Epoch,
         };
+        CrashPoint.Reach(CrashPoint.Reserved);
         var confirmed = _publisher.TryPublish(sku, message, parent?.Context ?? default);
         if (confirmed is { IsCompleted: false } && _options.ConfirmWaitMs > 0)
         {

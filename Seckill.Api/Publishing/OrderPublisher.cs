@@ -4,6 +4,7 @@ using System.Threading.Channels;
 using Microsoft.Extensions.Options;
 using RabbitMQ.Client;
 using Seckill.Ordering.Contract;
+using Seckill.Ordering.Faults;
 using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Telemetry;
 
@@ -140,8 +141,11 @@ public sealed partial class OrderPublisher(
                 ContentType = "application/json",
                 MessageId = publication.Message.OrderId?.ToString(System.Globalization.CultureInfo.InvariantCulture),
             };
-            await channel.BasicPublishAsync(
+            var publishing = channel.BasicPublishAsync(
                 OrderTopology.Exchange, OrderTopology.RoutingKey, mandatory: true, properties, publication.Message.ToUtf8Json(), deadline);
+            CrashPoint.Reach(CrashPoint.Published);
+            await publishing;
+            CrashPoint.Reach(CrashPoint.Confirmed);
             confirmed = true;
             confirmations.Add(publication.Sku, publication.Message.OrderId!.Value);
             ConfirmLatency.Record(time.GetElapsedTime(publication.QueuedAt).TotalSeconds);

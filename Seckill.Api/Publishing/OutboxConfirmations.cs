@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using Seckill.Ordering.Faults;
 using Seckill.Ordering.Ledger;
 
 namespace Seckill.Api.Publishing;
@@ -49,6 +50,7 @@ public sealed partial class OutboxConfirmations(StockLedger ledger, TimeProvider
             {
                 var now = time.GetUtcNow().ToUnixTimeMilliseconds();
                 await Task.WhenAll(batch.Select(sku => ledger.ConfirmAsync(sku.Key, sku.Value, now, stoppingToken)));
+                CrashPoint.Reach(CrashPoint.OutboxMarked);
             }
             catch (Exception exception) when (exception is not OperationCanceledException)
             {

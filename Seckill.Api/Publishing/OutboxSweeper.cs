@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Microsoft.Extensions.Options;
 using Seckill.Api.Catalogue;
 using Seckill.Ordering.Contract;
+using Seckill.Ordering.Faults;
 using Seckill.Ordering.Ledger;
 using StackExchange.Redis;
 
@@ -66,6 +67,7 @@ public sealed partial class OutboxSweeper(
             }
 
             LogSwept(skuId, due.Count);
+            CrashPoint.Reach(CrashPoint.Swept);
             var published = new List<Task>(due.Count);
             foreach (var reservation in due)
             {

@@ -5,6 +5,7 @@ using RabbitMQ.Client.Exceptions;
 using Seckill.Api.Catalogue;
 using Seckill.Api.Publishing;
 using Seckill.Api.Reconciliation;
+using Seckill.Ordering.Faults;
 using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Store;
 
@@ -48,6 +49,7 @@ public sealed partial class StockLoad(
         {
             LogClosed(skuId);
             await recovery.CloseAsync(sku, cancellationToken);
+            CrashPoint.Reach(CrashPoint.GateClosed);
         }
         else if (redis.Epoch is null && epoch > 0)
         {
@@ -125,9 +127,11 @@ public sealed partial class StockLoad(
                 ? null
                 : [.. (await StoreDecisions.ReadAsync(context, redis.UnsettledIds, cancellationToken)).Select(decision => decision.OrderId)];
             await RestoreBuyersAsync(context, sku, terms, cancellationToken);
+            CrashPoint.Reach(CrashPoint.BuyersRestored);
         }
 
         var result = await ledger.WarmAsync(sku, row.Stock, row.GateEpoch, terms, decided, cancellationToken);
+        CrashPoint.Reach(CrashPoint.StockLoaded);
         if (result.Loaded)
         {
             await context.ProductSkus.Where(s => s.Id == sku.SkuId)

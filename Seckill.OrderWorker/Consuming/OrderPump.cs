@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using Microsoft.Extensions.Options;
 using RabbitMQ.Client;
+using Seckill.Ordering.Faults;
 using Seckill.OrderWorker.DeadLetters;
 using Seckill.OrderWorker.Migrating;
 using Seckill.OrderWorker.Settling;
@@ -115,6 +116,7 @@ internal sealed partial class OrderPump(
         {
             while (await reader.ReadAsync(quit) is { } batch)
             {
+                CrashPoint.Reach(CrashPoint.Received);
                 if (!await ceiling.WaitAsync(batch.Orders.Count, quit)
                     || !await writer.WriteAsync(batch, quit, processing)
                     || !await TryHandOverAsync(written, batch, processing))
@@ -155,8 +157,10 @@ internal sealed partial class OrderPump(
                 using (batch)
                 {
                     await settler.SettleAsync(batch, quit.Token, processing);
+                    CrashPoint.Reach(CrashPoint.Settled);
                     await SendDeadLettersAsync(session, batch, processing);
                     await AckAsync(session, batch, processing);
+                    CrashPoint.Reach(CrashPoint.Acked);
                 }
             }
         }
@@ -184,6 +188,7 @@ internal sealed partial class OrderPump(
         foreach (var letter in batch.DeadLetters)
         {
             await DeadLetterPublisher.PublishAsync(channel, letter, time, _options.ConfirmTimeoutMs, processing);
+            CrashPoint.Reach(CrashPoint.DeadLettered);
             LogDeadLettered(letter.Delivery.Properties.MessageId, letter.Reason);
         }
     }

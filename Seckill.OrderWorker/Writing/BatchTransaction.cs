@@ -3,6 +3,7 @@ using System.Diagnostics;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
 using MySqlConnector;
+using Seckill.Ordering.Faults;
 using Seckill.Ordering.Store;
 using Seckill.OrderWorker.Consuming;
 
@@ -37,7 +38,9 @@ internal sealed class BatchTransaction(IServiceScopeFactory scopes, IOptions<Wor
             var plan = BatchPlan.Decide(orders, facts);
             var now = time.GetUtcNow();
             await WriteAsync(plan, now, connection, transaction, cancellationToken);
+            CrashPoint.Reach(CrashPoint.Written);
             await transaction.CommitAsync(cancellationToken);
+            CrashPoint.Reach(CrashPoint.Committed);
 
             Conclude(orders, plan, now);
             span?.SetTag("seckill.batch.accepted", plan.Accepted.Count);
