@@ -14,7 +14,7 @@ public abstract class LocalServer : IAsyncDisposable
     private const int LogTailLines = 20;
 
     private readonly LocalServerOptions _options;
-    private readonly List<ServerProcess> _processes = [];
+    private readonly List<ChildProcess> _processes = [];
 
     private protected LocalServer(string name, LocalServerOptions options)
     {
@@ -61,7 +61,7 @@ public abstract class LocalServer : IAsyncDisposable
     // The server's own files, apart from ours.
     private protected string ServerFolder => Path.Combine(DataFolder, "data");
 
-    private ServerProcess Server => _processes.Count > 0
+    private ChildProcess Server => _processes.Count > 0
         ? _processes[^1]
         : throw new InvalidOperationException($"{Name} is not running");
 
@@ -124,9 +124,10 @@ public abstract class LocalServer : IAsyncDisposable
         }
     }
 
-    private protected async Task<ServerProcess> RunAsync(IReadOnlyList<string> command, IReadOnlyDictionary<string, string> environment)
+    private protected async Task<ChildProcess> RunAsync(IReadOnlyList<string> command, IReadOnlyDictionary<string, string> environment)
     {
-        var process = await ServerProcess.StartAsync(command, environment, DataFolder, LogFile, Root);
+        var process = await ChildProcess.StartAsync(
+            new ChildCommand(command, DataFolder) { Environment = environment, LogFile = LogFile, Root = Root });
         _processes.Add(process);
         return process;
     }
@@ -134,7 +135,7 @@ public abstract class LocalServer : IAsyncDisposable
     /// <summary>Runs a command to its end, in the same surroundings as the server.</summary>
     private protected async Task RunToEndAsync(IReadOnlyList<string> command, CancellationToken cancellationToken)
     {
-        using var process = await ServerProcess.StartAsync(command, new Dictionary<string, string>(), DataFolder, LogFile, Root);
+        using var process = await ChildProcess.StartAsync(new ChildCommand(command, DataFolder) { LogFile = LogFile, Root = Root });
         try
         {
             var exitCode = await process.Exited.WaitAsync(TimeSpan.FromMilliseconds(_options.StartTimeoutMs), cancellationToken);
@@ -200,23 +201,7 @@ public abstract class LocalServer : IAsyncDisposable
         if (File.Exists(file))
             return File.ReadAllText(file);
         var password = RandomNumberGenerator.GetHexString(24, lowercase: true);
-        WritePrivate(file, password);
+        PrivateFile.Write(file, password);
         return password;
-    }
-
-    /// <summary>Writes a file that only its owner can read.</summary>
-    private protected static void WritePrivate(string file, string content)
-    {
-        if (OperatingSystem.IsWindows())
-            throw new PlatformNotSupportedException("Local servers need Linux; use Aspire's containers on Windows.");
-        File.Delete(file);
-        var options = new FileStreamOptions
-        {
-            Mode = FileMode.CreateNew,
-            Access = FileAccess.Write,
-            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
-        };
-        using var writer = new StreamWriter(file, options);
-        writer.Write(content);
     }
 }

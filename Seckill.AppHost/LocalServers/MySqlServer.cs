@@ -36,7 +36,7 @@ public sealed class MySqlServer : LocalServer
 
         var temporary = Directory.CreateDirectory(Path.Combine(DataFolder, "tmp")).FullName;
         var initFile = Path.Combine(DataFolder, "init.sql");
-        WritePrivate(initFile, $"""
+        PrivateFile.Write(initFile, $"""
             CREATE DATABASE IF NOT EXISTS `{_options.Database}` CHARACTER SET utf8mb4;
             CREATE USER IF NOT EXISTS '{User}'@'%' IDENTIFIED BY '{Password}';
             GRANT ALL PRIVILEGES ON *.* TO '{User}'@'%' WITH GRANT OPTION;

@@ -43,16 +43,16 @@ public sealed class RabbitMqServer : LocalServer
     private protected override async Task LaunchAsync(CancellationToken cancellationToken)
     {
         var configuration = Path.Combine(DataFolder, "rabbitmq.conf");
-        WritePrivate(configuration, $"""
+        PrivateFile.Write(configuration, $"""
             listeners.tcp.local = 127.0.0.1:{Port}
             default_user = {User}
             default_pass = {Password}
 
             """);
         var empty = Path.Combine(DataFolder, "empty");
-        WritePrivate(empty, "");
-        WritePrivate(Path.Combine(DataFolder, "enabled_plugins"), "[].\n");
-        WritePrivate(Path.Combine(DataFolder, ".erlang.cookie"), Password);
+        PrivateFile.Write(empty, "");
+        PrivateFile.Write(Path.Combine(DataFolder, "enabled_plugins"), "[].\n");
+        PrivateFile.Write(Path.Combine(DataFolder, ".erlang.cookie"), Password);
 
         var environment = EnvironmentOf(configuration, empty);
         await RunAsync([_epmd, "-port", $"{_epmdPort}", "-address", "127.0.0.1"], environment);

@@ -30,7 +30,7 @@ public sealed class RedisServer : LocalServer
     {
         var configuration = Path.Combine(DataFolder, "redis.conf");
         // In a file and not among the arguments: anybody on the machine can read those.
-        WritePrivate(configuration, $"""
+        PrivateFile.Write(configuration, $"""
             bind 127.0.0.1
             port {Port}
             requirepass {Password}

@@ -1,7 +1,7 @@
 namespace Seckill.AppHost.LocalServers;
 
 /// <summary>Finds server binaries, on the machine or in a folder that holds a small system.</summary>
-internal static class ServerBinaries
+public static class ServerBinaries
 {
     private static readonly string[] UsualFolders =
         ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];

@@ -4,18 +4,37 @@ using System.Runtime.InteropServices;
 
 namespace Seckill.AppHost.LocalServers;
 
+/// <summary>What to start. The first argument is the binary.</summary>
+internal sealed record ChildCommand(IReadOnlyList<string> Arguments, string Folder)
+{
+    /// <summary>Added to our own environment if that is inherited, else the whole one (PATH and locale apart).</summary>
+    public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
+
+    public bool InheritEnvironment { get; init; }
+
+    /// <summary>Standard output and standard error are appended to this file; without one they go to <see cref="OnLine"/>.</summary>
+    public string? LogFile { get; init; }
+
+    /// <summary>Gets each line of output; called from any thread.</summary>
+    public Action<string>? OnLine { get; init; }
+
+    /// <summary>Folder to chroot into; the working folder is the one folder that stays visible in it.</summary>
+    public string? Root { get; init; }
+}
+
 /// <summary>
 /// One running child process that cannot outlive us: the kernel kills it when we die, even by SIGKILL.
 /// It has a session of its own, so that Ctrl-C at the terminal reaches us alone and we choose the order in which to stop.
 /// </summary>
-internal sealed class ServerProcess : IDisposable
+internal sealed class ChildProcess : IDisposable
 {
     private const int SigTerm = 15;
 
     // The parent may die before the kernel was told to watch it; then this line ends the child.
     private const string Launch = """
         [ "$PPID" = "$1" ] || exit 1
-        exec </dev/null >>"$2" 2>&1
+        exec </dev/null
+        [ -z "$2" ] || exec >>"$2" 2>&1
         shift 2
         exec "$@"
         """;
@@ -37,7 +56,7 @@ internal sealed class ServerProcess : IDisposable
 
     private readonly Process _process;
 
-    private ServerProcess(Process process)
+    private ChildProcess(Process process)
     {
         _process = process;
         Id = process.Id;
@@ -49,30 +68,9 @@ internal sealed class ServerProcess : IDisposable
     /// <summary>Completes with the exit code.</summary>
     public Task<int> Exited { get; }
 
-    /// <summary>Starts a command with nothing of our environment but what is given; output is appended to the log file.</summary>
-    /// <param name="command">Binary and arguments.</param>
-    /// <param name="environment">The whole environment, PATH and locale apart.</param>
-    /// <param name="folder">Working folder; with a root, also the one folder that stays visible in it.</param>
-    /// <param name="logFile">Gets standard output and standard error.</param>
-    /// <param name="root">Folder to chroot into, or null.</param>
-    public static async Task<ServerProcess> StartAsync(
-        IReadOnlyList<string> command,
-        IReadOnlyDictionary<string, string> environment,
-        string folder,
-        string logFile,
-        string? root)
+    public static async Task<ChildProcess> StartAsync(ChildCommand command)
     {
-        var start = new ProcessStartInfo(Tool("setpriv")) { UseShellExecute = false, WorkingDirectory = folder };
-        string[] prefix = ["--pdeathsig", "KILL", Tool("setsid"), "/bin/sh", "-c", Launch, "sh", $"{Environment.ProcessId}", logFile];
-        string[] enter = root is null ? [] : [Tool("unshare"), "--mount", "/bin/sh", "-c", EnterRoot, "sh", root, folder];
-        foreach (var argument in (string[])[.. prefix, .. enter, .. command])
-            start.ArgumentList.Add(argument);
-        start.Environment.Clear();
-        start.Environment["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-        start.Environment["LC_ALL"] = "C.UTF-8";
-        foreach (var (name, value) in environment)
-            start.Environment[name] = value;
-
+        var start = StartInfo(command);
         var started = new TaskCompletionSource<Process>(TaskCreationOptions.RunContinuationsAsynchronously);
         Forks.Add(() =>
         {
@@ -85,7 +83,21 @@ internal sealed class ServerProcess : IDisposable
                 started.SetException(exception);
             }
         });
-        return new ServerProcess(await started.Task);
+        var process = await started.Task;
+        if (command.OnLine is { } onLine)
+        {
+            DataReceivedEventHandler forward = (_, line) =>
+            {
+                if (line.Data is { } text)
+                    onLine(text);
+            };
+            process.OutputDataReceived += forward;
+            process.ErrorDataReceived += forward;
+            process.BeginOutputReadLine();
+            process.BeginErrorReadLine();
+        }
+
+        return new ChildProcess(process);
     }
 
     /// <summary>SIGKILL to the process and all below it; returns at once.</summary>
@@ -110,6 +122,34 @@ internal sealed class ServerProcess : IDisposable
     }
 
     public void Dispose() => _process.Dispose();
+
+    private static ProcessStartInfo StartInfo(ChildCommand command)
+    {
+        var start = new ProcessStartInfo(Tool("setpriv"))
+        {
+            UseShellExecute = false,
+            WorkingDirectory = command.Folder,
+            RedirectStandardOutput = command.OnLine is not null,
+            RedirectStandardError = command.OnLine is not null,
+        };
+        string[] prefix =
+            ["--pdeathsig", "KILL", Tool("setsid"), "/bin/sh", "-c", Launch, "sh", $"{Environment.ProcessId}", command.LogFile ?? ""];
+        string[] enter = command.Root is null
+            ? []
+            : [Tool("unshare"), "--mount", "/bin/sh", "-c", EnterRoot, "sh", command.Root, command.Folder];
+        foreach (var argument in (string[])[.. prefix, .. enter, .. command.Arguments])
+            start.ArgumentList.Add(argument);
+        if (!command.InheritEnvironment)
+        {
+            start.Environment.Clear();
+            start.Environment["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+            start.Environment["LC_ALL"] = "C.UTF-8";
+        }
+
+        foreach (var (name, value) in command.Environment)
+            start.Environment[name] = value;
+        return start;
+    }
 
     private static async Task<int> WaitAsync(Process process)
     {

@@ -1,0 +1,105 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using Seckill.AppHost.LocalServers;
+
+namespace Seckill.AppHost.Local;
+
+/// <summary>One of our own applications as a child process.</summary>
+internal sealed class LocalService : IDisposable
+{
+    private const int ProbeIntervalMs = 100;
+    private const int ProbeTimeoutMs = 5_000;
+
+    private readonly ChildProcess _process;
+
+    private LocalService(string name, string url, ChildProcess process)
+    {
+        Name = name;
+        Url = url;
+        _process = process;
+    }
+
+    public string Name { get; }
+
+    public string Url { get; }
+
+    public int ProcessId => _process.Id;
+
+    public Task<int> Exited => _process.Exited;
+
+    /// <summary>Starts an application from its build output, in its project folder as <c>dotnet run</c> does.</summary>
+    /// <exception cref="LocalServerException">It was not built.</exception>
+    public static async Task<LocalService> StartAsync(
+        string name, string project, string url, IReadOnlyDictionary<string, string> connectionStrings, ConsoleLog log)
+    {
+        var assembly = Repository.Assembly(project);
+        if (!File.Exists(assembly))
+            throw new LocalServerException($"{assembly} not found: build the solution first");
+        var command = new ChildCommand([DotNet(), assembly], Path.Combine(Repository.Root, project))
+        {
+            InheritEnvironment = true,
+            Environment = EnvironmentOf(name, url, connectionStrings, log),
+            OnLine = line => log.Write(name, line),
+        };
+        return new LocalService(name, url, await ChildProcess.StartAsync(command));
+    }
+
+    /// <summary>Returns once /health answers 200.</summary>
+    /// <exception cref="LocalServerException">The process ended, or was not ready in time.</exception>
+    public async Task WaitUntilHealthyAsync(int timeoutMs, CancellationToken cancellationToken)
+    {
+        var started = Stopwatch.GetTimestamp();
+        using var http = new HttpClient { BaseAddress = new Uri(Url), Timeout = TimeSpan.FromMilliseconds(ProbeTimeoutMs) };
+        var last = "no answer";
+        while (Stopwatch.GetElapsedTime(started).TotalMilliseconds < timeoutMs)
+        {
+            if (Exited.IsCompleted)
+                throw new LocalServerException($"{Name} ended with exit code {await Exited} while starting");
+            try
+            {
+                using var response = await http.GetAsync("/health", cancellationToken);
+                if (response.IsSuccessStatusCode)
+                    return;
+                last = $"{(int)response.StatusCode} {await response.Content.ReadAsStringAsync(cancellationToken)}";
+            }
+            catch (Exception failure) when (failure is HttpRequestException or TaskCanceledException
+                && !cancellationToken.IsCancellationRequested)
+            {
+                last = failure.Message;
+            }
+
+            await Task.Delay(ProbeIntervalMs, cancellationToken);
+        }
+
+        throw new LocalServerException($"{Name} was not healthy within {timeoutMs} ms; its last word: {last}");
+    }
+
+    public Task StopAsync(int timeoutMs, CancellationToken cancellationToken) => _process.StopAsync(timeoutMs, cancellationToken);
+
+    public void Dispose() => _process.Dispose();
+
+    // The dotnet that runs us, wherever it is installed.
+    private static string DotNet() => Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "../../../dotnet"));
+
+    private static Dictionary<string, string> EnvironmentOf(
+        string name, string url, IReadOnlyDictionary<string, string> connectionStrings, ConsoleLog log)
+    {
+        // Whatever our own launch profile or shell says is passed on, OTEL_* among it; only what is each service's own is set here.
+        var environment = new Dictionary<string, string>
+        {
+            ["ASPNETCORE_URLS"] = url,
+            ["ASPNETCORE_ENVIRONMENT"] = Set("ASPNETCORE_ENVIRONMENT", "DOTNET_ENVIRONMENT") ?? "Development",
+            ["OTEL_SERVICE_NAME"] = name,
+            ["Logging__Console__FormatterName"] = Set("Logging__Console__FormatterName") ?? "simple",
+            ["Logging__Console__FormatterOptions__SingleLine"] = Set("Logging__Console__FormatterOptions__SingleLine") ?? "true",
+        };
+        if (log.Coloured)
+            environment["DOTNET_SYSTEM_CONSOLE_ALLOW_ANSI_COLOR_REDIRECTION"] = "1";
+        foreach (var (connection, value) in connectionStrings)
+            environment[$"ConnectionStrings__{connection}"] = value;
+        return environment;
+    }
+
+    private static string? Set(params string[] names) =>
+        names.Select(Environment.GetEnvironmentVariable).FirstOrDefault(value => !string.IsNullOrEmpty(value));
+}

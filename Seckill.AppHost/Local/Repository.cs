@@ -1,0 +1,27 @@
+namespace Seckill.AppHost.Local;
+
+/// <summary>Where things are in the checkout that this AppHost was built from.</summary>
+internal static class Repository
+{
+    /// <summary>The folder with the solution file.</summary>
+    /// <exception cref="InvalidOperationException">The AppHost was copied out of its checkout.</exception>
+    public static string Root { get; } = FindRoot();
+
+    /// <summary>A service's assembly, from the build that also built this AppHost (Debug or Release).</summary>
+    public static string Assembly(string project)
+    {
+        var framework = new DirectoryInfo(AppContext.BaseDirectory.TrimEnd('/'));
+        return Path.Combine(Root, project, "bin", framework.Parent!.Name, framework.Name, project + ".dll");
+    }
+
+    private static string FindRoot()
+    {
+        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
+        {
+            if (File.Exists(Path.Combine(folder.FullName, "Seckill.sln")))
+                return folder.FullName;
+        }
+
+        throw new InvalidOperationException($"no Seckill.sln above {AppContext.BaseDirectory}");
+    }
+}
