@@ -124,6 +124,25 @@ public sealed class LocalServerTests(ITestOutputHelper output)
         Assert.Contains("no-such-option", failure.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void A_missing_server_says_what_to_install()
+    {
+        var here = Assert.Throws<LocalServerException>(
+            () => ServerBinaries.Find(new RedisServerOptions { ServersRoot = null }, "SECKILL_NO_SERVER", ["no-server", "none"], "some-package"));
+        Assert.Equal("no-server or none not found: install it with apt-get install some-package", here.Message);
+    }
+
+    [Fact]
+    public async Task A_servers_root_without_the_server_says_how_to_get_it()
+    {
+        Assert.SkipUnless(Environment.IsPrivilegedProcess, "servers in a root need root, and are refused earlier");
+        var root = Directory.CreateTempSubdirectory("seckill-root-");
+        var refusal = await Assert.ThrowsAsync<LocalServerException>(
+            () => RedisServer.StartAsync(new RedisServerOptions { ServersRoot = root.FullName }, Cancelled));
+        root.Delete();
+        Assert.Equal($"redis-server not found in {root.FullName}: run scripts/todays-servers.sh --refresh", refusal.Message);
+    }
+
     private static async Task CrashAndRestartAsync(LocalServer server)
     {
         var killed = server.ProcessId;
