@@ -1,6 +1,8 @@
 using Microsoft.EntityFrameworkCore;
+using MySqlConnector;
 using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Store;
+using StackExchange.Redis;
 
 namespace Seckill.Bench.Audit;
 
@@ -49,18 +51,26 @@ public sealed class SaleAuditor(Func<OrderingDbContext> contexts, StockLedger le
     public async Task<SaleBooks> ReadWhenQuietAsync(SkuKeys sku, int deadlineMs, CancellationToken cancellationToken)
     {
         var started = Environment.TickCount64;
-        var before = await ReadAsync(sku, cancellationToken);
+        SaleBooks? before = null;
         while (true)
         {
-            await Task.Delay(PollDelayMs, cancellationToken);
-            var now = await ReadAsync(sku, cancellationToken);
-            var quiet = now.MySqlStock == now.RedisStock && now.MySqlStock == before.MySqlStock && now.Orders.Count == before.Orders.Count;
-            if (quiet || Environment.TickCount64 - started > deadlineMs)
+            var late = Environment.TickCount64 - started > deadlineMs;
+            try
             {
-                return now;
+                var now = await ReadAsync(sku, cancellationToken);
+                if (late || (before is not null && now.MySqlStock == now.RedisStock && now.MySqlStock == before.MySqlStock && now.Orders.Count == before.Orders.Count))
+                {
+                    return now;
+                }
+
+                before = now;
+            }
+            catch (Exception exception) when (!late && exception is MySqlException or RedisException or InvalidOperationException { InnerException: MySqlException })
+            {
+                // A server that was killed during the sale is coming back.
             }
 
-            before = now;
+            await Task.Delay(PollDelayMs, cancellationToken);
         }
     }
 }

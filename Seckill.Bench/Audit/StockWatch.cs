@@ -13,35 +13,48 @@ public readonly record struct StockChange(long At, long Stock);
 public sealed class StockWatch(string connectionString, long skuId)
 {
     private const int PollDelayMs = 5;
+    private const int RetryDelayMs = 200;
 
     private readonly List<StockChange> _changes = [];
 
     /// <summary>The first entry is what the watch found, the last one the last order's.</summary>
     public IReadOnlyList<StockChange> Changes => _changes;
 
-    /// <summary>Watches until cancelled; <see cref="Changes"/> may be read afterwards.</summary>
+    /// <summary>Watches until cancelled, over any break of MySQL; <see cref="Changes"/> may be read afterwards.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
-        try
+        while (!cancellationToken.IsCancellationRequested)
         {
-            await using var connection = new MySqlConnection(connectionString);
-            await connection.OpenAsync(cancellationToken);
-            await using var command = new MySqlCommand("SELECT stock FROM product_skus WHERE id = @id", connection);
-            command.Parameters.AddWithValue("@id", skuId);
-            while (true)
+            try
             {
-                var stock = Convert.ToInt64(await command.ExecuteScalarAsync(cancellationToken), CultureInfo.InvariantCulture);
-                if (_changes.Count == 0 || _changes[^1].Stock != stock)
-                {
-                    _changes.Add(new StockChange(Stopwatch.GetTimestamp(), stock));
-                }
-
-                await Task.Delay(PollDelayMs, cancellationToken);
+                await WatchAsync(cancellationToken);
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (MySqlException)
+            {
+                await Task.Delay(RetryDelayMs, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+    }
+
+    private async Task WatchAsync(CancellationToken cancellationToken)
+    {
+        await using var connection = new MySqlConnection(connectionString);
+        await connection.OpenAsync(cancellationToken);
+        await using var command = new MySqlCommand("SELECT stock FROM product_skus WHERE id = @id", connection);
+        command.Parameters.AddWithValue("@id", skuId);
+        while (true)
         {
-            // The end of the watch.
+            var stock = Convert.ToInt64(await command.ExecuteScalarAsync(cancellationToken), CultureInfo.InvariantCulture);
+            if (_changes.Count == 0 || _changes[^1].Stock != stock)
+            {
+                _changes.Add(new StockChange(Stopwatch.GetTimestamp(), stock));
+            }
+
+            await Task.Delay(PollDelayMs, cancellationToken);
         }
     }
 }

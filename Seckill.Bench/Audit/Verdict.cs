@@ -48,7 +48,8 @@ public sealed record Verdict(long Oversold, long Lost, long Doubled, long Contra
         lost += answers.Count(a => a.Outcome == AskOutcome.Queued) - outcomes.Count;
 
         var leakedInMySql = Math.Abs(initial - after.UnitsSold - after.MySqlStock);
-        var leakedAtGate = after.RedisStock is { } gate ? Math.Abs(after.MySqlStock - gate) : 0;
+        // A gate that does not know the SKU sells nothing of it.
+        var leakedAtGate = Math.Abs(after.MySqlStock - (after.RedisStock ?? 0));
         return new Verdict(
             Math.Max(0, after.UnitsSold - initial), lost, doubled, contradicted, leakedInMySql + leakedAtGate,
             answers.Count(a => a.Outcome == AskOutcome.NoAnswer));

@@ -15,7 +15,7 @@ public static class DemoRun
 {
     private const int RequestTimeoutMs = 30_000;
     private const int OutcomeDeadlineMs = 60_000;
-    private const int QuietDeadlineMs = 10_000;
+    private const int QuietDeadlineMs = 30_000;
 
     /// <returns>True when nothing was oversold, lost, doubled, contradicted or leaked and every click got an answer.</returns>
     public static async Task<bool> ExecuteAsync(
