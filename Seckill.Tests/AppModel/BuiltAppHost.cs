@@ -3,6 +3,7 @@ using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 
 namespace Seckill.Tests.AppModel;
 
@@ -53,6 +54,8 @@ internal sealed class BuiltAppHost(DistributedApplication application) : IAsyncD
     private static async Task<BuiltAppHost> BuildAsync(string[] args, CancellationToken cancellationToken)
     {
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.Seckill_AppHost>(args, cancellationToken);
+        // Disposed without a start, the program goes on, finds itself stopped, and would log that as a disaster.
+        builder.Services.AddLogging(logging => logging.ClearProviders());
         // Aspire waits for the end of a program that was never started, as long as a shutdown may take: let that be short.
         builder.Services.PostConfigure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromMilliseconds(ShutdownTimeoutMs));
         return new BuiltAppHost(await builder.BuildAsync(cancellationToken));

@@ -1,0 +1,132 @@
+using System.Net;
+using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Seckill.Tests.ServiceDefaults;
+
+public sealed class HealthEndpointsTests
+{
+    private int _checks;
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData("Production", HealthStatus.Healthy, HttpStatusCode.OK)]
+    [InlineData("Production", HealthStatus.Degraded, HttpStatusCode.OK)]
+    [InlineData("Production", HealthStatus.Unhealthy, HttpStatusCode.ServiceUnavailable)]
+    public async Task Production_says_one_word(string environment, HealthStatus status, HttpStatusCode code)
+    {
+        await using var app = await StartAsync(environment, () => new HealthCheckResult(status, "a secret detail"));
+        using var client = ClientOf(app);
+
+        using var response = await client.GetAsync("/health", Token);
+
+        Assert.Equal(code, response.StatusCode);
+        Assert.Equal(status.ToString(), await response.Content.ReadAsStringAsync(Token));
+    }
+
+    [Fact]
+    public async Task Development_says_which_check_failed()
+    {
+        await using var app = await StartAsync("Development", () => HealthCheckResult.Unhealthy("the reason"));
+        using var client = ClientOf(app);
+
+        using var response = await client.GetAsync("/health", Token);
+
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, response.StatusCode);
+        Assert.Contains("the reason", await response.Content.ReadAsStringAsync(Token));
+    }
+
+    [Fact]
+    public async Task A_process_whose_servers_are_away_is_alive()
+    {
+        await using var app = await StartAsync("Production", () => HealthCheckResult.Unhealthy());
+        using var client = ClientOf(app);
+
+        Assert.Equal("Healthy", await client.GetStringAsync("/alive", Token));
+    }
+
+    [Theory]
+    [InlineData(HealthStatus.Healthy)]
+    [InlineData(HealthStatus.Unhealthy)]
+    public async Task A_flood_of_probes_asks_the_servers_once_a_second_at_most(HealthStatus status)
+    {
+        await using var app = await StartAsync("Production", () => new HealthCheckResult(status));
+        using var client = ClientOf(app);
+        var started = TimeProvider.System.GetTimestamp();
+
+        await Task.WhenAll(Enumerable.Range(0, 200).Select(async number =>
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, $"/health?{number}");
+            request.Headers.Host = $"host{number}";
+            using var response = await client.SendAsync(request, Token);
+        }));
+
+        var seconds = TimeProvider.System.GetElapsedTime(started).TotalSeconds;
+        Assert.InRange(_checks, 1, (int)seconds + 1);
+    }
+
+    [Fact]
+    public async Task Probes_need_no_login_where_everything_else_does()
+    {
+        await using var app = await StartAsync("Production", () => HealthCheckResult.Healthy());
+        using var client = ClientOf(app);
+
+        using var other = await client.GetAsync("/other", Token);
+        using var probe = await client.GetAsync("/health", Token);
+
+        Assert.NotEqual(HttpStatusCode.OK, other.StatusCode);
+        Assert.Equal(HttpStatusCode.OK, probe.StatusCode);
+    }
+
+    [Fact]
+    public async Task A_check_that_hangs_is_given_up()
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.AddServiceDefaults();
+        builder.Services.AddHealthChecks()
+            .AddAsyncCheck("hangs", async token =>
+            {
+                await Task.Delay(Timeout.Infinite, token);
+                return HealthCheckResult.Healthy();
+            });
+        await using var app = builder.Build();
+
+        var report = await app.Services.GetRequiredService<HealthCheckService>().CheckHealthAsync(Token);
+
+        Assert.Equal(HealthStatus.Unhealthy, report.Entries["hangs"].Status);
+        Assert.InRange(report.TotalDuration, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(10));
+    }
+
+    private async Task<WebApplication> StartAsync(string environment, Func<HealthCheckResult> check)
+    {
+        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { EnvironmentName = environment });
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.Logging.ClearProviders();
+        builder.AddServiceDefaults();
+        builder.Services.AddAuthentication().AddBearerToken();
+        builder.Services.AddAuthorizationBuilder()
+            .SetFallbackPolicy(new AuthorizationPolicyBuilder().RequireAuthenticatedUser().Build());
+        builder.Services.AddHealthChecks().AddCheck("server", () =>
+        {
+            Interlocked.Increment(ref _checks);
+            return check();
+        });
+
+        var app = builder.Build();
+        app.MapDefaultEndpoints();
+        app.UseAuthentication();
+        app.UseAuthorization();
+        app.MapGet("/other", () => "other");
+        await app.StartAsync(Token);
+        return app;
+    }
+
+    private static HttpClient ClientOf(WebApplication app) => new() { BaseAddress = new Uri(app.Urls.First()) };
+}
