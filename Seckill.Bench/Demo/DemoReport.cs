@@ -37,9 +37,13 @@ public static class DemoReport
             console.WriteLine($"one order's trace: {trace}");
         }
 
-        console.MarkupLine(figures.Verdict.Clean
-            ? "[green]Nothing oversold, nothing lost, nothing doubled.[/]"
-            : "[red]The books do not agree with what the buyers were told.[/]");
+        console.MarkupLine(figures.Verdict switch
+        {
+            { Clean: true } => "[green]Nothing oversold, nothing lost, nothing doubled.[/]",
+            { Unanswered: > 0 } verdict when (verdict with { Unanswered = 0 }).Clean =>
+                "[yellow]Nothing oversold, nothing lost, nothing doubled; but some clicks got no answer.[/]",
+            _ => "[red]The books do not agree with what the buyers were told.[/]",
+        });
     }
 
     private static void AddAnswers(Table table, DemoFigures figures)
