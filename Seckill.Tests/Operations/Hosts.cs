@@ -1,0 +1,99 @@
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Mvc.Testing;
+using Seckill.Api.Auth;
+using Seckill.Bench.Load;
+using Seckill.OrderWorker;
+
+namespace Seckill.Tests.Operations;
+
+/// <summary>An HTTP answer.</summary>
+public sealed record Reply(int Status, JsonElement Body, HttpResponseHeaders Headers)
+{
+    /// <summary>The member <c>error</c>; empty without one.</summary>
+    public string Error => Body.ValueKind == JsonValueKind.Object && Body.TryGetProperty("error", out var error) ? error.GetString()! : "";
+
+    public string Text(string member) => Body.GetProperty(member).GetString()!;
+}
+
+/// <summary>The Api in this process, behind the framework's test server; any public type of it names the program.</summary>
+public sealed class ApiHost : IAsyncDisposable
+{
+    public const string OpsKey = "development-only-ops-key";
+
+    private readonly WebApplicationFactory<AuthOptions> _factory;
+    private readonly TokenIssuer _issuer = new(TokenIssuer.DevelopmentKey);
+
+    internal ApiHost((string Name, string Value)[] settings)
+    {
+        _factory = new WebApplicationFactory<AuthOptions>().WithWebHostBuilder(host =>
+        {
+            host.UseEnvironment("Development");
+            foreach (var (name, value) in settings)
+            {
+                host.UseSetting(name, value);
+            }
+        });
+        Client = _factory.CreateClient(new WebApplicationFactoryClientOptions { AllowAutoRedirect = false });
+    }
+
+    public HttpClient Client { get; }
+
+    public string Operator => _issuer.ForOperator();
+
+    public string Buyer(long userId) => _issuer.ForBuyer(userId);
+
+    public Task<Reply> GetAsync(string path, string? token = null) => SendAsync(HttpMethod.Get, path, token, null);
+
+    public Task<Reply> PostAsync(string path, string? token = null, string? json = null, params (string Name, string Value)[] headers) =>
+        SendAsync(HttpMethod.Post, path, token, json, headers);
+
+    public Task<Reply> BuyAsync(long userId, long skuId, string? click = null, params (string Name, string Value)[] headers) => PostAsync(
+        "/api/seckill/orders", Buyer(userId), $$"""{"sku_id":{{skuId}},"quantity":1,"client_order_no":"{{click ?? Guid.NewGuid().ToString("N")}}"}""", headers);
+
+    public async ValueTask DisposeAsync()
+    {
+        Client.Dispose();
+        await _factory.DisposeAsync();
+    }
+
+    private async Task<Reply> SendAsync(HttpMethod method, string path, string? token, string? json, params (string Name, string Value)[] headers)
+    {
+        using var request = new HttpRequestMessage(method, path);
+        request.Content = json is null ? null : new StringContent(json, Encoding.UTF8, "application/json");
+        request.Headers.Authorization = token is null ? null : new AuthenticationHeaderValue("Bearer", token);
+        foreach (var (name, value) in headers)
+        {
+            request.Headers.Add(name, value);
+        }
+
+        using var response = await Client.SendAsync(request, TestContext.Current.CancellationToken);
+        var body = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+        var isJson = response.Content.Headers.ContentType?.MediaType?.EndsWith("json", StringComparison.Ordinal) == true;
+        return new Reply((int)response.StatusCode, isJson ? JsonElement.Parse(body) : default, response.Headers);
+    }
+}
+
+/// <summary>The worker in this process.</summary>
+public sealed class WorkerHost : IAsyncDisposable
+{
+    private readonly WebApplicationFactory<WorkerOptions> _factory;
+
+    internal WorkerHost((string Name, string Value)[] settings)
+    {
+        _factory = new WebApplicationFactory<WorkerOptions>().WithWebHostBuilder(host =>
+        {
+            host.UseEnvironment("Production");
+            foreach (var (name, value) in settings)
+            {
+                host.UseSetting(name, value);
+            }
+        });
+        // Making the client starts the host.
+        _factory.CreateClient().Dispose();
+    }
+
+    public ValueTask DisposeAsync() => _factory.DisposeAsync();
+}

@@ -1,0 +1,192 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Http.Headers;
+using Microsoft.EntityFrameworkCore;
+using Seckill.Tests.LocalServers;
+
+namespace Seckill.Tests.Operations;
+
+/// <summary>Limits, purchase tokens and headers as a client meets them.</summary>
+[Collection(OperationsTests.Name)]
+public sealed class LimitTests(OperationsFixture servers)
+{
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_buyer_who_hammers_is_refused_and_another_is_not()
+    {
+        await using var api = servers.StartApi(("Limits:UserPurchasesPerSecond", "3"), ("Limits:UserQueriesPerSecond", "3"));
+        var skuId = await servers.PutOnSaleAsync(api);
+
+        // Wherever a second ends between them, of 40 clicks at once at most two seconds' worth can pass, and no second's worth is lost.
+        var clicks = await Task.WhenAll(Enumerable.Range(0, 40).Select(_ => api.BuyAsync(7, skuId)));
+        var refused = clicks.Where(reply => reply.Status == 429).ToList();
+        Assert.InRange(clicks.Length - refused.Count, 3, 30);
+        Assert.All(refused, reply => Assert.Equal(("too many requests", "1"), (reply.Error, reply.Headers.GetValues("Retry-After").Single())));
+        Assert.Equal(200, (await api.BuyAsync(8, skuId)).Status);
+
+        var queries = await Task.WhenAll(Enumerable.Range(0, 40).Select(_ => api.GetAsync($"/api/orders/seckill/status?sku_id={skuId}", api.Buyer(8))));
+        Assert.Contains(queries, reply => reply.Status == 429);
+        // What nobody is counted for is not counted.
+        Assert.All(await Task.WhenAll(Enumerable.Range(0, 40).Select(_ => api.GetAsync("/api/products", api.Buyer(8)))), reply => Assert.Equal(200, reply.Status));
+    }
+
+    [Fact]
+    public async Task The_shared_limit_holds_over_two_instances()
+    {
+        (string, string)[] settings = [("Limits:SharedUserPurchasesMax", "3"), ("Limits:SharedWindowMs", "600000")];
+        await using var one = servers.StartApi(settings);
+        await using var other = servers.StartApi(settings);
+        var skuId = await servers.PutOnSaleAsync(one);
+        await Deadline.UntilAsync(() => other.GetAsync("/api/products"), reply => reply.Body.ToString().Contains($"\"{skuId}\"", StringComparison.Ordinal), Cancelled);
+
+        var user = Random.Shared.Next(1_000_000, int.MaxValue);
+        Assert.Equal(200, (await one.BuyAsync(user, skuId)).Status);
+        Assert.Equal(200, (await other.BuyAsync(user, skuId)).Status);
+        Assert.Equal("limit reached", (await one.BuyAsync(user, skuId)).Error);
+        foreach (var api in (ApiHost[])[one, other])
+        {
+            var refused = await api.BuyAsync(user, skuId);
+            Assert.Equal((429, "too many requests"), (refused.Status, refused.Error));
+            Assert.InRange(int.Parse(refused.Headers.GetValues("Retry-After").Single(), CultureInfo.InvariantCulture), 500, 600);
+        }
+
+        Assert.Equal(200, (await one.BuyAsync(user + 1L, skuId)).Status);
+        Assert.InRange((await servers.Redis.KeyTimeToLiveAsync($"limit:purchases:{{{user}}}"))!.Value.TotalSeconds, 1, 600);
+    }
+
+    [Fact]
+    public async Task Orders_beyond_those_in_flight_are_shed()
+    {
+        await using var api = servers.StartApi(("Limits:PurchasesInFlightMax", "1"), ("Limits:PurchasesWaitingMax", "0"));
+        var skuId = await servers.PutOnSaleAsync(api);
+        using var slow = new HttpRequestMessage(HttpMethod.Post, "/api/seckill/orders");
+        var body = new HeldContent($$"""{"sku_id":{{skuId}},"quantity":1}""");
+        slow.Content = body;
+        slow.Headers.Authorization = new AuthenticationHeaderValue("Bearer", api.Buyer(7));
+        var held = api.Client.SendAsync(slow, Cancelled);
+
+        var shed = await Deadline.UntilAsync(() => api.BuyAsync(8, skuId), reply => reply.Status == 503, Cancelled);
+        Assert.Equal(("busy", "1"), (shed.Error, shed.Headers.GetValues("Retry-After").Single()));
+        // Only orders are.
+        Assert.Equal(200, (await api.GetAsync("/api/products")).Status);
+
+        body.Release();
+        using var answer = await held;
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        await Deadline.UntilAsync(() => api.BuyAsync(9, skuId), reply => reply.Status == 200, Cancelled);
+    }
+
+    [Fact]
+    public async Task A_sale_that_requires_tokens_takes_orders_with_the_buyers_own_only()
+    {
+        await using var api = servers.StartApi();
+        var skuId = await servers.PutOnSaleAsync(api, tokenRequired: true);
+        var listed = (await api.GetAsync("/api/products")).Body.GetProperty("items").EnumerateArray().Single(item => item.GetProperty("sku_id").GetString() == $"{skuId}");
+        Assert.True(listed.GetProperty("token_required").GetBoolean());
+
+        var missing = await api.BuyAsync(7, skuId);
+        Assert.Equal((403, "purchase token required"), (missing.Status, missing.Error));
+
+        var issued = await api.GetAsync($"/api/seckill/token?sku_id={skuId}", api.Buyer(7));
+        Assert.Equal(200, issued.Status);
+        var token = issued.Text("purchase_token");
+        var stolen = await api.BuyAsync(8, skuId, null, ("X-Purchase-Token", token));
+        Assert.Equal((403, "invalid purchase token"), (stolen.Status, stolen.Error));
+        Assert.Equal(10, (long)await servers.Redis.StringGetAsync($"stock:sku:{skuId}"));
+
+        Assert.Equal(200, (await api.BuyAsync(7, skuId, null, ("X-Purchase-Token", token))).Status);
+        var inBody = await api.PostAsync("/api/seckill/orders", api.Buyer(7), $$"""{"sku_id":{{skuId}},"quantity":1,"purchase_token":"{{token}}"}""");
+        Assert.Equal(200, inBody.Status);
+        var twice = await api.PostAsync("/api/seckill/orders", api.Buyer(7), """{"sku_id":1,"quantity":1,"purchase_token":"a","purchase_token":"b"}""");
+        Assert.Equal((400, "purchase_token is not valid"), (twice.Status, twice.Error));
+    }
+
+    [Fact]
+    public async Task Nobody_gets_a_token_outside_the_sales_window()
+    {
+        await using var api = servers.StartApi();
+        var future = await servers.PutOnSaleAsync(api, tokenRequired: true, startsIn: TimeSpan.FromHours(1));
+        var past = await servers.PutOnSaleAsync(api, tokenRequired: true, endsIn: TimeSpan.FromMinutes(-1));
+        Assert.Equal((400, "not started"), await TokenAsync(api, $"{future}"));
+        Assert.Equal((400, "ended"), await TokenAsync(api, $"{past}"));
+        Assert.Equal((404, "unknown sku"), await TokenAsync(api, "999"));
+        Assert.Equal((400, "sku_id is not valid"), await TokenAsync(api, "x"));
+        Assert.Equal(401, (await api.GetAsync($"/api/seckill/token?sku_id={future}")).Status);
+    }
+
+    [Fact]
+    public async Task A_sale_without_the_switch_asks_for_no_token_until_it_is_switched_on()
+    {
+        await using var api = servers.StartApi();
+        var skuId = await servers.PutOnSaleAsync(api);
+        Assert.Equal(200, (await api.BuyAsync(7, skuId)).Status);
+        await using (var store = servers.OpenStore())
+        {
+            await store.SeckillSales.Where(sale => sale.SkuId == skuId).ExecuteUpdateAsync(set => set.SetProperty(sale => sale.TokenRequired, true), Cancelled);
+        }
+
+        var user = 100L;
+        await Deadline.UntilAsync(() => api.BuyAsync(user++, skuId), reply => reply.Error == "purchase token required", Cancelled);
+    }
+
+    [Theory]
+    [InlineData("/api/products")]
+    [InlineData("/no/such/path")]
+    [InlineData("/docs/")]
+    public async Task Every_answer_tells_the_browser_what_it_may_do(string path)
+    {
+        await using var api = servers.StartApi();
+        var reply = await api.GetAsync(path);
+        Assert.Equal("nosniff", reply.Headers.GetValues("X-Content-Type-Options").Single());
+        Assert.Equal("strict-origin-when-cross-origin", reply.Headers.GetValues("Referrer-Policy").Single());
+        var policy = reply.Headers.GetValues("Content-Security-Policy").Single();
+        Assert.Contains("frame-ancestors 'none'", policy, StringComparison.Ordinal);
+        Assert.Equal(path == "/docs/", policy.Contains("script-src 'self' 'unsafe-inline'", StringComparison.Ordinal));
+        Assert.False(reply.Headers.Contains("Server"));
+        Assert.False(reply.Headers.Contains("Strict-Transport-Security"));
+    }
+
+    [Fact]
+    public async Task Plain_HTTP_is_sent_to_HTTPS_only_when_configured()
+    {
+        await using var api = servers.StartApi(("Edge:HttpsRedirect", "true"), ("https_port", "443"));
+        var reply = await api.GetAsync("/api/products");
+        Assert.Equal((307, "https://localhost/api/products"), (reply.Status, reply.Headers.Location?.ToString()));
+    }
+
+    private static async Task<(int Status, string Error)> TokenAsync(ApiHost api, string skuId)
+    {
+        var reply = await api.GetAsync($"/api/seckill/token?sku_id={skuId}", api.Buyer(7));
+        return (reply.Status, reply.Error);
+    }
+
+    /// <summary>A body whose end does not come until it is released.</summary>
+    private sealed class HeldContent : HttpContent
+    {
+        private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly byte[] _body;
+
+        public HeldContent(string json)
+        {
+            _body = System.Text.Encoding.UTF8.GetBytes(json);
+            Headers.ContentType = new MediaTypeHeaderValue("application/json");
+        }
+
+        public void Release() => _released.SetResult();
+
+        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context)
+        {
+            await stream.WriteAsync(_body.AsMemory(0, 1));
+            await stream.FlushAsync();
+            await _released.Task;
+            await stream.WriteAsync(_body.AsMemory(1));
+        }
+
+        protected override bool TryComputeLength(out long length)
+        {
+            length = 0;
+            return false;
+        }
+    }
+}

@@ -1,0 +1,130 @@
+using Microsoft.EntityFrameworkCore;
+using RabbitMQ.Client;
+using Seckill.AppHost.LocalServers;
+using Seckill.Ordering.Contract;
+using Seckill.Ordering.Store;
+using StackExchange.Redis;
+
+namespace Seckill.Tests.Operations;
+
+[CollectionDefinition(Name)]
+public sealed class OperationsTests : ICollectionFixture<OperationsFixture>
+{
+    public const string Name = "Operations";
+}
+
+/// <summary>The three servers with an empty, migrated store, for the tests of one collection; every test puts its own SKU on sale.</summary>
+public sealed class OperationsFixture : IAsyncLifetime
+{
+    private const int Limit = 2;
+
+    private RedisServer _redis = null!;
+    private RabbitMqServer _rabbit = null!;
+    private MySqlServer _mySql = null!;
+    private IConnection _broker = null!;
+    private long _lastSkuId = 5_000;
+
+    public IDatabase Redis { get; private set; } = null!;
+
+    public IChannel Channel { get; private set; } = null!;
+
+    private ConnectionMultiplexer? Multiplexer { get; set; }
+
+    public async ValueTask InitializeAsync()
+    {
+        var cancelled = TestContext.Current.CancellationToken;
+        var redis = RedisServer.StartAsync(new RedisServerOptions(), cancelled);
+        var rabbit = RabbitMqServer.StartAsync(new RabbitMqServerOptions(), cancelled);
+        var mySql = MySqlServer.StartAsync(new MySqlServerOptions(), cancelled);
+        (_redis, _rabbit, _mySql) = (await redis, await rabbit, await mySql);
+        TestContext.Current.SendDiagnosticMessage($"redis {_redis.Version}, rabbitmq {_rabbit.Version}, mysql {_mySql.Version}");
+
+        Multiplexer = await ConnectionMultiplexer.ConnectAsync(_redis.ConnectionString);
+        Redis = Multiplexer.GetDatabase();
+        _broker = await new ConnectionFactory { Uri = new Uri(_rabbit.ConnectionString) }.CreateConnectionAsync(cancelled);
+        Channel = await _broker.CreateChannelAsync(new CreateChannelOptions(true, true), cancelled);
+        await OrderTopology.DeclareAsync(Channel, cancelled);
+        await using var store = OpenStore();
+        await store.Database.MigrateAsync(cancelled);
+        store.Products.Add(new Product { Id = 1, Title = "Phone", Description = "A phone", Image = "/img/phone.svg" });
+        await store.SaveChangesAsync(cancelled);
+    }
+
+    /// <summary>An Api on these servers, in this process, with further settings.</summary>
+    public ApiHost StartApi(params (string Name, string Value)[] settings) => new(
+        [
+            ("ConnectionStrings:redis", _redis.ConnectionString),
+            ("ConnectionStrings:rabbitmq", _rabbit.ConnectionString),
+            ("ConnectionStrings:mysql", _mySql.ConnectionString),
+            ("Catalogue:RefreshEveryMs", "100"),
+            .. settings,
+        ]);
+
+    /// <summary>A worker on these servers, in this process; it works until it is disposed.</summary>
+    public WorkerHost StartWorker() => new(
+        [
+            ("ConnectionStrings:redis", _redis.ConnectionString),
+            ("ConnectionStrings:rabbitmq", _rabbit.ConnectionString),
+            ("ConnectionStrings:mysql", _mySql.ConnectionString),
+        ]);
+
+    public OrderingDbContext OpenStore() => new(
+        new DbContextOptionsBuilder<OrderingDbContext>()
+            .UseMySql(_mySql.ConnectionString, new MySqlServerVersion(new Version(8, 0, 36)))
+            .Options);
+
+    /// <summary>Puts a SKU on sale and waits until the Api's gate has loaded it.</summary>
+    public async Task<long> PutOnSaleAsync(ApiHost api, int stock = 10, bool tokenRequired = false, TimeSpan startsIn = default, TimeSpan endsIn = default)
+    {
+        var skuId = Interlocked.Increment(ref _lastSkuId);
+        var now = DateTime.UtcNow;
+        await using (var store = OpenStore())
+        {
+            store.ProductSkus.Add(new ProductSku
+            {
+                Id = skuId,
+                ProductId = 1,
+                Title = "Phone, black",
+                Price = 99.5m,
+                Stock = stock,
+                Image = "/img/phone.svg",
+                Attrs = "{}",
+                Sale = new SeckillSale
+                {
+                    SkuId = skuId,
+                    StartsAt = startsIn == default ? now.AddMinutes(-5) : now + startsIn,
+                    EndsAt = endsIn == default ? now.AddDays(1) : now + endsIn,
+                    LimitPerUser = Limit,
+                    TokenRequired = tokenRequired,
+                    Units = stock,
+                },
+            });
+            await store.SaveChangesAsync(TestContext.Current.CancellationToken);
+        }
+
+        await WaitUntilLoadedAsync(api, skuId);
+        return skuId;
+    }
+
+    /// <summary>Empties both queues of what an earlier test left.</summary>
+    public async Task PurgeAsync()
+    {
+        await Channel.QueuePurgeAsync(OrderTopology.Queue, TestContext.Current.CancellationToken);
+        await Channel.QueuePurgeAsync(OrderTopology.DeadLetterQueue, TestContext.Current.CancellationToken);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Channel.DisposeAsync();
+        await _broker.DisposeAsync();
+        await Multiplexer!.DisposeAsync();
+        await _redis.DisposeAsync();
+        await _rabbit.DisposeAsync();
+        await _mySql.DisposeAsync();
+    }
+
+    private async Task WaitUntilLoadedAsync(ApiHost api, long skuId) => await LocalServers.Deadline.UntilAsync(
+        async () => (InRedis: await Redis.KeyExistsAsync($"stock:sku:{skuId}"), Listed: (await api.GetAsync("/api/products")).Body.ToString().Contains($"\"{skuId}\"", StringComparison.Ordinal)),
+        state => state is { InRedis: true, Listed: true },
+        TestContext.Current.CancellationToken);
+}

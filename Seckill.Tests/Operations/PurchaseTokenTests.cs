@@ -1,0 +1,68 @@
+using Microsoft.Extensions.Options;
+using Seckill.Api.Auth;
+using Seckill.Api.Limits;
+
+namespace Seckill.Tests.Operations;
+
+/// <summary>A purchase token is good for one buyer, one SKU and a short time, on any instance with the same key.</summary>
+public sealed class PurchaseTokenTests
+{
+    private const string Key = "a-signing-key-of-thirty-two-bytes-or-more";
+
+    private readonly SettableTime _time = new();
+
+    [Fact]
+    public void Any_instance_takes_it_until_it_expires()
+    {
+        var (token, expiresAtMs) = Tokens().Issue(7, 1001);
+        Assert.Equal(32, token.Length);
+        Assert.Equal(_time.GetUtcNow().AddSeconds(60).ToUnixTimeMilliseconds(), expiresAtMs);
+
+        _time.Now += TimeSpan.FromSeconds(59.9);
+        Assert.True(Tokens().IsValid(token, 7, 1001));
+        _time.Now += TimeSpan.FromSeconds(0.1);
+        Assert.False(Tokens().IsValid(token, 7, 1001));
+    }
+
+    [Fact]
+    public void Nobody_else_and_no_other_sku_can_use_it()
+    {
+        var tokens = Tokens();
+        var (token, _) = tokens.Issue(7, 1001);
+        Assert.False(tokens.IsValid(token, 8, 1001));
+        Assert.False(tokens.IsValid(token, 7, 1002));
+        Assert.False(tokens.IsValid(token, 1001, 7));
+        Assert.False(Tokens("another-signing-key-of-thirty-two-bytes").IsValid(token, 7, 1001));
+    }
+
+    [Fact]
+    public void A_change_to_any_character_is_noticed()
+    {
+        var tokens = Tokens();
+        var (token, _) = tokens.Issue(7, 1001);
+        for (var i = 0; i < token.Length; i++)
+        {
+            var changed = token[..i] + (token[i] == 'A' ? 'B' : 'A') + token[(i + 1)..];
+            Assert.False(tokens.IsValid(changed, 7, 1001), $"character {i}");
+        }
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("x")]
+    [InlineData("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
+    [InlineData("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")]
+    [InlineData("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAA!!")]
+    [InlineData("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
+    public void Rubbish_is_refused(string token) => Assert.False(Tokens().IsValid(token, 7, 1001));
+
+    private PurchaseTokens Tokens(string key = Key) => new(
+        Options.Create(new AuthOptions { Issuer = "i", Audience = "a", SigningKey = key }), Options.Create(new LimitOptions()), _time);
+
+    private sealed class SettableTime : TimeProvider
+    {
+        public DateTimeOffset Now { get; set; } = new(2026, 11, 11, 0, 0, 0, TimeSpan.Zero);
+
+        public override DateTimeOffset GetUtcNow() => Now;
+    }
+}
