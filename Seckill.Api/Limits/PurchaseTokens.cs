@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Buffers.Text;
 using System.Security.Cryptography;
@@ -35,7 +36,8 @@ public sealed class PurchaseTokens(IOptions<AuthOptions> auth, IOptions<LimitOpt
     public bool IsValid(string token, long userId, long skuId)
     {
         Span<byte> sent = stackalloc byte[TokenBytes];
-        if (token.Length != TokenLength || !Base64Url.TryDecodeFromChars(token, sent, out var written) || written != TokenBytes)
+        // Not the Try variant: it throws at characters that are no base64url.
+        if (token.Length != TokenLength || Base64Url.DecodeFromChars(token, sent, out _, out var written) != OperationStatus.Done || written != TokenBytes)
         {
             return false;
         }

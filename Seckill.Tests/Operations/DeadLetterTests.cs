@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using Microsoft.EntityFrameworkCore;
@@ -258,9 +259,11 @@ public sealed class DeadLetterTests(OperationsFixture servers) : IAsyncLifetime
         return (placed.Text("order_id"), got!.Body.ToArray());
     }
 
-    private ValueTask BuryAsync(byte[] body, string? messageId) => servers.Channel.BasicPublishAsync(
-        OrderTopology.DeadLetterExchange, OrderTopology.RoutingKey, mandatory: true,
-        new BasicProperties
+    private async Task BuryAsync(byte[] body, string? messageId)
+    {
+        // The hosts in this process listen to the client's spans, so it writes the current trace into the message.
+        using var click = new Activity("click").SetParentId(ActivityTraceId.CreateFromString(TraceId), ActivitySpanId.CreateRandom(), ActivityTraceFlags.Recorded).Start();
+        var properties = new BasicProperties
         {
             Persistent = true,
             MessageId = messageId,
@@ -270,10 +273,11 @@ public sealed class DeadLetterTests(OperationsFixture servers) : IAsyncLifetime
                 ["x-seckill-attempts"] = 3L,
                 ["x-seckill-first-at"] = "2023-11-14T22:13:20.0000000Z",
                 ["x-seckill-last-at"] = "2023-11-14T22:14:20.0000000Z",
-                ["traceparent"] = $"00-{TraceId}-b7ad6b7169203331-01",
+                ["traceparent"] = click.Id,
             },
-        },
-        body, Cancelled);
+        };
+        await servers.Channel.BasicPublishAsync(OrderTopology.DeadLetterExchange, OrderTopology.RoutingKey, mandatory: true, properties, body, Cancelled);
+    }
 
     private async Task<long> StockAsync(long skuId) => (long)await servers.Redis.StringGetAsync($"stock:sku:{skuId}");
 
