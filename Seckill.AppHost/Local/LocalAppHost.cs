@@ -132,10 +132,13 @@ internal sealed class LocalAppHost(LocalOptions options, StateFolder state, Cons
     private async Task StartServicesAsync(
         string[] names, string project, int firstPort, Dictionary<string, string> connectionStrings, CancellationToken cancellationToken)
     {
+        var environment = connectionStrings.ToDictionary(connection => $"ConnectionStrings__{connection.Key}", connection => connection.Value);
+        if (log.Coloured)
+            environment["DOTNET_SYSTEM_CONSOLE_ALLOW_ANSI_COLOR_REDIRECTION"] = "1";
         foreach (var (index, name) in names.Index())
         {
             var url = $"http://127.0.0.1:{PreferredPort(name, firstPort + index)}";
-            _services.Add(await LocalService.StartAsync(name, project, url, connectionStrings, log));
+            _services.Add(await LocalService.StartAsync(name, project, url, environment, line => log.Write(name, line)));
         }
 
         foreach (var service in _services.TakeLast(names.Length))

@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using Microsoft.Extensions.Configuration;
+using Seckill.AppHost.LocalServers;
 
 namespace Seckill.AppHost.Local;
 

@@ -1,4 +1,4 @@
-namespace Seckill.AppHost.Local;
+namespace Seckill.AppHost.LocalServers;
 
 /// <summary>Where things are in the checkout that this AppHost was built from.</summary>
 internal static class Repository

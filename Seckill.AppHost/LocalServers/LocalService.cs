@@ -1,11 +1,10 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
-using Seckill.AppHost.LocalServers;
 
-namespace Seckill.AppHost.Local;
+namespace Seckill.AppHost.LocalServers;
 
 /// <summary>One of our own applications as a child process.</summary>
-internal sealed class LocalService : IDisposable
+public sealed class LocalService : IDisposable
 {
     private const int ProbeIntervalMs = 100;
     private const int ProbeTimeoutMs = 5_000;
@@ -28,9 +27,14 @@ internal sealed class LocalService : IDisposable
     public Task<int> Exited => _process.Exited;
 
     /// <summary>Starts an application from its build output, in its project folder as <c>dotnet run</c> does.</summary>
+    /// <param name="name">The resource's name, also its OTEL_SERVICE_NAME.</param>
+    /// <param name="project">The project's folder and assembly name.</param>
+    /// <param name="url">Where it listens.</param>
+    /// <param name="environment">Added to our own environment: connection strings and what the caller wants different.</param>
+    /// <param name="onLine">Gets each line of output; called from any thread.</param>
     /// <exception cref="LocalServerException">It was not built.</exception>
     public static async Task<LocalService> StartAsync(
-        string name, string project, string url, IReadOnlyDictionary<string, string> connectionStrings, ConsoleLog log)
+        string name, string project, string url, IReadOnlyDictionary<string, string> environment, Action<string> onLine)
     {
         var assembly = Repository.Assembly(project);
         if (!File.Exists(assembly))
@@ -38,8 +42,8 @@ internal sealed class LocalService : IDisposable
         var command = new ChildCommand([DotNet(), assembly], Path.Combine(Repository.Root, project))
         {
             InheritEnvironment = true,
-            Environment = EnvironmentOf(name, url, connectionStrings, log),
-            OnLine = line => log.Write(name, line),
+            Environment = EnvironmentOf(name, url, environment),
+            OnLine = onLine,
         };
         return new LocalService(name, url, await ChildProcess.StartAsync(command));
     }
@@ -74,6 +78,9 @@ internal sealed class LocalService : IDisposable
         throw new LocalServerException($"{Name} was not healthy within {timeoutMs} ms; its last word: {last}");
     }
 
+    /// <summary>SIGKILL; returns at once.</summary>
+    public void Kill() => _process.Kill();
+
     public Task StopAsync(int timeoutMs, CancellationToken cancellationToken) => _process.StopAsync(timeoutMs, cancellationToken);
 
     public void Dispose() => _process.Dispose();
@@ -81,8 +88,7 @@ internal sealed class LocalService : IDisposable
     // The dotnet that runs us, wherever it is installed.
     private static string DotNet() => Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "../../../dotnet"));
 
-    private static Dictionary<string, string> EnvironmentOf(
-        string name, string url, IReadOnlyDictionary<string, string> connectionStrings, ConsoleLog log)
+    private static Dictionary<string, string> EnvironmentOf(string name, string url, IReadOnlyDictionary<string, string> more)
     {
         // Whatever our own launch profile or shell says is passed on, OTEL_* among it; only what is each service's own is set here.
         var environment = new Dictionary<string, string>
@@ -93,10 +99,8 @@ internal sealed class LocalService : IDisposable
             ["Logging__Console__FormatterName"] = Set("Logging__Console__FormatterName") ?? "simple",
             ["Logging__Console__FormatterOptions__SingleLine"] = Set("Logging__Console__FormatterOptions__SingleLine") ?? "true",
         };
-        if (log.Coloured)
-            environment["DOTNET_SYSTEM_CONSOLE_ALLOW_ANSI_COLOR_REDIRECTION"] = "1";
-        foreach (var (connection, value) in connectionStrings)
-            environment[$"ConnectionStrings__{connection}"] = value;
+        foreach (var (variable, value) in more)
+            environment[variable] = value;
         return environment;
     }
 

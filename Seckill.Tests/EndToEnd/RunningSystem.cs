@@ -1,0 +1,33 @@
+namespace Seckill.Tests.EndToEnd;
+
+[CollectionDefinition(nameof(RunningSystem))]
+public sealed class RunningSystemDefinition : ICollectionFixture<RunningSystem>;
+
+/// <summary>One system for all tests that leave it in good order: a worker, two Api instances, and a receiver of their traces.</summary>
+public sealed class RunningSystem : IAsyncLifetime
+{
+    public SeckillSystem System { get; private set; } = null!;
+
+    public OtlpReceiver Traces { get; private set; } = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        Traces = await OtlpReceiver.StartAsync(CancellationToken.None);
+        System = await SeckillSystem.StartAsync(
+            new Dictionary<string, string>
+            {
+                ["OTEL_EXPORTER_OTLP_ENDPOINT"] = Traces.Endpoint,
+                ["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf",
+                ["OTEL_BSP_SCHEDULE_DELAY"] = "200",
+                ["Catalogue__RefreshEveryMs"] = "200",
+            },
+            CancellationToken.None);
+        await System.StartApiAsync(CancellationToken.None);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await System.DisposeAsync();
+        await Traces.DisposeAsync();
+    }
+}
