@@ -1,5 +1,5 @@
 using System.ComponentModel.DataAnnotations;
-using Seckill.AppHost.LocalServers;
+using Seckill.LocalServers;
 
 namespace Seckill.AppHost.Local;
 

@@ -1,6 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using Microsoft.Extensions.Configuration;
-using Seckill.AppHost.LocalServers;
+using Seckill.LocalServers;
 
 namespace Seckill.AppHost.Local;
 

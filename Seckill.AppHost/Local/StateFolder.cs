@@ -1,6 +1,6 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using Seckill.AppHost.LocalServers;
+using Seckill.LocalServers;
 
 namespace Seckill.AppHost.Local;
 

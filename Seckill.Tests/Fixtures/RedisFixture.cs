@@ -1,4 +1,4 @@
-using Seckill.AppHost.LocalServers;
+using Seckill.LocalServers;
 using Seckill.Tests.Fixtures;
 using StackExchange.Redis;
 

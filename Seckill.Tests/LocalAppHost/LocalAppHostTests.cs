@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Text.Json;
-using Seckill.AppHost.LocalServers;
+using Seckill.LocalServers;
 using Seckill.Tests.LocalServers;
 
 namespace Seckill.Tests.LocalAppHost;

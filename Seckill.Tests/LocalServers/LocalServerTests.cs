@@ -1,7 +1,7 @@
 using System.Text;
 using MySqlConnector;
 using RabbitMQ.Client;
-using Seckill.AppHost.LocalServers;
+using Seckill.LocalServers;
 using StackExchange.Redis;
 
 namespace Seckill.Tests.LocalServers;

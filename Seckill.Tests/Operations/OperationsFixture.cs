@@ -1,6 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 using RabbitMQ.Client;
-using Seckill.AppHost.LocalServers;
+using Seckill.LocalServers;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Store;
 using StackExchange.Redis;

@@ -1,5 +1,5 @@
 using MySqlConnector;
-using Seckill.AppHost.LocalServers;
+using Seckill.LocalServers;
 using StackExchange.Redis;
 
 namespace Seckill.Tests.Worker;

@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 
-namespace Seckill.AppHost.LocalServers;
+namespace Seckill.LocalServers;
 
 /// <summary>What to start. The first argument is the binary.</summary>
 internal sealed record ChildCommand(IReadOnlyList<string> Arguments, string Folder)

@@ -1,7 +1,7 @@
 using System.Text;
 using RabbitMQ.Client;
 
-namespace Seckill.AppHost.LocalServers;
+namespace Seckill.LocalServers;
 
 /// <summary>
 /// A private RabbitMQ broker. Erlang finds nodes through a port mapper (epmd) that a machine usually shares; this broker has its own,

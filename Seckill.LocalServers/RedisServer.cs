@@ -1,6 +1,6 @@
 using StackExchange.Redis;
 
-namespace Seckill.AppHost.LocalServers;
+namespace Seckill.LocalServers;
 
 /// <summary>A private Redis: append-only file on, and no key is ever evicted.</summary>
 public sealed class RedisServer : LocalServer

@@ -1,4 +1,4 @@
-namespace Seckill.AppHost.LocalServers;
+namespace Seckill.LocalServers;
 
 /// <summary>Finds server binaries, on the machine or in a folder that holds a small system.</summary>
 public static class ServerBinaries

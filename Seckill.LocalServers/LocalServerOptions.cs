@@ -1,4 +1,4 @@
-namespace Seckill.AppHost.LocalServers;
+namespace Seckill.LocalServers;
 
 /// <summary>What every private server instance can be told. The defaults suit a test: a temporary folder and a free port.</summary>
 public abstract record LocalServerOptions

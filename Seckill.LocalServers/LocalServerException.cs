@@ -1,4 +1,4 @@
-namespace Seckill.AppHost.LocalServers;
+namespace Seckill.LocalServers;
 
 /// <summary>A local server is missing, or did not start. The message is meant for the person at the terminal.</summary>
 public sealed class LocalServerException : Exception

@@ -1,13 +1,13 @@
-namespace Seckill.AppHost.LocalServers;
+namespace Seckill.LocalServers;
 
-/// <summary>Where things are in the checkout that this AppHost was built from.</summary>
-internal static class Repository
+/// <summary>Where things are in the checkout that the running program was built from.</summary>
+public static class Repository
 {
     /// <summary>The folder with the solution file.</summary>
-    /// <exception cref="InvalidOperationException">The AppHost was copied out of its checkout.</exception>
+    /// <exception cref="InvalidOperationException">The program was copied out of its checkout.</exception>
     public static string Root { get; } = FindRoot();
 
-    /// <summary>A service's assembly, from the build that also built this AppHost (Debug or Release).</summary>
+    /// <summary>A service's assembly, from the build that also built the running program (Debug or Release).</summary>
     public static string Assembly(string project)
     {
         var framework = new DirectoryInfo(AppContext.BaseDirectory.TrimEnd('/'));

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 
-namespace Seckill.AppHost.LocalServers;
+namespace Seckill.LocalServers;
 
 /// <summary>One of our own applications as a child process.</summary>
 public sealed class LocalService : IDisposable

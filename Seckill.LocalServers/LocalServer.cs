@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Security.Cryptography;
 
-namespace Seckill.AppHost.LocalServers;
+namespace Seckill.LocalServers;
 
 /// <summary>
 /// A private server instance on 127.0.0.1 with its own data folder, port and password. It dies with the process that started it,

@@ -1,6 +1,6 @@
 using MySqlConnector;
 
-namespace Seckill.AppHost.LocalServers;
+namespace Seckill.LocalServers;
 
 /// <summary>A private MySQL or MariaDB with full durability: a commit is on disk before it is answered.</summary>
 public sealed class MySqlServer : LocalServer

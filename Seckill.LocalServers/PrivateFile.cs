@@ -1,7 +1,7 @@
-namespace Seckill.AppHost.LocalServers;
+namespace Seckill.LocalServers;
 
 /// <summary>Files with passwords in them.</summary>
-internal static class PrivateFile
+public static class PrivateFile
 {
     /// <summary>Writes a file that only its owner can read; readers see the old content or the new, never a part.</summary>
     public static void Write(string file, string content)
