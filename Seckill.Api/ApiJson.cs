@@ -1,3 +1,5 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
 using System.Text.Json.Serialization;
 using Seckill.Api.Audit;
 using Seckill.Api.Auth;
@@ -19,6 +21,7 @@ namespace Seckill.Api;
     PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     AllowDuplicateProperties = false)]
+[JsonSerializable(typeof(string))]
 [JsonSerializable(typeof(ErrorBody))]
 [JsonSerializable(typeof(PlaceOrderRequest))]
 [JsonSerializable(typeof(PlaceOrderResponse))]
@@ -34,4 +37,14 @@ namespace Seckill.Api;
 [JsonSerializable(typeof(DeadLetterListResponse))]
 [JsonSerializable(typeof(ReplayResponse))]
 [JsonSerializable(typeof(AbandonResponse))]
-internal sealed partial class ApiJson : JsonSerializerContext;
+internal sealed partial class ApiJson : JsonSerializerContext
+{
+    /// <summary>The one to use. Chinese stays Chinese: these bodies are application/json with nosniff, never part of a page.</summary>
+    public static ApiJson Web => Relaxed.Instance;
+
+    // In a class of its own, so that it is made after Default, whichever part of this class is initialised first.
+    private static class Relaxed
+    {
+        public static readonly ApiJson Instance = new(new JsonSerializerOptions(Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+    }
+}

@@ -42,6 +42,6 @@ public static class AuditEndpoints
                 entry.Id.ToString(CultureInfo.InvariantCulture),
                 new DateTimeOffset(entry.At, TimeSpan.Zero).ToUnixTimeMilliseconds(),
                 entry.Operator, entry.Action, entry.Target, entry.Detail, entry.TraceId))]),
-            ApiJson.Default.AuditResponse);
+            ApiJson.Web.AuditResponse);
     }
 }

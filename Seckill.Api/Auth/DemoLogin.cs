@@ -41,7 +41,7 @@ public static class DemoLogin
 
     private static async Task<IResult> LogInAsync(HttpContext http, IOptions<AuthOptions> options, TimeProvider time)
     {
-        var (request, malformed) = await JsonBody.ReadAsync(http.Request, ApiJson.Default.DemoLoginRequest, http.RequestAborted);
+        var (request, malformed) = await JsonBody.ReadAsync(http.Request, ApiJson.Web.DemoLoginRequest, http.RequestAborted);
         if (request is null)
         {
             return malformed!;
@@ -89,6 +89,6 @@ public static class DemoLogin
             Expires = expires,
             Path = "/",
         });
-        return TypedResults.Json(new DemoLoginResponse(token, expires.ToUnixTimeMilliseconds()), ApiJson.Default.DemoLoginResponse);
+        return TypedResults.Json(new DemoLoginResponse(token, expires.ToUnixTimeMilliseconds()), ApiJson.Web.DemoLoginResponse);
     }
 }

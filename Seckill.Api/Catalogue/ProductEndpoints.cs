@@ -1,5 +1,5 @@
 using System.Globalization;
-using System.Text.Json.Serialization;
+using System.Text.Json;
 using Seckill.Ordering.Ledger;
 using StackExchange.Redis;
 
@@ -7,7 +7,7 @@ namespace Seckill.Api.Catalogue;
 
 /// <summary>One SKU on sale. Prices as decimal numbers, times in ms since 1970 UTC; stock null while it is not known.</summary>
 public sealed record SaleItem(
-    string SkuId, string ProductId, string Title, string ProductTitle, string Image, [property: JsonPropertyName("attrs")] string Attrs,
+    string SkuId, string ProductId, string Title, string ProductTitle, string Image, JsonElement Attrs,
     decimal Price, decimal ListPrice, long? Stock, int LimitPerUser, long StartsAtMs, long EndsAtMs, bool Paused, bool TokenRequired);
 
 /// <summary>All SKUs on sale, and the server's clock for the countdown.</summary>
@@ -68,7 +68,7 @@ public static class ProductEndpoints
     public static IEndpointRouteBuilder MapProducts(this IEndpointRouteBuilder routes)
     {
         routes.MapGet("/api/products", async (SaleListings listings, CancellationToken cancellationToken) =>
-                TypedResults.Json(await listings.ReadAsync(cancellationToken), ApiJson.Default.SaleListing))
+                TypedResults.Json(await listings.ReadAsync(cancellationToken), ApiJson.Web.SaleListing))
             .WithName("Products")
             .WithTags("Products")
             .WithSummary("What is on sale: price, window, stock left.")

@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
 using Seckill.Ordering.Ledger;
@@ -8,7 +9,7 @@ namespace Seckill.Api.Catalogue;
 
 /// <summary>A SKU on sale, as the buyer's page shows it. Prices in the shop's currency, times in UTC.</summary>
 public sealed record SaleView(
-    long SkuId, long ProductId, string Title, string ProductTitle, string Image, string Attrs,
+    long SkuId, long ProductId, string Title, string ProductTitle, string Image, JsonElement Attrs,
     decimal Price, decimal ListPrice, SaleTerms Terms, bool TokenRequired);
 
 /// <summary>
@@ -45,7 +46,7 @@ public sealed partial class SaleCatalogue(
             .Select(sku => new { Sku = sku, sku.Product!.Title, Sale = sku.Sale! })
             .ToListAsync(cancellationToken);
         var sales = rows.Select(row => new SaleView(
-            row.Sku.Id, row.Sku.ProductId, row.Sku.Title, row.Title, row.Sku.Image, row.Sku.Attrs, row.Sku.Price, row.Sale.ListPrice, TermsOf(row.Sale),
+            row.Sku.Id, row.Sku.ProductId, row.Sku.Title, row.Title, row.Sku.Image, AttrsOf(row.Sku), row.Sku.Price, row.Sale.ListPrice, TermsOf(row.Sale),
             row.Sale.TokenRequired));
         Volatile.Write(ref _sales, sales.ToFrozenDictionary(sale => sale.SkuId));
         Refreshed?.Invoke();
@@ -69,6 +70,20 @@ public sealed partial class SaleCatalogue(
             }
 
             await Task.Delay(TimeSpan.FromMilliseconds(options.Value.RefreshEveryMs), time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    /// <summary>The column holds JSON; text that is none is shown as it is, rather than hiding the sale.</summary>
+    private static JsonElement AttrsOf(ProductSku sku)
+    {
+        try
+        {
+            using var attrs = JsonDocument.Parse(sku.Attrs);
+            return attrs.RootElement.Clone();
+        }
+        catch (JsonException)
+        {
+            return JsonSerializer.SerializeToElement(sku.Attrs, ApiJson.Web.String);
         }
     }
 

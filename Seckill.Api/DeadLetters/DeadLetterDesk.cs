@@ -155,7 +155,7 @@ internal sealed partial class DeadLetterDesk(
         var order = DeadLetterBody.OrderOf(letter.Body);
         return order is null
             ? $"{letter.Reason}\n{DeadLetterBody.TextOf(letter.Body, AuditedBodyBytesMax)}"
-            : $"{letter.Reason}\n{JsonSerializer.Serialize(order, ApiJson.Default.DeadLetterOrder)}";
+            : $"{letter.Reason}\n{JsonSerializer.Serialize(order, ApiJson.Web.DeadLetterOrder)}";
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Replayed} dead letters went to the order queue again, {Refused} were refused by the broker")]

@@ -68,22 +68,22 @@ public static class DeadLetterEndpoints
 
         var (count, letters) = await desk.ListAsync(countMax, cancellationToken);
         return TypedResults.Json(
-            new DeadLetterListResponse(count, [.. letters.Select(letter => ToItem(letter, ListedBodyBytesMax))]), ApiJson.Default.DeadLetterListResponse);
+            new DeadLetterListResponse(count, [.. letters.Select(letter => ToItem(letter, ListedBodyBytesMax))]), ApiJson.Web.DeadLetterListResponse);
     }
 
     private static async Task<IResult> ShowAsync(DeadLetterDesk desk, string id, CancellationToken cancellationToken) =>
         await desk.FindAsync(id, cancellationToken) is { } letter
-            ? TypedResults.Json(ToItem(letter, ShownBodyBytesMax), ApiJson.Default.DeadLetterItem)
+            ? TypedResults.Json(ToItem(letter, ShownBodyBytesMax), ApiJson.Web.DeadLetterItem)
             : ErrorResult.NoDeadLetter;
 
     // The operator's hanging up stops none of the following: each is bounded by its own time-out, and half-way is worth less than done.
     private static async Task<IResult> ReplayAsync(DeadLetterDesk desk, ClaimsPrincipal user, string id) =>
         await desk.ReplayAsync(user, id, CancellationToken.None) is { } replay
-            ? TypedResults.Json(replay, ApiJson.Default.ReplayResponse)
+            ? TypedResults.Json(replay, ApiJson.Web.ReplayResponse)
             : ErrorResult.NoDeadLetter;
 
     private static async Task<IResult> ReplayAllAsync(DeadLetterDesk desk, ClaimsPrincipal user) =>
-        TypedResults.Json(await desk.ReplayAllAsync(user, CancellationToken.None), ApiJson.Default.ReplayResponse);
+        TypedResults.Json(await desk.ReplayAllAsync(user, CancellationToken.None), ApiJson.Web.ReplayResponse);
 
     private static async Task<IResult> AbandonAsync(DeadLetterDesk desk, ClaimsPrincipal user, string id)
     {
@@ -97,7 +97,7 @@ public static class DeadLetterEndpoints
             var outcome => TypedResults.Json(
                 new AbandonResponse(
                     outcome == AbandonOutcome.Failed ? "failed" : "removed", abandonment.Value.OrderId?.ToString(CultureInfo.InvariantCulture)),
-                ApiJson.Default.AbandonResponse),
+                ApiJson.Web.AbandonResponse),
         };
     }
 

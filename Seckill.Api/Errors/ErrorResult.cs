@@ -40,7 +40,7 @@ public sealed class ErrorResult : IResult
         _status = status;
         _retryAfter = retryAfterSeconds?.ToString(CultureInfo.InvariantCulture);
         _body = JsonSerializer.SerializeToUtf8Bytes(
-            new ErrorBody(ReasonPhrases.GetReasonPhrase(status), status, error, detail), ApiJson.Default.ErrorBody);
+            new ErrorBody(ReasonPhrases.GetReasonPhrase(status), status, error, detail), ApiJson.Web.ErrorBody);
     }
 
     /// <summary>400 with what is wrong with the input.</summary>

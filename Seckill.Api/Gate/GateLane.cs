@@ -19,7 +19,10 @@ internal sealed partial class GateLane
     private readonly StockLedger _ledger;
     private readonly GateOptions _options;
     private readonly ILogger _logger;
+    private readonly TimeProvider _time;
     private readonly Channel<Waiting> _waiting;
+    private long _failed;
+    private long _reportedAt;
 
     public GateLane(SkuKeys sku, StockLedger ledger, GateOptions options, TimeProvider time, ILogger logger, CancellationToken stopping)
     {
@@ -27,6 +30,7 @@ internal sealed partial class GateLane
         _ledger = ledger;
         _options = options;
         _logger = logger;
+        _time = time;
         Shield = new SoldOutShield(options, time);
         _waiting = Channel.CreateBounded<Waiting>(new BoundedChannelOptions(options.WaitingMax) { SingleReader = true });
         Completion = Task.Run(() => RunAsync(stopping), CancellationToken.None);
@@ -90,11 +94,22 @@ internal sealed partial class GateLane
         catch (Exception exception)
         {
             // Whoever has no answer yet gets the reason; a failure while arming the shield concerns nobody.
-            LogFailed(_sku.SkuId, batch.Count, exception.Message);
+            Report(batch.Count, exception);
             foreach (var waiting in batch)
             {
                 waiting.Done.TrySetException(exception);
             }
+        }
+    }
+
+    /// <summary>One line a second says it as well as one for every batch of an outage.</summary>
+    private void Report(int count, Exception exception)
+    {
+        _failed += count;
+        if (_reportedAt == 0 || _time.GetElapsedTime(_reportedAt) >= TimeSpan.FromSeconds(1))
+        {
+            LogFailed(_sku.SkuId, _failed, exception.Message);
+            (_failed, _reportedAt) = (0, _time.GetTimestamp());
         }
     }
 
@@ -109,5 +124,5 @@ internal sealed partial class GateLane
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "SKU {SkuId}: the gate could not ask Redis for {Count} requests: {Reason}")]
-    private partial void LogFailed(long skuId, int count, string reason);
+    private partial void LogFailed(long skuId, long count, string reason);
 }

@@ -72,6 +72,6 @@ public static class PurchaseTokenEndpoints
         // It is one buyer's own.
         http.Response.Headers.CacheControl = "no-store";
         return TypedResults.Json(
-            new PurchaseTokenResponse(token, skuId.ToString(CultureInfo.InvariantCulture), expiresAtMs), ApiJson.Default.PurchaseTokenResponse);
+            new PurchaseTokenResponse(token, skuId.ToString(CultureInfo.InvariantCulture), expiresAtMs), ApiJson.Web.PurchaseTokenResponse);
     }
 }

@@ -37,7 +37,7 @@ public static class OrderEndpoints
 
     private static async Task<IResult> PlaceAsync(HttpContext http, OrderGate gate, SaleCatalogue catalogue, PurchaseTokens tokens)
     {
-        var (request, malformed) = await JsonBody.ReadAsync(http.Request, ApiJson.Default.PlaceOrderRequest, http.RequestAborted);
+        var (request, malformed) = await JsonBody.ReadAsync(http.Request, ApiJson.Web.PlaceOrderRequest, http.RequestAborted);
         if (request is null)
         {
             return malformed!;
@@ -95,7 +95,7 @@ public static class OrderEndpoints
         }
 
         var (status, error) = await reader.ReadAsync(user.UserId(), skuId, client_order_no, cancellationToken);
-        return status is null ? error! : TypedResults.Json(status, ApiJson.Default.OrderStatusResponse);
+        return status is null ? error! : TypedResults.Json(status, ApiJson.Web.OrderStatusResponse);
     }
 
     private static JsonHttpResult<PlaceOrderResponse> Queued(long orderId, long skuId, string? clientOrderNo)
@@ -104,7 +104,7 @@ public static class OrderEndpoints
         var url = string.Create(CultureInfo.InvariantCulture, $"/api/orders/seckill/status?sku_id={skuId}");
         return TypedResults.Json(
             new PlaceOrderResponse("queued", id, id, "PENDING", clientOrderNo is null ? url : $"{url}&client_order_no={clientOrderNo}"),
-            ApiJson.Default.PlaceOrderResponse);
+            ApiJson.Web.PlaceOrderResponse);
     }
 
     private static string Time(long milliseconds) => DateTimeOffset.FromUnixTimeMilliseconds(milliseconds).ToString("u", CultureInfo.InvariantCulture);

@@ -34,7 +34,8 @@ public sealed partial class OutboxConfirmations(StockLedger ledger, TimeProvider
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         var batch = new Dictionary<SkuKeys, List<long>>();
-        while (await _waiting.Reader.WaitToReadAsync(stoppingToken))
+        // Ends when StopAsync completes the channel, and not before: what the publisher confirmed last is still marked.
+        while (await _waiting.Reader.WaitToReadAsync(CancellationToken.None))
         {
             for (var taken = 0; taken < BatchSizeMax && _waiting.Reader.TryRead(out var confirmed); taken++)
             {
@@ -52,7 +53,7 @@ public sealed partial class OutboxConfirmations(StockLedger ledger, TimeProvider
                 await Task.WhenAll(batch.Select(sku => ledger.ConfirmAsync(sku.Key, sku.Value, now, stoppingToken)));
                 CrashPoint.Reach(CrashPoint.OutboxMarked);
             }
-            catch (Exception exception) when (exception is not OperationCanceledException)
+            catch (Exception exception)
             {
                 LogFailed(exception.Message);
             }

@@ -21,7 +21,7 @@ public sealed class PublishOptions : IValidatableObject
 
     /// <summary>Longest wait for a confirm before the connection is given up, ms.</summary>
     [Range(100, 60_000)]
-    public int ConfirmTimeoutMs { get; init; } = 5_000;
+    public int ConfirmTimeoutMs { get; init; } = 3_000;
 
     /// <summary>Longest wait for connecting, ms.</summary>
     [Range(100, 60_000)]
@@ -41,7 +41,7 @@ public sealed class PublishOptions : IValidatableObject
 
     /// <summary>How old an unconfirmed attempt must be before the sweeper repeats it, ms; longer than a publish can be under way.</summary>
     [Range(200, 600_000)]
-    public int SweepGraceMs { get; init; } = 12_000;
+    public int SweepGraceMs { get; init; } = 7_000;
 
     /// <summary>Orders of one SKU that one sweep publishes.</summary>
     [Range(1, 10_000)]

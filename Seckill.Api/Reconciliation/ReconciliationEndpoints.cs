@@ -74,7 +74,7 @@ public static class ReconciliationEndpoints
 
         var healthy = items.TrueForAll(item => item is { Difference: 0 or null, StoreDifference: 0 or null, Loaded: true });
         return TypedResults.Json(
-            new ReconciliationResponse(healthy, depth?.Ready, depth?.Workers, depth?.Dead, items), ApiJson.Default.ReconciliationResponse);
+            new ReconciliationResponse(healthy, depth?.Ready, depth?.Workers, depth?.Dead, items), ApiJson.Web.ReconciliationResponse);
     }
 
     private static async Task<IResult> RepairAsync(
@@ -113,7 +113,7 @@ public static class ReconciliationEndpoints
             }
         }
 
-        return TypedResults.Json(new RepairResponse(apply == "true", steps), ApiJson.Default.RepairResponse);
+        return TypedResults.Json(new RepairResponse(apply == "true", steps), ApiJson.Web.RepairResponse);
     }
 
     private static ReconciliationItem ToItem(SkuReconciliation found, RepairPlan? plan) => new(

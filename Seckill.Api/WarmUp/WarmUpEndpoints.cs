@@ -35,7 +35,7 @@ public static class WarmUpEndpoints
             return TypedResults.Json(
                 new WarmUpResponse([.. skus.Select(sku => new WarmUpItem(
                     sku.SkuId.ToString(CultureInfo.InvariantCulture), sku.Loaded, sku.Stock, sku.Epoch))]),
-                ApiJson.Default.WarmUpResponse);
+                ApiJson.Web.WarmUpResponse);
         }
         catch (Exception exception) when (exception is RedisException or MySqlException or TimeoutException)
         {

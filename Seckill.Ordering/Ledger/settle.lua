@@ -21,7 +21,15 @@ local ids = {}
 for i = 1, n do ids[i] = ARGV[2 + (i - 1) * 9 + 1] end
 local records = redis.call('HMGET', KEYS[3], unpack(ids))
 
+-- One read for all buyers; `buyer` then overlays what this very call decides. Everything is worked out before the first write, because a
+-- script that fails half-way is not rolled back.
+local users, buyer = {}, {}
+for i = 1, n do users[i] = ARGV[2 + (i - 1) * 9 + 7] end
+local had = redis.call('HMGET', KEYS[4], unpack(users))
+for i = 1, n do buyer[users[i]] = had[i] or buyer[users[i]] end
+
 local delta, released, told, done = 0, 0, {}, {}
+local newOrders, newBuyers, newClicks = {}, {}, {}
 for i = 1, n do
   local at = 2 + (i - 1) * 9
   local id, state, detail, moved = ids[i], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4] == '1'
@@ -36,7 +44,8 @@ for i = 1, n do
     local reserved, trace, held = now, '', false
     if record then
       local q, u, e, r, c, t = string.match(record, '^P|(%d+)|(%d+)|(%d+)|(%d+)|([^|]*)|(.*)$')
-      qty, user, reserved, client, trace = tonumber(q), u, r, c, t
+      if u ~= user then return redis.error_reply('ERR reservation ' .. id .. ' is not of buyer ' .. user) end
+      qty, reserved, client, trace = tonumber(q), r, c, t
       held = tonumber(e) == epoch
       sent = tonumber(e)
     end
@@ -47,29 +56,33 @@ for i = 1, n do
       delta = delta + qty
     end
 
-    local b = redis.call('HGET', KEYS[4], user)
-    local had, last = 0, ''
-    if b then had, last = string.match(b, '^(%d+)|(.*)$'); had = tonumber(had) end
-    if record and not moved then had = math.max(0, had - qty) end
+    local units, last = 0, ''
+    if buyer[user] then units, last = string.match(buyer[user], '^(%d+)|(.*)$'); units = tonumber(units) end
+    if record and not moved then units = math.max(0, units - qty) end
     -- What was committed before the counter was loaded came back with the load.
-    if not record and moved and committed == epoch then had = had + qty end
+    if not record and moved and committed == epoch then units = units + qty end
     if last == '' then last = id end
-    redis.call('HSET', KEYS[4], user, had .. '|' .. last)
-    if not record and client ~= '' then redis.call('HSETNX', KEYS[5], user .. ':' .. client, id) end
-    redis.call('HSET', KEYS[3], id, table.concat({ state, qty, user, string.format('%.0f', sent), reserved, client, trace, now, detail }, '|'))
+    buyer[user] = units .. '|' .. last
+    newBuyers[#newBuyers + 1] = user; newBuyers[#newBuyers + 1] = buyer[user]
+    if not record and client ~= '' then newClicks[#newClicks + 1] = { user .. ':' .. client, id } end
+    newOrders[#newOrders + 1] = id
+    newOrders[#newOrders + 1] = table.concat({ state, qty, user, string.format('%.0f', sent), reserved, client, trace, now, detail }, '|')
     told[#told + 1] = table.concat({ id, user, state, detail }, '|')
     reply[i] = 'A'
   end
 end
-redis.call('ZREM', KEYS[6], unpack(ids))
--- Each order comes through here, so whatever key the gate made anew, or this call, gets its time to live.
-if sale[3] then
-  for k = 3, 6 do redis.call('PEXPIREAT', KEYS[k], sale[3]) end
-end
 
+redis.call('ZREM', KEYS[6], unpack(ids))
 if #told > 0 then
+  redis.call('HSET', KEYS[3], unpack(newOrders))
+  redis.call('HSET', KEYS[4], unpack(newBuyers))
+  for _, click in ipairs(newClicks) do redis.call('HSETNX', KEYS[5], click[1], click[2]) end
   if released > 0 then redis.call('HSET', KEYS[2], 'held', math.max(0, tonumber(sale[2] or 0) - released)) end
   local stock = delta ~= 0 and redis.call('INCRBY', KEYS[1], delta) or tonumber(redis.call('GET', KEYS[1]) or 0)
   redis.call('PUBLISH', ARGV[1], ARGV[2] .. '\n' .. string.format('%.0f', stock) .. '\n' .. table.concat(told, '\n'))
+end
+-- Each order comes through here, so whatever key the gate made anew, or this call, gets its time to live.
+if sale[3] then
+  for k = 3, 6 do redis.call('PEXPIREAT', KEYS[k], sale[3]) end
 end
 return reply

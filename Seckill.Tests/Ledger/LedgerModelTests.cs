@@ -55,7 +55,7 @@ public sealed class LedgerModelTests(RedisFixture redis)
         { "warm", "leaves the gate closed", "'closed', 0", "'closed', 1" },
         { "warm", "keeps a closed gate's counter", "or sale[2] == '1' then", "then" },
         { "reserve", "sells while the gate is closed", "or sale[9] == '1'", "" },
-        { "settle", "counts twice for the buyer what came back with the load", "moved and committed == epoch then had", "moved then had" },
+        { "settle", "counts twice for the buyer what came back with the load", "moved and committed == epoch then units", "moved then units" },
     };
 
     [Theory]
