@@ -1,8 +1,10 @@
 using System.CommandLine;
+using Seckill.Bench.Chaos;
 using Seckill.Bench.Demo;
 
 var root = new RootCommand("Seckill's load generator: drives a running system and checks what came out against MySQL and Redis.")
 {
+    ChaosCommand.Create(),
     DemoCommand.Create(),
 };
 var parsed = root.Parse(args);

@@ -3,8 +3,8 @@ namespace Seckill.Bench.Load;
 /// <summary>Someone who clicks once.</summary>
 /// <param name="UserId">The account.</param>
 /// <param name="Token">JWT of the login.</param>
-/// <param name="ClientOrderNo">The click's own number.</param>
-public sealed record Buyer(long UserId, string Token, string ClientOrderNo);
+/// <param name="ClientOrderNo">The click's own number; null for a page that sends none.</param>
+public sealed record Buyer(long UserId, string Token, string? ClientOrderNo);
 
 /// <summary>How the gate answered a click.</summary>
 public enum AskOutcome
@@ -21,7 +21,8 @@ public enum AskOutcome
 /// <param name="Outcome">What came back.</param>
 /// <param name="OrderId">The order's id when queued, else 0.</param>
 /// <param name="Reason">The <c>error</c> member and status code when refused, the fault when nothing came back, else empty.</param>
-public sealed record Answer(Buyer Buyer, AskOutcome Outcome, long OrderId, string Reason);
+/// <param name="Status">HTTP status; 0 when nothing came back.</param>
+public sealed record Answer(Buyer Buyer, AskOutcome Outcome, long OrderId, string Reason, int Status = 0);
 
 /// <summary>What the status route says of an order in the end.</summary>
 public enum FinalState

@@ -43,11 +43,11 @@ public sealed class ShopClient : IDisposable
             using var response = await _http.SendAsync(request, cancellationToken);
             if (response.StatusCode != HttpStatusCode.OK)
             {
-                return new Answer(buyer, AskOutcome.Refused, 0, await ReasonAsync(response, cancellationToken));
+                return new Answer(buyer, AskOutcome.Refused, 0, await ReasonAsync(response, cancellationToken), (int)response.StatusCode);
             }
 
             var queued = await response.Content.ReadFromJsonAsync(ShopJson.Default.QueuedBody, cancellationToken);
-            return new Answer(buyer, AskOutcome.Queued, long.Parse(queued!.OrderId, CultureInfo.InvariantCulture), "");
+            return new Answer(buyer, AskOutcome.Queued, long.Parse(queued!.OrderId, CultureInfo.InvariantCulture), "", 200);
         }
         catch (Exception exception) when (IsFault(exception, cancellationToken))
         {
@@ -62,7 +62,9 @@ public sealed class ShopClient : IDisposable
         {
             using var request = Request(
                 HttpMethod.Get,
-                string.Create(CultureInfo.InvariantCulture, $"/api/orders/seckill/status?sku_id={skuId}&client_order_no={buyer.ClientOrderNo}"),
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"/api/orders/seckill/status?sku_id={skuId}{(buyer.ClientOrderNo is null ? "" : "&client_order_no=")}{buyer.ClientOrderNo}"),
                 buyer.Token);
             using var response = await _http.SendAsync(request, cancellationToken);
             if (response.StatusCode != HttpStatusCode.OK)
@@ -138,7 +140,7 @@ public sealed class ShopClient : IDisposable
 internal sealed record OrderBody(
     [property: JsonPropertyName("sku_id")] long SkuId,
     [property: JsonPropertyName("quantity")] int Quantity,
-    [property: JsonPropertyName("client_order_no")] string ClientOrderNo);
+    [property: JsonPropertyName("client_order_no"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? ClientOrderNo);
 
 internal sealed record QueuedBody([property: JsonPropertyName("order_id")] string OrderId);
 

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Seckill.Ordering.Contract;
+using Seckill.Ordering.Faults;
 using Seckill.OrderWorker.DeadLetters;
 
 namespace Seckill.OrderWorker.Consuming;
@@ -110,6 +111,11 @@ internal static class OrderIntake
 
     private static string? ClickNoOf(OrderMessage message, Delivery delivery, int? index)
     {
+        if (Sabotage.Is(Sabotage.NoIdempotency))
+        {
+            return null;
+        }
+
         if (message.ClientOrderNo is not null || message.OrderId is not null || !delivery.Properties.IsMessageIdPresent())
         {
             return message.ClientOrderNo;

@@ -117,6 +117,11 @@ internal sealed partial class OrderPump(
             while (await reader.ReadAsync(quit) is { } batch)
             {
                 CrashPoint.Reach(CrashPoint.Received);
+                if (Sabotage.Is(Sabotage.AckBeforeCommit))
+                {
+                    await AckAsync(session, batch, processing);
+                }
+
                 if (!await ceiling.WaitAsync(batch.Orders.Count, quit)
                     || !await writer.WriteAsync(batch, quit, processing)
                     || !await TryHandOverAsync(written, batch, processing))
@@ -159,7 +164,11 @@ internal sealed partial class OrderPump(
                     await settler.SettleAsync(batch, quit.Token, processing);
                     CrashPoint.Reach(CrashPoint.Settled);
                     await SendDeadLettersAsync(session, batch, processing);
-                    await AckAsync(session, batch, processing);
+                    if (!Sabotage.Is(Sabotage.AckBeforeCommit))
+                    {
+                        await AckAsync(session, batch, processing);
+                    }
+
                     CrashPoint.Reach(CrashPoint.Acked);
                 }
             }

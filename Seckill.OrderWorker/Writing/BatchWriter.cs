@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Options;
 using MySqlConnector;
+using Seckill.Ordering.Faults;
 using Seckill.Ordering.Ids;
 using Seckill.OrderWorker.Consuming;
 using Seckill.OrderWorker.DeadLetters;
@@ -98,7 +99,7 @@ internal sealed partial class BatchWriter(
     {
         foreach (var order in part)
         {
-            if (order.OrderId == 0)
+            if (order.OrderId == 0 || Sabotage.Is(Sabotage.NoIdempotency))
             {
                 order.OrderId = orderIds.TryNext(out var id) ? id : throw new InvalidOperationException("no Snowflake node is leased yet");
             }

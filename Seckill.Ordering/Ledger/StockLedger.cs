@@ -1,4 +1,5 @@
 using System.Globalization;
+using Seckill.Ordering.Faults;
 using StackExchange.Redis;
 
 namespace Seckill.Ordering.Ledger;
@@ -59,6 +60,11 @@ public sealed class StockLedger
         for (var i = 0; i < results.Length; i++)
         {
             results[i] = ResultOf((string)reply[4 + (i * 2)]!, (RedisValue)reply[5 + (i * 2)]);
+        }
+
+        if (Sabotage.Is(Sabotage.NoOutbox))
+        {
+            await _database.SortedSetRemoveAsync(sku.Outbox, [.. requests.Select(request => (RedisValue)request.OrderId)]);
         }
 
         return new ReserveReply((long)reply[0], (long)reply[1], (long)reply[2], (long)reply[3], results);

@@ -1,0 +1,42 @@
+namespace Seckill.Bench.Chaos;
+
+/// <summary>How a chaos run goes.</summary>
+/// <param name="Seconds">Length of the storm, s.</param>
+/// <param name="Seed">Decides who is killed when and who clicks on what; how the processes answer to it is theirs.</param>
+/// <param name="BuyersPerSecond">New buyers each second at most; 0 for as many as the connections take.</param>
+/// <param name="Concurrency">Buyers at a time.</param>
+/// <param name="KillsMin">Kills of each component of the schedule.</param>
+/// <param name="Sabotage">A bug to plant, or null.</param>
+public sealed record ChaosOptions(int Seconds, int Seed, int BuyersPerSecond, int Concurrency, int KillsMin, string? Sabotage)
+{
+    /// <summary>Ten kills of each in three minutes.</summary>
+    public const double KillsPerSecond = 10.0 / 180;
+
+    /// <summary>The components that are killed; all of them unless a bug shows best without the others.</summary>
+    public IReadOnlyList<Component> Victims { get; init; } = Enum.GetValues<Component>();
+
+    /// <summary>Shortest and longest time that what was killed stays away, ms.</summary>
+    public (int Min, int Max) DownMs { get; init; } = (0, 1_500);
+
+    /// <summary>Settings of both applications as environment variables, beyond the defaults.</summary>
+    public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Where the first worker dies by itself (see <see cref="Ordering.Faults.CrashPoint"/>); null for nowhere.</summary>
+    public string? WorkerCrashAt { get; init; }
+
+    /// <summary>Longest wait for all to come to rest after the storm, ms.</summary>
+    public int RestTimeoutMs { get; init; } = 240_000;
+
+    /// <summary>How many kills the minutes make.</summary>
+    public static int KillsFor(int seconds) => Math.Max(1, (int)Math.Ceiling(seconds * KillsPerSecond));
+}
+
+/// <summary>What can be killed.</summary>
+public enum Component
+{
+    Api,
+    Worker,
+    Redis,
+    RabbitMQ,
+    MySQL,
+}

@@ -1,0 +1,150 @@
+using System.Diagnostics;
+using System.Globalization;
+using Seckill.Bench.Load;
+using StackExchange.Redis;
+
+namespace Seckill.Bench.Chaos;
+
+/// <summary>All that one run brought.</summary>
+public sealed record ChaosFigures(
+    ChaosOptions Options, string Versions, TimeSpan Elapsed, IReadOnlyCollection<Click> Clicks, ChaosBooks Books, ChaosVerdict Verdict,
+    IReadOnlyDictionary<Component, int> Kills, int Comparisons)
+{
+    /// <summary>Clean, and everything was killed as often as it was to be.</summary>
+    public bool Clean => Verdict.Clean && Options.Victims.All(victim => Kills[victim] >= Options.KillsMin);
+}
+
+/// <summary>Sells while everything is being killed, lets it come to rest, and reads the books of all three servers.</summary>
+public sealed class ChaosRun(ChaosOptions options, ChaosLog log, Action<string> say)
+{
+    private const int RequestTimeoutMs = 15_000;
+    private const int HealthyTimeoutMs = 180_000;
+    private const int LastAnswersTimeoutMs = 60_000;
+    private const int RestPollMs = 250;
+    private const int SayEveryMs = 5_000;
+
+    private readonly IReadOnlyList<ChaosSale> _sales = ChaosSale.Plan(options);
+
+    /// <exception cref="LocalServers.LocalServerException">A server is missing, did not start, or did not come back.</exception>
+    public async Task<ChaosFigures> ExecuteAsync(CancellationToken cancellationToken)
+    {
+        say("starting Redis, RabbitMQ, MySQL, two workers and two gates of the run's own");
+        await using var system = await ChaosSystem.StartAsync(options, log, cancellationToken);
+        say(system.Versions);
+        var shops = system.Apis.Select(gate => new ShopClient(gate, options.Concurrency, RequestTimeoutMs)).ToArray();
+        try
+        {
+            return await ExecuteAsync(system, shops, cancellationToken);
+        }
+        finally
+        {
+            foreach (var shop in shops)
+            {
+                shop.Dispose();
+            }
+        }
+    }
+
+    private async Task<ChaosFigures> ExecuteAsync(ChaosSystem system, ShopClient[] shops, CancellationToken cancellationToken)
+    {
+        await OpenSalesAsync(system, shops, cancellationToken);
+        var issuer = new TokenIssuer(TokenIssuer.DevelopmentKey);
+        var pollers = new Pollers(shops);
+        var crowd = new Crowd(_sales, shops, issuer, pollers, options);
+        var storm = new Storm(system, options);
+        var watch = new ReconciliationWatch(system.Apis, issuer.ForOperator(), log);
+
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var background = Task.WhenAll(pollers.RunAsync(end.Token), watch.RunAsync(end.Token), TellAsync(crowd, storm, pollers, end.Token));
+        var started = Stopwatch.GetTimestamp();
+        await SellAsync(crowd, storm, cancellationToken);
+        var elapsed = Stopwatch.GetElapsedTime(started);
+
+        say("the storm is over; waiting until all is at rest");
+        pollers.Hurry();
+        await RestAsync(system, pollers, cancellationToken);
+        await end.CancelAsync();
+        await background;
+
+        say("stopping the applications, reading the books");
+        await system.StopApplicationsAsync();
+        var books = await ChaosBooks.ReadAsync(system, _sales, cancellationToken);
+        var verdict = ChaosVerdict.Of(books, crowd.Clicks, watch.Alarms, line => log.Write("chaos", line));
+        return new ChaosFigures(
+            options, system.Versions, elapsed, crowd.Clicks, books, verdict,
+            Enum.GetValues<Component>().ToDictionary(component => component, storm.KillsOf), watch.Comparisons);
+    }
+
+    private async Task OpenSalesAsync(ChaosSystem system, ShopClient[] shops, CancellationToken cancellationToken)
+    {
+        await using (var connection = await system.OpenMySqlAsync(cancellationToken))
+        {
+            foreach (var sale in _sales)
+            {
+                await sale.CreateAsync(connection, cancellationToken);
+            }
+        }
+
+        foreach (var shop in shops)
+        {
+            foreach (var sale in _sales)
+            {
+                await sale.WaitUntilOpenAsync(shop, cancellationToken);
+            }
+        }
+    }
+
+    /// <summary>Buyers come as long as the storm lasts; those who have no answer then may finish once everything is back.</summary>
+    private static async Task SellAsync(Crowd crowd, Storm storm, CancellationToken cancellationToken)
+    {
+        using var closing = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        using var last = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var buying = crowd.RunAsync(closing.Token, last.Token);
+        try
+        {
+            await storm.RunAsync(cancellationToken);
+        }
+        finally
+        {
+            await closing.CancelAsync();
+            last.CancelAfter(LastAnswersTimeoutMs);
+            await buying;
+        }
+    }
+
+    /// <summary>At rest: everybody knows, and no reservation is open. Bounded; what is not at rest then is found by the audit.</summary>
+    private async Task RestAsync(ChaosSystem system, Pollers pollers, CancellationToken cancellationToken)
+    {
+        await system.WaitUntilHealthyAsync(HealthyTimeoutMs, cancellationToken);
+        await using var redis = await ChaosBooks.ConnectAsync(system);
+        var started = Stopwatch.GetTimestamp();
+        while (Stopwatch.GetElapsedTime(started).TotalMilliseconds < options.RestTimeoutMs)
+        {
+            try
+            {
+                if (pollers.OpenCount == 0 && await ChaosBooks.UnsettledAsync(redis.GetDatabase(), _sales) == 0)
+                {
+                    return;
+                }
+            }
+            catch (Exception exception) when (exception is RedisException or TimeoutException)
+            {
+                log.Write("chaos", exception.Message);
+            }
+
+            await Task.Delay(RestPollMs, cancellationToken);
+        }
+    }
+
+    private async Task TellAsync(Crowd crowd, Storm storm, Pollers pollers, CancellationToken cancellationToken)
+    {
+        var started = Stopwatch.GetTimestamp();
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            await Task.Delay(SayEveryMs, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            say(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{Stopwatch.GetElapsedTime(started).TotalSeconds,4:F0} s: {crowd.ClickCount:N0} clicks, {storm.KillCount} kills, {pollers.OpenCount:N0} wait for their outcome"));
+        }
+    }
+}

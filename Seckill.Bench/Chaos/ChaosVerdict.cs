@@ -1,0 +1,87 @@
+using Seckill.Bench.Load;
+
+namespace Seckill.Bench.Chaos;
+
+/// <summary>What the stores say about what the buyers were told. All zero is right.</summary>
+/// <param name="Oversold">Units in live orders beyond those put on sale.</param>
+/// <param name="Lost">Buyers who were told "queued" and have neither order nor refusal, or who never learned.</param>
+/// <param name="Doubled">Orders beyond the one that a click may become.</param>
+/// <param name="Contradicted">Buyers who were told the opposite of what MySQL has.</param>
+/// <param name="Leaked">Units that are neither sold nor for sale: between MySQL and what was put on sale, between Redis and MySQL, or held by nobody.</param>
+/// <param name="Unsettled">Reservations that are still open although nothing is under way any more.</param>
+/// <param name="LeftInQueue">Messages left in the order queue.</param>
+/// <param name="DeadLetters">Messages in the dead-letter queue: no good order may end there.</param>
+/// <param name="FalseAlarms">Differences that the live reconciliation showed.</param>
+public sealed record ChaosVerdict(
+    long Oversold, long Lost, long Doubled, long Contradicted, long Leaked, long Unsettled, long LeftInQueue, long DeadLetters, long FalseAlarms)
+{
+    public bool Clean => this == new ChaosVerdict(0, 0, 0, 0, 0, 0, 0, 0, 0);
+
+    /// <summary>Judges a run in which each buyer clicked on one SKU only.</summary>
+    /// <param name="books">The servers at rest.</param>
+    /// <param name="clicks">All that was clicked and answered.</param>
+    /// <param name="falseAlarms">From the live reconciliation.</param>
+    /// <param name="explain">Gets one line for each thing found.</param>
+    public static ChaosVerdict Of(ChaosBooks books, IReadOnlyCollection<Click> clicks, long falseAlarms, Action<string> explain)
+    {
+        long lost = 0, contradicted = 0;
+        foreach (var sku in books.Skus)
+        {
+            var ids = sku.Lines.Select(line => line.OrderId).ToHashSet();
+            var owners = sku.Lines.Where(line => line.Live).Select(line => line.UserId).ToHashSet();
+            foreach (var click in clicks.Where(click => click.Sale.SkuId == sku.Sale.SkuId))
+            {
+                if (LossOf(click, sku, ids, owners) is { } loss)
+                {
+                    lost++;
+                    explain($"LOST user {click.Buyer.UserId} SKU {sku.Sale.SkuId} orders {string.Join(' ', click.QueuedIds)} no {click.Buyer.ClientOrderNo}: {loss}");
+                }
+                else if (ContradictionOf(click, owners) is { } contradiction)
+                {
+                    contradicted++;
+                    explain($"CONTRADICTED user {click.Buyer.UserId} SKU {sku.Sale.SkuId} orders {string.Join(' ', click.QueuedIds)}: {contradiction}");
+                }
+            }
+        }
+
+        return new ChaosVerdict(
+            books.Skus.Sum(sku => Math.Max(0, sku.LiveUnits - sku.Sale.Units)),
+            lost,
+            books.Skus.Sum(DoubledIn),
+            contradicted,
+            books.Skus.Sum(sku => Math.Abs(sku.Sale.Units - sku.LiveUnits - sku.MySqlStock) + Math.Abs(sku.MySqlStock - (sku.RedisStock ?? 0)) + Math.Abs(sku.Held)),
+            books.Skus.Sum(sku => Math.Max(sku.Unsettled, sku.Pending)),
+            books.LeftInQueue, books.DeadLetters, falseAlarms);
+    }
+
+    /// <summary>Each buyer clicked on one SKU, however often he repeated it: one line each.</summary>
+    private static long DoubledIn(SkuBooks sku) =>
+        sku.Lines.Where(line => line.Live).GroupBy(line => line.UserId).Sum(lines => lines.Count() - 1L);
+
+    private static string? LossOf(Click click, SkuBooks sku, HashSet<long> ids, HashSet<long> owners)
+    {
+        if (!click.Queued)
+        {
+            return null;
+        }
+
+        // Of two answers to one click the second may have become no order because the first is one.
+        var unknown = click.QueuedIds.Where(id => !ids.Contains(id) && !sku.Rejected.Contains(id)).ToList();
+        return unknown.Count > 0 && !owners.Contains(click.Buyer.UserId) ? "neither order nor refusal"
+            : click.Final is null ? "no final answer"
+            : unknown.Count == click.QueuedIds.Count ? "an order, but not the one that was promised"
+            : null;
+    }
+
+    private static string? ContradictionOf(Click click, HashSet<long> owners)
+    {
+        var has = owners.Contains(click.Buyer.UserId);
+        return click.QueuedIds.Count > 1 ? "two order ids for one click"
+            : click.Final == FinalState.Success && !has ? "told SUCCESS, no order"
+            : click.Final == FinalState.Failed && has ? "told FAILED, has an order"
+            : click is { Queued: true, Refusal: not null } ? $"told queued, then {click.Refusal}"
+            // Where a request had no answer before the refusal, it may have been carried out after it.
+            : click is { Queued: false, Refusal: not null, OpenCount: 0 } && has ? $"told {click.Refusal}, has an order"
+            : null;
+    }
+}

@@ -1,0 +1,63 @@
+namespace Seckill.Bench.Chaos;
+
+/// <summary>One SIGKILL.</summary>
+/// <param name="At">Since the beginning of the storm; later if the component is not back up by then.</param>
+/// <param name="Component">Who dies.</param>
+/// <param name="Instances">Which of the instances, from 0.</param>
+/// <param name="DownMs">Time until it is started again, ms.</param>
+public sealed record Kill(TimeSpan At, Component Component, IReadOnlyList<int> Instances, int DownMs);
+
+/// <summary>Who is killed when; the same for the same seed.</summary>
+public static class KillSchedule
+{
+    /// <summary>Of a hundred kills, how many share their moment with another component's.</summary>
+    private const int TogetherPercent = 25;
+
+    /// <summary>Of a hundred kills, how many take a component away for long.</summary>
+    private const int LongOutagePercent = 12;
+
+    private const int LongOutageFactor = 4;
+
+    /// <summary>Of a hundred kills of an application, how many take both instances.</summary>
+    private const int BothInstancesPercent = 20;
+
+    /// <summary>Kills of each component in the order of time, spread over the storm.</summary>
+    public static IReadOnlyDictionary<Component, IReadOnlyList<Kill>> Plan(ChaosOptions options)
+    {
+        var random = new Random(options.Seed);
+        var slot = TimeSpan.FromSeconds(options.Seconds) / options.KillsMin;
+        var plan = new Dictionary<Component, IReadOnlyList<Kill>>();
+        List<Kill>? neighbour = null;
+        foreach (var component in options.Victims)
+        {
+            var kills = new List<Kill>(options.KillsMin);
+            for (var i = 0; i < options.KillsMin; i++)
+            {
+                var at = slot * (i + random.NextDouble());
+                if (neighbour is not null && random.Next(100) < TogetherPercent)
+                {
+                    at = neighbour[i].At;
+                }
+
+                kills.Add(new Kill(at, component, InstancesOf(component, random), DownMsOf(options, random)));
+            }
+
+            plan.Add(component, kills);
+            neighbour = kills;
+        }
+
+        return plan;
+    }
+
+    private static IReadOnlyList<int> InstancesOf(Component component, Random random)
+    {
+        var (both, one) = (random.Next(100) < BothInstancesPercent, random.Next(ChaosSystem.InstanceCount));
+        return component is not (Component.Api or Component.Worker) ? [0] : both ? [.. Enumerable.Range(0, ChaosSystem.InstanceCount)] : [one];
+    }
+
+    private static int DownMsOf(ChaosOptions options, Random random)
+    {
+        var downMs = random.Next(options.DownMs.Min, options.DownMs.Max + 1);
+        return random.Next(100) < LongOutagePercent ? downMs * LongOutageFactor : downMs;
+    }
+}

@@ -1,0 +1,35 @@
+using Seckill.Ordering.Faults;
+
+namespace Seckill.Bench.Chaos;
+
+/// <summary>Under which circumstances a planted bug shows for certain, in a short run.</summary>
+public static class PlantedBug
+{
+    private const int OutageMs = 3_000;
+    private const int RestTimeoutMs = 20_000;
+
+    /// <summary>Batches that the first worker writes before it dies in the middle of the next one.</summary>
+    private const int BatchesBefore = 4;
+
+    /// <summary>Narrows a run down to what brings the bug to light.</summary>
+    public static ChaosOptions Prepare(ChaosOptions options) => options.Sabotage switch
+    {
+        // Whatever is sold while the broker is away has nothing but the outbox.
+        Sabotage.NoOutbox => options with { Victims = [Component.RabbitMQ], DownMs = (OutageMs, OutageMs), RestTimeoutMs = RestTimeoutMs },
+
+        // A worker that dies between commit and ack has its batch delivered to the other one.
+        Sabotage.NoIdempotency => options with
+        {
+            Victims = [], WorkerCrashAt = $"{CrashPoint.Committed}:{BatchesBefore + 1}", RestTimeoutMs = RestTimeoutMs,
+        },
+
+        // A worker that dies between ack and commit has its batch delivered to nobody. The reconciler would see in half a minute that nobody has
+        // these orders, and publish them again; here it looks away.
+        Sabotage.AckBeforeCommit => options with
+        {
+            Victims = [], WorkerCrashAt = $"{CrashPoint.Written}:{BatchesBefore + 1}", RestTimeoutMs = RestTimeoutMs,
+            Settings = new Dictionary<string, string>(options.Settings) { ["Reconciliation__StuckAfterMs"] = "3600000" },
+        },
+        _ => options,
+    };
+}

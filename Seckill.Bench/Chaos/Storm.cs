@@ -1,0 +1,54 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using Seckill.LocalServers;
+
+namespace Seckill.Bench.Chaos;
+
+/// <summary>Carries out the schedule: one loop for each component, so that none waits for another.</summary>
+public sealed class Storm(ChaosSystem system, ChaosOptions options)
+{
+    /// <summary>How long a component stays up at least between two kills, ms: it must come far enough to have something to lose.</summary>
+    private const int UpMsMin = 1_000;
+
+    /// <summary>Wait for a killed application to be healthy before its next kill comes, ms.</summary>
+    private const int PatienceMs = 10_000;
+
+    private readonly ConcurrentDictionary<Component, int> _kills = new();
+
+    /// <summary>SIGKILLs so far; one for each instance.</summary>
+    public int KillsOf(Component component) => _kills.GetValueOrDefault(component);
+
+    public int KillCount => _kills.Values.Sum();
+
+    /// <summary>Returns when all kills were made, everything was started again, and the storm's time is over.</summary>
+    /// <exception cref="LocalServerException">A server did not come back.</exception>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        var started = Stopwatch.GetTimestamp();
+        var plan = KillSchedule.Plan(options);
+        await Task.WhenAll(plan.Select(kills => Task.Run(() => KillAsync(kills.Value, started, cancellationToken), CancellationToken.None)));
+        await WaitUntilAsync(TimeSpan.FromSeconds(options.Seconds), started, cancellationToken);
+    }
+
+    private async Task KillAsync(IReadOnlyList<Kill> kills, long started, CancellationToken cancellationToken)
+    {
+        foreach (var kill in kills)
+        {
+            await WaitUntilAsync(kill.At, started, cancellationToken);
+            system.Kill(kill.Component, kill.Instances);
+            _kills.AddOrUpdate(kill.Component, kill.Instances.Count, (_, count) => count + kill.Instances.Count);
+            await Task.Delay(kill.DownMs, cancellationToken);
+            await system.StartAgainAsync(kill.Component, kill.Instances, PatienceMs, cancellationToken);
+            await Task.Delay(UpMsMin, cancellationToken);
+        }
+    }
+
+    private static async Task WaitUntilAsync(TimeSpan at, long started, CancellationToken cancellationToken)
+    {
+        var wait = at - Stopwatch.GetElapsedTime(started);
+        if (wait > TimeSpan.Zero)
+        {
+            await Task.Delay(wait, cancellationToken);
+        }
+    }
+}
