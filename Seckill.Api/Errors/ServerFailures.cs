@@ -6,7 +6,7 @@ using StackExchange.Redis;
 
 namespace Seckill.Api.Errors;
 
-/// <summary>For operators' endpoints, which need all three servers: one that does not answer is a 503 to try again, not a fault of the program.</summary>
+/// <summary>A server that does not answer is a 503 to try again, not a fault of the program.</summary>
 internal static partial class ServerFailures
 {
     public static TBuilder AnswersBusyWhenServersFail<TBuilder>(this TBuilder route) where TBuilder : IEndpointConventionBuilder =>
@@ -24,9 +24,12 @@ internal static partial class ServerFailures
             }
         });
 
-    private static bool IsOf(Exception exception) =>
+    /// <summary>Whether a server, and not this program, is the cause.</summary>
+    public static bool IsOf(Exception exception) =>
         exception is RedisException or TimeoutException
             or MySqlException or DbUpdateException or RetryLimitExceededException
+            // So EF wraps what it takes for transient.
+            or InvalidOperationException { InnerException: MySqlException }
             // Derived from IOException, unlike the client's other exceptions.
             or RabbitMQClientException or BrokerUnreachableException;
 

@@ -1,11 +1,9 @@
 using System.Globalization;
 using System.Threading.RateLimiting;
 using Microsoft.EntityFrameworkCore;
-using MySqlConnector;
 using Seckill.Api.Errors;
 using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Store;
-using StackExchange.Redis;
 
 namespace Seckill.Api.Orders;
 
@@ -38,7 +36,7 @@ public sealed partial class OrderStatusReader(StockLedger ledger, IServiceScopeF
                 return (await CatchUpAsync(userId, skuId, clientOrderNo, reservation, cancellationToken) ?? ToResponse(skuId, reservation), null);
             }
         }
-        catch (Exception exception) when (exception is RedisException or TimeoutException)
+        catch (Exception exception) when (ServerFailures.IsOf(exception))
         {
             LogRedisFailed(exception.Message);
         }
@@ -54,7 +52,7 @@ public sealed partial class OrderStatusReader(StockLedger ledger, IServiceScopeF
             var status = await ReadStoreAsync(userId, skuId, clientOrderNo, cancellationToken);
             return (status, status is null ? ErrorResult.NoOrder : null);
         }
-        catch (MySqlException exception)
+        catch (Exception exception) when (ServerFailures.IsOf(exception))
         {
             LogStoreFailed(exception.Message);
             return (null, ErrorResult.Busy);
@@ -86,7 +84,7 @@ public sealed partial class OrderStatusReader(StockLedger ledger, IServiceScopeF
             var status = await ReadStoreAsync(userId, skuId, clientOrderNo, cancellationToken);
             return status?.OrderId == Text(reservation.OrderId) ? status : null;
         }
-        catch (MySqlException exception)
+        catch (Exception exception) when (ServerFailures.IsOf(exception))
         {
             LogStoreFailed(exception.Message);
             return null;

@@ -1,9 +1,10 @@
 using System.Globalization;
-using MySqlConnector;
+using System.Security.Claims;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Seckill.Api.Audit;
 using Seckill.Api.Auth;
 using Seckill.Api.Errors;
 using Seckill.Api.Orders;
-using StackExchange.Redis;
 
 namespace Seckill.Api.WarmUp;
 
@@ -19,6 +20,7 @@ public static class WarmUpEndpoints
     {
         routes.MapPost("/api/ops/warm-up", WarmUpAsync)
             .RequireAuthorization(LoginState.OperatorPolicy)
+            .AnswersBusyWhenServersFail()
             .WithName("WarmUp")
             .WithTags("Operations")
             .WithSummary("Loads stock from MySQL into Redis for every sale that is not running; running counters are left alone.")
@@ -27,26 +29,12 @@ public static class WarmUpEndpoints
         return routes;
     }
 
-    private static async Task<IResult> WarmUpAsync(StockLoader loader, ILogger<StockLoader> logger, CancellationToken cancellationToken)
+    private static async Task<JsonHttpResult<WarmUpResponse>> WarmUpAsync(ClaimsPrincipal user, AuditLog audit, StockLoader loader, CancellationToken cancellationToken)
     {
-        try
-        {
-            var skus = await loader.LoadAllAsync(cancellationToken);
-            return TypedResults.Json(
-                new WarmUpResponse([.. skus.Select(sku => new WarmUpItem(
-                    sku.SkuId.ToString(CultureInfo.InvariantCulture), sku.Loaded, sku.Stock, sku.Epoch))]),
-                ApiJson.Web.WarmUpResponse);
-        }
-        catch (Exception exception) when (exception is RedisException or MySqlException or TimeoutException)
-        {
-            WarmUpLog.Failed(logger, exception.Message);
-            return ErrorResult.Busy;
-        }
+        await audit.WriteAsync(user, "warm-up", "every sale", "", cancellationToken);
+        var skus = await loader.LoadAllAsync(cancellationToken);
+        return TypedResults.Json(
+            new WarmUpResponse([.. skus.Select(sku => new WarmUpItem(sku.SkuId.ToString(CultureInfo.InvariantCulture), sku.Loaded, sku.Stock, sku.Epoch))]),
+            ApiJson.Web.WarmUpResponse);
     }
-}
-
-internal static partial class WarmUpLog
-{
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The warm-up that an operator asked for failed: {Reason}")]
-    public static partial void Failed(ILogger logger, string reason);
 }
