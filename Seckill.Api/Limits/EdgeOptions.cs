@@ -9,8 +9,8 @@ public sealed class EdgeOptions : IValidatableObject
     public const string Section = "Edge";
 
     /// <summary>
-    /// Addresses of the proxies whose <c>X-Forwarded-For</c> and <c>X-Forwarded-Proto</c> are believed. Without any, the headers are ignored and every
-    /// buyer behind a proxy counts under the proxy's address.
+    /// Addresses of the proxies whose <c>X-Forwarded-For</c> and <c>X-Forwarded-Proto</c> are believed. Without any, the headers are ignored
+    /// and every buyer behind a proxy counts under the proxy's address.
     /// </summary>
     public string[] KnownProxies { get; init; } = [];
 
@@ -29,6 +29,10 @@ public sealed class EdgeOptions : IValidatableObject
     public int HstsDays { get; init; }
 
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext) =>
-        KnownProxies.Where(text => !IPAddress.TryParse(text, out _)).Select(text => new ValidationResult($"Edge:KnownProxies: '{text}' is no address."))
-            .Concat(KnownNetworks.Where(text => !IPNetwork.TryParse(text, out _)).Select(text => new ValidationResult($"Edge:KnownNetworks: '{text}' is no network.")));
+        KnownProxies
+            .Where(text => !IPAddress.TryParse(text, out _))
+            .Select(text => new ValidationResult($"Edge:KnownProxies: '{text}' is no address."))
+            .Concat(KnownNetworks
+                .Where(text => !IPNetwork.TryParse(text, out _))
+                .Select(text => new ValidationResult($"Edge:KnownNetworks: '{text}' is no network.")));
 }

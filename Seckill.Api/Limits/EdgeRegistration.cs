@@ -14,7 +14,8 @@ internal static class EdgeRegistration
     {
         services.AddOptions<EdgeOptions>().BindConfiguration(EdgeOptions.Section).ValidateDataAnnotations().ValidateOnStart();
         services.AddOptions<ForwardedHeadersOptions>().Configure<IOptions<EdgeOptions>>(TrustConfiguredProxies);
-        services.AddOptions<HstsOptions>().Configure<IOptions<EdgeOptions>>((hsts, edge) => hsts.MaxAge = TimeSpan.FromDays(edge.Value.HstsDays));
+        services.AddOptions<HstsOptions>()
+            .Configure<IOptions<EdgeOptions>>((hsts, edge) => hsts.MaxAge = TimeSpan.FromDays(edge.Value.HstsDays));
 
         services.AddSecurityHeaderPolicies()
             .SetDefaultPolicy(policy => AddCommon(policy).AddContentSecurityPolicy(AddOwnPages))
@@ -25,7 +26,7 @@ internal static class EdgeRegistration
                 csp.AddScriptSrc().Self().UnsafeInline();
                 csp.AddFontSrc().Self().Data().From("https://fonts.scalar.com");
             }))
-            .SetPolicySelector(context => context.HttpContext.Request.Path.StartsWithSegments(DocumentationPath, StringComparison.OrdinalIgnoreCase)
+            .SetPolicySelector(context => context.HttpContext.Request.Path.StartsWithSegments(DocumentationPath)
                 ? context.ConfiguredPolicies[DocumentationPath]
                 : context.DefaultPolicy);
         return services;

@@ -11,8 +11,9 @@ public sealed class LimitOptions
     public const string Section = "Limits";
 
     /// <summary>
-    /// Requests of all kinds from one address in one second; an IPv6 /64 counts as one address. A mobile carrier puts thousands of buyers behind one,
-    /// hence so many. Loopback is exempt: it is a proxy or a load generator on the same machine (see <see cref="EdgeOptions.KnownProxies"/>).
+    /// Requests of all kinds from one address in one second; an IPv6 /64 counts as one address. A mobile carrier puts thousands of buyers
+    /// behind one, hence so many. Loopback is exempt: it is a proxy or a load generator on the same machine (see
+    /// <see cref="EdgeOptions.KnownProxies"/>).
     /// </summary>
     [Range(0, 1_000_000)]
     public int AddressRequestsPerSecond { get; init; } = 20_000;
@@ -26,8 +27,8 @@ public sealed class LimitOptions
     public int UserQueriesPerSecond { get; init; } = 100;
 
     /// <summary>
-    /// Orders that one buyer may send in <see cref="SharedWindowMs"/> to all instances together. Counted in Redis, which costs each click a round
-    /// trip, sold out or not; hence off by default.
+    /// Orders that one buyer may send in <see cref="SharedWindowMs"/> to all instances together. Counted in Redis, which costs each click a
+    /// round trip, sold out or not; hence off by default.
     /// </summary>
     [Range(0, 10_000)]
     public int SharedUserPurchasesMax { get; init; }
@@ -40,7 +41,7 @@ public sealed class LimitOptions
     [Range(0, 1_000_000)]
     public int PurchasesInFlightMax { get; init; } = 8_192;
 
-    /// <summary>Orders that may wait; more are told to come again, because a server that queues without end answers nobody in time.</summary>
+    /// <summary>Orders that may wait; more are told to come again: a server that queues without end answers nobody in time.</summary>
     [Range(0, 1_000_000)]
     public int PurchasesWaitingMax { get; init; } = 8_192;
 

@@ -6,8 +6,8 @@ using Seckill.Api.Errors;
 namespace Seckill.Api.Limits;
 
 /// <summary>
-/// The limits in the order in which a request meets them: its address and the orders in flight (before authentication), its buyer (after), and,
-/// when switched on, its buyer over all instances. All but the last are memory only.
+/// The limits in the order in which a request meets them: its address and the orders in flight (before authentication), its buyer (after),
+/// and, when switched on, its buyer over all instances. All but the last are memory only.
 /// </summary>
 internal static class LimitRegistration
 {
@@ -69,7 +69,8 @@ internal static class LimitRegistration
         GlobalLimiter = limiter,
         // A refusal with a time to wait is the sender's doing; one without is ours.
         OnRejected = static async (context, _) => await
-            (context.Lease.TryGetMetadata(MetadataName.RetryAfter, out TimeSpan _) ? TooMany : ErrorResult.Busy).ExecuteAsync(context.HttpContext),
+            (context.Lease.TryGetMetadata(MetadataName.RetryAfter, out TimeSpan _) ? TooMany : ErrorResult.Busy)
+            .ExecuteAsync(context.HttpContext),
     };
 
     private static RouteHandlerBuilder ProducesErrors429(this RouteHandlerBuilder route) =>

@@ -7,12 +7,14 @@ using Seckill.Api.Orders;
 
 namespace Seckill.Api.Limits;
 
-/// <summary>The token to send back with the order, as header <c>X-Purchase-Token</c> or member <c>purchase_token</c>; good until then, ms since 1970 UTC.</summary>
+/// <summary>
+/// The token to send back with the order, as header <c>X-Purchase-Token</c> or member <c>purchase_token</c>; good until then, ms since 1970 UTC.
+/// </summary>
 public sealed record PurchaseTokenResponse(string PurchaseToken, string SkuId, long ExpiresAtMs);
 
 /// <summary>
-/// Gives out purchase tokens while a sale runs, so that a sale that requires them cannot be bought from by who did not come after its start. The gate's own window,
-/// by Redis's clock, stays the last word.
+/// Gives out purchase tokens while a sale runs: where they are required, nobody's script can order before having asked after the start.
+/// The gate's own window, by Redis's clock, stays the last word.
 /// </summary>
 public static class PurchaseTokenEndpoints
 {
@@ -25,14 +27,15 @@ public static class PurchaseTokenEndpoints
             .LimitQueries()
             .WithName("PurchaseToken")
             .WithTags("Orders")
-            .WithSummary("A short-lived token for one buyer and one SKU, from the sale's start on; needed where the listing says token_required.")
+            .WithSummary("A short-lived token for one buyer and one SKU, from the sale's start on; needed where token_required is true.")
             .Produces<PurchaseTokenResponse>()
             .ProducesErrors(400, 401, 404, 503);
         return routes;
     }
 
     /// <summary>What is wrong with the token of an order, or null; asks nothing of sales that need none.</summary>
-    internal static ErrorResult? FaultOf(HttpContext http, SaleCatalogue catalogue, PurchaseTokens tokens, long userId, long skuId, string? inBody)
+    internal static ErrorResult? FaultOf(
+        HttpContext http, SaleCatalogue catalogue, PurchaseTokens tokens, long userId, long skuId, string? inBody)
     {
         if (catalogue.Find(skuId) is not { TokenRequired: true })
         {
@@ -45,7 +48,8 @@ public static class PurchaseTokenEndpoints
             : ErrorResult.TokenInvalid;
     }
 
-    private static IResult Issue(HttpContext http, SaleCatalogue catalogue, PurchaseTokens tokens, TimeProvider time, ClaimsPrincipal user, string? sku_id)
+    private static IResult Issue(
+        HttpContext http, SaleCatalogue catalogue, PurchaseTokens tokens, TimeProvider time, ClaimsPrincipal user, string? sku_id)
     {
         if (!long.TryParse(sku_id, NumberStyles.None, CultureInfo.InvariantCulture, out var skuId))
         {
@@ -60,18 +64,21 @@ public static class PurchaseTokenEndpoints
         var now = time.GetUtcNow();
         if (now < sale.Terms.StartsAt)
         {
-            return ErrorResult.BadRequest("not started", string.Create(CultureInfo.InvariantCulture, $"The sale starts at {sale.Terms.StartsAt:u}."));
+            return ErrorResult.BadRequest(
+                "not started", string.Create(CultureInfo.InvariantCulture, $"The sale starts at {sale.Terms.StartsAt:u}."));
         }
 
         if (now >= sale.Terms.EndsAt)
         {
-            return ErrorResult.BadRequest("ended", string.Create(CultureInfo.InvariantCulture, $"The sale ended at {sale.Terms.EndsAt:u}."));
+            return ErrorResult.BadRequest(
+                "ended", string.Create(CultureInfo.InvariantCulture, $"The sale ended at {sale.Terms.EndsAt:u}."));
         }
 
         var (token, expiresAtMs) = tokens.Issue(user.UserId(), skuId);
         // It is one buyer's own.
         http.Response.Headers.CacheControl = "no-store";
         return TypedResults.Json(
-            new PurchaseTokenResponse(token, skuId.ToString(CultureInfo.InvariantCulture), expiresAtMs), ApiJson.Web.PurchaseTokenResponse);
+            new PurchaseTokenResponse(token, skuId.ToString(CultureInfo.InvariantCulture), expiresAtMs),
+            ApiJson.Web.PurchaseTokenResponse);
     }
 }

@@ -9,8 +9,9 @@ using Seckill.Api.Auth;
 namespace Seckill.Api.Limits;
 
 /// <summary>
-/// Purchase tokens: 8 bytes of expiry (ms since 1970 UTC) and the first 16 bytes of an HMAC-SHA256 over user, SKU and expiry, as 32 characters of base64url.
-/// Any instance checks what any other gave out, without memory or I/O. The key is derived from the login's, so that neither can pass for the other.
+/// Purchase tokens: 8 bytes of expiry (ms since 1970 UTC) and the first 16 bytes of an HMAC-SHA256 over user, SKU and expiry, as 32
+/// characters of base64url. Any instance checks what any other gave out, without memory or I/O. The key is derived from the login's, so that
+/// neither can pass for the other.
 /// </summary>
 public sealed class PurchaseTokens(IOptions<AuthOptions> auth, IOptions<LimitOptions> limits, TimeProvider time)
 {
@@ -37,7 +38,9 @@ public sealed class PurchaseTokens(IOptions<AuthOptions> auth, IOptions<LimitOpt
     {
         Span<byte> sent = stackalloc byte[TokenBytes];
         // Not the Try variant: it throws at characters that are no base64url.
-        if (token.Length != TokenLength || Base64Url.DecodeFromChars(token, sent, out _, out var written) != OperationStatus.Done || written != TokenBytes)
+        if (token.Length != TokenLength
+            || Base64Url.DecodeFromChars(token, sent, out _, out var written) != OperationStatus.Done
+            || written != TokenBytes)
         {
             return false;
         }

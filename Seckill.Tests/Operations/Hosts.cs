@@ -51,7 +51,9 @@ public sealed class ApiHost : IAsyncDisposable
         SendAsync(HttpMethod.Post, path, token, json, headers);
 
     public Task<Reply> BuyAsync(long userId, long skuId, string? click = null, params (string Name, string Value)[] headers) => PostAsync(
-        "/api/seckill/orders", Buyer(userId), $$"""{"sku_id":{{skuId}},"quantity":1,"client_order_no":"{{click ?? Guid.NewGuid().ToString("N")}}"}""", headers);
+        "/api/seckill/orders", Buyer(userId),
+        $$"""{"sku_id":{{skuId}},"quantity":1,"client_order_no":"{{click ?? Guid.NewGuid().ToString("N")}}"}""",
+        headers);
 
     public async ValueTask DisposeAsync()
     {
@@ -59,7 +61,8 @@ public sealed class ApiHost : IAsyncDisposable
         await _factory.DisposeAsync();
     }
 
-    private async Task<Reply> SendAsync(HttpMethod method, string path, string? token, string? json, params (string Name, string Value)[] headers)
+    private async Task<Reply> SendAsync(
+        HttpMethod method, string path, string? token, string? json, params (string Name, string Value)[] headers)
     {
         using var request = new HttpRequestMessage(method, path);
         request.Content = json is null ? null : new StringContent(json, Encoding.UTF8, "application/json");

@@ -74,7 +74,8 @@ public sealed class OperationsFixture : IAsyncLifetime
             .Options);
 
     /// <summary>Puts a SKU on sale and waits until the Api's gate has loaded it.</summary>
-    public async Task<long> PutOnSaleAsync(ApiHost api, int stock = 10, bool tokenRequired = false, TimeSpan startsIn = default, TimeSpan endsIn = default)
+    public async Task<long> PutOnSaleAsync(
+        ApiHost api, int stock = 10, bool tokenRequired = false, TimeSpan startsIn = default, TimeSpan endsIn = default)
     {
         var skuId = Interlocked.Increment(ref _lastSkuId);
         var now = DateTime.UtcNow;
@@ -124,7 +125,9 @@ public sealed class OperationsFixture : IAsyncLifetime
     }
 
     private async Task WaitUntilLoadedAsync(ApiHost api, long skuId) => await LocalServers.Deadline.UntilAsync(
-        async () => (InRedis: await Redis.KeyExistsAsync($"stock:sku:{skuId}"), Listed: (await api.GetAsync("/api/products")).Body.ToString().Contains($"\"{skuId}\"", StringComparison.Ordinal)),
+        async () => (
+            InRedis: await Redis.KeyExistsAsync($"stock:sku:{skuId}"),
+            Listed: (await api.GetAsync("/api/products")).Body.ToString().Contains($"\"{skuId}\"", StringComparison.Ordinal)),
         state => state is { InRedis: true, Listed: true },
         TestContext.Current.CancellationToken);
 }
