@@ -50,7 +50,7 @@ internal sealed partial class DeadLetterDesk(
                 }
 
                 await audit.WriteAsync(user, "dead-letter.replay", id, DetailOf(letter), token);
-                var replayed = await session.ReplayAsync(letter, token) ? 1 : 0;
+                var replayed = await session.ReplayAsync([letter], token);
                 LogReplayed(replayed, 1 - replayed);
                 return new ReplayResponse(replayed, 1 - replayed, session.Count - replayed);
             },
@@ -70,9 +70,9 @@ internal sealed partial class DeadLetterDesk(
                 {
                     await audit.WriteAsync(
                         user, "dead-letter.replay-all", $"{batch.Length} letters", string.Join(' ', batch.Select(letter => letter.Id)), token);
-                    var confirmed = await Task.WhenAll(batch.Select(letter => session.ReplayAsync(letter, token)));
-                    replayed += confirmed.Count(taken => taken);
-                    refused += confirmed.Count(taken => !taken);
+                    var taken = await session.ReplayAsync(batch, token);
+                    replayed += taken;
+                    refused += batch.Length - taken;
                 }
 
                 LogReplayed(replayed, refused);
@@ -95,7 +95,7 @@ internal sealed partial class DeadLetterDesk(
                 if (done.Outcome != AbandonOutcome.AlreadyAnOrder)
                 {
                     // Last: dying before this leaves the letter, and a second abandonment (or a replay) finds the rejection and changes nothing.
-                    await session.RemoveAsync(letter, token);
+                    await session.RemoveAsync([letter], token);
                     LogAbandoned(id, done.Outcome, done.OrderId);
                 }
 

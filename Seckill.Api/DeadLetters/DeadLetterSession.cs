@@ -13,11 +13,13 @@ internal sealed class DeadLetterSession : IAsyncDisposable
 {
     private const int CloseTimeoutMs = 5_000;
 
+    /// <summary>Acks that the broker's channel passes on at once, with room to spare (it holds them back from 32 on).</summary>
+    private const int AckBurstMax = 16;
+
     private static readonly ActivitySource Source = new("Seckill.Api");
 
     private readonly IConnection _connection;
     private readonly IChannel _channel;
-    private readonly Lock _lock = new();
     private readonly SortedSet<ulong> _held = [];
 
     private DeadLetterSession(IConnection connection, IChannel channel) => (_connection, _channel) = (connection, channel);
@@ -68,39 +70,38 @@ internal sealed class DeadLetterSession : IAsyncDisposable
     }
 
     /// <summary>
-    /// Publishes a letter to the order queue and waits for the confirm; only then takes it from here. Dying between leaves it in both, which the
-    /// worker makes one order of: the order id is the same.
+    /// Publishes letters to the order queue, all at once, and waits for the confirms; only then takes them from here. Dying between leaves them in
+    /// both, which the worker makes one order of: the order id is the same.
     /// </summary>
-    /// <returns>False when the broker did not take it.</returns>
-    public async Task<bool> ReplayAsync(DeadLetter letter, CancellationToken cancellationToken)
+    /// <returns>How many the broker took; the others stay.</returns>
+    public async Task<int> ReplayAsync(IReadOnlyList<DeadLetter> letters, CancellationToken cancellationToken)
     {
-        // Under the order's own trace, not the operator's request: the client takes its parent, and the header's trace, from the current span.
-        Activity.Current = null;
-        using var span = Source.StartActivity("replay order", ActivityKind.Internal, letter.Trace);
-        try
-        {
-            await _channel.BasicPublishAsync(
-                OrderTopology.Exchange, OrderTopology.RoutingKey, mandatory: true, letter.ToReplay(), letter.Body, cancellationToken);
-        }
-        catch (PublishException exception)
-        {
-            span?.SetStatus(ActivityStatusCode.Error, exception.Message);
-            return false;
-        }
-
-        await RemoveAsync(letter, cancellationToken);
-        return true;
+        var taken = await Task.WhenAll(letters.Select(letter => PublishAsync(letter, cancellationToken)));
+        var gone = letters.Where((_, i) => taken[i]).ToList();
+        await RemoveAsync(gone, cancellationToken);
+        return gone.Count;
     }
 
-    /// <summary>Takes a letter out of the queue for good.</summary>
-    public async ValueTask RemoveAsync(DeadLetter letter, CancellationToken cancellationToken)
+    /// <summary>Takes letters, in the order in which they were scanned, out of the queue for good.</summary>
+    public async Task RemoveAsync(IReadOnlyList<DeadLetter> letters, CancellationToken cancellationToken)
     {
-        lock (_lock)
+        _held.ExceptWith(letters.Select(letter => letter.DeliveryTag));
+        if (letters.Count > 0 && (_held.Count == 0 || _held.Min > letters[^1].DeliveryTag))
         {
-            _held.Remove(letter.DeliveryTag);
+            await _channel.BasicAckAsync(letters[^1].DeliveryTag, multiple: true, cancellationToken);
+            await SettleAsync(cancellationToken);
+            return;
         }
 
-        await _channel.BasicAckAsync(letter.DeliveryTag, multiple: false, cancellationToken);
+        foreach (var burst in letters.Chunk(AckBurstMax))
+        {
+            foreach (var letter in burst)
+            {
+                await _channel.BasicAckAsync(letter.DeliveryTag, multiple: false, cancellationToken);
+            }
+
+            await SettleAsync(cancellationToken);
+        }
     }
 
     public async ValueTask DisposeAsync()
@@ -114,7 +115,6 @@ internal sealed class DeadLetterSession : IAsyncDisposable
                 await _channel.BasicNackAsync(_held.Max, multiple: true, requeue: true, deadline.Token);
             }
 
-            // Closing waits until the broker has seen what was sent before it: the acks.
             await _channel.CloseAsync(deadline.Token);
             await _connection.CloseAsync(deadline.Token);
         }
@@ -125,5 +125,36 @@ internal sealed class DeadLetterSession : IAsyncDisposable
 
         await _channel.DisposeAsync();
         await _connection.DisposeAsync();
+    }
+
+    private async Task<bool> PublishAsync(DeadLetter letter, CancellationToken cancellationToken)
+    {
+        // Under the order's own trace, not the operator's request: the client takes its parent, and the header's trace, from the current span.
+        Activity.Current = null;
+        using var span = Source.StartActivity("replay order", ActivityKind.Internal, letter.Trace);
+        try
+        {
+            await _channel.BasicPublishAsync(
+                OrderTopology.Exchange, OrderTopology.RoutingKey, mandatory: true, letter.ToReplay(), letter.Body, cancellationToken);
+            return true;
+        }
+        catch (PublishException exception)
+        {
+            span?.SetStatus(ActivityStatusCode.Error, exception.Message);
+            return false;
+        }
+    }
+
+    /// <summary>
+    /// Waits until the queue has the acks. Nothing answers an ack, and past a few dozen the broker's channel keeps them to itself until the queue has
+    /// digested the earlier ones; a channel that closes meanwhile takes them with it, and the letters come back. A get is answered by the
+    /// queue itself, after what was sent before it. What it gets is held like the rest.
+    /// </summary>
+    private async Task SettleAsync(CancellationToken cancellationToken)
+    {
+        if (await _channel.BasicGetAsync(OrderTopology.DeadLetterQueue, autoAck: false, cancellationToken) is { } got)
+        {
+            _held.Add(got.DeliveryTag);
+        }
     }
 }
