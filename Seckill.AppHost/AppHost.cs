@@ -61,6 +61,16 @@ var api = builder.AddProject<Projects.Seckill_Api>("api", launchProfileName: nul
     .WithHttpHealthCheck("/health")
     .WithWarmUpCommand(opsKey);
 
+if (keepData)
+{
+    builder.AddAddressFile(api.Resource, signingKey.Resource, new Dictionary<string, IResourceWithConnectionString>
+    {
+        ["redis"] = redis.Resource,
+        ["rabbitmq"] = rabbitMQ.Resource,
+        ["mysql"] = mySql.Resource,
+    });
+}
+
 // azd reads the manifest, which has no word for a Compose environment, and brings a target and a dashboard of its own.
 if (builder.Configuration["Publishing:Publisher"] != "manifest")
 {

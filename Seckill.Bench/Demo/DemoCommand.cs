@@ -24,7 +24,7 @@ public static class DemoCommand
     private static readonly Option<string?> MySql = new("--mysql") { Description = "Connection string; else ConnectionStrings__mysql, else .seckill/local.json." };
     private static readonly Option<string?> SigningKey = new("--signing-key")
     {
-        Description = "Key that signs the buyers' tokens; else Auth__SigningKey, else the development key.",
+        Description = "Key that signs the buyers' tokens; else Auth__SigningKey, else what .seckill/local.json says, else the development key.",
     };
 
     public static Command Create()
@@ -47,13 +47,13 @@ public static class DemoCommand
     /// <summary>Exit codes: 0 nothing oversold, lost or doubled; 1 something was; 2 nothing could be driven.</summary>
     private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellationToken)
     {
-        var options = new DemoOptions(
-            parsed.GetValue(Buyers), parsed.GetValue(Units), parsed.GetValue(Sku), parsed.GetValue(Concurrency),
-            parsed.GetValue(SigningKey) ?? Environment.GetEnvironmentVariable("Auth__SigningKey") ?? TokenIssuer.DevelopmentKey);
         try
         {
             var addresses = await SystemAddresses.FindAsync(
                 parsed.GetValue(Api), parsed.GetValue(Redis), parsed.GetValue(MySql), cancellationToken);
+            var options = new DemoOptions(
+                parsed.GetValue(Buyers), parsed.GetValue(Units), parsed.GetValue(Sku), parsed.GetValue(Concurrency),
+                parsed.GetValue(SigningKey) ?? Environment.GetEnvironmentVariable("Auth__SigningKey") ?? addresses.SigningKey ?? TokenIssuer.DevelopmentKey);
             return await DemoRun.ExecuteAsync(addresses, options, AnsiConsole.Console, cancellationToken) ? 0 : 1;
         }
         catch (Exception exception) when (exception is TargetException or HttpRequestException or MySqlException or RedisException)

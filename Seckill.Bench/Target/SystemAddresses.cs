@@ -6,7 +6,8 @@ namespace Seckill.Bench.Target;
 /// <param name="Api">Base address of the gate.</param>
 /// <param name="Redis">StackExchange.Redis connection string.</param>
 /// <param name="MySql">MySqlConnector connection string.</param>
-public sealed record SystemAddresses(Uri Api, string Redis, string MySql)
+/// <param name="SigningKey">Key of the gate's tokens where the file names one; Aspire makes a key of its own for each machine.</param>
+public sealed record SystemAddresses(Uri Api, string Redis, string MySql, string? SigningKey)
 {
     private const string LocalFile = ".seckill/local.json";
 
@@ -20,6 +21,7 @@ public sealed record SystemAddresses(Uri Api, string Redis, string MySql)
         api ??= Variable("SECKILL_API") ?? Variable("services__api__http__0");
         redis ??= Variable("ConnectionStrings__redis");
         mySql ??= Variable("ConnectionStrings__mysql");
+        string? signingKey = null;
         if (api is null || redis is null || mySql is null)
         {
             var file = FindUpwards(Environment.CurrentDirectory)
@@ -28,10 +30,11 @@ public sealed record SystemAddresses(Uri Api, string Redis, string MySql)
             api ??= local.Api?.ToString();
             redis ??= local.Redis;
             mySql ??= local.MySql;
+            signingKey = local.SigningKey;
         }
 
         return Uri.TryCreate(api, UriKind.Absolute, out var address) && address.Scheme is "http" or "https"
-            ? new SystemAddresses(address, redis, mySql)
+            ? new SystemAddresses(address, redis, mySql, signingKey)
             : throw new TargetException($"'{api}' is no http address of the gate.");
     }
 
@@ -63,7 +66,8 @@ public sealed record SystemAddresses(Uri Api, string Redis, string MySql)
             return new SystemAddresses(
                 new Uri(document.RootElement.GetProperty("api").GetString()!),
                 strings.GetProperty("redis").GetString()!,
-                strings.GetProperty("mysql").GetString()!);
+                strings.GetProperty("mysql").GetString()!,
+                document.RootElement.TryGetProperty("signingKey", out var key) ? key.GetString() : null);
         }
         catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException or IOException or UriFormatException)
         {
