@@ -5,12 +5,15 @@ using Seckill.OrderWorker.Writing;
 namespace Seckill.OrderWorker.Consuming;
 
 /// <summary>One order between pick-up and ack.</summary>
-internal sealed class OrderInHand(Delivery delivery, ReadOnlyMemory<byte> body, OrderMessage message, string? clickNo, Activity? span)
+internal sealed class OrderInHand(Delivery delivery, ReadOnlyMemory<byte> body, int? part, OrderMessage message, string? clickNo, Activity? span)
 {
     public Delivery Delivery { get; } = delivery;
 
     /// <summary>This order's own part of the delivery's body.</summary>
     public ReadOnlyMemory<byte> Body { get; } = body;
+
+    /// <summary>Its place in a message of many, from 0; null when the message is this order alone.</summary>
+    public int? Part { get; } = part;
 
     public OrderMessage Message { get; } = message;
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -38,7 +39,7 @@ internal static class OrderIntake
         catch (Exception exception) when (exception is InvalidOrderException or JsonException)
         {
             var reason = exception is JsonException ? $"malformed body: {exception.Message}" : exception.Message;
-            Refuse(delivery, delivery.Body, reason, StartSpan(delivery), batch);
+            Refuse(delivery, delivery.Body, null, reason, StartSpan(delivery), batch);
             return;
         }
 
@@ -55,18 +56,18 @@ internal static class OrderIntake
         {
             var message = OrderMessage.Parse(body.Span);
             span?.SetTag("seckill.sku_id", message.SkuId);
-            batch.Orders.Add(new OrderInHand(delivery, body, message, ClickNoOf(message, delivery, index), span));
+            batch.Orders.Add(new OrderInHand(delivery, body, index, message, ClickNoOf(message, delivery, index), span));
         }
         catch (InvalidOrderException exception)
         {
-            Refuse(delivery, body, exception.Message, span, batch);
+            Refuse(delivery, body, index, exception.Message, span, batch);
         }
     }
 
-    private static void Refuse(Delivery delivery, ReadOnlyMemory<byte> body, string reason, Activity? span, OrderBatch batch)
+    private static void Refuse(Delivery delivery, ReadOnlyMemory<byte> body, int? part, string reason, Activity? span, OrderBatch batch)
     {
         span?.SetStatus(ActivityStatusCode.Error, reason);
-        batch.DeadLetters.Add(new DeadLetter(delivery, body, reason, span));
+        batch.DeadLetters.Add(new DeadLetter(delivery, body, part, reason, span));
     }
 
     private static Activity? StartSpan(Delivery delivery)
@@ -109,6 +110,9 @@ internal static class OrderIntake
             : throw new InvalidOrderException($"an array must hold 1 to {OrdersPerMessageMax} orders");
     }
 
+    /// <summary>The message id of one order out of many; the same whether it comes in its array or alone, as a replayed dead letter.</summary>
+    public static string PartId(string messageId, int part) => string.Create(CultureInfo.InvariantCulture, $"{messageId}#{part}");
+
     private static string? ClickNoOf(OrderMessage message, Delivery delivery, int? index)
     {
         if (Sabotage.Is(Sabotage.NoIdempotency))
@@ -122,7 +126,7 @@ internal static class OrderIntake
         }
 
         // A message id may be longer than the column and hold anything; its hash is neither.
-        var id = index is null ? delivery.Properties.MessageId! : $"{delivery.Properties.MessageId}#{index}";
+        var id = index is { } part ? PartId(delivery.Properties.MessageId!, part) : delivery.Properties.MessageId!;
         var isPlain = id.Length <= OrderLimits.ClientOrderNoLengthMax - MessageIdPrefix.Length && id.All(c => c is > ' ' and <= '~');
         return MessageIdPrefix + (isPlain ? id : Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(id)))[..48]);
     }

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using RabbitMQ.Client;
 using Seckill.Ordering.Contract;
+using Seckill.OrderWorker.Consuming;
 
 namespace Seckill.OrderWorker.DeadLetters;
 
@@ -87,7 +88,8 @@ internal static class DeadLetterPublisher
             ContentType = original.ContentType,
             ContentEncoding = original.ContentEncoding,
             CorrelationId = original.CorrelationId,
-            MessageId = original.MessageId,
+            // The parts of a message of many must not be taken for copies of each other when they come back one by one.
+            MessageId = letter.Part is { } part && original.MessageId is { } id ? OrderIntake.PartId(id, part) : original.MessageId,
             Timestamp = original.Timestamp,
             Type = original.Type,
             AppId = original.AppId,

@@ -53,6 +53,22 @@ public sealed class PoisonTests(WorkerServers servers)
     }
 
     [Fact]
+    public async Task The_bad_parts_of_a_message_of_many_can_be_told_apart()
+    {
+        await using var shop = await Shop.OpenAsync(servers, stock: 20, Cancelled);
+        await using var worker = await RunningWorker.StartAsync(servers, Cancelled);
+        await shop.PublishAsync(
+            $$"""[{"user_id":1,"sku_id":{{shop.Sku.SkuId}},"quantity":0},{"user_id":2,"sku_id":{{shop.Sku.SkuId}},"quantity":1},{"user_id":3,"sku_id":{{shop.Sku.SkuId}},"quantity":0}]""",
+            Cancelled,
+            new BasicProperties { MessageId = "many" });
+
+        string?[] ids = [(await shop.DeadLetterAsync(Cancelled)).BasicProperties.MessageId, (await shop.DeadLetterAsync(Cancelled)).BasicProperties.MessageId];
+
+        Assert.Equal(["many#0", "many#2"], ids);
+        Assert.Equal(1, await shop.OrderCountAsync(Cancelled));
+    }
+
+    [Fact]
     public async Task A_replayed_dead_letter_counts_its_attempts()
     {
         await using var shop = await Shop.OpenAsync(servers, stock: 20, Cancelled);
