@@ -3,6 +3,7 @@ using System.Text.Json;
 using Microsoft.Extensions.Options;
 using RabbitMQ.Client;
 using Seckill.Api.Audit;
+using Seckill.Ordering.Faults;
 using StackExchange.Redis;
 
 namespace Seckill.Api.DeadLetters;
@@ -94,6 +95,7 @@ internal sealed partial class DeadLetterDesk(
                 var done = await abandonment.ApplyAsync(letter, token);
                 if (done.Outcome != AbandonOutcome.AlreadyAnOrder)
                 {
+                    CrashPoint.Reach(CrashPoint.AbandonSettled);
                     // Last: dying before this leaves the letter, and a second abandonment (or a replay) finds the rejection and changes nothing.
                     await session.RemoveAsync([letter], token);
                     LogAbandoned(id, done.Outcome, done.OrderId);

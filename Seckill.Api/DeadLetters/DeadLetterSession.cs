@@ -2,6 +2,7 @@ using System.Diagnostics;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;
 using Seckill.Ordering.Contract;
+using Seckill.Ordering.Faults;
 
 namespace Seckill.Api.DeadLetters;
 
@@ -78,6 +79,7 @@ internal sealed class DeadLetterSession : IAsyncDisposable
     {
         var taken = await Task.WhenAll(letters.Select(letter => PublishAsync(letter, cancellationToken)));
         var gone = letters.Where((_, i) => taken[i]).ToList();
+        CrashPoint.Reach(CrashPoint.Replayed);
         await RemoveAsync(gone, cancellationToken);
         return gone.Count;
     }

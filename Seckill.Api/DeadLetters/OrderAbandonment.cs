@@ -1,4 +1,5 @@
 using Microsoft.EntityFrameworkCore;
+using Seckill.Ordering.Faults;
 using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Store;
 using Seckill.Ordering.Telemetry;
@@ -49,6 +50,7 @@ internal sealed class OrderAbandonment(IServiceScopeFactory scopes, StockLedger 
                 : new Abandonment(AbandonOutcome.NothingHeld, null);
         }
 
+        CrashPoint.Reach(CrashPoint.RejectionWritten);
         using var span = OrderingTelemetry.StartScript("settle", letter.Trace);
         await ledger.SettleAsync(
             claim.Sku,

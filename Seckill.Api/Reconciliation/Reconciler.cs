@@ -11,7 +11,7 @@ namespace Seckill.Api.Reconciliation;
 /// Compares all sales every <c>EveryMs</c> in the instance that holds the lease, heals what is stuck, and reports the difference as a metric. It never touches a
 /// counter: that is an operator's decision.
 /// </summary>
-public sealed partial class Reconciler : BackgroundService
+internal sealed partial class Reconciler : BackgroundService
 {
     private const string LeaseKey = "seckill:reconciler";
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Microsoft.Extensions.Options;
+using Seckill.Api.DeadLetters;
 using Seckill.Api.Publishing;
 using Seckill.Ordering.Ids;
 using Seckill.Ordering.Ledger;
@@ -25,8 +26,8 @@ public sealed record RepairPlan(long SkuId, bool Load, long Reload, IReadOnlyLis
 /// Finds and heals orders that are unsettled for too long, which happens when Redis or the broker lost its last moments: MySQL's verdict is told to
 /// Redis, and an order that nobody has is published again. Both are safe at any time, because settling happens once and an order id is one order.
 /// </summary>
-public sealed class StuckOrders(
-    StockLedger ledger, StockRecovery recovery, QueueDepths queues, IOptions<ReconciliationOptions> options, TimeProvider time)
+internal sealed class StuckOrders(
+    StockLedger ledger, StockRecovery recovery, QueueDepths queues, DeadLetterDesk desk, IOptions<ReconciliationOptions> options, TimeProvider time)
 {
     /// <summary>Plans from one comparison; asks the broker only when an order may have to be published again.</summary>
     public async Task<RepairPlan> PlanAsync(SkuReconciliation found, CancellationToken cancellationToken)
@@ -39,10 +40,35 @@ public sealed class StuckOrders(
         {
             // While anything waits in the queue it may be these; a queue that is merely long is no reason to publish again.
             var depth = await queues.ReadAsync(cancellationToken);
-            lost = depth is { Ready: 0, Workers: > 0 } ? lost : [];
+            lost = depth is { Ready: 0, Workers: > 0 } ? await WithoutDeadAsync(lost, depth.Dead, cancellationToken) : [];
         }
 
         return new RepairPlan(found.SkuId, !found.Loaded, found.Difference ?? 0, settle, lost);
+    }
+
+    /// <summary>
+    /// What lies among the dead letters is not lost: it waits for an operator, who replays or abandons it. Publishing it again would make one more
+    /// letter of it at every pass, and could write the order while it is being abandoned.
+    /// </summary>
+    private async Task<List<long>> WithoutDeadAsync(List<long> lost, long deadCount, CancellationToken cancellationToken)
+    {
+        if (deadCount == 0)
+        {
+            return lost;
+        }
+
+        try
+        {
+            var (count, letters) = await desk.ListAsync(int.MaxValue, cancellationToken);
+            var dead = letters.Select(letter => DeadLetterBody.OrderOf(letter.Body)?.OrderId).ToHashSet();
+            // With more letters than one call looks at, nobody can tell which orders are among the others.
+            return count > letters.Count ? [] : [.. lost.Where(id => !dead.Contains(id.ToString(CultureInfo.InvariantCulture)))];
+        }
+        catch (DeskBusyException)
+        {
+            // An operator is at them; the next pass will see.
+            return [];
+        }
     }
 
     /// <summary>Carries out the part of a plan that concerns single orders.</summary>

@@ -131,9 +131,9 @@ public sealed partial class StockLoad(
         }
 
         var result = await ledger.WarmAsync(sku, row.Stock, row.GateEpoch, terms, decided, cancellationToken);
-        CrashPoint.Reach(CrashPoint.StockLoaded);
         if (result.Loaded)
         {
+            CrashPoint.Reach(CrashPoint.StockLoaded);
             await context.ProductSkus.Where(s => s.Id == sku.SkuId)
                 .ExecuteUpdateAsync(set => set.SetProperty(s => s.GateEpoch, result.Epoch), cancellationToken);
             LogLoaded(sku.SkuId, result.Stock, result.Epoch);

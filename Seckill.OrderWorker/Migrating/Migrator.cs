@@ -1,4 +1,3 @@
-using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
 using Seckill.Ordering.Store;
@@ -6,7 +5,7 @@ using Seckill.Ordering.Store;
 namespace Seckill.OrderWorker.Migrating;
 
 /// <summary>
-/// Applies the migrations at start, however long MySQL takes to come up. EF holds MySQL's named lock meanwhile, so of several workers one
+/// Applies the migrations at start, however long MySQL takes to come up. A named lock of MySQL is held meanwhile, so of several workers one
 /// migrates and the others wait for it.
 /// </summary>
 internal sealed partial class Migrator(
@@ -41,7 +40,7 @@ internal sealed partial class Migrator(
     {
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
-        await context.Database.MigrateAsync(cancellationToken);
+        await FirstMigration.RunAsync(context, cancellationToken);
         LogMigrated();
 
         if (environment.IsDevelopment() && await DemoCatalogue.SeedAsync(context, time, cancellationToken))

@@ -77,11 +77,13 @@ public sealed class SeckillSystem : IAsyncDisposable
         return system;
     }
 
-    public Task<LocalService> StartWorkerAsync(CancellationToken cancellationToken, string? crashAt = null, bool waitUntilHealthy = true) =>
-        StartAsync("order-worker", "Seckill.OrderWorker", _workers, crashAt, waitUntilHealthy, cancellationToken);
+    public Task<LocalService> StartWorkerAsync(
+        CancellationToken cancellationToken, string? crashAt = null, bool waitUntilHealthy = true, params (string Name, string Value)[] settings) =>
+        StartAsync("order-worker", "Seckill.OrderWorker", _workers, crashAt, waitUntilHealthy, settings, cancellationToken);
 
-    public Task<LocalService> StartApiAsync(CancellationToken cancellationToken, string? crashAt = null, bool waitUntilHealthy = true) =>
-        StartAsync("api", "Seckill.Api", _apis, crashAt, waitUntilHealthy, cancellationToken);
+    public Task<LocalService> StartApiAsync(
+        CancellationToken cancellationToken, string? crashAt = null, bool waitUntilHealthy = true, params (string Name, string Value)[] settings) =>
+        StartAsync("api", "Seckill.Api", _apis, crashAt, waitUntilHealthy, settings, cancellationToken);
 
     /// <summary>Stops a process as SIGTERM does, or kills it.</summary>
     public async Task EndAsync(LocalService service, bool kill)
@@ -148,9 +150,15 @@ public sealed class SeckillSystem : IAsyncDisposable
     }
 
     private async Task<LocalService> StartAsync(
-        string name, string project, List<LocalService> services, string? crashAt, bool waitUntilHealthy, CancellationToken cancellationToken)
+        string name, string project, List<LocalService> services, string? crashAt, bool waitUntilHealthy, (string Name, string Value)[] settings,
+        CancellationToken cancellationToken)
     {
         var environment = new Dictionary<string, string>(_environment);
+        foreach (var (setting, value) in settings)
+        {
+            environment[setting] = value;
+        }
+
         if (crashAt is not null)
         {
             environment["SECKILL_CRASH_AT"] = crashAt;

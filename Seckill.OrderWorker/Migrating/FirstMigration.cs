@@ -1,0 +1,119 @@
+using System.Data;
+using System.Globalization;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Storage;
+using MySqlConnector;
+using Seckill.Ordering.Store;
+
+namespace Seckill.OrderWorker.Migrating;
+
+/// <summary>
+/// Migrates so that a process killed in the middle of the very first migration does no lasting harm. MySQL commits DDL statement by statement, so that leaves some
+/// tables and no word of them in the migrations' history; applying the migration again fails at the first table that exists.
+///
+/// So a marker table is made first, and only while none of our tables exists. Whoever finds the marker and an empty history knows that every one of our tables was made by
+/// the attempt that died: they hold nothing, are dropped, and made anew. Without the marker nothing is ever dropped.
+/// </summary>
+internal static class FirstMigration
+{
+    public const string Marker = "seckill_first_migration";
+
+    /// <summary>Longest wait for another worker that is migrating, seconds; then the migrator tries again.</summary>
+    private const int LockWaitSecondsMax = 60;
+
+    /// <exception cref="MySqlException">MySQL does not answer, or refuses.</exception>
+    /// <exception cref="TimeoutException">Another worker is migrating for too long.</exception>
+    public static async Task RunAsync(OrderingDbContext context, CancellationToken cancellationToken)
+    {
+        await CreateDatabaseAsync(context, cancellationToken);
+        // The named lock belongs to the connection, and is gone with it when the process dies.
+        await context.Database.OpenConnectionAsync(cancellationToken);
+        try
+        {
+            await LockAsync(context, cancellationToken);
+            await PrepareAsync(context, cancellationToken);
+            await context.Database.MigrateAsync(cancellationToken);
+            await ExecuteAsync(context, $"DROP TABLE IF EXISTS `{Marker}`", cancellationToken);
+        }
+        finally
+        {
+            await UnlockAsync(context);
+            await context.Database.CloseConnectionAsync();
+        }
+    }
+
+    private static async Task CreateDatabaseAsync(OrderingDbContext context, CancellationToken cancellationToken)
+    {
+        var creator = context.GetService<IRelationalDatabaseCreator>();
+        if (await creator.ExistsAsync(cancellationToken))
+        {
+            return;
+        }
+
+        try
+        {
+            await creator.CreateAsync(cancellationToken);
+        }
+        catch (MySqlException exception) when (exception.ErrorCode == MySqlErrorCode.DatabaseCreateExists)
+        {
+            // Another worker was quicker.
+        }
+    }
+
+    /// <summary>Marks an empty database, or clears away what an attempt left that died.</summary>
+    private static async Task PrepareAsync(OrderingDbContext context, CancellationToken cancellationToken)
+    {
+        if ((await context.Database.GetAppliedMigrationsAsync(cancellationToken)).Any())
+        {
+            return;
+        }
+
+        var ours = context.Model.GetEntityTypes().Select(entity => entity.GetTableName()).OfType<string>().Distinct().ToList();
+        var quoted = string.Join(',', ours.Select(table => $"'{table}'"));
+        const string Here = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name";
+        if (await AskAsync(context, $"{Here} = '{Marker}'", cancellationToken) > 0)
+        {
+            // In one statement, since foreign keys bind them to each other.
+            await ExecuteAsync(
+                context,
+                $"SET SESSION foreign_key_checks = 0; DROP TABLE IF EXISTS {string.Join(',', ours.Select(table => $"`{table}`"))}; SET SESSION foreign_key_checks = 1",
+                cancellationToken);
+        }
+        else if (await AskAsync(context, $"{Here} IN ({quoted})", cancellationToken) == 0)
+        {
+            await ExecuteAsync(context, $"CREATE TABLE `{Marker}` (`id` int NOT NULL PRIMARY KEY)", cancellationToken);
+        }
+    }
+
+    private static async Task LockAsync(OrderingDbContext context, CancellationToken cancellationToken)
+    {
+        if (await AskAsync(context, $"SELECT GET_LOCK(LEFT(CONCAT('{Marker}:', DATABASE()), 64), {LockWaitSecondsMax})", cancellationToken) != 1)
+        {
+            throw new TimeoutException($"Another worker has been migrating for more than {LockWaitSecondsMax} s.");
+        }
+    }
+
+    private static async Task UnlockAsync(OrderingDbContext context)
+    {
+        if (context.Database.GetDbConnection().State == ConnectionState.Open)
+        {
+            await AskAsync(context, $"SELECT COALESCE(RELEASE_LOCK(LEFT(CONCAT('{Marker}:', DATABASE()), 64)), 0)", CancellationToken.None);
+        }
+    }
+
+    private static async Task<long> AskAsync(OrderingDbContext context, string sql, CancellationToken cancellationToken)
+    {
+        await using var command = context.Database.GetDbConnection().CreateCommand();
+        command.CommandText = sql;
+        command.CommandTimeout = LockWaitSecondsMax + 30;
+        return Convert.ToInt64(await command.ExecuteScalarAsync(cancellationToken), CultureInfo.InvariantCulture);
+    }
+
+    private static async Task ExecuteAsync(OrderingDbContext context, string sql, CancellationToken cancellationToken)
+    {
+        await using var command = context.Database.GetDbConnection().CreateCommand();
+        command.CommandText = sql;
+        await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+}

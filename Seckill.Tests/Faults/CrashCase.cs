@@ -1,0 +1,203 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+using RabbitMQ.Client;
+using Seckill.AppHost.LocalServers;
+using Seckill.Ordering.Contract;
+using Seckill.Ordering.Faults;
+using Seckill.Tests.EndToEnd;
+using Seckill.Tests.LocalServers;
+using StackExchange.Redis;
+
+namespace Seckill.Tests.Faults;
+
+/// <summary>How a crash point is reached.</summary>
+/// <param name="InWorker">Which application has it.</param>
+/// <param name="Prepare">With a healthy system: what has to be there before the armed process starts.</param>
+/// <param name="Provoke">With the armed process started: what makes it pass the point. Called for each armed process.</param>
+/// <param name="Finish">With a fresh process in its place: what remains to be done by people.</param>
+internal sealed record CrashCase(
+    bool InWorker, Func<CrashScene, Task> Prepare, Func<CrashScene, LocalService, Task> Provoke, Func<CrashScene, Task>? Finish = null)
+{
+    private static readonly CrashCase Clicking = new(false, scene => Task.CompletedTask, (scene, api) => scene.RushAsync(api));
+    private static readonly CrashCase Consuming = new(true, scene => scene.FillQueueAsync(), (scene, worker) => Task.CompletedTask);
+    private static readonly CrashCase Loading = new(false, scene => scene.Sale.RushAsync(CrashScene.BurstCount), (scene, api) => scene.LoseConnectionAsync(api));
+    private static readonly CrashCase Abandoning = new(
+        false, scene => scene.KillOrdersAsync(), (scene, api) => scene.ActAsync("abandon", api), scene => scene.FinishLettersAsync("abandon"));
+
+    /// <summary>One for each name.</summary>
+    public static readonly IReadOnlyDictionary<string, CrashCase> All = new Dictionary<string, CrashCase>
+    {
+        [CrashPoint.Reserved] = Clicking,
+        [CrashPoint.Published] = Clicking,
+        [CrashPoint.Confirmed] = Clicking,
+        [CrashPoint.OutboxMarked] = Clicking,
+        [CrashPoint.Swept] = new(false, scene => scene.LeaveUnconfirmedAsync(), (scene, api) => Task.CompletedTask),
+        [CrashPoint.GateClosed] = Loading,
+        [CrashPoint.BuyersRestored] = Loading,
+        [CrashPoint.StockLoaded] = Loading,
+        [CrashPoint.Received] = Consuming,
+        [CrashPoint.Written] = Consuming,
+        [CrashPoint.Committed] = Consuming,
+        [CrashPoint.Settled] = Consuming,
+        [CrashPoint.DeadLettered] = Consuming with { Prepare = scene => scene.FillQueueAsync(poison: 6), Finish = scene => scene.PurgeLettersAsync() },
+        [CrashPoint.Acked] = Consuming,
+        [CrashPoint.RejectionWritten] = Abandoning,
+        [CrashPoint.AbandonSettled] = Abandoning,
+        [CrashPoint.Replayed] = Abandoning with
+        {
+            Provoke = (scene, api) => scene.ActAsync("replay", api),
+            Finish = scene => scene.FinishLettersAsync("replay"),
+        },
+    };
+}
+
+/// <summary>What the cases do.</summary>
+internal sealed class CrashScene(FaultSystem faults, SaleOnTrial sale, CancellationToken cancellation)
+{
+    /// <summary>Orders in one burst: five batches and more.</summary>
+    public const int BurstCount = 48;
+
+    private const int LetterCount = 9;
+    private const int StartTimeoutMs = 120_000;
+    private const int LettersTimeoutMs = 60_000;
+
+    private readonly SeckillSystem _system = faults.System;
+
+    public SaleOnTrial Sale => sale;
+
+    public async Task RushAsync(LocalService api)
+    {
+        await HealthyOrDeadAsync(api);
+        await sale.RushUntilDeadAsync(api);
+    }
+
+    /// <summary>Orders, and messages that can never become any, wait in the queue.</summary>
+    public async Task FillQueueAsync(int poison = 0)
+    {
+        await faults.EndAllAsync(_system.Workers);
+        await sale.RushAsync(BurstCount / 2);
+        await using var connection = await faults.ConnectAsync(cancellation);
+        await using var channel = await connection.CreateChannelAsync(new CreateChannelOptions(true, true), cancellation);
+        for (var i = 0; i < poison; i++)
+        {
+            await channel.BasicPublishAsync(
+                OrderTopology.Exchange, OrderTopology.RoutingKey, mandatory: true, new BasicProperties { Persistent = true }, Encoding.UTF8.GetBytes($"poison {i}"), cancellation);
+        }
+
+        await sale.RushAsync(BurstCount / 2);
+    }
+
+    /// <summary>Each poison message lies there once or more, and nothing else.</summary>
+    public async Task PurgeLettersAsync()
+    {
+        await Deadline.UntilAsync(() => sale.UnsettledAsync(), unsettled => unsettled == 0, cancellation, LettersTimeoutMs);
+        await using var connection = await faults.ConnectAsync(cancellation);
+        await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellation);
+        var bodies = new HashSet<string>();
+        await Deadline.UntilAsync(
+            async () =>
+            {
+                while (await channel.BasicGetAsync(OrderTopology.DeadLetterQueue, autoAck: true, cancellation) is { } letter)
+                {
+                    bodies.Add(Encoding.UTF8.GetString(letter.Body.Span));
+                }
+
+                return bodies.Count;
+            },
+            count => count >= 6, cancellation, LettersTimeoutMs);
+        Assert.All(bodies, body => Assert.StartsWith("poison ", body, StringComparison.Ordinal));
+    }
+
+    /// <summary>Orders without a confirm, as an Api leaves them that was killed in the middle of a burst, and no Api.</summary>
+    public async Task LeaveUnconfirmedAsync()
+    {
+        await faults.EndAllAsync(_system.Workers);
+        await sale.RushAsync(BurstCount);
+        await faults.EndAllAsync(_system.Apis);
+        var database = _system.RedisConnection.GetDatabase();
+        foreach (var sku in sale.Skus)
+        {
+            var ids = await database.SortedSetRangeByRankAsync(sku.Outbox);
+            Assert.NotEmpty(ids);
+            await database.SortedSetUpdateAsync(sku.Outbox, [.. ids.Select(id => new SortedSetEntry(id, 0))], SortedSetWhen.Exists);
+        }
+    }
+
+    /// <summary>Redis comes back as another server, with all it had. The second armed process finds what the first has left.</summary>
+    public async Task LoseConnectionAsync(LocalService api)
+    {
+        await HealthyOrDeadAsync(api);
+        if (!api.Exited.IsCompleted)
+        {
+            await _system.Redis.RestartAsync(cancellation);
+            await sale.RushUntilDeadAsync(api);
+        }
+    }
+
+    /// <summary>Good orders end as dead letters, with their reservations still waiting.</summary>
+    public async Task KillOrdersAsync()
+    {
+        await faults.EndAllAsync(_system.Workers);
+        await sale.RushAsync(LetterCount);
+        await using var connection = await faults.ConnectAsync(cancellation);
+        await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellation);
+        for (var i = 0; i < LetterCount; i++)
+        {
+            var delivery = await Deadline.UntilAsync(
+                () => channel.BasicGetAsync(OrderTopology.Queue, autoAck: false, cancellation), got => got is not null, cancellation, LettersTimeoutMs);
+            await channel.BasicRejectAsync(delivery!.DeliveryTag, requeue: false, cancellation);
+        }
+
+        await Deadline.UntilAsync(() => sale.DeadLettersAsync(), count => count == LetterCount, cancellation, LettersTimeoutMs);
+    }
+
+    /// <summary>The operator goes through the letters until the Api dies under him, or none is left.</summary>
+    public async Task ActAsync(string action, LocalService api)
+    {
+        await HealthyOrDeadAsync(api);
+        using var client = _system.Client(api);
+        var started = Stopwatch.GetTimestamp();
+        while (!api.Exited.IsCompleted && Stopwatch.GetElapsedTime(started).TotalMilliseconds < LettersTimeoutMs)
+        {
+            try
+            {
+                var list = await client.GetAsync("/api/ops/dead-letters", cancellation, SaleOnTrial.Operator);
+                if (list.Text("count") == "0")
+                {
+                    return;
+                }
+
+                // 409: the desk is still locked for the process that died at it.
+                if (list.Text("count") is not null)
+                {
+                    var id = list.Body.GetProperty("items")[0].GetProperty("id").GetString();
+                    await client.PostAsync(string.Create(CultureInfo.InvariantCulture, $"/api/ops/dead-letters/{id}/{action}"), null, cancellation, SaleOnTrial.Operator);
+                }
+            }
+            catch (HttpRequestException)
+            {
+                // Dead, or about to be.
+            }
+        }
+    }
+
+    public async Task FinishLettersAsync(string action)
+    {
+        await ActAsync(action, _system.Apis[0]);
+        Assert.Equal(0u, await sale.DeadLettersAsync());
+    }
+
+    /// <summary>Some points are reached while the process starts.</summary>
+    private async Task HealthyOrDeadAsync(LocalService service)
+    {
+        try
+        {
+            await service.WaitUntilHealthyAsync(StartTimeoutMs, cancellation);
+        }
+        catch (LocalServerException) when (service.Exited.IsCompleted)
+        {
+            // Died already; with what code is asserted by the test.
+        }
+    }
+}

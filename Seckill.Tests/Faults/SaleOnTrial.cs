@@ -1,0 +1,242 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Net;
+using Seckill.AppHost.LocalServers;
+using Seckill.Bench.Load;
+using Seckill.Ordering.Contract;
+using Seckill.Ordering.Ledger;
+using Seckill.Tests.EndToEnd;
+using Seckill.Tests.LocalServers;
+using ShopClient = Seckill.Tests.EndToEnd.ShopClient;
+
+namespace Seckill.Tests.Faults;
+
+/// <summary>One click on "buy": what a page sends, and sends again with the same number until it has an answer.</summary>
+internal sealed record Click(long UserId, string Token, long SkuId, int Quantity, string Number);
+
+/// <summary>
+/// A sale of several SKUs with a crowd of buyers who remember what they were told, and at the end the audit: everybody who was told "queued" has an outcome,
+/// each click is one order at most, and all books agree.
+/// </summary>
+internal sealed class SaleOnTrial
+{
+    public const int LimitPerUser = 3;
+
+    private const int SkuCount = 3;
+    private const int ParallelClicksMax = 16;
+    private const int RepeatPauseMs = 200;
+    private const int TimeoutMs = 120_000;
+
+    private static readonly TokenIssuer Tokens = new(TokenIssuer.DevelopmentKey);
+    private static long _lastSkuId = 40_000;
+    private static long _lastUserId = 400_000;
+
+    private readonly FaultSystem _faults;
+    private readonly SeckillSystem _system;
+    private readonly int _unitsEach;
+    private readonly CancellationToken _cancellation;
+
+    private SaleOnTrial(FaultSystem faults, int unitsEach, CancellationToken cancellation)
+    {
+        (_faults, _system, _unitsEach, _cancellation) = (faults, faults.System, unitsEach, cancellation);
+        Skus = [.. Enumerable.Range(0, SkuCount).Select(_ => new SkuKeys(Interlocked.Increment(ref _lastSkuId)))];
+    }
+
+    public IReadOnlyList<SkuKeys> Skus { get; }
+
+    /// <summary>Every click that was sent.</summary>
+    public ConcurrentBag<Click> Clicks { get; } = [];
+
+    /// <summary>Who was told "queued", with the order's id.</summary>
+    public ConcurrentDictionary<Click, string> Queued { get; } = new();
+
+    /// <summary>Who was told "sold out" or the like: no order, and content with that.</summary>
+    public ConcurrentDictionary<Click, string> Refused { get; } = new();
+
+    /// <summary>Answers of 500 and more.</summary>
+    public ConcurrentBag<ApiAnswer> ServerErrors { get; } = [];
+
+    /// <summary>The slowest answer "queued", ms.</summary>
+    public double SlowestMs { get; private set; }
+
+    public static string Operator { get; } = Tokens.ForOperator();
+
+    /// <summary>Puts the SKUs on sale and waits until the first Api sells them.</summary>
+    public static async Task<SaleOnTrial> OpenAsync(FaultSystem faults, CancellationToken cancellation, int unitsEach = 1_000)
+    {
+        var sale = new SaleOnTrial(faults, unitsEach, cancellation);
+        foreach (var sku in sale.Skus)
+        {
+            await faults.System.AddSaleAsync(sku.SkuId, unitsEach, LimitPerUser, cancellation);
+        }
+
+        using var client = faults.System.Client();
+        foreach (var sku in sale.Skus)
+        {
+            await client.WaitUntilOnSaleAsync(sku.SkuId, cancellation);
+        }
+
+        return sale;
+    }
+
+    public static string TokenOf(long userId) => Tokens.ForBuyer(userId);
+
+    /// <summary>Clicks of new buyers: two for each buyer, on different SKUs, one or two units.</summary>
+    public IReadOnlyList<Click> NewClicks(int count, int? quantity = null)
+    {
+        var first = Interlocked.Add(ref _lastUserId, count) - count;
+        return
+        [
+            .. Enumerable.Range(0, count).Select(i =>
+            {
+                var user = first + (i / 2);
+                return new Click(user, TokenOf(user), Skus[i % SkuCount].SkuId, quantity ?? (1 + (i % 2)), Guid.NewGuid().ToString());
+            }),
+        ];
+    }
+
+    /// <summary>New buyers, all at once.</summary>
+    public Task RushAsync(int count, int? quantity = null) => SendAsync(NewClicks(count, quantity));
+
+    /// <summary>Sends clicks, a few at a time; who gets no answer is not told so.</summary>
+    public async Task SendAsync(IReadOnlyCollection<Click> clicks)
+    {
+        using var client = _system.Client();
+        await Parallel.ForEachAsync(
+            clicks,
+            new ParallelOptions { MaxDegreeOfParallelism = ParallelClicksMax, CancellationToken = _cancellation },
+            async (click, _) => await SendAsync(client, click));
+    }
+
+    /// <summary>New buyers until the process is dead.</summary>
+    public async Task RushUntilDeadAsync(LocalService service)
+    {
+        var started = Stopwatch.GetTimestamp();
+        while (!service.Exited.IsCompleted && Stopwatch.GetElapsedTime(started).TotalMilliseconds < TimeoutMs)
+        {
+            await RushAsync(ParallelClicksMax);
+        }
+    }
+
+    /// <summary>Sends every click again that has no answer, as pages do, until each has one.</summary>
+    public async Task RepeatUnansweredAsync()
+    {
+        var started = Stopwatch.GetTimestamp();
+        while (Clicks.Where(click => !Queued.ContainsKey(click) && !Refused.ContainsKey(click)).ToList() is { Count: > 0 } unanswered)
+        {
+            Assert.True(
+                Stopwatch.GetElapsedTime(started).TotalMilliseconds < TimeoutMs, $"{unanswered.Count} clicks have no answer.\n{_system.Log}");
+            await SendAsync(unanswered);
+            await Task.Delay(RepeatPauseMs, _cancellation);
+        }
+    }
+
+    /// <summary>Asks for every outcome over HTTP until all are known; "SUCCESS" and "FAILED" with their counts.</summary>
+    public async Task<IReadOnlyDictionary<string, int>> OutcomesAsync()
+    {
+        var outcomes = new ConcurrentDictionary<string, int>();
+        using var client = _system.Client();
+        await Parallel.ForEachAsync(
+            Queued,
+            new ParallelOptions { MaxDegreeOfParallelism = ParallelClicksMax, CancellationToken = _cancellation },
+            async (queued, _) =>
+            {
+                var (click, orderId) = queued;
+                try
+                {
+                    var outcome = await client.OutcomeAsync(click.Token, click.SkuId, _cancellation, click.Number, TimeoutMs);
+                    Assert.Equal(orderId, outcome.Text("order_id"));
+                    outcomes.AddOrUpdate(outcome.Text("status")!, 1, (_, count) => count + 1);
+                }
+                catch (TimeoutException exception)
+                {
+                    Assert.Fail($"Order {orderId} has no outcome: {exception.Message}\n{_system.Log}");
+                }
+            });
+        return outcomes;
+    }
+
+    /// <summary>The audit of all stores, once everything is quiet.</summary>
+    public async Task AssertConservedAsync(IReadOnlyDictionary<string, int> outcomes, int deadLetters = 0)
+    {
+        foreach (var sku in Skus)
+        {
+            await SettledAsync(sku);
+            var live = await _system.CountAsync(
+                $"SELECT COALESCE(SUM(i.quantity), 0) FROM order_items i JOIN orders o ON o.id = i.order_id WHERE i.sku_id = {sku.SkuId} AND o.status <> 2", _cancellation);
+            var stock = await StoreStockAsync(sku);
+            Assert.Equal(_unitsEach, stock + live);
+            Assert.Equal(stock, await GateStockAsync(sku));
+        }
+
+        var ids = string.Join(',', Skus.Select(sku => sku.SkuId));
+        var orders = await _system.CountAsync($"SELECT COUNT(*) FROM order_items WHERE sku_id IN ({ids})", _cancellation);
+        var clicks = await _system.CountAsync(
+            $"SELECT COUNT(DISTINCT o.user_id, o.client_order_no) FROM orders o JOIN order_items i ON i.order_id = o.id WHERE i.sku_id IN ({ids})", _cancellation);
+        Assert.Equal(orders, clicks);
+        Assert.Equal(outcomes.GetValueOrDefault("SUCCESS"), orders);
+        Assert.Equal((uint)deadLetters, await DeadLettersAsync());
+    }
+
+    public Task<long> StoreStockAsync(SkuKeys sku) => _system.CountAsync($"SELECT stock FROM product_skus WHERE id = {sku.SkuId}", _cancellation);
+
+    public Task<long> StoreEpochAsync(SkuKeys sku) => _system.CountAsync($"SELECT gate_epoch FROM product_skus WHERE id = {sku.SkuId}", _cancellation);
+
+    public async Task<long> GateStockAsync(SkuKeys sku) => (long)await _system.RedisConnection.GetDatabase().StringGetAsync(sku.Stock);
+
+    /// <summary>Reservations that have no verdict yet, all SKUs together.</summary>
+    public async Task<long> UnsettledAsync()
+    {
+        var database = _system.RedisConnection.GetDatabase();
+        var counts = await Task.WhenAll(Skus.Select(sku => database.SortedSetLengthAsync(sku.Outbox)));
+        return counts.Sum();
+    }
+
+    public async Task<uint> DeadLettersAsync()
+    {
+        await using var connection = await _faults.ConnectAsync(_cancellation);
+        await using var channel = await connection.CreateChannelAsync(cancellationToken: _cancellation);
+        return (await channel.QueueDeclarePassiveAsync(OrderTopology.DeadLetterQueue, _cancellation)).MessageCount;
+    }
+
+    private async Task SettledAsync(SkuKeys sku)
+    {
+        var database = _system.RedisConnection.GetDatabase();
+        var left = await Deadline.UntilAsync(
+            async () => (Unsettled: await database.SortedSetLengthAsync(sku.Outbox), Held: (long)await database.HashGetAsync(sku.Sale, "held")),
+            state => state is (0, 0), _cancellation, TimeoutMs);
+        Assert.Equal((0, 0), left);
+    }
+
+    private async Task SendAsync(ShopClient client, Click click)
+    {
+        Clicks.Add(click);
+        ApiAnswer answer;
+        var sent = Stopwatch.GetTimestamp();
+        try
+        {
+            answer = await client.BuyAsync(click.Token, click.SkuId, _cancellation, click.Quantity, click.Number);
+        }
+        catch (HttpRequestException)
+        {
+            // The process died, or is not there: no answer.
+            return;
+        }
+
+        if (answer.Status == HttpStatusCode.OK)
+        {
+            SlowestMs = Math.Max(SlowestMs, Stopwatch.GetElapsedTime(sent).TotalMilliseconds);
+            Assert.Equal("queued", answer.Text("message"));
+            var orderId = answer.Text("order_id")!;
+            Assert.Equal(orderId, Queued.GetOrAdd(click, orderId));
+        }
+        else if ((int)answer.Status >= 500)
+        {
+            ServerErrors.Add(answer);
+        }
+        else
+        {
+            Refused[click] = answer.Error ?? answer.Status.ToString();
+        }
+    }
+}
