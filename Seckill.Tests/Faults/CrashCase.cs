@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using RabbitMQ.Client;
-using Seckill.AppHost.LocalServers;
+using Seckill.LocalServers;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Faults;
 using Seckill.Tests.EndToEnd;

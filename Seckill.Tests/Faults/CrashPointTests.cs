@@ -1,5 +1,5 @@
 using System.Reflection;
-using Seckill.AppHost.LocalServers;
+using Seckill.LocalServers;
 using Seckill.Ordering.Faults;
 
 namespace Seckill.Tests.Faults;

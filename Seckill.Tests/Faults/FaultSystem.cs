@@ -1,5 +1,5 @@
 using RabbitMQ.Client;
-using Seckill.AppHost.LocalServers;
+using Seckill.LocalServers;
 using Seckill.Ordering.Contract;
 using Seckill.Tests.EndToEnd;
 

@@ -176,5 +176,5 @@ public sealed class ReconciliationTests(FaultSystem faults) : IAsyncDisposable
     private static long? Number(JsonElement item, string member) =>
         item.TryGetProperty(member, out var value) && value.ValueKind == JsonValueKind.Number ? value.GetInt64() : null;
 
-    private static IEnumerable<string?> StepsOf(ApiAnswer answer) => answer.Body.GetProperty("steps").EnumerateArray().Select(step => step.GetString());
+    private static IEnumerable<string> StepsOf(ApiAnswer answer) => answer.Body.GetProperty("steps").EnumerateArray().Select(step => step.GetString()!);
 }

@@ -1,5 +1,5 @@
 using System.Net;
-using Seckill.AppHost.LocalServers;
+using Seckill.LocalServers;
 using Seckill.Tests.EndToEnd;
 using Seckill.Tests.LocalServers;
 using StackExchange.Redis;

@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
-using Seckill.AppHost.LocalServers;
+using Seckill.LocalServers;
 using Seckill.Bench.Load;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Ledger;

@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Seckill.AppHost.LocalServers;
+using Seckill.LocalServers;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Ledger;
 using Seckill.Tests.LocalServers;
