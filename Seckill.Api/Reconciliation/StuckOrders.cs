@@ -40,7 +40,7 @@ internal sealed class StuckOrders(
         {
             // While anything waits in the queue it may be these; a queue that is merely long is no reason to publish again.
             var depth = await queues.ReadAsync(cancellationToken);
-            lost = depth is { Ready: 0, Workers: > 0 } ? await WithoutDeadAsync(lost, depth.Dead, cancellationToken) : [];
+            lost = depth is { Ready: 0, Workers: > 0 } ? await WithoutDeadAsync(lost, cancellationToken) : [];
         }
 
         return new RepairPlan(found.SkuId, !found.Loaded, found.Difference ?? 0, settle, lost);
@@ -50,15 +50,11 @@ internal sealed class StuckOrders(
     /// What lies among the dead letters is not lost: it waits for an operator, who replays or abandons it. Publishing it again would make one more
     /// letter of it at every pass, and could write the order while it is being abandoned.
     /// </summary>
-    private async Task<List<long>> WithoutDeadAsync(List<long> lost, long deadCount, CancellationToken cancellationToken)
+    private async Task<List<long>> WithoutDeadAsync(List<long> lost, CancellationToken cancellationToken)
     {
-        if (deadCount == 0)
-        {
-            return lost;
-        }
-
         try
         {
+            // Not only when the broker counts some: it does not count those that an operator's call holds, which is what the desk's lock tells.
             var (count, letters) = await desk.ListAsync(int.MaxValue, cancellationToken);
             var dead = letters.Select(letter => DeadLetterBody.OrderOf(letter.Body)?.OrderId).ToHashSet();
             // With more letters than one call looks at, nobody can tell which orders are among the others.

@@ -62,7 +62,7 @@ internal sealed class SaleOnTrial
     public static string Operator { get; } = Tokens.ForOperator();
 
     /// <summary>Puts the SKUs on sale and waits until the first Api sells them.</summary>
-    public static async Task<SaleOnTrial> OpenAsync(FaultSystem faults, CancellationToken cancellation, int unitsEach = 1_000)
+    public static async Task<SaleOnTrial> OpenAsync(FaultSystem faults, CancellationToken cancellation, int unitsEach = 20_000)
     {
         var sale = new SaleOnTrial(faults, unitsEach, cancellation);
         foreach (var sku in sale.Skus)
