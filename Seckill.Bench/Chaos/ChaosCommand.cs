@@ -17,22 +17,26 @@ public static class ChaosCommand
 
     private static readonly Option<double> Minutes = new("--minutes")
     {
-        Description = "Length of the storm; each component is killed ten times in three minutes.", DefaultValueFactory = _ => 3,
+        Description = "Length of the storm; each component is killed ten times in three minutes.",
+        DefaultValueFactory = _ => 3,
     };
 
     private static readonly Option<int> Seed = new("--seed")
     {
-        Description = "Decides who is killed when; a random one if none is given.", DefaultValueFactory = _ => Random.Shared.Next(1, 1_000_000),
+        Description = "Decides who is killed when; a random one if none is given.",
+        DefaultValueFactory = _ => Random.Shared.Next(1, 1_000_000),
     };
 
     private static readonly Option<int> Rate = new("--buyers-per-second")
     {
-        Description = "New buyers each second at most; 0 for as many as the connections take.", DefaultValueFactory = _ => 200,
+        Description = "New buyers each second at most; 0 for as many as the connections take.",
+        DefaultValueFactory = _ => 200,
     };
 
     private static readonly Option<int> Concurrency = new("--concurrency")
     {
-        Description = "Buyers at a time.", DefaultValueFactory = _ => 64,
+        Description = "Buyers at a time.",
+        DefaultValueFactory = _ => 64,
     };
 
     private static readonly Option<string?> Bug = new("--sabotage")

@@ -20,14 +20,18 @@ public static class PlantedBug
         // A worker that dies between commit and ack has its batch delivered to the other one.
         Sabotage.NoIdempotency => options with
         {
-            Victims = [], WorkerCrashAt = $"{CrashPoint.Committed}:{BatchesBefore + 1}", RestTimeoutMs = RestTimeoutMs,
+            Victims = [],
+            WorkerCrashAt = $"{CrashPoint.Committed}:{BatchesBefore + 1}",
+            RestTimeoutMs = RestTimeoutMs,
         },
 
         // A worker that dies between ack and commit has its batch delivered to nobody. The reconciler would see in half a minute that nobody has
         // these orders, and publish them again; here it looks away.
         Sabotage.AckBeforeCommit => options with
         {
-            Victims = [], WorkerCrashAt = $"{CrashPoint.Written}:{BatchesBefore + 1}", RestTimeoutMs = RestTimeoutMs,
+            Victims = [],
+            WorkerCrashAt = $"{CrashPoint.Written}:{BatchesBefore + 1}",
+            RestTimeoutMs = RestTimeoutMs,
             Settings = new Dictionary<string, string>(options.Settings) { ["Reconciliation__StuckAfterMs"] = "3600000" },
         },
         _ => options,

@@ -1,8 +1,8 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
-using Seckill.LocalServers;
 using Seckill.Bench.Load;
+using Seckill.LocalServers;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Ledger;
 using Seckill.Tests.EndToEnd;
