@@ -10,7 +10,6 @@ set -euo pipefail
 
 packages=(mysql-server-core rabbitmq-server redis-server)
 suite=unstable
-default_mirror=http://deb.debian.org/debian
 root="${SECKILL_SERVERS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/seckill/servers}"
 
 usage() {
@@ -24,7 +23,7 @@ usage: scripts/todays-servers.sh [--path | --versions | --refresh | --help]
 
 environment:
   SECKILL_SERVERS_CACHE   the folder (now: $root)
-  SECKILL_DEBIAN_MIRROR   the Debian mirror (default: the one in this machine's apt sources, else $default_mirror)
+  SECKILL_DEBIAN_MIRROR   the Debian mirror (default: the one in this machine's apt sources; needed where they name none, as on Ubuntu)
 TEXT
 }
 
@@ -43,7 +42,8 @@ mirror() {
     fi
     local found
     found="$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 2>/dev/null | grep -m1 -E '/debian/?$' || true)"
-    echo "${found:-$default_mirror}"
+    [[ -n "$found" ]] || die "apt's sources name no Debian mirror: set SECKILL_DEBIAN_MIRROR to one"
+    echo "$found"
 }
 
 # One of the machine's own apt settings; empty if it is not set.
