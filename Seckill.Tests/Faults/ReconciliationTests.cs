@@ -1,0 +1,191 @@
+using System.Globalization;
+using System.Text.Json;
+using Seckill.Ordering.Contract;
+using Seckill.Ordering.Ledger;
+using Seckill.Tests.EndToEnd;
+using Seckill.Tests.LocalServers;
+
+namespace Seckill.Tests.Faults;
+
+/// <summary>The comparison of both stores raises no false alarm, sees what is wrong, and repairs it.</summary>
+[Collection(nameof(FaultSystem))]
+public sealed class ReconciliationTests(FaultSystem faults) : IAsyncDisposable
+{
+    private const int TimeoutMs = 120_000;
+
+    /// <summary>An Api that looks only when asked.</summary>
+    private static readonly (string Name, string Value)[] NothingByItself =
+    [
+        ("Reconciliation__EveryMs", "3600000"), ("Catalogue__CheckEveryMs", "3600000"),
+    ];
+
+    private readonly CancellationToken _cancellation = TestContext.Current.CancellationToken;
+
+    /// <summary>The Api of some of these tests is not the one that the next test wants.</summary>
+    public async ValueTask DisposeAsync() => await faults.EndAllAsync(faults.System.Apis);
+
+    [Fact]
+    public async Task No_false_alarm_at_full_load()
+    {
+        var system = await faults.ReadyAsync(_cancellation);
+        var sale = await SaleOnTrial.OpenAsync(faults, _cancellation);
+        using var client = system.Client();
+        using var enough = new CancellationTokenSource();
+        var load = Task.Run(
+            async () =>
+            {
+                while (!enough.IsCancellationRequested)
+                {
+                    await sale.RushAsync(200);
+                }
+            }, _cancellation);
+        var (samples, underWay, committed) = (0, 0, 0);
+        while (samples < 12 || await sale.UnsettledAsync() > 0)
+        {
+            var answer = await client.GetAsync("/api/ops/reconciliation", _cancellation, SaleOnTrial.Operator);
+            foreach (var item in answer.Body.GetProperty("items").EnumerateArray())
+            {
+                Assert.True(
+                    item.GetProperty("loaded").GetBoolean() && item.GetProperty("difference").GetInt64() == 0 && Number(item, "store_difference") is 0 or null, $"{item}");
+                underWay += item.GetProperty("unsettled").GetInt64() > 0 ? 1 : 0;
+                committed += item.GetProperty("committed_unsettled").GetInt64() > 0 ? 1 : 0;
+            }
+
+            if (++samples == 12)
+            {
+                await enough.CancelAsync();
+                await load;
+            }
+        }
+
+        // In the middle of it, and not before or after: orders were under way, some of them between the two stores.
+        Assert.InRange(samples, 10, int.MaxValue);
+        Assert.InRange(underWay, 5, int.MaxValue);
+        Assert.InRange(committed, 1, int.MaxValue);
+        await sale.AssertConservedAsync(await sale.OutcomesAsync());
+    }
+
+    [Fact]
+    public async Task A_difference_is_seen_planned_and_repaired()
+    {
+        var (system, sale) = await WatchedSaleAsync();
+        var sku = sale.Skus[0];
+        using var client = system.Client();
+        var stock = await sale.GateStockAsync(sku);
+        await system.RedisConnection.GetDatabase().StringIncrementAsync(sku.Stock, 5);
+
+        Assert.Equal(5, (await ItemAsync(client, sku)).GetProperty("difference").GetInt64());
+        var plan = await client.PostAsync("/api/ops/reconciliation/repair", null, _cancellation, SaleOnTrial.Operator);
+        Assert.False(plan.Body.GetProperty("applied").GetBoolean());
+        Assert.Contains($"sku {sku.SkuId}: load: False, reload for a difference of: 5, settle: 0, republish: 0", StepsOf(plan));
+        Assert.Equal(5, (await ItemAsync(client, sku)).GetProperty("difference").GetInt64());
+
+        var done = await client.PostAsync("/api/ops/reconciliation/repair?apply=true", null, _cancellation, SaleOnTrial.Operator);
+        Assert.True(done.Body.GetProperty("applied").GetBoolean());
+        Assert.Equal(0, (await ItemAsync(client, sku)).GetProperty("difference").GetInt64());
+        Assert.Equal(stock, await sale.GateStockAsync(sku));
+        Assert.Equal(1, await system.CountAsync(
+            $"SELECT COUNT(*) FROM ops_audit WHERE action = 'reconciliation.repair' AND target = 'sku {sku.SkuId}'", _cancellation));
+        await sale.AssertConservedAsync(await sale.OutcomesAsync());
+    }
+
+    [Fact]
+    public async Task Another_epoch_closes_the_gate_until_it_is_loaded()
+    {
+        var (system, sale) = await WatchedSaleAsync();
+        var sku = sale.Skus[0];
+        using var client = system.Client();
+        await system.RedisConnection.GetDatabase().HashIncrementAsync(sku.Sale, "epoch", 7);
+
+        Assert.False((await ItemAsync(client, sku)).GetProperty("loaded").GetBoolean());
+        var plan = await client.PostAsync("/api/ops/reconciliation/repair", null, _cancellation, SaleOnTrial.Operator);
+        Assert.Contains(StepsOf(plan), step => step.StartsWith($"sku {sku.SkuId}: load: True", StringComparison.Ordinal));
+
+        // An instance that looks by itself needs no operator.
+        await system.StartApiAsync(_cancellation);
+        await Deadline.UntilAsync(
+            () => ItemAsync(client, sku), item => item.GetProperty("loaded").GetBoolean() && item.GetProperty("difference").GetInt64() == 0, _cancellation, TimeoutMs);
+        await sale.RushAsync(12);
+        await sale.AssertConservedAsync(await sale.OutcomesAsync());
+    }
+
+    [Fact]
+    public async Task A_verdict_that_Redis_has_forgotten_is_told_again()
+    {
+        var (system, sale) = await WatchedSaleAsync();
+        var sku = sale.Skus[0];
+        using var client = system.Client();
+        var database = system.RedisConnection.GetDatabase();
+        var orderId = long.Parse(sale.Queued.First(queued => queued.Key.SkuId == sku.SkuId).Value, CultureInfo.InvariantCulture);
+        var settled = (await system.Ledger.FindAsync(sku, orderId, _cancellation))!;
+        // As it was before it was settled.
+        await database.HashSetAsync(
+            sku.Orders, settled.OrderId,
+            $"P|{settled.Quantity}|{settled.UserId}|{settled.Epoch}|{settled.ReservedAtMs}|{settled.ClientOrderNo}|{settled.TraceParent}");
+        await database.HashIncrementAsync(sku.Sale, "held", settled.Quantity);
+        await database.SortedSetAddAsync(sku.Outbox, settled.OrderId, StockLedger.ConfirmedScore + settled.ReservedAtMs);
+
+        // No unit is missing for it, so it is no difference; but when it is old enough, it is due.
+        await Deadline.UntilAsync(
+            () => client.PostAsync("/api/ops/reconciliation/repair", null, _cancellation, SaleOnTrial.Operator),
+            plan => StepsOf(plan).Contains($"sku {sku.SkuId}: load: False, reload for a difference of: 0, settle: 1, republish: 0"), _cancellation, TimeoutMs);
+
+        await system.StartApiAsync(_cancellation);
+        await Deadline.UntilAsync(() => sale.UnsettledAsync(), unsettled => unsettled == 0, _cancellation, TimeoutMs);
+        Assert.Equal(OrderState.Success, (await system.Ledger.FindAsync(sku, settled.OrderId, _cancellation))!.State);
+        await sale.AssertConservedAsync(await sale.OutcomesAsync());
+    }
+
+    [Fact]
+    public async Task Orders_that_the_broker_has_lost_are_published_again_and_dead_letters_are_not()
+    {
+        const int OrderCount = 30;
+        var system = await faults.ReadyAsync(_cancellation);
+        var sale = await SaleOnTrial.OpenAsync(faults, _cancellation);
+        await faults.EndAllAsync(system.Workers);
+        await sale.RushAsync(OrderCount);
+        await using (var connection = await faults.ConnectAsync(_cancellation))
+        await using (var channel = await connection.CreateChannelAsync(cancellationToken: _cancellation))
+        {
+            var dead = await channel.BasicGetAsync(OrderTopology.Queue, autoAck: false, _cancellation);
+            await channel.BasicRejectAsync(dead!.DeliveryTag, requeue: false, _cancellation);
+            await Deadline.UntilAsync(() => sale.DeadLettersAsync(), count => count == 1, _cancellation);
+            Assert.Equal(OrderCount - 1u, await channel.QueuePurgeAsync(OrderTopology.Queue, _cancellation));
+        }
+
+        await system.StartWorkerAsync(_cancellation);
+        await Deadline.UntilAsync(() => sale.UnsettledAsync(), unsettled => unsettled <= 1, _cancellation, TimeoutMs);
+
+        // The one among the dead letters waits for an operator, however long.
+        Assert.Equal((1L, 1u), (await sale.UnsettledAsync(), await sale.DeadLettersAsync()));
+        var crash = new CrashScene(faults, sale, _cancellation);
+        await crash.FinishLettersAsync("replay");
+        var outcomes = await sale.OutcomesAsync();
+        Assert.Equal(OrderCount, outcomes.GetValueOrDefault("SUCCESS"));
+        await sale.AssertConservedAsync(outcomes);
+    }
+
+    /// <summary>A sale with settled orders, at an Api that looks only when asked.</summary>
+    private async Task<(SeckillSystem System, SaleOnTrial Sale)> WatchedSaleAsync()
+    {
+        var system = await faults.ReadyAsync(_cancellation);
+        var sale = await SaleOnTrial.OpenAsync(faults, _cancellation);
+        await sale.RushAsync(24);
+        await sale.OutcomesAsync();
+        await Deadline.UntilAsync(() => sale.UnsettledAsync(), unsettled => unsettled == 0, _cancellation, TimeoutMs);
+        await faults.EndAllAsync(system.Apis);
+        await system.StartApiAsync(_cancellation, settings: NothingByItself);
+        return (system, sale);
+    }
+
+    private async Task<JsonElement> ItemAsync(ShopClient client, SkuKeys sku)
+    {
+        var answer = await client.GetAsync("/api/ops/reconciliation", _cancellation, SaleOnTrial.Operator);
+        return answer.Body.GetProperty("items").EnumerateArray().Single(item => item.GetProperty("sku_id").GetString() == $"{sku.SkuId}");
+    }
+
+    private static long? Number(JsonElement item, string member) =>
+        item.TryGetProperty(member, out var value) && value.ValueKind == JsonValueKind.Number ? value.GetInt64() : null;
+
+    private static IEnumerable<string> StepsOf(ApiAnswer answer) => answer.Body.GetProperty("steps").EnumerateArray().Select(step => step.GetString()!);
+}

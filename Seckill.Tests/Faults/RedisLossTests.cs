@@ -1,0 +1,141 @@
+using System.Net;
+using Seckill.LocalServers;
+using Seckill.Tests.EndToEnd;
+using Seckill.Tests.LocalServers;
+using StackExchange.Redis;
+
+namespace Seckill.Tests.Faults;
+
+/// <summary>Redis comes back with less than it had, in the middle of a sale and with orders in the queue.</summary>
+[Collection(nameof(FaultSystem))]
+public sealed class RedisLossTests(FaultSystem faults)
+{
+    private const int UnitsEach = 60;
+    private const int EarlyCount = 12;
+    private const int QueuedCount = 24;
+    private const int LateCount = 150;
+    private const int TimeoutMs = 120_000;
+
+    private readonly CancellationToken _cancellation = TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData("flushed")]
+    [InlineData("restarted without its data")]
+    public async Task Everything_is_lost(string how)
+    {
+        var system = await faults.ReadyAsync(_cancellation);
+        var sale = await SaleOnTrial.OpenAsync(faults, _cancellation, UnitsEach);
+        var early = await SellToTheLimitAsync(sale);
+        await faults.EndAllAsync(system.Workers);
+        await sale.RushAsync(QueuedCount);
+        Assert.Equal(EarlyCount + QueuedCount, sale.Queued.Count);
+
+        if (how == "flushed")
+        {
+            await system.RedisConnection.GetServer(system.RedisConnection.GetEndPoints()[0]).FlushAllDatabasesAsync();
+        }
+        else
+        {
+            await KillRedisAsync(system);
+            Directory.Delete(DataOf(system.Redis), recursive: true);
+            Directory.CreateDirectory(DataOf(system.Redis));
+            await system.Redis.RestartAsync(_cancellation);
+        }
+
+        // Orders are in the queue and no worker is there: the gate has to stay closed.
+        var closed = await AnswerAsync(early[0], answer => answer.Error == "warming up");
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, closed.Status);
+        Assert.NotNull(closed.Headers.RetryAfter);
+
+        await system.StartWorkerAsync(_cancellation);
+        await AssertLimitHoldsAsync(early);
+        await AssertSellsOutCleanlyAsync(sale);
+    }
+
+    [Fact]
+    public async Task A_fail_over_forgets_the_last_moments()
+    {
+        var system = await faults.ReadyAsync(_cancellation);
+        var password = ConfigurationOptions.Parse(system.Redis.ConnectionString).Password!;
+        await using var replica = await RedisServer.StartAsync(
+            new RedisServerOptions
+            {
+                Password = password,
+                ExtraArguments = ["--replicaof", "127.0.0.1", $"{system.Redis.Port}", "--masterauth", password],
+            }, _cancellation);
+        await using var toReplica = await ConnectionMultiplexer.ConnectAsync(replica.ConnectionString + ",allowAdmin=true");
+        var sale = await SaleOnTrial.OpenAsync(faults, _cancellation, UnitsEach);
+        var early = await SellToTheLimitAsync(sale);
+        var epoch = await sale.StoreEpochAsync(sale.Skus[0]);
+
+        // The replica hears no more; what comes now is lost with the primary.
+        await faults.EndAllAsync(system.Workers);
+        await Deadline.UntilAsync(
+            async () => (string?)await toReplica.GetDatabase().HashGetAsync(sale.Skus[0].Buyers, early[0].UserId, CommandFlags.DemandReplica | CommandFlags.NoRedirect),
+            value => value is not null, _cancellation, TimeoutMs);
+        await toReplica.GetDatabase().ExecuteAsync("REPLICAOF", "NO", "ONE");
+        await sale.RushAsync(QueuedCount);
+        Assert.Equal(EarlyCount + QueuedCount, sale.Queued.Count);
+        await KillRedisAsync(system);
+
+        // The promoted replica under the primary's address: what a proxy or sentinel-aware client would see.
+        await replica.StopAsync(_cancellation);
+        Directory.Delete(DataOf(system.Redis), recursive: true);
+        Directory.Move(DataOf(replica), DataOf(system.Redis));
+        await system.Redis.RestartAsync(_cancellation);
+
+        // Known, but not by the server that took the last load: loaded again.
+        await Deadline.UntilAsync(() => sale.StoreEpochAsync(sale.Skus[0]), now => now > epoch, _cancellation, TimeoutMs);
+        await system.StartWorkerAsync(_cancellation);
+        await AssertLimitHoldsAsync(early);
+        await AssertSellsOutCleanlyAsync(sale);
+    }
+
+    /// <summary>Buyers who may buy no more, with their orders written and settled.</summary>
+    private async Task<IReadOnlyList<Click>> SellToTheLimitAsync(SaleOnTrial sale)
+    {
+        var early = sale.NewClicks(EarlyCount, SaleOnTrial.LimitPerUser);
+        await sale.SendAsync(early);
+        await sale.OutcomesAsync();
+        await Deadline.UntilAsync(() => sale.UnsettledAsync(), unsettled => unsettled == 0, _cancellation, TimeoutMs);
+        return early;
+    }
+
+    private async Task KillRedisAsync(SeckillSystem system)
+    {
+        system.Redis.Kill();
+        await system.Redis.Exited.WaitAsync(_cancellation);
+    }
+
+    private async Task AssertLimitHoldsAsync(IReadOnlyList<Click> early)
+    {
+        foreach (var click in early)
+        {
+            var answer = await AnswerAsync(click, answer => answer.Status != HttpStatusCode.ServiceUnavailable);
+            Assert.Equal("limit reached", answer.Error);
+        }
+    }
+
+    private static async Task AssertSellsOutCleanlyAsync(SaleOnTrial sale)
+    {
+        // More than there is.
+        await sale.RushAsync(LateCount);
+        await sale.RepeatUnansweredAsync();
+        await sale.RushAsync(LateCount, quantity: 1);
+        await sale.RepeatUnansweredAsync();
+        var outcomes = await sale.OutcomesAsync();
+        Assert.NotEmpty(sale.Refused);
+        Assert.Equal(sale.Queued.Count, outcomes.Values.Sum());
+        await sale.AssertConservedAsync(outcomes);
+    }
+
+    /// <summary>A new click of the same buyer, one unit, until the answer is of the kind.</summary>
+    private async Task<ApiAnswer> AnswerAsync(Click click, Func<ApiAnswer, bool> condition)
+    {
+        using var client = faults.System.Client();
+        return await Deadline.UntilAsync(
+            () => client.BuyAsync(click.Token, click.SkuId, _cancellation, 1, Guid.NewGuid().ToString()), condition, _cancellation, TimeoutMs);
+    }
+
+    private static string DataOf(RedisServer server) => Path.Combine(server.DataFolder, "data");
+}
