@@ -9,6 +9,7 @@ public sealed class BadInputTests(RunningSystem running)
     private const long Sku = 21_001;
     private static readonly SemaphoreSlim Once = new(1, 1);
     private static bool _onSale;
+    private static long _nextUser = 30_000;
 
     private readonly CancellationToken _cancellation = TestContext.Current.CancellationToken;
 
@@ -41,7 +42,7 @@ public sealed class BadInputTests(RunningSystem running)
     public async Task A_wrong_body_is_refused(string body, int status, string error)
     {
         using var client = await ClientAsync();
-        var token = await client.LogInAsync(1, _cancellation);
+        var token = await client.LogInAsync(User(), _cancellation);
         await RefusedAsync(() => client.PostAsync("/api/seckill/orders", body, _cancellation, token), status, error);
     }
 
@@ -49,7 +50,7 @@ public sealed class BadInputTests(RunningSystem running)
     public async Task A_huge_body_is_refused()
     {
         using var client = await ClientAsync();
-        var token = await client.LogInAsync(1, _cancellation);
+        var token = await client.LogInAsync(User(), _cancellation);
         await RefusedAsync(
             () => client.PostAsync("/api/seckill/orders", new string(' ', 10_000_000), _cancellation, token), 413, "request body too large");
     }
@@ -58,7 +59,7 @@ public sealed class BadInputTests(RunningSystem running)
     public async Task Another_content_type_is_refused()
     {
         using var client = await ClientAsync();
-        var token = await client.LogInAsync(1, _cancellation);
+        var token = await client.LogInAsync(User(), _cancellation);
         await RefusedAsync(
             () => client.PostAsync("/api/seckill/orders", """{"sku_id":21001,"quantity":1}""", _cancellation, token, "text/plain"), 415, "unsupported media type");
     }
@@ -87,7 +88,7 @@ public sealed class BadInputTests(RunningSystem running)
     public async Task A_wrong_question_is_refused(string query)
     {
         using var client = await ClientAsync();
-        var token = await client.LogInAsync(1, _cancellation);
+        var token = await client.LogInAsync(User(), _cancellation);
         await RefusedAsync(() => client.GetAsync($"/api/orders/seckill/status{query}", _cancellation, token), 400, "");
     }
 
@@ -96,11 +97,14 @@ public sealed class BadInputTests(RunningSystem running)
     {
         using var client = await ClientAsync();
         await RefusedAsync(() => client.PostAsync("/api/ops/warm-up", null, _cancellation), 401, "unauthorized");
-        var buyer = await client.LogInAsync(1, _cancellation);
+        var buyer = await client.LogInAsync(User(), _cancellation);
         await RefusedAsync(() => client.PostAsync("/api/ops/warm-up", null, _cancellation, buyer), 403, "forbidden");
         var answer = await client.PostAsync("/api/ops/warm-up", null, _cancellation, await client.LogInAsync(2, _cancellation, "operator"));
         Assert.Equal(HttpStatusCode.OK, answer.Status);
     }
+
+    /// <summary>Another one each time: one buyer alone would soon be told to slow down.</summary>
+    private static long User() => Interlocked.Increment(ref _nextUser);
 
     private async Task<ShopClient> ClientAsync()
     {
