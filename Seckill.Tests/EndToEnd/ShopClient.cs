@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using Seckill.Tests.LocalServers;
@@ -80,9 +81,22 @@ public sealed class ShopClient(string url) : IDisposable
             request.Headers.ExpectContinue = body.Length > LargeBodyBytes;
         }
 
-        using var response = await _http.SendAsync(request, cancellationToken);
+        using var response = await SendAsync(request, cancellationToken);
         var text = await response.Content.ReadAsStringAsync(cancellationToken);
         using var document = JsonDocument.Parse(text.StartsWith('{') ? text : "null");
         return new ApiAnswer(response.StatusCode, document.RootElement.Clone(), response.Headers);
+    }
+
+    private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await _http.SendAsync(request, cancellationToken);
+        }
+        catch (SocketException exception)
+        {
+            // Thrown as it is when the server dies in the very moment of connecting; for callers it is the same.
+            throw new HttpRequestException(exception.Message, exception);
+        }
     }
 }

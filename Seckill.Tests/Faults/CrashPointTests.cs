@@ -1,6 +1,7 @@
 using System.Reflection;
 using Seckill.LocalServers;
 using Seckill.Ordering.Faults;
+using Seckill.Tests.EndToEnd;
 
 namespace Seckill.Tests.Faults;
 
@@ -27,6 +28,21 @@ public sealed class CrashPointTests(FaultSystem faults)
     {
         Assert.True(CrashCase.All.TryGetValue(point, out var crash), $"No case for the crash point '{point}'.");
         var system = await faults.ReadyAsync(_cancellation);
+        try
+        {
+            await DieAndRecoverAsync(system, point, crash);
+        }
+        catch
+        {
+            // A process that is still armed would die in the next test.
+            await faults.EndAllAsync(system.Apis);
+            await faults.EndAllAsync(system.Workers);
+            throw;
+        }
+    }
+
+    private async Task DieAndRecoverAsync(SeckillSystem system, string point, CrashCase crash)
+    {
         var sale = await SaleOnTrial.OpenAsync(faults, _cancellation);
         var scene = new CrashScene(faults, sale, _cancellation);
         await crash.Prepare(scene);
