@@ -19,7 +19,7 @@ public sealed partial class OutboxSweeper(
     private const string LeaseKey = "seckill:outbox:sweeper";
 
     private readonly PublishOptions _options = options.Value;
-    private readonly RedisValue _me = Guid.NewGuid().ToString("N");
+    private readonly Lease _lease = new(redis, LeaseKey, options.Value.SweepLeaseMs);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -30,7 +30,7 @@ public sealed partial class OutboxSweeper(
             {
                 try
                 {
-                    if (publisher.Connected && await HoldsLeaseAsync(stoppingToken))
+                    if (publisher.Connected && await _lease.HoldAsync(stoppingToken))
                     {
                         await SweepAsync(stoppingToken);
                     }
@@ -45,14 +45,6 @@ public sealed partial class OutboxSweeper(
         {
             LogStopped();
         }
-    }
-
-    private async Task<bool> HoldsLeaseAsync(CancellationToken cancellationToken)
-    {
-        var database = redis.GetDatabase();
-        var lease = TimeSpan.FromMilliseconds(_options.SweepLeaseMs);
-        return await database.LockExtendAsync(LeaseKey, _me, lease).WaitAsync(cancellationToken)
-            || await database.LockTakeAsync(LeaseKey, _me, lease).WaitAsync(cancellationToken);
     }
 
     private async Task SweepAsync(CancellationToken cancellationToken)

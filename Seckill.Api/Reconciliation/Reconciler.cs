@@ -16,11 +16,10 @@ internal sealed partial class Reconciler : BackgroundService
     private const string LeaseKey = "seckill:reconciler";
 
     private readonly ConcurrentDictionary<long, long> _differences = new();
-    private readonly RedisValue _me = Guid.NewGuid().ToString("N");
+    private readonly Lease _lease;
     private readonly ReconciliationReader _reader;
     private readonly StuckOrders _stuck;
     private readonly SaleCatalogue _catalogue;
-    private readonly IConnectionMultiplexer _redis;
     private readonly ReconciliationOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger<Reconciler> _logger;
@@ -29,7 +28,8 @@ internal sealed partial class Reconciler : BackgroundService
         ReconciliationReader reader, StuckOrders stuck, SaleCatalogue catalogue, IConnectionMultiplexer redis,
         IOptions<ReconciliationOptions> options, TimeProvider time, ILogger<Reconciler> logger)
     {
-        (_reader, _stuck, _catalogue, _redis, _options, _time, _logger) = (reader, stuck, catalogue, redis, options.Value, time, logger);
+        (_reader, _stuck, _catalogue, _options, _time, _logger) = (reader, stuck, catalogue, options.Value, time, logger);
+        _lease = new Lease(redis, LeaseKey, _options.LeaseMs);
         OrderingTelemetry.Meter.CreateObservableGauge(
             "seckill.reconciliation.difference",
             () => _differences.Select(sku => new Measurement<long>(sku.Value, new KeyValuePair<string, object?>("sku_id", sku.Key))),
@@ -44,7 +44,7 @@ internal sealed partial class Reconciler : BackgroundService
             await Task.Delay(TimeSpan.FromMilliseconds(_options.EveryMs), _time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             try
             {
-                if (!stoppingToken.IsCancellationRequested && await HoldsLeaseAsync(stoppingToken))
+                if (!stoppingToken.IsCancellationRequested && await _lease.HoldAsync(stoppingToken))
                 {
                     await PassAsync(stoppingToken);
                 }
@@ -85,14 +85,6 @@ internal sealed partial class Reconciler : BackgroundService
                 await _stuck.HealAsync(plan, cancellationToken);
             }
         }
-    }
-
-    private async Task<bool> HoldsLeaseAsync(CancellationToken cancellationToken)
-    {
-        var lease = TimeSpan.FromMilliseconds(_options.LeaseMs);
-        var database = _redis.GetDatabase();
-        return await database.LockExtendAsync(LeaseKey, _me, lease).WaitAsync(cancellationToken)
-            || await database.LockTakeAsync(LeaseKey, _me, lease).WaitAsync(cancellationToken);
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "SKU {SkuId}: Redis and MySQL differ by {Difference} units; see GET /api/ops/reconciliation")]

@@ -62,13 +62,6 @@ public sealed class StockRecovery(IConnectionMultiplexer redis)
         }
     }
 
-    /// <summary>Reads the records of some orders; those that Redis does not know are left out.</summary>
-    public async Task<IReadOnlyList<Reservation>> ReadAsync(SkuKeys sku, IReadOnlyList<long> orderIds, CancellationToken cancellationToken)
-    {
-        var records = await _database.HashGetAsync(sku.Orders, [.. orderIds.Select(id => (RedisValue)id)]).WaitAsync(cancellationToken);
-        return [.. records.Zip(orderIds).Where(pair => pair.First.HasValue).Select(pair => Reservation.Parse(pair.Second, pair.First!))];
-    }
-
     /// <summary>Lets the sweeper publish orders again that the broker had confirmed but that nobody has heard of since.</summary>
     public Task UnconfirmAsync(SkuKeys sku, IReadOnlyList<long> orderIds, CancellationToken cancellationToken) =>
         _database.SortedSetUpdateAsync(sku.Outbox, [.. orderIds.Select(id => new SortedSetEntry(id, 0))], SortedSetWhen.Exists)
