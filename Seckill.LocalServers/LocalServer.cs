@@ -11,6 +11,9 @@ public abstract class LocalServer : IAsyncDisposable
 {
     private const int ProbeIntervalMs = 100;
     private const int ProbeTimeoutMs = 5_000;
+
+    // A child that another thread forks while a port is probed holds the probing socket until it has become the other program.
+    private const int PortWaitMs = 3_000;
     private const int LogTailLines = 20;
 
     private readonly LocalServerOptions _options;
@@ -150,9 +153,7 @@ public abstract class LocalServer : IAsyncDisposable
 
     private async Task BootAsync(CancellationToken cancellationToken)
     {
-        // Somebody else's server may have this port: it must not be taken for ours.
-        if (!LoopbackPorts.IsFree(Port))
-            throw new LocalServerException($"{Name}: port {Port} on 127.0.0.1 is taken");
+        await WaitUntilPortIsFreeAsync(cancellationToken);
         try
         {
             await LaunchAsync(cancellationToken);
@@ -163,6 +164,18 @@ public abstract class LocalServer : IAsyncDisposable
             Kill();
             await StopAsync(CancellationToken.None);
             throw;
+        }
+    }
+
+    /// <summary>Somebody else's server may have this port: it must not be taken for ours.</summary>
+    private async Task WaitUntilPortIsFreeAsync(CancellationToken cancellationToken)
+    {
+        var started = Stopwatch.GetTimestamp();
+        while (!LoopbackPorts.IsFree(Port))
+        {
+            if (Stopwatch.GetElapsedTime(started).TotalMilliseconds >= PortWaitMs)
+                throw new LocalServerException($"{Name}: port {Port} on 127.0.0.1 is taken");
+            await Task.Delay(ProbeIntervalMs, cancellationToken);
         }
     }
 

@@ -23,7 +23,7 @@ public static class LoopbackPorts
             for (var attempt = 0; attempt < AttemptsMax; attempt++)
             {
                 var port = RandomNumberGenerator.GetInt32(First, End);
-                if (IsFree(port) && Taken.Add(port))
+                if (!Taken.Contains(port) && IsFree(port) && Taken.Add(port))
                     return port;
             }
         }
