@@ -12,6 +12,8 @@ public sealed record OrderMessage
     /// <summary>The end of the year 9999.</summary>
     private const long ReservedAtMsMax = 253_402_300_799_999;
 
+    private const int TraceParentLengthMax = 55;
+
     /// <summary>The buyer; 1 or more.</summary>
     [JsonPropertyName("user_id"), JsonRequired]
     public long UserId { get; init; }
@@ -40,6 +42,13 @@ public sealed record OrderMessage
     [JsonPropertyName("epoch"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public long? Epoch { get; init; }
 
+    /// <summary>
+    /// W3C traceparent of the order's own trace, where the message holds many orders and its headers can name one trace only; at most
+    /// <see cref="TraceParentLengthMax"/> characters, and no harm when it is not one.
+    /// </summary>
+    [JsonPropertyName("traceparent"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? TraceParent { get; init; }
+
     public byte[] ToUtf8Json() => JsonSerializer.SerializeToUtf8Bytes(this, OrderMessageJson.Default.OrderMessage);
 
     /// <summary>Reads and checks a body.</summary>
@@ -66,6 +75,7 @@ public sealed record OrderMessage
                 // A time that no calendar holds must not throw later, where it would look like an outage and be tried for ever.
                 : message.ReservedAtMs is < 0 or > ReservedAtMsMax ? "reserved_at_ms is out of range"
                 : message.Epoch is < 0 ? "epoch must not be negative"
+                : message.TraceParent is { Length: > TraceParentLengthMax } ? "traceparent is too long"
                 : null);
         return fault is null ? message : throw new InvalidOrderException(fault);
     }
