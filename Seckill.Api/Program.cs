@@ -10,6 +10,7 @@ using Seckill.Api.Limits;
 using Seckill.Api.Orders;
 using Seckill.Api.Reconciliation;
 using Seckill.Api.WarmUp;
+using Seckill.Api.Yardstick;
 using Seckill.Ordering;
 using Seckill.Ordering.Store;
 
@@ -53,6 +54,7 @@ app.MapWarmUp();
 app.MapReconciliation();
 app.MapAudit();
 app.MapDeadLetters();
+app.MapYardstick(app.Configuration);
 app.MapOpenApi();
 app.MapScalarApiReference("/docs");
 if (app.Environment.IsDevelopment())

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using MySqlConnector;
 
 namespace Seckill.LocalServers;
@@ -6,6 +7,9 @@ namespace Seckill.LocalServers;
 public sealed class MySqlServer : LocalServer
 {
     private const string User = "seckill";
+    private const string SocketFile = "mysql.sock";
+    private const int PredecessorWaitMs = 30_000;
+    private const int PredecessorProbeIntervalMs = 50;
 
     private readonly MySqlServerOptions _options;
     private readonly string _binary;
@@ -33,6 +37,7 @@ public sealed class MySqlServer : LocalServer
     {
         if (!Directory.EnumerateFileSystemEntries(ServerFolder).Any())
             await InitializeAsync(cancellationToken);
+        await WaitForPredecessorAsync(cancellationToken);
 
         var temporary = Directory.CreateDirectory(Path.Combine(DataFolder, "tmp")).FullName;
         var initFile = Path.Combine(DataFolder, "init.sql");
@@ -51,7 +56,7 @@ public sealed class MySqlServer : LocalServer
             $"--init-file={initFile}",
             $"--port={Port}", "--bind-address=127.0.0.1", "--skip-name-resolve",
             // Relative to the data folder: a socket's whole path may have 107 characters at most.
-            "--socket=mysql.sock", "--pid-file=mysql.pid", "--loose-mysqlx=OFF",
+            $"--socket={SocketFile}", "--pid-file=mysql.pid", "--loose-mysqlx=OFF",
             "--character-set-server=utf8mb4",
             $"--max-connections={_options.ConnectionsMax}",
             $"--innodb-buffer-pool-size={_options.BufferPoolMiB}M",
@@ -68,6 +73,37 @@ public sealed class MySqlServer : LocalServer
         await connection.OpenAsync(cancellationToken);
         await using var command = new MySqlCommand("SELECT VERSION()", connection);
         return (string)(await command.ExecuteScalarAsync(cancellationToken))!;
+    }
+
+    // A killed server leaves the lock of its socket behind, with its process id, and may still be giving back its memory. The next one
+    // would refuse to start if any process had that id by then.
+    private async Task WaitForPredecessorAsync(CancellationToken cancellationToken)
+    {
+        var lockFile = Path.Combine(ServerFolder, SocketFile + ".lock");
+        if (!File.Exists(lockFile))
+            return;
+        var started = Stopwatch.GetTimestamp();
+        var predecessor = (await File.ReadAllTextAsync(lockFile, cancellationToken)).Trim();
+        while (RunsHere(predecessor))
+        {
+            if (Stopwatch.GetElapsedTime(started).TotalMilliseconds >= PredecessorWaitMs)
+                throw new LocalServerException($"mysql: process {predecessor} still uses {ServerFolder}");
+            await Task.Delay(PredecessorProbeIntervalMs, cancellationToken);
+        }
+
+        File.Delete(lockFile);
+    }
+
+    private bool RunsHere(string processId)
+    {
+        try
+        {
+            return File.ReadAllText($"/proc/{processId}/cmdline").Contains(ServerFolder, StringComparison.Ordinal);
+        }
+        catch (IOException)
+        {
+            return false;
+        }
     }
 
     // Under another name until it is complete: a start that was interrupted must not leave half a database behind.

@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Threading.Channels;
+using Seckill.Api.Publishing;
+using Seckill.Ordering.Faults;
 using Seckill.Ordering.Ledger;
 
 namespace Seckill.Api.Gate;
@@ -10,29 +12,27 @@ namespace Seckill.Api.Gate;
 /// </summary>
 internal sealed partial class GateLane
 {
-    private readonly record struct Waiting(ReserveRequest Request, TaskCompletionSource<Answer> Done);
-
-    /// <summary>One request's answer with what it shares with its batch.</summary>
-    internal readonly record struct Answer(ReserveResult Result, long NowMs, long Epoch, int BatchSize);
-
     private readonly SkuKeys _sku;
     private readonly StockLedger _ledger;
+    private readonly OrderPublisher _publisher;
     private readonly GateOptions _options;
     private readonly ILogger _logger;
     private readonly TimeProvider _time;
-    private readonly Channel<Waiting> _waiting;
+    private readonly Channel<Click> _waiting;
     private long _failed;
     private long _reportedAt;
 
-    public GateLane(SkuKeys sku, StockLedger ledger, GateOptions options, TimeProvider time, ILogger logger, CancellationToken stopping)
+    public GateLane(
+        SkuKeys sku, StockLedger ledger, OrderPublisher publisher, GateOptions options, TimeProvider time, ILogger logger, CancellationToken stopping)
     {
         _sku = sku;
         _ledger = ledger;
+        _publisher = publisher;
         _options = options;
         _logger = logger;
         _time = time;
         Shield = new SoldOutShield(options, time);
-        _waiting = Channel.CreateBounded<Waiting>(new BoundedChannelOptions(options.WaitingMax) { SingleReader = true });
+        _waiting = Channel.CreateBounded<Click>(new BoundedChannelOptions(options.WaitingMax) { SingleReader = true });
         Completion = Task.Run(() => RunAsync(stopping), CancellationToken.None);
     }
 
@@ -46,21 +46,19 @@ internal sealed partial class GateLane
     /// <summary>Stops taking requests; those waiting are still answered.</summary>
     public void Complete() => _waiting.Writer.TryComplete();
 
-    /// <summary>Asks the gate; null when too many wait already. The answer comes even when the caller hangs up: stock may have moved.</summary>
-    public Task<Answer>? TryReserve(ReserveRequest request)
-    {
-        var done = new TaskCompletionSource<Answer>(TaskCreationOptions.RunContinuationsAsynchronously);
-        return _waiting.Writer.TryWrite(new Waiting(request, done)) ? done.Task : null;
-    }
+    /// <summary>
+    /// Takes a click; false when too many wait already. The answer comes even when the caller hangs up: stock may have moved.
+    /// </summary>
+    public bool TryAsk(Click click) => _waiting.Writer.TryWrite(click);
 
     private async Task RunAsync(CancellationToken stopping)
     {
-        var batch = new List<Waiting>(_options.BatchSizeMax);
+        var batch = new List<Click>(_options.BatchSizeMax);
         while (await _waiting.Reader.WaitToReadAsync(CancellationToken.None))
         {
-            while (batch.Count < _options.BatchSizeMax && _waiting.Reader.TryRead(out var waiting))
+            while (batch.Count < _options.BatchSizeMax && _waiting.Reader.TryRead(out var click))
             {
-                batch.Add(waiting);
+                batch.Add(click);
             }
 
             await AskAsync(batch, stopping);
@@ -68,7 +66,7 @@ internal sealed partial class GateLane
         }
     }
 
-    private async Task AskAsync(List<Waiting> batch, CancellationToken stopping)
+    private async Task AskAsync(List<Click> batch, CancellationToken stopping)
     {
         try
         {
@@ -83,7 +81,7 @@ internal sealed partial class GateLane
             for (var i = 0; i < batch.Count; i++)
             {
                 soldOut |= reply.Results[i].Code == ReserveCode.SoldOut;
-                batch[i].Done.SetResult(new Answer(reply.Results[i], reply.NowMs, reply.Epoch, batch.Count));
+                Answer(batch[i], reply.Results[i], reply, batch.Count);
             }
 
             if (Shield.Learn(reply, soldOut))
@@ -95,10 +93,28 @@ internal sealed partial class GateLane
         {
             // Whoever has no answer yet gets the reason; a failure while arming the shield concerns nobody.
             Report(batch.Count, exception);
-            foreach (var waiting in batch)
+            foreach (var click in batch)
             {
-                waiting.Done.TrySetException(exception);
+                click.Fail(exception);
             }
+        }
+    }
+
+    private void Answer(Click click, ReserveResult result, ReserveReply reply, int batchSize)
+    {
+        click.EndQuestion(result, batchSize);
+        if (result.Code != ReserveCode.Accepted)
+        {
+            click.Answer(result);
+            return;
+        }
+
+        click.Accept(reply);
+        CrashPoint.Reach(CrashPoint.Reserved);
+        if (!_publisher.TryPublish(click))
+        {
+            // No broker: the outbox holds the order, and the buyer need not wait.
+            click.Answer(result);
         }
     }
 

@@ -16,8 +16,8 @@ public sealed class GateOptions
     [Range(1, StockLedger.ReserveBatchSizeMax)]
     public int BatchSizeMax { get; init; } = 64;
 
-    /// <summary>How long a buyer waits for the broker's confirm before he is told "queued" on the outbox's word alone, ms.</summary>
-    [Range(0, 30_000)]
+    /// <summary>How long after the click a buyer whose order is reserved waits for the broker's confirm; then "queued" stands on the outbox's word alone, ms.</summary>
+    [Range(1, 30_000)]
     public int ConfirmWaitMs { get; init; } = 1_000;
 
     /// <summary>How often one request may look whether a sold-out SKU has stock again, ms.</summary>

@@ -5,7 +5,6 @@ using Microsoft.Extensions.Options;
 using Seckill.Api.Catalogue;
 using Seckill.Api.Publishing;
 using Seckill.Ordering.Contract;
-using Seckill.Ordering.Faults;
 using Seckill.Ordering.Ids;
 using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Telemetry;
@@ -105,7 +104,7 @@ public sealed class OrderGate : IAsyncDisposable
 
         var lane = _lanes.GetOrAdd(
             skuId,
-            static (id, gate) => new GateLane(new SkuKeys(id), gate._ledger, gate._options, gate._time, gate._logger, gate._stopping.Token),
+            static (id, gate) => new GateLane(new SkuKeys(id), gate._ledger, gate._publisher, gate._options, gate._time, gate._logger, gate._stopping.Token),
             this);
         if (lane.Shield.Refuses(userId))
         {
@@ -118,67 +117,53 @@ public sealed class OrderGate : IAsyncDisposable
         }
 
         var parent = Activity.Current;
-        GateLane.Answer answer;
-        using (var span = OrderingTelemetry.StartScript("reserve"))
+        using var span = OrderingTelemetry.StartScript("reserve");
+        span?.SetTag("seckill.sku_id", skuId).SetTag("seckill.order_id", orderId);
+        var request = new ReserveRequest(orderId, userId, quantity, clientOrderNo, parent?.Id);
+        var click = new Click(lane.Sku, request, parent?.Context ?? default, span);
+        if (!lane.TryAsk(click))
         {
-            span?.SetTag("seckill.sku_id", skuId).SetTag("seckill.order_id", orderId);
-            try
-            {
-                var pending = lane.TryReserve(new ReserveRequest(orderId, userId, quantity, clientOrderNo, parent?.Id));
-                if (pending is null)
-                {
-                    span?.SetStatus(ActivityStatusCode.Error, "too many waiting");
-                    return new Placement(PlaceOutcome.Busy);
-                }
-
-                answer = await pending;
-            }
-            catch (Exception exception) when (exception is RedisException or TimeoutException or OperationCanceledException)
-            {
-                // Logged by the lane. Whether the stock moved is unknown here; if it did, the outbox holds the order.
-                span?.SetStatus(ActivityStatusCode.Error, exception.Message);
-                return new Placement(PlaceOutcome.Busy);
-            }
-
-            span?.SetTag("seckill.outcome", answer.Result.Code.ToString()).SetTag("db.operation.batch.size", answer.BatchSize);
+            span?.SetStatus(ActivityStatusCode.Error, "too many waiting");
+            return new Placement(PlaceOutcome.Busy);
         }
 
-        return answer.Result.Code switch
+        try
         {
-            ReserveCode.Accepted => await PublishAsync(lane.Sku, userId, quantity, clientOrderNo, answer, parent),
-            ReserveCode.Duplicate => new Placement(PlaceOutcome.Queued, answer.Result.OrderId),
-            ReserveCode.SoldOut => new Placement(PlaceOutcome.SoldOut),
-            ReserveCode.LimitReached => new Placement(PlaceOutcome.LimitReached, Value: answer.Result.Value),
-            ReserveCode.NotStarted => new Placement(PlaceOutcome.NotStarted, Value: answer.Result.Value),
-            ReserveCode.Ended => new Placement(PlaceOutcome.Ended, Value: answer.Result.Value),
-            ReserveCode.Paused => new Placement(PlaceOutcome.Paused),
-            ReserveCode.Cold => ReportCold(skuId),
-            _ => throw new UnreachableException(),
-        };
+            return await AnswerAsync(click);
+        }
+        catch (Exception exception) when (exception is RedisException or TimeoutException or OperationCanceledException)
+        {
+            // Logged by the lane. Whether the stock moved is unknown here; if it did, the outbox holds the order.
+            span?.SetStatus(ActivityStatusCode.Error, exception.Message);
+            return new Placement(PlaceOutcome.Busy);
+        }
     }
 
-    private async ValueTask<Placement> PublishAsync(
-        SkuKeys sku, long userId, int quantity, string? clientOrderNo, GateLane.Answer answer, Activity? parent)
+    private async ValueTask<Placement> AnswerAsync(Click click)
     {
-        var message = new OrderMessage
+        // The confirm makes the answer as durable as the broker; without it "queued" still holds, on the outbox's word.
+        while (!click.Answered.IsCompleted)
         {
-            UserId = userId,
-            SkuId = sku.SkuId,
-            Quantity = quantity,
-            ClientOrderNo = clientOrderNo,
-            OrderId = answer.Result.OrderId,
-            ReservedAtMs = answer.NowMs,
-            Epoch = answer.Epoch,
-        };
-        CrashPoint.Reach(CrashPoint.Reserved);
-        var confirmed = _publisher.TryPublish(sku, message, parent?.Context ?? default);
-        if (confirmed is { IsCompleted: false } && _options.ConfirmWaitMs > 0)
-        {
-            // The confirm makes the answer as durable as the broker; without it "queued" still holds, on the outbox's word.
-            await ((Task)confirmed).WaitAsync(TimeSpan.FromMilliseconds(_options.ConfirmWaitMs), _time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await ((Task)click.Answered).WaitAsync(TimeSpan.FromMilliseconds(_options.ConfirmWaitMs), _time)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (click.IsReserved)
+            {
+                return new Placement(PlaceOutcome.Queued, click.Request.OrderId);
+            }
         }
 
-        return new Placement(PlaceOutcome.Queued, answer.Result.OrderId);
+        var result = await click.Answered;
+        return result.Code switch
+        {
+            ReserveCode.Accepted or ReserveCode.Duplicate => new Placement(PlaceOutcome.Queued, result.OrderId),
+            ReserveCode.SoldOut => new Placement(PlaceOutcome.SoldOut),
+            ReserveCode.LimitReached => new Placement(PlaceOutcome.LimitReached, Value: result.Value),
+            ReserveCode.NotStarted => new Placement(PlaceOutcome.NotStarted, Value: result.Value),
+            ReserveCode.Ended => new Placement(PlaceOutcome.Ended, Value: result.Value),
+            ReserveCode.Paused => new Placement(PlaceOutcome.Paused),
+            ReserveCode.Cold => ReportCold(click.Sku.SkuId),
+            _ => throw new UnreachableException(),
+        };
     }
 
     private Placement ReportCold(long skuId)

@@ -1,31 +1,29 @@
-using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using System.Globalization;
 using System.Threading.Channels;
 using Microsoft.Extensions.Options;
 using RabbitMQ.Client;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Faults;
-using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Telemetry;
 
 namespace Seckill.Api.Publishing;
 
 /// <summary>
-/// Publishes orders with tracked confirms: a bounded queue, a few loops, each with its own AMQP channel and a bounded window of
-/// unconfirmed messages. What fails or stays unconfirmed is not repeated here; it stands in the outbox and the sweeper takes it up.
+/// Publishes orders with tracked confirms: a bounded queue, a few loops, each with its own AMQP channel and a small window of unconfirmed
+/// messages. While the window is full, what arrives gathers, and the next message takes all of it, so a burst costs the broker a message for
+/// every <c>OrdersPerMessageMax</c> orders and a lone order never waits. What fails or stays unconfirmed is not repeated here; it stands in
+/// the outbox and the sweeper takes it up.
 /// </summary>
 public sealed partial class OrderPublisher(
     IConnectionFactory connections, OutboxConfirmations confirmations, IOptions<PublishOptions> options, TimeProvider time, ILogger<OrderPublisher> logger)
     : BackgroundService
 {
-    private static readonly ActivitySource Source = new("Seckill.Api");
     private static readonly Histogram<double> ConfirmLatency = OrderingTelemetry.Meter.CreateHistogram<double>(
         "seckill.publish.confirm_latency", "s", "From the hand-over to the publisher to the broker's confirm.");
 
-    private sealed record Publication(SkuKeys Sku, OrderMessage Message, ActivityContext Parent, long QueuedAt)
-    {
-        public TaskCompletionSource<bool> Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    }
+    private static readonly Histogram<int> MessageSize = OrderingTelemetry.Meter.CreateHistogram<int>(
+        "seckill.publish.orders", "{order}", "Orders in one message.");
 
     private readonly PublishOptions _options = options.Value;
     private readonly Channel<Publication> _waiting = Channel.CreateBounded<Publication>(options.Value.WaitingMax);
@@ -35,18 +33,17 @@ public sealed partial class OrderPublisher(
     public bool Connected => Volatile.Read(ref _connectedLoops) > 0;
 
     /// <summary>
-    /// Hands an order over. The task says whether the broker confirmed it, and never fails; null means that it was not taken (no broker, or too
-    /// many waiting) and stays in the outbox.
+    /// Takes an order over; false means that it was not taken (no broker, or too many waiting), stays in the outbox and hears nothing more.
     /// </summary>
-    public Task<bool>? TryPublish(SkuKeys sku, OrderMessage message, ActivityContext parent)
+    public bool TryPublish(Publication order)
     {
         if (!Connected)
         {
-            return null;
+            return false;
         }
 
-        var publication = new Publication(sku, message, parent, time.GetTimestamp());
-        return _waiting.Writer.TryWrite(publication) ? publication.Done.Task : null;
+        order.TakenAt = time.GetTimestamp();
+        return _waiting.Writer.TryWrite(order);
     }
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
@@ -101,14 +98,15 @@ public sealed partial class OrderPublisher(
             while (await _waiting.Reader.WaitToReadAsync(broken.Token))
             {
                 await window.WaitAsync(broken.Token);
-                if (!_waiting.Reader.TryRead(out var publication))
+                var orders = TakeWaiting();
+                if (orders.Length == 0)
                 {
                     // Another loop was quicker.
                     window.Release();
                     continue;
                 }
 
-                _ = PublishAsync(channel, publication, window, broken, deadlines.Next());
+                _ = PublishAsync(channel, orders, window, broken, deadlines.Next());
             }
         }
         catch (OperationCanceledException) when (broken.IsCancellationRequested && !stoppingToken.IsCancellationRequested)
@@ -126,11 +124,21 @@ public sealed partial class OrderPublisher(
         }
     }
 
-    private async Task PublishAsync(
-        IChannel channel, Publication publication, SemaphoreSlim window, CancellationTokenSource broken, CancellationToken deadline)
+    private Publication[] TakeWaiting()
     {
-        // Its own span, because the library's span takes its parent from the flow of the call, and this loop has none.
-        using var span = Source.StartActivity("publish order", ActivityKind.Internal, publication.Parent);
+        var orders = new List<Publication>(Math.Min(_options.OrdersPerMessageMax, Math.Max(1, _waiting.Reader.Count)));
+        while (orders.Count < _options.OrdersPerMessageMax && _waiting.Reader.TryRead(out var order))
+        {
+            orders.Add(order);
+        }
+
+        return [.. orders];
+    }
+
+    private async Task PublishAsync(
+        IChannel channel, Publication[] orders, SemaphoreSlim window, CancellationTokenSource broken, CancellationToken deadline)
+    {
+        using var trace = PublishTrace.Start(orders);
         var confirmed = false;
         try
         {
@@ -139,22 +147,21 @@ public sealed partial class OrderPublisher(
                 // Each message its own instance: the client writes the trace context into it.
                 Persistent = true,
                 ContentType = "application/json",
-                MessageId = publication.Message.OrderId?.ToString(System.Globalization.CultureInfo.InvariantCulture),
+                MessageId = orders.Length == 1 ? orders[0].Message.OrderId?.ToString(CultureInfo.InvariantCulture) : null,
             };
             var publishing = channel.BasicPublishAsync(
-                OrderTopology.Exchange, OrderTopology.RoutingKey, mandatory: true, properties, publication.Message.ToUtf8Json(), deadline);
+                OrderTopology.Exchange, OrderTopology.RoutingKey, mandatory: true, properties, PublishBody.Write(orders), deadline);
             CrashPoint.Reach(CrashPoint.Published);
             await publishing;
             CrashPoint.Reach(CrashPoint.Confirmed);
             confirmed = true;
-            confirmations.Add(publication.Sku, publication.Message.OrderId!.Value);
-            ConfirmLatency.Record(time.GetElapsedTime(publication.QueuedAt).TotalSeconds);
+            MessageSize.Record(orders.Length);
         }
         catch (Exception exception)
         {
-            // Nack, return, time-out or a lost connection: the order stays in the outbox, the buyer's answer stays "queued".
-            span?.SetStatus(ActivityStatusCode.Error, exception.Message);
-            LogUnconfirmed(publication.Message.OrderId, exception.Message);
+            // Nack, return, time-out or a lost connection: the orders stay in the outbox, the buyers' answers stay "queued".
+            trace.Fail(exception.Message);
+            LogUnconfirmed(orders.Length, orders[0].Message.OrderId, exception.Message);
             if (exception is not RabbitMQ.Client.Exceptions.PublishException)
             {
                 await CancelAsync(broken);
@@ -163,16 +170,30 @@ public sealed partial class OrderPublisher(
         finally
         {
             window.Release();
-            publication.Done.SetResult(confirmed);
+            Complete(orders, confirmed);
+        }
+    }
+
+    private void Complete(Publication[] orders, bool confirmed)
+    {
+        foreach (var order in orders)
+        {
+            if (confirmed)
+            {
+                confirmations.Add(order.Sku, order.Message.OrderId!.Value);
+                ConfirmLatency.Record(time.GetElapsedTime(order.TakenAt).TotalSeconds);
+            }
+
+            order.Complete(confirmed);
         }
     }
 
     /// <summary>The last of what waits has no broker to go to: its buyers are answered now.</summary>
     private void LeaveToOutbox()
     {
-        while (_waiting.Reader.TryRead(out var publication))
+        while (_waiting.Reader.TryRead(out var order))
         {
-            publication.Done.SetResult(false);
+            order.Complete(confirmed: false);
         }
     }
 
@@ -203,6 +224,6 @@ public sealed partial class OrderPublisher(
     [LoggerMessage(Level = LogLevel.Warning, Message = "No RabbitMQ: {Reason}; orders wait in the outbox")]
     private partial void LogDisconnected(string reason);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Order {OrderId} has no confirm: {Reason}; it stays in the outbox")]
-    private partial void LogUnconfirmed(long? orderId, string reason);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} orders from {OrderId} on have no confirm: {Reason}; they stay in the outbox")]
+    private partial void LogUnconfirmed(int count, long? orderId, string reason);
 }

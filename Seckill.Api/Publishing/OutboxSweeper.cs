@@ -1,7 +1,5 @@
-using System.Diagnostics;
 using Microsoft.Extensions.Options;
 using Seckill.Api.Catalogue;
-using Seckill.Ordering.Contract;
 using Seckill.Ordering.Faults;
 using Seckill.Ordering.Ledger;
 using StackExchange.Redis;
@@ -63,32 +61,15 @@ public sealed partial class OutboxSweeper(
             var published = new List<Task>(due.Count);
             foreach (var reservation in due)
             {
-                if (Publish(sku, reservation) is { } confirmed)
+                var order = new SweptOrder(sku, reservation);
+                if (publisher.TryPublish(order))
                 {
-                    published.Add(confirmed);
+                    published.Add(order.Completed);
                 }
             }
 
             await Task.WhenAll(published).WaitAsync(cancellationToken);
         }
-    }
-
-    private Task<bool>? Publish(SkuKeys sku, Reservation reservation)
-    {
-        _ = ActivityContext.TryParse(reservation.TraceParent, null, isRemote: true, out var parent);
-        return publisher.TryPublish(
-            sku,
-            new OrderMessage
-            {
-                UserId = reservation.UserId,
-                SkuId = sku.SkuId,
-                Quantity = reservation.Quantity,
-                ClientOrderNo = reservation.ClientOrderNo,
-                OrderId = reservation.OrderId,
-                ReservedAtMs = reservation.ReservedAtMs,
-                Epoch = reservation.Epoch,
-            },
-            parent);
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "SKU {SkuId}: {Count} orders in the outbox without a confirm are published again")]

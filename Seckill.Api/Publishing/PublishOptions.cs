@@ -11,9 +11,13 @@ public sealed class PublishOptions : IValidatableObject
     [Range(1, 16)]
     public int ChannelsMax { get; init; } = 2;
 
-    /// <summary>Unconfirmed publishes on one channel.</summary>
+    /// <summary>Unconfirmed messages on one channel. While so many are under way, orders gather for the next message.</summary>
     [Range(1, 4_096)]
-    public int InFlightMax { get; init; } = 512;
+    public int InFlightMax { get; init; } = 4;
+
+    /// <summary>Orders in one message.</summary>
+    [Range(1, 1_000)]
+    public int OrdersPerMessageMax { get; init; } = 64;
 
     /// <summary>Orders that may wait for a channel; further ones are left to the outbox.</summary>
     [Range(1, 1_000_000)]

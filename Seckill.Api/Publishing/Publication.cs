@@ -1,0 +1,29 @@
+using System.Diagnostics;
+using Seckill.Ordering.Contract;
+using Seckill.Ordering.Ledger;
+
+namespace Seckill.Api.Publishing;
+
+/// <summary>An order on its way to the broker. Who hands one over learns by <see cref="Complete"/> whether the broker has it.</summary>
+public abstract class Publication
+{
+    public abstract SkuKeys Sku { get; }
+
+    /// <summary>The order, without its trace.</summary>
+    public abstract OrderMessage Message { get; }
+
+    /// <summary>The click's trace; default when it has none.</summary>
+    public abstract ActivityContext Trace { get; }
+
+    /// <summary>The same as W3C traceparent, for an order whose publishing nobody records; null when it has none.</summary>
+    public abstract string? TraceParent { get; }
+
+    /// <summary>When the publisher took it, in ticks of the clock that measures.</summary>
+    internal long TakenAt { get; set; }
+
+    /// <summary>"publish order"; null when it is not recorded.</summary>
+    internal Activity? Span { get; set; }
+
+    /// <summary>Called once, by any thread: confirmed, or left to the outbox.</summary>
+    public abstract void Complete(bool confirmed);
+}

@@ -1,0 +1,42 @@
+using System.Buffers;
+using System.Text.Json;
+using Seckill.Ordering.Contract;
+
+namespace Seckill.Api.Publishing;
+
+/// <summary>The body of a message: one order as the contract has it, or a JSON array of several, each with its own trace.</summary>
+internal static class PublishBody
+{
+    /// <summary>One order with its punctuation, bytes, as most are; more only makes the buffer grow.</summary>
+    private const int OrderBytes = 288;
+
+    public static ReadOnlyMemory<byte> Write(Publication[] orders)
+    {
+        var buffer = new ArrayBufferWriter<byte>(OrderBytes * orders.Length);
+        using var json = new Utf8JsonWriter(buffer);
+        if (orders.Length == 1)
+        {
+            // Its trace travels in the headers, unless nobody records it.
+            Write(json, orders[0], orders[0].Span is null);
+        }
+        else
+        {
+            json.WriteStartArray();
+            foreach (var order in orders)
+            {
+                Write(json, order, withTrace: true);
+            }
+
+            json.WriteEndArray();
+        }
+
+        json.Flush();
+        return buffer.WrittenMemory;
+    }
+
+    private static void Write(Utf8JsonWriter json, Publication order, bool withTrace)
+    {
+        var message = withTrace ? order.Message with { TraceParent = order.Span?.Id ?? order.TraceParent } : order.Message;
+        JsonSerializer.Serialize(json, message, OrderMessageJson.Default.OrderMessage);
+    }
+}

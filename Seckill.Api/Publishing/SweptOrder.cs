@@ -1,0 +1,43 @@
+using System.Diagnostics;
+using Seckill.Ordering.Contract;
+using Seckill.Ordering.Ledger;
+
+namespace Seckill.Api.Publishing;
+
+/// <summary>An order that the sweeper found in the outbox.</summary>
+internal sealed class SweptOrder : Publication
+{
+    private readonly TaskCompletionSource _completed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public SweptOrder(SkuKeys sku, Reservation reservation)
+    {
+        Sku = sku;
+        TraceParent = reservation.TraceParent;
+        // The click may have been another process's.
+        _ = ActivityContext.TryParse(reservation.TraceParent, null, isRemote: true, out var trace);
+        Trace = trace;
+        Message = new OrderMessage
+        {
+            UserId = reservation.UserId,
+            SkuId = sku.SkuId,
+            Quantity = reservation.Quantity,
+            ClientOrderNo = reservation.ClientOrderNo,
+            OrderId = reservation.OrderId,
+            ReservedAtMs = reservation.ReservedAtMs,
+            Epoch = reservation.Epoch,
+        };
+    }
+
+    public override SkuKeys Sku { get; }
+
+    public override OrderMessage Message { get; }
+
+    public override ActivityContext Trace { get; }
+
+    public override string? TraceParent { get; }
+
+    /// <summary>Ends, and never fails, once it is confirmed or left to the outbox again.</summary>
+    public Task Completed => _completed.Task;
+
+    public override void Complete(bool confirmed) => _completed.SetResult();
+}

@@ -1,0 +1,29 @@
+using Seckill.Api.Auth;
+
+namespace Seckill.Api.Yardstick;
+
+/// <summary>
+/// An endpoint that does nothing, behind the same pipeline and the same authentication as an order: what an order costs beyond it is ours, the
+/// rest is HTTP, the token and the machine. Mapped only with <c>Yardstick:Enabled</c>, which <c>./seckill bench</c> sets.
+/// </summary>
+internal static class YardstickEndpoint
+{
+    private static readonly byte[] Nothing = "{\"message\":\"nothing\"}"u8.ToArray();
+
+    public static IEndpointRouteBuilder MapYardstick(this IEndpointRouteBuilder routes, IConfiguration configuration)
+    {
+        if (configuration.GetValue("Yardstick:Enabled", false))
+        {
+            routes.MapPost("/api/yardstick", AnswerAsync).RequireAuthorization(LoginState.BuyerPolicy).ExcludeFromDescription();
+        }
+
+        return routes;
+    }
+
+    private static Task AnswerAsync(HttpContext http)
+    {
+        http.Response.ContentType = "application/json";
+        http.Response.ContentLength = Nothing.Length;
+        return http.Response.Body.WriteAsync(Nothing, http.RequestAborted).AsTask();
+    }
+}
