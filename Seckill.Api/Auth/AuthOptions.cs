@@ -20,6 +20,10 @@ public sealed class AuthOptions
     /// <summary>How far clocks may run apart, s.</summary>
     [Range(0, 300)]
     public int ClockSkewSeconds { get; init; } = 30;
+
+    /// <summary>Valid tokens whose check is remembered, 100 to 200 bytes each; 0 checks each token each time.</summary>
+    [Range(0, 10_000_000)]
+    public int TokensRememberedMax { get; init; } = 200_000;
 }
 
 /// <summary>Section <c>Ops</c>: a key for machines that operate the system, such as the AppHost's dashboard command.</summary>

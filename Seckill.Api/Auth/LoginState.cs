@@ -27,7 +27,9 @@ public static class LoginState
         services.AddAuthentication(JwtBearerDefaults.AuthenticationScheme)
             .AddJwtBearer()
             .AddScheme<AuthenticationSchemeOptions, OpsKeyAuthentication>(OpsKeyAuthentication.Scheme, null);
-        services.AddOptions<JwtBearerOptions>(JwtBearerDefaults.AuthenticationScheme).Configure<IOptions<AuthOptions>, TimeProvider>(Configure);
+        services.AddOptions<JwtBearerOptions>(JwtBearerDefaults.AuthenticationScheme)
+            .Configure<IOptions<AuthOptions>, TokenCache, TimeProvider>(Configure);
+        services.AddSingleton<TokenCache>();
 
         services.AddAuthorizationBuilder()
             .AddPolicy(BuyerPolicy, policy => policy.RequireAssertion(context => context.User.TryGetUserId(out _)))
@@ -44,12 +46,16 @@ public static class LoginState
     internal static bool TryGetUserId(this ClaimsPrincipal user, out long id) =>
         long.TryParse(user.FindFirst(SubjectClaim)?.Value, NumberStyles.None, CultureInfo.InvariantCulture, out id) && id > 0;
 
-    private static void Configure(JwtBearerOptions bearer, IOptions<AuthOptions> options, TimeProvider time)
+    private static void Configure(JwtBearerOptions bearer, IOptions<AuthOptions> options, TokenCache tokens, TimeProvider time)
     {
         var auth = options.Value;
         bearer.TimeProvider = time;
         // Claims keep the names they have in the token.
         bearer.MapInboundClaims = false;
+        // Nobody asks for the token's text again.
+        bearer.SaveToken = false;
+        bearer.TokenHandlers.Clear();
+        bearer.TokenHandlers.Add(tokens);
         bearer.TokenValidationParameters = new TokenValidationParameters
         {
             ValidIssuer = auth.Issuer,

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Security.Claims;
-using Microsoft.AspNetCore.Http.HttpResults;
 using Seckill.Api.Auth;
 using Seckill.Api.Catalogue;
 using Seckill.Api.Errors;
@@ -67,7 +66,7 @@ public static class OrderEndpoints
         var placement = await gate.PlaceAsync(userId, skuId, quantity, request.ClientOrderNo);
         return placement.Outcome switch
         {
-            PlaceOutcome.Queued => Queued(placement.OrderId, skuId, request.ClientOrderNo),
+            PlaceOutcome.Queued => new QueuedResult(placement.OrderId, skuId, request.ClientOrderNo),
             PlaceOutcome.SoldOut => ErrorResult.SoldOut,
             PlaceOutcome.LimitReached => ErrorResult.BadRequest(
                 "limit reached", string.Create(CultureInfo.InvariantCulture, $"One buyer may have {placement.Value} of this SKU.")),
@@ -96,15 +95,6 @@ public static class OrderEndpoints
 
         var (status, error) = await reader.ReadAsync(user.UserId(), skuId, client_order_no, cancellationToken);
         return status is null ? error! : TypedResults.Json(status, ApiJson.Web.OrderStatusResponse);
-    }
-
-    private static JsonHttpResult<PlaceOrderResponse> Queued(long orderId, long skuId, string? clientOrderNo)
-    {
-        var id = orderId.ToString(CultureInfo.InvariantCulture);
-        var url = string.Create(CultureInfo.InvariantCulture, $"/api/orders/seckill/status?sku_id={skuId}");
-        return TypedResults.Json(
-            new PlaceOrderResponse("queued", id, id, "PENDING", clientOrderNo is null ? url : $"{url}&client_order_no={clientOrderNo}"),
-            ApiJson.Web.PlaceOrderResponse);
     }
 
     private static string Time(long milliseconds) => DateTimeOffset.FromUnixTimeMilliseconds(milliseconds).ToString("u", CultureInfo.InvariantCulture);

@@ -5,7 +5,8 @@ using Seckill.OrderWorker.Writing;
 namespace Seckill.OrderWorker.Consuming;
 
 /// <summary>One order between pick-up and ack.</summary>
-internal sealed class OrderInHand(Delivery delivery, ReadOnlyMemory<byte> body, int? part, OrderMessage message, string? clickNo, Activity? span)
+internal sealed class OrderInHand(
+    Delivery delivery, ReadOnlyMemory<byte> body, int? part, OrderMessage message, string? clickNo, ActivityContext trace, Activity? span)
 {
     public Delivery Delivery { get; } = delivery;
 
@@ -19,6 +20,9 @@ internal sealed class OrderInHand(Delivery delivery, ReadOnlyMemory<byte> body, 
 
     /// <summary>What makes the order unmistakable besides its id, see <see cref="OrderIntake"/>; null for nothing.</summary>
     public string? ClickNo { get; } = clickNo;
+
+    /// <summary>The click's trace; default when nobody named one.</summary>
+    public ActivityContext Trace { get; } = trace;
 
     /// <summary>From pick-up until settled; null when nobody listens or the trace is not sampled.</summary>
     public Activity? Span { get; } = span;

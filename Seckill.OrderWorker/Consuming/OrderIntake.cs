@@ -39,7 +39,7 @@ internal static class OrderIntake
         catch (Exception exception) when (exception is InvalidOrderException or JsonException)
         {
             var reason = exception is JsonException ? $"malformed body: {exception.Message}" : exception.Message;
-            Refuse(delivery, delivery.Body, null, reason, StartSpan(delivery), batch);
+            Refuse(delivery, delivery.Body, null, reason, StartSpan(delivery, delivery.Trace), batch);
             return;
         }
 
@@ -51,18 +51,23 @@ internal static class OrderIntake
 
     private static void TakeOrder(Delivery delivery, ReadOnlyMemory<byte> body, int? index, OrderBatch batch)
     {
-        var span = StartSpan(delivery);
         try
         {
             var message = OrderMessage.Parse(body.Span);
+            var trace = TraceOf(message, delivery);
+            var span = StartSpan(delivery, trace);
             span?.SetTag("seckill.sku_id", message.SkuId);
-            batch.Orders.Add(new OrderInHand(delivery, body, index, message, ClickNoOf(message, delivery, index), span));
+            batch.Orders.Add(new OrderInHand(delivery, body, index, message, ClickNoOf(message, delivery, index), trace, span));
         }
         catch (InvalidOrderException exception)
         {
-            Refuse(delivery, body, index, exception.Message, span, batch);
+            Refuse(delivery, body, index, exception.Message, StartSpan(delivery, delivery.Trace), batch);
         }
     }
+
+    /// <summary>An order in a message of many names its own trace; what is no trace does no harm.</summary>
+    private static ActivityContext TraceOf(OrderMessage message, Delivery delivery) =>
+        ActivityContext.TryParse(message.TraceParent, null, isRemote: true, out var own) ? own : delivery.Trace;
 
     private static void Refuse(Delivery delivery, ReadOnlyMemory<byte> body, int? part, string reason, Activity? span, OrderBatch batch)
     {
@@ -70,9 +75,11 @@ internal static class OrderIntake
         batch.DeadLetters.Add(new DeadLetter(delivery, body, part, reason, span));
     }
 
-    private static Activity? StartSpan(Delivery delivery)
+    private static Activity? StartSpan(Delivery delivery, ActivityContext trace)
     {
-        var span = WorkerTelemetry.StartDetached("process order", ActivityKind.Consumer, delivery.Trace, delivery.ReceivedAt);
+        // The message's own trace, where it is another one, hangs on by a link.
+        ActivityLink[]? carrier = delivery.Trace == default || delivery.Trace.TraceId == trace.TraceId ? null : [new ActivityLink(delivery.Trace)];
+        var span = WorkerTelemetry.StartDetached("process order", ActivityKind.Consumer, trace, delivery.ReceivedAt, carrier);
         span?.SetTag("messaging.system", "rabbitmq");
         span?.SetTag("messaging.operation.type", "process");
         span?.SetTag("messaging.destination.name", OrderTopology.Queue);

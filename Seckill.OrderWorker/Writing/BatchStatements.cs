@@ -224,7 +224,7 @@ internal static class BatchStatements
         new(reader.GetInt64(0), reader.GetString(1), reader.GetInt64(2), reader.GetInt64(3));
 
     private static string TraceIdOf(OrderInHand order) =>
-        order.Delivery.Trace == default ? "" : order.Delivery.Trace.TraceId.ToHexString();
+        order.Trace == default ? "" : order.Trace.TraceId.ToHexString();
 
     private static void AddList(IEnumerable<long> values, StringBuilder sql, MySqlCommand command)
     {

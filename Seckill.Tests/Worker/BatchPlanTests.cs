@@ -65,5 +65,5 @@ public sealed class BatchPlanTests
     }
 
     private static OrderInHand Of(long id, int quantity = 1, string? click = null) =>
-        new(Delivery, default, null, new OrderMessage { OrderId = id, UserId = 7, SkuId = 1001, Quantity = quantity, ClientOrderNo = click }, click, null);
+        new(Delivery, default, null, new OrderMessage { OrderId = id, UserId = 7, SkuId = 1001, Quantity = quantity, ClientOrderNo = click }, click, default, null);
 }
