@@ -11,6 +11,22 @@ internal static class DeadLetterBody
     /// <summary>The body's head as text; what is not UTF-8 shows as replacement characters.</summary>
     public static string TextOf(byte[] body, int bytesMax) => Encoding.UTF8.GetString(body.AsSpan(0, Math.Min(body.Length, bytesMax)));
 
+    /// <summary>The orders of a message of many, each as a body of its own; anything else is one part. The broker dead-letters whole messages.</summary>
+    public static IReadOnlyList<byte[]> PartsOf(byte[] body)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(body);
+            return document.RootElement.ValueKind == JsonValueKind.Array
+                ? [.. document.RootElement.EnumerateArray().Select(order => Encoding.UTF8.GetBytes(order.GetRawText()))]
+                : [body];
+        }
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
+        {
+            return [body];
+        }
+    }
+
     /// <summary>The members that can be read; null when the body is not a JSON object.</summary>
     public static DeadLetterOrder? OrderOf(byte[] body)
     {

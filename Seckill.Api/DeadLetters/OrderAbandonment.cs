@@ -34,9 +34,29 @@ internal sealed class OrderAbandonment(IServiceScopeFactory scopes, StockLedger 
 
     private sealed record Claim(long OrderId, long UserId, SkuKeys Sku, int Quantity, string? ClientOrderNo, long? Epoch);
 
+    /// <summary>
+    /// Fails the orders of a letter; one in most cases. For a letter of many that holds an order which stands, the others are failed and the
+    /// letter stays, so that a replay finds each as it is.
+    /// </summary>
     public async Task<Abandonment> ApplyAsync(DeadLetter letter, CancellationToken cancellationToken)
     {
-        if (await ClaimOfAsync(letter, cancellationToken) is not { } claim)
+        var whole = new Abandonment(AbandonOutcome.NothingHeld, null);
+        foreach (var body in DeadLetterBody.PartsOf(letter.Body))
+        {
+            var part = await ApplyAsync(letter, body, cancellationToken);
+            whole = (whole.Outcome, part.Outcome) switch
+            {
+                (AbandonOutcome.AlreadyAnOrder, _) or (_, AbandonOutcome.NothingHeld) => whole,
+                _ => part,
+            };
+        }
+
+        return whole;
+    }
+
+    private async Task<Abandonment> ApplyAsync(DeadLetter letter, byte[] body, CancellationToken cancellationToken)
+    {
+        if (await ClaimOfAsync(body, cancellationToken) is not { } claim)
         {
             return new Abandonment(AbandonOutcome.NothingHeld, null);
         }
@@ -63,9 +83,9 @@ internal sealed class OrderAbandonment(IServiceScopeFactory scopes, StockLedger 
     /// Whose order it is. The reservation knows best; without one (Redis lost it, or settled and forgotten) the body does, if it is valid. Null
     /// when no order id of ours is in it, or the reservation of that id is another buyer's.
     /// </summary>
-    private async Task<Claim?> ClaimOfAsync(DeadLetter letter, CancellationToken cancellationToken)
+    private async Task<Claim?> ClaimOfAsync(byte[] body, CancellationToken cancellationToken)
     {
-        var members = DeadLetterBody.OrderOf(letter.Body);
+        var members = DeadLetterBody.OrderOf(body);
         if (!long.TryParse(members?.OrderId, out var orderId) || orderId <= 0 || !long.TryParse(members?.SkuId, out var skuId) || skuId <= 0)
         {
             return null;
@@ -80,7 +100,7 @@ internal sealed class OrderAbandonment(IServiceScopeFactory scopes, StockLedger 
                 : new Claim(orderId, reservation.UserId, sku, reservation.Quantity, reservation.ClientOrderNo, reservation.Epoch);
         }
 
-        return DeadLetterBody.ValidOrderOf(letter.Body) is { } message
+        return DeadLetterBody.ValidOrderOf(body) is { } message
             ? new Claim(orderId, message.UserId, sku, message.Quantity, message.ClientOrderNo, message.Epoch)
             : null;
     }

@@ -4,7 +4,7 @@ using Seckill.Ordering.Contract;
 namespace Seckill.Api.Publishing;
 
 /// <summary>How much lies in the queues. What a worker holds unacknowledged is not counted by the broker's answer.</summary>
-/// <param name="Ready">Orders waiting for a worker.</param>
+/// <param name="Ready">Messages waiting for a worker; each holds one order or many.</param>
 /// <param name="Workers">Consumers of the order queue.</param>
 /// <param name="Dead">Dead letters.</param>
 public sealed record QueueDepth(long Ready, long Workers, long Dead);

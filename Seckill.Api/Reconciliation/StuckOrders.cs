@@ -56,7 +56,7 @@ internal sealed class StuckOrders(
         {
             // Not only when the broker counts some: it does not count those that an operator's call holds, which is what the desk's lock tells.
             var (count, letters) = await desk.ListAsync(int.MaxValue, cancellationToken);
-            var dead = letters.Select(letter => DeadLetterBody.OrderOf(letter.Body)?.OrderId).ToHashSet();
+            var dead = letters.SelectMany(letter => DeadLetterBody.PartsOf(letter.Body)).Select(order => DeadLetterBody.OrderOf(order)?.OrderId).ToHashSet();
             // With more letters than one call looks at, nobody can tell which orders are among the others.
             return count > letters.Count ? [] : [.. lost.Where(id => !dead.Contains(id.ToString(CultureInfo.InvariantCulture)))];
         }

@@ -139,7 +139,12 @@ internal sealed class CrashScene(FaultSystem faults, SaleOnTrial sale, Cancellat
     public async Task KillOrdersAsync()
     {
         await faults.EndAllAsync(_system.Workers);
-        await sale.RushAsync(LetterCount);
+        foreach (var click in sale.NewClicks(LetterCount))
+        {
+            // One after the other, so that each is a message of its own.
+            await sale.SendAsync([click]);
+        }
+
         await using var connection = await faults.ConnectAsync(cancellation);
         await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellation);
         for (var i = 0; i < LetterCount; i++)

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.Json;
-using Seckill.Ordering.Contract;
 using Seckill.Ordering.Ledger;
 using Seckill.Tests.EndToEnd;
 using Seckill.Tests.LocalServers;
@@ -95,9 +94,14 @@ public sealed class ReconciliationTests(FaultSystem faults) : IAsyncDisposable
         var (system, sale) = await WatchedSaleAsync();
         var sku = sale.Skus[0];
         using var client = system.Client();
-        await system.RedisConnection.GetDatabase().HashIncrementAsync(sku.Sale, "epoch", 7);
-
-        Assert.False((await ItemAsync(client, sku)).GetProperty("loaded").GetBoolean());
+        // Again if need be: an Api that has just started looks at every counter once.
+        await Deadline.UntilAsync(
+            async () =>
+            {
+                await system.RedisConnection.GetDatabase().HashIncrementAsync(sku.Sale, "epoch", 7);
+                return await ItemAsync(client, sku);
+            },
+            item => !item.GetProperty("loaded").GetBoolean(), _cancellation);
         var plan = await client.PostAsync("/api/ops/reconciliation/repair", null, _cancellation, SaleOnTrial.Operator);
         Assert.Contains(StepsOf(plan), step => step.StartsWith($"sku {sku.SkuId}: load: True", StringComparison.Ordinal));
 
@@ -144,20 +148,25 @@ public sealed class ReconciliationTests(FaultSystem faults) : IAsyncDisposable
         var sale = await SaleOnTrial.OpenAsync(faults, _cancellation);
         await faults.EndAllAsync(system.Workers);
         await sale.RushAsync(OrderCount);
+        long deadCount;
         await using (var connection = await faults.ConnectAsync(_cancellation))
         await using (var channel = await connection.CreateChannelAsync(cancellationToken: _cancellation))
         {
-            var dead = await channel.BasicGetAsync(OrderTopology.Queue, autoAck: false, _cancellation);
-            await channel.BasicRejectAsync(dead!.DeliveryTag, requeue: false, _cancellation);
+            // The last message, because the first of a burst is one order and the later ones are many.
+            var messages = await QueuedOrders.TakeAllAsync(channel, _cancellation);
+            var dead = messages[^1];
+            deadCount = QueuedOrders.In(dead);
+            await channel.BasicRejectAsync(dead.DeliveryTag, requeue: false, _cancellation);
             await Deadline.UntilAsync(() => sale.DeadLettersAsync(), count => count == 1, _cancellation);
-            Assert.Equal(OrderCount - 1u, await channel.QueuePurgeAsync(OrderTopology.Queue, _cancellation));
+            await channel.BasicAckAsync(dead.DeliveryTag - 1, multiple: true, _cancellation);
+            Assert.Equal(OrderCount, messages.Sum(QueuedOrders.In));
         }
 
         await system.StartWorkerAsync(_cancellation);
-        await Deadline.UntilAsync(() => sale.UnsettledAsync(), unsettled => unsettled <= 1, _cancellation, TimeoutMs);
+        await Deadline.UntilAsync(() => sale.UnsettledAsync(), unsettled => unsettled <= deadCount, _cancellation, TimeoutMs);
 
-        // The one among the dead letters waits for an operator, however long.
-        Assert.Equal((1L, 1u), (await sale.UnsettledAsync(), await sale.DeadLettersAsync()));
+        // Those in the dead letter wait for an operator, however long.
+        Assert.Equal((deadCount, 1u), (await sale.UnsettledAsync(), await sale.DeadLettersAsync()));
         var crash = new CrashScene(faults, sale, _cancellation);
         await crash.FinishLettersAsync("replay");
         var outcomes = await sale.OutcomesAsync();

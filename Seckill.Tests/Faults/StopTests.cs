@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Seckill.LocalServers;
-using Seckill.Ordering.Contract;
 using Seckill.Ordering.Ledger;
 using Seckill.Tests.LocalServers;
 
@@ -64,10 +63,8 @@ public sealed class StopTests(FaultSystem faults)
         var ids = string.Join(',', sale.Skus.Select(sku => sku.SkuId));
         Assert.Equal(OrderCount - unsettled, await system.CountAsync($"SELECT COUNT(*) FROM order_items WHERE sku_id IN ({ids})", _cancellation));
         await using (var connection = await faults.ConnectAsync(_cancellation))
-        await using (var channel = await connection.CreateChannelAsync(cancellationToken: _cancellation))
         {
-            await Deadline.UntilAsync(
-                () => channel.MessageCountAsync(OrderTopology.Queue, _cancellation), waiting => waiting == unsettled, _cancellation);
+            await Deadline.UntilAsync(() => QueuedOrders.CountAsync(connection, _cancellation), waiting => waiting == unsettled, _cancellation);
         }
 
         await faults.EndAllAsync(system.Workers);
