@@ -1,11 +1,17 @@
 using System.CommandLine;
+using Seckill.Bench.Bench;
 using Seckill.Bench.Chaos;
 using Seckill.Bench.Demo;
+using Seckill.Bench.Textbook;
 
 var root = new RootCommand("Seckill's load generator: drives a running system and checks what came out against MySQL and Redis.")
 {
+    BenchCommand.Create(),
     ChaosCommand.Create(),
     DemoCommand.Create(),
+    TextbookApi.Create(),
+    TextbookApi.CreateEmpty(),
+    TextbookWorker.Create(),
 };
 var parsed = root.Parse(args);
 // Ctrl-C reaches the command as cancellation; how long it may take to obey is bounded.

@@ -29,6 +29,8 @@ internal sealed record ChildCommand(IReadOnlyList<string> Arguments, string Fold
 internal sealed class ChildProcess : IDisposable
 {
     private const int SigTerm = 15;
+    private const int SigContinue = 18;
+    private const int SigStop = 19;
 
     // The parent may die before the kernel was told to watch it; then this line ends the child.
     private const string Launch = """
@@ -107,12 +109,17 @@ internal sealed class ChildProcess : IDisposable
             _process.Kill(entireProcessTree: true);
     }
 
+    /// <summary>Holds the process where it is, and lets it go on.</summary>
+    public void Pause() => Signal(SigStop);
+
+    public void Continue() => Signal(SigContinue);
+
     /// <summary>SIGTERM, and SIGKILL if that was not enough in time; returns when the process is gone.</summary>
     public async Task StopAsync(int timeoutMs, CancellationToken cancellationToken)
     {
         if (!Exited.IsCompleted)
         {
-            _ = SendSignal(Id, SigTerm);
+            Signal(SigTerm);
             var timeout = Task.Delay(timeoutMs, cancellationToken);
             if (await Task.WhenAny(Exited, timeout) != Exited)
                 Kill();
@@ -122,6 +129,12 @@ internal sealed class ChildProcess : IDisposable
     }
 
     public void Dispose() => _process.Dispose();
+
+    private void Signal(int signal)
+    {
+        if (!Exited.IsCompleted)
+            _ = SendSignal(Id, signal);
+    }
 
     private static ProcessStartInfo StartInfo(ChildCommand command)
     {

@@ -32,14 +32,16 @@ public sealed class LocalService : IDisposable
     /// <param name="url">Where it listens.</param>
     /// <param name="environment">Added to our own environment: connection strings and what the caller wants different.</param>
     /// <param name="onLine">Gets each line of output; called from any thread.</param>
+    /// <param name="arguments">Of the command line.</param>
     /// <exception cref="LocalServerException">It was not built.</exception>
     public static async Task<LocalService> StartAsync(
-        string name, string project, string url, IReadOnlyDictionary<string, string> environment, Action<string> onLine)
+        string name, string project, string url, IReadOnlyDictionary<string, string> environment, Action<string> onLine,
+        params string[] arguments)
     {
         var assembly = Repository.Assembly(project);
         if (!File.Exists(assembly))
             throw new LocalServerException($"{assembly} not found: build the solution first");
-        var command = new ChildCommand([DotNet(), assembly], Path.Combine(Repository.Root, project))
+        var command = new ChildCommand([DotNet(), assembly, .. arguments], Path.Combine(Repository.Root, project))
         {
             InheritEnvironment = true,
             Environment = EnvironmentOf(name, url, environment),
@@ -77,6 +79,12 @@ public sealed class LocalService : IDisposable
 
         throw new LocalServerException($"{Name} was not healthy within {timeoutMs} ms; its last word: {last}");
     }
+
+    /// <summary>SIGSTOP: the process stands still, warm as it is, until <see cref="Continue"/>. Connections with heartbeats outlive it for some of them.</summary>
+    public void Pause() => _process.Pause();
+
+    /// <summary>SIGCONT.</summary>
+    public void Continue() => _process.Continue();
 
     /// <summary>SIGKILL; returns at once.</summary>
     public void Kill() => _process.Kill();

@@ -1,10 +1,11 @@
+using System.Globalization;
 using Seckill.Api.Auth;
 
 namespace Seckill.Api.Yardstick;
 
 /// <summary>
 /// An endpoint that does nothing, behind the same pipeline and the same authentication as an order: what an order costs beyond it is ours, the
-/// rest is HTTP, the token and the machine. Mapped only with <c>Yardstick:Enabled</c>, which <c>./seckill bench</c> sets.
+/// rest is HTTP, the token and the machine. Beside it, what the process has allocated so far. Mapped only with <c>Yardstick:Enabled</c>, which <c>./seckill bench</c> sets.
 /// </summary>
 internal static class YardstickEndpoint
 {
@@ -15,6 +16,7 @@ internal static class YardstickEndpoint
         if (configuration.GetValue("Yardstick:Enabled", false))
         {
             routes.MapPost("/api/yardstick", AnswerAsync).RequireAuthorization(LoginState.BuyerPolicy).ExcludeFromDescription();
+            routes.MapGet("/api/yardstick/allocated-bytes", () => GC.GetTotalAllocatedBytes().ToString(CultureInfo.InvariantCulture)).ExcludeFromDescription();
         }
 
         return routes;

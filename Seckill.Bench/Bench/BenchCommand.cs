@@ -1,0 +1,158 @@
+using System.CommandLine;
+using Seckill.LocalServers;
+using Spectre.Console;
+
+namespace Seckill.Bench.Bench;
+
+/// <summary>The command line of <c>bench</c>.</summary>
+public static class BenchCommand
+{
+    private const int WarmUpSeconds = 3;
+    private const int TableWidth = 140;
+
+    private static readonly string[] StageNames = ["route", "refuse", "spread", "database", "open", "headline", "soak"];
+
+    private static readonly Option<bool> Quick = new("--quick") { Description = "One short round of everything but the soak, in a few minutes." };
+    private static readonly Option<int> Rounds = Number("--rounds", "Rounds, in alternation; medians are shown.", 3, 100);
+    private static readonly Option<int> Seconds = Number("--seconds", "Length of one measurement.", 6, 60);
+    private static readonly Option<int> Connections = Number("--connections", "Keep-alive connections of the load.", 128, 2_000);
+    private static readonly Option<int> Units = Number("--units", "Units of the headline sale; ten times as many buyers.", 10_000, 100_000);
+    private static readonly Option<int> SoakMinutes = Number("--soak-minutes", "Length of the soak.", 10, 600);
+    private static readonly Option<string[]> Only = new("--only")
+    {
+        Description = $"Stages: {string.Join(", ", StageNames)}. All but the soak if not given. 'open' and 'soak' need 'route'.",
+        AllowMultipleArgumentsPerToken = true,
+    };
+
+    private static readonly Option<string> Out = new("--out")
+    {
+        Description = "Folder for bench.json, the pictures and the log.",
+        DefaultValueFactory = _ => Path.Combine(Repository.Root, ".seckill", "bench"),
+    };
+
+    public static Command Create()
+    {
+        Only.AcceptOnlyFromAmong(StageNames);
+        var command = new Command("bench", "Measures every stage beside the textbook design and the limits of its parts, on private servers.")
+        {
+            Quick, Rounds, Seconds, Connections, Units, SoakMinutes, Only, Out,
+        };
+        command.SetAction(RunAsync);
+        return command;
+    }
+
+    /// <summary>Exit codes: 0 measured; 1 the figures would be worth nothing; 2 nothing could be started.</summary>
+    private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellationToken)
+    {
+        var quick = parsed.GetValue(Quick);
+        var units = quick ? 2_000 : parsed.GetValue(Units);
+        var stages = parsed.GetValue(Only) is { Length: > 0 } only ? only : [.. StageNames.Where(stage => stage != "soak")];
+        var options = new BenchOptions(
+            quick ? 1 : parsed.GetValue(Rounds), TimeSpan.FromSeconds(quick ? 3 : parsed.GetValue(Seconds)), parsed.GetValue(Connections), units * 10, units,
+            stages, parsed.GetValue(SoakMinutes), Path.GetFullPath(parsed.GetValue(Out)!));
+        Directory.CreateDirectory(options.Folder);
+        await using var log = new StreamWriter(Path.Combine(options.Folder, "bench.log"));
+        try
+        {
+            return await MeasureAsync(options, log, AnsiConsole.Console, cancellationToken);
+        }
+        catch (BenchException exception)
+        {
+            await Console.Error.WriteLineAsync(exception.Message);
+            return 1;
+        }
+        catch (LocalServerException exception)
+        {
+            await Console.Error.WriteLineAsync(exception.Message);
+            return 2;
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            await Console.Error.WriteLineAsync("Stopped.");
+            return 2;
+        }
+    }
+
+    private static async Task<int> MeasureAsync(BenchOptions options, TextWriter log, IAnsiConsole console, CancellationToken cancellationToken)
+    {
+        console.WriteLine("starting servers and applications");
+        await using var system = await BenchSystem.StartAsync(log, cancellationToken);
+        console.WriteLine(system.Versions);
+        var recorder = new Recorder();
+        var contest = new Contest(system, new BenchSales(system), options, recorder);
+        IReadOnlyDictionary<string, IReadOnlyList<Moment>>? moments = null;
+        var steps = StepsOf(contest, found => moments = found);
+        await BenchProgress.ShowAsync(console, (steps.Count * options.Rounds) + 1, async finished =>
+        {
+            await WarmUpAsync(contest, cancellationToken);
+            finished("warmed up");
+            for (var round = 1; round <= options.Rounds; round++)
+            {
+                foreach (var (name, step) in steps)
+                {
+                    await step(cancellationToken);
+                    finished($"round {round}: {name}");
+                }
+            }
+
+            if (options.Stages.Contains("soak"))
+            {
+                await OtherStages.SoakAsync(contest, console.WriteLine, cancellationToken);
+            }
+        });
+
+        // A file or a pipe has no width of its own, and a table broken into pieces cannot be read.
+        console.Profile.Width = Math.Max(console.Profile.Width, TableWidth);
+        console.Write(BenchReport.Table(recorder));
+        console.Write(BenchReport.Targets(recorder));
+        await BenchReport.WriteJsonAsync(Path.Combine(options.Folder, "bench.json"), recorder, options, system.Versions, cancellationToken);
+        foreach (var (name, found) in moments ?? new Dictionary<string, IReadOnlyList<Moment>>())
+        {
+            var title = $"{options.Units * 10:N0} buyers for {options.Units:N0} units: {name}";
+            await File.WriteAllTextAsync(Path.Combine(options.Folder, $"peak-{name.ToLowerInvariant()}.svg"), PeakPicture.Draw(found, title), cancellationToken);
+        }
+
+        console.WriteLine($"bench.json, pictures and log are in {options.Folder}");
+        return 0;
+    }
+
+    private static List<(string Name, Func<CancellationToken, Task> RunAsync)> StepsOf(
+        Contest contest, Action<IReadOnlyDictionary<string, IReadOnlyList<Moment>>> found)
+    {
+        (string, Func<CancellationToken, Task>)[] all =
+        [
+            ("route", token => RouteStages.AcceptAndWriteAsync(contest, token)),
+            ("refuse", token => RouteStages.RefuseAsync(contest, token)),
+            ("spread", token => RouteStages.SpreadAndPairAsync(contest, token)),
+            ("database", token => OtherStages.DatabaseAsync(contest, token)),
+            ("open", token => OtherStages.OpenLoopAsync(contest, token)),
+            ("headline", async token => found(await HeadlineStage.RunAsync(contest, token))),
+        ];
+        return [.. all.Where(step => contest.Options.Stages.Contains(step.Item1))];
+    }
+
+    /// <summary>Everybody's code is compiled and every connection made before the first figure counts.</summary>
+    private static async Task WarmUpAsync(Contest contest, CancellationToken cancellationToken)
+    {
+        var warm = contest with { Recorder = new Recorder(), Options = contest.Options with { Round = TimeSpan.FromSeconds(WarmUpSeconds) } };
+        await RouteStages.RefuseAsync(warm, cancellationToken);
+        await RouteStages.AcceptAndWriteAsync(warm, cancellationToken);
+        if (contest.Options.Stages.Contains("database"))
+        {
+            await OtherStages.DatabaseAsync(warm, cancellationToken);
+        }
+    }
+
+    private static Option<int> Number(string name, string description, int value, int max)
+    {
+        var option = new Option<int>(name) { Description = $"{description} 1 to {max:N0}.", DefaultValueFactory = _ => value };
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, out var given) && (given < 1 || given > max))
+            {
+                result.AddError($"{name} must be 1 to {max}, not {given}.");
+            }
+        });
+        return option;
+    }
+}

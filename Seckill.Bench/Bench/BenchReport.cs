@@ -1,0 +1,79 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Spectre.Console;
+
+namespace Seckill.Bench.Bench;
+
+/// <summary>The results as one table on the terminal, and as JSON with every round.</summary>
+internal static class BenchReport
+{
+    public static Table Table(Recorder recorder)
+    {
+        var table = new Table().AsciiBorder();
+        table.AddColumn("stage");
+        foreach (var heading in (string[])["a second", "to ours", "p50 ms", "p99 ms", "p99.9 ms", "s", "CPU us each", "bytes each"])
+        {
+            table.AddColumn(new TableColumn(heading).RightAligned());
+        }
+
+        foreach (var stage in recorder.Stages)
+        {
+            table.AddRow(stage);
+            var ours = recorder.MedianOf(stage, Contest.Ours);
+            foreach (var contestant in recorder.ContestantsOf(stage))
+            {
+                var m = recorder.MedianOf(stage, contestant)!;
+                var ratio = ours is null || contestant == Contest.Ours ? "" : Number(m.PerSecond / ours.PerSecond, "0.000");
+                table.AddRow(
+                    "  " + contestant, Number(m.PerSecond, "N0"), ratio, Number(m.P50Ms, "0.0"), Number(m.P99Ms, "0.0"), Number(m.P999Ms, "0.0"),
+                    Number(m.Seconds, "0.00"), Number(m.CpuUs, "0.0"), Number(m.AllocatedBytes, "N0"));
+            }
+        }
+
+        return table;
+    }
+
+    public static Table Targets(Recorder recorder)
+    {
+        var table = new Table().AsciiBorder();
+        table.AddColumn("target");
+        table.AddColumn(new TableColumn("wanted").RightAligned());
+        table.AddColumn(new TableColumn("measured").RightAligned());
+        table.AddColumn("");
+        foreach (var target in Target.All)
+        {
+            if (target.Ratio(recorder) is { } ratio)
+            {
+                table.AddRow(target.Text, $">= {Number(target.Wanted, "0.##")}", Number(ratio, "0.00"), ratio >= target.Wanted ? "met" : "missed");
+            }
+        }
+
+        return table;
+    }
+
+    public static async Task WriteJsonAsync(string file, Recorder recorder, BenchOptions options, string versions, CancellationToken cancellationToken)
+    {
+        var results = recorder.All.Select(entry => new ResultJson(entry.Stage, entry.Contestant, entry.Measurement)).ToArray();
+        var targets = Target.All.Select(target => new TargetJson(target.Text, target.Wanted, target.Ratio(recorder))).ToArray();
+        var report = new ReportJson(
+            DateTimeOffset.UtcNow, versions, Environment.ProcessorCount, options.Rounds, options.Round.TotalSeconds, options.Connections, options.BuyerCount, targets, results);
+        await using var stream = File.Create(file);
+        await JsonSerializer.SerializeAsync(stream, report, BenchJson.Default.ReportJson, cancellationToken);
+    }
+
+    private static string Number(double? value, string format) => value?.ToString(format, CultureInfo.InvariantCulture) ?? "";
+}
+
+internal sealed record ResultJson(string Stage, string Contestant, Measurement Measurement);
+
+internal sealed record TargetJson(string Text, double Wanted, double? Measured);
+
+internal sealed record ReportJson(
+    DateTimeOffset At, string Versions, int Processors, int Rounds, double RoundSeconds, int Connections, int Buyers,
+    IReadOnlyList<TargetJson> Targets, IReadOnlyList<ResultJson> Results);
+
+[JsonSourceGenerationOptions(
+    WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(ReportJson))]
+internal sealed partial class BenchJson : JsonSerializerContext;

@@ -1,0 +1,126 @@
+using System.Diagnostics;
+using System.Globalization;
+using Seckill.Bench.Load;
+using Seckill.Bench.Textbook;
+using Seckill.LocalServers;
+using Seckill.Ordering.Ledger;
+
+namespace Seckill.Bench.Bench;
+
+/// <summary>What the stages share: buyers, loads, and the waiting until a backlog stands in MySQL.</summary>
+/// <param name="System">The running system.</param>
+/// <param name="Sales">Makes SKUs.</param>
+/// <param name="Options">Sizes.</param>
+/// <param name="Recorder">Takes the results.</param>
+internal sealed record Contest(BenchSystem System, BenchSales Sales, BenchOptions Options, Recorder Recorder)
+{
+    public const string Ours = "Seckill";
+    public const string Textbook = "textbook";
+
+    /// <summary>Stock that no round uses up.</summary>
+    public const int Plenty = 10_000_000;
+
+    private const int PollDelayMs = 5;
+    private const int DrainDeadlineMs = 300_000;
+
+    private readonly string[] _tokens = TokensOf(Options.BuyerCount);
+
+    public Task<LocalService> TextbookApiAsync(CancellationToken cancellationToken) =>
+        System.OwnAsync("textbook-api", cancellationToken, "textbook-api", "--design", TextbookApi.RedisDesign);
+
+    public Task<LocalService> TextbookWorkerAsync(CancellationToken cancellationToken) => System.OwnAsync("textbook-worker", cancellationToken, "textbook-worker");
+
+    public Task<LocalService> EmptyApiAsync(CancellationToken cancellationToken) => System.OwnAsync("empty-api", cancellationToken, "empty-api");
+
+    /// <summary>One of the three designs inside the database.</summary>
+    public Task<LocalService> DesignAsync(string design, CancellationToken cancellationToken) =>
+        System.OwnAsync(design, cancellationToken, "textbook-api", "--design", design);
+
+    /// <summary>Clicks of distinct buyers, in turn, on these SKUs.</summary>
+    public HttpLoad Load(LocalService service, string path, params long[] skuIds)
+    {
+        var shop = new HttpShop(new Uri(service.Url));
+        return new HttpLoad(shop, [.. _tokens.Select((token, i) => shop.Request(path, token, skuIds[i % skuIds.Length]))], Options.Connections);
+    }
+
+    /// <summary>A closed loop for the length of a round, in which nothing but the expected may be answered.</summary>
+    public async Task<LoadResult> RunAsync(HttpLoad load, CancellationToken cancellationToken)
+    {
+        var result = await load.ClosedAsync(Options.Round, cancellationToken);
+        return result.Other.Count == 0
+            ? result
+            : throw new BenchException($"Unexpected answers: {string.Join(", ", result.Other.Select(other => $"{other.Value} with status {other.Key}"))}.");
+    }
+
+    /// <summary>From now until so many units are sold in MySQL, s.</summary>
+    public async Task<double> UntilSoldAsync(long[] skuIds, int unitsEach, long sold, CancellationToken cancellationToken)
+    {
+        var started = Stopwatch.GetTimestamp();
+        for (var last = 0L; ;)
+        {
+            var now = await Sales.SoldAsync(skuIds, unitsEach, cancellationToken);
+            var elapsed = Stopwatch.GetElapsedTime(started);
+            if (now >= sold)
+            {
+                return now == sold ? elapsed.TotalSeconds : throw new BenchException($"{now} units sold in MySQL, but {sold} clicks were accepted.");
+            }
+
+            if (elapsed.TotalMilliseconds > DrainDeadlineMs)
+            {
+                throw new BenchException($"Only {now} of {sold} accepted orders stood in MySQL after {DrainDeadlineMs / 1_000} s (before: {last}).");
+            }
+
+            last = now;
+            await Task.Delay(PollDelayMs, cancellationToken);
+        }
+    }
+
+    /// <summary>Until no reservation of these SKUs is unsettled: the next round starts on a quiet system.</summary>
+    public async Task UntilSettledAsync(long[] skuIds, CancellationToken cancellationToken)
+    {
+        var database = System.RedisConnection.GetDatabase();
+        foreach (var skuId in skuIds)
+        {
+            while (await database.SortedSetLengthAsync(new SkuKeys(skuId).Outbox) > 0)
+            {
+                await Task.Delay(PollDelayMs, cancellationToken);
+            }
+        }
+    }
+
+    public async Task PurgeTextbookAsync(CancellationToken cancellationToken)
+    {
+        await using var connection = await System.ConnectAsync(cancellationToken);
+        await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
+        await channel.QueuePurgeAsync(TutorialShop.Queue, cancellationToken);
+    }
+
+    private static string[] TokensOf(int count)
+    {
+        var tokens = new string[count];
+        Parallel.For(0, count, () => new TokenIssuer(TokenIssuer.DevelopmentKey), (i, _, issuer) =>
+        {
+            tokens[i] = issuer.ForBuyer(1_000_000 + i);
+            return issuer;
+        }, _ => { });
+        return tokens;
+    }
+}
+
+/// <summary>A benchmark whose figures would be worth nothing; the message says why.</summary>
+internal sealed class BenchException(string message) : Exception(message);
+
+/// <summary>Sizes of a benchmark.</summary>
+/// <param name="Rounds">Times that each stage is repeated, in alternation.</param>
+/// <param name="Round">Length of one measurement.</param>
+/// <param name="Connections">Keep-alive connections of the load.</param>
+/// <param name="BuyerCount">Distinct buyers.</param>
+/// <param name="Units">Units of the headline sale.</param>
+/// <param name="Stages">Names of the stages to run; empty for all but the soak.</param>
+/// <param name="SoakMinutes">Length of the soak, minutes.</param>
+/// <param name="Folder">Where the files go.</param>
+internal sealed record BenchOptions(
+    int Rounds, TimeSpan Round, int Connections, int BuyerCount, int Units, IReadOnlyList<string> Stages, int SoakMinutes, string Folder)
+{
+    public static string Time(double seconds) => string.Create(CultureInfo.InvariantCulture, $"{seconds:0.00} s");
+}

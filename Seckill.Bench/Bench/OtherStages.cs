@@ -1,0 +1,80 @@
+using System.Diagnostics;
+using Seckill.Bench.Load;
+using Seckill.Bench.Textbook;
+using Seckill.LocalServers;
+
+namespace Seckill.Bench.Bench;
+
+/// <summary>The open loop, the designs inside the database, and the soak.</summary>
+internal static class OtherStages
+{
+    public const string Open = "open loop at half of capacity";
+    public const string Durable = "durable orders, click to commit";
+    public const string EmptyEndpoint = "empty endpoint, same login";
+
+    private const int SoakSampleEveryMs = 5_000;
+    private const double SoakShare = 0.25;
+
+    /// <summary>What buyers feel at half of what was measured as capacity, with the worker writing.</summary>
+    public static async Task OpenLoopAsync(Contest contest, CancellationToken cancellationToken)
+    {
+        var rate = CapacityOf(contest) / 2;
+        contest.System.Worker.Continue();
+        var sku = await contest.Sales.OpenAsync(1, Contest.Plenty, BenchSales.NoLimit, cancellationToken);
+        foreach (var (name, path) in new[] { (Contest.Ours, HttpShop.OrderPath), (EmptyEndpoint, HttpShop.YardstickPath) })
+        {
+            var load = await contest.Load(contest.System.Api, path, sku).OpenAsync(rate, contest.Options.Round, cancellationToken);
+            contest.Recorder.Add(Open, name, Measurement.Of(load.AcceptedPerSecond, load));
+        }
+
+        await contest.UntilSettledAsync(sku, cancellationToken);
+    }
+
+    /// <summary>Each of the three designs inside the request, and our whole route: orders that stand in MySQL, from the first click to the last commit.</summary>
+    public static async Task DatabaseAsync(Contest contest, CancellationToken cancellationToken)
+    {
+        contest.System.Worker.Continue();
+        var ours = await contest.Sales.OpenAsync(1, Contest.Plenty, BenchSales.NoLimit, cancellationToken);
+        var started = Stopwatch.GetTimestamp();
+        var load = await contest.RunAsync(contest.Load(contest.System.Api, HttpShop.OrderPath, ours), cancellationToken);
+        await contest.UntilSoldAsync(ours, Contest.Plenty, load.Accepted, cancellationToken);
+        contest.Recorder.Add(Durable, Contest.Ours, Measurement.Of(load.Accepted / Stopwatch.GetElapsedTime(started).TotalSeconds, load));
+        await contest.UntilSettledAsync(ours, cancellationToken);
+
+        foreach (var design in TextbookApi.DatabaseDesigns)
+        {
+            var service = await contest.DesignAsync(design, cancellationToken);
+            var sku = await contest.Sales.OpenTextbookAsync(Contest.Plenty, cancellationToken);
+            var result = await contest.RunAsync(contest.Load(service, HttpShop.OrderPath, sku), cancellationToken);
+            contest.Recorder.Add(Durable, design, Measurement.Of(result.AcceptedPerSecond, result));
+        }
+    }
+
+    /// <summary>A quarter of capacity for minutes: memory must not grow.</summary>
+    public static async Task SoakAsync(Contest contest, Action<string> tell, CancellationToken cancellationToken)
+    {
+        contest.System.Worker.Continue();
+        var duration = TimeSpan.FromMinutes(contest.Options.SoakMinutes);
+        var skus = await contest.Sales.OpenAsync(10, Contest.Plenty, BenchSales.NoLimit, cancellationToken);
+        var load = contest.Load(contest.System.Api, HttpShop.OrderPath, skus).OpenAsync(CapacityOf(contest) * SoakShare, duration, cancellationToken);
+        var started = Stopwatch.GetTimestamp();
+        while (!load.IsCompleted)
+        {
+            foreach (var (name, service) in new (string, LocalService)[] { ("Api", contest.System.Api), ("worker", contest.System.Worker) })
+            {
+                contest.Recorder.Add(
+                    "soak: resident memory", name, new Measurement(Gauge.ResidentMiB(service.ProcessId), Seconds: Stopwatch.GetElapsedTime(started).TotalSeconds));
+            }
+
+            await Task.WhenAny(load, Task.Delay(SoakSampleEveryMs, cancellationToken));
+        }
+
+        var result = await load;
+        tell($"{result.Accepted:N0} orders in {result.Elapsed.TotalSeconds:0} s, p99 {result.LatencyMs(99):0.0} ms");
+        await contest.UntilSoldAsync(skus, Contest.Plenty, result.Accepted, cancellationToken);
+    }
+
+    private static double CapacityOf(Contest contest) =>
+        contest.Recorder.MedianOf(RouteStages.Accept, Contest.Ours)?.PerSecond
+        ?? throw new BenchException("The open loop and the soak need the capacity that the stage 'accept' measures: run it, too.");
+}

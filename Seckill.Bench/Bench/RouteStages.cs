@@ -1,0 +1,122 @@
+using Seckill.Bench.Limits;
+using Seckill.Bench.Load;
+using Seckill.LocalServers;
+
+namespace Seckill.Bench.Bench;
+
+/// <summary>The stages of the route, each beside the textbook's and the limits of its parts.</summary>
+internal static class RouteStages
+{
+    public const string Accept = "accept";
+    public const string Refuse = "refuse";
+    public const string Write = "write";
+    public const string WriteSpread = "write, 1,000 SKUs";
+
+    private const string EmptyApi = "empty Kestrel, no login";
+    private const string Yardstick = "empty endpoint, same login";
+    private const int SpreadCount = 1_000;
+
+    /// <summary>Accepts while the worker stands still, then lets it write the backlog: two stages in one go.</summary>
+    public static async Task AcceptAndWriteAsync(Contest contest, CancellationToken cancellationToken)
+    {
+        await OursAsync(contest, 1, Accept, Write, contest.System.SecondWorker, cancellationToken);
+        await TextbookAsync(contest, cancellationToken);
+        await EmptyAsync(contest, Accept, cancellationToken);
+        contest.Recorder.Add(Accept, "script alone", new Measurement(await PartLimits.ScriptAsync(contest.System, contest.Options.Round, cancellationToken)));
+        contest.Recorder.Add(
+            Accept, "quorum queue alone, a confirm each", new Measurement(await PartLimits.PublishAsync(contest.System, contest.Options.Round, cancellationToken)));
+        var sku = await contest.Sales.OpenTextbookAsync(Contest.Plenty, cancellationToken);
+        contest.Recorder.Add(
+            Write, "multi-row insert alone", new Measurement(await PartLimits.InsertAsync(contest.System, sku, contest.Options.Round, cancellationToken)));
+    }
+
+    /// <summary>The same backlog over a thousand SKUs, and with a second worker on one.</summary>
+    public static async Task SpreadAndPairAsync(Contest contest, CancellationToken cancellationToken)
+    {
+        await OursAsync(contest, SpreadCount, "accept, 1,000 SKUs", WriteSpread, null, cancellationToken);
+        await contest.System.StartSecondWorkerAsync(cancellationToken);
+        var second = contest.System.SecondWorker!;
+        await OursAsync(contest, 1, "accept before two workers", "write, two workers", second, cancellationToken);
+        second.Pause();
+    }
+
+    public static async Task RefuseAsync(Contest contest, CancellationToken cancellationToken)
+    {
+        var ours = await contest.Sales.OpenAsync(1, 1, 1, cancellationToken);
+        await RefusedAsync(contest, Contest.Ours, contest.System.Api, HttpShop.OrderPath, ours[0], cancellationToken);
+        var textbook = await contest.Sales.OpenTextbookAsync(1, cancellationToken);
+        await RefusedAsync(contest, Contest.Textbook, await contest.TextbookApiAsync(cancellationToken), HttpShop.OrderPath, textbook, cancellationToken);
+        await EmptyAsync(contest, Refuse, cancellationToken);
+    }
+
+    private static async Task OursAsync(
+        Contest contest, int skuCount, string accept, string write, LocalService? secondWorker, CancellationToken cancellationToken)
+    {
+        var skus = await contest.Sales.OpenAsync(skuCount, Contest.Plenty, BenchSales.NoLimit, cancellationToken);
+        var (api, worker) = (contest.System.Api, contest.System.Worker);
+        worker.Pause();
+        secondWorker?.Pause();
+        var gauge = await Gauge.StartAsync(api, withAllocations: true, cancellationToken);
+        var load = await contest.RunAsync(contest.Load(api, HttpShop.OrderPath, skus), cancellationToken);
+        contest.Recorder.Add(
+            accept, Contest.Ours, await gauge.AddToAsync(Measurement.Of(load.AcceptedPerSecond, load), load.Accepted, cancellationToken));
+
+        var workerGauge = await Gauge.StartAsync(worker, withAllocations: false, cancellationToken);
+        worker.Continue();
+        if (write == "write, two workers")
+        {
+            secondWorker?.Continue();
+        }
+
+        var seconds = await contest.UntilSoldAsync(skus, Contest.Plenty, load.Accepted, cancellationToken);
+        var measurement = new Measurement(load.Accepted / seconds, Seconds: seconds);
+        await contest.UntilSettledAsync(skus, cancellationToken);
+        contest.Recorder.Add(write, Contest.Ours, await workerGauge.AddToAsync(measurement, load.Accepted, cancellationToken));
+    }
+
+    /// <summary>The textbook's worker would need minutes for its backlog: what it writes in one round is counted, the rest thrown away.</summary>
+    private static async Task TextbookAsync(Contest contest, CancellationToken cancellationToken)
+    {
+        var api = await contest.TextbookApiAsync(cancellationToken);
+        var worker = await contest.TextbookWorkerAsync(cancellationToken);
+        var sku = await contest.Sales.OpenTextbookAsync(Contest.Plenty, cancellationToken);
+        worker.Pause();
+        var gauge = await Gauge.StartAsync(api, withAllocations: false, cancellationToken);
+        var load = await contest.RunAsync(contest.Load(api, HttpShop.OrderPath, sku), cancellationToken);
+        contest.Recorder.Add(
+            Accept, Contest.Textbook, await gauge.AddToAsync(Measurement.Of(load.AcceptedPerSecond, load), load.Accepted, cancellationToken));
+        worker.Continue();
+        var before = await contest.Sales.SoldAsync([sku], Contest.Plenty, cancellationToken);
+        var started = System.Diagnostics.Stopwatch.GetTimestamp();
+        await Task.Delay(contest.Options.Round, cancellationToken);
+        var written = await contest.Sales.SoldAsync([sku], Contest.Plenty, cancellationToken) - before;
+        contest.Recorder.Add(
+            Write, Contest.Textbook, new Measurement(written / System.Diagnostics.Stopwatch.GetElapsedTime(started).TotalSeconds));
+        await contest.PurgeTextbookAsync(cancellationToken);
+    }
+
+    private static async Task RefusedAsync(
+        Contest contest, string name, LocalService service, string path, long sku, CancellationToken cancellationToken)
+    {
+        // The one unit goes to the first buyer before the clock starts, and the gate learns that none is left.
+        await contest.Load(service, path, sku).ClosedAsync(contest.Options.Connections * 4L, null, cancellationToken);
+        var isOurs = name == Contest.Ours;
+        var gauge = await Gauge.StartAsync(service, isOurs, cancellationToken);
+        var load = await contest.RunAsync(contest.Load(service, path, sku), cancellationToken);
+        contest.Recorder.Add(
+            Refuse, name, await gauge.AddToAsync(Measurement.Of(load.RefusedPerSecond, load), load.Answered, cancellationToken));
+    }
+
+    private static async Task EmptyAsync(Contest contest, string stage, CancellationToken cancellationToken)
+    {
+        foreach (var (name, service, path) in new[]
+        {
+            (Yardstick, contest.System.Api, HttpShop.YardstickPath), (EmptyApi, await contest.EmptyApiAsync(cancellationToken), HttpShop.OrderPath),
+        })
+        {
+            var gauge = await Gauge.StartAsync(service, service == contest.System.Api, cancellationToken);
+            var load = await contest.RunAsync(contest.Load(service, path, 1), cancellationToken);
+            contest.Recorder.Add(stage, name, await gauge.AddToAsync(Measurement.Of(load.AcceptedPerSecond, load), load.Accepted, cancellationToken));
+        }
+    }
+}
