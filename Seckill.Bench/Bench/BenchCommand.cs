@@ -7,7 +7,7 @@ namespace Seckill.Bench.Bench;
 /// <summary>The command line of <c>bench</c>.</summary>
 public static class BenchCommand
 {
-    private const int WarmUpSeconds = 3;
+    private const int WarmUpSeconds = 8;
     private const int TableWidth = 140;
 
     private static readonly string[] StageNames = ["route", "refuse", "spread", "database", "open", "headline", "soak"];
@@ -15,7 +15,7 @@ public static class BenchCommand
     private static readonly Option<bool> Quick = new("--quick") { Description = "One short round of everything but the soak, in a few minutes." };
     private static readonly Option<int> Rounds = Number("--rounds", "Rounds, in alternation; medians are shown.", 3, 100);
     private static readonly Option<int> Seconds = Number("--seconds", "Length of one measurement.", 6, 60);
-    private static readonly Option<int> Connections = Number("--connections", "Keep-alive connections of the load.", 128, 2_000);
+    private static readonly Option<int> Connections = Number("--connections", "Keep-alive connections of the load.", 512, 2_000);
     private static readonly Option<int> Units = Number("--units", "Units of the headline sale; ten times as many buyers.", 10_000, 100_000);
     private static readonly Option<int> SoakMinutes = Number("--soak-minutes", "Length of the soak.", 10, 600);
     private static readonly Option<string[]> Only = new("--only")

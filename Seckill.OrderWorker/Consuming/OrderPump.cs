@@ -112,10 +112,13 @@ internal sealed partial class OrderPump(
         await using var ceiling = new RateCeiling(_options.OrdersPerSecondMax);
         var reader = new BatchReader(
             session.Deliveries, Math.Min(_options.BatchSizeMax, ceiling.BurstMax), TimeSpan.FromMilliseconds(_options.BatchWaitMsMax), time);
+        Task<OrderBatch?>? ahead = null;
         try
         {
-            while (await reader.ReadAsync(quit) is { } batch)
+            while (await (ahead ?? reader.ReadAsync(quit)) is { } batch)
             {
+                // A full batch means that more is waiting: it is read while MySQL works on this one. Otherwise it had better gather.
+                ahead = batch.Orders.Count >= _options.BatchSizeMax ? Task.Run(() => reader.ReadAsync(quit), CancellationToken.None) : null;
                 CrashPoint.Reach(CrashPoint.Received);
                 if (Sabotage.Is(Sabotage.AckBeforeCommit))
                 {
@@ -130,10 +133,16 @@ internal sealed partial class OrderPump(
                     return;
                 }
             }
+
+            ahead = null;
         }
         finally
         {
             written.TryComplete();
+            if (ahead is not null)
+            {
+                (await ahead)?.Dispose();
+            }
         }
     }
 

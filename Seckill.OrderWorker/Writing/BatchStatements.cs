@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Globalization;
 using System.Text;
 using MySqlConnector;
 using Seckill.Ordering.Store;
@@ -6,7 +7,11 @@ using Seckill.OrderWorker.Consuming;
 
 namespace Seckill.OrderWorker.Writing;
 
-/// <summary>The SQL of a batch; the same on MySQL and MariaDB. Every value is a parameter, in the order of the question marks.</summary>
+/// <summary>
+/// The SQL of a batch; the same on MySQL and MariaDB. Numbers, times and trace ids, which cannot hold anything else, stand in the text;
+/// strings are parameters, those of a SKU once for all its orders. A parameter object for each of 22 columns of 500 orders cost the worker as
+/// much as MySQL needs to insert them.
+/// </summary>
 internal static class BatchStatements
 {
     /// <summary>
@@ -19,6 +24,8 @@ internal static class BatchStatements
     private const int RowBytes = 600;
 
     private const int BytesPerCharacterMax = 4;
+
+    private const string TimeFormat = "yyyy-MM-dd HH:mm:ss.ffffff";
 
     private const string InsertOrders =
         """
@@ -33,35 +40,43 @@ internal static class BatchStatements
         "INSERT INTO order_rejections (order_id, user_id, sku_id, quantity, client_order_no, reason, trace_id, created_at) VALUES";
 
     /// <summary>
-    /// Locks the SKUs and then, in statements of their own, looks up the orders: under READ COMMITTED each statement sees what was
-    /// committed before it began, so what another worker wrote under the same lock is seen.
+    /// Locks the SKUs and then, in statements of their own, looks up the refusals and, if asked, the orders: under READ COMMITTED each statement
+    /// sees what was committed before it began, so what another worker wrote under the same lock is seen.
     /// </summary>
-    public static MySqlCommand LockAndLookUp(IReadOnlyList<OrderInHand> orders)
+    public static MySqlCommand LockAndLookUp(IReadOnlyList<OrderInHand> orders, bool withOrders)
     {
         var command = new MySqlCommand();
         var sql = new StringBuilder("SELECT id, product_id, title, price, stock, image, attrs, gate_epoch FROM product_skus WHERE id IN (");
-        AddList(orders.Select(order => order.Message.SkuId).Distinct(), sql, command);
-        sql.Append(") ORDER BY id FOR UPDATE;\nSELECT id, order_sn, user_id, gate_epoch FROM orders WHERE id IN (");
-        AddList(orders.Select(order => order.OrderId), sql, command);
-        sql.Append(");\nSELECT order_id, reason FROM order_rejections WHERE order_id IN (");
-        AddList(orders.Select(order => order.OrderId), sql, command);
-        sql.Append(");\nSELECT id, order_sn, user_id, gate_epoch, client_order_no FROM orders WHERE (user_id, client_order_no) IN (");
-        var clicks = 0;
-        foreach (var order in orders.Where(order => order.ClickNo is not null))
+        AddList(orders.Select(order => order.Message.SkuId).Distinct(), sql);
+        sql.Append(") ORDER BY id FOR UPDATE;\nSELECT order_id, reason FROM order_rejections WHERE order_id IN (");
+        AddList(orders.Select(order => order.OrderId), sql);
+        sql.Append(");\n");
+        if (withOrders)
         {
-            sql.Append(clicks++ == 0 ? "(?,?)" : ",(?,?)");
-            Add(command, order.Message.UserId);
-            Add(command, order.ClickNo);
+            AddOrderLookUp(orders, sql, command);
         }
 
-        // An empty list is no SQL; nobody has the user NULL.
-        sql.Append(clicks == 0 ? "(NULL,NULL));" : ");");
         command.CommandText = sql.ToString();
         return command;
     }
 
+    private static void AddOrderLookUp(IReadOnlyList<OrderInHand> orders, StringBuilder sql, MySqlCommand command)
+    {
+        sql.Append("SELECT id, order_sn, user_id, gate_epoch FROM orders WHERE id IN (");
+        AddList(orders.Select(order => order.OrderId), sql);
+        sql.Append(");\nSELECT id, order_sn, user_id, gate_epoch, client_order_no FROM orders WHERE (user_id, client_order_no) IN (");
+        var clicks = 0;
+        foreach (var order in orders.Where(order => order.ClickNo is not null))
+        {
+            sql.Append(clicks++ == 0 ? "(" : ",(").Append(order.Message.UserId).Append(',').Append(Parameter(command, order.ClickNo!)).Append(')');
+        }
+
+        // An empty list is no SQL; nobody has the user NULL.
+        sql.Append(clicks == 0 ? "(NULL,NULL));" : ");");
+    }
+
     /// <summary>Reads the answers to <see cref="LockAndLookUp"/>.</summary>
-    public static async Task<BatchFacts> ReadFactsAsync(DbDataReader reader, CancellationToken cancellationToken)
+    public static async Task<BatchFacts> ReadFactsAsync(DbDataReader reader, bool withOrders, CancellationToken cancellationToken)
     {
         var facts = new BatchFacts();
         while (await reader.ReadAsync(cancellationToken))
@@ -75,13 +90,18 @@ internal static class BatchStatements
         await reader.NextResultAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
         {
-            facts.OrdersById.Add(reader.GetInt64(0), WrittenOrderOf(reader));
+            facts.RejectionsById.Add(reader.GetInt64(0), reader.GetString(1));
+        }
+
+        if (!withOrders)
+        {
+            return facts;
         }
 
         await reader.NextResultAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
         {
-            facts.RejectionsById.Add(reader.GetInt64(0), reader.GetString(1));
+            facts.OrdersById.Add(reader.GetInt64(0), WrittenOrderOf(reader));
         }
 
         await reader.NextResultAsync(cancellationToken);
@@ -104,12 +124,12 @@ internal static class BatchStatements
             var chunk = ChunkFrom(plan.Accepted, at);
             at += chunk.Count;
             var command = new MySqlCommand();
-            var sql = new StringBuilder(chunk.Count * 64);
+            var sql = new StringBuilder(chunk.Count * RowBytes);
             AddOrders(chunk, now, paymentWindow, sql, command);
             AddItems(chunk, sql, command);
             if (at == plan.Accepted.Count)
             {
-                AddStock(plan.Taken, sql, command);
+                AddStock(plan.Taken, sql);
             }
 
             command.CommandText = sql.ToString();
@@ -139,24 +159,16 @@ internal static class BatchStatements
         List<(OrderInHand Order, SkuRow Sku)> accepted, DateTime now, TimeSpan paymentWindow, StringBuilder sql, MySqlCommand command)
     {
         sql.Append(InsertOrders);
+        var (createdAt, expiresAt) = (Text(now), Text(now + paymentWindow));
         for (var i = 0; i < accepted.Count; i++)
         {
             var (order, sku) = accepted[i];
             var amount = sku.Price * order.Message.Quantity;
-            sql.Append(i == 0 ? "\n" : ",\n").Append("(?,?,?,?,?,?,?,?,?,?,?,?,?)");
-            Add(command, order.OrderId);
-            Add(command, order.OrderId.ToString(System.Globalization.CultureInfo.InvariantCulture));
-            Add(command, order.Message.UserId);
-            Add(command, order.ClickNo);
-            Add(command, (int)OrderStatus.PendingPayment);
-            Add(command, amount);
-            Add(command, amount);
-            Add(command, sku.GateEpoch);
-            Add(command, TraceIdOf(order));
-            Add(command, order.ReservedAt.UtcDateTime);
-            Add(command, order.Delivery.ReceivedAt.UtcDateTime);
-            Add(command, now);
-            Add(command, now + paymentWindow);
+            sql.Append(i == 0 ? "\n(" : ",\n(").Append(order.OrderId).Append(",'").Append(order.OrderId).Append("',").Append(order.Message.UserId)
+                .Append(',').Append(ClickOf(order, command)).Append(',').Append((int)OrderStatus.PendingPayment)
+                .Append(CultureInfo.InvariantCulture, $",{amount},{amount},{sku.GateEpoch},'").Append(TraceIdOf(order)).Append("','")
+                .Append(Text(order.ReservedAt.UtcDateTime)).Append("','").Append(Text(order.Delivery.ReceivedAt.UtcDateTime)).Append("','")
+                .Append(createdAt).Append("','").Append(expiresAt).Append("')");
         }
 
         sql.Append(";\n");
@@ -165,36 +177,37 @@ internal static class BatchStatements
     private static void AddItems(List<(OrderInHand Order, SkuRow Sku)> accepted, StringBuilder sql, MySqlCommand command)
     {
         sql.Append(InsertItems);
+        var snapshots = new Dictionary<long, (string Before, string After)>();
         for (var i = 0; i < accepted.Count; i++)
         {
             var (order, sku) = accepted[i];
-            sql.Append(i == 0 ? "\n" : ",\n").Append("(?,?,?,?,?,?,?,?,?)");
-            Add(command, order.OrderId);
-            Add(command, order.Message.UserId);
-            Add(command, sku.ProductId);
-            Add(command, sku.Id);
-            Add(command, sku.Title);
-            Add(command, sku.Image);
-            Add(command, sku.Price);
-            Add(command, order.Message.Quantity);
-            Add(command, sku.Attrs);
+            if (!snapshots.TryGetValue(sku.Id, out var snapshot))
+            {
+                snapshot = (
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"{sku.ProductId},{sku.Id},{Parameter(command, sku.Title)},{Parameter(command, sku.Image)},{sku.Price},"),
+                    $",{Parameter(command, sku.Attrs)})");
+                snapshots.Add(sku.Id, snapshot);
+            }
+
+            sql.Append(i == 0 ? "\n(" : ",\n(").Append(order.OrderId).Append(',').Append(order.Message.UserId).Append(',')
+                .Append(snapshot.Before).Append(order.Message.Quantity).Append(snapshot.After);
         }
 
         sql.Append(";\n");
     }
 
-    private static void AddStock(SortedDictionary<long, int> taken, StringBuilder sql, MySqlCommand command)
+    private static void AddStock(SortedDictionary<long, int> taken, StringBuilder sql)
     {
         sql.Append("UPDATE product_skus SET stock = stock - CASE id");
         foreach (var (skuId, units) in taken)
         {
-            sql.Append(" WHEN ? THEN ?");
-            Add(command, skuId);
-            Add(command, units);
+            sql.Append(CultureInfo.InvariantCulture, $" WHEN {skuId} THEN {units}");
         }
 
         sql.Append(" END WHERE id IN (");
-        AddList(taken.Keys, sql, command);
+        AddList(taken.Keys, sql);
         sql.Append(");\n");
     }
 
@@ -205,15 +218,10 @@ internal static class BatchStatements
         for (var i = 0; i < rejected.Count; i++)
         {
             var (order, reason) = rejected[i];
-            sql.Append(i == 0 ? "\n" : ",\n").Append("(?,?,?,?,?,?,?,?)");
-            Add(command, order.OrderId);
-            Add(command, order.Message.UserId);
-            Add(command, order.Message.SkuId);
-            Add(command, order.Message.Quantity);
-            Add(command, order.ClickNo);
-            Add(command, reason);
-            Add(command, TraceIdOf(order));
-            Add(command, now);
+            sql.Append(i == 0 ? "\n" : ",\n")
+                .Append(CultureInfo.InvariantCulture, $"({order.OrderId},{order.Message.UserId},{order.Message.SkuId},{order.Message.Quantity},")
+                .Append(ClickOf(order, command)).Append(',').Append(Parameter(command, reason)).Append(",'").Append(TraceIdOf(order)).Append("','")
+                .Append(Text(now)).Append("')");
         }
 
         command.CommandText = sql.ToString();
@@ -226,16 +234,24 @@ internal static class BatchStatements
     private static string TraceIdOf(OrderInHand order) =>
         order.Trace == default ? "" : order.Trace.TraceId.ToHexString();
 
-    private static void AddList(IEnumerable<long> values, StringBuilder sql, MySqlCommand command)
+    private static string Text(DateTime time) => time.ToString(TimeFormat, CultureInfo.InvariantCulture);
+
+    private static string ClickOf(OrderInHand order, MySqlCommand command) => order.ClickNo is null ? "NULL" : Parameter(command, order.ClickNo);
+
+    private static void AddList(IEnumerable<long> values, StringBuilder sql)
     {
         var count = 0;
         foreach (var value in values)
         {
-            sql.Append(count++ == 0 ? "?" : ",?");
-            Add(command, value);
+            sql.Append(count++ == 0 ? "" : ",").Append(value);
         }
     }
 
-    private static void Add(MySqlCommand command, object? value) =>
-        command.Parameters.Add(new MySqlParameter { Value = value ?? DBNull.Value });
+    /// <summary>Adds a string and returns its name for the text.</summary>
+    private static string Parameter(MySqlCommand command, string value)
+    {
+        var name = string.Create(CultureInfo.InvariantCulture, $"@p{command.Parameters.Count}");
+        command.Parameters.Add(new MySqlParameter(name, value));
+        return name;
+    }
 }

@@ -20,7 +20,13 @@ internal sealed partial class BatchWriter(
     /// <summary>Times that two workers may get into each other's way over one batch before it is treated as bad data.</summary>
     private const int CollisionCountMax = 5;
 
+    /// <summary>Batches after a collision that look before they write: a killed worker's orders come again in a row.</summary>
+    private const int LookUpsAfterCollision = 64;
+
     private readonly WorkerOptions _options = options.Value;
+
+    /// <summary>How many batches are still to look first; at the start, too, what comes may be another worker's legacy.</summary>
+    private int _lookUps = LookUpsAfterCollision;
 
     /// <summary>False when <paramref name="quit"/> ended the tries; what has no verdict then must be delivered again.</summary>
     /// <exception cref="HeldTooLongException">The outage outlasts <see cref="WorkerOptions.HoldMinutesMax"/>.</exception>
@@ -39,14 +45,17 @@ internal sealed partial class BatchWriter(
             try
             {
                 NumberOrders(part);
-                await transaction.RunAsync(part, processing);
+                await transaction.RunAsync(part, lookUp: _lookUps > 0, processing);
                 parts.Pop();
+                _lookUps = Math.Max(0, _lookUps - 1);
                 DeadLetterForeignIds(part, batch);
                 backoff.Reset();
                 health.WritingTrouble = null;
             }
             catch (Exception exception) when (!processing.IsCancellationRequested)
             {
+                // Also after a broken connection: its commit may have gone through.
+                _lookUps = LookUpsAfterCollision;
                 switch (MySqlFaults.KindOf(exception))
                 {
                     case FaultKind.Collision when ++collisions <= CollisionCountMax:
