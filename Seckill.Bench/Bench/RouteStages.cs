@@ -10,7 +10,9 @@ internal static class RouteStages
     public const string Accept = "accept";
     public const string Refuse = "refuse";
     public const string Write = "write";
+    public const string AcceptSpread = "accept, 1,000 SKUs";
     public const string WriteSpread = "write, 1,000 SKUs";
+    public const string WritePair = "write, two workers";
 
     private const string EmptyApi = "empty Kestrel, no login";
     private const string Yardstick = "empty endpoint, same login";
@@ -19,7 +21,7 @@ internal static class RouteStages
     /// <summary>Accepts while the worker stands still, then lets it write the backlog: two stages in one go.</summary>
     public static async Task AcceptAndWriteAsync(Contest contest, CancellationToken cancellationToken)
     {
-        await OursAsync(contest, 1, Accept, Write, contest.System.SecondWorker, cancellationToken);
+        await OursAsync(contest, 1, Accept, Write, cancellationToken);
         await TextbookAsync(contest, cancellationToken);
         await EmptyAsync(contest, Accept, cancellationToken);
         contest.Recorder.Add(Accept, "script alone", new Measurement(await PartLimits.ScriptAsync(contest.System, contest.Options.Round, cancellationToken)));
@@ -30,14 +32,15 @@ internal static class RouteStages
             Write, "multi-row insert alone", new Measurement(await PartLimits.InsertAsync(contest.System, sku, contest.Options.Round, cancellationToken)));
     }
 
-    /// <summary>The same backlog over a thousand SKUs, and with a second worker on one.</summary>
-    public static async Task SpreadAndPairAsync(Contest contest, CancellationToken cancellationToken)
+    /// <summary>The same backlog over a thousand SKUs.</summary>
+    public static Task SpreadAsync(Contest contest, CancellationToken cancellationToken) =>
+        OursAsync(contest, SpreadCount, AcceptSpread, WriteSpread, cancellationToken);
+
+    /// <summary>A second worker on one hot SKU; after everything else, because it stays.</summary>
+    public static async Task PairAsync(Contest contest, CancellationToken cancellationToken)
     {
-        await OursAsync(contest, SpreadCount, "accept, 1,000 SKUs", WriteSpread, null, cancellationToken);
         await contest.System.StartSecondWorkerAsync(cancellationToken);
-        var second = contest.System.SecondWorker!;
-        await OursAsync(contest, 1, "accept before two workers", "write, two workers", second, cancellationToken);
-        second.Pause();
+        await OursAsync(contest, 1, "accept, before two workers", WritePair, cancellationToken);
     }
 
     public static async Task RefuseAsync(Contest contest, CancellationToken cancellationToken)
@@ -50,12 +53,12 @@ internal static class RouteStages
     }
 
     private static async Task OursAsync(
-        Contest contest, int skuCount, string accept, string write, LocalService? secondWorker, CancellationToken cancellationToken)
+        Contest contest, int skuCount, string accept, string write, CancellationToken cancellationToken)
     {
         var skus = await contest.Sales.OpenAsync(skuCount, Contest.Plenty, BenchSales.NoLimit, cancellationToken);
         var (api, worker) = (contest.System.Api, contest.System.Worker);
         worker.Pause();
-        secondWorker?.Pause();
+        contest.System.SecondWorker?.Pause();
         var gauge = await Gauge.StartAsync(api, withAllocations: true, cancellationToken);
         var load = await contest.RunAsync(contest.Load(api, HttpShop.OrderPath, skus), cancellationToken);
         contest.Recorder.Add(
@@ -63,11 +66,7 @@ internal static class RouteStages
 
         var workerGauge = await Gauge.StartAsync(worker, withAllocations: false, cancellationToken);
         worker.Continue();
-        if (write == "write, two workers")
-        {
-            secondWorker?.Continue();
-        }
-
+        contest.System.SecondWorker?.Continue();
         var seconds = await contest.UntilSoldAsync(skus, Contest.Plenty, load.Accepted, cancellationToken);
         var measurement = new Measurement(load.Accepted / seconds, Seconds: seconds);
         await contest.UntilSettledAsync(skus, cancellationToken);
