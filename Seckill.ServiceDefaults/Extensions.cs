@@ -3,11 +3,13 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 using OpenTelemetry;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Trace;
 using Seckill.ServiceDefaults;
 using Seckill.ServiceDefaults.HealthChecks;
+using Seckill.ServiceDefaults.Tracing;
 
 namespace Microsoft.Extensions.Hosting;
 
@@ -36,8 +38,8 @@ public static class Extensions
     }
 
     /// <summary>
-    /// Logs, metrics and traces. Nothing here names a sampler, so OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG decide
-    /// (without them: everything that the caller sampled). Each AddX of a server adds the sources and meters of its client.
+    /// Logs, metrics and traces. Where OTEL_TRACES_SAMPLER says how to sample, it does; otherwise a configured share of the traces is kept, and of
+    /// the others what fails (see <see cref="TracingOptions"/>). Each AddX of a server adds the sources and meters of its client.
     /// </summary>
     public static TBuilder ConfigureOpenTelemetry<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
     {
@@ -57,7 +59,14 @@ public static class Extensions
                 .AddSource("Seckill.*")
                 .AddAspNetCoreInstrumentation(options => options.Filter = context => !IsHealthRequest(context.Request.Path))
                 .AddHttpClientInstrumentation()
-                .AddProcessor(new ParentlessSpanFilter("MySqlConnector")));
+                .AddProcessor(new ParentlessSpanFilter("MySqlConnector"))
+                .AddProcessor(new FailedSpanKeeper()));
+        builder.Services.AddOptions<TracingOptions>().BindConfiguration(TracingOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        if (string.IsNullOrWhiteSpace(builder.Configuration["OTEL_TRACES_SAMPLER"]))
+        {
+            builder.Services.ConfigureOpenTelemetryTracerProvider(tracing => tracing.SetSampler(
+                services => new ShareOrFailedSampler(services.GetRequiredService<IOptions<TracingOptions>>().Value.KeptShare)));
+        }
 
         // Without an endpoint the exporter would knock at localhost:4317 for ever.
         if (!string.IsNullOrWhiteSpace(builder.Configuration["OTEL_EXPORTER_OTLP_ENDPOINT"]))

@@ -62,13 +62,23 @@ internal sealed class BenchSales(BenchSystem system)
         {
             context.ProductSkus.Add(new ProductSku
             {
-                Id = id, ProductId = ids[0], Title = "Benchmark 量子手机", Price = 99.00m, Stock = units, Image = "/img/bench.svg", Attrs = """{"color":"black"}""",
+                Id = id,
+                ProductId = ids[0],
+                Title = "Benchmark 量子手机",
+                Price = 99.00m,
+                Stock = units,
+                Image = "/img/bench.svg",
+                Attrs = """{"color":"black"}""",
             });
             if (limitPerUser is { } limit)
             {
                 context.SeckillSales.Add(new SeckillSale
                 {
-                    SkuId = id, StartsAt = now.AddMinutes(-1), EndsAt = now.AddHours(4), LimitPerUser = limit, ListPrice = 199.00m,
+                    SkuId = id,
+                    StartsAt = now.AddMinutes(-1),
+                    EndsAt = now.AddHours(4),
+                    LimitPerUser = limit,
+                    ListPrice = 199.00m,
                 });
             }
         }

@@ -13,6 +13,12 @@ namespace Seckill.Bench.Load;
 /// <param name="connectionCount">Keep-alive connections.</param>
 public sealed class HttpLoad(HttpShop shop, IReadOnlyList<byte[]> requests, int connectionCount)
 {
+    /// <summary>Without an end this long after the last request was due, the server has stalled for good.</summary>
+    private const int StallTimeoutMs = 60_000;
+
+    /// <summary>Longest load of a number of requests, ms.</summary>
+    private const int CountTimeoutMs = 600_000;
+
     private long _next = -1;
 
     /// <summary>As fast as the answers come, for a time.</summary>
@@ -28,6 +34,8 @@ public sealed class HttpLoad(HttpShop shop, IReadOnlyList<byte[]> requests, int 
     /// <summary>At a fixed rate.</summary>
     public async Task<LoadResult> OpenAsync(double requestsPerSecond, TimeSpan duration, CancellationToken cancellationToken)
     {
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        deadline.CancelAfter(duration + TimeSpan.FromMilliseconds(StallTimeoutMs));
         var total = (long)(requestsPerSecond * duration.TotalSeconds);
         // Bounded by the number of requests there will be: a stalled server must not slow the clock of the crowd.
         var due = Channel.CreateBounded<long>(new BoundedChannelOptions((int)Math.Min(total, int.MaxValue)) { SingleWriter = true });
@@ -37,13 +45,13 @@ public sealed class HttpLoad(HttpShop shop, IReadOnlyList<byte[]> requests, int 
         var asking = connections.Select((connection, i) => Task.Run(
             async () =>
             {
-                await foreach (var dueAt in due.Reader.ReadAllAsync(cancellationToken))
+                await foreach (var dueAt in due.Reader.ReadAllAsync(deadline.Token))
                 {
-                    var status = await connection.AskAsync(Next(), cancellationToken);
+                    var status = await connection.AskAsync(Next(), deadline.Token);
                     counts[i].Add(status, Stopwatch.GetElapsedTime(dueAt).TotalMicroseconds);
                 }
             }, cancellationToken)).ToArray();
-        await PaceAsync(due.Writer, requestsPerSecond, total, started, cancellationToken);
+        await PaceAsync(due.Writer, requestsPerSecond, total, started, deadline.Token);
         await Task.WhenAll(asking);
         return LoadCounts.Sum(counts, Stopwatch.GetElapsedTime(started));
     }
@@ -68,6 +76,8 @@ public sealed class HttpLoad(HttpShop shop, IReadOnlyList<byte[]> requests, int 
 
     private async Task<LoadResult> ClosedAsync(TimeSpan duration, long count, Action<int>? answered, CancellationToken cancellationToken)
     {
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        deadline.CancelAfter(duration == TimeSpan.MaxValue ? TimeSpan.FromMilliseconds(CountTimeoutMs) : duration + TimeSpan.FromMilliseconds(StallTimeoutMs));
         var counts = Counts();
         using var connections = await OpenConnectionsAsync(cancellationToken);
         var started = Stopwatch.GetTimestamp();
@@ -78,7 +88,7 @@ public sealed class HttpLoad(HttpShop shop, IReadOnlyList<byte[]> requests, int 
                 while (Stopwatch.GetElapsedTime(started) < duration && Interlocked.Decrement(ref left) >= 0)
                 {
                     var asked = Stopwatch.GetTimestamp();
-                    var status = await connection.AskAsync(Next(), cancellationToken);
+                    var status = await connection.AskAsync(Next(), deadline.Token);
                     counts[i].Add(status, Stopwatch.GetElapsedTime(asked).TotalMicroseconds);
                     answered?.Invoke(status);
                 }

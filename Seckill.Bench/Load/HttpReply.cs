@@ -6,6 +6,8 @@ namespace Seckill.Bench.Load;
 /// <summary>Finds the end of an HTTP/1.1 reply in what has arrived so far; knows both framings, length and chunks.</summary>
 public static class HttpReply
 {
+    private const int ChunkBytesMax = 1 << 20;
+
     private static ReadOnlySpan<byte> EndOfHead => "\r\n\r\n"u8;
 
     private static ReadOnlySpan<byte> EndOfLine => "\r\n"u8;
@@ -76,9 +78,9 @@ public static class HttpReply
                 return false;
             }
 
-            if (!Utf8Parser.TryParse(received.Slice(at, line), out int size, out _, 'x'))
+            if (!Utf8Parser.TryParse(received.Slice(at, line), out int size, out _, 'x') || size is < 0 or > ChunkBytesMax)
             {
-                throw new InvalidDataException("a chunk without a size");
+                throw new InvalidDataException("a chunk without a sensible size");
             }
 
             at += line + EndOfLine.Length + size + EndOfLine.Length;

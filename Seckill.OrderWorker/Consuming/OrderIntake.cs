@@ -65,9 +65,14 @@ internal static class OrderIntake
         }
     }
 
-    /// <summary>An order in a message of many names its own trace; what is no trace does no harm.</summary>
+    /// <summary>
+    /// An order in a message of many names its own trace; what is no trace does no harm. Remote in either case: the order's way through this process
+    /// begins here, also for who samples.
+    /// </summary>
     private static ActivityContext TraceOf(OrderMessage message, Delivery delivery) =>
-        ActivityContext.TryParse(message.TraceParent, null, isRemote: true, out var own) ? own : delivery.Trace;
+        ActivityContext.TryParse(message.TraceParent, null, isRemote: true, out var own) ? own
+        : delivery.Trace == default ? default
+        : new ActivityContext(delivery.Trace.TraceId, delivery.Trace.SpanId, delivery.Trace.TraceFlags, delivery.Trace.TraceState, isRemote: true);
 
     private static void Refuse(Delivery delivery, ReadOnlyMemory<byte> body, int? part, string reason, Activity? span, OrderBatch batch)
     {

@@ -24,6 +24,9 @@ internal sealed partial class OrderPump(
     /// <summary>With a ceiling, what waits in the worker must be through before the broker's consumer time-out.</summary>
     private const int WaitInWorkerSecondsMax = 300;
 
+    /// <summary>What the gate puts into one message under load.</summary>
+    private const int OrdersPerMessageUsual = 64;
+
     private readonly WorkerOptions _options = options.Value;
     private readonly Backoff _reconnect = new(options.Value, time);
 
@@ -66,7 +69,7 @@ internal sealed partial class OrderPump(
 
     private ushort PrefetchCount() => _options.OrdersPerSecondMax == 0
         ? (ushort)_options.PrefetchCountMax
-        : (ushort)Math.Clamp((long)_options.OrdersPerSecondMax * WaitInWorkerSecondsMax, 2, _options.PrefetchCountMax);
+        : (ushort)Math.Clamp((long)_options.OrdersPerSecondMax * WaitInWorkerSecondsMax / OrdersPerMessageUsual, 2, _options.PrefetchCountMax);
 
     /// <summary>Runs the stages until the session ends or the stop signal comes.</summary>
     private async Task RunAsync(ConsumerSession session, CancellationToken stoppingToken)

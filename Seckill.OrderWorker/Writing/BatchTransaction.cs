@@ -111,6 +111,12 @@ internal sealed class BatchTransaction(IServiceScopeFactory scopes, IOptions<Wor
             var (order, verdict) = (orders[i], plan.Verdicts[i]);
             order.Verdict = verdict;
             order.Span?.SetTag("seckill.outcome", verdict?.Kind.ToString());
+            if (verdict is { Kind: VerdictKind.Rejected } refused)
+            {
+                // What the buyer is told is FAILED, so sampling keeps it.
+                order.Span?.SetStatus(ActivityStatusCode.Error, refused.Detail);
+            }
+
             if (verdict is { Kind: VerdictKind.Accepted } && order.Message.ReservedAtMs is not null)
             {
                 // Two clocks, Redis's and ours: a click is never after its commit.

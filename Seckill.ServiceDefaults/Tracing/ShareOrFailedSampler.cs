@@ -1,0 +1,29 @@
+using System.Diagnostics;
+using OpenTelemetry.Trace;
+
+namespace Seckill.ServiceDefaults.Tracing;
+
+/// <summary>
+/// Keeps a share of the traces whole, chosen by trace id, so that all processes choose alike. Of the others it lets the first span in each
+/// process be recorded without being kept, for <see cref="FailedSpanKeeper"/> to decide when it ends, and drops the spans below it, which is
+/// where most of the cost is.
+/// </summary>
+internal sealed class ShareOrFailedSampler(double share) : Sampler
+{
+    private static readonly SamplingResult Kept = new(SamplingDecision.RecordAndSample);
+    private static readonly SamplingResult KeptIfItFails = new(SamplingDecision.RecordOnly);
+    private static readonly SamplingResult Dropped = new(SamplingDecision.Drop);
+
+    private readonly TraceIdRatioBasedSampler _share = new(share);
+
+    public override SamplingResult ShouldSample(in SamplingParameters samplingParameters)
+    {
+        var parent = samplingParameters.ParentContext;
+        if (parent.TraceId == default)
+        {
+            return _share.ShouldSample(samplingParameters).Decision == SamplingDecision.RecordAndSample ? Kept : KeptIfItFails;
+        }
+
+        return parent.TraceFlags.HasFlag(ActivityTraceFlags.Recorded) ? Kept : parent.IsRemote ? KeptIfItFails : Dropped;
+    }
+}

@@ -1,0 +1,37 @@
+using Seckill.Bench.Bench;
+
+namespace Seckill.Tests.Bench;
+
+/// <summary>Medians and ratios: one bad round must not decide.</summary>
+public sealed class RecorderTests
+{
+    [Fact]
+    public void The_median_is_the_middle_round()
+    {
+        var recorder = new Recorder();
+        foreach (var rate in (double[])[10, 1_000, 12])
+        {
+            recorder.Add("write", Contest.Ours, new Measurement(rate, P99Ms: rate / 2));
+        }
+
+        var median = recorder.MedianOf("write", Contest.Ours)!;
+        Assert.Equal((12.0, 6.0, null), (median.PerSecond, median.P99Ms!.Value, median.Seconds));
+        Assert.Null(recorder.MedianOf("write", Contest.Textbook));
+    }
+
+    [Fact]
+    public void Of_an_even_number_it_is_the_mean_of_the_middle_two() => Assert.Equal(2.5, Recorder.Median([4, null, 1, 2, 3]));
+
+    [Fact]
+    public void Of_none_it_is_none() => Assert.Null(Recorder.Median([null]));
+
+    [Fact]
+    public void A_target_is_ours_by_theirs_and_silent_about_what_did_not_run()
+    {
+        var recorder = new Recorder();
+        recorder.Add(RouteStages.Accept, Contest.Ours, new Measurement(300));
+        recorder.Add(RouteStages.Accept, Contest.Textbook, new Measurement(100));
+        Assert.Equal(3, Target.All[0].Ratio(recorder));
+        Assert.All(Target.All.Skip(1), target => Assert.Null(target.Ratio(recorder)));
+    }
+}

@@ -1,0 +1,108 @@
+using System.Security.Claims;
+using System.Text;
+using Microsoft.Extensions.Options;
+using Microsoft.IdentityModel.JsonWebTokens;
+using Microsoft.IdentityModel.Tokens;
+using Seckill.Api.Auth;
+using Seckill.Bench.Load;
+
+namespace Seckill.Tests.Unit;
+
+/// <summary>Remembering a checked token must never let another one in, nor this one too long.</summary>
+public sealed class TokenCacheTests
+{
+    private static readonly TokenIssuer Issuer = new(TokenIssuer.DevelopmentKey);
+
+    private static readonly TokenValidationParameters Parameters = new()
+    {
+        ValidIssuer = "seckill",
+        ValidAudience = "seckill",
+        IssuerSigningKey = new SymmetricSecurityKey(Encoding.UTF8.GetBytes(TokenIssuer.DevelopmentKey)),
+        ValidAlgorithms = [SecurityAlgorithms.HmacSha256],
+    };
+
+    private readonly Clock _clock = new();
+
+    [Fact]
+    public async Task A_token_is_remembered_from_the_second_time_on_with_what_it_says()
+    {
+        var cache = Cache(100);
+        var token = Issuer.ForOperator();
+        Assert.False(IsRemembered(await cache.ValidateTokenAsync(token, Parameters)));
+        Assert.False(IsRemembered(await cache.ValidateTokenAsync(token, Parameters)));
+        var remembered = await cache.ValidateTokenAsync(token, Parameters);
+        Assert.True(IsRemembered(remembered));
+        Assert.True(remembered.IsValid);
+        var user = new ClaimsPrincipal(remembered.ClaimsIdentity);
+        Assert.True(user.Identity!.IsAuthenticated);
+        Assert.Equal((1, "operator"), (user.UserId(), user.FindFirst(LoginState.RoleClaim)?.Value));
+    }
+
+    [Fact]
+    public async Task Another_token_is_never_taken_for_it()
+    {
+        var cache = Cache(100);
+        var token = await RememberAsync(cache, 7);
+        var other = Issuer.ForBuyer(8);
+        // Claims of one, signature of the other: what a forger who has seen a valid token would try.
+        var forged = string.Join('.', other.Split('.')[0], other.Split('.')[1], token.Split('.')[2]);
+        Assert.False((await cache.ValidateTokenAsync(forged, Parameters)).IsValid);
+        Assert.False((await cache.ValidateTokenAsync(forged, Parameters)).IsValid);
+        Assert.False((await cache.ValidateTokenAsync(forged, Parameters)).IsValid);
+    }
+
+    [Fact]
+    public async Task An_expired_one_is_asked_about_again()
+    {
+        var cache = Cache(100);
+        var token = await RememberAsync(cache, 7);
+        _clock.Ahead = TimeSpan.FromHours(3);
+        Assert.False(IsRemembered(await cache.ValidateTokenAsync(token, Parameters)));
+    }
+
+    [Fact]
+    public async Task What_is_used_stays_and_the_rest_goes()
+    {
+        var cache = Cache(8);
+        var used = await RememberAsync(cache, 1);
+        var unused = await RememberAsync(cache, 2);
+        for (var user = 3; user < 40; user++)
+        {
+            await RememberAsync(cache, user);
+            Assert.True(IsRemembered(await cache.ValidateTokenAsync(used, Parameters)));
+        }
+
+        Assert.False(IsRemembered(await cache.ValidateTokenAsync(unused, Parameters)));
+    }
+
+    [Fact]
+    public async Task With_room_for_none_each_is_checked_each_time()
+    {
+        var cache = Cache(0);
+        var token = Issuer.ForBuyer(7);
+        for (var i = 0; i < 4; i++)
+        {
+            Assert.False(IsRemembered(await cache.ValidateTokenAsync(token, Parameters)));
+        }
+    }
+
+    private TokenCache Cache(int max) => new(
+        Options.Create(new AuthOptions { Issuer = "seckill", Audience = "seckill", SigningKey = TokenIssuer.DevelopmentKey, TokensRememberedMax = max }), _clock);
+
+    private static async Task<string> RememberAsync(TokenCache cache, long user)
+    {
+        var token = Issuer.ForBuyer(user);
+        await cache.ValidateTokenAsync(token, Parameters);
+        await cache.ValidateTokenAsync(token, Parameters);
+        return token;
+    }
+
+    private static bool IsRemembered(TokenValidationResult result) => result.SecurityToken is not JsonWebToken;
+
+    private sealed class Clock : TimeProvider
+    {
+        public TimeSpan Ahead { get; set; }
+
+        public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + Ahead;
+    }
+}
