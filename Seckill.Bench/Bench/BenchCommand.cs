@@ -10,7 +10,7 @@ public static class BenchCommand
     private const int WarmUpSeconds = 8;
     private const int TableWidth = 140;
 
-    private static readonly string[] StageNames = ["route", "refuse", "spread", "database", "open", "headline", "soak", "pair"];
+    private static readonly string[] StageNames = ["route", "refuse", "spread", "database", "open", "pair", "headline", "soak"];
 
     private static readonly Option<bool> Quick = new("--quick") { Description = "One short round of everything but the soak, in a few minutes." };
     private static readonly Option<int> Rounds = Number("--rounds", "Rounds, in alternation; medians are shown.", 3, 100);
@@ -82,7 +82,7 @@ public static class BenchCommand
         var contest = new Contest(system, new BenchSales(system), options, recorder);
         IReadOnlyDictionary<string, IReadOnlyList<Moment>>? moments = null;
         var steps = StepsOf(contest, found => moments = found);
-        await BenchProgress.ShowAsync(console, (steps.Count * options.Rounds) + 1 + (options.Stages.Contains("pair") ? options.Rounds + 1 : 0), async finished =>
+        await BenchProgress.ShowAsync(console, (steps.Count * options.Rounds) + 1, async finished =>
         {
             await WarmUpAsync(contest, cancellationToken);
             finished("warmed up");
@@ -98,13 +98,6 @@ public static class BenchCommand
             if (options.Stages.Contains("soak"))
             {
                 await OtherStages.SoakAsync(contest, console.WriteLine, cancellationToken);
-            }
-
-            // Once more than counts: the second worker starts cold.
-            for (var round = 0; options.Stages.Contains("pair") && round <= options.Rounds; round++)
-            {
-                await RouteStages.PairAsync(round == 0 ? contest with { Recorder = new Recorder() } : contest, cancellationToken);
-                finished($"round {round}: pair");
             }
         });
 
@@ -133,6 +126,7 @@ public static class BenchCommand
             ("spread", token => RouteStages.SpreadAsync(contest, token)),
             ("database", token => OtherStages.DatabaseAsync(contest, token)),
             ("open", token => OtherStages.OpenLoopAsync(contest, token)),
+            ("pair", token => RouteStages.PairAsync(contest, token)),
             ("headline", async token => found(await HeadlineStage.RunAsync(contest, token))),
         ];
         return [.. all.Where(step => contest.Options.Stages.Contains(step.Item1))];

@@ -53,7 +53,7 @@ internal sealed class BenchSystem : IAsyncDisposable
 
     public LocalService Worker { get; private set; } = null!;
 
-    /// <summary>Runs from the stage with two workers on, which is the last.</summary>
+    /// <summary>Runs in the stage with two workers only.</summary>
     public LocalService? SecondWorker { get; private set; }
 
     public IConnectionMultiplexer RedisConnection { get; private set; } = null!;
@@ -94,7 +94,18 @@ internal sealed class BenchSystem : IAsyncDisposable
     }
 
     public async Task StartSecondWorkerAsync(CancellationToken cancellationToken) =>
-        SecondWorker ??= await StartAsync("worker-2", "Seckill.OrderWorker", cancellationToken);
+        SecondWorker = await StartAsync("worker-2", "Seckill.OrderWorker", cancellationToken);
+
+    public async Task StopSecondWorkerAsync(CancellationToken cancellationToken)
+    {
+        if (SecondWorker is { } second)
+        {
+            SecondWorker = null;
+            _services.Remove(second);
+            await second.StopAsync(StopTimeoutMs, cancellationToken);
+            second.Dispose();
+        }
+    }
 
     public OrderingDbContext Context() => new(
         new DbContextOptionsBuilder<OrderingDbContext>().UseMySql(MySql, new MySqlServerVersion(new Version(8, 0, 36))).Options);

@@ -62,16 +62,17 @@ internal static class HeadlineStage
         contest.Recorder.Add(
             Answered, name, Measurement.Of(result.Answered / result.Elapsed.TotalSeconds, result) with { Seconds = result.Elapsed.TotalSeconds });
         var all = await moments;
-        contest.Recorder.Add(Written, name, new Measurement(units / all[^1].Seconds, Seconds: all[^1].Seconds));
+        var last = all.First(moment => moment.Written >= units).Seconds;
+        contest.Recorder.Add(Written, name, new Measurement(units / last, Seconds: last));
         return all;
     }
 
-    /// <summary>Samples until the last order stands in MySQL.</summary>
+    /// <summary>Samples until everyone has an answer and the last order stands in MySQL.</summary>
     private static async Task<IReadOnlyList<Moment>> WatchAsync(
         Contest contest, long sku, long started, Func<(long Answered, long Accepted)> read, CancellationToken cancellationToken)
     {
         var moments = new List<Moment>();
-        while (moments.Count == 0 || moments[^1].Written < contest.Options.Units)
+        while (moments.Count == 0 || moments[^1].Written < contest.Options.Units || moments[^1].Answered < contest.Options.Units * 10L)
         {
             var written = await contest.Sales.SoldAsync([sku], contest.Options.Units, cancellationToken);
             var (answered, accepted) = read();

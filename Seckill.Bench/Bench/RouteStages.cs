@@ -13,6 +13,9 @@ internal static class RouteStages
     public const string AcceptSpread = "accept, 1,000 SKUs";
     public const string WriteSpread = "write, 1,000 SKUs";
     public const string WritePair = "write, two workers";
+    public const string WriteAlone = "write, one worker beside two";
+
+    private const string AcceptPair = "accept, before one or two workers";
 
     private const string EmptyApi = "empty Kestrel, no login";
     private const string Yardstick = "empty endpoint, same login";
@@ -36,11 +39,14 @@ internal static class RouteStages
     public static Task SpreadAsync(Contest contest, CancellationToken cancellationToken) =>
         OursAsync(contest, SpreadCount, AcceptSpread, WriteSpread, cancellationToken);
 
-    /// <summary>A second worker on one hot SKU; after everything else, because it stays.</summary>
+    /// <summary>One hot SKU with one worker and then with two, the second warmed up first.</summary>
     public static async Task PairAsync(Contest contest, CancellationToken cancellationToken)
     {
+        await OursAsync(contest, 1, AcceptPair, WriteAlone, cancellationToken);
         await contest.System.StartSecondWorkerAsync(cancellationToken);
-        await OursAsync(contest, 1, "accept, before two workers", WritePair, cancellationToken);
+        await OursAsync(contest with { Recorder = new Recorder() }, 1, AcceptPair, WritePair, cancellationToken);
+        await OursAsync(contest, 1, AcceptPair, WritePair, cancellationToken);
+        await contest.System.StopSecondWorkerAsync(cancellationToken);
     }
 
     public static async Task RefuseAsync(Contest contest, CancellationToken cancellationToken)

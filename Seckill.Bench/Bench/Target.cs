@@ -14,7 +14,7 @@ internal sealed record Target(string Text, double Wanted, Func<Recorder, double?
         new("write : textbook", 50, Rate(RouteStages.Write, Contest.Textbook)),
         new("write : multi-row insert alone, same batch size", 0.75, Rate(RouteStages.Write, "multi-row insert alone")),
         new("two workers : one", 1, recorder =>
-            recorder.MedianOf(RouteStages.WritePair, Contest.Ours)?.PerSecond / recorder.MedianOf(RouteStages.Write, Contest.Ours)?.PerSecond),
+            recorder.MedianOf(RouteStages.WritePair, Contest.Ours)?.PerSecond / recorder.MedianOf(RouteStages.WriteAlone, Contest.Ours)?.PerSecond),
         new("last order in MySQL: textbook's time : ours", 20, recorder =>
             recorder.MedianOf(HeadlineStage.Written, Contest.Textbook)?.Seconds / recorder.MedianOf(HeadlineStage.Written, Contest.Ours)?.Seconds),
         new("open loop: 3 x p99 of the empty endpoint (at least 20 ms) : p99 of accept", 1, recorder =>

@@ -4,9 +4,9 @@ using Seckill.Bench.Textbook;
 
 namespace Seckill.Tests.Bench;
 
-/// <summary>The benchmark runs and its books are right; how fast anything is, is no test's business.</summary>
+/// <summary>The benchmark runs and its books are right; how fast anything is, is no test's business. Alone, because it takes all there is.</summary>
 [Collection(nameof(BenchSmokeTests))]
-[CollectionDefinition(nameof(BenchSmokeTests))]
+[CollectionDefinition(nameof(BenchSmokeTests), DisableParallelization = true)]
 public sealed class BenchSmokeTests
 {
     private const int Units = 30;

@@ -31,6 +31,7 @@ public sealed class WorkerTracingTests(WorkerServers servers)
         }
 
         await using var worker = await RunningWorker.StartAsync(servers, Cancelled, new() { ["Worker:BatchWaitMsMax"] = "500" });
+        await worker.ConsumingAsync(Cancelled);
         foreach (var (message, traceId) in traces)
         {
             var process = await Deadline.UntilAsync(
@@ -69,6 +70,7 @@ public sealed class WorkerTracingTests(WorkerServers servers)
         });
 
         await using var worker = await RunningWorker.StartAsync(servers, Cancelled);
+        await worker.ConsumingAsync(Cancelled);
         foreach (var (order, trace) in orders.Zip([own[0], own[1], carrier, carrier]))
         {
             var process = await Deadline.UntilAsync(
