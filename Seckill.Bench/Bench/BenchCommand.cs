@@ -13,11 +13,11 @@ public static class BenchCommand
     private static readonly string[] StageNames = ["route", "refuse", "spread", "database", "open", "pair", "headline", "soak"];
 
     private static readonly Option<bool> Quick = new("--quick") { Description = "One short round of everything but the soak, in a few minutes." };
-    private static readonly Option<int> Rounds = Number("--rounds", "Rounds, in alternation; medians are shown.", 3, 100);
-    private static readonly Option<int> Seconds = Number("--seconds", "Length of one measurement.", 6, 60);
-    private static readonly Option<int> Connections = Number("--connections", "Keep-alive connections of the load.", 512, 2_000);
-    private static readonly Option<int> Units = Number("--units", "Units of the headline sale; ten times as many buyers.", 10_000, 100_000);
-    private static readonly Option<int> SoakMinutes = Number("--soak-minutes", "Length of the soak.", 10, 600);
+    private static readonly Option<int> Rounds = NumberOption.Create("--rounds", "Rounds, in alternation; medians are shown.", 3, 100);
+    private static readonly Option<int> Seconds = NumberOption.Create("--seconds", "Length of one measurement.", 6, 60);
+    private static readonly Option<int> Connections = NumberOption.Create("--connections", "Keep-alive connections of the load.", 512, 2_000);
+    private static readonly Option<int> Units = NumberOption.Create("--units", "Units of the headline sale; ten times as many buyers.", 10_000, 100_000);
+    private static readonly Option<int> SoakMinutes = NumberOption.Create("--soak-minutes", "Length of the soak.", 10, 600);
     private static readonly Option<string[]> Only = new("--only")
     {
         Description = $"Stages: {string.Join(", ", StageNames)}. All but the soak if not given. 'open' and 'soak' need 'route'.",
@@ -142,18 +142,5 @@ public static class BenchCommand
         {
             await OtherStages.DatabaseAsync(warm, cancellationToken);
         }
-    }
-
-    private static Option<int> Number(string name, string description, int value, int max)
-    {
-        var option = new Option<int>(name) { Description = $"{description} 1 to {max:N0}.", DefaultValueFactory = _ => value };
-        option.Validators.Add(result =>
-        {
-            if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, out var given) && (given < 1 || given > max))
-            {
-                result.AddError($"{name} must be 1 to {max}, not {given}.");
-            }
-        });
-        return option;
     }
 }

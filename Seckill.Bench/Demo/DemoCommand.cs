@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
 using MySqlConnector;
 using Seckill.Bench.Load;
 using Seckill.Bench.Target;
@@ -15,9 +14,9 @@ public static class DemoCommand
     private const int UnitsMax = 1_000_000;
     private const int ConcurrencyMax = 1_000;
 
-    private static readonly Option<int> Buyers = Number("--buyers", "Distinct buyers; each clicks once.", 2_000, BuyersMax);
-    private static readonly Option<int> Units = Number("--units", "Units in the fresh sale that the demonstration makes for itself.", 100, UnitsMax);
-    private static readonly Option<int> Concurrency = Number("--concurrency", "Requests in flight, over as many connections.", 200, ConcurrencyMax);
+    private static readonly Option<int> Buyers = NumberOption.Create("--buyers", "Distinct buyers; each clicks once.", 2_000, BuyersMax);
+    private static readonly Option<int> Units = NumberOption.Create("--units", "Units in the fresh sale that the demonstration makes for itself.", 100, UnitsMax);
+    private static readonly Option<int> Concurrency = NumberOption.Create("--concurrency", "Requests in flight, over as many connections.", 200, ConcurrencyMax);
     private static readonly Option<long?> Sku = new("--sku") { Description = "Fight for this SKU as it stands, instead of for a fresh sale." };
     private static readonly Option<string?> Api = new("--api") { Description = "Address of the gate; else SECKILL_API, else .seckill/local.json." };
     private static readonly Option<string?> Redis = new("--redis") { Description = "Connection string; else ConnectionStrings__redis, else .seckill/local.json." };
@@ -72,18 +71,5 @@ public static class DemoCommand
             await Console.Error.WriteLineAsync("Stopped.");
             return 2;
         }
-    }
-
-    private static Option<int> Number(string name, string description, int value, int max)
-    {
-        var option = new Option<int>(name) { Description = $"{description} 1 to {max:N0}.", DefaultValueFactory = _ => value };
-        option.Validators.Add((OptionResult result) =>
-        {
-            if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, out var given) && (given < 1 || given > max))
-            {
-                result.AddError($"{name} must be 1 to {max}, not {given}.");
-            }
-        });
-        return option;
     }
 }
