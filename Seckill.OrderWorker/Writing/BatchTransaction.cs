@@ -23,7 +23,7 @@ internal sealed class BatchTransaction(IServiceScopeFactory scopes, IOptions<Wor
 
     /// <summary>
     /// Writes the orders, or none of them, and gives each its verdict. Without <paramref name="lookUp"/> it trusts the unique indexes to
-    /// stop what was written before, which saves the look-up of every order (a third of the batch's time); the caller tries again with it after a
+    /// stop what was written before, which saves the look-up of every order; the caller tries again with it after a
     /// collision.
     /// </summary>
     /// <exception cref="MySqlException">Nothing was written; or all, if the connection broke at the commit: the next try will see.</exception>
