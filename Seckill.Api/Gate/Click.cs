@@ -47,10 +47,16 @@ internal sealed class Click(SkuKeys sku, ReserveRequest request, ActivityContext
         Epoch = reply.Epoch,
     });
 
-    public void Answer(ReserveResult result) => _answered.SetResult(result);
+    public void Answer(ReserveResult result) => _answered.TrySetResult(result);
 
-    /// <summary>For whoever has no answer yet.</summary>
-    public void Fail(Exception exception) => _answered.TrySetException(exception);
+    /// <summary>For a click without a reservation. One that has it keeps waiting for the broker: nothing may tell its buyer that it failed.</summary>
+    public void Fail(Exception exception)
+    {
+        if (!IsReserved)
+        {
+            _answered.TrySetException(exception);
+        }
+    }
 
     public override void Complete(bool confirmed) => Answer(new ReserveResult(ReserveCode.Accepted, request.OrderId, 0));
 }
