@@ -61,9 +61,13 @@ public sealed record Reservation(
     string? ClientOrderNo,
     string? TraceParent,
     long? SettledAtMs,
-    string? Detail)
+    string? Detail,
+    long? ConfirmedAtMs = null)
 {
-    /// <summary>Reads <c>state|quantity|user|epoch|reserved_ms|client_order_no|traceparent[|settled_ms|detail]</c>.</summary>
+    /// <summary>
+    /// Reads <c>state|quantity|user|epoch|reserved_ms|client_order_no|traceparent[|settled_ms[,confirmed_ms]|detail]</c>. The confirm is known once the
+    /// order is settled, if it was noted before that; until then the outbox has it.
+    /// </summary>
     /// <exception cref="FormatException">The record is not ours.</exception>
     public static Reservation Parse(long orderId, string record)
     {
@@ -80,6 +84,7 @@ public sealed record Reservation(
             "F" => OrderState.Failed,
             _ => throw new FormatException($"Reservation {orderId} has the unknown state '{parts[0]}'."),
         };
+        string[] times = parts.Length == 9 ? parts[7].Split(',') : [];
         return new Reservation(
             orderId,
             state,
@@ -89,8 +94,9 @@ public sealed record Reservation(
             Number(parts[4]),
             parts[5].Length == 0 ? null : parts[5],
             parts[6].Length == 0 ? null : parts[6],
-            parts.Length == 9 ? Number(parts[7]) : null,
-            parts.Length == 9 ? parts[8] : null);
+            times.Length > 0 ? Number(times[0]) : null,
+            parts.Length == 9 ? parts[8] : null,
+            times.Length > 1 ? Number(times[1]) : null);
 
         static long Number(string s) => long.Parse(s, CultureInfo.InvariantCulture);
     }

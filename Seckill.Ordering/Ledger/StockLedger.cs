@@ -10,7 +10,7 @@ namespace Seckill.Ordering.Ledger;
 /// </summary>
 public sealed class StockLedger
 {
-    /// <summary>Published by settle.lua: SKU, stock and settled orders, one per line. One subscription serves an instance.</summary>
+    /// <summary>Published by settle.lua: SKU, stock, then a line for each settled order: its id, <c>|</c>, its record. One subscription serves an instance.</summary>
     public const string OutcomeChannel = "seckill:outcomes";
 
     /// <summary>Requests in one call of reserve.lua: keeps one call under about a millisecond, since Redis runs nothing else meanwhile.</summary>
@@ -180,6 +180,12 @@ public sealed class StockLedger
         var record = await _database.HashGetAsync(sku.Orders, orderId).WaitAsync(cancellationToken);
         return record.HasValue ? Reservation.Parse(orderId, record!) : null;
     }
+
+    /// <summary>When the broker confirmed an unsettled order, ms since 1970 UTC; null when it has not, or the order is settled.</summary>
+    public async Task<long?> ConfirmedAtMsAsync(SkuKeys sku, long orderId, CancellationToken cancellationToken) =>
+        await _database.SortedSetScoreAsync(sku.Outbox, orderId).WaitAsync(cancellationToken) is { } score && score >= ConfirmedScore
+            ? (long)(score - ConfirmedScore)
+            : null;
 
     /// <summary>Ids of everybody who holds or has bought the SKU; at most <paramref name="countMax"/>, else null (too many to hold in memory).</summary>
     public async Task<IReadOnlySet<long>?> BuyersAsync(SkuKeys sku, int countMax, CancellationToken cancellationToken)

@@ -20,6 +20,8 @@ local now = string.format('%.0f', clock[1] * 1000 + math.floor(clock[2] / 1000))
 local ids = {}
 for i = 1, n do ids[i] = ARGV[2 + (i - 1) * 9 + 1] end
 local records = redis.call('HMGET', KEYS[3], unpack(ids))
+-- A score above 1e13 is 1e13 and the time of the broker's confirm (StockLedger.ConfirmedScore); it goes into the record, the score goes away.
+local scores = redis.call('ZMSCORE', KEYS[6], unpack(ids))
 
 -- One read for all buyers; `buyer` then overlays what this very call decides. Everything is worked out before the first write, because a
 -- script that fails half-way is not rolled back.
@@ -65,9 +67,12 @@ for i = 1, n do
     buyer[user] = units .. '|' .. last
     newBuyers[#newBuyers + 1] = user; newBuyers[#newBuyers + 1] = buyer[user]
     if not record and client ~= '' then newClicks[#newClicks + 1] = { user .. ':' .. client, id } end
+    local score = tonumber(scores[i] or 0)
+    local times = score >= 1e13 and string.format('%s,%.0f', now, score - 1e13) or now
+    local settled = table.concat({ state, qty, user, string.format('%.0f', sent), reserved, client, trace, times, detail }, '|')
     newOrders[#newOrders + 1] = id
-    newOrders[#newOrders + 1] = table.concat({ state, qty, user, string.format('%.0f', sent), reserved, client, trace, now, detail }, '|')
-    told[#told + 1] = table.concat({ id, user, state, detail }, '|')
+    newOrders[#newOrders + 1] = settled
+    told[#told + 1] = id .. '|' .. settled
     reply[i] = 'A'
   end
 end

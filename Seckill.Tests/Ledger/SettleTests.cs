@@ -135,14 +135,14 @@ public sealed class SettleTests(RedisFixture redis)
     [Fact]
     public async Task Outcomes_are_told_with_the_stock()
     {
-        var told = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var heard = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
         var subscriber = redis.Connection.GetSubscriber();
         var prefix = string.Create(CultureInfo.InvariantCulture, $"{_sku.Keys.SkuId}\n");
         void OnOutcome(RedisChannel channel, RedisValue message)
         {
             if (message.ToString().StartsWith(prefix, StringComparison.Ordinal))
             {
-                told.TrySetResult(message!);
+                heard.TrySetResult(message!);
             }
         }
 
@@ -151,8 +151,11 @@ public sealed class SettleTests(RedisFixture redis)
         var order = (await _sku.ReserveAsync(3, 2)).OrderId;
         await _sku.SettleAsync(SkuOnTrial.Verdict(order, false, "no", user: 3, quantity: 2));
 
-        var message = await told.Task.WaitAsync(TimeSpan.FromSeconds(10), Cancelled);
+        var message = await heard.Task.WaitAsync(TimeSpan.FromSeconds(10), Cancelled);
         await subscriber.UnsubscribeAsync(RedisChannel.Literal(StockLedger.OutcomeChannel), OnOutcome);
-        Assert.Equal($"{prefix}10\n{order}|3|F|no", message);
+        Assert.StartsWith($"{prefix}10\n{order}|", message);
+        var told = Reservation.Parse(order, message.Split('\n')[2].Split('|', 2)[1]);
+        Assert.Equal((OrderState.Failed, 3, 2, "no"), (told.State, told.UserId, told.Quantity, told.Detail));
+        Assert.Equal(await _sku.Ledger.FindAsync(_sku.Keys, order, Cancelled), told);
     }
 }

@@ -23,6 +23,12 @@ public sealed class ReservationTests
     public void A_settled_record_has_time_and_detail(string record, OrderState state, string detail) =>
         Assert.Equal(new Reservation(9, state, 1, 7, -1, 5, null, null, 6, detail), Reservation.Parse(9, record));
 
+    [Fact]
+    public void A_settled_record_keeps_the_time_of_the_confirm() =>
+        Assert.Equal(
+            new Reservation(9, OrderState.Success, 1, 7, 1, 5, null, null, 6, "9", ConfirmedAtMs: 4),
+            Reservation.Parse(9, "S|1|7|1|5|||6,4|9"));
+
     [Theory]
     [InlineData("")]
     [InlineData("P")]

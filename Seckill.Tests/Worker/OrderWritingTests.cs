@@ -40,7 +40,7 @@ public sealed class OrderWritingTests(WorkerServers servers, ITestOutputHelper o
         await shop.AssertConservedAsync(Cancelled);
         await Deadline.UntilAsync(() => Task.FromResult(told.Count), count => count == 300, Cancelled);
         var first = messages[0].OrderId!.Value.ToString(CultureInfo.InvariantCulture);
-        Assert.Contains($"{first}|1|S|{first}", told);
+        Assert.Contains(told, line => line.StartsWith($"{first}|S|1|1|", StringComparison.Ordinal) && line.EndsWith($"|{first}", StringComparison.Ordinal));
     }
 
     [Fact]
