@@ -2,6 +2,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Seckill.Api.Catalogue;
 using Seckill.Api.Gate;
 using Seckill.Api.Publishing;
+using Seckill.Api.Push;
 using Seckill.Api.Reconciliation;
 using Seckill.Api.WarmUp;
 using Seckill.Ordering.Ids;
@@ -37,6 +38,14 @@ internal static class Registration
         services.AddSingleton<StockLoad>();
         services.AddHosted<StockLoader>();
         services.AddHealthChecks().AddCheck<GateHealthCheck>("gate");
+        return services;
+    }
+
+    public static IServiceCollection AddPush(this IServiceCollection services)
+    {
+        services.AddOptions<PushOptions>().BindConfiguration(PushOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<OutcomeHub>();
+        services.AddSingleton<OutcomeFeed>();
         return services;
     }
 

@@ -10,7 +10,7 @@ namespace Seckill.Api.Catalogue;
 /// <summary>A SKU on sale, as the buyer's page shows it. Prices in the shop's currency, times in UTC.</summary>
 public sealed record SaleView(
     long SkuId, long ProductId, string Title, string ProductTitle, string Image, JsonElement Attrs,
-    decimal Price, decimal ListPrice, SaleTerms Terms, bool TokenRequired);
+    decimal Price, decimal ListPrice, SaleTerms Terms, bool TokenRequired, int? Units);
 
 /// <summary>
 /// The sales, read from MySQL every <c>RefreshEveryMs</c> and kept in memory: no click ever asks MySQL. With MySQL away the last copy
@@ -47,7 +47,7 @@ public sealed partial class SaleCatalogue(
             .ToListAsync(cancellationToken);
         var sales = rows.Select(row => new SaleView(
             row.Sku.Id, row.Sku.ProductId, row.Sku.Title, row.Title, row.Sku.Image, AttrsOf(row.Sku), row.Sku.Price, row.Sale.ListPrice, TermsOf(row.Sale),
-            row.Sale.TokenRequired));
+            row.Sale.TokenRequired, row.Sale.Units));
         Volatile.Write(ref _sales, sales.ToFrozenDictionary(sale => sale.SkuId));
         Refreshed?.Invoke();
     }

@@ -1,14 +1,16 @@
 using System.Globalization;
+using Seckill.Api.Push;
 using Seckill.Ordering.Ledger;
 using StackExchange.Redis;
 
 namespace Seckill.Api.Gate;
 
 /// <summary>
-/// Hears what is settled, with one subscription for the instance, and opens the sold-out shield when a SKU has stock again. Hearing is not
-/// guaranteed (Redis pub/sub forgets), so the shield also looks for itself.
+/// Hears what is settled, with one subscription for the instance: opens the sold-out shield when a SKU has stock again, and passes outcomes on
+/// to the buyers who wait for them here. Hearing is not guaranteed (Redis pub/sub forgets), so the shield also looks for itself, and pages ask.
 /// </summary>
-public sealed partial class OutcomeListener(IConnectionMultiplexer redis, OrderGate gate, ILogger<OutcomeListener> logger) : IHostedService
+public sealed partial class OutcomeListener(
+    IConnectionMultiplexer redis, OrderGate gate, OutcomeHub hub, ILogger<OutcomeListener> logger) : IHostedService
 {
     private static readonly RedisChannel Outcomes = RedisChannel.Literal(StockLedger.OutcomeChannel);
 
@@ -31,17 +33,48 @@ public sealed partial class OutcomeListener(IConnectionMultiplexer redis, OrderG
     private void Hear(RedisChannel channel, RedisValue message)
     {
         // SKU, stock, then one settled order a line.
-        var text = message.ToString();
-        var sku = text.AsSpan(0, Math.Max(0, text.IndexOf('\n', StringComparison.Ordinal)));
-        var rest = text.AsSpan(Math.Min(text.Length, sku.Length + 1));
-        var stock = rest.IndexOf('\n') is var end and >= 0 ? rest[..end] : rest;
-        if (long.TryParse(sku, NumberStyles.None, CultureInfo.InvariantCulture, out var skuId)
-            && long.TryParse(stock, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var left)
-            && left > 0)
+        var lines = message.ToString().AsSpan();
+        if (!long.TryParse(Next(ref lines), NumberStyles.None, CultureInfo.InvariantCulture, out var skuId)
+            || !long.TryParse(Next(ref lines), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var left))
+        {
+            LogNotOurs();
+            return;
+        }
+
+        if (left > 0)
         {
             gate.Reopen(skuId);
         }
+
+        // Nobody listens: nothing is read.
+        while (hub.Count > 0 && lines.Length > 0)
+        {
+            TellOne(skuId, Next(ref lines));
+        }
     }
+
+    private void TellOne(long skuId, ReadOnlySpan<char> line)
+    {
+        try
+        {
+            hub.Tell(skuId, line);
+        }
+        catch (FormatException)
+        {
+            LogNotOurs();
+        }
+    }
+
+    private static ReadOnlySpan<char> Next(ref ReadOnlySpan<char> lines)
+    {
+        var end = lines.IndexOf('\n') is var at and >= 0 ? at : lines.Length;
+        var line = lines[..end];
+        lines = lines[Math.Min(lines.Length, end + 1)..];
+        return line;
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The outcome channel carries something that is not an outcome")]
+    private partial void LogNotOurs();
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The outcome channel is not heard yet: {Reason}")]
     private partial void LogNotYet(string reason);

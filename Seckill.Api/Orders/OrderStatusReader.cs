@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Threading.RateLimiting;
 using Microsoft.EntityFrameworkCore;
 using Seckill.Api.Errors;
 using Seckill.Ordering.Ledger;
@@ -8,23 +7,13 @@ using Seckill.Ordering.Store;
 namespace Seckill.Api.Orders;
 
 /// <summary>
-/// Tells an order's outcome: from Redis, and from MySQL when Redis no longer knows. Those who ask MySQL pass through a narrow door, so that
-/// a hundred thousand pages polling for nothing cannot take the database down.
+/// Tells an order's outcome: from Redis, and through <see cref="StoreDoor"/> from MySQL when Redis no longer knows.
 /// </summary>
-public sealed partial class OrderStatusReader(StockLedger ledger, IServiceScopeFactory scopes, TimeProvider time, ILogger<OrderStatusReader> logger) : IAsyncDisposable
+public sealed partial class OrderStatusReader(
+    StockLedger ledger, StoreDoor door, IServiceScopeFactory scopes, TimeProvider time, ILogger<OrderStatusReader> logger)
 {
-    private const int StoreQueriesMax = 16;
-    private const int StoreWaitingMax = 1_000;
-
     /// <summary>Age up to which Redis's "pending" is believed, ms; with a long queue orders get older than that, and the door stays narrow.</summary>
     private const int PendingTrustedMs = 10_000;
-
-    private readonly ConcurrencyLimiter _door = new(new ConcurrencyLimiterOptions
-    {
-        PermitLimit = StoreQueriesMax,
-        QueueLimit = StoreWaitingMax,
-        QueueProcessingOrder = QueueProcessingOrder.OldestFirst,
-    });
 
     public async Task<(OrderStatusResponse? Status, ErrorResult? Error)> ReadAsync(
         long userId, long skuId, string? clientOrderNo, CancellationToken cancellationToken)
@@ -41,7 +30,7 @@ public sealed partial class OrderStatusReader(StockLedger ledger, IServiceScopeF
             LogRedisFailed(exception.Message);
         }
 
-        using var lease = await _door.AcquireAsync(1, cancellationToken);
+        using var lease = await door.EnterAsync(cancellationToken);
         if (!lease.IsAcquired)
         {
             return (null, ErrorResult.Busy);
@@ -59,8 +48,6 @@ public sealed partial class OrderStatusReader(StockLedger ledger, IServiceScopeF
         }
     }
 
-    public ValueTask DisposeAsync() => _door.DisposeAsync();
-
     /// <summary>
     /// Redis may have lost a verdict with its last moments: what has been pending for long is looked up in MySQL, if the door is free. Null to go by Redis.
     /// </summary>
@@ -73,7 +60,7 @@ public sealed partial class OrderStatusReader(StockLedger ledger, IServiceScopeF
             return null;
         }
 
-        using var lease = _door.AttemptAcquire();
+        using var lease = door.TryEnter();
         if (!lease.IsAcquired)
         {
             return null;
@@ -123,7 +110,7 @@ public sealed partial class OrderStatusReader(StockLedger ledger, IServiceScopeF
                 "FAILED", Text(rejected.OrderId), Text(skuId), rejected.Quantity, null, rejected.Reason, null, Milliseconds(rejected.CreatedAt));
     }
 
-    private static OrderStatusResponse ToResponse(long skuId, Reservation reservation) => new(
+    internal static OrderStatusResponse ToResponse(long skuId, Reservation reservation) => new(
         reservation.State switch
         {
             OrderState.Pending => "PENDING",

@@ -1,0 +1,31 @@
+using System.Globalization;
+using System.Security.Claims;
+
+namespace Seckill.Api.Auth;
+
+/// <summary>Who the page speaks for; null when nobody is logged in. <see cref="DemoLogin"/>: whether anybody may log in as anybody, for trying the system.</summary>
+public sealed record SessionResponse(string? UserId, string? Role, bool DemoLogin, long NowMs);
+
+public static class SessionEndpoint
+{
+    public static IEndpointRouteBuilder MapSession(this IEndpointRouteBuilder routes)
+    {
+        var demoLogin = routes.ServiceProvider.GetRequiredService<IHostEnvironment>().IsDevelopment();
+        routes.MapGet("/api/session", (HttpContext http, ClaimsPrincipal user, TimeProvider time) =>
+            {
+                http.Response.Headers.CacheControl = "no-store";
+                return TypedResults.Json(
+                    new SessionResponse(
+                        user.TryGetUserId(out var id) ? id.ToString(CultureInfo.InvariantCulture) : null,
+                        user.FindFirst(LoginState.RoleClaim)?.Value,
+                        demoLogin,
+                        time.GetUtcNow().ToUnixTimeMilliseconds()),
+                    ApiJson.Web.SessionResponse);
+            })
+            .WithName("Session")
+            .WithTags("Orders")
+            .WithSummary("Who is logged in, and the server's clock.")
+            .Produces<SessionResponse>();
+        return routes;
+    }
+}

@@ -1,0 +1,126 @@
+using System.Diagnostics;
+using System.Globalization;
+using Microsoft.EntityFrameworkCore;
+using Seckill.Api.Errors;
+using Seckill.Ordering.Ids;
+using Seckill.Ordering.Ledger;
+using Seckill.Ordering.Store;
+
+namespace Seckill.Api.Orders;
+
+/// <summary>
+/// A buyer's orders from MySQL, and for one order what Redis adds: an order that is still on its way, and when the outcome was told.
+/// Throws what the servers' clients throw.
+/// </summary>
+public sealed class OrderHistory(StockLedger ledger, IServiceScopeFactory scopes)
+{
+    /// <summary>Orders and refusals older than <paramref name="beforeId"/>, newest first.</summary>
+    public async Task<IReadOnlyList<OrderView>> ListAsync(long userId, long beforeId, int countMax, CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
+        var orders = await context.Orders.AsNoTracking().Include(order => order.Items)
+            .Where(order => order.UserId == userId && order.Id < beforeId)
+            .OrderByDescending(order => order.Id).Take(countMax).ToListAsync(cancellationToken);
+        var rejections = await context.OrderRejections.AsNoTracking()
+            .Where(rejection => rejection.UserId == userId && rejection.OrderId < beforeId)
+            .OrderByDescending(rejection => rejection.OrderId).Take(countMax).ToListAsync(cancellationToken);
+        return [.. orders.Where(order => order.Items.Count > 0).Select(Of).Concat(rejections.Select(Of))
+            .OrderByDescending(view => view.Timeline.ClickedAtMs).ThenByDescending(view => long.Parse(view.OrderId, CultureInfo.InvariantCulture)).Take(countMax)];
+    }
+
+    /// <summary>One order of the buyer's; null when there is none. <paramref name="skuId"/> helps to find one that MySQL does not have yet.</summary>
+    public async Task<OrderView?> FindAsync(long userId, long orderId, long? skuId, CancellationToken cancellationToken)
+    {
+        var stored = await FindStoredAsync(userId, orderId, cancellationToken);
+        var sku = stored is null ? skuId : long.Parse(stored.SkuId, CultureInfo.InvariantCulture);
+        if (sku is null)
+        {
+            return stored;
+        }
+
+        var keys = new SkuKeys(sku.Value);
+        Reservation? reservation;
+        try
+        {
+            reservation = await ledger.FindAsync(keys, orderId, cancellationToken);
+        }
+        catch (Exception exception) when (stored is not null && ServerFailures.IsOf(exception))
+        {
+            // What MySQL has is the order; two times are missing.
+            return stored;
+        }
+
+        if (reservation is null || reservation.UserId != userId)
+        {
+            return stored;
+        }
+
+        if (stored is not null)
+        {
+            return stored with
+            {
+                Timeline = stored.Timeline with
+                {
+                    ReservedAtMs = reservation.ReservedAtMs,
+                    ConfirmedAtMs = reservation.ConfirmedAtMs,
+                    ToldAtMs = reservation.SettledAtMs,
+                },
+            };
+        }
+
+        var confirmedAtMs = reservation.ConfirmedAtMs ?? await ledger.ConfirmedAtMsAsync(keys, orderId, cancellationToken);
+        var status = OrderStatusReader.ToResponse(keys.SkuId, reservation);
+        return new OrderView(
+            status.OrderId, status.SkuId, status.Quantity, status.Status, status.OrderSn, status.Reason, null, null, null, null, null,
+            reservation.ClientOrderNo, TraceIdOf(reservation.TraceParent),
+            new OrderTimeline(ClickedAtMs(orderId), reservation.ReservedAtMs, confirmedAtMs, null, null, reservation.SettledAtMs));
+    }
+
+    private async Task<OrderView?> FindStoredAsync(long userId, long orderId, CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
+        var order = await context.Orders.AsNoTracking().Include(order => order.Items)
+            .SingleOrDefaultAsync(order => order.Id == orderId && order.UserId == userId, cancellationToken);
+        if (order is { Items.Count: > 0 })
+        {
+            return Of(order);
+        }
+
+        var rejection = await context.OrderRejections.AsNoTracking()
+            .SingleOrDefaultAsync(rejection => rejection.OrderId == orderId && rejection.UserId == userId, cancellationToken);
+        return rejection is null ? null : Of(rejection);
+    }
+
+    private static OrderView Of(Order order)
+    {
+        var item = order.Items[0];
+        return new OrderView(
+            Text(order.Id), Text(item.SkuId), item.Quantity, "SUCCESS", order.OrderSn, null, PaymentOf(order.Status), item.Title, item.Image,
+            item.Price, order.TotalAmount, order.ClientOrderNo, order.TraceId.Length == 0 ? null : order.TraceId,
+            new OrderTimeline(ClickedAtMs(order.Id), Milliseconds(order.ReservedAt), null, Milliseconds(order.PickedUpAt), Milliseconds(order.CreatedAt), null));
+    }
+
+    private static OrderView Of(OrderRejection rejection) => new(
+        Text(rejection.OrderId), Text(rejection.SkuId), rejection.Quantity, "FAILED", null, rejection.Reason, null, null, null, null, null,
+        rejection.ClientOrderNo, rejection.TraceId.Length == 0 ? null : rejection.TraceId,
+        new OrderTimeline(ClickedAtMs(rejection.OrderId), null, null, null, Milliseconds(rejection.CreatedAt), null));
+
+    private static string PaymentOf(OrderStatus status) => status switch
+    {
+        OrderStatus.PendingPayment => "pending",
+        OrderStatus.Paid => "paid",
+        OrderStatus.Closed => "closed",
+        _ => throw new UnreachableException(),
+    };
+
+    private static long ClickedAtMs(long orderId) => SnowflakeSequence.TimeOf(orderId).ToUnixTimeMilliseconds();
+
+    private static string? TraceIdOf(string? traceParent) =>
+        ActivityContext.TryParse(traceParent, null, out var trace) ? trace.TraceId.ToHexString() : null;
+
+    private static string Text(long id) => id.ToString(CultureInfo.InvariantCulture);
+
+    private static long Milliseconds(DateTime utc) => new DateTimeOffset(utc, TimeSpan.Zero).ToUnixTimeMilliseconds();
+}

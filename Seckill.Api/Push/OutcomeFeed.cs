@@ -1,0 +1,69 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using Microsoft.Extensions.Options;
+using Seckill.Api.Orders;
+
+namespace Seckill.Api.Push;
+
+/// <summary>What a page asks for when it begins, or begins again, to listen.</summary>
+/// <param name="UserId">The buyer.</param>
+/// <param name="SkuIds">SKUs whose present state is told first: what was decided while nobody listened.</param>
+/// <param name="SinceMs">Outcomes settled before that, ms since 1970 UTC, are known to the page; 0 when it knows none.</param>
+public sealed record OutcomeRequest(long UserId, IReadOnlyList<long> SkuIds, long SinceMs);
+
+/// <summary>
+/// The outcomes of one buyer: first where the SKUs asked for stand, then each outcome as it is settled. Listening begins before the state is
+/// read, so nothing falls between; an outcome may be told twice, and its id tells. Null is a sign of life.
+/// </summary>
+public sealed class OutcomeFeed(OrderStatusReader reader, IOptions<PushOptions> options, TimeProvider time, IHostApplicationLifetime lifetime)
+{
+    /// <summary>Servers of different SKUs have clocks of their own: rather tell once more than not at all.</summary>
+    private const int ResumeMarginMs = 5_000;
+
+    public async IAsyncEnumerable<OrderStatusResponse?> ReadAsync(
+        OutcomeListening listening, OutcomeRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        using var ended = new CancellationTokenSource(TimeSpan.FromSeconds(options.Value.ConnectionSecondsMax), time);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lifetime.ApplicationStopping, ended.Token);
+        foreach (var skuId in request.SkuIds)
+        {
+            var (status, _) = await reader.ReadAsync(request.UserId, skuId, null, stop.Token);
+            if (status is not null && (status.SettledAtMs is null || status.SettledAtMs >= request.SinceMs - ResumeMarginMs))
+            {
+                yield return status;
+            }
+        }
+
+        Task? more = null;
+        while (!stop.IsCancellationRequested)
+        {
+            while (listening.Outcomes.TryRead(out var outcome))
+            {
+                yield return outcome;
+            }
+
+            more ??= listening.Outcomes.WaitToReadAsync(CancellationToken.None).AsTask();
+            await more.WaitAsync(TimeSpan.FromMilliseconds(options.Value.KeepAliveMs), time, stop.Token)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (more.IsCompleted)
+            {
+                more = null;
+            }
+            else if (!stop.IsCancellationRequested)
+            {
+                yield return null;
+            }
+        }
+    }
+
+    /// <summary>The id of an event, by which a page resumes; null for what is not decided yet.</summary>
+    public static string? IdOf(OrderStatusResponse outcome) =>
+        outcome.SettledAtMs is { } settled ? string.Create(CultureInfo.InvariantCulture, $"{settled}-{outcome.OrderId}") : null;
+
+    /// <summary>The time in an event's id; 0 for none, and for one that is not ours.</summary>
+    public static long SinceOf(string? eventId) =>
+        eventId is not null && eventId.IndexOf('-', StringComparison.Ordinal) is > 0 and var end
+        && long.TryParse(eventId.AsSpan(0, end), NumberStyles.None, CultureInfo.InvariantCulture, out var settled)
+            ? settled
+            : 0;
+}

@@ -1,0 +1,106 @@
+using System.Collections.Concurrent;
+using System.Threading.Channels;
+using Microsoft.Extensions.Options;
+using Seckill.Api.Orders;
+using Seckill.Ordering.Ledger;
+
+namespace Seckill.Api.Push;
+
+/// <summary>
+/// Who waits for an outcome at this instance. The instance's one subscription feeds it; an outcome costs one look-up, and its text is
+/// made only when somebody listens for that buyer.
+/// </summary>
+public sealed class OutcomeHub(IOptions<PushOptions> options)
+{
+    private readonly ConcurrentDictionary<long, OutcomeListening[]> _listenings = new();
+    private int _count;
+
+    public int Count => Volatile.Read(ref _count);
+
+    /// <summary>Begins to listen for a buyer's outcomes of all SKUs; null when the instance or the buyer has as many listeners as are allowed.</summary>
+    public OutcomeListening? TryListen(long userId)
+    {
+        if (Interlocked.Increment(ref _count) <= options.Value.ListenersMax)
+        {
+            var listening = new OutcomeListening(this, userId);
+            var ours = _listenings.AddOrUpdate(
+                userId,
+                static (_, added) => [added.Listening],
+                static (_, others, added) => others.Length < added.Max ? [.. others, added.Listening] : others,
+                (Listening: listening, Max: options.Value.ListenersPerUserMax));
+            if (ours.Contains(listening))
+            {
+                return listening;
+            }
+        }
+
+        Interlocked.Decrement(ref _count);
+        return null;
+    }
+
+    /// <summary>Passes one line of the outcome channel on to those who wait for it.</summary>
+    /// <exception cref="FormatException">The line is not ours.</exception>
+    public void Tell(long skuId, ReadOnlySpan<char> line)
+    {
+        // id|state|quantity|user|…
+        Span<Range> parts = stackalloc Range[5];
+        if (line.Split(parts, '|') < parts.Length)
+        {
+            throw new FormatException("A line of the outcome channel has less than five parts.");
+        }
+
+        if (!_listenings.TryGetValue(long.Parse(line[parts[3]]), out var listenings))
+        {
+            return;
+        }
+
+        var record = line[parts[1].Start..].ToString();
+        var outcome = OrderStatusReader.ToResponse(skuId, Reservation.Parse(long.Parse(line[parts[0]]), record));
+        foreach (var listening in listenings)
+        {
+            listening.Tell(outcome);
+        }
+    }
+
+    internal void End(OutcomeListening listening)
+    {
+        while (_listenings.TryGetValue(listening.UserId, out var ours))
+        {
+            OutcomeListening[] rest = [.. ours.Where(other => other != listening)];
+            var ended = rest.Length == 0
+                ? _listenings.TryRemove(KeyValuePair.Create(listening.UserId, ours))
+                : _listenings.TryUpdate(listening.UserId, rest, ours);
+            if (ended)
+            {
+                Interlocked.Decrement(ref _count);
+                return;
+            }
+        }
+    }
+}
+
+/// <summary>One open connection's outcomes; the oldest goes when a reader is so slow that <see cref="WaitingMax"/> wait.</summary>
+public sealed class OutcomeListening(OutcomeHub hub, long userId) : IDisposable
+{
+    /// <summary>A page that misses one asks for the state of what it still waits for.</summary>
+    private const int WaitingMax = 64;
+
+    private readonly Channel<OrderStatusResponse> _outcomes = Channel.CreateBounded<OrderStatusResponse>(
+        new BoundedChannelOptions(WaitingMax) { SingleReader = true, FullMode = BoundedChannelFullMode.DropOldest });
+
+    private int _ended;
+
+    public long UserId => userId;
+
+    public ChannelReader<OrderStatusResponse> Outcomes => _outcomes.Reader;
+
+    public void Tell(OrderStatusResponse outcome) => _outcomes.Writer.TryWrite(outcome);
+
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref _ended, 1) == 0)
+        {
+            hub.End(this);
+        }
+    }
+}
