@@ -8,6 +8,7 @@ using Seckill.Api.DeadLetters;
 using Seckill.Api.Errors;
 using Seckill.Api.Limits;
 using Seckill.Api.Orders;
+using Seckill.Api.Page;
 using Seckill.Api.Push;
 using Seckill.Api.Reconciliation;
 using Seckill.Api.WarmUp;
@@ -15,7 +16,7 @@ using Seckill.Api.Yardstick;
 using Seckill.Ordering;
 using Seckill.Ordering.Store;
 
-var builder = WebApplication.CreateBuilder(args);
+var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, WebRootPath = PageRegistration.Root });
 builder.WebHost.ConfigureKestrel(RequestLimits.Apply);
 builder.AddServiceDefaults();
 
@@ -45,6 +46,7 @@ var app = builder.Build();
 app.UseEdge();
 app.UseExceptionHandler();
 app.UseStatusCodePages();
+app.UsePage();
 app.MapDefaultEndpoints();
 app.UseFrontLimits();
 app.UseAuthentication();

@@ -1,0 +1,112 @@
+// What this buyer has clicked, kept over reloads: for each SKU the number of the click and how far it is. The number makes every repetition harmless.
+import * as shop from './shop.js';
+import * as line from './line.js';
+
+const resendMsMin = 1_000;
+const resendMsMax = 15_000;
+const keptDays = 7;
+const unknownMsMax = 30_000;
+
+let userId = null;
+let onChange = () => {};
+const resends = new Map();
+const sending = new Set();
+
+const keyOf = skuId => `seckill.click.${userId}.${skuId}`;
+
+/** Open: sent or to be sent, and not decided. */
+export const isOpen = click => click !== null && (click.state === 'sending' || click.state === 'queueing');
+
+export function begin(changed) {
+  onChange = changed;
+  line.begin(told, state => onChange(null, state));
+  // Another tab of the same buyer clicks, too.
+  addEventListener('storage', event => { if (event.key?.startsWith(`seckill.click.${userId}.`)) changed(event.key.split('.').at(-1)); });
+  addEventListener('online', () => all().filter(([, click]) => click.state === 'sending').forEach(([skuId, click]) => resend(skuId, click, 0)));
+}
+
+export function setBuyer(id) {
+  line.forget();
+  userId = id;
+  for (const [skuId, click] of all()) {
+    if (Date.now() - click.at > keptDays * 86_400_000) localStorage.removeItem(keyOf(skuId));
+    // A click whose answer never came: its number says whether it was taken.
+    else if (click.state === 'sending') resend(skuId, click, 0);
+  }
+
+  listen();
+}
+
+export function of(skuId) {
+  if (userId === null) return null;
+  try {
+    return JSON.parse(localStorage.getItem(keyOf(skuId)));
+  } catch {
+    return null;
+  }
+}
+
+/** The buy button. A second click while one is open is the same click. */
+export function click(sale) {
+  if (userId === null || isOpen(of(sale.sku_id))) return;
+  keep(sale.sku_id, { no: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(36).slice(2)}`, state: 'sending', at: Date.now(), sale: termsOf(sale) });
+  send(sale.sku_id);
+}
+
+const termsOf = sale => ({ sku_id: sale.sku_id, token_required: sale.token_required, limit_per_user: sale.limit_per_user });
+
+async function send(skuId) {
+  const click = of(skuId);
+  if (click === null || sending.has(click.no)) return;
+  sending.add(click.no);
+  const answer = await shop.buy(click.sale, click.no);
+  sending.delete(click.no);
+  const latest = of(skuId);
+  if (latest?.no !== click.no || latest.state !== 'sending') return;
+  if (answer.status === 200) {
+    keep(skuId, { ...latest, state: 'queueing', orderId: answer.body.order_id, queuedAt: Date.now() });
+  } else if (answer.away || answer.status === 503 || answer.status === 429 || answer.status >= 500) {
+    // Perhaps taken, perhaps not: the same number asks again, for as long as it takes.
+    keep(skuId, { ...latest, trouble: answer.away ? 'away' : 'busy' });
+    resend(skuId, latest, answer.retryAfterMs);
+  } else {
+    keep(skuId, { ...latest, state: 'refused', error: answer.body.error ?? `HTTP ${answer.status}`, limit: click.sale.limit_per_user, refusedAt: Date.now() });
+  }
+}
+
+function resend(skuId, click, afterMs) {
+  const tries = (resends.get(click.no) ?? -1) + 1;
+  resends.set(click.no, tries);
+  const delayMs = tries === 0 && afterMs === 0 ? 0 : Math.max(afterMs, Math.min(resendMsMin * 2 ** tries, resendMsMax)) * (0.75 + Math.random() / 2);
+  setTimeout(() => { if (of(skuId)?.no === click.no) send(skuId); }, delayMs);
+}
+
+/** An outcome; by the line it is known by its order id, by a question by the click's number. */
+function told(outcome, no) {
+  const click = of(outcome.sku_id);
+  if (click === null || (no !== undefined ? click.no !== no : click.orderId !== outcome.order_id) || !isOpen(click)) return;
+  const known = { ...click, orderId: outcome.order_id ?? click.orderId };
+  if (outcome.status === 'SUCCESS') keep(outcome.sku_id, { ...known, state: 'got', orderSn: outcome.order_sn });
+  else if (outcome.status === 'FAILED') keep(outcome.sku_id, { ...known, state: 'failed', reason: outcome.reason });
+  else if (outcome.status === 'UNKNOWN' && click.state === 'queueing' && Date.now() - click.queuedAt > unknownMsMax) {
+    // The shop has forgotten what it took: the same number asks again, and is harmless if it was wrong.
+    keep(outcome.sku_id, { ...click, state: 'sending' });
+    send(outcome.sku_id);
+  } else if (outcome.status === 'PENDING' && click.state === 'sending') keep(outcome.sku_id, { ...known, state: 'queueing', queuedAt: Date.now() });
+}
+
+function keep(skuId, click) {
+  localStorage.setItem(keyOf(skuId), JSON.stringify(click));
+  onChange(skuId);
+  listen();
+}
+
+function listen() {
+  line.waitFor(all().filter(([, click]) => click.state === 'queueing').map(([skuId, click]) => ({ skuId, no: click.no })));
+}
+
+const all = () => Object.keys(localStorage)
+  .filter(key => userId !== null && key.startsWith(`seckill.click.${userId}.`))
+  .map(key => key.split('.').at(-1))
+  .map(skuId => [skuId, of(skuId)])
+  .filter(([, click]) => click !== null);

@@ -1,0 +1,59 @@
+// Speaks to the Api. Every call ends: with an answer, or with `away` when there was none in time.
+const requestTimeoutMs = 10_000;
+
+let offsetMs = 0;
+
+/** The server's clock: countdowns must not depend on the buyer's. */
+export const now = () => Date.now() + offsetMs;
+
+const keepTime = (serverMs, sentAt) => { offsetMs = serverMs - (sentAt + Date.now()) / 2; };
+
+async function call(path, options = {}) {
+  try {
+    const response = await fetch(path, { signal: AbortSignal.timeout(requestTimeoutMs), ...options });
+    const text = await response.text();
+    let body = {};
+    try { body = JSON.parse(text); } catch { /* An error page of something in between: its status says enough. */ }
+    return { status: response.status, body, retryAfterMs: 1000 * Number(response.headers.get('Retry-After') ?? 0) };
+  } catch (cause) {
+    return { status: 0, away: true, body: {}, cause, retryAfterMs: 0 };
+  }
+}
+
+const post = (path, body, headers = {}) =>
+  call(path, { method: 'POST', headers: { 'Content-Type': 'application/json', ...headers }, body: JSON.stringify(body) });
+
+export async function session() {
+  const sentAt = Date.now();
+  const answer = await call('/api/session', { cache: 'no-store' });
+  if (answer.status === 200) keepTime(answer.body.now_ms, sentAt);
+  return answer;
+}
+
+export async function sales() {
+  const sentAt = Date.now();
+  const answer = await call('/api/products', { cache: 'no-store' });
+  if (answer.status === 200) keepTime(answer.body.now_ms, sentAt);
+  return answer;
+}
+
+export const logIn = userId => post('/api/demo/login', { user_id: userId });
+
+export const orders = before => call(`/api/orders${before ? `?before=${before}` : ''}`, { cache: 'no-store' });
+
+export const order = (id, skuId) => call(`/api/orders/${id}${skuId ? `?sku_id=${skuId}` : ''}`, { cache: 'no-store' });
+
+export const status = (skuId, clientOrderNo) =>
+  call(`/api/orders/seckill/status?sku_id=${skuId}&client_order_no=${encodeURIComponent(clientOrderNo)}`, { cache: 'no-store' });
+
+/** One click. Sent again with the same number it never makes a second order. */
+export async function buy(sale, clientOrderNo) {
+  const headers = {};
+  if (sale.token_required) {
+    const token = await call(`/api/seckill/token?sku_id=${sale.sku_id}`, { cache: 'no-store' });
+    if (token.status !== 200) return token;
+    headers['X-Purchase-Token'] = token.body.purchase_token;
+  }
+
+  return post('/api/seckill/orders', { sku_id: sale.sku_id, quantity: 1, client_order_no: clientOrderNo }, headers);
+}
