@@ -15,6 +15,7 @@ using Seckill.Api.WarmUp;
 using Seckill.Api.Yardstick;
 using Seckill.Ordering;
 using Seckill.Ordering.Store;
+using Seckill.Ordering.Telemetry;
 
 var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, WebRootPath = PageRegistration.Root });
 builder.WebHost.ConfigureKestrel(RequestLimits.Apply);
@@ -41,6 +42,7 @@ builder.Services.AddSingleton<OrderStatusReader>();
 builder.Services.AddSingleton<OrderHistory>();
 builder.Services.AddSingleton<AuditLog>();
 builder.Services.AddDeadLetters();
+builder.Services.AddPulse(InstancePulse.Api);
 
 var app = builder.Build();
 app.UseEdge();

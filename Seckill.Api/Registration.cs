@@ -23,7 +23,6 @@ internal static class Registration
     public static IServiceCollection AddPublishing(this IServiceCollection services)
     {
         services.AddOptions<PublishOptions>().BindConfiguration(PublishOptions.Section).ValidateDataAnnotations().ValidateOnStart();
-        services.AddSingleton<QueueDepths>();
         services.AddHosted<OutboxConfirmations>();
         services.AddHosted<OrderPublisher>();
         services.AddHosted<OutboxSweeper>();

@@ -1,5 +1,6 @@
 using Seckill.Ordering;
 using Seckill.Ordering.Store;
+using Seckill.Ordering.Telemetry;
 using Seckill.OrderWorker;
 
 var builder = WebApplication.CreateBuilder(args);
@@ -11,6 +12,7 @@ builder.AddMySql<OrderingDbContext>();
 builder.Services.AddOrdering();
 builder.Services.AddMigrations();
 builder.Services.AddOrderWriting();
+builder.Services.AddPulse(InstancePulse.Worker);
 
 var app = builder.Build();
 app.MapDefaultEndpoints();

@@ -1,21 +1,37 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Seckill.Ordering.Contract;
 using Seckill.Ordering.Ids;
 using Seckill.Ordering.Ledger;
+using Seckill.Ordering.Telemetry;
 
 namespace Seckill.Ordering;
 
 /// <summary>What the gate and the worker share.</summary>
 public static class OrderingRegistration
 {
-    /// <summary>Adds the ledger and the order ids; needs IConnectionMultiplexer and OrderingDbContext.</summary>
+    /// <summary>Adds the ledger, the order ids and what counts for the pulse; needs IConnectionMultiplexer, IConnectionFactory and OrderingDbContext.</summary>
     public static IServiceCollection AddOrdering(this IServiceCollection services)
     {
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<StockLedger>();
         services.AddSingleton<StockRecovery>();
+        services.AddSingleton<QueueDepths>();
+        services.AddSingleton<PulseCounters>();
         services.AddSingleton<OrderIds>();
         services.AddHostedService(provider => provider.GetRequiredService<OrderIds>());
+        return services;
+    }
+
+    /// <summary>Lets the instance say once a second how it does; see <see cref="InstancePulse"/> for the roles.</summary>
+    public static IServiceCollection AddPulse(this IServiceCollection services, string role)
+    {
+        services.AddOptions<PulseOptions>().BindConfiguration(PulseOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        // The pulse looks every second and logs each change; the framework would log each look of an outage, with its stack trace.
+        services.AddLogging(logging => logging.AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None));
+        services.AddSingleton<IHostedService>(provider => ActivatorUtilities.CreateInstance<PulsePublisher>(provider, role));
         return services;
     }
 }

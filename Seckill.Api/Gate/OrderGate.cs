@@ -48,16 +48,17 @@ public sealed class OrderGate : IAsyncDisposable
     private readonly StockLedger _ledger;
     private readonly OrderIds _ids;
     private readonly OrderPublisher _publisher;
+    private readonly PulseCounters _counters;
     private readonly GateOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger<OrderGate> _logger;
 
     public OrderGate(
-        SaleCatalogue catalogue, StockLedger ledger, OrderIds ids, OrderPublisher publisher,
+        SaleCatalogue catalogue, StockLedger ledger, OrderIds ids, OrderPublisher publisher, PulseCounters counters,
         IOptions<GateOptions> options, TimeProvider time, ILogger<OrderGate> logger)
     {
         (_catalogue, _ledger, _ids, _publisher) = (catalogue, ledger, ids, publisher);
-        (_options, _time, _logger) = (options.Value, time, logger);
+        (_counters, _options, _time, _logger) = (counters, options.Value, time, logger);
     }
 
     /// <summary>Raised with the SKU whose stock Redis does not know, so that it is loaded at once.</summary>
@@ -71,6 +72,7 @@ public sealed class OrderGate : IAsyncDisposable
     {
         var placement = await AskAsync(userId, skuId, quantity, clientOrderNo);
         Reservations.Add(1, new KeyValuePair<string, object?>("outcome", OutcomeTag(placement.Outcome)));
+        Count(placement.Outcome);
         return placement;
     }
 
@@ -148,14 +150,15 @@ public sealed class OrderGate : IAsyncDisposable
                 .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (click.IsReserved)
             {
-                return new Placement(PlaceOutcome.Queued, click.Request.OrderId);
+                return Reserved(click);
             }
         }
 
         var result = await click.Answered;
         return result.Code switch
         {
-            ReserveCode.Accepted or ReserveCode.Duplicate => new Placement(PlaceOutcome.Queued, result.OrderId),
+            ReserveCode.Accepted => Reserved(click),
+            ReserveCode.Duplicate => new Placement(PlaceOutcome.Queued, result.OrderId),
             ReserveCode.SoldOut => new Placement(PlaceOutcome.SoldOut),
             ReserveCode.LimitReached => new Placement(PlaceOutcome.LimitReached, Value: result.Value),
             ReserveCode.NotStarted => new Placement(PlaceOutcome.NotStarted, Value: result.Value),
@@ -166,10 +169,29 @@ public sealed class OrderGate : IAsyncDisposable
         };
     }
 
+    private Placement Reserved(Click click)
+    {
+        _counters.Add(PulseCounter.Accepted);
+        return new Placement(PlaceOutcome.Queued, click.Request.OrderId);
+    }
+
     private Placement ReportCold(long skuId)
     {
         Cold?.Invoke(skuId);
         return new Placement(PlaceOutcome.WarmingUp);
+    }
+
+    private void Count(PlaceOutcome outcome)
+    {
+        _counters.Add(PulseCounter.Requests);
+        if (outcome is PlaceOutcome.WarmingUp or PlaceOutcome.Busy)
+        {
+            _counters.Add(PulseCounter.Errors);
+        }
+        else if (outcome != PlaceOutcome.Queued)
+        {
+            _counters.Add(PulseCounter.Refused);
+        }
     }
 
     private static string OutcomeTag(PlaceOutcome outcome) => outcome switch

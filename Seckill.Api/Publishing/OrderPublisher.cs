@@ -16,7 +16,8 @@ namespace Seckill.Api.Publishing;
 /// the outbox and the sweeper takes it up.
 /// </summary>
 public sealed partial class OrderPublisher(
-    IConnectionFactory connections, OutboxConfirmations confirmations, IOptions<PublishOptions> options, TimeProvider time, ILogger<OrderPublisher> logger)
+    IConnectionFactory connections, OutboxConfirmations confirmations, PulseCounters counters, IOptions<PublishOptions> options, TimeProvider time,
+    ILogger<OrderPublisher> logger)
     : BackgroundService
 {
     private static readonly Histogram<double> ConfirmLatency = OrderingTelemetry.Meter.CreateHistogram<double>(
@@ -176,6 +177,11 @@ public sealed partial class OrderPublisher(
 
     private void Complete(Publication[] orders, bool confirmed)
     {
+        if (confirmed)
+        {
+            counters.Add(PulseCounter.Confirmed, orders.Length);
+        }
+
         foreach (var order in orders)
         {
             if (confirmed)

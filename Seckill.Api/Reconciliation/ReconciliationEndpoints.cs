@@ -5,8 +5,8 @@ using Seckill.Api.Auth;
 using Seckill.Api.Catalogue;
 using Seckill.Api.Errors;
 using Seckill.Api.Orders;
-using Seckill.Api.Publishing;
 using Seckill.Api.WarmUp;
+using Seckill.Ordering.Contract;
 
 namespace Seckill.Api.Reconciliation;
 

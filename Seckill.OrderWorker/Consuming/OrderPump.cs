@@ -2,6 +2,7 @@ using System.Threading.Channels;
 using Microsoft.Extensions.Options;
 using RabbitMQ.Client;
 using Seckill.Ordering.Faults;
+using Seckill.Ordering.Telemetry;
 using Seckill.OrderWorker.DeadLetters;
 using Seckill.OrderWorker.Migrating;
 using Seckill.OrderWorker.Settling;
@@ -18,7 +19,7 @@ namespace Seckill.OrderWorker.Consuming;
 /// fires <see cref="WorkerOptions.ShutdownTimeoutMs"/> after the stop signal and gives up the batch in hand.
 /// </summary>
 internal sealed partial class OrderPump(
-    IConnectionFactory connections, Migrator migrator, BatchWriter writer, OrderSettler settler, WorkerHealth health,
+    IConnectionFactory connections, Migrator migrator, BatchWriter writer, OrderSettler settler, WorkerHealth health, PulseCounters counters,
     IOptions<WorkerOptions> options, TimeProvider time, ILogger<OrderPump> logger) : BackgroundService
 {
     /// <summary>With a ceiling, what waits in the worker must be through before the broker's consumer time-out.</summary>
@@ -210,6 +211,7 @@ internal sealed partial class OrderPump(
         {
             await DeadLetterPublisher.PublishAsync(channel, letter, time, _options.ConfirmTimeoutMs, processing);
             CrashPoint.Reach(CrashPoint.DeadLettered);
+            counters.Add(PulseCounter.Errors);
             LogDeadLettered(letter.Delivery.Properties.MessageId, letter.Reason);
         }
     }

@@ -5,6 +5,7 @@ using Microsoft.Extensions.Options;
 using MySqlConnector;
 using Seckill.Ordering.Faults;
 using Seckill.Ordering.Store;
+using Seckill.Ordering.Telemetry;
 using Seckill.OrderWorker.Consuming;
 
 namespace Seckill.OrderWorker.Writing;
@@ -14,7 +15,7 @@ namespace Seckill.OrderWorker.Writing;
 /// commit. Four round trips however many orders. Past EF's change tracker: it would insert 500 orders with 500 tracked entities and twelve
 /// statements.
 /// </summary>
-internal sealed class BatchTransaction(IServiceScopeFactory scopes, IOptions<WorkerOptions> options, TimeProvider time)
+internal sealed class BatchTransaction(IServiceScopeFactory scopes, PulseCounters counters, IOptions<WorkerOptions> options, TimeProvider time)
 {
     /// <summary>Links of one span; what is above is cut off by OpenTelemetry's own default.</summary>
     private const int LinkCountMax = 128;
@@ -45,13 +46,12 @@ internal sealed class BatchTransaction(IServiceScopeFactory scopes, IOptions<Wor
                 plan = BatchPlan.Decide(orders, await LockAndLookUpAsync(orders, withOrders: true, connection, transaction, cancellationToken));
             }
 
-            var now = time.GetUtcNow();
-            await WriteAsync(plan, now, connection, transaction, cancellationToken);
+            await WriteAsync(plan, time.GetUtcNow(), connection, transaction, cancellationToken);
             CrashPoint.Reach(CrashPoint.Written);
             await transaction.CommitAsync(cancellationToken);
             CrashPoint.Reach(CrashPoint.Committed);
 
-            Conclude(orders, plan, now);
+            Conclude(orders, plan, time.GetUtcNow());
             span?.SetTag("seckill.batch.accepted", plan.Accepted.Count);
             span?.SetTag("seckill.batch.rejected", plan.Rejected.Count);
         }
@@ -103,9 +103,12 @@ internal sealed class BatchTransaction(IServiceScopeFactory scopes, IOptions<Wor
         command.CommandTimeout = _options.CommandTimeoutSeconds;
     }
 
-    private static void Conclude(IReadOnlyList<OrderInHand> orders, BatchPlan plan, DateTimeOffset committedAt)
+    private void Conclude(IReadOnlyList<OrderInHand> orders, BatchPlan plan, DateTimeOffset committedAt)
     {
         WorkerTelemetry.BatchSize.Record(orders.Count);
+        counters.Add(PulseCounter.Requests, orders.Count);
+        counters.Add(PulseCounter.Committed, plan.Accepted.Count);
+        counters.Add(PulseCounter.Rejected, plan.Rejected.Count);
         for (var i = 0; i < orders.Count; i++)
         {
             var (order, verdict) = (orders[i], plan.Verdicts[i]);
@@ -120,7 +123,9 @@ internal sealed class BatchTransaction(IServiceScopeFactory scopes, IOptions<Wor
             if (verdict is { Kind: VerdictKind.Accepted } && order.Message.ReservedAtMs is not null)
             {
                 // Two clocks, Redis's and ours: a click is never after its commit.
-                WorkerTelemetry.CommitLatency.Record(Math.Max(0, (committedAt - order.ReservedAt).TotalSeconds));
+                var latency = TimeSpan.FromTicks(Math.Max(0, (committedAt - order.ReservedAt).Ticks));
+                WorkerTelemetry.CommitLatency.Record(latency.TotalSeconds);
+                counters.AddClickToCommit(latency.TotalMilliseconds);
             }
         }
     }

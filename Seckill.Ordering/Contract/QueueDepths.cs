@@ -1,7 +1,6 @@
 using RabbitMQ.Client;
-using Seckill.Ordering.Contract;
 
-namespace Seckill.Api.Publishing;
+namespace Seckill.Ordering.Contract;
 
 /// <summary>How much lies in the queues. What a worker holds unacknowledged is not counted by the broker's answer.</summary>
 /// <param name="Ready">Messages waiting for a worker; each holds one order or many.</param>
@@ -33,7 +32,7 @@ public sealed class QueueDepths(IConnectionFactory connections) : IAsyncDisposab
                     _connection = null;
                 }
 
-                _connection = await connections.CreateConnectionAsync("seckill-api queue depth", deadline.Token);
+                _connection = await connections.CreateConnectionAsync($"{connections.ClientProvidedName} queue depth", deadline.Token);
             }
 
             await using var channel = await _connection.CreateChannelAsync(cancellationToken: deadline.Token);
