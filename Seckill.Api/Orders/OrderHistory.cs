@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using Microsoft.EntityFrameworkCore;
+using Seckill.Api.Catalogue;
 using Seckill.Api.Errors;
 using Seckill.Ordering.Ids;
 using Seckill.Ordering.Ledger;
@@ -12,8 +13,11 @@ namespace Seckill.Api.Orders;
 /// A buyer's orders from MySQL, and for one order what Redis adds: an order that is still on its way, and when the outcome was told.
 /// Throws what the servers' clients throw.
 /// </summary>
-public sealed class OrderHistory(StockLedger ledger, IServiceScopeFactory scopes)
+public sealed class OrderHistory(StockLedger ledger, SaleCatalogue catalogue, IServiceScopeFactory scopes)
 {
+    /// <summary>SKUs on sale that are asked for an order on its way; with more of them, the buyer's click is found by its own page.</summary>
+    private const int SkusAskedMax = 64;
+
     /// <summary>Orders and refusals older than <paramref name="beforeId"/>, newest first.</summary>
     public async Task<IReadOnlyList<OrderView>> ListAsync(long userId, long beforeId, int countMax, CancellationToken cancellationToken)
     {
@@ -25,7 +29,9 @@ public sealed class OrderHistory(StockLedger ledger, IServiceScopeFactory scopes
         var rejections = await context.OrderRejections.AsNoTracking()
             .Where(rejection => rejection.UserId == userId && rejection.OrderId < beforeId)
             .OrderByDescending(rejection => rejection.OrderId).Take(countMax).ToListAsync(cancellationToken);
-        return [.. orders.Where(order => order.Items.Count > 0).Select(Of).Concat(rejections.Select(Of))
+        var stored = orders.Where(order => order.Items.Count > 0).Select(Of).Concat(rejections.Select(Of)).ToList();
+        var onTheirWay = beforeId == long.MaxValue ? await OnTheirWayAsync(userId, cancellationToken) : [];
+        return [.. stored.Concat(onTheirWay.ExceptBy(stored.Select(view => view.OrderId), view => view.OrderId))
             .OrderByDescending(view => view.Timeline.ClickedAtMs).ThenByDescending(view => long.Parse(view.OrderId, CultureInfo.InvariantCulture)).Take(countMax)];
     }
 
@@ -69,12 +75,22 @@ public sealed class OrderHistory(StockLedger ledger, IServiceScopeFactory scopes
             };
         }
 
-        var confirmedAtMs = reservation.ConfirmedAtMs ?? await ledger.ConfirmedAtMsAsync(keys, orderId, cancellationToken);
-        var status = OrderStatusReader.ToResponse(keys.SkuId, reservation);
-        return new OrderView(
-            status.OrderId, status.SkuId, status.Quantity, status.Status, status.OrderSn, status.Reason, null, null, null, null, null,
-            reservation.ClientOrderNo, TraceIdOf(reservation.TraceParent),
-            new OrderTimeline(ClickedAtMs(orderId), reservation.ReservedAtMs, confirmedAtMs, null, null, reservation.SettledAtMs));
+        return Of(keys.SkuId, reservation with { ConfirmedAtMs = reservation.ConfirmedAtMs ?? await ledger.ConfirmedAtMsAsync(keys, orderId, cancellationToken) });
+    }
+
+    /// <summary>What Redis holds and MySQL does not have yet; none when Redis cannot tell.</summary>
+    private async Task<IReadOnlyList<OrderView>> OnTheirWayAsync(long userId, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var latest = await Task.WhenAll(catalogue.SkuIds.Take(SkusAskedMax).Select(async skuId =>
+                (SkuId: skuId, Reservation: await ledger.FindAsync(new SkuKeys(skuId), userId, null, cancellationToken))));
+            return [.. latest.Where(found => found.Reservation is { State: OrderState.Pending }).Select(found => Of(found.SkuId, found.Reservation!))];
+        }
+        catch (Exception exception) when (ServerFailures.IsOf(exception))
+        {
+            return [];
+        }
     }
 
     private async Task<OrderView?> FindStoredAsync(long userId, long orderId, CancellationToken cancellationToken)
@@ -100,6 +116,17 @@ public sealed class OrderHistory(StockLedger ledger, IServiceScopeFactory scopes
             Text(order.Id), Text(item.SkuId), item.Quantity, "SUCCESS", order.OrderSn, null, PaymentOf(order.Status), item.Title, item.Image,
             item.Price, order.TotalAmount, order.ClientOrderNo, order.TraceId.Length == 0 ? null : order.TraceId,
             new OrderTimeline(ClickedAtMs(order.Id), Milliseconds(order.ReservedAt), null, Milliseconds(order.PickedUpAt), Milliseconds(order.CreatedAt), null));
+    }
+
+    private OrderView Of(long skuId, Reservation reservation)
+    {
+        var status = OrderStatusReader.ToResponse(skuId, reservation);
+        var sale = catalogue.Find(skuId);
+        return new OrderView(
+            status.OrderId, status.SkuId, status.Quantity, status.Status, status.OrderSn, status.Reason, null, sale?.Title, sale?.Image, null, null,
+            reservation.ClientOrderNo, TraceIdOf(reservation.TraceParent),
+            new OrderTimeline(
+                ClickedAtMs(reservation.OrderId), reservation.ReservedAtMs, reservation.ConfirmedAtMs, null, null, reservation.SettledAtMs));
     }
 
     private static OrderView Of(OrderRejection rejection) => new(

@@ -7,6 +7,7 @@ const pollMsMax = 15_000;
 const pollBesidePushMs = 20_000;
 const pushRetryMs = 10_000;
 const silenceMsMax = 40_000;
+const eventErrorsMax = 2;
 
 let source = null;
 let socket = null;
@@ -64,16 +65,20 @@ function reopen() {
 
 function openEvents() {
   // EventSource sends Last-Event-ID by itself, but only within one object: a new one asks for the state of all it waits for, which says as much.
-  source = new EventSource(address('/api/orders/seckill/events'));
-  source.addEventListener('listening', opened);
-  source.addEventListener('alive', () => { lastHeardAt = Date.now(); });
-  source.addEventListener('outcome', event => take(event.lastEventId, JSON.parse(event.data)));
-  source.onerror = () => {
+  const mine = new EventSource(address('/api/orders/seckill/events'));
+  let errors = 0;
+  source = mine;
+  mine.addEventListener('listening', () => { errors = 0; opened(); });
+  mine.addEventListener('alive', () => { lastHeardAt = Date.now(); });
+  mine.addEventListener('outcome', event => take(event.lastEventId, JSON.parse(event.data)));
+  mine.onerror = () => {
+    if (source !== mine) return;
     lost();
-    if (source?.readyState === EventSource.CLOSED) {
-      source = null;
-      pushFailures++;
-    }
+    // It tries again by itself; where something in between lets no events pass, a socket may.
+    if (mine.readyState !== EventSource.CLOSED && ++errors < eventErrorsMax) return;
+    mine.close();
+    source = null;
+    pushFailures++;
   };
 }
 

@@ -1,5 +1,5 @@
 // Two languages. The buyer's choice is kept; else the browser's own language decides.
-const words = {
+export const words = {
   en: {
     brand: 'Seckill', skip: 'To the sales', navigation: 'Main', sales: 'Sales', orders: 'My orders', logIn: 'Log in', switchBuyer: 'Change buyer', cancel: 'Cancel',
     buyer: n => `Buyer ${n}`, otherLanguage: '中文', lead: 'Every price below is good until the stock is gone.', salesTitle: 'Flash sales',

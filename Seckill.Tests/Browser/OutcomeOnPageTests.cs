@@ -1,0 +1,181 @@
+using static Microsoft.Playwright.Assertions;
+
+namespace Seckill.Tests.Browser;
+
+/// <summary>How the outcome reaches the page when things are slow, or gone for a while.</summary>
+[Collection(nameof(ShopFloor))]
+public sealed class OutcomeOnPageTests(ShopFloor floor)
+{
+    private readonly CancellationToken _cancellation = TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_reload_in_the_middle_comes_back_to_the_queue_and_then_to_the_order()
+    {
+        var skuId = await floor.PutOnSaleAsync(_cancellation);
+        await using var shop = await floor.EnterAsync();
+        await floor.StopWorkerAsync();
+        try
+        {
+            await shop.Button(skuId).ClickAsync();
+            await shop.ExpectStateAsync(skuId, "queueing");
+            await shop.ExpectLineAsync("push");
+            await shop.Page.ReloadAsync();
+            await shop.ExpectStateAsync(skuId, "queueing");
+            await shop.ExpectLineAsync("push");
+            await shop.ExpectSaidAsync(skuId, "in the queue");
+
+            // The list of orders knows it as well, though no worker has seen it.
+            await shop.Page.ClickAsync("#nav-orders");
+            await Expect(shop.Page.Locator("#orders .badge")).ToHaveTextAsync("In the queue");
+            await shop.Page.ClickAsync("#nav-sales");
+        }
+        finally
+        {
+            await floor.StartWorkerAsync(_cancellation);
+        }
+
+        await shop.ExpectStateAsync(skuId, "got");
+        Assert.Equal(1, await floor.OrdersAsync(skuId, _cancellation));
+        await Expect(shop.Line).ToHaveAttributeAsync("data-state", "");
+    }
+
+    [Fact]
+    public async Task Slowness_is_never_called_failure()
+    {
+        var skuId = await floor.PutOnSaleAsync(_cancellation);
+        await using var shop = await floor.EnterAsync();
+        await floor.StopWorkerAsync();
+        try
+        {
+            await shop.Button(skuId).ClickAsync();
+            await shop.ExpectSaidAsync(skuId, "Still in the queue. Nothing is lost");
+            await shop.ExpectStateAsync(skuId, "queueing");
+        }
+        finally
+        {
+            await floor.StartWorkerAsync(_cancellation);
+        }
+
+        await shop.ExpectStateAsync(skuId, "got");
+    }
+
+    [Fact]
+    public async Task Push_alone_brings_the_outcome()
+    {
+        var skuId = await floor.PutOnSaleAsync(_cancellation);
+        await using var shop = await floor.EnterAsync();
+        await shop.BlockAsync("/api/orders/seckill/status");
+        await shop.Button(skuId).ClickAsync();
+        await shop.ExpectStateAsync(skuId, "got");
+    }
+
+    [Fact]
+    public async Task Polling_alone_brings_the_outcome()
+    {
+        var skuId = await floor.PutOnSaleAsync(_cancellation);
+        await using var shop = await floor.EnterAsync();
+        await shop.BlockAsync("/api/orders/seckill/events");
+        await shop.BlockAsync("/api/orders/seckill/ws");
+        await floor.StopWorkerAsync();
+        try
+        {
+            await shop.Button(skuId).ClickAsync();
+            await shop.ExpectLineAsync("poll");
+            await shop.ExpectStateAsync(skuId, "queueing");
+        }
+        finally
+        {
+            await floor.StartWorkerAsync(_cancellation);
+        }
+
+        await shop.ExpectStateAsync(skuId, "got");
+    }
+
+    [Fact]
+    public async Task The_socket_takes_over_where_events_do_not_pass()
+    {
+        var skuId = await floor.PutOnSaleAsync(_cancellation);
+        await using var shop = await floor.EnterAsync();
+        await shop.BlockAsync("/api/orders/seckill/events");
+        await shop.BlockAsync("/api/orders/seckill/status");
+        await floor.StopWorkerAsync();
+        try
+        {
+            await shop.Button(skuId).ClickAsync();
+            await shop.ExpectLineAsync("poll");
+            await shop.ExpectLineAsync("push");
+        }
+        finally
+        {
+            await floor.StartWorkerAsync(_cancellation);
+        }
+
+        await shop.ExpectStateAsync(skuId, "got");
+    }
+
+    [Fact]
+    public async Task A_click_without_a_network_is_sent_when_it_is_back()
+    {
+        var skuId = await floor.PutOnSaleAsync(_cancellation);
+        await using var shop = await floor.EnterAsync();
+        await shop.ExpectStateAsync(skuId, "buy");
+        await shop.Context.SetOfflineAsync(true);
+        await shop.Button(skuId).ClickAsync();
+        await shop.ExpectSaidAsync(skuId, "No connection. Your click is remembered");
+        await shop.Context.SetOfflineAsync(false);
+        await shop.ExpectStateAsync(skuId, "got");
+        Assert.Equal(1, await floor.OrdersAsync(skuId, _cancellation));
+    }
+
+    [Fact]
+    public async Task A_network_lost_while_in_the_queue_is_made_good()
+    {
+        var skuId = await floor.PutOnSaleAsync(_cancellation);
+        await using var shop = await floor.EnterAsync();
+        await floor.StopWorkerAsync();
+        try
+        {
+            await shop.Button(skuId).ClickAsync();
+            await shop.ExpectLineAsync("push");
+            await shop.Context.SetOfflineAsync(true);
+            await shop.ExpectLineAsync("away");
+            await shop.ExpectStateAsync(skuId, "queueing");
+        }
+        finally
+        {
+            await floor.StartWorkerAsync(_cancellation);
+        }
+
+        // Decided while nobody could be told.
+        await LocalServers.Deadline.UntilAsync(() => floor.OrdersAsync(skuId, _cancellation), orders => orders == 1, _cancellation);
+        await shop.Context.SetOfflineAsync(false);
+        await shop.ExpectStateAsync(skuId, "got");
+    }
+
+    [Fact]
+    public async Task An_answer_that_is_lost_makes_no_second_order()
+    {
+        var skuId = await floor.PutOnSaleAsync(_cancellation, limitPerUser: 5);
+        await using var shop = await floor.EnterAsync();
+        var sent = new List<string>();
+        await shop.Page.RouteAsync("**/api/seckill/orders", async route =>
+        {
+            sent.Add(route.Request.PostData!);
+            if (sent.Count <= 2)
+            {
+                // The shop has it, the buyer's answer is gone.
+                await route.FetchAsync();
+                await route.AbortAsync();
+            }
+            else
+            {
+                await route.ContinueAsync();
+            }
+        });
+        await shop.Button(skuId).ClickAsync();
+        await shop.ExpectSaidAsync(skuId, "Got it");
+        Assert.True(sent.Count >= 3, $"sent {sent.Count} times");
+        Assert.Single(sent.Distinct());
+        Assert.Equal(1, await floor.OrdersAsync(skuId, _cancellation));
+    }
+}

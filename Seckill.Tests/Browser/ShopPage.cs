@@ -1,0 +1,70 @@
+using System.Collections.Concurrent;
+using Deque.AxeCore.Playwright;
+using Microsoft.Playwright;
+
+namespace Seckill.Tests.Browser;
+
+/// <summary>The buyer's page in a window of its own, as a buyer sees it.</summary>
+public sealed class ShopPage : IAsyncDisposable
+{
+    public const int TimeoutMs = 30_000;
+
+    private readonly ConcurrentQueue<string> _scriptErrors = new();
+    private readonly string _url;
+
+    public ShopPage(IBrowserContext context, IPage page, string url, long buyer)
+    {
+        (Context, Page, _url, Buyer) = (context, page, url, buyer);
+        page.SetDefaultTimeout(TimeoutMs);
+        page.PageError += (_, error) => _scriptErrors.Enqueue(error);
+    }
+
+    public IBrowserContext Context { get; }
+
+    public IPage Page { get; }
+
+    public long Buyer { get; }
+
+    /// <summary>How the outcome comes: <c>push</c>, <c>poll</c>, <c>away</c>, or empty while nothing is waited for.</summary>
+    public ILocator Line => Page.Locator("#line");
+
+    public ILocator Card(long skuId) => Page.Locator($"[data-sku='{skuId}']");
+
+    public ILocator Button(long skuId) => Card(skuId).Locator("button");
+
+    public ILocator Said(long skuId) => Card(skuId).Locator(".state");
+
+    public async Task OpenAsync()
+    {
+        await Page.GotoAsync(_url);
+        await Page.WaitForSelectorAsync(".sale");
+    }
+
+    /// <summary>Waits until the buy button is in a state: buy, queueing, got, soldOut, limitReached, notStarted, ended, again, paused.</summary>
+    public Task ExpectStateAsync(long skuId, string state) => Assertions.Expect(Button(skuId))
+        .ToHaveAttributeAsync("data-state", state, new LocatorAssertionsToHaveAttributeOptions { Timeout = TimeoutMs });
+
+    public Task ExpectSaidAsync(long skuId, string part) => Assertions.Expect(Said(skuId))
+        .ToContainTextAsync(part, new LocatorAssertionsToContainTextOptions { Timeout = TimeoutMs });
+
+    public Task ExpectLineAsync(string state) => Assertions.Expect(Line)
+        .ToHaveAttributeAsync("data-state", state, new LocatorAssertionsToHaveAttributeOptions { Timeout = TimeoutMs });
+
+    /// <summary>Makes calls to a path fail as if the network ate them.</summary>
+    public Task BlockAsync(string path) => Page.RouteAsync($"**{path}**", route => route.AbortAsync());
+
+    /// <summary>Fails with each fault of weight that axe finds.</summary>
+    public async Task ExpectAccessibleAsync()
+    {
+        var found = await Page.RunAxe();
+        Assert.NotEmpty(found.Passes);
+        Assert.Equal([], found.Violations.Where(fault => fault.Impact is "serious" or "critical").Select(fault => $"{fault.Id}: {fault.Nodes[0].Html}"));
+    }
+
+    /// <summary>Closes the window; a script that failed meanwhile fails the test.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await Context.CloseAsync();
+        Assert.Equal([], _scriptErrors);
+    }
+}
