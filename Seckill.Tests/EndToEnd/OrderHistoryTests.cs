@@ -1,0 +1,87 @@
+using System.Net;
+using System.Text.Json;
+
+namespace Seckill.Tests.EndToEnd;
+
+/// <summary>What a buyer finds of his orders.</summary>
+[Collection(nameof(RunningSystem))]
+public sealed class OrderHistoryTests(RunningSystem running)
+{
+    private static readonly string[] Hops = ["clicked_at_ms", "reserved_at_ms", "confirmed_at_ms", "picked_up_at_ms", "committed_at_ms", "told_at_ms"];
+
+    /// <summary>Api, Redis and worker read clocks of one machine, in whole milliseconds.</summary>
+    private const int RoundingMs = 2;
+
+    private readonly SeckillSystem _system = running.System;
+    private readonly CancellationToken _cancellation = TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task An_order_has_all_its_hops_in_their_order_and_its_trace()
+    {
+        await _system.AddSaleAsync(23_001, units: 5, limitPerUser: 1, _cancellation);
+        using var client = _system.Client();
+        await client.WaitUntilOnSaleAsync(23_001, _cancellation);
+        var token = await client.LogInAsync(16_001, _cancellation);
+        var bought = await client.BuyAsync(token, 23_001, _cancellation, clientOrderNo: "history-1");
+        await client.OutcomeAsync(token, 23_001, _cancellation);
+
+        var order = await client.GetAsync($"/api/orders/{bought.Text("order_id")}", _cancellation, token);
+        Assert.Equal(("SUCCESS", "pending", "9.90", "history-1"), (order.Text("status"), order.Text("payment"), order.Text("total_amount"), order.Text("client_order_no")));
+        var times = Hops.Select(hop => order.Body.GetProperty("timeline").GetProperty(hop).GetInt64()).ToArray();
+        Assert.All(times.Zip(times.Skip(1)), pair => Assert.True(pair.Second >= pair.First - RoundingMs, string.Join(' ', times)));
+        Assert.Equal(
+            1, await _system.CountAsync($"SELECT COUNT(*) FROM orders WHERE id = {bought.Text("order_id")} AND trace_id = '{order.Text("trace_id")}'", _cancellation));
+
+        using var other = _system.Client();
+        var otherToken = await other.LogInAsync(16_002, _cancellation);
+        foreach (var query in (string[])["", "?sku_id=23001"])
+        {
+            Assert.Equal(HttpStatusCode.NotFound, (await other.GetAsync($"/api/orders/{bought.Text("order_id")}{query}", _cancellation, otherToken)).Status);
+        }
+
+        Assert.Equal(0, (await other.GetAsync("/api/orders", _cancellation, otherToken)).Body.GetProperty("items").GetArrayLength());
+    }
+
+    [Fact]
+    public async Task The_list_is_read_page_by_page_newest_first_and_whole()
+    {
+        const int Orders = 7;
+        await _system.AddSaleAsync(23_002, units: 50, limitPerUser: 20, _cancellation);
+        using var client = _system.Client();
+        await client.WaitUntilOnSaleAsync(23_002, _cancellation);
+        var token = await client.LogInAsync(16_003, _cancellation);
+        var bought = new List<string>();
+        for (var i = 0; i < Orders; i++)
+        {
+            bought.Insert(0, (await client.BuyAsync(token, 23_002, _cancellation, clientOrderNo: $"page-{i}")).Text("order_id")!);
+            await client.OutcomeAsync(token, 23_002, _cancellation, $"page-{i}");
+        }
+
+        var listed = new List<string>();
+        string? before = null;
+        do
+        {
+            var page = await client.GetAsync($"/api/orders?take=3{(before is null ? "" : $"&before={before}")}", _cancellation, token);
+            listed.AddRange(page.Body.GetProperty("items").EnumerateArray().Select(item => item.GetProperty("order_id").GetString()!));
+            before = page.Body.TryGetProperty("before", out var next) && next.ValueKind == JsonValueKind.String ? next.GetString() : null;
+        }
+        while (before is not null && listed.Count <= Orders);
+
+        Assert.Equal(bought, listed);
+    }
+
+    [Theory]
+    [InlineData("/api/orders?take=0", "take must be 1 to 50")]
+    [InlineData("/api/orders?take=51", "take must be 1 to 50")]
+    [InlineData("/api/orders?before=x", "before is not valid")]
+    [InlineData("/api/orders/x", "order_id or sku_id is not valid")]
+    [InlineData("/api/orders/-1", "order_id or sku_id is not valid")]
+    [InlineData("/api/orders/1?sku_id=x", "order_id or sku_id is not valid")]
+    public async Task What_cannot_be_read_is_refused(string path, string error)
+    {
+        using var client = _system.Client();
+        Assert.Equal(HttpStatusCode.Unauthorized, (await client.GetAsync(path, _cancellation)).Status);
+        var answer = await client.GetAsync(path, _cancellation, await client.LogInAsync(16_004, _cancellation));
+        Assert.Equal((HttpStatusCode.BadRequest, error), (answer.Status, answer.Error));
+    }
+}
