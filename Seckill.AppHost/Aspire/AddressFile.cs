@@ -24,8 +24,10 @@ internal sealed class AddressFile(
 
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
-        File.Delete(Path);
         await base.StopAsync(cancellationToken);
+        // Stopped before it began, there is no folder either.
+        if (File.Exists(Path))
+            File.Delete(Path);
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
