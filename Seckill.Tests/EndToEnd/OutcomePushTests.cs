@@ -20,10 +20,10 @@ public sealed class OutcomePushTests(RunningSystem running) : IDisposable
     [Fact]
     public async Task Who_listens_at_one_instance_is_told_of_a_click_at_another()
     {
-        var (buyer, token) = await EnterAsync(21_001);
+        var (buyer, token) = await EnterAsync(24_001);
         using var _ = buyer;
         await using var line = await EventLine.OpenAsync(_http, token, _cancellation);
-        var answer = await buyer.BuyAsync(token, 21_001, _cancellation);
+        var answer = await buyer.BuyAsync(token, 24_001, _cancellation);
         var (id, outcome) = await line.OutcomeAsync();
         Assert.Equal(("SUCCESS", answer.Text("order_id"), answer.Text("order_sn")), (Text(outcome, "status"), Text(outcome, "order_id"), Text(outcome, "order_sn")));
         Assert.Equal($"{outcome.GetProperty("settled_at_ms").GetInt64()}-{answer.Text("order_id")}", id);
@@ -32,18 +32,18 @@ public sealed class OutcomePushTests(RunningSystem running) : IDisposable
     [Fact]
     public async Task What_was_decided_while_nobody_listened_is_told_first()
     {
-        var (buyer, token) = await EnterAsync(21_002);
+        var (buyer, token) = await EnterAsync(24_002);
         using var _ = buyer;
-        var answer = await buyer.BuyAsync(token, 21_002, _cancellation);
-        await buyer.OutcomeAsync(token, 21_002, _cancellation);
-        await using var line = await EventLine.OpenAsync(_http, token, _cancellation, "?sku_id=21002", lastEventId: "1-1");
+        var answer = await buyer.BuyAsync(token, 24_002, _cancellation);
+        await buyer.OutcomeAsync(token, 24_002, _cancellation);
+        await using var line = await EventLine.OpenAsync(_http, token, _cancellation, "?sku_id=24002", lastEventId: "1-1");
         var (id, outcome) = await line.OutcomeAsync();
         Assert.Equal(("SUCCESS", answer.Text("order_id")), (Text(outcome, "status"), Text(outcome, "order_id")));
 
         // What the page already has, and long ago, is not told once more; the next order is.
         var later = (long.Parse(id!.Split('-')[0], CultureInfo.InvariantCulture) + 3_600_000).ToString(CultureInfo.InvariantCulture);
-        await using var resumed = await EventLine.OpenAsync(_http, token, _cancellation, "?sku_id=21002", $"{later}-1");
-        var second = await buyer.BuyAsync(token, 21_002, _cancellation);
+        await using var resumed = await EventLine.OpenAsync(_http, token, _cancellation, "?sku_id=24002", $"{later}-1");
+        var second = await buyer.BuyAsync(token, 24_002, _cancellation);
         Assert.Equal(second.Text("order_id"), Text((await resumed.OutcomeAsync()).Body, "order_id"));
         Assert.Equal(second.Text("order_id"), Text((await line.OutcomeAsync()).Body, "order_id"));
     }
@@ -51,26 +51,26 @@ public sealed class OutcomePushTests(RunningSystem running) : IDisposable
     [Fact]
     public async Task Nobody_hears_of_anothers_order()
     {
-        var (buyer, token) = await EnterAsync(21_003);
-        var (other, otherToken) = await EnterAsync(21_004);
+        var (buyer, token) = await EnterAsync(24_003);
+        var (other, otherToken) = await EnterAsync(24_004);
         using var first = buyer;
         using var second = other;
-        await using var line = await EventLine.OpenAsync(_http, otherToken, _cancellation, "?sku_id=21003");
-        await buyer.BuyAsync(token, 21_003, _cancellation);
-        await buyer.OutcomeAsync(token, 21_003, _cancellation);
-        var own = await other.BuyAsync(otherToken, 21_004, _cancellation);
+        await using var line = await EventLine.OpenAsync(_http, otherToken, _cancellation, "?sku_id=24003");
+        await buyer.BuyAsync(token, 24_003, _cancellation);
+        await buyer.OutcomeAsync(token, 24_003, _cancellation);
+        var own = await other.BuyAsync(otherToken, 24_004, _cancellation);
         Assert.Equal(own.Text("order_id"), Text((await line.OutcomeAsync()).Body, "order_id"));
     }
 
     [Fact]
     public async Task A_socket_tells_the_same()
     {
-        var (buyer, token) = await EnterAsync(21_005);
+        var (buyer, token) = await EnterAsync(24_005);
         using var _ = buyer;
         using var socket = new ClientWebSocket();
         socket.Options.SetRequestHeader("Authorization", $"Bearer {token}");
         await socket.ConnectAsync(new Uri($"{_system.Apis[1].Url.Replace("http", "ws", StringComparison.Ordinal)}/api/orders/seckill/ws"), _cancellation);
-        var answer = await buyer.BuyAsync(token, 21_005, _cancellation);
+        var answer = await buyer.BuyAsync(token, 24_005, _cancellation);
         var buffer = new byte[4_096];
         var received = await socket.ReceiveAsync(buffer, _cancellation);
         var outcome = JsonElement.Parse(buffer.AsSpan(0, received.Count));

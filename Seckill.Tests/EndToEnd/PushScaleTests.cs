@@ -12,7 +12,7 @@ public sealed class PushScaleTests(RunningSystem running)
 {
     private const int Listeners = 5_000;
     private const int FirstUser = 1_000_000;
-    private const int SkuId = 22_001;
+    private const int SkuId = 25_001;
     private const int OpeningAtOnce = 64;
 
     /// <summary>Resident memory that one waiting buyer may cost, KiB: connection, request and pipe buffers of the server included.</summary>
