@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Seckill.Bench.InProcess;
 using Seckill.LocalServers;
 using Spectre.Console;
 
@@ -35,7 +36,7 @@ public static class BenchCommand
         Only.AcceptOnlyFromAmong(StageNames);
         var command = new Command("bench", "Measures every stage beside the textbook design and the limits of its parts, on private servers.")
         {
-            Quick, Rounds, Seconds, Connections, Units, SoakMinutes, Only, Out,
+            Quick, Rounds, Seconds, Connections, Units, SoakMinutes, Only, Out, ProcessCommand.Create(Out),
         };
         command.SetAction(RunAsync);
         return command;

@@ -56,18 +56,12 @@ public sealed class StockLedger
         }
 
         var reply = (RedisResult[])(await _database.ScriptEvaluateAsync(_scripts.Reserve, sku.All, arguments).WaitAsync(cancellationToken))!;
-        var results = new ReserveResult[requests.Count];
-        for (var i = 0; i < results.Length; i++)
-        {
-            results[i] = ResultOf((string)reply[4 + (i * 2)]!, (RedisValue)reply[5 + (i * 2)]);
-        }
-
         if (Sabotage.Is(Sabotage.NoOutbox))
         {
             await _database.SortedSetRemoveAsync(sku.Outbox, [.. requests.Select(request => (RedisValue)request.OrderId)]);
         }
 
-        return new ReserveReply((long)reply[0], (long)reply[1], (long)reply[2], (long)reply[3], results);
+        return ReserveReplyOf(reply, requests.Count);
     }
 
     /// <summary>Records verdicts and gives back what failed orders held, exactly once however often it is called.</summary>
@@ -92,13 +86,7 @@ public sealed class StockLedger
         }
 
         var reply = (RedisResult[])(await _database.ScriptEvaluateAsync(_scripts.Settle, sku.All, arguments).WaitAsync(cancellationToken))!;
-        return Array.ConvertAll(reply, code => (string)code! switch
-        {
-            "A" => SettleCode.Settled,
-            "B" => SettleCode.AlreadySettled,
-            "G" => SettleCode.Forgotten,
-            var other => throw new FormatException($"settle.lua answered '{other}'."),
-        });
+        return SettleCodesOf(reply);
     }
 
     /// <summary>
@@ -215,6 +203,27 @@ public sealed class StockLedger
         var time = await _redis.GetServer(endpoint).TimeAsync().WaitAsync(cancellationToken);
         return new DateTimeOffset(time, TimeSpan.Zero).ToUnixTimeMilliseconds();
     }
+
+    /// <summary>What reserve.lua answers: time, epoch, stock left, reservations ever accepted, then two values for each request.</summary>
+    internal static ReserveReply ReserveReplyOf(RedisResult[] reply, int count)
+    {
+        var results = new ReserveResult[count];
+        for (var i = 0; i < results.Length; i++)
+        {
+            results[i] = ResultOf((string)reply[4 + (i * 2)]!, (RedisValue)reply[5 + (i * 2)]);
+        }
+
+        return new ReserveReply((long)reply[0], (long)reply[1], (long)reply[2], (long)reply[3], results);
+    }
+
+    /// <summary>What settle.lua answers: one code for each order.</summary>
+    internal static SettleCode[] SettleCodesOf(RedisResult[] reply) => Array.ConvertAll(reply, code => (string)code! switch
+    {
+        "A" => SettleCode.Settled,
+        "B" => SettleCode.AlreadySettled,
+        "G" => SettleCode.Forgotten,
+        var other => throw new FormatException($"settle.lua answered '{other}'."),
+    });
 
     private static ReserveResult ResultOf(string code, RedisValue value) => code switch
     {

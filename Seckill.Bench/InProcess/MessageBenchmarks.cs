@@ -1,0 +1,36 @@
+using System.Diagnostics;
+using BenchmarkDotNet.Attributes;
+using RabbitMQ.Client;
+using Seckill.Api.Publishing;
+using Seckill.OrderWorker.Consuming;
+
+namespace Seckill.Bench.InProcess;
+
+/// <summary>A message's two ends: what the Api writes and what the worker reads.</summary>
+public class MessageBenchmarks
+{
+    private Publication[] _orders = [];
+    private Delivery _delivery = null!;
+
+    /// <summary>A lone click's message, and a full one under load.</summary>
+    [Params(1, 64)]
+    public int Orders { get; set; }
+
+    [GlobalSetup]
+    public void Prepare()
+    {
+        _orders = SampleOrders.ToPublish(Orders);
+        _delivery = new Delivery(1, PublishBody.Write(_orders).ToArray(), new BasicProperties(), default(ActivityContext), TimeProvider.System.GetUtcNow());
+    }
+
+    [Benchmark(Description = "write a message's body (Api)")]
+    public int Write() => PublishBody.Write(_orders).Length;
+
+    [Benchmark(Description = "read and check a message (worker)")]
+    public int Read()
+    {
+        var batch = new OrderBatch(0);
+        OrderIntake.Take(_delivery, batch);
+        return batch.Orders.Count;
+    }
+}
