@@ -118,6 +118,19 @@ public sealed class OutcomePushTests(RunningSystem running) : IDisposable
         await using var line = await EventLine.OpenAsync(_http, token, _cancellation, "?" + query[..query.LastIndexOf('&')]);
     }
 
+    [Fact]
+    public async Task An_instance_that_is_told_to_stop_lets_its_listeners_go()
+    {
+        var api = await _system.StartApiAsync(_cancellation);
+        var exited = api.Exited;
+        using var client = _system.Client(api);
+        using var http = new HttpClient { BaseAddress = new Uri(api.Url) };
+        await using var line = await EventLine.OpenAsync(http, await client.LogInAsync(User(), _cancellation), _cancellation);
+        await _system.EndAsync(api, kill: false);
+        await line.EndAsync();
+        Assert.Equal(0, await exited);
+    }
+
     private static long User() => Interlocked.Increment(ref _nextUser);
 
     private static string? Text(JsonElement body, string member) => body.GetProperty(member).GetString();
