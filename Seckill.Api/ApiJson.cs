@@ -9,6 +9,7 @@ using Seckill.Api.Errors;
 using Seckill.Api.Limits;
 using Seckill.Api.Orders;
 using Seckill.Api.Reconciliation;
+using Seckill.Api.Sales;
 using Seckill.Api.WarmUp;
 
 namespace Seckill.Api;
@@ -40,6 +41,11 @@ namespace Seckill.Api;
 [JsonSerializable(typeof(DeadLetterListResponse))]
 [JsonSerializable(typeof(ReplayResponse))]
 [JsonSerializable(typeof(AbandonResponse))]
+[JsonSerializable(typeof(OperatorSale))]
+[JsonSerializable(typeof(OperatorSaleList))]
+[JsonSerializable(typeof(CreateSaleRequest))]
+[JsonSerializable(typeof(EditSaleRequest))]
+[JsonSerializable(typeof(AddStockRequest))]
 internal sealed partial class ApiJson : JsonSerializerContext
 {
     /// <summary>The one to use. Chinese stays Chinese: these bodies are application/json with nosniff, never part of a page.</summary>

@@ -65,6 +65,8 @@ internal static class JsonBody
         // The path names the member of ours that does not fit (an inner JsonException: no JSON at all); the client's own text is never echoed.
         var member = exception.InnerException is not JsonException && exception.Path is ['$', '.', .. var name] ? name : null;
         return member is "sku_id" or "quantity" or "client_order_no" or "purchase_token" or "user_id" or "role"
+            or "title" or "description" or "image" or "price" or "list_price" or "limit_per_user" or "starts_at_ms" or "ends_at_ms"
+            or "units" or "add" or "units_before"
             ? ErrorResult.BadRequest($"{member} is not valid", "It is given twice, or is not of the right type or size.")
             : ErrorResult.BadRequest("malformed JSON", "The body is not a JSON object of the documented shape.");
     }

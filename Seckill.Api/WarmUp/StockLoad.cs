@@ -67,6 +67,28 @@ public sealed partial class StockLoad(
         return await LoadAsync(sku, cancellationToken);
     }
 
+    /// <summary>
+    /// Brings what has been changed in MySQL to the gate: the terms, and the counter if MySQL's epoch is another one. A gate that Redis has lost stays closed,
+    /// so there is nothing to change; the loader opens it, with this change, when the queue is drained.
+    /// </summary>
+    public async Task ApplyAsync(long skuId, CancellationToken cancellationToken)
+    {
+        var sku = new SkuKeys(skuId);
+        var epoch = await EpochInStoreAsync(skuId, cancellationToken);
+        var redis = await recovery.SnapshotAsync(sku, 0, cancellationToken);
+        if (redis.Epoch is null && epoch > 0)
+        {
+            return;
+        }
+
+        if (redis.Epoch != epoch)
+        {
+            await recovery.CloseAsync(sku, cancellationToken);
+        }
+
+        await LoadAsync(sku, cancellationToken);
+    }
+
     private async Task<long?> EpochInStoreAsync(long skuId, CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();
@@ -157,7 +179,7 @@ public sealed partial class StockLoad(
     [LoggerMessage(Level = LogLevel.Information, Message = "SKU {SkuId}: {Stock} units loaded into the gate, epoch {Epoch}")]
     private partial void LogLoaded(long skuId, long stock, long epoch);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "SKU {SkuId}: Redis is not the server any more that took the last load; the gate is closed until it is loaded again")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "SKU {SkuId}: Redis does not have the last load any more, or not yet; the gate is closed until it is loaded again")]
     private partial void LogClosed(long skuId);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "SKU {SkuId}: Redis has lost it; the gate opens when the queue is drained and the stock loaded")]

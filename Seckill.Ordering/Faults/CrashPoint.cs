@@ -31,6 +31,7 @@ public static class CrashPoint
     public const string RejectionWritten = "rejection-written";
     public const string AbandonSettled = "abandon-settled";
     public const string Replayed = "replayed";
+    public const string SaleChanged = "sale-changed";
 
     private static readonly (string Name, int Passing) Armed = Read();
     private static int _passed;

@@ -49,6 +49,7 @@ internal sealed record CrashCase(
             Provoke = (scene, api) => scene.ActAsync("replay", api),
             Finish = scene => scene.FinishLettersAsync("replay"),
         },
+        [CrashPoint.SaleChanged] = new(false, scene => Task.CompletedTask, (scene, api) => scene.AddStockAsync(api), scene => scene.Additions.FinishAsync()),
     };
 }
 
@@ -66,10 +67,18 @@ internal sealed class CrashScene(FaultSystem faults, SaleOnTrial sale, Cancellat
 
     public SaleOnTrial Sale => sale;
 
+    public StockAdditions Additions { get; } = new(faults, sale, cancellation);
+
     public async Task RushAsync(LocalService api)
     {
         await HealthyOrDeadAsync(api);
         await sale.RushUntilDeadAsync(api);
+    }
+
+    public async Task AddStockAsync(LocalService api)
+    {
+        await HealthyOrDeadAsync(api);
+        await Additions.AddUntilDeadAsync(api);
     }
 
     /// <summary>Orders, and messages that can never become any, wait in the queue.</summary>

@@ -21,6 +21,7 @@ internal sealed record Click(long UserId, string Token, long SkuId, int Quantity
 internal sealed class SaleOnTrial
 {
     public const int LimitPerUser = 3;
+    public const int UnitsEach = 20_000;
 
     private const int SkuCount = 3;
     private const int ParallelClicksMax = 16;
@@ -33,13 +34,14 @@ internal sealed class SaleOnTrial
 
     private readonly FaultSystem _faults;
     private readonly SeckillSystem _system;
-    private readonly int _unitsEach;
+    private readonly Dictionary<SkuKeys, int> _units;
     private readonly CancellationToken _cancellation;
 
     private SaleOnTrial(FaultSystem faults, int unitsEach, CancellationToken cancellation)
     {
-        (_faults, _system, _unitsEach, _cancellation) = (faults, faults.System, unitsEach, cancellation);
+        (_faults, _system, _cancellation) = (faults, faults.System, cancellation);
         Skus = [.. Enumerable.Range(0, SkuCount).Select(_ => new SkuKeys(Interlocked.Increment(ref _lastSkuId)))];
+        _units = Skus.ToDictionary(sku => sku, _ => unitsEach);
     }
 
     public IReadOnlyList<SkuKeys> Skus { get; }
@@ -62,7 +64,7 @@ internal sealed class SaleOnTrial
     public static string Operator { get; } = Tokens.ForOperator();
 
     /// <summary>Puts the SKUs on sale and waits until the first Api sells them.</summary>
-    public static async Task<SaleOnTrial> OpenAsync(FaultSystem faults, CancellationToken cancellation, int unitsEach = 20_000)
+    public static async Task<SaleOnTrial> OpenAsync(FaultSystem faults, CancellationToken cancellation, int unitsEach = UnitsEach)
     {
         var sale = new SaleOnTrial(faults, unitsEach, cancellation);
         foreach (var sku in sale.Skus)
@@ -78,6 +80,12 @@ internal sealed class SaleOnTrial
 
         return sale;
     }
+
+    /// <summary>Units put on sale so far.</summary>
+    public int Units(SkuKeys sku) => _units[sku];
+
+    /// <summary>More were put on sale.</summary>
+    public void CountUnits(SkuKeys sku, int more) => _units[sku] += more;
 
     public static string TokenOf(long userId) => Tokens.ForBuyer(userId);
 
@@ -165,7 +173,7 @@ internal sealed class SaleOnTrial
             var live = await _system.CountAsync(
                 $"SELECT COALESCE(SUM(i.quantity), 0) FROM order_items i JOIN orders o ON o.id = i.order_id WHERE i.sku_id = {sku.SkuId} AND o.status <> 2", _cancellation);
             var stock = await StoreStockAsync(sku);
-            Assert.Equal(_unitsEach, stock + live);
+            Assert.Equal(_units[sku], stock + live);
             Assert.Equal(stock, await GateStockAsync(sku));
         }
 

@@ -50,6 +50,8 @@ public sealed class ApiHost : IAsyncDisposable
     public Task<Reply> PostAsync(string path, string? token = null, string? json = null, params (string Name, string Value)[] headers) =>
         SendAsync(HttpMethod.Post, path, token, json, headers);
 
+    public Task<Reply> PutAsync(string path, string? token, string json) => SendAsync(HttpMethod.Put, path, token, json);
+
     public Task<Reply> BuyAsync(long userId, long skuId, string? click = null, params (string Name, string Value)[] headers) => PostAsync(
         "/api/seckill/orders", Buyer(userId),
         $$"""{"sku_id":{{skuId}},"quantity":1,"client_order_no":"{{click ?? Guid.NewGuid().ToString("N")}}"}""",

@@ -124,7 +124,8 @@ public sealed class OperationsFixture : IAsyncLifetime
         await _mySql.DisposeAsync();
     }
 
-    private async Task WaitUntilLoadedAsync(ApiHost api, long skuId) => await LocalServers.Deadline.UntilAsync(
+    /// <summary>Waits until the gate has the SKU and this Api lists it.</summary>
+    public async Task WaitUntilLoadedAsync(ApiHost api, long skuId) => await LocalServers.Deadline.UntilAsync(
         async () => (
             InRedis: await Redis.KeyExistsAsync($"stock:sku:{skuId}"),
             Listed: (await api.GetAsync("/api/products")).Body.ToString().Contains($"\"{skuId}\"", StringComparison.Ordinal)),

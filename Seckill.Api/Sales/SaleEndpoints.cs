@@ -1,0 +1,112 @@
+using System.Globalization;
+using System.Security.Claims;
+using Seckill.Api.Auth;
+using Seckill.Api.Errors;
+using Seckill.Api.Orders;
+
+namespace Seckill.Api.Sales;
+
+/// <summary>What operators do with sales, before and while they run.</summary>
+public static class SaleEndpoints
+{
+    private static readonly ErrorResult WrongId = ErrorResult.BadRequest("sku_id is not valid");
+
+    public static IServiceCollection AddSales(this IServiceCollection services)
+    {
+        services.AddSingleton<SaleRecords>();
+        services.AddSingleton<SaleDesk>();
+        return services;
+    }
+
+    public static IEndpointRouteBuilder MapSales(this IEndpointRouteBuilder routes)
+    {
+        var sales = routes.MapGroup("/api/ops/sales")
+            .RequireAuthorization(LoginState.OperatorPolicy)
+            .AnswersBusyWhenServersFail()
+            .WithTags("Operations");
+
+        sales.MapGet("", ListAsync)
+            .WithName("Sales")
+            .WithSummary("All sales with their stock in MySQL and in Redis, read fresh.")
+            .Produces<OperatorSaleList>()
+            .ProducesErrors(401, 403, 503);
+        sales.MapPost("", CreateAsync)
+            .WithName("CreateSale")
+            .WithSummary("Puts a new product with one SKU on sale.")
+            .Accepts<CreateSaleRequest>("application/json")
+            .Produces<OperatorSale>(StatusCodes.Status201Created)
+            .ProducesErrors(400, 401, 403, 409, 413, 415, 503);
+        sales.MapPut("/{sku_id}", EditAsync)
+            .WithName("EditSale")
+            .WithSummary("Changes title, prices, limit or window. Orders have the price of the moment at which they are written.")
+            .Accepts<EditSaleRequest>("application/json")
+            .Produces<OperatorSale>()
+            .ProducesErrors(400, 401, 403, 404, 413, 415, 503);
+        sales.MapPost("/{sku_id}/pause", PauseAsync)
+            .WithName("PauseSale")
+            .WithSummary("Takes no more orders; when it answers, the gate is shut. Orders under way go on.")
+            .Produces<OperatorSale>()
+            .ProducesErrors(400, 401, 403, 404, 503);
+        sales.MapPost("/{sku_id}/resume", ResumeAsync)
+            .WithName("ResumeSale")
+            .WithSummary("Takes orders again.")
+            .Produces<OperatorSale>()
+            .ProducesErrors(400, 401, 403, 404, 503);
+        sales.MapPost("/{sku_id}/stock", AddStockAsync)
+            .WithName("AddStock")
+            .WithSummary("Puts more units on sale, also while it runs. units_before makes a repeated request harmless.")
+            .Accepts<AddStockRequest>("application/json")
+            .Produces<OperatorSale>()
+            .ProducesErrors(400, 401, 403, 404, 409, 413, 415, 503);
+        return routes;
+    }
+
+    private static async Task<IResult> ListAsync(SaleRecords records, TimeProvider time, CancellationToken cancellationToken) => TypedResults.Json(
+        new OperatorSaleList(time.GetUtcNow().ToUnixTimeMilliseconds(), await records.ListAsync(cancellationToken)), ApiJson.Web.OperatorSaleList);
+
+    // The operator's hanging up stops none of the following: each is bounded by the servers' own time-outs, and half-way is worth less than done.
+    private static async Task<IResult> CreateAsync(HttpContext http, SaleDesk desk, TimeProvider time)
+    {
+        var (request, malformed) = await JsonBody.ReadAsync(http.Request, ApiJson.Web.CreateSaleRequest, http.RequestAborted);
+        return request is null ? malformed!
+            : SaleRules.FaultOf(request, time.GetUtcNow().ToUnixTimeMilliseconds()) is { } fault ? ErrorResult.BadRequest(fault)
+            : Answer(await desk.CreateAsync(http.User, request, CancellationToken.None), StatusCodes.Status201Created);
+    }
+
+    private static async Task<IResult> EditAsync(HttpContext http, SaleDesk desk, TimeProvider time, string sku_id)
+    {
+        if (!TryReadId(sku_id, out var skuId))
+        {
+            return WrongId;
+        }
+
+        var (request, malformed) = await JsonBody.ReadAsync(http.Request, ApiJson.Web.EditSaleRequest, http.RequestAborted);
+        return request is null ? malformed!
+            : SaleRules.FaultOf(request, time.GetUtcNow().ToUnixTimeMilliseconds()) is { } fault ? ErrorResult.BadRequest(fault)
+            : Answer(await desk.EditAsync(http.User, skuId, request, CancellationToken.None));
+    }
+
+    private static async Task<IResult> PauseAsync(ClaimsPrincipal user, SaleDesk desk, string sku_id) =>
+        TryReadId(sku_id, out var skuId) ? Answer(await desk.PauseAsync(user, skuId, paused: true, CancellationToken.None)) : WrongId;
+
+    private static async Task<IResult> ResumeAsync(ClaimsPrincipal user, SaleDesk desk, string sku_id) =>
+        TryReadId(sku_id, out var skuId) ? Answer(await desk.PauseAsync(user, skuId, paused: false, CancellationToken.None)) : WrongId;
+
+    private static async Task<IResult> AddStockAsync(HttpContext http, SaleDesk desk, string sku_id)
+    {
+        if (!TryReadId(sku_id, out var skuId))
+        {
+            return WrongId;
+        }
+
+        var (request, malformed) = await JsonBody.ReadAsync(http.Request, ApiJson.Web.AddStockRequest, http.RequestAborted);
+        return request is null ? malformed!
+            : SaleRules.FaultOf(request) is { } fault ? ErrorResult.BadRequest(fault)
+            : Answer(await desk.AddStockAsync(http.User, skuId, request, CancellationToken.None));
+    }
+
+    private static IResult Answer(SaleChange change, int status = StatusCodes.Status200OK) =>
+        change.Error ?? (IResult)TypedResults.Json(change.Sale, ApiJson.Web.OperatorSale, statusCode: status);
+
+    private static bool TryReadId(string text, out long id) => long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out id) && id > 0;
+}

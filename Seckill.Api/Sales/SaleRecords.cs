@@ -1,0 +1,69 @@
+using System.Globalization;
+using Microsoft.EntityFrameworkCore;
+using Seckill.Api.Errors;
+using Seckill.Ordering.Ledger;
+using Seckill.Ordering.Store;
+
+namespace Seckill.Api.Sales;
+
+/// <summary>Reads sales past the catalogue's copy: terms and stock from MySQL, the counter from Redis, as they are now.</summary>
+internal sealed class SaleRecords(IServiceScopeFactory scopes, StockLedger ledger)
+{
+    private const int SalesMax = 500;
+
+    /// <summary>By SKU; of very many those that end last.</summary>
+    public async Task<IReadOnlyList<OperatorSale>> ListAsync(CancellationToken cancellationToken) =>
+        [.. (await ReadAsync(skus => skus.OrderByDescending(sku => sku.Sale!.EndsAt).Take(SalesMax), cancellationToken)).OrderBy(sale => sale.Id).Select(sale => sale.Sale)];
+
+    /// <summary>Null when MySQL has no sale of this SKU.</summary>
+    public async Task<OperatorSale?> FindAsync(long skuId, CancellationToken cancellationToken) =>
+        (await ReadAsync(skus => skus.Where(sku => sku.Id == skuId), cancellationToken)).SingleOrDefault().Sale;
+
+    /// <summary>Whether there is such a SKU, on sale or not.</summary>
+    public async Task<bool> ExistsAsync(long skuId, CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        return await scope.ServiceProvider.GetRequiredService<OrderingDbContext>().ProductSkus.AnyAsync(sku => sku.Id == skuId, cancellationToken);
+    }
+
+    public async Task<long> NextFreeSkuIdAsync(CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var skus = scope.ServiceProvider.GetRequiredService<OrderingDbContext>().ProductSkus;
+        return (await skus.Where(sku => sku.Id <= SaleRules.SkuIdMax).MaxAsync(sku => (long?)sku.Id, cancellationToken) ?? 0) + 1;
+    }
+
+    internal static long Milliseconds(DateTime utc) => new DateTimeOffset(utc, TimeSpan.Zero).ToUnixTimeMilliseconds();
+
+    internal static DateTime Time(long milliseconds) => DateTimeOffset.FromUnixTimeMilliseconds(milliseconds).UtcDateTime;
+
+    private async Task<IReadOnlyList<(long Id, OperatorSale Sale)>> ReadAsync(
+        Func<IQueryable<ProductSku>, IQueryable<ProductSku>> choice, CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
+        var skus = await choice(context.ProductSkus.AsNoTracking().Where(sku => sku.Sale != null))
+            .Include(sku => sku.Product).Include(sku => sku.Sale).ToListAsync(cancellationToken);
+        var stock = await StockAsync([.. skus.Select(sku => new SkuKeys(sku.Id))], cancellationToken);
+        return [.. skus.Select(sku => (sku.Id, Of(sku, sku.Product!, sku.Sale!, stock.GetValueOrDefault(sku.Id))))];
+    }
+
+    private async Task<IReadOnlyDictionary<long, long?>> StockAsync(SkuKeys[] skus, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await ledger.StockAsync(skus, cancellationToken);
+        }
+        catch (Exception exception) when (ServerFailures.IsOf(exception))
+        {
+            // What MySQL has is worth showing by itself; the health check tells of Redis.
+            return new Dictionary<long, long?>();
+        }
+    }
+
+    private static OperatorSale Of(ProductSku sku, Product product, SeckillSale sale, long? redisStock) => new(
+        Text(sku.Id), Text(product.Id), sku.Title, product.Title, product.Description, sku.Image, sku.Price, sale.ListPrice,
+        sale.LimitPerUser, Milliseconds(sale.StartsAt), Milliseconds(sale.EndsAt), sale.Paused, sale.TokenRequired, sale.Units, sku.Stock, redisStock);
+
+    private static string Text(long id) => id.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,105 @@
+using System.Globalization;
+
+namespace Seckill.Api.Sales;
+
+/// <summary>What an operator may ask for. Each check says what is wrong, or null.</summary>
+internal static class SaleRules
+{
+    /// <summary>Units in one request.</summary>
+    public const int UnitsMax = 1_000_000;
+
+    /// <summary>Units of one SKU, all requests together.</summary>
+    public const int UnitsInAllMax = 1_000_000_000;
+
+    /// <summary>Browsers count exactly up to here, and clicks name the SKU as a number.</summary>
+    public const long SkuIdMax = 9_007_199_254_740_991;
+
+    private const int TitleLengthMax = 100;
+    private const int DescriptionLengthMax = 2_000;
+    private const int ImageLengthMax = 500;
+    private const int LimitMax = 99;
+    private const decimal PriceMin = 0.01m;
+    private const decimal PriceMax = 9_999_999.99m;
+
+    /// <summary>The year 2100, ms since 1970 UTC: Redis is told to forget a sale some days after its end, and later than this is a slip.</summary>
+    private const long TimeMaxMs = 4_102_444_800_000;
+
+    /// <summary>How far back a sale may be told to end: "now" by a clock that is slow. Far back, Redis would forget orders that are under way.</summary>
+    private const long EndedForMsMax = 600_000;
+
+    public static string? FaultOf(CreateSaleRequest request, long nowMs) =>
+        FaultOfPresence(request)
+        ?? (request.SkuId is < 1 or > SkuIdMax ? Text($"sku_id must be 1 to {SkuIdMax}") : null)
+        ?? FaultOfTitle(request.Title!)
+        ?? FaultOfText("description", request.Description ?? "", DescriptionLengthMax)
+        ?? FaultOfImage(request.Image)
+        ?? FaultOfPrices(request.Price!.Value, request.ListPrice ?? 0)
+        ?? FaultOfLimit(request.LimitPerUser!.Value)
+        ?? FaultOfWindow(request.StartsAtMs!.Value, request.EndsAtMs!.Value)
+        ?? FaultOfEnd(request.EndsAtMs.Value, nowMs)
+        ?? FaultOfUnits("units", request.Units!.Value);
+
+    /// <summary>The new values by themselves; whether they go with the old ones is seen when those are read.</summary>
+    public static string? FaultOf(EditSaleRequest request, long nowMs) =>
+        request is { Title: null, Price: null, ListPrice: null, LimitPerUser: null, StartsAtMs: null, EndsAtMs: null } ? "nothing to change"
+        : (request.Title is { } title ? FaultOfTitle(title) : null)
+        ?? FaultOfPrices(request.Price ?? PriceMin, request.ListPrice ?? 0)
+        ?? (request.LimitPerUser is { } limit ? FaultOfLimit(limit) : null)
+        ?? (request.StartsAtMs is { } starts ? FaultOfTime("starts_at_ms", starts) : null)
+        ?? (request.EndsAtMs is { } ends ? FaultOfTime("ends_at_ms", ends) ?? FaultOfEnd(ends, nowMs) : null);
+
+    public static string? FaultOf(AddStockRequest request) =>
+        request.Add is not { } add ? "add is required"
+        : request.UnitsBefore is not { } before ? "units_before is required"
+        : before < 0 ? "units_before must not be negative"
+        : FaultOfUnits("add", add);
+
+    public static string? FaultOfWindow(long startsAtMs, long endsAtMs) =>
+        FaultOfTime("starts_at_ms", startsAtMs)
+        ?? FaultOfTime("ends_at_ms", endsAtMs)
+        ?? (endsAtMs <= startsAtMs ? "ends_at_ms must be after starts_at_ms" : null);
+
+    private static string? FaultOfPresence(CreateSaleRequest request) =>
+        request.Title is null ? "title is required"
+        : request.Price is null ? "price is required"
+        : request.LimitPerUser is null ? "limit_per_user is required"
+        : request.StartsAtMs is null ? "starts_at_ms is required"
+        : request.EndsAtMs is null ? "ends_at_ms is required"
+        : request.Units is null ? "units is required"
+        : null;
+
+    private static string? FaultOfTitle(string title) =>
+        string.IsNullOrWhiteSpace(title) ? Text($"title must be 1 to {TitleLengthMax} characters") : FaultOfText("title", title, TitleLengthMax);
+
+    private static string? FaultOfText(string name, string text, int lengthMax) =>
+        text.Length > lengthMax ? Text($"{name} must be {(name == "title" ? "1" : "0")} to {lengthMax} characters")
+        : text.Any(char.IsControl) ? $"{name} must be one line of text"
+        : null;
+
+    /// <summary>Other schemes have no business in a buyer's page.</summary>
+    private static string? FaultOfImage(string? image) =>
+        image is null ? null
+        : image.Length <= ImageLengthMax && !image.Any(c => char.IsControl(c) || char.IsWhiteSpace(c))
+            && ((image.StartsWith('/') && !image.StartsWith("//", StringComparison.Ordinal))
+                || (Uri.TryCreate(image, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https"))
+            ? null
+        : Text($"image must be a path that begins with / or an http(s) address, {ImageLengthMax} characters at most");
+
+    private static string? FaultOfPrices(decimal price, decimal listPrice) =>
+        price is < PriceMin or > PriceMax || !IsInCents(price) ? Text($"price must be {PriceMin} to {PriceMax}, with two decimals at most")
+        : listPrice is < 0 or > PriceMax || !IsInCents(listPrice) ? Text($"list_price must be 0 to {PriceMax}, with two decimals at most")
+        : null;
+
+    private static bool IsInCents(decimal amount) => decimal.Round(amount, 2) == amount;
+
+    private static string? FaultOfLimit(int limit) => limit is < 1 or > LimitMax ? Text($"limit_per_user must be 1 to {LimitMax}") : null;
+
+    private static string? FaultOfUnits(string name, int units) => units is < 1 or > UnitsMax ? Text($"{name} must be 1 to {UnitsMax}") : null;
+
+    private static string? FaultOfTime(string name, long milliseconds) =>
+        milliseconds is < 0 or > TimeMaxMs ? Text($"{name} must be 0 to {TimeMaxMs}") : null;
+
+    private static string? FaultOfEnd(long endsAtMs, long nowMs) => endsAtMs < nowMs - EndedForMsMax ? "ends_at_ms must not be in the past" : null;
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}
