@@ -8,6 +8,7 @@ using Seckill.Api.DeadLetters;
 using Seckill.Api.Errors;
 using Seckill.Api.Limits;
 using Seckill.Api.Orders;
+using Seckill.Api.OrderSearch;
 using Seckill.Api.Reconciliation;
 using Seckill.Api.Sales;
 using Seckill.Api.WarmUp;
@@ -41,6 +42,7 @@ namespace Seckill.Api;
 [JsonSerializable(typeof(DeadLetterListResponse))]
 [JsonSerializable(typeof(ReplayResponse))]
 [JsonSerializable(typeof(AbandonResponse))]
+[JsonSerializable(typeof(OrderSearchResponse))]
 [JsonSerializable(typeof(OperatorSale))]
 [JsonSerializable(typeof(OperatorSaleList))]
 [JsonSerializable(typeof(CreateSaleRequest))]

@@ -1,0 +1,126 @@
+using Microsoft.EntityFrameworkCore;
+using Seckill.Api.Catalogue;
+using Seckill.Api.Orders;
+using Seckill.Ordering.Ledger;
+using Seckill.Ordering.Store;
+using StackExchange.Redis;
+
+namespace Seckill.Api.OrderSearch;
+
+/// <summary>
+/// Finds orders for operators by what buyers can name: the order's id or number, their user id, the number of a click. From MySQL, and from Redis for the SKUs
+/// on sale, where orders are that MySQL does not have yet.
+/// </summary>
+internal sealed class OrderFinder(OrderHistory history, SaleCatalogue catalogue, StockLedger ledger, IServiceScopeFactory scopes)
+{
+    public const int FoundMax = 50;
+
+    /// <summary>SKUs on sale that Redis is asked for, newest ids first.</summary>
+    private const int SkusAskedMax = 500;
+
+    /// <summary>The index on clicks begins with the buyer: a click's number alone is looked for among this many of the newest orders.</summary>
+    private const int OrdersScannedMax = 200_000;
+
+    /// <summary>Where an order is; the SKU is known when it comes from Redis.</summary>
+    private sealed record Trail(long OrderId, long UserId, long? SkuId = null);
+
+    /// <summary>Newest first.</summary>
+    public async Task<IReadOnlyList<FoundOrder>> FindAsync(OrderQuery query, CancellationToken cancellationToken)
+    {
+        List<Trail> trails;
+        await using (var scope = scopes.CreateAsyncScope())
+        {
+            var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
+            trails = await InStoreAsync(context, query, cancellationToken);
+            trails.AddRange(await InGateAsync(query, cancellationToken));
+            if (trails.Count == 0)
+            {
+                trails = await ByClickAloneAsync(context, query.Text, cancellationToken);
+            }
+        }
+
+        var found = new List<FoundOrder>();
+        // An order of which both know is one; what is known of its SKU helps.
+        foreach (var trail in trails.GroupBy(trail => trail.OrderId).Select(same => same.MaxBy(trail => trail.SkuId ?? 0)!)
+            .OrderByDescending(trail => trail.OrderId).Take(FoundMax))
+        {
+            if (await history.FindAsync(trail.UserId, trail.OrderId, trail.SkuId, cancellationToken) is { } order)
+            {
+                found.Add(FoundOrder.Of(trail.UserId, order));
+            }
+        }
+
+        return found;
+    }
+
+    private static async Task<List<Trail>> InStoreAsync(OrderingDbContext context, OrderQuery query, CancellationToken cancellationToken)
+    {
+        var trails = await context.Orders.Where(order => order.OrderSn == query.Text)
+            .Select(order => new Trail(order.Id, order.UserId, null)).ToListAsync(cancellationToken);
+        if (query.Id is { } id)
+        {
+            trails.AddRange(await context.Orders.Where(order => order.Id == id)
+                .Select(order => new Trail(order.Id, order.UserId, null)).ToListAsync(cancellationToken));
+            trails.AddRange(await context.OrderRejections.Where(rejection => rejection.OrderId == id)
+                .Select(rejection => new Trail(rejection.OrderId, rejection.UserId, null)).ToListAsync(cancellationToken));
+            trails.AddRange(await OfBuyerAsync(context, id, null, cancellationToken));
+        }
+
+        if (query.Click is var (userId, number))
+        {
+            trails.AddRange(await OfBuyerAsync(context, userId, number, cancellationToken));
+        }
+
+        return trails;
+    }
+
+    private static async Task<List<Trail>> OfBuyerAsync(OrderingDbContext context, long userId, string? click, CancellationToken cancellationToken)
+    {
+        var orders = await context.Orders.Where(order => order.UserId == userId && (click == null || order.ClientOrderNo == click))
+            .OrderByDescending(order => order.Id).Take(FoundMax)
+            .Select(order => new Trail(order.Id, order.UserId, null)).ToListAsync(cancellationToken);
+        var rejections = await context.OrderRejections.Where(rejection => rejection.UserId == userId && (click == null || rejection.ClientOrderNo == click))
+            .OrderByDescending(rejection => rejection.OrderId).Take(FoundMax)
+            .Select(rejection => new Trail(rejection.OrderId, rejection.UserId, null)).ToListAsync(cancellationToken);
+        return [.. orders, .. rejections];
+    }
+
+    private static async Task<List<Trail>> ByClickAloneAsync(OrderingDbContext context, string click, CancellationToken cancellationToken)
+    {
+        var orders = await context.Orders.OrderByDescending(order => order.Id).Take(OrdersScannedMax)
+            .Select(order => new { order.Id, order.UserId, order.ClientOrderNo }).Where(order => order.ClientOrderNo == click)
+            .OrderByDescending(order => order.Id).Take(FoundMax)
+            .Select(order => new Trail(order.Id, order.UserId, null)).ToListAsync(cancellationToken);
+        var rejections = await context.OrderRejections.OrderByDescending(rejection => rejection.OrderId).Take(OrdersScannedMax)
+            .Select(rejection => new { rejection.OrderId, rejection.UserId, rejection.ClientOrderNo }).Where(rejection => rejection.ClientOrderNo == click)
+            .OrderByDescending(rejection => rejection.OrderId).Take(FoundMax)
+            .Select(rejection => new Trail(rejection.OrderId, rejection.UserId, null)).ToListAsync(cancellationToken);
+        return [.. orders, .. rejections];
+    }
+
+    /// <summary>With Redis away, what MySQL has is the answer.</summary>
+    private async Task<IReadOnlyList<Trail>> InGateAsync(OrderQuery query, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var asked = catalogue.SkuIds.OrderDescending().Take(SkusAskedMax).Select(skuId => InGateAsync(new SkuKeys(skuId), query, cancellationToken));
+            return [.. (await Task.WhenAll(asked)).SelectMany(trails => trails)];
+        }
+        catch (Exception exception) when (exception is RedisException or TimeoutException)
+        {
+            return [];
+        }
+    }
+
+    private async Task<IReadOnlyList<Trail>> InGateAsync(SkuKeys sku, OrderQuery query, CancellationToken cancellationToken)
+    {
+        var found = await Task.WhenAll(
+            query.Id is { } id ? ledger.FindAsync(sku, id, cancellationToken) : None,
+            // A buyer's newest of this SKU; older ones that are still under way are found by their id.
+            query.Id is { } userId ? ledger.FindAsync(sku, userId, null, cancellationToken) : None,
+            query.Click is var (buyer, number) ? ledger.FindAsync(sku, buyer, number, cancellationToken) : None);
+        return [.. found.OfType<Reservation>().Select(reservation => new Trail(reservation.OrderId, reservation.UserId, sku.SkuId))];
+    }
+
+    private static Task<Reservation?> None { get; } = Task.FromResult<Reservation?>(null);
+}

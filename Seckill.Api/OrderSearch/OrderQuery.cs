@@ -1,0 +1,30 @@
+using System.Globalization;
+using Seckill.Ordering.Contract;
+
+namespace Seckill.Api.OrderSearch;
+
+/// <summary>What an operator typed, and what it may mean.</summary>
+/// <param name="Text">As it was typed.</param>
+/// <param name="Id">An order id or a user id, if it is a number.</param>
+/// <param name="Click">One buyer's click, if it is like <c>7:front-0001</c>.</param>
+internal sealed record OrderQuery(string Text, long? Id, (long UserId, string Number)? Click)
+{
+    private const int LengthMax = 96;
+
+    /// <summary>Null when no order can be found by it.</summary>
+    public static OrderQuery? Parse(string? typed)
+    {
+        var text = typed?.Trim() ?? "";
+        if (text.Length is 0 or > LengthMax || !text.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or ':' or '-'))
+        {
+            return null;
+        }
+
+        var colon = text.IndexOf(':', StringComparison.Ordinal);
+        return new OrderQuery(
+            text, IdOf(text),
+            colon > 0 && IdOf(text[..colon]) is { } userId && OrderLimits.FaultOf(userId, 1, 1, text[(colon + 1)..]) is null ? (userId, text[(colon + 1)..]) : null);
+    }
+
+    private static long? IdOf(string text) => long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var id) && id > 0 ? id : null;
+}
