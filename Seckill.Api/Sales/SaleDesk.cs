@@ -43,7 +43,7 @@ internal sealed class SaleDesk(
             await AuditAsync(user, "sale.create", skuId, JsonSerializer.Serialize(request, ApiJson.Web.CreateSaleRequest), cancellationToken);
             if (await TryInsertAsync(skuId, request, cancellationToken))
             {
-                return await ConcludeAsync(skuId, cancellationToken);
+                return await ConcludeAsync(skuId, null, cancellationToken);
             }
         }
 
@@ -142,6 +142,7 @@ internal sealed class SaleDesk(
     /// <summary>Under the SKU's row lock, so that no order is written and no counter loaded meanwhile.</summary>
     private async Task<SaleChange> ChangeAsync(long skuId, Func<ProductSku, SeckillSale, ErrorResult?> change, CancellationToken cancellationToken)
     {
+        long? raisedFrom = null;
         await using (var scope = scopes.CreateAsyncScope())
         {
             var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
@@ -154,16 +155,18 @@ internal sealed class SaleDesk(
             }
 
             await context.Products.Include(product => product.Skus).Where(product => product.Id == sku.ProductId).LoadAsync(cancellationToken);
+            var epoch = sku.GateEpoch;
             if (change(sku, sale) is { } error)
             {
                 return new SaleChange(null, error);
             }
 
+            raisedFrom = sku.GateEpoch == epoch ? null : epoch;
             await context.SaveChangesAsync(cancellationToken);
             await transaction.CommitAsync(cancellationToken);
         }
 
-        return await ConcludeAsync(skuId, cancellationToken);
+        return await ConcludeAsync(skuId, raisedFrom, cancellationToken);
     }
 
     /// <summary>False when one of the ids was taken meanwhile.</summary>
@@ -209,10 +212,10 @@ internal sealed class SaleDesk(
         }
     }
 
-    private async Task<SaleChange> ConcludeAsync(long skuId, CancellationToken cancellationToken)
+    private async Task<SaleChange> ConcludeAsync(long skuId, long? raisedFrom, CancellationToken cancellationToken)
     {
         CrashPoint.Reach(CrashPoint.SaleChanged);
-        await load.ApplyAsync(skuId, cancellationToken);
+        await load.ApplyAsync(skuId, raisedFrom, cancellationToken);
         await catalogue.RefreshAsync(cancellationToken);
         gate.Reopen(skuId);
         return new SaleChange(await records.FindAsync(skuId, cancellationToken), null);

@@ -56,7 +56,7 @@ public sealed partial class StockLoad(
             await DrainAsync(skuId, cancellationToken);
         }
 
-        return await LoadAsync(sku, cancellationToken);
+        return await LoadAsync(sku, null, cancellationToken);
     }
 
     /// <summary>Closes the gate for a moment and loads the counter again, whatever it says: the repair for a difference.</summary>
@@ -64,14 +64,20 @@ public sealed partial class StockLoad(
     {
         var sku = new SkuKeys(skuId);
         await recovery.CloseAsync(sku, cancellationToken);
-        return await LoadAsync(sku, cancellationToken);
+        return await LoadAsync(sku, null, cancellationToken);
     }
 
     /// <summary>
     /// Brings what has been changed in MySQL to the gate: the terms, and the counter if MySQL's epoch is another one. A gate that Redis has lost stays closed,
     /// so there is nothing to change; the loader opens it, with this change, when the queue is drained.
     /// </summary>
-    public async Task ApplyAsync(long skuId, CancellationToken cancellationToken)
+    /// <param name="skuId">The SKU.</param>
+    /// <param name="raisedFrom">
+    /// MySQL's epoch before the caller raised it; null if it did not. A counter with that epoch has lost nothing, it is only outdated: it goes on selling until
+    /// the new one takes its place.
+    /// </param>
+    /// <param name="cancellationToken">Ends the waits.</param>
+    public async Task ApplyAsync(long skuId, long? raisedFrom, CancellationToken cancellationToken)
     {
         var sku = new SkuKeys(skuId);
         var epoch = await EpochInStoreAsync(skuId, cancellationToken);
@@ -81,12 +87,12 @@ public sealed partial class StockLoad(
             return;
         }
 
-        if (redis.Epoch != epoch)
+        if (redis.Epoch != epoch && !IsOutdated(redis, raisedFrom))
         {
             await recovery.CloseAsync(sku, cancellationToken);
         }
 
-        await LoadAsync(sku, cancellationToken);
+        await LoadAsync(sku, raisedFrom, cancellationToken);
     }
 
     private async Task<long?> EpochInStoreAsync(long skuId, CancellationToken cancellationToken)
@@ -127,7 +133,7 @@ public sealed partial class StockLoad(
     /// Under the row lock: while the counter is being set, the worker cannot commit an order that the number read here does not count. Dying between Redis
     /// and the commit leaves two different epochs, which the next check sees and loads again.
     /// </summary>
-    private async Task<LoadedSku?> LoadAsync(SkuKeys sku, CancellationToken cancellationToken)
+    private async Task<LoadedSku?> LoadAsync(SkuKeys sku, long? raisedFrom, CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
@@ -148,8 +154,11 @@ public sealed partial class StockLoad(
             decided = redis.UnsettledIds is null
                 ? null
                 : [.. (await StoreDecisions.ReadAsync(context, redis.UnsettledIds, cancellationToken)).Select(decision => decision.OrderId)];
-            await RestoreBuyersAsync(context, sku, terms, cancellationToken);
-            CrashPoint.Reach(CrashPoint.BuyersRestored);
+            if (row.GateEpoch != raisedFrom + 1 || !IsOutdated(redis, raisedFrom))
+            {
+                await RestoreBuyersAsync(context, sku, terms, cancellationToken);
+                CrashPoint.Reach(CrashPoint.BuyersRestored);
+            }
         }
 
         var result = await ledger.WarmAsync(sku, row.Stock, row.GateEpoch, terms, decided, cancellationToken);
@@ -164,6 +173,9 @@ public sealed partial class StockLoad(
         await transaction.CommitAsync(cancellationToken);
         return new LoadedSku(sku.SkuId, result.Loaded, result.Stock, result.Epoch);
     }
+
+    private static bool IsOutdated(LedgerSnapshot redis, long? raisedFrom) =>
+        raisedFrom is not null && redis.Epoch == raisedFrom && redis is { Stock: not null, Closed: false, SameServer: true };
 
     private async Task RestoreBuyersAsync(OrderingDbContext context, SkuKeys sku, SaleTerms terms, CancellationToken cancellationToken)
     {

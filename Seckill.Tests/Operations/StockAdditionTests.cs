@@ -75,18 +75,23 @@ public sealed class StockAdditionTests(OperationsFixture servers) : IAsyncLifeti
         const int Start = 10;
         const int Additions = 6;
         const int Each = 20;
-        await using var other = servers.StartApi();
+        // No loader that happens to look in the moment between the stores; that is another test's matter.
+        (string, string) notByItself = ("Catalogue:CheckEveryMs", "3600000");
+        await using var one = servers.StartApi(notByItself);
+        await using var other = servers.StartApi(notByItself);
         await using var worker = servers.StartWorker();
-        var skuId = await servers.PutOnSaleAsync(_api, stock: Start);
+        await _api.DisposeAsync();
+        _api = one;
+        var skuId = await servers.PutOnSaleAsync(one, stock: Start);
         await servers.WaitUntilLoadedAsync(other, skuId);
         using var enough = new CancellationTokenSource();
-        var rush = Task.WhenAll(Enumerable.Range(0, 8).Select(i => RushAsync(i % 2 == 0 ? _api : other, skuId, enough.Token)));
+        var rush = Task.WhenAll(Enumerable.Range(0, 8).Select(i => RushAsync(i % 2 == 0 ? one : other, skuId, enough.Token)));
 
         for (var i = 0; i < Additions; i++)
         {
             // Each time when the last units are gone: both instances refuse from memory then.
             await Deadline.UntilAsync(() => GateStockAsync(skuId), stock => stock == 0, Cancelled);
-            var added = await AddAsync(i % 2 == 0 ? other : _api, skuId, Each, Start + (i * Each));
+            var added = await AddAsync(i % 2 == 0 ? other : one, skuId, Each, Start + (i * Each));
             Assert.Equal((200, Start + ((i + 1) * Each)), (added.Status, added.Body.GetProperty("units").GetInt32()));
             Assert.Equal(0, (await UnsettledAndDifferenceAsync(skuId)).Difference);
         }
@@ -149,7 +154,8 @@ public sealed class StockAdditionTests(OperationsFixture servers) : IAsyncLifeti
         while (!enough.IsCancellationRequested)
         {
             var answer = await api.BuyAsync(Interlocked.Increment(ref _lastBuyer), skuId);
-            Assert.True(answer.Status is 200 or 503 || answer.Error == "sold out", $"{answer.Status} {answer.Error}");
+            // The gate is not shut for it, not even for a moment.
+            Assert.True(answer.Status == 200 || answer.Error == "sold out", $"{answer.Status} {answer.Error}");
             count += answer.Status == 200 ? 1 : 0;
         }
 
