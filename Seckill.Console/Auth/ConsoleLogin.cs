@@ -1,0 +1,100 @@
+using System.Security.Claims;
+using System.Text;
+using Microsoft.AspNetCore.Authentication.JwtBearer;
+using Microsoft.AspNetCore.Components.Authorization;
+using Microsoft.Extensions.Options;
+using Microsoft.IdentityModel.Tokens;
+
+namespace Seckill.Console.Auth;
+
+/// <summary>Who operates: the Api's own JWT in the cookie that both share, with <c>role</c> = <c>operator</c>.</summary>
+public static class ConsoleLogin
+{
+    public const string OperatorPolicy = "operator";
+    public const string Cookie = "seckill_token";
+    public const string LoginPath = "/login";
+    public const string LogoutPath = "/logout";
+
+    internal const string OperatorRole = "operator";
+    internal const string RoleClaim = "role";
+    internal const string SubjectClaim = "sub";
+    internal const string ExpiryClaim = "exp";
+
+    public static IServiceCollection AddConsoleLogin(this IServiceCollection services)
+    {
+        services.AddOptions<LoginOptions>().BindConfiguration(LoginOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        services.AddAuthentication(JwtBearerDefaults.AuthenticationScheme).AddJwtBearer();
+        services.AddOptions<JwtBearerOptions>(JwtBearerDefaults.AuthenticationScheme).Configure<IOptions<LoginOptions>, TimeProvider>(Configure);
+        services.AddAuthorizationBuilder().AddPolicy(OperatorPolicy, policy => policy.RequireClaim(RoleClaim, OperatorRole));
+        services.AddCascadingAuthenticationState();
+        services.AddScoped<AuthenticationStateProvider, ExpiringLogin>();
+        return services;
+    }
+
+    /// <summary>The token that the user logged in with, for the calls to the Api in his name; null for nobody.</summary>
+    public static string? Token(this ClaimsPrincipal user) => (user.Identity as ClaimsIdentity)?.BootstrapContext as string;
+
+    internal static TokenValidationParameters ParametersOf(LoginOptions options) => new()
+    {
+        ValidIssuer = options.Issuer,
+        ValidAudience = options.Audience,
+        IssuerSigningKey = new SymmetricSecurityKey(Encoding.UTF8.GetBytes(options.SigningKey)),
+        ValidAlgorithms = [SecurityAlgorithms.HmacSha256],
+        RequireExpirationTime = true,
+        ClockSkew = TimeSpan.FromSeconds(options.ClockSkewSeconds),
+        NameClaimType = SubjectClaim,
+        RoleClaimType = RoleClaim,
+        // It stays on the server, with the identity of the circuit.
+        SaveSigninToken = true,
+    };
+
+    /// <summary>A path of this console, or its first page: a login must not lead elsewhere.</summary>
+    internal static string LocalPath(string? path) =>
+        path is ['/'] or ['/', not ('/' or '\\'), ..] && !path.Any(char.IsControl) ? path : "/";
+
+    private static void Configure(JwtBearerOptions bearer, IOptions<LoginOptions> options, TimeProvider time)
+    {
+        bearer.TimeProvider = time;
+        bearer.MapInboundClaims = false;
+        bearer.TokenValidationParameters = ParametersOf(options.Value);
+        bearer.Events = new JwtBearerEvents
+        {
+            OnMessageReceived = context =>
+            {
+                context.Token = context.Request.Cookies[Cookie];
+                return Task.CompletedTask;
+            },
+            OnChallenge = context =>
+            {
+                context.HandleResponse();
+                GoToLogin(context.HttpContext, fault: null);
+                return Task.CompletedTask;
+            },
+            OnForbidden = context =>
+            {
+                GoToLogin(context.HttpContext, fault: LoginFault.NotAnOperator);
+                return Task.CompletedTask;
+            },
+        };
+    }
+
+    private static void GoToLogin(HttpContext http, LoginFault? fault)
+    {
+        var query = new QueryString().Add("return", http.Request.Path + http.Request.QueryString);
+        if (fault is not null)
+        {
+            query = query.Add("fault", fault.Value.ToString());
+        }
+
+        http.Response.Redirect(LoginPath + query);
+    }
+}
+
+/// <summary>Why a login did not succeed, as the login page's address names it.</summary>
+public enum LoginFault
+{
+    NotAnOperator,
+    BadToken,
+    ApiAway,
+    BadUserId,
+}

@@ -1,0 +1,97 @@
+using System.Net;
+using Microsoft.AspNetCore.Components;
+using MudBlazor;
+using Seckill.Console.Ops;
+
+namespace Seckill.Console.Frame;
+
+/// <summary>A page that asks the Api: one thing at a time, and what goes wrong is said to the operator and not thrown at the circuit.</summary>
+public abstract class OpsPage : ComponentBase, IDisposable
+{
+    private readonly CancellationTokenSource _left = new();
+
+    [Inject]
+    protected OpsApi Api { get; set; } = null!;
+
+    [Inject]
+    protected ISnackbar Snackbar { get; set; } = null!;
+
+    [Inject]
+    protected NavigationManager Navigation { get; set; } = null!;
+
+    /// <summary>While an answer is awaited.</summary>
+    protected bool Busy { get; private set; }
+
+    /// <summary>What went wrong last; null once something went well.</summary>
+    protected string? Fault { get; private set; }
+
+    /// <summary>Cancelled when the operator has left the page.</summary>
+    protected CancellationToken Left => _left.Token;
+
+    public void Dispose()
+    {
+        Dispose(disposing: true);
+        GC.SuppressFinalize(this);
+    }
+
+    protected virtual void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            _left.Cancel();
+            _left.Dispose();
+        }
+    }
+
+    /// <summary>Asks; returns whether it went well. Does nothing while something else is awaited: a double click acts once.</summary>
+    /// <param name="ask">What to do; its token ends with the page.</param>
+    /// <param name="done">What to tell the operator when it went well.</param>
+    protected async Task<bool> TryAsync(Func<CancellationToken, Task> ask, Func<string>? done = null)
+    {
+        if (Busy)
+        {
+            return false;
+        }
+
+        Busy = true;
+        try
+        {
+            await ask(Left);
+            Fault = null;
+            if (done is not null)
+            {
+                Snackbar.Add(done(), Severity.Success);
+            }
+
+            return true;
+        }
+        catch (Exception failure) when (Explain(failure) is { } explanation)
+        {
+            Fault = explanation;
+        }
+        finally
+        {
+            Busy = false;
+        }
+
+        return false;
+    }
+
+    /// <summary>What to tell the operator; null for a fault of our own, which is thrown on.</summary>
+    protected string? Explain(Exception failure)
+    {
+        if (failure is OpsRefusedException { Status: HttpStatusCode.Unauthorized })
+        {
+            // The login has expired: asking for the page again leads to the login page and back.
+            Navigation.NavigateTo(Navigation.Uri, forceLoad: true);
+        }
+
+        return failure switch
+        {
+            OpsRefusedException refused => refused.Message,
+            OperationCanceledException when _left.IsCancellationRequested => "",
+            _ when OpsApi.IsNoAnswer(failure) => $"The Api does not answer: {failure.Message}",
+            _ => null,
+        };
+    }
+}

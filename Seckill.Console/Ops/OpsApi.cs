@@ -1,0 +1,117 @@
+using System.Globalization;
+using System.Net.Http.Headers;
+using System.Text.Json.Serialization.Metadata;
+using Microsoft.AspNetCore.Components.Authorization;
+using Microsoft.Extensions.Http.Resilience;
+using Microsoft.Extensions.Options;
+using Seckill.Console.Auth;
+
+namespace Seckill.Console.Ops;
+
+/// <summary>The Api's operator calls, in the name of whoever is logged in: what is allowed, and what is written into the audit, is decided there.</summary>
+/// <remarks>All throw <see cref="OpsRefusedException"/> when the Api says no and <see cref="HttpRequestException"/> when it does not answer.</remarks>
+public sealed class OpsApi(HttpClient http, AuthenticationStateProvider login)
+{
+    public Task<SaleList> SalesAsync(CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Get, "/api/ops/sales", null, OpsJson.Default.SaleList, cancellationToken);
+
+    public Task<SaleItem> CreateSaleAsync(NewSale sale, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Post, "/api/ops/sales", JsonContent.Create(sale, OpsJson.Default.NewSale), OpsJson.Default.SaleItem, cancellationToken);
+
+    public Task<SaleItem> ChangeSaleAsync(long skuId, SaleChange change, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Put, Sale(skuId), JsonContent.Create(change, OpsJson.Default.SaleChange), OpsJson.Default.SaleItem, cancellationToken);
+
+    public Task<SaleItem> PauseAsync(long skuId, bool pause, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Post, $"{Sale(skuId)}/{(pause ? "pause" : "resume")}", null, OpsJson.Default.SaleItem, cancellationToken);
+
+    public Task<SaleItem> AddStockAsync(long skuId, StockAddition addition, CancellationToken cancellationToken) =>
+        SendAsync(
+            HttpMethod.Post, $"{Sale(skuId)}/stock", JsonContent.Create(addition, OpsJson.Default.StockAddition), OpsJson.Default.SaleItem, cancellationToken);
+
+    public Task<WarmUpResult> WarmUpAsync(CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Post, "/api/ops/warm-up", null, OpsJson.Default.WarmUpResult, cancellationToken);
+
+    /// <param name="query">Order id or number, user id, or client_order_no.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public Task<OrderList> FindOrdersAsync(string query, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Get, $"/api/ops/orders?q={Uri.EscapeDataString(query)}", null, OpsJson.Default.OrderList, cancellationToken);
+
+    public Task<Reconciliation> ReconcileAsync(CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Get, "/api/ops/reconciliation", null, OpsJson.Default.Reconciliation, cancellationToken);
+
+    /// <param name="apply">False: only say what would be done.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public Task<RepairResult> RepairAsync(bool apply, CancellationToken cancellationToken) =>
+        SendAsync(
+            HttpMethod.Post, $"/api/ops/reconciliation/repair?apply={(apply ? "true" : "false")}", null, OpsJson.Default.RepairResult, cancellationToken);
+
+    public Task<DeadLetterList> DeadLettersAsync(int take, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Get, string.Create(CultureInfo.InvariantCulture, $"/api/ops/dead-letters?take={take}"), null, OpsJson.Default.DeadLetterList, cancellationToken);
+
+    /// <summary>One letter, with more of its body than the list has.</summary>
+    public Task<DeadLetterItem> DeadLetterAsync(string id, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Get, Letter(id), null, OpsJson.Default.DeadLetterItem, cancellationToken);
+
+    public Task<ReplayResult> ReplayAsync(string id, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Post, $"{Letter(id)}/replay", null, OpsJson.Default.ReplayResult, cancellationToken);
+
+    public Task<ReplayResult> ReplayAllAsync(CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Post, "/api/ops/dead-letters/replay-all", null, OpsJson.Default.ReplayResult, cancellationToken);
+
+    public Task<AbandonResult> AbandonAsync(string id, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Post, $"{Letter(id)}/abandon", null, OpsJson.Default.AbandonResult, cancellationToken);
+
+    public Task<AuditList> AuditAsync(int take, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Get, string.Create(CultureInfo.InvariantCulture, $"/api/ops/audit?take={take}"), null, OpsJson.Default.AuditList, cancellationToken);
+
+    /// <summary>Whether the Api gave no answer that could be read: it is away, hung up, or took too long.</summary>
+    public static bool IsNoAnswer(Exception failure) =>
+        failure is HttpRequestException or OperationCanceledException or Polly.ExecutionRejectedException or System.Text.Json.JsonException;
+
+    private static string Sale(long skuId) => string.Create(CultureInfo.InvariantCulture, $"/api/ops/sales/{skuId}");
+
+    private static string Letter(string id) => $"/api/ops/dead-letters/{Uri.EscapeDataString(id)}";
+
+    private async Task<T> SendAsync<T>(HttpMethod method, string path, HttpContent? body, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+    {
+        var state = await login.GetAuthenticationStateAsync();
+        using var request = new HttpRequestMessage(method, path) { Content = body };
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", state.User.Token());
+        using var response = await http.SendAsync(request, cancellationToken);
+        if (!response.IsSuccessStatusCode)
+        {
+            throw await OpsRefusedException.ReadAsync(response, cancellationToken);
+        }
+
+        return await response.Content.ReadFromJsonAsync(type, cancellationToken)
+            ?? throw new HttpRequestException("The Api answered null.");
+    }
+}
+
+internal static class OpsRegistration
+{
+    private const int AttemptTimeoutSeconds = 30;
+
+    public static IServiceCollection AddOpsApi(this IServiceCollection services)
+    {
+        services.AddOptions<ApiOptions>().BindConfiguration(ApiOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        services.AddHttpClient<OpsApi>((provider, http) =>
+        {
+            http.BaseAddress = provider.GetRequiredService<IOptions<ApiOptions>>().Value.Url;
+            // The resilience handler's time-outs decide.
+            http.Timeout = Timeout.InfiniteTimeSpan;
+        });
+        services.ConfigureAll<HttpStandardResilienceOptions>(Configure);
+        return services;
+    }
+
+    private static void Configure(HttpStandardResilienceOptions resilience)
+    {
+        resilience.AttemptTimeout.Timeout = TimeSpan.FromSeconds(AttemptTimeoutSeconds);
+        resilience.TotalRequestTimeout.Timeout = TimeSpan.FromSeconds(AttemptTimeoutSeconds * 2);
+        // The breaker must watch for twice as long as an attempt may take.
+        resilience.CircuitBreaker.SamplingDuration = TimeSpan.FromSeconds(AttemptTimeoutSeconds * 2);
+        // An action is repeated by the operator, who sees what became of the first one; never behind his back.
+        resilience.Retry.DisableForUnsafeHttpMethods();
+    }
+}

@@ -1,0 +1,41 @@
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using MudBlazor.Services;
+using Seckill.Console.Auth;
+using Seckill.Console.Demo;
+using Seckill.Console.Frame;
+using Seckill.Console.Ops;
+using Seckill.Console.Orders;
+using Seckill.Console.Pulse;
+
+var builder = WebApplication.CreateBuilder(args);
+// Started from a build output, the components' style sheets lie in their packages; in what is published this finds nothing to do.
+builder.WebHost.UseStaticWebAssets();
+builder.AddServiceDefaults();
+
+// Without Redis the live figures stand still; everything else goes through the Api.
+builder.AddRedis(HealthStatus.Degraded);
+builder.Services.AddSingleton(TimeProvider.System);
+
+builder.Services.AddConsoleLogin();
+builder.Services.AddOpsApi();
+builder.Services.AddPulse();
+builder.Services.AddDemoBurst();
+builder.Services.AddOptions<TraceOptions>().BindConfiguration(TraceOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+builder.Services.AddScoped<OperatorClock>();
+builder.Services.AddMudServices();
+builder.Services.AddRazorComponents().AddInteractiveServerComponents();
+
+var app = builder.Build();
+app.UseExceptionHandler("/error");
+app.UseStatusCodePagesWithReExecute("/error");
+app.UseSafeHeaders();
+app.MapDefaultEndpoints();
+app.UseAuthentication();
+app.UseAuthorization();
+app.UseAntiforgery();
+
+app.MapStaticAssets();
+app.MapLogin();
+app.MapRazorComponents<Root>().AddInteractiveServerRenderMode(options => options.ContentSecurityFrameAncestorsPolicy = null);
+
+await app.RunAsync();

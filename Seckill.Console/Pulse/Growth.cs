@@ -1,0 +1,115 @@
+using Seckill.Ordering.Telemetry;
+
+namespace Seckill.Console.Pulse;
+
+/// <summary>By how much an instance's counters grew between two of its pulses: an Api's of clicks, a worker's of orders.</summary>
+internal readonly record struct Growth(
+    double Requests, double Accepted, double Refused, double Errors, double Committed, double Rejected, IReadOnlyList<long>? Latencies)
+{
+    /// <param name="before">Null when the instance started with zeros.</param>
+    /// <param name="after">The later pulse of the same start.</param>
+    public static Growth Between(InstancePulse? before, InstancePulse after) => after.Role == InstancePulse.Worker
+        ? new Growth(
+            0, 0, 0, 0, Of(before?.Committed, after.Committed), Of(before?.Rejected, after.Rejected),
+            [.. after.ClickToCommit.Select((count, bucket) => Of(before?.ClickToCommit[bucket], count))])
+        : new Growth(
+            Of(before?.Requests, after.Requests), Of(before?.Accepted, after.Accepted), Of(before?.Refused, after.Refused), Of(before?.Errors, after.Errors), 0, 0, null);
+
+    public static Growth operator *(Growth growth, double share) => new(
+        growth.Requests * share, growth.Accepted * share, growth.Refused * share, growth.Errors * share, growth.Committed * share, growth.Rejected * share, null);
+
+    public static Growth operator +(Growth left, Growth right) => new(
+        left.Requests + right.Requests, left.Accepted + right.Accepted, left.Refused + right.Refused, left.Errors + right.Errors,
+        left.Committed + right.Committed, left.Rejected + right.Rejected, null);
+
+    private static long Of(long? before, long after) => Math.Max(0, after - (before ?? 0));
+}
+
+/// <summary>Orders accepted but neither written nor refused, by the counters.</summary>
+internal readonly record struct Backlog(double Waiting, int QuietSeconds)
+{
+    /// <summary>Orders of which no counter will tell any more (an instance was killed) do not wait for ever in the picture.</summary>
+    private const int QuietSecondsUntilNoneWait = 10;
+
+    /// <summary>A second later.</summary>
+    public Backlog After(Growth growth)
+    {
+        var quiet = growth is { Accepted: > 0 } or { Committed: > 0 } or { Rejected: > 0 } ? 0 : QuietSeconds + 1;
+        return quiet >= QuietSecondsUntilNoneWait
+            ? new Backlog(0, quiet)
+            : new Backlog(Math.Max(0, Waiting + growth.Accepted - growth.Committed - growth.Rejected), quiet);
+    }
+}
+
+/// <summary>What all instances did in one second.</summary>
+internal sealed class Slot
+{
+    /// <summary>The bounds, and what lies above the last one.</summary>
+    public static readonly int BucketCount = InstancePulse.LatencyUpperMs.Count + 1;
+
+    private readonly long[] _latencies = new long[BucketCount];
+
+    public long Second { get; private set; } = -1;
+
+    public Growth Growth { get; private set; }
+
+    public long? QueueReady { get; private set; }
+
+    public void Reset(long second)
+    {
+        (Second, Growth, QueueReady) = (second, default, null);
+        Array.Clear(_latencies);
+    }
+
+    public void Add(Growth growth) => Growth += growth;
+
+    public void Add(IReadOnlyList<long>? latencies)
+    {
+        for (var bucket = 0; bucket < Math.Min(latencies?.Count ?? 0, _latencies.Length); bucket++)
+        {
+            _latencies[bucket] += latencies![bucket];
+        }
+    }
+
+    /// <summary>All workers look at the same queue; the highest of what they saw stands.</summary>
+    public void SeeQueue(long? ready) => QueueReady = ready is null ? QueueReady : Math.Max(ready.Value, QueueReady ?? 0);
+
+    public void AddLatenciesTo(long[] counts)
+    {
+        for (var bucket = 0; bucket < counts.Length; bucket++)
+        {
+            counts[bucket] += _latencies[bucket];
+        }
+    }
+}
+
+/// <summary>Reads a percentile off bucket counts.</summary>
+internal static class Percentile
+{
+    /// <summary>Within its bucket by straight line, ms; null of nothing. Above the last bound it is the last bound.</summary>
+    public static double? Of(IReadOnlyList<long> counts, double share)
+    {
+        var total = counts.Sum();
+        if (total == 0)
+        {
+            return null;
+        }
+
+        var rank = share * total;
+        var bounds = InstancePulse.LatencyUpperMs;
+        var below = 0L;
+        for (var bucket = 0; bucket < counts.Count; bucket++)
+        {
+            if (counts[bucket] > 0 && below + counts[bucket] >= rank)
+            {
+                var lower = bucket == 0 ? 0 : bounds[Math.Min(bucket - 1, bounds.Count - 1)];
+                var upper = bounds[Math.Min(bucket, bounds.Count - 1)];
+                return lower + (upper - lower) * Math.Clamp((rank - below) / counts[bucket], 0, 1);
+            }
+
+            below += counts[bucket];
+        }
+
+        return bounds[^1];
+    }
+}

@@ -1,0 +1,47 @@
+namespace Seckill.Console.Pulse;
+
+/// <summary>All instances together in one second.</summary>
+/// <param name="Second">Since 1970 UTC.</param>
+/// <param name="Requests">Orders asked for.</param>
+/// <param name="Accepted">Answered "queued".</param>
+/// <param name="Refused">Answered no.</param>
+/// <param name="Errors">Answered with a fault of ours.</param>
+/// <param name="Committed">Orders written to MySQL.</param>
+/// <param name="Rejected">Orders that the worker refused.</param>
+/// <param name="Waiting">Accepted but neither written nor refused yet, by the counters.</param>
+/// <param name="QueueReady">Messages ready in the order queue, each of one order or many; null when no worker said.</param>
+/// <param name="P50Ms">Click to commit over the last seconds; null when nothing was written.</param>
+/// <param name="P99Ms">The same.</param>
+public readonly record struct LiveSecond(
+    long Second, double Requests, double Accepted, double Refused, double Errors, double Committed, double Rejected, double Waiting, long? QueueReady,
+    double? P50Ms, double? P99Ms);
+
+/// <summary>An instance as it was last heard.</summary>
+/// <param name="Instance">Its name.</param>
+/// <param name="Role">api or worker.</param>
+/// <param name="SilentMs">How long it has not been heard.</param>
+/// <param name="StartedMs">When it started, ms since 1970 UTC.</param>
+/// <param name="RatePerSecond">Requests of an api, orders of a worker, in the last second.</param>
+/// <param name="WorkingSetBytes">Memory.</param>
+/// <param name="Health">Healthy, Degraded or Unhealthy.</param>
+/// <param name="Complaints">Why it is not healthy.</param>
+public sealed record LiveInstance(
+    string Instance, string Role, long SilentMs, long StartedMs, double RatePerSecond, long WorkingSetBytes, string Health, IReadOnlyList<string> Complaints)
+{
+    private const int GoneAfterMs = 5_000;
+
+    public bool Gone => SilentMs > GoneAfterMs;
+}
+
+/// <summary>What everyone who watches sees at one moment.</summary>
+/// <param name="Seconds">Oldest first, the last one complete.</param>
+/// <param name="P50Ms">Click to commit over the last minute; null when nothing was written.</param>
+/// <param name="P99Ms">The same.</param>
+/// <param name="Instances">By role and name.</param>
+public sealed record LivePicture(IReadOnlyList<LiveSecond> Seconds, double? P50Ms, double? P99Ms, IReadOnlyList<LiveInstance> Instances)
+{
+    public static readonly LivePicture Empty = new([], null, null, []);
+
+    /// <summary>The last complete second.</summary>
+    public LiveSecond Now => Seconds.Count > 0 ? Seconds[^1] : default;
+}

@@ -1,0 +1,83 @@
+using Seckill.Ordering.Telemetry;
+using StackExchange.Redis;
+
+namespace Seckill.Console.Pulse;
+
+/// <summary>
+/// One subscription for all who look: what the instances publish goes into a ring of five minutes, and once a second everyone who watches gets the same
+/// picture. Nothing here asks an instance for anything.
+/// </summary>
+internal sealed partial class PulseFeed(IConnectionMultiplexer redis, TimeProvider time, ILogger<PulseFeed> logger) : BackgroundService
+{
+    private const int TickMs = 1_000;
+
+    private readonly PulseRing _ring = new(time.GetUtcNow().ToUnixTimeMilliseconds());
+    private volatile LivePicture _picture = LivePicture.Empty;
+    private volatile bool _subscribed;
+
+    /// <summary>Once a second, on a thread of the feed's own: whoever listens goes to his own at once.</summary>
+    public event Action? Ticked;
+
+    public LivePicture Picture => _picture;
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(TickMs), time);
+        try
+        {
+            do
+            {
+                await SubscribeAsync();
+                _picture = _ring.Draw(NowMs);
+                Ticked?.Invoke();
+            }
+            while (await timer.WaitForNextTickAsync(stoppingToken));
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // The process ends.
+        }
+    }
+
+    private long NowMs => time.GetUtcNow().ToUnixTimeMilliseconds();
+
+    /// <summary>Once made, the client keeps the subscription over reconnections by itself.</summary>
+    private async Task SubscribeAsync()
+    {
+        if (_subscribed)
+        {
+            return;
+        }
+
+        try
+        {
+            await redis.GetSubscriber().SubscribeAsync(RedisChannel.Literal(InstancePulse.Channel), (_, message) => Take(message));
+            _subscribed = true;
+        }
+        catch (Exception exception) when (exception is RedisException or TimeoutException)
+        {
+            NotSubscribed(logger, exception.Message);
+        }
+    }
+
+    private void Take(RedisValue message)
+    {
+        if (message.ToString() is { Length: > 0 } text && InstancePulse.TryParse(text) is { } pulse)
+        {
+            _ring.Take(pulse, NowMs);
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The instances' figures cannot be subscribed to yet: {Reason}")]
+    private static partial void NotSubscribed(ILogger logger, string reason);
+}
+
+internal static class PulseRegistration
+{
+    public static IServiceCollection AddPulse(this IServiceCollection services)
+    {
+        services.AddSingleton<PulseFeed>();
+        services.AddHostedService(provider => provider.GetRequiredService<PulseFeed>());
+        return services;
+    }
+}
