@@ -61,9 +61,20 @@ var api = builder.AddProject<Projects.Seckill_Api>("api", launchProfileName: nul
     .WithHttpHealthCheck("/health")
     .WithWarmUpCommand(opsKey);
 
+// It asks the Api in the operator's name and hears in Redis what the instances publish; it knows no other server.
+var console = builder.AddProject<Projects.Seckill_Console>("console", launchProfileName: null)
+    .WithServiceEnvironment()
+    .WithHttpEndpoint()
+    .WithExternalHttpEndpoints()
+    .WithReference(redis).WaitFor(redis)
+    .WithEnvironment("Api__Url", api.GetEndpoint("http")).WaitFor(api)
+    .WithEnvironment("Auth__SigningKey", signingKey)
+    .WithHttpHealthCheck("/health");
+
 if (keepData)
 {
-    builder.AddAddressFile(api.Resource, signingKey.Resource, new Dictionary<string, IResourceWithConnectionString>
+    console.WithTracesOfTheDashboard();
+    builder.AddAddressFile(api.Resource, console.Resource, signingKey.Resource, new Dictionary<string, IResourceWithConnectionString>
     {
         ["redis"] = redis.Resource,
         ["rabbitmq"] = rabbitMQ.Resource,

@@ -10,7 +10,7 @@ namespace Seckill.AppHost.Aspire;
 /// MySQL client find the system without copying addresses from the dashboard.
 /// </summary>
 internal sealed class AddressFile(
-    ResourceNotificationService resources, IResourceWithEndpoints api, ParameterResource signingKey,
+    ResourceNotificationService resources, IResourceWithEndpoints api, IResourceWithEndpoints console, ParameterResource signingKey,
     IReadOnlyDictionary<string, IResourceWithConnectionString> servers, string folder) : BackgroundService
 {
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
@@ -36,6 +36,7 @@ internal sealed class AddressFile(
         Directory.CreateDirectory(folder);
         File.Delete(Path);
         await resources.WaitForResourceHealthyAsync(api.Name, stoppingToken);
+        await resources.WaitForResourceHealthyAsync(console.Name, stoppingToken);
 
         var connectionStrings = new Dictionary<string, string?>();
         foreach (var (name, server) in servers)
@@ -43,6 +44,7 @@ internal sealed class AddressFile(
         var addresses = new
         {
             Api = api.GetEndpoint("http").Url,
+            Console = console.GetEndpoint("http").Url,
             ConnectionStrings = connectionStrings,
             // The load generator signs the tokens of its thousands of buyers itself.
             SigningKey = await signingKey.GetValueAsync(stoppingToken),
@@ -60,8 +62,8 @@ internal static class AddressFileRegistration
 {
     /// <summary>Keeps the addresses in the checkout's <c>.seckill</c> folder; for a run only.</summary>
     public static void AddAddressFile(
-        this IDistributedApplicationBuilder builder, IResourceWithEndpoints api, ParameterResource signingKey,
+        this IDistributedApplicationBuilder builder, IResourceWithEndpoints api, IResourceWithEndpoints console, ParameterResource signingKey,
         IReadOnlyDictionary<string, IResourceWithConnectionString> servers) =>
         builder.Services.AddHostedService(services => new AddressFile(
-            services.GetRequiredService<ResourceNotificationService>(), api, signingKey, servers, Path.Combine(builder.AppHostDirectory, "..", ".seckill")));
+            services.GetRequiredService<ResourceNotificationService>(), api, console, signingKey, servers, Path.Combine(builder.AppHostDirectory, "..", ".seckill")));
 }

@@ -8,6 +8,7 @@ namespace Seckill.AppHost.Aspire;
 internal static class ComposeDeployment
 {
     private const int DefaultHostPort = 8080;
+    private const int DefaultConsoleHostPort = 8090;
 
     public static void Configure(ComposeFile file, int apiReplicas)
     {
@@ -28,6 +29,9 @@ internal static class ComposeDeployment
             api.Ports = [.. api.Ports.Select(port => $"${{SECKILL_PORT:-{DefaultHostPort}}}:{port}")];
         else
             api.Deploy = new Deploy { Replicas = apiReplicas };
+
+        var console = file.Services["console"];
+        console.Ports = [.. console.Ports.Select(port => $"${{SECKILL_CONSOLE_PORT:-{DefaultConsoleHostPort}}}:{port}")];
     }
 
     private static void KeepData(ComposeFile file, string serviceName, string folder)

@@ -28,6 +28,15 @@ internal static class ServiceSettings
         return service;
     }
 
+    /// <summary>The console links to traces in Aspire's dashboard, whose address the AppHost is told; nothing where it is not.</summary>
+    public static void WithTracesOfTheDashboard(this IResourceBuilder<ProjectResource> console)
+    {
+        if (console.ApplicationBuilder.Configuration["ASPNETCORE_URLS"]?.Split(';')[0] is not { Length: > 0 } dashboard)
+            return;
+        var template = dashboard.TrimEnd('/') + "/traces/detail/{trace_id}";
+        console.WithEnvironment("Traces__UrlTemplate", template);
+    }
+
     /// <summary><c>Api:Replicas</c>: how many Api processes share the load, 1 to 64; 1 if it is not configured.</summary>
     /// <exception cref="DistributedApplicationException">The number is out of range.</exception>
     public static int GetApiReplicas(this IConfiguration configuration)

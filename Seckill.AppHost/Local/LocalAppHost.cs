@@ -4,7 +4,7 @@ using Seckill.LocalServers;
 namespace Seckill.AppHost.Local;
 
 /// <summary>
-/// Starts servers, worker and gate in that order, each when what it needs is healthy, and stops them in the reverse order.
+/// Starts servers, worker, gate and console in that order, each when what it needs is healthy, and stops them in the reverse order.
 /// Nothing is restarted: a resource that ends is reported and ends the whole, because a silent restart hides a fault.
 /// </summary>
 internal sealed class LocalAppHost(LocalOptions options, StateFolder state, ConsoleLog log) : IAsyncDisposable
@@ -72,17 +72,24 @@ internal sealed class LocalAppHost(LocalOptions options, StateFolder state, Cons
     {
         await StartServersAsync(cancellationToken);
         var connectionStrings = _servers.ToDictionary(server => server.Name, server => server.ConnectionString);
+        var servers = connectionStrings.ToDictionary(connection => $"ConnectionStrings__{connection.Key}", connection => connection.Value);
 
         // The worker's health says "migrated", so waiting for it means that the tables exist before the gate opens.
-        await StartServicesAsync(["order-worker"], "Seckill.OrderWorker", options.OrderWorkerPort, connectionStrings, cancellationToken);
+        await StartServicesAsync(["order-worker"], "Seckill.OrderWorker", options.OrderWorkerPort, servers, cancellationToken);
         string[] replicas = [.. Enumerable.Range(1, options.ApiReplicas).Select(number => number == 1 ? "api" : $"api-{number}")];
-        await StartServicesAsync(replicas, "Seckill.Api", options.ApiPort, connectionStrings, cancellationToken);
+        await StartServicesAsync(replicas, "Seckill.Api", options.ApiPort, servers, cancellationToken);
+        var api = _services[^replicas.Length].Url;
+        await StartServicesAsync(
+            ["console"], "Seckill.Console", options.ConsolePort,
+            new Dictionary<string, string> { ["ConnectionStrings__redis"] = connectionStrings["redis"], ["Api__Url"] = api },
+            cancellationToken);
 
         var addresses = Addresses(connectionStrings);
         state.Publish(addresses);
         log.Say("everything is healthy:");
         foreach (var url in addresses.ApiReplicas)
-            log.Say($"  api           {url}   (API reference: {url}/docs)");
+            log.Say($"  api           {url}   (the buyer's page; API reference: {url}/docs)");
+        log.Say($"  console       {addresses.Console}   (for operators)");
         log.Say($"  order-worker  {addresses.OrderWorker}");
         foreach (var server in _servers)
             log.Say($"  {server.Name,-13} {server.ConnectionString}");
@@ -130,9 +137,9 @@ internal sealed class LocalAppHost(LocalOptions options, StateFolder state, Cons
     }
 
     private async Task StartServicesAsync(
-        string[] names, string project, int firstPort, Dictionary<string, string> connectionStrings, CancellationToken cancellationToken)
+        string[] names, string project, int firstPort, IReadOnlyDictionary<string, string> settings, CancellationToken cancellationToken)
     {
-        var environment = connectionStrings.ToDictionary(connection => $"ConnectionStrings__{connection.Key}", connection => connection.Value);
+        var environment = new Dictionary<string, string>(settings);
         if (log.Coloured)
             environment["DOTNET_SYSTEM_CONSOLE_ALLOW_ANSI_COLOR_REDIRECTION"] = "1";
         foreach (var (index, name) in names.Index())
@@ -187,6 +194,7 @@ internal sealed class LocalAppHost(LocalOptions options, StateFolder state, Cons
         return new LocalAddresses(
             apis[0],
             apis,
+            _services[^1].Url,
             _services[0].Url,
             connectionStrings,
             _servers.ToDictionary(server => server.Name, server => server.Version),

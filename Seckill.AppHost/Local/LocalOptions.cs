@@ -17,7 +17,10 @@ internal sealed class LocalOptions
     public int ApiPort { get; set; } = 5080;
 
     [Range(1, 65_535)]
-    public int OrderWorkerPort { get; set; } = 5090;
+    public int ConsolePort { get; set; } = 5090;
+
+    [Range(1, 65_535)]
+    public int OrderWorkerPort { get; set; } = 5100;
 
     [Range(1, 65_535)]
     public int RedisPort { get; set; } = 16379;

@@ -65,6 +65,7 @@ internal sealed class StateFolder : IDisposable
 /// <summary>What <c>.seckill/local.json</c> holds.</summary>
 /// <param name="Api">The gate's first replica.</param>
 /// <param name="ApiReplicas">All replicas of the gate, the first one included.</param>
+/// <param name="Console">The operator's console.</param>
 /// <param name="OrderWorker">The worker's health endpoints.</param>
 /// <param name="ConnectionStrings">By connection name, in the form that services take.</param>
 /// <param name="Versions">Of the three servers, as they say themselves.</param>
@@ -73,6 +74,7 @@ internal sealed class StateFolder : IDisposable
 internal sealed record LocalAddresses(
     string Api,
     IReadOnlyList<string> ApiReplicas,
+    string Console,
     string OrderWorker,
     IReadOnlyDictionary<string, string> ConnectionStrings,
     IReadOnlyDictionary<string, string> Versions,

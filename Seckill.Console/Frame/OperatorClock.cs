@@ -21,11 +21,18 @@ public sealed class OperatorClock(TimeProvider time)
     /// <summary>Time of day to the millisecond, for what happens within one order.</summary>
     public string Precise(long? atMs) => Format(atMs, "HH:mm:ss.fff");
 
-    /// <summary>The moment a date and time picked by the operator stand for.</summary>
-    public long ToMs(DateTime local) =>
-        new DateTimeOffset(DateTime.SpecifyKind(local, DateTimeKind.Unspecified), _zone.GetUtcOffset(local)).ToUnixTimeMilliseconds();
+    /// <summary>As a browser's field for date and time has it: no seconds where there are none.</summary>
+    public string FieldText(long atMs) => Format(atMs, atMs / 1_000 % 60 == 0 ? "yyyy-MM-ddTHH:mm" : "yyyy-MM-ddTHH:mm:ss");
 
-    public DateTime ToLocal(long atMs) => TimeZoneInfo.ConvertTime(DateTimeOffset.FromUnixTimeMilliseconds(atMs), _zone).DateTime;
+    /// <summary>The moment that a field for date and time stands for.</summary>
+    public bool TryRead(string fieldText, out long atMs)
+    {
+        var read = DateTime.TryParse(fieldText, CultureInfo.InvariantCulture, DateTimeStyles.None, out var local);
+        atMs = read ? new DateTimeOffset(DateTime.SpecifyKind(local, DateTimeKind.Unspecified), _zone.GetUtcOffset(local)).ToUnixTimeMilliseconds() : 0;
+        return read;
+    }
 
-    private string Format(long? atMs, string format) => atMs is { } moment ? ToLocal(moment).ToString(format, CultureInfo.InvariantCulture) : "–";
+    private string Format(long? atMs, string format) => atMs is { } moment
+        ? TimeZoneInfo.ConvertTime(DateTimeOffset.FromUnixTimeMilliseconds(moment), _zone).ToString(format, CultureInfo.InvariantCulture)
+        : "–";
 }

@@ -77,6 +77,45 @@ public abstract class OpsPage : ComponentBase, IDisposable
         return false;
     }
 
+    /// <summary>Says what is wrong with what the operator typed.</summary>
+    protected void Complain(string fault) => Fault = fault;
+
+    /// <summary>Asks again and again while the page is open, never twice at a time; an action of the operator's may run beside it.</summary>
+    /// <param name="everyMs">From one question to the next.</param>
+    /// <param name="ask">What to ask.</param>
+    /// <param name="say">Gets what went wrong, or null when it went well.</param>
+    protected async Task RepeatAsync(int everyMs, Func<CancellationToken, Task> ask, Action<string?> say)
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(everyMs));
+        var left = Left;
+        try
+        {
+            do
+            {
+                string? fault = null;
+                try
+                {
+                    await ask(left);
+                }
+                catch (Exception failure) when (Explain(failure) is { } explanation)
+                {
+                    fault = explanation;
+                }
+
+                if (!left.IsCancellationRequested)
+                {
+                    say(fault);
+                    StateHasChanged();
+                }
+            }
+            while (await timer.WaitForNextTickAsync(left));
+        }
+        catch (OperationCanceledException) when (left.IsCancellationRequested)
+        {
+            // The operator has gone to another page.
+        }
+    }
+
     /// <summary>What to tell the operator; null for a fault of our own, which is thrown on.</summary>
     protected string? Explain(Exception failure)
     {

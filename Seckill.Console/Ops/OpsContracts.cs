@@ -13,7 +13,8 @@ public sealed record SaleList(long NowMs, IReadOnlyList<SaleItem> Items);
 
 /// <summary>A sale to be made; without <paramref name="SkuId"/> it gets the next free one.</summary>
 public sealed record NewSale(
-    long? SkuId, string Title, decimal Price, decimal? ListPrice, int LimitPerUser, long StartsAtMs, long EndsAtMs, int Units, string? Description = null);
+    long? SkuId, string Title, decimal Price, decimal? ListPrice, int LimitPerUser, long StartsAtMs, long EndsAtMs, int Units,
+    string? Description = null, string? Image = null);
 
 /// <summary>What is to change; null stays as it is.</summary>
 public sealed record SaleChange(string? Title, decimal? Price, decimal? ListPrice, int? LimitPerUser, long? StartsAtMs, long? EndsAtMs);

@@ -26,13 +26,28 @@ public sealed partial class PublishTests : IDisposable
     }
 
     [Fact]
-    public async Task Only_the_api_gets_the_keys()
+    public async Task The_console_knows_the_api_and_redis_and_no_other_server()
+    {
+        await using var appHost = await BuiltAppHost.ForComposeAsync(_output.FullName, Token);
+
+        var environment = await appHost.EnvironmentOfAsync("console", Token);
+
+        Assert.Equal("{api.bindings.http.url}", environment["Api__Url"]);
+        Assert.Equal(["ConnectionStrings__redis"], environment.Keys.Where(key => key.StartsWith("ConnectionStrings__", StringComparison.Ordinal)));
+        Assert.DoesNotContain(environment.Keys, key => ServerVariable().IsMatch(key) || key == "Traces__UrlTemplate");
+    }
+
+    [Fact]
+    public async Task Only_the_api_gets_the_keys_and_the_console_the_one_that_tokens_are_checked_with()
     {
         await using var appHost = await BuiltAppHost.ForComposeAsync(_output.FullName, Token);
 
         var api = await appHost.EnvironmentOfAsync("api", Token);
+        var console = await appHost.EnvironmentOfAsync("console", Token);
         var worker = await appHost.EnvironmentOfAsync("order-worker", Token);
 
+        Assert.Equal("{auth-signing-key.value}", console["Auth__SigningKey"]);
+        Assert.DoesNotContain("Ops__Key", console.Keys);
         Assert.Equal("{auth-signing-key.value}", api["Auth__SigningKey"]);
         Assert.Equal("{ops-key.value}", api["Ops__Key"]);
         Assert.DoesNotContain(worker.Keys, key => key.StartsWith("Auth__", StringComparison.Ordinal) || key.StartsWith("Ops__", StringComparison.Ordinal));
@@ -64,10 +79,11 @@ public sealed partial class PublishTests : IDisposable
 
         var file = await File.ReadAllTextAsync(Path.Combine(_output.FullName, "docker-compose.yaml"), Token);
 
-        Assert.Equal(["compose-dashboard", "redis", "rabbitmq", "mysql-server", "order-worker", "api"], ServicesOf(file));
-        Assert.Equal(6, Regex.Count(file, """^    restart: "(unless-stopped|always)"$""", RegexOptions.Multiline));
+        Assert.Equal(["compose-dashboard", "redis", "rabbitmq", "mysql-server", "order-worker", "api", "console"], ServicesOf(file));
+        Assert.Equal(7, Regex.Count(file, """^    restart: "(unless-stopped|always)"$""", RegexOptions.Multiline));
         Assert.All(["redis-data", "rabbitmq-data", "mysql-server-data"], volume => Assert.Contains($"\n  {volume}:\n", file));
         Assert.Contains("""- "${SECKILL_PORT:-8080}:${API_PORT}" """.Trim(), file);
+        Assert.Contains("""- "${SECKILL_CONSOLE_PORT:-8090}:${CONSOLE_PORT}" """.Trim(), file);
         Assert.Contains("MYSQL_DATABASE: \"seckill\"", file);
     }
 
@@ -95,7 +111,7 @@ public sealed partial class PublishTests : IDisposable
             .ToDictionary(resource => resource.Name, resource => resource.Value.GetProperty("type").GetString());
 
         Assert.All(["redis", "rabbitmq", "mysql-server"], name => Assert.Equal("container.v0", types[name]));
-        Assert.All(["api", "order-worker"], name => Assert.Equal("project.v0", types[name]));
+        Assert.All(["api", "console", "order-worker"], name => Assert.Equal("project.v0", types[name]));
         Assert.All(types.Values, type => Assert.Contains(type, (string[])["container.v0", "project.v0", "value.v0", "parameter.v0", "annotated.string"]));
     }
 

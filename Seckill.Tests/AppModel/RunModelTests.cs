@@ -58,6 +58,7 @@ public sealed class RunModelTests
 
         Assert.Equal(["mysql", "mysql-server", "rabbitmq", "redis"], WaitsOf(appHost["order-worker"]));
         Assert.Equal(["mysql", "mysql-server", "order-worker", "rabbitmq", "redis"], WaitsOf(appHost["api"]));
+        Assert.Equal(["api", "redis"], WaitsOf(appHost["console"]));
     }
 
     [Fact]
@@ -69,11 +70,11 @@ public sealed class RunModelTests
             resource => resource.Name, resource => resource.Annotations.OfType<HealthCheckAnnotation>().Select(check => check.Key).ToArray());
 
         Assert.All(["redis", "rabbitmq", "mysql-server", "mysql"], name => Assert.Equal([$"{name}_check"], checks[name]));
-        Assert.All(["api", "order-worker"], name => Assert.Equal([$"{name}_http_/health_200_check"], checks[name]));
+        Assert.All(["api", "console", "order-worker"], name => Assert.Equal([$"{name}_http_/health_200_check"], checks[name]));
     }
 
     [Fact]
-    public async Task Only_the_api_is_reachable_from_outside()
+    public async Task Only_the_api_and_the_console_are_reachable_from_outside()
     {
         await using var appHost = await BuiltAppHost.ForRunAsync(Token);
 
@@ -81,7 +82,7 @@ public sealed class RunModelTests
             .SelectMany(resource => resource.Annotations.OfType<EndpointAnnotation>().Where(endpoint => endpoint.IsExternal)
                 .Select(endpoint => (resource.Name, Endpoint: endpoint.Name)));
 
-        Assert.Equal([("api", "http")], external);
+        Assert.Equal([("api", "http"), ("console", "http")], external);
     }
 
     [Theory]

@@ -9,9 +9,9 @@ namespace Seckill.Tests.LocalAppHost;
 /// <summary>What a newcomer's one command starts, and that nothing of it stays.</summary>
 public sealed class LocalAppHostTests(ITestOutputHelper output) : IDisposable
 {
-    private static readonly string[] Resources = ["apphost", "redis", "rabbitmq", "mysql", "order-worker", "api"];
+    private static readonly string[] Resources = ["apphost", "redis", "rabbitmq", "mysql", "order-worker", "api", "console"];
 
-    private static readonly string[] PortOptions = ["Api", "OrderWorker", "Redis", "RabbitMq", "MySql"];
+    private static readonly string[] PortOptions = ["Api", "Console", "OrderWorker", "Redis", "RabbitMq", "MySql"];
 
     private readonly string _state = Directory.CreateTempSubdirectory("seckill-state-").FullName;
 
@@ -28,7 +28,7 @@ public sealed class LocalAppHostTests(ITestOutputHelper output) : IDisposable
         output.WriteLine(up.GetProperty("versions").ToString());
         using (var http = new HttpClient())
         {
-            foreach (var resource in new[] { "api", "orderWorker" })
+            foreach (var resource in new[] { "api", "console", "orderWorker" })
             {
                 using var health = await http.GetAsync($"{up.GetProperty(resource)}/health", Cancelled);
                 Assert.Equal(HttpStatusCode.OK, health.StatusCode);

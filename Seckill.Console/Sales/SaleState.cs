@@ -1,0 +1,20 @@
+using Seckill.Console.Ops;
+
+namespace Seckill.Console.Sales;
+
+/// <summary>Where a sale stands by the Api's clock.</summary>
+internal static class SaleState
+{
+    public const string Paused = "paused";
+    public const string NotStarted = "not started";
+    public const string Ended = "ended";
+    public const string NotLoaded = "not loaded";
+    public const string Running = "on sale";
+
+    public static string Of(SaleItem sale, long nowMs) =>
+        nowMs >= sale.EndsAtMs ? Ended
+        : sale.Paused ? Paused
+        : nowMs < sale.StartsAtMs ? NotStarted
+        : sale.RedisStock is null ? NotLoaded
+        : Running;
+}
