@@ -3,6 +3,7 @@ using System.Text;
 using Microsoft.AspNetCore.Authentication.JwtBearer;
 using Microsoft.AspNetCore.Components.Authorization;
 using Microsoft.Extensions.Options;
+using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
 
 namespace Seckill.Console.Auth;
@@ -44,8 +45,6 @@ public static class ConsoleLogin
         ClockSkew = TimeSpan.FromSeconds(options.ClockSkewSeconds),
         NameClaimType = SubjectClaim,
         RoleClaimType = RoleClaim,
-        // It stays on the server, with the identity of the circuit.
-        SaveSigninToken = true,
     };
 
     /// <summary>A path of this console, or its first page: a login must not lead elsewhere.</summary>
@@ -64,6 +63,12 @@ public static class ConsoleLogin
                 context.Token = context.Request.Cookies[Cookie];
                 return Task.CompletedTask;
             },
+            OnTokenValidated = context =>
+            {
+                // It stays on the server, with the identity of the circuit.
+                ((ClaimsIdentity)context.Principal!.Identity!).BootstrapContext = ((JsonWebToken)context.SecurityToken).EncodedToken;
+                return Task.CompletedTask;
+            },
             OnChallenge = context =>
             {
                 context.HandleResponse();
@@ -78,16 +83,15 @@ public static class ConsoleLogin
         };
     }
 
-    private static void GoToLogin(HttpContext http, LoginFault? fault)
+    /// <summary>The login page that leads back to a path of this console.</summary>
+    internal static string LoginAddress(string? returnTo, LoginFault? fault)
     {
-        var query = new QueryString().Add("return", http.Request.Path + http.Request.QueryString);
-        if (fault is not null)
-        {
-            query = query.Add("fault", fault.Value.ToString());
-        }
-
-        http.Response.Redirect(LoginPath + query);
+        var query = new QueryString().Add("return", LocalPath(returnTo));
+        return LoginPath + (fault is null ? query : query.Add("fault", fault.Value.ToString()));
     }
+
+    private static void GoToLogin(HttpContext http, LoginFault? fault) =>
+        http.Response.Redirect(LoginAddress(http.Request.Path + http.Request.QueryString, fault));
 }
 
 /// <summary>Why a login did not succeed, as the login page's address names it.</summary>
@@ -95,6 +99,7 @@ public enum LoginFault
 {
     NotAnOperator,
     BadToken,
+    RefusedByApi,
     ApiAway,
     BadUserId,
 }

@@ -86,9 +86,9 @@ internal static class LoginEndpoints
     private static IResult LogOut(HttpContext http, [FromForm(Name = "return")] string? returnTo)
     {
         http.Response.Cookies.Delete(ConsoleLogin.Cookie, new CookieOptions { Path = "/" });
-        return Results.LocalRedirect(ConsoleLogin.LoginPath + new QueryString().Add("return", ConsoleLogin.LocalPath(returnTo)));
+        return Results.LocalRedirect(ConsoleLogin.LoginAddress(returnTo, fault: null));
     }
 
     private static IResult Refused(LoginFault fault, string? returnTo) =>
-        Results.LocalRedirect(ConsoleLogin.LoginPath + new QueryString().Add("return", ConsoleLogin.LocalPath(returnTo)).Add("fault", fault.ToString()));
+        Results.LocalRedirect(ConsoleLogin.LoginAddress(returnTo, fault));
 }

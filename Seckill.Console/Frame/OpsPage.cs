@@ -1,6 +1,7 @@
 using System.Net;
 using Microsoft.AspNetCore.Components;
 using MudBlazor;
+using Seckill.Console.Auth;
 using Seckill.Console.Ops;
 
 namespace Seckill.Console.Frame;
@@ -121,8 +122,8 @@ public abstract class OpsPage : ComponentBase, IDisposable
     {
         if (failure is OpsRefusedException { Status: HttpStatusCode.Unauthorized })
         {
-            // The login has expired: asking for the page again leads to the login page and back.
-            Navigation.NavigateTo(Navigation.Uri, forceLoad: true);
+            // Only a request can carry a new cookie, so the whole document is left.
+            Navigation.NavigateTo(ConsoleLogin.LoginAddress("/" + Navigation.ToBaseRelativePath(Navigation.Uri), LoginFault.RefusedByApi), forceLoad: true);
         }
 
         return failure switch
