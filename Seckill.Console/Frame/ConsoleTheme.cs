@@ -53,7 +53,7 @@ internal static class ConsoleTheme
             WarningContrastText = "#0d1117",
             ErrorContrastText = "#0d1117",
         },
-        Typography = new Typography { Default = new DefaultTypography { FontFamily = Fonts } },
+        Typography = new Typography { Default = new DefaultTypography { FontFamily = Fonts }, Button = new ButtonTypography { FontFamily = Fonts, TextTransform = "none" } },
         LayoutProperties = new LayoutProperties { DefaultBorderRadius = "8px" },
     };
 }

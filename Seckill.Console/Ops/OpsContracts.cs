@@ -23,10 +23,14 @@ public sealed record SaleChange(string? Title, decimal? Price, decimal? ListPric
 /// <param name="UnitsBefore">Units on sale as the operator saw them; makes a repeated request harmless.</param>
 public sealed record StockAddition(int Add, long UnitsBefore);
 
-public sealed record OrderTimeline(long? ReservedAtMs, long? PickedUpAtMs, long? CommittedAtMs, long? SettledAtMs);
+public sealed record OrderTimeline(
+    long? ClickedAtMs, long? ReservedAtMs, long? ConfirmedAtMs, long? PickedUpAtMs, long? CommittedAtMs, long? ToldAtMs)
+{
+    public static readonly OrderTimeline Unknown = new(null, null, null, null, null, null);
+}
 
 public sealed record FoundOrder(
-    long OrderId, string? OrderSn, long UserId, long SkuId, int Quantity, string? ClientOrderNo, string Status, string? Reason, string? Title,
+    long OrderId, string? OrderSn, long UserId, long SkuId, int Quantity, string? ClientOrderNo, string Status, string? Reason, string? Payment, string? Title,
     decimal? TotalAmount, string? TraceId, OrderTimeline? Timeline);
 
 public sealed record OrderList(IReadOnlyList<FoundOrder> Items);

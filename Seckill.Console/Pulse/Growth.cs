@@ -26,18 +26,29 @@ internal readonly record struct Growth(
 }
 
 /// <summary>Orders accepted but neither written nor refused, by the counters.</summary>
-internal readonly record struct Backlog(double Waiting, int QuietSeconds)
+internal readonly record struct Backlog(double Balance, double Ahead, int QuietSeconds)
 {
+    /// <summary>The worker's pulse may come before the Api's: what it has written lately may stand below zero until the Api's word of it has come.</summary>
+    private const double AheadKeptEachSecond = 0.7;
+
     /// <summary>Orders of which no counter will tell any more (an instance was killed) do not wait for ever in the picture.</summary>
     private const int QuietSecondsUntilNoneWait = 10;
+
+    public double Waiting => Math.Max(0, Balance);
 
     /// <summary>A second later.</summary>
     public Backlog After(Growth growth)
     {
         var quiet = growth is { Accepted: > 0 } or { Committed: > 0 } or { Rejected: > 0 } ? 0 : QuietSeconds + 1;
-        return quiet >= QuietSecondsUntilNoneWait
-            ? new Backlog(0, quiet)
-            : new Backlog(Math.Max(0, Waiting + growth.Accepted - growth.Committed - growth.Rejected), quiet);
+        if (quiet >= QuietSecondsUntilNoneWait)
+        {
+            return new Backlog(0, 0, quiet);
+        }
+
+        // Orders of other producers are written without ever having been accepted here: they must not hide those that wait for long.
+        var decided = growth.Committed + growth.Rejected;
+        var ahead = Ahead * AheadKeptEachSecond + decided;
+        return new Backlog(Math.Max(-ahead, Balance + growth.Accepted - decided), ahead, quiet);
     }
 }
 
