@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Options;
 using Seckill.Api.Catalogue;
 using Seckill.Api.Publishing;
@@ -97,6 +98,7 @@ public sealed class OrderGate : IAsyncDisposable
         _stopping.Dispose();
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<Placement> AskAsync(long userId, long skuId, int quantity, string? clientOrderNo)
     {
         if (!_catalogue.IsOnSale(skuId))
@@ -141,6 +143,7 @@ public sealed class OrderGate : IAsyncDisposable
         }
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<Placement> AnswerAsync(Click click)
     {
         // The confirm makes the answer as durable as the broker; without it "queued" still holds, on the outbox's word.

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using System.Globalization;
 using System.Threading.Channels;
@@ -28,6 +29,9 @@ public sealed partial class OrderPublisher(
 
     private readonly PublishOptions _options = options.Value;
     private readonly Channel<Publication> _waiting = Channel.CreateBounded<Publication>(options.Value.WaitingMax);
+
+    /// <summary>At most one for each message in flight.</summary>
+    private readonly ConcurrentBag<PublishBody> _bodies = [];
     private int _connectedLoops;
 
     /// <summary>Whether any loop has the broker.</summary>
@@ -141,6 +145,7 @@ public sealed partial class OrderPublisher(
     {
         using var trace = PublishTrace.Start(orders);
         var confirmed = false;
+        var body = _bodies.TryTake(out var used) ? used : new PublishBody();
         try
         {
             var properties = new BasicProperties
@@ -151,9 +156,11 @@ public sealed partial class OrderPublisher(
                 MessageId = orders.Length == 1 ? orders[0].Message.OrderId?.ToString(CultureInfo.InvariantCulture) : null,
             };
             var publishing = channel.BasicPublishAsync(
-                OrderTopology.Exchange, OrderTopology.RoutingKey, mandatory: true, properties, PublishBody.Write(orders), deadline);
+                OrderTopology.Exchange, OrderTopology.RoutingKey, mandatory: true, properties, body.Write(orders), deadline);
             CrashPoint.Reach(CrashPoint.Published);
             await publishing;
+            // Only now: after a failure the client may still hold the buffer.
+            _bodies.Add(body);
             CrashPoint.Reach(CrashPoint.Confirmed);
             confirmed = true;
             MessageSize.Record(orders.Length);
