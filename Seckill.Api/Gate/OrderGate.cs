@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
-using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Options;
 using Seckill.Api.Catalogue;
 using Seckill.Api.Publishing;
@@ -69,9 +68,11 @@ public sealed class OrderGate : IAsyncDisposable
     /// Takes a click that <see cref="OrderLimits"/> has found well-formed. Runs to its end even when the buyer hangs up: from the reservation on
     /// there is an order to take care of.
     /// </summary>
-    public async Task<Placement> PlaceAsync(long userId, long skuId, int quantity, string? clientOrderNo)
+    public async ValueTask<Placement> PlaceAsync(long userId, long skuId, int quantity, string? clientOrderNo)
     {
-        var placement = await AskAsync(userId, skuId, quantity, clientOrderNo);
+        var placement = TryEnter(userId, skuId, out var lane, out var orderId) is { } refused
+            ? new Placement(refused)
+            : await AskAsync(lane!, orderId, userId, quantity, clientOrderNo);
         Reservations.Add(1, new KeyValuePair<string, object?>("outcome", OutcomeTag(placement.Outcome)));
         Count(placement.Outcome);
         return placement;
@@ -98,31 +99,28 @@ public sealed class OrderGate : IAsyncDisposable
         _stopping.Dispose();
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<Placement> AskAsync(long userId, long skuId, int quantity, string? clientOrderNo)
+    /// <summary>What can be answered from memory; null with the SKU's lane and an order id for a click that Redis must be asked about.</summary>
+    private PlaceOutcome? TryEnter(long userId, long skuId, out GateLane? lane, out long orderId)
     {
+        (lane, orderId) = (null, 0);
         if (!_catalogue.IsOnSale(skuId))
         {
-            return new Placement(_catalogue.Loaded ? PlaceOutcome.UnknownSku : PlaceOutcome.WarmingUp);
+            return _catalogue.Loaded ? PlaceOutcome.UnknownSku : PlaceOutcome.WarmingUp;
         }
 
-        var lane = _lanes.GetOrAdd(
+        lane = _lanes.GetOrAdd(
             skuId,
             static (id, gate) => new GateLane(new SkuKeys(id), gate._ledger, gate._publisher, gate._options, gate._time, gate._logger, gate._stopping.Token),
             this);
-        if (lane.Shield.Refuses(userId))
-        {
-            return new Placement(PlaceOutcome.SoldOut);
-        }
+        return lane.Shield.Refuses(userId) ? PlaceOutcome.SoldOut : _ids.TryNext(out orderId) ? null : PlaceOutcome.WarmingUp;
+    }
 
-        if (!_ids.TryNext(out var orderId))
-        {
-            return new Placement(PlaceOutcome.WarmingUp);
-        }
-
+    /// <summary>Asks and waits in one method: each asynchronous method on the way costs every waiting click an object of its own.</summary>
+    private async ValueTask<Placement> AskAsync(GateLane lane, long orderId, long userId, int quantity, string? clientOrderNo)
+    {
         var parent = Activity.Current;
         using var span = OrderingTelemetry.StartScript("reserve");
-        span?.SetTag("seckill.sku_id", skuId).SetTag("seckill.order_id", orderId);
+        span?.SetTag("seckill.sku_id", lane.Sku.SkuId).SetTag("seckill.order_id", orderId);
         var request = new ReserveRequest(orderId, userId, quantity, clientOrderNo, parent?.Id);
         var click = new Click(lane.Sku, request, parent?.Context ?? default, span);
         if (!lane.TryAsk(click))
@@ -133,7 +131,18 @@ public sealed class OrderGate : IAsyncDisposable
 
         try
         {
-            return await AnswerAsync(click);
+            // The confirm makes the answer as durable as the broker; without it "queued" still holds, on the outbox's word.
+            while (!click.Answered.IsCompleted)
+            {
+                await ((Task)click.Answered).WaitAsync(TimeSpan.FromMilliseconds(_options.ConfirmWaitMs), _time)
+                    .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                if (click.IsReserved)
+                {
+                    return Reserved(click);
+                }
+            }
+
+            return PlacementOf(click, await click.Answered);
         }
         catch (Exception exception) when (exception is RedisException or TimeoutException or OperationCanceledException)
         {
@@ -143,34 +152,18 @@ public sealed class OrderGate : IAsyncDisposable
         }
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<Placement> AnswerAsync(Click click)
+    private Placement PlacementOf(Click click, ReserveResult result) => result.Code switch
     {
-        // The confirm makes the answer as durable as the broker; without it "queued" still holds, on the outbox's word.
-        while (!click.Answered.IsCompleted)
-        {
-            await ((Task)click.Answered).WaitAsync(TimeSpan.FromMilliseconds(_options.ConfirmWaitMs), _time)
-                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            if (click.IsReserved)
-            {
-                return Reserved(click);
-            }
-        }
-
-        var result = await click.Answered;
-        return result.Code switch
-        {
-            ReserveCode.Accepted => Reserved(click),
-            ReserveCode.Duplicate => new Placement(PlaceOutcome.Queued, result.OrderId),
-            ReserveCode.SoldOut => new Placement(PlaceOutcome.SoldOut),
-            ReserveCode.LimitReached => new Placement(PlaceOutcome.LimitReached, Value: result.Value),
-            ReserveCode.NotStarted => new Placement(PlaceOutcome.NotStarted, Value: result.Value),
-            ReserveCode.Ended => new Placement(PlaceOutcome.Ended, Value: result.Value),
-            ReserveCode.Paused => new Placement(PlaceOutcome.Paused),
-            ReserveCode.Cold => ReportCold(click.Sku.SkuId),
-            _ => throw new UnreachableException(),
-        };
-    }
+        ReserveCode.Accepted => Reserved(click),
+        ReserveCode.Duplicate => new Placement(PlaceOutcome.Queued, result.OrderId),
+        ReserveCode.SoldOut => new Placement(PlaceOutcome.SoldOut),
+        ReserveCode.LimitReached => new Placement(PlaceOutcome.LimitReached, Value: result.Value),
+        ReserveCode.NotStarted => new Placement(PlaceOutcome.NotStarted, Value: result.Value),
+        ReserveCode.Ended => new Placement(PlaceOutcome.Ended, Value: result.Value),
+        ReserveCode.Paused => new Placement(PlaceOutcome.Paused),
+        ReserveCode.Cold => ReportCold(click.Sku.SkuId),
+        _ => throw new UnreachableException(),
+    };
 
     private Placement Reserved(Click click)
     {
