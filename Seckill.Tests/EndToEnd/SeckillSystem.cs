@@ -21,6 +21,7 @@ public sealed class SeckillSystem : IAsyncDisposable
     private readonly ConcurrentQueue<string> _log = new();
     private readonly List<LocalService> _workers = [];
     private readonly List<LocalService> _apis = [];
+    private readonly List<LocalService> _consoles = [];
 
     private SeckillSystem(RedisServer redis, RabbitMqServer rabbitMq, MySqlServer mySql)
     {
@@ -85,6 +86,11 @@ public sealed class SeckillSystem : IAsyncDisposable
         CancellationToken cancellationToken, string? crashAt = null, bool waitUntilHealthy = true, params (string Name, string Value)[] settings) =>
         StartAsync("api", "Seckill.Api", _apis, crashAt, waitUntilHealthy, settings, cancellationToken);
 
+    /// <summary>The operator's console, in front of the first Api.</summary>
+    public Task<LocalService> StartConsoleAsync(CancellationToken cancellationToken, params (string Name, string Value)[] settings) =>
+        StartAsync(
+            "console", "Seckill.Console", _consoles, crashAt: null, waitUntilHealthy: true, [("Api__Url", _apis[0].Url), .. settings], cancellationToken);
+
     /// <summary>Stops a process as SIGTERM does, or kills it.</summary>
     public async Task EndAsync(LocalService service, bool kill)
     {
@@ -95,6 +101,7 @@ public sealed class SeckillSystem : IAsyncDisposable
 
         await service.StopAsync(StopTimeoutMs, CancellationToken.None);
         service.Dispose();
+        _consoles.Remove(service);
         _apis.Remove(service);
         _workers.Remove(service);
     }
@@ -138,7 +145,7 @@ public sealed class SeckillSystem : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        foreach (var service in _apis.Concat(_workers).ToArray())
+        foreach (var service in _consoles.Concat(_apis).Concat(_workers).ToArray())
         {
             await EndAsync(service, kill: true);
         }

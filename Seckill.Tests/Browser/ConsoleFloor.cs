@@ -1,0 +1,97 @@
+using System.Diagnostics;
+using Microsoft.Playwright;
+using RabbitMQ.Client;
+using Seckill.Ordering.Contract;
+using Seckill.Tests.EndToEnd;
+using Seckill.Tests.LocalServers;
+
+namespace Seckill.Tests.Browser;
+
+[CollectionDefinition(nameof(ConsoleFloor))]
+public sealed class ConsoleFloorDefinition : ICollectionFixture<ConsoleFloor>;
+
+/// <summary>The whole system with its console, and a browser. The Api looks at the books only when asked, so that what a test disturbs stays disturbed.</summary>
+public sealed class ConsoleFloor : IAsyncLifetime
+{
+    public const string TraceTemplate = "http://localhost:18888/traces/detail/{trace_id}";
+
+    private static long _lastSku = 40_000;
+
+    private readonly TestBrowser _browser = new();
+
+    public SeckillSystem System { get; private set; } = null!;
+
+    public string Url { get; private set; } = "";
+
+    public async ValueTask InitializeAsync()
+    {
+        await _browser.InitializeAsync();
+        System = await SeckillSystem.StartAsync(
+            new Dictionary<string, string>
+            {
+                ["Catalogue__RefreshEveryMs"] = "200",
+                ["Catalogue__CheckEveryMs"] = "3600000",
+                ["Reconciliation__EveryMs"] = "3600000",
+            },
+            CancellationToken.None);
+        Url = (await System.StartConsoleAsync(CancellationToken.None, ("Traces__UrlTemplate", TraceTemplate))).Url;
+    }
+
+    /// <summary>A window of somebody who is logged in to the shop, as an operator or not; the cookie serves the console too.</summary>
+    public async Task<ConsolePage> EnterAsync(string? role = "operator", long userId = 9, int width = 1_360, bool dark = false)
+    {
+        var context = await _browser.NewContextAsync("en-GB", width, dark);
+        var login = await context.APIRequest.PostAsync(
+            $"{System.Apis[0].Url}/api/demo/login",
+            new APIRequestContextOptions { DataObject = role is null ? new { user_id = userId } : (object)new { user_id = userId, role } });
+        Assert.True(login.Ok, await login.TextAsync());
+        return new ConsolePage(context, await context.NewPageAsync(), Url);
+    }
+
+    /// <summary>A window of somebody who is not logged in.</summary>
+    public async Task<ConsolePage> EnterAsStrangerAsync(int width = 1_360, bool dark = false)
+    {
+        var context = await _browser.NewContextAsync("en-GB", width, dark);
+        return new ConsolePage(context, await context.NewPageAsync(), Url);
+    }
+
+    public async Task<long> PutOnSaleAsync(CancellationToken cancellationToken, int units = 10, int limitPerUser = 5)
+    {
+        var skuId = Interlocked.Increment(ref _lastSku);
+        await System.AddSaleAsync(skuId, units, limitPerUser, cancellationToken);
+        using var client = System.Client();
+        await client.WaitUntilOnSaleAsync(skuId, cancellationToken);
+        return skuId;
+    }
+
+    /// <summary>Buys while no worker runs, and buries the message as the worker does with what fails for good.</summary>
+    public async Task<string> BuyAndBuryAsync(IChannel channel, long userId, long skuId, CancellationToken cancellationToken)
+    {
+        using var client = System.Client();
+        var order = await client.BuyAsync(await client.LogInAsync(userId, cancellationToken), skuId, cancellationToken);
+        var orderId = order.Text("order_id") ?? throw new InvalidOperationException($"{order.Status}: {order.Body}");
+        var message = await Deadline.UntilAsync(
+            () => channel.BasicGetAsync(OrderTopology.Queue, autoAck: true, cancellationToken), message => message is not null, cancellationToken);
+        var properties = new BasicProperties
+        {
+            Persistent = true,
+            MessageId = orderId,
+            Headers = new Dictionary<string, object?>
+            {
+                ["x-seckill-reason"] = $"planted for {userId}",
+                ["x-seckill-attempts"] = 3L,
+                ["x-seckill-first-at"] = "2023-11-14T22:13:20.0000000Z",
+                ["x-seckill-last-at"] = "2023-11-14T22:14:20.0000000Z",
+                ["traceparent"] = $"00-{ActivityTraceId.CreateRandom()}-{ActivitySpanId.CreateRandom()}-01",
+            },
+        };
+        await channel.BasicPublishAsync(OrderTopology.DeadLetterExchange, OrderTopology.RoutingKey, mandatory: true, properties, message!.Body, cancellationToken);
+        return orderId;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await System.DisposeAsync();
+        await _browser.DisposeAsync();
+    }
+}

@@ -1,0 +1,63 @@
+using System.Collections.Concurrent;
+using Deque.AxeCore.Playwright;
+using Microsoft.Playwright;
+using static Microsoft.Playwright.Assertions;
+
+namespace Seckill.Tests.Browser;
+
+/// <summary>The console in a window of its own, as an operator sees it.</summary>
+public sealed class ConsolePage : IAsyncDisposable
+{
+    private const int TimeoutMs = 30_000;
+
+    private readonly ConcurrentQueue<string> _scriptErrors = new();
+    private readonly IBrowserContext _context;
+    private readonly string _url;
+
+    public ConsolePage(IBrowserContext context, IPage page, string url)
+    {
+        (_context, Page, _url) = (context, page, url);
+        page.SetDefaultTimeout(TimeoutMs);
+        SetDefaultExpectTimeout(TimeoutMs);
+        page.PageError += (_, error) => _scriptErrors.Enqueue(error);
+    }
+
+    public IPage Page { get; }
+
+    public ILocator Heading => Page.Locator("h1");
+
+    public ILocator Dialog => Page.Locator(".mud-dialog");
+
+    /// <summary>One figure of the live page.</summary>
+    public ILocator Figure(string id) => Page.Locator($"[data-figure='{id}']");
+
+    public ILocator Button(string name) => Page.GetByRole(AriaRole.Button, new PageGetByRoleOptions { Name = name, Exact = true });
+
+    public ILocator DialogButton(string name) => Dialog.GetByRole(AriaRole.Button, new LocatorGetByRoleOptions { Name = name, Exact = true });
+
+    /// <summary>A page by its path, waited for until its heading stands there.</summary>
+    public async Task OpenAsync(string path, string heading)
+    {
+        await Page.GotoAsync(_url + path);
+        await Expect(Heading).ToHaveTextAsync(heading);
+    }
+
+    /// <summary>The message that tells what an action has done.</summary>
+    public Task ExpectSaidAsync(string part) => Expect(Page.Locator(".mud-snackbar", new PageLocatorOptions { HasText = part }).First).ToBeVisibleAsync();
+
+    /// <summary>Fails with each fault of weight that axe finds.</summary>
+    public async Task ExpectAccessibleAsync()
+    {
+        var found = await Page.RunAxe();
+        Assert.NotEmpty(found.Passes);
+        Assert.Equal(
+            [], found.Violations.Where(fault => fault.Impact is "serious" or "critical").Select(fault => $"{Page.Url} {fault.Id}: {fault.Nodes[0].Html}"));
+    }
+
+    /// <summary>Closes the window; a script that failed meanwhile fails the test.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _context.CloseAsync();
+        Assert.Equal([], _scriptErrors);
+    }
+}

@@ -1,0 +1,121 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Microsoft.Playwright;
+using Seckill.Tests.LocalServers;
+using static Microsoft.Playwright.Assertions;
+
+namespace Seckill.Tests.Browser;
+
+/// <summary>Who may enter the console, what it shows of a burst, and whether everyone can read it.</summary>
+[Collection(nameof(ConsoleFloor))]
+public sealed partial class ConsoleTests(ConsoleFloor floor)
+{
+    private const int BurstTimeoutMs = 120_000;
+
+    private static readonly (string Path, string Heading)[] Pages =
+    [
+        ("/", "Live"), ("/sales", "Sales"), ("/orders", "Orders"), ("/repair", "Repair"), ("/dead-letters", "Dead letters"), ("/audit", "Audit"),
+    ];
+
+    private readonly CancellationToken _cancellation = TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task An_operator_logs_in_comes_to_the_page_he_wanted_and_logs_out()
+    {
+        await using var console = await floor.EnterAsStrangerAsync();
+        await console.Page.GotoAsync($"{floor.Url}/audit");
+        await Expect(console.Heading).ToHaveTextAsync("Seckill console");
+        await console.ExpectAccessibleAsync();
+        await console.Page.FillAsync("#user_id", "77");
+        await console.Page.ClickAsync("form[action='/login/demo'] button");
+        await Expect(console.Heading).ToHaveTextAsync("Audit");
+        await Expect(console.Page.Locator(".console-user")).ToHaveTextAsync("operator 77");
+
+        await console.Button("Log out").ClickAsync();
+        await Expect(console.Heading).ToHaveTextAsync("Seckill console");
+        await console.Page.GotoAsync(floor.Url);
+        await Expect(console.Heading).ToHaveTextAsync("Seckill console");
+    }
+
+    [Fact]
+    public async Task A_buyer_is_refused()
+    {
+        await using var console = await floor.EnterAsync(role: null);
+        foreach (var (path, _) in Pages)
+        {
+            await console.Page.GotoAsync(floor.Url + path);
+            await Expect(console.Page.Locator("[role=alert]")).ToHaveTextAsync("You are logged in, but not as an operator.");
+        }
+
+        // Nor does his token become an operator's by being pasted.
+        using var client = floor.System.Client();
+        await console.Page.FillAsync("#token", await client.LogInAsync(9, _cancellation));
+        await console.Page.ClickAsync("form[action='/login/token'] button");
+        await Expect(console.Page.Locator("[role=alert]")).ToHaveTextAsync("You are logged in, but not as an operator.");
+
+        await console.Page.FillAsync("#token", await client.LogInAsync(9, _cancellation, "operator"));
+        await console.Page.ClickAsync("form[action='/login/token'] button");
+        await Expect(console.Heading).ToHaveTextAsync("Audit");
+    }
+
+    [Fact]
+    public async Task A_burst_is_started_and_watched_to_its_end()
+    {
+        const int Buyers = 1_000;
+        await using var console = await floor.EnterAsync();
+        await console.OpenAsync("/", "Live");
+        await Expect(console.Page.Locator("#burst-buyers")).ToHaveValueAsync("10000");
+        await console.Page.FillAsync("#burst-buyers", $"{Buyers}");
+        await console.Button("Demo burst").ClickAsync();
+        var burst = console.Page.Locator("[data-burst=Done]");
+        await Expect(burst).ToBeVisibleAsync(new LocatorAssertionsToBeVisibleOptions { Timeout = BurstTimeoutMs });
+
+        await Expect(console.Figure("burst-queued")).ToHaveTextAsync("500");
+        await Expect(burst).ToContainTextAsync("refused 500");
+        await Expect(console.Figure("burst-written")).ToHaveTextAsync("500");
+        var skuId = long.Parse(SkuOf().Match(await burst.InnerTextAsync()).Groups[1].Value, CultureInfo.InvariantCulture);
+        Assert.Equal(500, await floor.System.CountAsync($"SELECT COUNT(*) FROM order_items WHERE sku_id = {skuId}", _cancellation));
+        Assert.Equal(0, await floor.System.CountAsync($"SELECT stock FROM product_skus WHERE id = {skuId}", _cancellation));
+
+        // The chart has what the instances published: in the sum of its seconds, all of it.
+        var chart = console.Page.Locator("figure.chart svg").First;
+        await Deadline.UntilAsync(async () => PeakOf("accepted", await chart.GetAttributeAsync("aria-label")), peak => peak > 50, _cancellation);
+        await Deadline.UntilAsync(async () => PeakOf("orders written", await chart.GetAttributeAsync("aria-label")), peak => peak > 50, _cancellation);
+        Assert.InRange((await console.Page.Locator("path.chart-line.line-accepted").GetAttributeAsync("d"))!.Count(c => c == 'L'), 2, 60);
+        await Expect(console.Figure("p99")).ToHaveTextAsync(new Regex("^[0-9,]+$"));
+
+        await Expect(console.Page.Locator($"tr[data-sku='{skuId}']")).ToContainTextAsync("balanced");
+        await Expect(console.Page.Locator("tr[data-instance=api]")).ToContainTextAsync("Healthy");
+        await Expect(console.Page.Locator("tr[data-instance=worker]")).ToContainTextAsync("Healthy");
+        await console.ExpectAccessibleAsync();
+    }
+
+    [Theory]
+    [InlineData(1_360, false)]
+    [InlineData(1_360, true)]
+    [InlineData(412, false)]
+    public async Task Every_page_can_be_read_by_everyone(int width, bool dark)
+    {
+        await floor.PutOnSaleAsync(_cancellation);
+        await using var console = await floor.EnterAsync(width: width, dark: dark);
+        foreach (var (path, heading) in Pages)
+        {
+            await console.OpenAsync(path, heading);
+            await Expect(console.Page.Locator(path is "/orders" or "/dead-letters" ? "main" : "main table").First).ToBeVisibleAsync();
+            await console.ExpectAccessibleAsync();
+        }
+
+        await console.OpenAsync("/sales", "Sales");
+        await console.Button("New sale").ClickAsync();
+        await Expect(console.Page.Locator("#sale-title")).ToBeVisibleAsync();
+        await console.ExpectAccessibleAsync();
+    }
+
+    private static double PeakOf(string line, string? description) =>
+        Regex.Match(description ?? "", $"{line}: peak ([0-9,.]+)") is { Success: true } found
+            ? double.Parse(found.Groups[1].Value, NumberStyles.Number, CultureInfo.InvariantCulture)
+            : 0;
+
+    [GeneratedRegex("SKU ([0-9]+)")]
+    private static partial Regex SkuOf();
+}
