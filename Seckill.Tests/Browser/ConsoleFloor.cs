@@ -15,7 +15,8 @@ public sealed class ConsoleFloor : IAsyncLifetime
 {
     public const string TraceTemplate = "http://localhost:18888/traces/detail/{trace_id}";
 
-    private static long _lastSku = 40_000;
+    // Downwards: a sale that is made in the console gets the number above the highest one.
+    private static long _lastSku = 50_000;
 
     private readonly TestBrowser _browser = new();
 
@@ -57,7 +58,7 @@ public sealed class ConsoleFloor : IAsyncLifetime
 
     public async Task<long> PutOnSaleAsync(CancellationToken cancellationToken, int units = 10, int limitPerUser = 5)
     {
-        var skuId = Interlocked.Increment(ref _lastSku);
+        var skuId = Interlocked.Decrement(ref _lastSku);
         await System.AddSaleAsync(skuId, units, limitPerUser, cancellationToken);
         using var client = System.Client();
         await client.WaitUntilOnSaleAsync(skuId, cancellationToken);

@@ -77,7 +77,7 @@ public sealed partial class ConsoleTests(ConsoleFloor floor)
         Assert.Equal(500, await floor.System.CountAsync($"SELECT COUNT(*) FROM order_items WHERE sku_id = {skuId}", _cancellation));
         Assert.Equal(0, await floor.System.CountAsync($"SELECT stock FROM product_skus WHERE id = {skuId}", _cancellation));
 
-        // The chart has what the instances published: in the sum of its seconds, all of it.
+        // The chart has what the instances published.
         var chart = console.Page.Locator("figure.chart svg").First;
         await Deadline.UntilAsync(async () => PeakOf("accepted", await chart.GetAttributeAsync("aria-label")), peak => peak > 50, _cancellation);
         await Deadline.UntilAsync(async () => PeakOf("orders written", await chart.GetAttributeAsync("aria-label")), peak => peak > 50, _cancellation);
