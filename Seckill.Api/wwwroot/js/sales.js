@@ -1,7 +1,7 @@
 // The sale list: one card a SKU, drawn once and then kept up to date.
 import * as shop from './shop.js';
 import * as clicks from './clicks.js';
-import { t, money, titleOf } from './words.js';
+import { t, money, number, titleOf } from './words.js';
 import { element } from './element.js';
 
 const slowMs = 10_000;
@@ -134,7 +134,7 @@ function set(node, text) {
 function leftOf(sale) {
   if (sale.stock === undefined || sale.stock === null) return t('unknownStock');
   if (sale.stock === 0) return t('none');
-  return sale.units > 0 ? t('left', sale.stock, Math.max(1, Math.round(100 * sale.stock / sale.units))) : t('leftPlain', sale.stock);
+  return sale.units > 0 ? t('left', number(sale.stock), Math.max(1, Math.round(100 * sale.stock / sale.units))) : t('leftPlain', number(sale.stock));
 }
 
 function clockOf(sale, now) {

@@ -54,6 +54,7 @@ export const t = (key, ...values) => {
 };
 export const locale = () => (language === 'zh' ? 'zh-CN' : 'en-GB');
 export const money = amount => new Intl.NumberFormat(locale(), { style: 'currency', currency: 'CNY', currencyDisplay: 'narrowSymbol' }).format(amount);
+export const number = count => new Intl.NumberFormat(locale()).format(count);
 export const clockTime = ms => new Intl.DateTimeFormat(locale(), { dateStyle: 'medium', timeStyle: 'medium' }).format(ms);
 
 /** Titles may carry both languages, "量子手机 / Quantum Phone": the page shows the buyer's. */
