@@ -16,7 +16,7 @@ namespace Seckill.Bench.InProcess;
 /// <param name="MedianNs">The middle iteration, ns.</param>
 /// <param name="LeastNs">The fastest iteration, ns.</param>
 /// <param name="MostNs">The slowest iteration, ns.</param>
-/// <param name="ToBaseline">Its time to that of the usual way, in the same run; null where there is none to compare with.</param>
+/// <param name="ToBaseline">Its fastest iteration to that of the usual way, which other work on the machine disturbs least; null where there is no usual way.</param>
 /// <param name="AllocatedBytes">Managed memory, bytes.</param>
 internal sealed record ProcessResult(
     string Name, string Parameters, int Orders, double MedianNs, double LeastNs, double MostNs, double? ToBaseline, long AllocatedBytes);
@@ -79,9 +79,9 @@ internal static class ProcessRun
             ?? throw new InvalidOperationException($"{benchmark.Descriptor.DisplayInfo} gave no result; {LogFileName} says why.");
         var orders = benchmark.Parameters.Items.FirstOrDefault(item => item.Name == nameof(MessageBenchmarks.Orders))?.Value as int? ?? 1;
         var sizes = benchmark.Parameters.Items.Select(item => string.Create(CultureInfo.InvariantCulture, $"{item.Name.ToLowerInvariant()} {item.Value}"));
-        var baseline = summary.GetBaseline(summary.GetLogicalGroupKey(benchmark)) is { } usual ? summary[usual]?.ResultStatistics?.Median : null;
+        var baseline = summary.GetBaseline(summary.GetLogicalGroupKey(benchmark)) is { } usual ? summary[usual]?.ResultStatistics?.Min : null;
         return new ProcessResult(
             benchmark.Descriptor.WorkloadMethodDisplayInfo.Trim('\''), string.Join(", ", sizes), orders, statistics.Median, statistics.Min, statistics.Max,
-            statistics.Median / baseline, report.GcStats.GetBytesAllocatedPerOperation(benchmark) ?? 0);
+            statistics.Min / baseline, report.GcStats.GetBytesAllocatedPerOperation(benchmark) ?? 0);
     }
 }
