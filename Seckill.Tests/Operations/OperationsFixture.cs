@@ -77,10 +77,17 @@ public sealed class OperationsFixture : IAsyncLifetime
     public async Task<long> PutOnSaleAsync(
         ApiHost api, int stock = 10, bool tokenRequired = false, TimeSpan startsIn = default, TimeSpan endsIn = default)
     {
-        var skuId = Interlocked.Increment(ref _lastSkuId);
         var now = DateTime.UtcNow;
+        long skuId;
         await using (var store = OpenStore())
         {
+            // Sales that operators make in these tests take the next free id, too.
+            do
+            {
+                skuId = Interlocked.Increment(ref _lastSkuId);
+            }
+            while (await store.ProductSkus.AnyAsync(sku => sku.Id == skuId, TestContext.Current.CancellationToken));
+
             store.ProductSkus.Add(new ProductSku
             {
                 Id = skuId,
