@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using Microsoft.AspNetCore.Components;
 using MudBlazor;
@@ -9,6 +10,9 @@ namespace Seckill.Console.Frame;
 /// <summary>A page that asks the Api: one thing at a time, and what goes wrong is said to the operator and not thrown at the circuit.</summary>
 public abstract class OpsPage : ComponentBase, IDisposable
 {
+    /// <summary>Between two questions of <see cref="RepeatAsync"/> lies at least so many times what the first one took: looking must not become a load.</summary>
+    private const int PauseTimes = 4;
+
     private readonly CancellationTokenSource _left = new();
 
     [Inject]
@@ -82,17 +86,17 @@ public abstract class OpsPage : ComponentBase, IDisposable
     protected void Complain(string fault) => Fault = fault;
 
     /// <summary>Asks again and again while the page is open, never twice at a time; an action of the operator's may run beside it.</summary>
-    /// <param name="everyMs">From one question to the next.</param>
+    /// <param name="everyMs">From an answer to the next question, or longer where answers are slow.</param>
     /// <param name="ask">What to ask.</param>
     /// <param name="say">Gets what went wrong, or null when it went well.</param>
     protected async Task RepeatAsync(int everyMs, Func<CancellationToken, Task> ask, Action<string?> say)
     {
-        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(everyMs));
         var left = Left;
         try
         {
-            do
+            while (true)
             {
+                var asked = Stopwatch.GetTimestamp();
                 string? fault = null;
                 try
                 {
@@ -103,13 +107,12 @@ public abstract class OpsPage : ComponentBase, IDisposable
                     fault = explanation;
                 }
 
-                if (!left.IsCancellationRequested)
-                {
-                    say(fault);
-                    StateHasChanged();
-                }
+                left.ThrowIfCancellationRequested();
+                say(fault);
+                StateHasChanged();
+                var tookMs = Stopwatch.GetElapsedTime(asked).TotalMilliseconds;
+                await Task.Delay(TimeSpan.FromMilliseconds(Math.Max(everyMs, tookMs * PauseTimes)), left);
             }
-            while (await timer.WaitForNextTickAsync(left));
         }
         catch (OperationCanceledException) when (left.IsCancellationRequested)
         {
