@@ -17,6 +17,8 @@ public sealed partial class ConsoleTests(ConsoleFloor floor)
         ("/", "Live"), ("/sales", "Sales"), ("/orders", "Orders"), ("/repair", "Repair"), ("/dead-letters", "Dead letters"), ("/audit", "Audit"),
     ];
 
+    private static readonly string[] Servers = ["Redis", "RabbitMQ", "MySQL"];
+
     private readonly CancellationToken _cancellation = TestContext.Current.CancellationToken;
 
     [Fact]
@@ -87,6 +89,11 @@ public sealed partial class ConsoleTests(ConsoleFloor floor)
         await Expect(console.Page.Locator($"tr[data-sku='{skuId}']")).ToContainTextAsync("balanced");
         await Expect(console.Page.Locator("tr[data-instance=api]")).ToContainTextAsync("Healthy");
         await Expect(console.Page.Locator("tr[data-instance=worker]")).ToContainTextAsync("Healthy");
+        foreach (var server in Servers)
+        {
+            await Expect(console.Page.Locator($"[data-server={server}]")).ToContainTextAsync("is reached by all");
+        }
+
         await console.ExpectAccessibleAsync();
     }
 

@@ -67,6 +67,21 @@ public sealed class PulseRingTests
     }
 
     [Fact]
+    public void A_server_is_reached_while_no_instance_that_is_heard_complains_of_it()
+    {
+        Assert.All(ServerHealth.Of(Draw(500).Instances), server => Assert.Null(server.Reached));
+        Take(Api, 1_000);
+        Take(Worker with { Health = "Unhealthy", Complaints = ["OrderingDbContext: away", "consuming: no"] }, 1_000);
+        var servers = ServerHealth.Of(Draw(2_000).Instances);
+        Assert.Equal([("Redis", true), ("RabbitMQ", true), ("MySQL", false)], servers.Select(server => (server.Server, server.Reached!.Value)));
+        Assert.Equal(["worker-1: away"], servers[2].Complaints);
+
+        // Of what the worker said last nothing counts once it is gone.
+        Take(Api, 7_000);
+        Assert.True(ServerHealth.Of(Draw(7_000).Instances)[2].Reached);
+    }
+
+    [Fact]
     public void Orders_wait_from_being_accepted_to_being_written()
     {
         Take(Api, 1_000);
