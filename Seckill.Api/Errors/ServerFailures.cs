@@ -29,7 +29,7 @@ internal static partial class ServerFailures
         exception is RedisException or TimeoutException
             or MySqlException or DbUpdateException or RetryLimitExceededException
             // So EF wraps what it takes for transient.
-            or InvalidOperationException { InnerException: MySqlException }
+            or InvalidOperationException { InnerException: MySqlException or DbUpdateException }
             // Derived from IOException, unlike the client's other exceptions.
             or RabbitMQClientException or BrokerUnreachableException;
 

@@ -169,6 +169,14 @@ internal sealed class SaleDesk(
         return await ConcludeAsync(skuId, raisedFrom, cancellationToken);
     }
 
+    /// <summary>Another took the id, or the two inserts at the end of the table waited for each other; EF wraps the second once more, as transient.</summary>
+    private static bool IsLostRace(Exception exception) => exception switch
+    {
+        InvalidOperationException { InnerException: DbUpdateException inner } => IsLostRace(inner),
+        DbUpdateException { InnerException: MySqlException cause } => cause.ErrorCode is MySqlErrorCode.DuplicateKeyEntry or MySqlErrorCode.LockDeadlock,
+        _ => false,
+    };
+
     /// <summary>False when one of the ids was taken meanwhile.</summary>
     private async Task<bool> TryInsertAsync(long skuId, CreateSaleRequest request, CancellationToken cancellationToken)
     {
@@ -206,7 +214,7 @@ internal sealed class SaleDesk(
             await context.SaveChangesAsync(cancellationToken);
             return true;
         }
-        catch (DbUpdateException exception) when (exception.InnerException is MySqlException { ErrorCode: MySqlErrorCode.DuplicateKeyEntry })
+        catch (Exception exception) when (IsLostRace(exception))
         {
             return false;
         }
