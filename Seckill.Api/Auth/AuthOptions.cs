@@ -1,26 +1,11 @@
 using System.ComponentModel.DataAnnotations;
+using Seckill.ServiceDefaults.Login;
 
 namespace Seckill.Api.Auth;
 
-/// <summary>Section <c>Auth</c>: whose tokens are believed.</summary>
-public sealed class AuthOptions
+/// <summary>Section <c>Auth</c>: whose tokens are believed, and how many checks are remembered.</summary>
+public sealed class AuthOptions : LoginOptions
 {
-    public const string Section = "Auth";
-
-    [Required]
-    public string Issuer { get; init; } = "";
-
-    [Required]
-    public string Audience { get; init; } = "";
-
-    /// <summary>Key of the HMAC-SHA256 signature, UTF-8, 32 bytes or more.</summary>
-    [Required, MinLength(32)]
-    public string SigningKey { get; init; } = "";
-
-    /// <summary>How far clocks may run apart, s.</summary>
-    [Range(0, 300)]
-    public int ClockSkewSeconds { get; init; } = 30;
-
     /// <summary>Valid tokens whose check is remembered, 100 to 200 bytes each; 0 checks each token each time.</summary>
     [Range(0, 10_000_000)]
     public int TokensRememberedMax { get; init; } = 200_000;

@@ -1,11 +1,10 @@
 using System.Globalization;
 using System.Security.Claims;
-using System.Text;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authentication.JwtBearer;
 using Microsoft.Extensions.Options;
-using Microsoft.IdentityModel.Tokens;
 using Seckill.Api.Errors;
+using Seckill.ServiceDefaults.Login;
 
 namespace Seckill.Api.Auth;
 
@@ -14,10 +13,10 @@ public static class LoginState
 {
     public const string BuyerPolicy = "buyer";
     public const string OperatorPolicy = "operator";
-    public const string OperatorRole = "operator";
-    public const string RoleClaim = "role";
-    public const string SubjectClaim = "sub";
-    public const string Cookie = "seckill_token";
+    public const string OperatorRole = LoginOptions.OperatorRole;
+    public const string RoleClaim = LoginOptions.RoleClaim;
+    public const string SubjectClaim = LoginOptions.SubjectClaim;
+    public const string Cookie = LoginOptions.Cookie;
 
     public static IServiceCollection AddLoginState(this IServiceCollection services)
     {
@@ -48,7 +47,6 @@ public static class LoginState
 
     private static void Configure(JwtBearerOptions bearer, IOptions<AuthOptions> options, TokenCache tokens, TimeProvider time)
     {
-        var auth = options.Value;
         bearer.TimeProvider = time;
         // Claims keep the names they have in the token.
         bearer.MapInboundClaims = false;
@@ -56,17 +54,7 @@ public static class LoginState
         bearer.SaveToken = false;
         bearer.TokenHandlers.Clear();
         bearer.TokenHandlers.Add(tokens);
-        bearer.TokenValidationParameters = new TokenValidationParameters
-        {
-            ValidIssuer = auth.Issuer,
-            ValidAudience = auth.Audience,
-            IssuerSigningKey = new SymmetricSecurityKey(Encoding.UTF8.GetBytes(auth.SigningKey)),
-            ValidAlgorithms = [SecurityAlgorithms.HmacSha256],
-            RequireExpirationTime = true,
-            ClockSkew = TimeSpan.FromSeconds(auth.ClockSkewSeconds),
-            NameClaimType = SubjectClaim,
-            RoleClaimType = RoleClaim,
-        };
+        bearer.TokenValidationParameters = options.Value.ToValidationParameters();
         bearer.Events = new JwtBearerEvents
         {
             OnMessageReceived = context =>

@@ -13,7 +13,7 @@ namespace Seckill.Api.Orders;
 /// A buyer's orders from MySQL, and for one order what Redis adds: an order that is still on its way, and when the outcome was told.
 /// Throws what the servers' clients throw.
 /// </summary>
-public sealed class OrderHistory(StockLedger ledger, SaleCatalogue catalogue, IServiceScopeFactory scopes)
+public sealed partial class OrderHistory(StockLedger ledger, SaleCatalogue catalogue, IServiceScopeFactory scopes, ILogger<OrderHistory> logger)
 {
     /// <summary>SKUs on sale that are asked for an order on its way; with more of them, the buyer's click is found by its own page.</summary>
     private const int SkusAskedMax = 64;
@@ -53,7 +53,8 @@ public sealed class OrderHistory(StockLedger ledger, SaleCatalogue catalogue, IS
         }
         catch (Exception exception) when (stored is not null && ServerFailures.IsOf(exception))
         {
-            // What MySQL has is the order; two times are missing.
+            // What MySQL has is the order; some times are missing.
+            LogRedisFailed(exception.Message);
             return stored;
         }
 
@@ -89,6 +90,7 @@ public sealed class OrderHistory(StockLedger ledger, SaleCatalogue catalogue, IS
         }
         catch (Exception exception) when (ServerFailures.IsOf(exception))
         {
+            LogRedisFailed(exception.Message);
             return [];
         }
     }
@@ -150,4 +152,7 @@ public sealed class OrderHistory(StockLedger ledger, SaleCatalogue catalogue, IS
     private static string Text(long id) => id.ToString(CultureInfo.InvariantCulture);
 
     private static long Milliseconds(DateTime utc) => new DateTimeOffset(utc, TimeSpan.Zero).ToUnixTimeMilliseconds();
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Redis could not add to a buyer's orders: {Reason}; MySQL's part is shown")]
+    private partial void LogRedisFailed(string reason);
 }

@@ -1,10 +1,9 @@
 using System.Security.Claims;
-using System.Text;
 using Microsoft.AspNetCore.Authentication.JwtBearer;
 using Microsoft.AspNetCore.Components.Authorization;
 using Microsoft.Extensions.Options;
 using Microsoft.IdentityModel.JsonWebTokens;
-using Microsoft.IdentityModel.Tokens;
+using Seckill.ServiceDefaults.Login;
 
 namespace Seckill.Console.Auth;
 
@@ -12,13 +11,13 @@ namespace Seckill.Console.Auth;
 public static class ConsoleLogin
 {
     public const string OperatorPolicy = "operator";
-    public const string Cookie = "seckill_token";
+    public const string Cookie = LoginOptions.Cookie;
     public const string LoginPath = "/login";
     public const string LogoutPath = "/logout";
 
-    internal const string OperatorRole = "operator";
-    internal const string RoleClaim = "role";
-    internal const string SubjectClaim = "sub";
+    internal const string OperatorRole = LoginOptions.OperatorRole;
+    internal const string RoleClaim = LoginOptions.RoleClaim;
+    internal const string SubjectClaim = LoginOptions.SubjectClaim;
     internal const string ExpiryClaim = "exp";
 
     public static IServiceCollection AddConsoleLogin(this IServiceCollection services)
@@ -35,18 +34,6 @@ public static class ConsoleLogin
     /// <summary>The token that the user logged in with, for the calls to the Api in his name; null for nobody.</summary>
     public static string? Token(this ClaimsPrincipal user) => (user.Identity as ClaimsIdentity)?.BootstrapContext as string;
 
-    internal static TokenValidationParameters ParametersOf(LoginOptions options) => new()
-    {
-        ValidIssuer = options.Issuer,
-        ValidAudience = options.Audience,
-        IssuerSigningKey = new SymmetricSecurityKey(Encoding.UTF8.GetBytes(options.SigningKey)),
-        ValidAlgorithms = [SecurityAlgorithms.HmacSha256],
-        RequireExpirationTime = true,
-        ClockSkew = TimeSpan.FromSeconds(options.ClockSkewSeconds),
-        NameClaimType = SubjectClaim,
-        RoleClaimType = RoleClaim,
-    };
-
     /// <summary>A path of this console, or its first page: a login must not lead elsewhere.</summary>
     internal static string LocalPath(string? path) =>
         path is ['/'] or ['/', not ('/' or '\\'), ..] && !path.Any(char.IsControl) ? path : "/";
@@ -55,7 +42,7 @@ public static class ConsoleLogin
     {
         bearer.TimeProvider = time;
         bearer.MapInboundClaims = false;
-        bearer.TokenValidationParameters = ParametersOf(options.Value);
+        bearer.TokenValidationParameters = options.Value.ToValidationParameters();
         bearer.Events = new JwtBearerEvents
         {
             OnMessageReceived = context =>

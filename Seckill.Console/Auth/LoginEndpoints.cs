@@ -5,6 +5,7 @@ using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
 using Seckill.Console.Demo;
 using Seckill.Console.Ops;
+using Seckill.ServiceDefaults.Login;
 
 namespace Seckill.Console.Auth;
 
@@ -59,7 +60,7 @@ internal static class LoginEndpoints
     private static async Task<IResult> LogInAsync(HttpContext http, LoginOptions options, string token, string? returnTo)
     {
         var handler = new JsonWebTokenHandler { MapInboundClaims = false };
-        var result = await handler.ValidateTokenAsync(token, ConsoleLogin.ParametersOf(options));
+        var result = await handler.ValidateTokenAsync(token, options.ToValidationParameters());
         if (!result.IsValid)
         {
             return Refused(LoginFault.BadToken, returnTo);
