@@ -11,13 +11,27 @@ public sealed class WorkerOptions
     [Range(1, 2_000)]
     public int BatchSizeMax { get; set; } = 500;
 
+    /// <summary>
+    /// MySQL transactions at once. More than one only while full batches wait: one inserts while another commits. Their batches are acked in the order
+    /// of arrival.
+    /// </summary>
+    [Range(1, 16)]
+    public int TransactionsMax { get; set; } = 2;
+
+    /// <summary>
+    /// Batches that look up their orders under the SKUs' locks, at the start and after anything unexpected, before batches are written the quick way
+    /// again: a killed worker's orders, and refusals, come in a row.
+    /// </summary>
+    [Range(0, 10_000)]
+    public int LookUpsAfterSurprise { get; set; } = 64;
+
     /// <summary>How long a batch that is not full waits for company, milliseconds; 0 writes at once.</summary>
     [Range(0, 1_000)]
     public int BatchWaitMsMax { get; set; } = 5;
 
     /// <summary>
-    /// Messages that the broker hands out ahead of their acks. One batch is gathered while one is written and one or two are settled, so
-    /// less than four batches would make one of these wait for another; less than two is refused. It counts messages, each of which may
+    /// Messages that the broker hands out ahead of their acks. One batch is gathered while <see cref="TransactionsMax"/> are written and
+    /// as many are settled or wait for it; with fewer messages than that one waits for another, and less than two batches are refused. It counts messages, each of which may
     /// carry many orders: 64 from the gate, so 128,000 orders and some 30 MB of bodies at the default.
     /// </summary>
     [Range(2, ushort.MaxValue)]

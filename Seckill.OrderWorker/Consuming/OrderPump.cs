@@ -11,8 +11,8 @@ using Seckill.OrderWorker.Writing;
 namespace Seckill.OrderWorker.Consuming;
 
 /// <summary>
-/// Queue to MySQL to Redis to ack, in batches. Two stages run side by side: while one batch is settled in Redis and acked, the next is
-/// written to MySQL. A message is acked only after its verdict is committed and told; whatever dies before that is delivered again and
+/// Queue to MySQL to Redis to ack, in batches. Two stages run side by side: while one batch is settled in Redis and acked, the next ones are
+/// written to MySQL, <see cref="WorkerOptions.TransactionsMax"/> at once. They are settled and acked in the order of their tags. A message is acked only after its verdict is committed and told; whatever dies before that is delivered again and
 /// found committed already.
 ///
 /// Two tokens: <c>quit</c> (stop signal, or the session has ended) takes no new batch and ends waits between tries; <c>processing</c>
@@ -27,6 +27,9 @@ internal sealed partial class OrderPump(
 
     /// <summary>What the gate puts into one message under load.</summary>
     private const int OrdersPerMessageUsual = 64;
+
+    /// <summary>A batch in MySQL's hands; false when it ended without a verdict for every order, because the worker stops.</summary>
+    private readonly record struct BatchInWriting(OrderBatch Batch, Task<bool> Written);
 
     private readonly WorkerOptions _options = options.Value;
     private readonly Backoff _reconnect = new(options.Value, time);
@@ -79,10 +82,12 @@ internal sealed partial class OrderPump(
         using var processing = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
         await using var signal = stoppingToken.Register(() => processing.CancelAfter(TimeSpan.FromMilliseconds(_options.ShutdownTimeoutMs)));
 
-        // One batch may wait between the stages; the prefetch covers it.
-        var written = Channel.CreateBounded<OrderBatch>(new BoundedChannelOptions(1) { SingleReader = true, SingleWriter = true });
-        var writing = WriteAllAsync(session, written.Writer, quit.Token, processing.Token);
-        var settling = SettleAllAsync(session, written, quit, processing.Token);
+        // What is being written and what waits to be settled stand here; the prefetch covers it.
+        var inWriting = Channel.CreateBounded<BatchInWriting>(
+            new BoundedChannelOptions(_options.TransactionsMax) { SingleReader = true, SingleWriter = true });
+        using var lanes = new SemaphoreSlim(_options.TransactionsMax);
+        var writing = WriteAllAsync(session, inWriting.Writer, lanes, quit.Token, processing.Token);
+        var settling = SettleAllAsync(session, inWriting, quit, processing.Token);
         var cancelling = StopConsumingAtAsync(session, quit.Token, processing.Token);
         try
         {
@@ -109,71 +114,83 @@ internal sealed partial class OrderPump(
         }
     }
 
-    /// <summary>First stage: gathers and writes.</summary>
+    /// <summary>First stage: gathers and begins to write.</summary>
     private async Task WriteAllAsync(
-        ConsumerSession session, ChannelWriter<OrderBatch> written, CancellationToken quit, CancellationToken processing)
+        ConsumerSession session, ChannelWriter<BatchInWriting> inWriting, SemaphoreSlim lanes, CancellationToken quit, CancellationToken processing)
     {
         await using var ceiling = new RateCeiling(_options.OrdersPerSecondMax);
         var reader = new BatchReader(
             session.Deliveries, Math.Min(_options.BatchSizeMax, ceiling.BurstMax), TimeSpan.FromMilliseconds(_options.BatchWaitMsMax), time);
-        Task<OrderBatch?>? ahead = null;
         try
         {
-            while (await (ahead ?? reader.ReadAsync(quit)) is { } batch)
+            while (await reader.ReadAsync(quit) is { } batch)
             {
-                // A full batch means that more is waiting: it is read while MySQL works on this one. Otherwise it had better gather.
-                ahead = batch.Orders.Count >= _options.BatchSizeMax ? Task.Run(() => reader.ReadAsync(quit), CancellationToken.None) : null;
                 CrashPoint.Reach(CrashPoint.Received);
                 if (Sabotage.Is(Sabotage.AckBeforeCommit))
                 {
                     await AckAsync(session, batch, processing);
                 }
 
-                if (!await ceiling.WaitAsync(batch.Orders.Count, quit)
-                    || !await writer.WriteAsync(batch, quit, processing)
-                    || !await TryHandOverAsync(written, batch, processing))
+                // No room ever means that the second stage has failed; its own task says why.
+                if (!await ceiling.WaitAsync(batch.Orders.Count, quit) || !await inWriting.WaitToWriteAsync(processing))
                 {
                     batch.Dispose();
                     return;
                 }
-            }
 
-            ahead = null;
+                await lanes.WaitAsync(processing);
+                var written = WriteAsync(batch, lanes, quit, processing);
+                if (!inWriting.TryWrite(new BatchInWriting(batch, written)))
+                {
+                    await EndAsync(new BatchInWriting(batch, written));
+                    return;
+                }
+
+                if (batch.Orders.Count < _options.BatchSizeMax)
+                {
+                    // No more is waiting: what comes meanwhile had better gather than make many small transactions.
+                    await Task.WhenAny(written);
+                }
+            }
         }
         finally
         {
-            written.TryComplete();
-            if (ahead is not null)
-            {
-                (await ahead)?.Dispose();
-            }
+            inWriting.TryComplete();
         }
     }
 
-    /// <summary>False when the second stage has failed; its own task says why.</summary>
-    private static async Task<bool> TryHandOverAsync(ChannelWriter<OrderBatch> written, OrderBatch batch, CancellationToken processing)
+    private async Task<bool> WriteAsync(OrderBatch batch, SemaphoreSlim lanes, CancellationToken quit, CancellationToken processing)
     {
-        while (await written.WaitToWriteAsync(processing))
+        // The caller goes on to read the next batch.
+        await Task.Yield();
+        try
         {
-            if (written.TryWrite(batch))
-            {
-                return true;
-            }
+            return await writer.WriteAsync(batch, quit, processing);
         }
-
-        return false;
+        finally
+        {
+            lanes.Release();
+        }
     }
 
-    /// <summary>Second stage: settles, dead-letters, acks. Its failure ends the first stage too.</summary>
+    /// <summary>
+    /// Second stage: settles, dead-letters, acks. A batch that could not be written, or a failure here, ends both stages: an ack covers everything before
+    /// it, so nothing after that batch may be acked.
+    /// </summary>
     private async Task SettleAllAsync(
-        ConsumerSession session, Channel<OrderBatch> written, CancellationTokenSource quit, CancellationToken processing)
+        ConsumerSession session, Channel<BatchInWriting> inWriting, CancellationTokenSource quit, CancellationToken processing)
     {
         try
         {
-            await foreach (var batch in written.Reader.ReadAllAsync(CancellationToken.None))
+            await foreach (var (batch, written) in inWriting.Reader.ReadAllAsync(CancellationToken.None))
             {
                 using (batch)
                 {
+                    if (!await written)
+                    {
+                        return;
+                    }
+
                     await settler.SettleAsync(batch, quit.Token, processing);
                     CrashPoint.Reach(CrashPoint.Settled);
                     await SendDeadLettersAsync(session, batch, processing);
@@ -186,16 +203,23 @@ internal sealed partial class OrderPump(
                 }
             }
         }
-        catch
+        finally
         {
             await quit.CancelAsync();
-            written.Writer.TryComplete();
-            while (written.Reader.TryRead(out var batch))
+            inWriting.Writer.TryComplete();
+            while (inWriting.Reader.TryRead(out var left))
             {
-                batch.Dispose();
+                await EndAsync(left);
             }
+        }
+    }
 
-            throw;
+    /// <summary>Waits for what will not be acked: it may well be committed, and comes again as written before.</summary>
+    private static async Task EndAsync(BatchInWriting left)
+    {
+        using (left.Batch)
+        {
+            await ((Task)left.Written).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

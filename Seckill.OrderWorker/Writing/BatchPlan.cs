@@ -3,13 +3,13 @@ using Seckill.OrderWorker.Consuming;
 
 namespace Seckill.OrderWorker.Writing;
 
-/// <summary>A SKU as its locked row says.</summary>
+/// <summary>A SKU as its row said, locked or not.</summary>
 internal sealed record SkuRow(long Id, long ProductId, string Title, decimal Price, int Stock, string Image, string Attrs, long GateEpoch);
 
 /// <summary>An order that stands in MySQL.</summary>
 internal readonly record struct WrittenOrder(long Id, string OrderSn, long UserId, long GateEpoch);
 
-/// <summary>What MySQL knew of a batch's orders after the SKU rows were locked.</summary>
+/// <summary>What MySQL knew of a batch's orders.</summary>
 internal sealed class BatchFacts
 {
     public Dictionary<long, SkuRow> Skus { get; } = [];
@@ -22,17 +22,19 @@ internal sealed class BatchFacts
 }
 
 /// <summary>
-/// Decides a batch in the order of arrival. No I/O: what goes in is locked, what comes out is written in the same transaction.
+/// Decides a batch in the order of arrival. No I/O: what comes out is written in the transaction that what goes in was read in, under the SKUs' locks or
+/// only if they are found unchanged.
 /// </summary>
 internal sealed class BatchPlan
 {
-    private readonly BatchFacts _facts;
-
     private BatchPlan(BatchFacts facts, int orderCount)
     {
-        _facts = facts;
+        Facts = facts;
         Verdicts = new Verdict?[orderCount];
     }
+
+    /// <summary>What it was decided with, and what it adds itself.</summary>
+    public BatchFacts Facts { get; }
 
     /// <summary>One for each order; null for an order id that is somebody else's.</summary>
     public Verdict?[] Verdicts { get; }
@@ -59,7 +61,7 @@ internal sealed class BatchPlan
     private Verdict? Decide(OrderInHand order)
     {
         var message = order.Message;
-        if (_facts.OrdersById.TryGetValue(order.OrderId, out var written))
+        if (Facts.OrdersById.TryGetValue(order.OrderId, out var written))
         {
             return written.UserId == message.UserId
                 ? new Verdict(VerdictKind.WrittenBefore, order.OrderId, written.OrderSn, written.GateEpoch)
@@ -67,17 +69,17 @@ internal sealed class BatchPlan
         }
 
         // Before the click: who was told FAILED stays FAILED, whatever the same click got later under another id.
-        if (_facts.RejectionsById.TryGetValue(order.OrderId, out var reason))
+        if (Facts.RejectionsById.TryGetValue(order.OrderId, out var reason))
         {
             return new Verdict(VerdictKind.RejectedBefore, order.OrderId, reason, 0);
         }
 
-        if (order.ClickNo is not null && _facts.OrdersByClick.TryGetValue((message.UserId, order.ClickNo), out var first))
+        if (order.ClickNo is not null && Facts.OrdersByClick.TryGetValue((message.UserId, order.ClickNo), out var first))
         {
             return new Verdict(VerdictKind.DuplicateClick, first.Id, first.OrderSn, first.GateEpoch);
         }
 
-        if (!_facts.Skus.TryGetValue(message.SkuId, out var sku))
+        if (!Facts.Skus.TryGetValue(message.SkuId, out var sku))
         {
             return Reject(order, RejectionReason.UnknownSku);
         }
@@ -89,7 +91,7 @@ internal sealed class BatchPlan
     private Verdict Reject(OrderInHand order, string reason)
     {
         Rejected.Add((order, reason));
-        _facts.RejectionsById.Add(order.OrderId, reason);
+        Facts.RejectionsById.Add(order.OrderId, reason);
         return new Verdict(VerdictKind.Rejected, order.OrderId, reason, 0);
     }
 
@@ -98,10 +100,10 @@ internal sealed class BatchPlan
         Accepted.Add((order, sku));
         Taken[sku.Id] = taken;
         var written = new WrittenOrder(order.OrderId, order.OrderId.ToString(CultureInfo.InvariantCulture), order.Message.UserId, sku.GateEpoch);
-        _facts.OrdersById.Add(order.OrderId, written);
+        Facts.OrdersById.Add(order.OrderId, written);
         if (order.ClickNo is not null)
         {
-            _facts.OrdersByClick.Add((order.Message.UserId, order.ClickNo), written);
+            Facts.OrdersByClick.Add((order.Message.UserId, order.ClickNo), written);
         }
 
         return new Verdict(VerdictKind.Accepted, order.OrderId, written.OrderSn, sku.GateEpoch);

@@ -1,4 +1,3 @@
-using System.Data.Common;
 using System.Globalization;
 using System.Text;
 using MySqlConnector;
@@ -40,83 +39,11 @@ internal static class BatchStatements
         "INSERT INTO order_rejections (order_id, user_id, sku_id, quantity, client_order_no, reason, trace_id, created_at) VALUES";
 
     /// <summary>
-    /// Locks the SKUs and then, in statements of their own, looks up the refusals and, if asked, the orders: under READ COMMITTED each statement
-    /// sees what was committed before it began, so what another worker wrote under the same lock is seen.
+    /// Inserts and the stock's UPDATE, in one command unless that would grow too large; none when there is nothing to write. With
+    /// <paramref name="guarded"/>, for rows that are not locked yet, the last command answers with two results: of how many SKUs there was still enough
+    /// in the epoch that the orders were decided in, and which of the orders have been refused meanwhile.
     /// </summary>
-    public static MySqlCommand LockAndLookUp(IReadOnlyList<OrderInHand> orders, bool withOrders)
-    {
-        var command = new MySqlCommand();
-        var sql = new StringBuilder("SELECT id, product_id, title, price, stock, image, attrs, gate_epoch FROM product_skus WHERE id IN (");
-        AddList(orders.Select(order => order.Message.SkuId).Distinct(), sql);
-        sql.Append(") ORDER BY id FOR UPDATE;\nSELECT order_id, reason FROM order_rejections WHERE order_id IN (");
-        AddList(orders.Select(order => order.OrderId), sql);
-        sql.Append(");\n");
-        if (withOrders)
-        {
-            AddOrderLookUp(orders, sql, command);
-        }
-
-        command.CommandText = sql.ToString();
-        return command;
-    }
-
-    private static void AddOrderLookUp(IReadOnlyList<OrderInHand> orders, StringBuilder sql, MySqlCommand command)
-    {
-        sql.Append("SELECT id, order_sn, user_id, gate_epoch FROM orders WHERE id IN (");
-        AddList(orders.Select(order => order.OrderId), sql);
-        sql.Append(");\nSELECT id, order_sn, user_id, gate_epoch, client_order_no FROM orders WHERE (user_id, client_order_no) IN (");
-        var clicks = 0;
-        foreach (var order in orders.Where(order => order.ClickNo is not null))
-        {
-            sql.Append(clicks++ == 0 ? "(" : ",(").Append(order.Message.UserId).Append(',').Append(Parameter(command, order.ClickNo!)).Append(')');
-        }
-
-        // An empty list is no SQL; nobody has the user NULL.
-        sql.Append(clicks == 0 ? "(NULL,NULL));" : ");");
-    }
-
-    /// <summary>Reads the answers to <see cref="LockAndLookUp"/>.</summary>
-    public static async Task<BatchFacts> ReadFactsAsync(DbDataReader reader, bool withOrders, CancellationToken cancellationToken)
-    {
-        var facts = new BatchFacts();
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            var sku = new SkuRow(
-                reader.GetInt64(0), reader.GetInt64(1), reader.GetString(2), reader.GetDecimal(3), reader.GetInt32(4), reader.GetString(5),
-                reader.GetString(6), reader.GetInt64(7));
-            facts.Skus.Add(sku.Id, sku);
-        }
-
-        await reader.NextResultAsync(cancellationToken);
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            facts.RejectionsById.Add(reader.GetInt64(0), reader.GetString(1));
-        }
-
-        if (!withOrders)
-        {
-            return facts;
-        }
-
-        await reader.NextResultAsync(cancellationToken);
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            facts.OrdersById.Add(reader.GetInt64(0), WrittenOrderOf(reader));
-        }
-
-        await reader.NextResultAsync(cancellationToken);
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            facts.OrdersByClick.Add((reader.GetInt64(2), reader.GetString(4)), WrittenOrderOf(reader));
-        }
-
-        return facts;
-    }
-
-    /// <summary>
-    /// Inserts and the stock's UPDATE, in one command unless that would grow too large; none when there is nothing to write.
-    /// </summary>
-    public static IEnumerable<MySqlCommand> Write(BatchPlan plan, DateTime now, TimeSpan paymentWindow)
+    public static IEnumerable<MySqlCommand> Write(BatchPlan plan, DateTime now, TimeSpan paymentWindow, bool guarded)
     {
         var at = 0;
         while (at < plan.Accepted.Count)
@@ -129,7 +56,7 @@ internal static class BatchStatements
             AddItems(chunk, sql, command);
             if (at == plan.Accepted.Count)
             {
-                AddStock(plan.Taken, sql);
+                AddStock(plan, guarded, sql);
             }
 
             command.CommandText = sql.ToString();
@@ -196,8 +123,8 @@ internal static class BatchStatements
                 snapshot = (
                     string.Create(
                         CultureInfo.InvariantCulture,
-                        $"{sku.ProductId},{sku.Id},{Parameter(command, sku.Title)},{Parameter(command, sku.Image)},{sku.Price},"),
-                    $",{Parameter(command, sku.Attrs)})");
+                        $"{sku.ProductId},{sku.Id},{command.Parameter(sku.Title)},{command.Parameter(sku.Image)},{sku.Price},"),
+                    $",{command.Parameter(sku.Attrs)})");
                 snapshots.Add(sku.Id, snapshot);
             }
 
@@ -208,17 +135,44 @@ internal static class BatchStatements
         sql.Append(";\n");
     }
 
-    private static void AddStock(SortedDictionary<long, int> taken, StringBuilder sql)
+    /// <summary>
+    /// One statement for all SKUs, which locks their rows in the order of their ids whoever else does the same. Cases are grouped by their outcome: a
+    /// list of constants is searched in halves, a case for each of 500 SKUs would be walked through for each of 500 rows.
+    /// </summary>
+    private static void AddStock(BatchPlan plan, bool guarded, StringBuilder sql)
     {
-        sql.Append("UPDATE product_skus SET stock = stock - CASE id");
-        foreach (var (skuId, units) in taken)
+        sql.Append("UPDATE product_skus SET stock = stock - ");
+        AddCase(plan.Taken, static taken => taken.Value, sql);
+        sql.Append(" WHERE id IN (").AppendList(plan.Taken.Keys).Append(')');
+        if (guarded)
         {
-            sql.Append(CultureInfo.InvariantCulture, $" WHEN {skuId} THEN {units}");
+            sql.Append(" AND stock >= ");
+            AddCase(plan.Taken, static taken => taken.Value, sql);
+            sql.Append(" AND gate_epoch = ");
+            AddCase(plan.Taken, taken => plan.Facts.Skus[taken.Key].GateEpoch, sql);
+            sql.Append(";\nSELECT ROW_COUNT();\nSELECT order_id FROM order_rejections WHERE order_id IN (")
+                .AppendList(plan.Accepted.Select(accepted => accepted.Order.OrderId)).Append(')');
         }
 
-        sql.Append(" END WHERE id IN (");
-        AddList(taken.Keys, sql);
-        sql.Append(");\n");
+        sql.Append(";\n");
+    }
+
+    private static void AddCase(SortedDictionary<long, int> taken, Func<KeyValuePair<long, int>, long> outcomeOf, StringBuilder sql)
+    {
+        var groups = taken.GroupBy(outcomeOf, sku => sku.Key).ToArray();
+        if (groups.Length == 1)
+        {
+            sql.Append(groups[0].Key);
+            return;
+        }
+
+        sql.Append("CASE");
+        foreach (var group in groups)
+        {
+            sql.Append(" WHEN id IN (").AppendList(group).Append(") THEN ").Append(group.Key);
+        }
+
+        sql.Append(" END");
     }
 
     private static MySqlCommand Rejections(List<(OrderInHand Order, string Reason)> rejected, DateTime now)
@@ -230,7 +184,7 @@ internal static class BatchStatements
             var (order, reason) = rejected[i];
             sql.Append(i == 0 ? "\n" : ",\n")
                 .Append(CultureInfo.InvariantCulture, $"({order.OrderId},{order.Message.UserId},{order.Message.SkuId},{order.Message.Quantity},")
-                .Append(ClickOf(order, command)).Append(',').Append(Parameter(command, reason)).Append(",'").Append(TraceIdOf(order)).Append("','")
+                .Append(ClickOf(order, command)).Append(',').Append(command.Parameter(reason)).Append(",'").Append(TraceIdOf(order)).Append("','")
                 .Append(Text(now)).Append("')");
         }
 
@@ -238,32 +192,12 @@ internal static class BatchStatements
         return command;
     }
 
-    private static WrittenOrder WrittenOrderOf(DbDataReader reader) =>
-        new(reader.GetInt64(0), reader.GetString(1), reader.GetInt64(2), reader.GetInt64(3));
-
     private static string TraceIdOf(OrderInHand order) =>
         order.Trace == default ? "" : order.Trace.TraceId.ToHexString();
 
     private static string Text(DateTime time) => time.ToString(TimeFormat, CultureInfo.InvariantCulture);
 
-    private static string ClickOf(OrderInHand order, MySqlCommand command) => order.ClickNo is null ? "NULL" : Parameter(command, order.ClickNo);
-
-    private static void AddList(IEnumerable<long> values, StringBuilder sql)
-    {
-        var count = 0;
-        foreach (var value in values)
-        {
-            sql.Append(count++ == 0 ? "" : ",").Append(value);
-        }
-    }
-
-    /// <summary>Adds a string and returns its name for the text.</summary>
-    private static string Parameter(MySqlCommand command, string value)
-    {
-        var name = string.Create(CultureInfo.InvariantCulture, $"@p{command.Parameters.Count}");
-        command.Parameters.Add(new MySqlParameter(name, value));
-        return name;
-    }
+    private static string ClickOf(OrderInHand order, MySqlCommand command) => order.ClickNo is null ? "NULL" : command.Parameter(order.ClickNo);
 
     /// <summary>A column's time as text, remembered from one row to the next.</summary>
     private sealed class LastText

@@ -9,7 +9,7 @@ using Seckill.OrderWorker.DeadLetters;
 namespace Seckill.OrderWorker.Writing;
 
 /// <summary>
-/// Brings every order of a batch to a committed verdict. An outage holds the batch, however long: it is tried again as a whole, nothing is
+/// Brings every order of a batch to a committed verdict; several batches may be under way at once. An outage holds the batch, however long: it is tried again as a whole, nothing is
 /// dead-lettered, and since nothing is acked the broker stops handing out at the prefetch. A bad order is found by halving the batch until
 /// it stands alone; it is dead-lettered, the others commit.
 /// </summary>
@@ -20,20 +20,20 @@ internal sealed partial class BatchWriter(
     /// <summary>Times that two workers may get into each other's way over one batch before it is treated as bad data.</summary>
     private const int CollisionCountMax = 5;
 
-    /// <summary>Batches after a collision that look before they write: a killed worker's orders come again in a row.</summary>
-    private const int LookUpsAfterCollision = 64;
-
     private readonly WorkerOptions _options = options.Value;
 
-    /// <summary>How many batches are still to look first; at the start, too, what comes may be another worker's legacy.</summary>
-    private int _lookUps = LookUpsAfterCollision;
+    /// <summary>
+    /// How many batches are still to look first; at the start, too, what comes may be another worker's legacy. Batches written at the same time share it:
+    /// one more or less does no harm, since either way is right for any batch.
+    /// </summary>
+    private int _lookUps = options.Value.LookUpsAfterSurprise;
 
     /// <summary>False when <paramref name="quit"/> ended the tries; what has no verdict then must be delivered again.</summary>
     /// <exception cref="HeldTooLongException">The outage outlasts <see cref="WorkerOptions.HoldMinutesMax"/>.</exception>
     public async Task<bool> WriteAsync(OrderBatch batch, CancellationToken quit, CancellationToken processing)
     {
         var backoff = new Backoff(_options, time);
-        var collisions = 0;
+        var (collisions, deadlocks) = (0, 0);
         var parts = new Stack<List<OrderInHand>>();
         if (batch.Orders.Count > 0)
         {
@@ -45,9 +45,12 @@ internal sealed partial class BatchWriter(
             try
             {
                 NumberOrders(part);
-                await transaction.RunAsync(part, lookUp: _lookUps > 0, processing);
+                if (!await TryWriteAsync(part, processing))
+                {
+                    continue;
+                }
+
                 parts.Pop();
-                _lookUps = Math.Max(0, _lookUps - 1);
                 DeadLetterForeignIds(part, batch);
                 backoff.Reset();
                 health.WritingTrouble = null;
@@ -55,10 +58,11 @@ internal sealed partial class BatchWriter(
             catch (Exception exception) when (!processing.IsCancellationRequested)
             {
                 // Also after a broken connection: its commit may have gone through.
-                _lookUps = LookUpsAfterCollision;
+                LookFirst();
                 switch (MySqlFaults.KindOf(exception))
                 {
                     case FaultKind.Collision when ++collisions <= CollisionCountMax:
+                    case FaultKind.Deadlock when ++deadlocks <= CollisionCountMax:
                         LogCollision(exception.Message);
                         break;
                     case FaultKind.Collision or FaultKind.Data:
@@ -79,6 +83,28 @@ internal sealed partial class BatchWriter(
 
         return true;
     }
+
+    /// <summary>False when nothing was written and the next try, which looks first, will tell why.</summary>
+    private async Task<bool> TryWriteAsync(List<OrderInHand> part, CancellationToken processing)
+    {
+        var lookUps = Volatile.Read(ref _lookUps);
+        if (lookUps > 0)
+        {
+            await transaction.WriteLockedAsync(part, processing);
+            Interlocked.CompareExchange(ref _lookUps, lookUps - 1, lookUps);
+            return true;
+        }
+
+        if (await transaction.TryWriteAsync(part, processing))
+        {
+            return true;
+        }
+
+        LookFirst();
+        return false;
+    }
+
+    private void LookFirst() => Volatile.Write(ref _lookUps, Math.Max(1, _options.LookUpsAfterSurprise));
 
     /// <summary>Waits until MySQL answers again, or the token fires.</summary>
     public async Task WaitUntilReachableAsync(CancellationToken quit)
@@ -157,16 +183,12 @@ internal sealed partial class BatchWriter(
             throw new HeldTooLongException($"MySQL has been away for {held.TotalMinutes:F0} minutes: {exception.Message}", exception);
         }
 
-        // A lone deadlock is everyday life, not ill health.
-        if (backoff.FailureCount > 0)
-        {
-            health.WritingTrouble = exception.Message;
-        }
+        health.WritingTrouble = exception.Message;
 
         LogHeld(batch.Orders.Count, exception.Message, (exception as MySqlException)?.ErrorCode);
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Another worker wrote one of these orders first, deciding again: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "Another transaction was in the way, deciding again: {Reason}")]
     private partial void LogCollision(string reason);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "One of {OrderCount} orders is refused by MySQL, halving to find it: {Reason}")]

@@ -11,6 +11,9 @@ internal enum FaultKind
     /// <summary>Another worker has written one of the orders meanwhile: look again and decide anew.</summary>
     Collision,
 
+    /// <summary>MySQL ended this transaction so that another one could go on, as when both write the same orders: nothing is wrong, try again.</summary>
+    Deadlock,
+
     /// <summary>One of the orders cannot stand in the tables.</summary>
     Data,
 }
@@ -24,6 +27,7 @@ internal static class MySqlFaults
     public static FaultKind KindOf(Exception exception) => exception switch
     {
         MySqlException { ErrorCode: MySqlErrorCode.DuplicateKeyEntry } => FaultKind.Collision,
+        MySqlException { ErrorCode: MySqlErrorCode.LockDeadlock } => FaultKind.Deadlock,
         MySqlException e when IsData(e) => FaultKind.Data,
         OverflowException => FaultKind.Data,
         _ => FaultKind.Outage,

@@ -9,8 +9,7 @@ using StackExchange.Redis;
 namespace Seckill.Tests.Worker;
 
 /// <summary>What becomes of orders on real servers.</summary>
-[Collection(nameof(WorkerServers))]
-public sealed class OrderWritingTests(WorkerServers servers, ITestOutputHelper output)
+public abstract class OrderWritingTests(WorkerServers servers, ITestOutputHelper output, int lookUpsAfterSurprise)
 {
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
@@ -29,8 +28,7 @@ public sealed class OrderWritingTests(WorkerServers servers, ITestOutputHelper o
         });
         var messages = await shop.SellAsync(1, 300, Cancelled);
 
-        await using var worker = await RunningWorker.StartAsync(
-            servers, Cancelled, new() { ["Worker:BatchSizeMax"] = "300", ["Worker:BatchWaitMsMax"] = "1000" });
+        await using var worker = await StartAsync(new() { ["Worker:BatchSizeMax"] = "300", ["Worker:BatchWaitMsMax"] = "1000" });
         await shop.SettledAsync(messages, Cancelled);
 
         Assert.Equal(300, await shop.OrderCountAsync(Cancelled));
@@ -47,11 +45,11 @@ public sealed class OrderWritingTests(WorkerServers servers, ITestOutputHelper o
     public async Task The_plain_message_of_any_producer_becomes_an_order_with_a_snapshot()
     {
         await using var shop = await Shop.OpenAsync(servers, stock: 10, Cancelled, price: 19.99m);
-        await using var worker = await RunningWorker.StartAsync(servers, Cancelled);
+        await using var worker = await StartAsync();
 
         // Another producer deducts by itself, as the contract's key says, and publishes without any property.
         await servers.RedisConnection.GetDatabase().StringDecrementAsync(shop.Sku.Stock, 2);
-        await shop.PublishAsync($$"""{"user_id":123,"sku_id":{{shop.Sku.SkuId}},"quantity":2,"client_order_no":"front-uuid"}""", Cancelled, new BasicProperties());
+        await shop.PublishAsync($$"""{"user_id":123,"sku_id":{{shop.Sku.SkuId}},"quantity":2,"client_order_no":"{{Click("front-uuid")}}"}""", Cancelled, new BasicProperties());
 
         await Deadline.UntilAsync(() => shop.OrderCountAsync(Cancelled), count => count == 1, Cancelled);
         var row = await shop.AskAsync<string>(
@@ -60,8 +58,8 @@ public sealed class OrderWritingTests(WorkerServers servers, ITestOutputHelper o
               i.product_id, i.title, i.image, i.price, i.quantity, i.attrs, o.expires_at = o.created_at + INTERVAL 15 MINUTE)
             FROM orders o JOIN order_items i ON i.order_id = o.id WHERE i.sku_id = @sku
             """, Cancelled);
-        Assert.Equal($$"""123|0|39.98|39.98|front-uuid|1|{{shop.Sku.SkuId}}|规格 / sku|/img/s.svg|19.99|2|{"color":"red"}|1""", row);
-        var found = await Deadline.UntilAsync(() => shop.Ledger.FindAsync(shop.Sku, 123, "front-uuid", Cancelled), r => r is not null, Cancelled);
+        Assert.Equal($$"""123|0|39.98|39.98|{{Click("front-uuid")}}|1|{{shop.Sku.SkuId}}|规格 / sku|/img/s.svg|19.99|2|{"color":"red"}|1""", row);
+        var found = await Deadline.UntilAsync(() => shop.Ledger.FindAsync(shop.Sku, 123, Click("front-uuid"), Cancelled), r => r is not null, Cancelled);
         Assert.Equal(OrderState.Success, found!.State);
         await shop.AssertConservedAsync(Cancelled);
     }
@@ -70,7 +68,7 @@ public sealed class OrderWritingTests(WorkerServers servers, ITestOutputHelper o
     public async Task The_same_order_delivered_often_is_one_order()
     {
         await using var shop = await Shop.OpenAsync(servers, stock: 10, Cancelled);
-        await using var worker = await RunningWorker.StartAsync(servers, Cancelled);
+        await using var worker = await StartAsync();
         var message = await shop.ReserveAsync(7, Cancelled, quantity: 3);
         var marker = await shop.ReserveAsync(8, Cancelled);
 
@@ -90,11 +88,11 @@ public sealed class OrderWritingTests(WorkerServers servers, ITestOutputHelper o
     public async Task The_same_click_under_two_ids_is_one_order_and_the_second_gives_back()
     {
         await using var shop = await Shop.OpenAsync(servers, stock: 10, Cancelled);
-        await using var worker = await RunningWorker.StartAsync(servers, Cancelled);
-        var first = await shop.ReserveAsync(7, Cancelled, clientOrderNo: "click");
+        await using var worker = await StartAsync();
+        var first = await shop.ReserveAsync(7, Cancelled, clientOrderNo: Click("click"));
         // Redis forgets the click, so the gate lets it through again.
         await servers.RedisConnection.GetDatabase().KeyDeleteAsync(shop.Sku.Clicks);
-        var second = await shop.ReserveAsync(7, Cancelled, clientOrderNo: "click");
+        var second = await shop.ReserveAsync(7, Cancelled, clientOrderNo: Click("click"));
         Assert.Equal(8, await shop.RedisStockAsync(Cancelled));
 
         await shop.PublishAsync(first, Cancelled);
@@ -113,7 +111,7 @@ public sealed class OrderWritingTests(WorkerServers servers, ITestOutputHelper o
     public async Task What_MySQL_does_not_have_fails_and_gives_back_once()
     {
         await using var shop = await Shop.OpenAsync(servers, stock: 10, Cancelled);
-        await using var worker = await RunningWorker.StartAsync(servers, Cancelled);
+        await using var worker = await StartAsync();
         // A Redis that is wrong: MySQL has less than the gate believes.
         await shop.AskAsync<object?>("UPDATE product_skus SET stock = 1 WHERE id = @sku", Cancelled);
         var messages = await shop.SellAsync(1, 3, Cancelled);
@@ -136,7 +134,7 @@ public sealed class OrderWritingTests(WorkerServers servers, ITestOutputHelper o
     public async Task An_unknown_sku_fails_with_its_reason()
     {
         await using var shop = await Shop.OpenAsync(servers, stock: 10, Cancelled);
-        await using var worker = await RunningWorker.StartAsync(servers, Cancelled);
+        await using var worker = await StartAsync();
         var message = await shop.ReserveAsync(7, Cancelled);
         await shop.AskAsync<object?>("DELETE FROM product_skus WHERE id = @sku", Cancelled);
 
@@ -152,7 +150,7 @@ public sealed class OrderWritingTests(WorkerServers servers, ITestOutputHelper o
     public async Task One_message_may_carry_many_orders_and_a_bad_one_stands_alone()
     {
         await using var shop = await Shop.OpenAsync(servers, stock: 1_000, Cancelled);
-        await using var worker = await RunningWorker.StartAsync(servers, Cancelled, new() { ["Worker:BatchSizeMax"] = "64" });
+        await using var worker = await StartAsync(new() { ["Worker:BatchSizeMax"] = "64" });
         var messages = new List<OrderMessage>();
         for (var i = 0; i < 200; i++)
         {
@@ -175,11 +173,11 @@ public sealed class OrderWritingTests(WorkerServers servers, ITestOutputHelper o
     public async Task A_message_id_makes_another_producers_message_unmistakable()
     {
         await using var shop = await Shop.OpenAsync(servers, stock: 10, Cancelled);
-        await using var worker = await RunningWorker.StartAsync(servers, Cancelled);
+        await using var worker = await StartAsync();
         var body = $$"""{"user_id":77,"sku_id":{{shop.Sku.SkuId}},"quantity":1}""";
-        var longId = new string('x', 200);
+        var longId = Click(new string('x', 200));
 
-        foreach (var id in new[] { "m-1", longId, "m-1", longId })
+        foreach (var id in new[] { Click("m-1"), longId, Click("m-1"), longId })
         {
             await shop.PublishAsync(body, Cancelled, new BasicProperties { MessageId = id });
         }
@@ -191,4 +189,18 @@ public sealed class OrderWritingTests(WorkerServers servers, ITestOutputHelper o
         Assert.Equal(3, await shop.OrderCountAsync(Cancelled));
         Assert.Equal(0u, await shop.DeadLetterCountAsync(Cancelled));
     }
+
+    /// <summary>A click's or message's name of this class's own: MySQL knows each but once.</summary>
+    private string Click(string name) => string.Create(CultureInfo.InvariantCulture, $"{name}-{lookUpsAfterSurprise}");
+
+    private Task<RunningWorker> StartAsync(Dictionary<string, string?>? settings = null) => RunningWorker.StartAsync(
+        servers, Cancelled, new(settings ?? []) { ["Worker:LookUpsAfterSurprise"] = lookUpsAfterSurprise.ToString(CultureInfo.InvariantCulture) });
 }
+
+/// <summary>Every batch looks its orders up under the SKUs' locks, as after a start.</summary>
+[Collection(nameof(WorkerServers))]
+public sealed class CarefulOrderWritingTests(WorkerServers servers, ITestOutputHelper output) : OrderWritingTests(servers, output, lookUpsAfterSurprise: 64);
+
+/// <summary>Every batch is tried the quick way first.</summary>
+[Collection(nameof(WorkerServers))]
+public sealed class QuickOrderWritingTests(WorkerServers servers, ITestOutputHelper output) : OrderWritingTests(servers, output, lookUpsAfterSurprise: 0);

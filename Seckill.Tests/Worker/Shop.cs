@@ -110,6 +110,10 @@ internal sealed class Shop : IAsyncDisposable
         (await Deadline.UntilAsync(
             () => _channel.BasicGetAsync(OrderTopology.DeadLetterQueue, autoAck: true, cancellationToken), got => got is not null, cancellationToken))!;
 
+    /// <summary>Orders that nobody has in hand.</summary>
+    public async Task<uint> QueuedCountAsync(CancellationToken cancellationToken) =>
+        await _channel.MessageCountAsync(OrderTopology.Queue, cancellationToken);
+
     public async Task<uint> DeadLetterCountAsync(CancellationToken cancellationToken) =>
         await _channel.MessageCountAsync(OrderTopology.DeadLetterQueue, cancellationToken);
 

@@ -1,0 +1,86 @@
+using System.Data.Common;
+using System.Text;
+using MySqlConnector;
+using Seckill.OrderWorker.Consuming;
+
+namespace Seckill.OrderWorker.Writing;
+
+/// <summary>What a batch asks MySQL before it decides; the same on MySQL and MariaDB.</summary>
+internal static class BatchLookUp
+{
+    private const string SelectSkus = "SELECT id, product_id, title, price, stock, image, attrs, gate_epoch FROM product_skus WHERE id IN (";
+
+    /// <summary>Reads the SKUs as they are now, without a lock: what is decided with them holds only if the write finds them so.</summary>
+    public static MySqlCommand Skus(IReadOnlyList<OrderInHand> orders) => new(SkusText(orders).Append(')').ToString());
+
+    /// <summary>
+    /// Locks the SKUs and then, in statements of their own, looks up the refusals and the orders: under READ COMMITTED each statement
+    /// sees what was committed before it began, so what another worker wrote under the same lock is seen.
+    /// </summary>
+    public static MySqlCommand LockAndLookUp(IReadOnlyList<OrderInHand> orders)
+    {
+        var command = new MySqlCommand();
+        var sql = SkusText(orders)
+            .Append(") ORDER BY id FOR UPDATE;\nSELECT order_id, reason FROM order_rejections WHERE order_id IN (")
+            .AppendList(orders.Select(order => order.OrderId))
+            .Append(");\nSELECT id, order_sn, user_id, gate_epoch FROM orders WHERE id IN (")
+            .AppendList(orders.Select(order => order.OrderId))
+            .Append(");\nSELECT id, order_sn, user_id, gate_epoch, client_order_no FROM orders WHERE (user_id, client_order_no) IN (");
+        var clicks = 0;
+        foreach (var order in orders.Where(order => order.ClickNo is not null))
+        {
+            sql.Append(clicks++ == 0 ? "(" : ",(").Append(order.Message.UserId).Append(',').Append(command.Parameter(order.ClickNo!)).Append(')');
+        }
+
+        // An empty list is no SQL; nobody has the user NULL.
+        sql.Append(clicks == 0 ? "(NULL,NULL));" : ");");
+        command.CommandText = sql.ToString();
+        return command;
+    }
+
+    /// <summary>Reads the answer to <see cref="Skus"/>.</summary>
+    public static async Task<BatchFacts> ReadSkusAsync(DbDataReader reader, CancellationToken cancellationToken)
+    {
+        var facts = new BatchFacts();
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            var sku = new SkuRow(
+                reader.GetInt64(0), reader.GetInt64(1), reader.GetString(2), reader.GetDecimal(3), reader.GetInt32(4), reader.GetString(5),
+                reader.GetString(6), reader.GetInt64(7));
+            facts.Skus.Add(sku.Id, sku);
+        }
+
+        return facts;
+    }
+
+    /// <summary>Reads the answers to <see cref="LockAndLookUp"/>.</summary>
+    public static async Task<BatchFacts> ReadFactsAsync(DbDataReader reader, CancellationToken cancellationToken)
+    {
+        var facts = await ReadSkusAsync(reader, cancellationToken);
+        await reader.NextResultAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            facts.RejectionsById.Add(reader.GetInt64(0), reader.GetString(1));
+        }
+
+        await reader.NextResultAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            facts.OrdersById.Add(reader.GetInt64(0), WrittenOrderOf(reader));
+        }
+
+        await reader.NextResultAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            facts.OrdersByClick.Add((reader.GetInt64(2), reader.GetString(4)), WrittenOrderOf(reader));
+        }
+
+        return facts;
+    }
+
+    private static StringBuilder SkusText(IReadOnlyList<OrderInHand> orders) =>
+        new StringBuilder(SelectSkus).AppendList(orders.Select(order => order.Message.SkuId).Distinct());
+
+    private static WrittenOrder WrittenOrderOf(DbDataReader reader) =>
+        new(reader.GetInt64(0), reader.GetString(1), reader.GetInt64(2), reader.GetInt64(3));
+}
