@@ -1,10 +1,10 @@
 namespace Seckill.Ordering.Ledger;
 
-/// <summary>The texts of the scripts. One string each for the life of the program: the client loads it once and sends its hash from then on.</summary>
-internal sealed record LedgerScripts(string Reserve, string Settle, string Warm)
+/// <summary>The scripts that orders go through.</summary>
+internal sealed record LedgerScripts(LedgerScript Reserve, LedgerScript Settle, LedgerScript Warm)
 {
     /// <summary>Reads the .lua files that are embedded in the assembly.</summary>
-    public static LedgerScripts Load() => new(Text("reserve.lua"), Text("settle.lua"), Text("warm.lua"));
+    public static LedgerScripts Load() => new(new(Text("reserve.lua")), new(Text("settle.lua")), new(Text("warm.lua")));
 
     internal static string Text(string name)
     {

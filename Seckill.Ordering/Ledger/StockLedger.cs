@@ -55,7 +55,7 @@ public sealed class StockLedger
             arguments[(i * 5) + 4] = request.TraceParent ?? "";
         }
 
-        var reply = (RedisResult[])(await _database.ScriptEvaluateAsync(_scripts.Reserve, sku.All, arguments).WaitAsync(cancellationToken))!;
+        var reply = (RedisResult[])(await _scripts.Reserve.EvaluateAsync(_database, sku.All, arguments).WaitAsync(cancellationToken))!;
         if (Sabotage.Is(Sabotage.NoOutbox))
         {
             await _database.SortedSetRemoveAsync(sku.Outbox, [.. requests.Select(request => (RedisValue)request.OrderId)]);
@@ -85,7 +85,7 @@ public sealed class StockLedger
             arguments[at + 8] = s.MessageEpoch ?? -1;
         }
 
-        var reply = (RedisResult[])(await _database.ScriptEvaluateAsync(_scripts.Settle, sku.All, arguments).WaitAsync(cancellationToken))!;
+        var reply = (RedisResult[])(await _scripts.Settle.EvaluateAsync(_database, sku.All, arguments).WaitAsync(cancellationToken))!;
         return SettleCodesOf(reply);
     }
 
@@ -102,7 +102,7 @@ public sealed class StockLedger
             stock, epoch, terms.StartsAt.ToUnixTimeMilliseconds(), terms.EndsAt.ToUnixTimeMilliseconds(), terms.LimitPerUser, terms.Paused ? 1 : 0,
             ExpiryOf(terms).ToUnixTimeMilliseconds(), decided is null ? 0 : 1, .. (decided ?? []).Select(id => (RedisValue)id),
         ];
-        var reply = (RedisResult[])(await _database.ScriptEvaluateAsync(_scripts.Warm, sku.All, arguments).WaitAsync(cancellationToken))!;
+        var reply = (RedisResult[])(await _scripts.Warm.EvaluateAsync(_database, sku.All, arguments).WaitAsync(cancellationToken))!;
         return new WarmResult((long)reply[0] == 1, (long)reply[1], (long)reply[2]);
     }
 

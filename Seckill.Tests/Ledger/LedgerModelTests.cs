@@ -74,7 +74,8 @@ public sealed class LedgerModelTests(RedisFixture redis)
             return text.Replace(right, wrong, StringComparison.Ordinal);
         }
 
-        var mutant = new LedgerScripts(Mutate("reserve", scripts.Reserve), Mutate("settle", scripts.Settle), Mutate("warm", scripts.Warm));
+        var mutant = new LedgerScripts(
+            new(Mutate("reserve", scripts.Reserve.Text)), new(Mutate("settle", scripts.Settle.Text)), new(Mutate("warm", scripts.Warm.Text)));
         var found = await Record.ExceptionAsync(() => LedgerStep.History.SampleAsync(
             history => LedgerMachine.RunAsync(redis.Connection, mutant, history, TestContext.Current.CancellationToken),
             iter: HistoriesForMutants,
