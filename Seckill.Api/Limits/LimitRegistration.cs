@@ -1,17 +1,23 @@
+using System.Diagnostics.Metrics;
 using System.Threading.RateLimiting;
 using Microsoft.AspNetCore.RateLimiting;
 using Microsoft.Extensions.Options;
 using Seckill.Api.Errors;
+using Seckill.Ordering.Telemetry;
 
 namespace Seckill.Api.Limits;
 
 /// <summary>
 /// The limits in the order in which a request meets them: its address and the orders in flight (before authentication), its buyer (after),
-/// and, when switched on, its buyer over all instances. All but the last are memory only.
+/// and, when switched on, its buyer over all instances. All but the last are memory only. The windows of address and buyer hold nothing for the length of
+/// a request, so they need no lease and no asynchronous middleware of their own.
 /// </summary>
 internal static class LimitRegistration
 {
     private static readonly ErrorResult TooMany = ErrorResult.TooManyRequests(1);
+
+    private static readonly Counter<long> Refusals = OrderingTelemetry.Meter.CreateCounter<long>(
+        "seckill.limited", "{request}", "Requests refused because one sender asks too much, by limit.");
 
     public static IServiceCollection AddLimits(this IServiceCollection services)
     {
@@ -29,13 +35,20 @@ internal static class LimitRegistration
     {
         var options = app.ApplicationServices.GetRequiredService<IOptions<LimitOptions>>().Value;
         var address = app.ApplicationServices.GetRequiredService<AddressLimiter>();
-        return app.UseRateLimiter(OptionsFor(
-            options.PurchasesInFlightMax == 0 ? address : PartitionedRateLimiter.CreateChained(address, InFlight(options))));
+        app.Use(next => http => address.TryTake(http) ? next(http) : RefuseAsync(http, "address"));
+        return options.PurchasesInFlightMax == 0 ? app : app.UseRateLimiter(new RateLimiterOptions
+        {
+            GlobalLimiter = InFlight(options),
+            OnRejected = static async (context, _) => await ErrorResult.Busy.ExecuteAsync(context.HttpContext),
+        });
     }
 
     /// <summary>Goes between authentication and authorization.</summary>
-    public static IApplicationBuilder UseUserLimits(this IApplicationBuilder app) =>
-        app.UseRateLimiter(OptionsFor(app.ApplicationServices.GetRequiredService<UserLimiter>()));
+    public static IApplicationBuilder UseUserLimits(this IApplicationBuilder app)
+    {
+        var user = app.ApplicationServices.GetRequiredService<UserLimiter>();
+        return app.Use(next => http => user.TryTake(http) ? next(http) : RefuseAsync(http, "user"));
+    }
 
     /// <summary>Counts the endpoint's requests as orders.</summary>
     public static RouteHandlerBuilder LimitPurchases(this RouteHandlerBuilder route, IServiceProvider services)
@@ -64,14 +77,11 @@ internal static class LimitRegistration
                 })
                 : RateLimitPartition.GetNoLimiter(false));
 
-    private static RateLimiterOptions OptionsFor(PartitionedRateLimiter<HttpContext> limiter) => new()
+    private static Task RefuseAsync(HttpContext http, string limit)
     {
-        GlobalLimiter = limiter,
-        // A refusal with a time to wait is the sender's doing; one without is ours.
-        OnRejected = static async (context, _) => await
-            (context.Lease.TryGetMetadata(MetadataName.RetryAfter, out TimeSpan _) ? TooMany : ErrorResult.Busy)
-            .ExecuteAsync(context.HttpContext),
-    };
+        Refusals.Add(1, new KeyValuePair<string, object?>("limit", limit));
+        return TooMany.ExecuteAsync(http);
+    }
 
     private static RouteHandlerBuilder ProducesErrors429(this RouteHandlerBuilder route) =>
         route.Produces<ErrorBody>(StatusCodes.Status429TooManyRequests, "application/problem+json");

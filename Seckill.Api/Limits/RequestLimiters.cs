@@ -14,11 +14,12 @@ internal enum RequestKind
 }
 
 /// <summary>By address, before anybody is authenticated: checking a token's signature is work, too.</summary>
-internal sealed class AddressLimiter(IOptions<LimitOptions> options, TimeProvider time) : WindowLimiter
+internal sealed class AddressLimiter(IOptions<LimitOptions> options, TimeProvider time)
 {
     private readonly RequestWindows _windows = new(options.Value.AddressRequestsPerSecond, time);
 
-    protected override bool TryTake(HttpContext http)
+    /// <summary>Whether this request is within the limit.</summary>
+    public bool TryTake(HttpContext http)
     {
         var address = http.Connection.RemoteIpAddress;
         return address is null || IPAddress.IsLoopback(address) || _windows.TryTake(KeyOf(address));
@@ -36,12 +37,13 @@ internal sealed class AddressLimiter(IOptions<LimitOptions> options, TimeProvide
 }
 
 /// <summary>By buyer, after authentication. Who is nobody passes: authorization refuses him at once.</summary>
-internal sealed class UserLimiter(IOptions<LimitOptions> options, TimeProvider time) : WindowLimiter
+internal sealed class UserLimiter(IOptions<LimitOptions> options, TimeProvider time)
 {
     private readonly RequestWindows _purchases = new(options.Value.UserPurchasesPerSecond, time);
     private readonly RequestWindows _queries = new(options.Value.UserQueriesPerSecond, time);
 
-    protected override bool TryTake(HttpContext http)
+    /// <summary>Whether this request is within the limit.</summary>
+    public bool TryTake(HttpContext http)
     {
         var kind = http.GetEndpoint()?.Metadata.GetMetadata<RequestKindMetadata>()?.Kind;
         return kind is null

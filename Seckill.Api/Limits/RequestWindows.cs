@@ -1,5 +1,3 @@
-using System.Threading.RateLimiting;
-
 namespace Seckill.Api.Limits;
 
 /// <summary>
@@ -54,36 +52,5 @@ internal sealed class RequestWindows(int perSecondMax, TimeProvider time)
         mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9;
         mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EB;
         return (int)((mixed ^ (mixed >> 31)) & (SlotCount - 1));
-    }
-}
-
-/// <summary>A limiter of ASP.NET Core's middleware over <see cref="RequestWindows"/>: answers at once, never queues.</summary>
-internal abstract class WindowLimiter : PartitionedRateLimiter<HttpContext>
-{
-    private static readonly WindowLease Acquired = new(true);
-    private static readonly WindowLease Rejected = new(false);
-
-    public override RateLimiterStatistics? GetStatistics(HttpContext resource) => null;
-
-    protected abstract bool TryTake(HttpContext http);
-
-    protected override RateLimitLease AttemptAcquireCore(HttpContext resource, int permitCount) =>
-        TryTake(resource) ? Acquired : Rejected;
-
-    /// <summary>Asked after a refusal, for those who would wait; nobody waits here, and a refusal counts nothing.</summary>
-    protected override ValueTask<RateLimitLease> AcquireAsyncCore(HttpContext resource, int permitCount, CancellationToken cancellationToken) =>
-        new(AttemptAcquireCore(resource, permitCount));
-
-    private sealed class WindowLease(bool acquired) : RateLimitLease
-    {
-        public override bool IsAcquired => acquired;
-
-        public override IEnumerable<string> MetadataNames => [MetadataName.RetryAfter.Name];
-
-        public override bool TryGetMetadata(string metadataName, out object? metadata)
-        {
-            metadata = acquired || metadataName != MetadataName.RetryAfter.Name ? null : TimeSpan.FromSeconds(1);
-            return metadata is not null;
-        }
     }
 }

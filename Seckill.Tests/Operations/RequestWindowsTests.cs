@@ -75,9 +75,9 @@ public sealed class RequestWindowsTests
     [InlineData("::1", 10)]
     public void Addresses_are_limited_but_not_this_machine(string address, int passed)
     {
-        using var limiter = new AddressLimiter(Options.Create(new LimitOptions { AddressRequestsPerSecond = 2 }), _time);
+        var limiter = new AddressLimiter(Options.Create(new LimitOptions { AddressRequestsPerSecond = 2 }), _time);
         var http = new DefaultHttpContext { Connection = { RemoteIpAddress = IPAddress.Parse(address) } };
-        Assert.Equal(passed, Enumerable.Range(0, 10).Count(_ => limiter.AttemptAcquire(http).IsAcquired));
+        Assert.Equal(passed, Enumerable.Range(0, 10).Count(_ => limiter.TryTake(http)));
     }
 
     private sealed class SettableTime : TimeProvider
