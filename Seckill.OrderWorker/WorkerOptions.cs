@@ -23,7 +23,7 @@ public sealed class WorkerOptions
     /// again: a killed worker's orders, and refusals, come in a row.
     /// </summary>
     [Range(0, 10_000)]
-    public int LookUpsAfterSurprise { get; set; } = 64;
+    public int LookUpsAfterSurprise { get; set; } = 16;
 
     /// <summary>How long a batch that is not full waits for company, milliseconds; 0 writes at once.</summary>
     [Range(0, 1_000)]

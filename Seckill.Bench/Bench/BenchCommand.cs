@@ -11,17 +11,22 @@ public static class BenchCommand
     private const int WarmUpSeconds = 8;
     private const int TableWidth = 140;
 
-    private static readonly string[] StageNames = ["route", "refuse", "spread", "database", "open", "pair", "headline", "soak"];
+    private static readonly string[] StageNames = ["route", "refuse", "spread", "database", "open", "pair", "headline", "scale", "depth", "soak"];
 
-    private static readonly Option<bool> Quick = new("--quick") { Description = "One short round of everything but the soak, in a few minutes." };
+    /// <summary>Long ones, and only on demand.</summary>
+    private static readonly string[] ExtraStages = ["scale", "depth", "soak"];
+
+    private static readonly Option<bool> Quick = new("--quick") { Description = "One short round of everything that is not long by itself, in a few minutes." };
     private static readonly Option<int> Rounds = NumberOption.Create("--rounds", "Rounds, in alternation; medians are shown.", 3, 100);
     private static readonly Option<int> Seconds = NumberOption.Create("--seconds", "Length of one measurement.", 6, 60);
     private static readonly Option<int> Connections = NumberOption.Create("--connections", "Keep-alive connections of the load.", 512, 2_000);
     private static readonly Option<int> Units = NumberOption.Create("--units", "Units of the headline sale; ten times as many buyers.", 10_000, 100_000);
     private static readonly Option<int> SoakMinutes = NumberOption.Create("--soak-minutes", "Length of the soak.", 10, 600);
+    private static readonly Option<int> Backlog = NumberOption.Create("--backlog", "Messages that gather in the queue in the stage 'depth'.", 1_000_000, 10_000_000);
+
     private static readonly Option<string[]> Only = new("--only")
     {
-        Description = $"Stages: {string.Join(", ", StageNames)}. All but the soak if not given. 'open' and 'soak' need 'route'.",
+        Description = $"Stages: {string.Join(", ", StageNames)}. All but {string.Join(", ", ExtraStages)} if not given. 'open' and 'soak' need 'route'.",
         AllowMultipleArgumentsPerToken = true,
     };
 
@@ -36,7 +41,7 @@ public static class BenchCommand
         Only.AcceptOnlyFromAmong(StageNames);
         var command = new Command("bench", "Measures every stage beside the textbook design and the limits of its parts, on private servers.")
         {
-            Quick, Rounds, Seconds, Connections, Units, SoakMinutes, Only, Out, ProcessCommand.Create(Out),
+            Quick, Rounds, Seconds, Connections, Units, SoakMinutes, Backlog, Only, Out, ProcessCommand.Create(Out),
         };
         command.SetAction(RunAsync);
         return command;
@@ -47,10 +52,10 @@ public static class BenchCommand
     {
         var quick = parsed.GetValue(Quick);
         var units = quick ? 2_000 : parsed.GetValue(Units);
-        var stages = parsed.GetValue(Only) is { Length: > 0 } only ? only : [.. StageNames.Where(stage => stage != "soak")];
+        var stages = parsed.GetValue(Only) is { Length: > 0 } only ? only : [.. StageNames.Except(ExtraStages)];
         var options = new BenchOptions(
             quick ? 1 : parsed.GetValue(Rounds), TimeSpan.FromSeconds(quick ? 3 : parsed.GetValue(Seconds)), parsed.GetValue(Connections), units * 10, units,
-            stages, parsed.GetValue(SoakMinutes), Path.GetFullPath(parsed.GetValue(Out)!));
+            stages, parsed.GetValue(SoakMinutes), parsed.GetValue(Backlog), Path.GetFullPath(parsed.GetValue(Out)!));
         Directory.CreateDirectory(options.Folder);
         await using var log = new StreamWriter(Path.Combine(options.Folder, "bench.log"));
         try
@@ -128,6 +133,8 @@ public static class BenchCommand
             ("database", token => OtherStages.DatabaseAsync(contest, token)),
             ("open", token => OtherStages.OpenLoopAsync(contest, token)),
             ("pair", token => RouteStages.PairAsync(contest, token)),
+            ("scale", token => ScaleStages.SkusAsync(contest, token)),
+            ("depth", token => ScaleStages.DepthAsync(contest, token)),
             ("headline", async token => found(await HeadlineStage.RunAsync(contest, token))),
         ];
         return [.. all.Where(step => contest.Options.Stages.Contains(step.Item1))];

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Seckill.Bench.Load;
+using Seckill.LocalServers;
 using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Store;
 
@@ -19,8 +20,7 @@ internal sealed class BenchSales(BenchSystem system)
     public async Task<long[]> OpenAsync(int count, int unitsEach, int limitPerUser, CancellationToken cancellationToken)
     {
         var ids = await AddSkusAsync(count, unitsEach, limitPerUser, cancellationToken);
-        using var shop = new ShopClient(new Uri(system.Api.Url), 8, OpenDeadlineMs);
-        await shop.WarmUpAsync(system.OperatorToken, cancellationToken);
+        await WarmUpAsync(system.Api, cancellationToken);
         var database = system.RedisConnection.GetDatabase();
         var started = Environment.TickCount64;
         while (!await database.KeyExistsAsync(new SkuKeys(ids[^1]).Stock))
@@ -34,6 +34,13 @@ internal sealed class BenchSales(BenchSystem system)
         }
 
         return ids;
+    }
+
+    /// <summary>Lets an instance read the sales that there are.</summary>
+    public async Task WarmUpAsync(LocalService api, CancellationToken cancellationToken)
+    {
+        using var shop = new ShopClient(new Uri(api.Url), 8, OpenDeadlineMs);
+        await shop.WarmUpAsync(system.OperatorToken, cancellationToken);
     }
 
     /// <summary>A SKU of the designs to compare with: the same row in MySQL, and the tutorial's counter.</summary>

@@ -18,6 +18,7 @@ internal sealed class BenchSystem : IAsyncDisposable
 {
     private const int StartTimeoutMs = 180_000;
     private const int StopTimeoutMs = 30_000;
+    private const string WorkerProject = "Seckill.OrderWorker";
     private const string OwnProject = "Seckill.Bench";
 
     /// <summary>.NET's own 70, in hexadecimal as the runtime's variables are: it comes before what this program sets for itself.</summary>
@@ -74,7 +75,7 @@ internal sealed class BenchSystem : IAsyncDisposable
         var rabbitMq = await RabbitMqServer.StartAsync(new RabbitMqServerOptions(), cancellationToken);
         var mySql = await MySqlServer.StartAsync(new MySqlServerOptions { BufferPoolMiB = 1_024 }, cancellationToken);
         var system = new BenchSystem(redis, rabbitMq, mySql, log);
-        system.Worker = await system.StartAsync("worker", "Seckill.OrderWorker", cancellationToken);
+        await system.StartWorkerAsync(cancellationToken);
         system.Api = await system.StartAsync("api", "Seckill.Api", cancellationToken);
         system.RedisConnection = await ConnectionMultiplexer.ConnectAsync(redis.ConnectionString);
         await using var context = system.Context();
@@ -93,18 +94,31 @@ internal sealed class BenchSystem : IAsyncDisposable
         return service;
     }
 
+    public async Task StartWorkerAsync(CancellationToken cancellationToken) => Worker = await StartAsync("worker", WorkerProject, cancellationToken);
+
+    /// <summary>For longer than a broker waits for a process that is only paused.</summary>
+    public Task StopWorkerAsync(CancellationToken cancellationToken) => StopAsync(Worker, cancellationToken);
+
     public async Task StartSecondWorkerAsync(CancellationToken cancellationToken) =>
-        SecondWorker = await StartAsync("worker-2", "Seckill.OrderWorker", cancellationToken);
+        SecondWorker = await StartAsync("worker-2", WorkerProject, cancellationToken);
 
     public async Task StopSecondWorkerAsync(CancellationToken cancellationToken)
     {
         if (SecondWorker is { } second)
         {
             SecondWorker = null;
-            _services.Remove(second);
-            await second.StopAsync(StopTimeoutMs, cancellationToken);
-            second.Dispose();
+            await StopAsync(second, cancellationToken);
         }
+    }
+
+    /// <summary>One more Api, which publishes each order in a message of its own.</summary>
+    public async Task<LocalService> SinglesApiAsync(CancellationToken cancellationToken)
+    {
+        const string OrdersPerMessage = "Publish__OrdersPerMessageMax";
+        _environment[OrdersPerMessage] = "1";
+        var api = await StartAsync("api-singles", "Seckill.Api", cancellationToken);
+        _environment.Remove(OrdersPerMessage);
+        return api;
     }
 
     public OrderingDbContext Context() => new(
@@ -139,6 +153,14 @@ internal sealed class BenchSystem : IAsyncDisposable
         await _redis.DisposeAsync();
         await _rabbitMq.DisposeAsync();
         await _mySql.DisposeAsync();
+    }
+
+    private async Task StopAsync(LocalService service, CancellationToken cancellationToken)
+    {
+        service.Continue();
+        _services.Remove(service);
+        await service.StopAsync(StopTimeoutMs, cancellationToken);
+        service.Dispose();
     }
 
     private async Task<LocalService> StartAsync(string name, string project, CancellationToken cancellationToken, params string[] arguments)

@@ -118,9 +118,10 @@ internal sealed class BenchException(string message) : Exception(message);
 /// <param name="Units">Units of the headline sale.</param>
 /// <param name="Stages">Names of the stages to run; empty for all but the soak.</param>
 /// <param name="SoakMinutes">Length of the soak, minutes.</param>
+/// <param name="Backlog">Messages in the queue of the stage 'depth'.</param>
 /// <param name="Folder">Where the files go.</param>
 internal sealed record BenchOptions(
-    int Rounds, TimeSpan Round, int Connections, int BuyerCount, int Units, IReadOnlyList<string> Stages, int SoakMinutes, string Folder)
+    int Rounds, TimeSpan Round, int Connections, int BuyerCount, int Units, IReadOnlyList<string> Stages, int SoakMinutes, int Backlog, string Folder)
 {
     public static string Time(double seconds) => string.Create(CultureInfo.InvariantCulture, $"{seconds:0.00} s");
 }

@@ -58,7 +58,8 @@ internal static class RouteStages
         await EmptyAsync(contest, Refuse, cancellationToken);
     }
 
-    private static async Task OursAsync(
+    /// <summary>Ours alone: accepts on so many SKUs while the worker stands still, then lets it write.</summary>
+    public static async Task OursAsync(
         Contest contest, int skuCount, string accept, string write, CancellationToken cancellationToken)
     {
         var skus = await contest.Sales.OpenAsync(skuCount, Contest.Plenty, BenchSales.NoLimit, cancellationToken);

@@ -24,6 +24,9 @@ internal static class BatchStatements
 
     private const int BytesPerCharacterMax = 4;
 
+    /// <summary>What a guarded deduction fails with, ER_SUBQUERY_NO_1_ROW; nothing else here has a subquery.</summary>
+    public const MySqlErrorCode GuardFailed = (MySqlErrorCode)1242;
+
     private const string TimeFormat = "yyyy-MM-dd HH:mm:ss.ffffff";
 
     private const string InsertOrders =
@@ -40,8 +43,9 @@ internal static class BatchStatements
 
     /// <summary>
     /// Inserts and the stock's UPDATE, in one command unless that would grow too large; none when there is nothing to write. With
-    /// <paramref name="guarded"/>, for rows that are not locked yet, the last command answers with two results: of how many SKUs there was still enough
-    /// in the epoch that the orders were decided in, and which of the orders have been refused meanwhile.
+    /// <paramref name="guarded"/>, for rows that are not locked yet, the last command also commits, unless a SKU has not enough stock any more, is not in the
+    /// epoch that the orders were decided in, or one of the orders has been refused meanwhile: then it fails with <see cref="GuardFailed"/>. All in
+    /// the server, because the SKU's lock would otherwise wait for us to be scheduled: two workers on two cores wrote half as much as one.
     /// </summary>
     public static IEnumerable<MySqlCommand> Write(BatchPlan plan, DateTime now, TimeSpan paymentWindow, bool guarded)
     {
@@ -150,8 +154,10 @@ internal static class BatchStatements
             AddCase(plan.Taken, static taken => taken.Value, sql);
             sql.Append(" AND gate_epoch = ");
             AddCase(plan.Taken, taken => plan.Facts.Skus[taken.Key].GateEpoch, sql);
-            sql.Append(";\nSELECT ROW_COUNT();\nSELECT order_id FROM order_rejections WHERE order_id IN (")
-                .AppendList(plan.Accepted.Select(accepted => accepted.Order.OrderId)).Append(')');
+            // A subquery of more than one row is an error, which stops the command before its COMMIT.
+            sql.Append(";\nDO (SELECT 1 UNION ALL SELECT 1 FROM DUAL WHERE ROW_COUNT() <> ").Append(plan.Taken.Count)
+                .Append(" UNION ALL SELECT 1 FROM order_rejections WHERE order_id IN (")
+                .AppendList(plan.Accepted.Select(accepted => accepted.Order.OrderId)).Append("));\nCOMMIT");
         }
 
         sql.Append(";\n");

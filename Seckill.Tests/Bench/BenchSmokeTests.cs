@@ -11,6 +11,7 @@ public sealed class BenchSmokeTests
 {
     private const int Units = 30;
     private const int Clicks = 300;
+    private const int Backlog = 1_000;
 
     [Fact]
     public async Task Every_stage_runs_and_every_design_sells_exactly_its_stock()
@@ -18,13 +19,14 @@ public sealed class BenchSmokeTests
         var cancelled = TestContext.Current.CancellationToken;
         await using var log = new StringWriter();
         await using var system = await BenchSystem.StartAsync(log, cancelled);
-        var options = new BenchOptions(1, TimeSpan.FromSeconds(1), 16, Clicks, Units, [], 1, "");
+        var options = new BenchOptions(1, TimeSpan.FromSeconds(1), 16, Clicks, Units, [], 1, Backlog, "");
         var contest = new Contest(system, new BenchSales(system), options, new Recorder());
 
         // Each of these throws when accepted clicks and orders in MySQL differ, or when anything unexpected is answered.
         await RouteStages.AcceptAndWriteAsync(contest, cancelled);
         await RouteStages.RefuseAsync(contest, cancelled);
         await OtherStages.OpenLoopAsync(contest, cancelled);
+        await ScaleStages.DepthAsync(contest, cancelled);
         var moments = await HeadlineStage.RunAsync(contest, cancelled);
         Assert.Equal([Units, Units], moments.Values.Select(found => found[^1].Written));
         Assert.Contains("<polyline", PeakPicture.Draw(moments[Contest.Ours], "sale"), StringComparison.Ordinal);

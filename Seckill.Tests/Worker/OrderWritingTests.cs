@@ -199,7 +199,7 @@ public abstract class OrderWritingTests(WorkerServers servers, ITestOutputHelper
 
 /// <summary>Every batch looks its orders up under the SKUs' locks, as after a start.</summary>
 [Collection(nameof(WorkerServers))]
-public sealed class CarefulOrderWritingTests(WorkerServers servers, ITestOutputHelper output) : OrderWritingTests(servers, output, lookUpsAfterSurprise: 64);
+public sealed class CarefulOrderWritingTests(WorkerServers servers, ITestOutputHelper output) : OrderWritingTests(servers, output, lookUpsAfterSurprise: 10_000);
 
 /// <summary>Every batch is tried the quick way first.</summary>
 [Collection(nameof(WorkerServers))]

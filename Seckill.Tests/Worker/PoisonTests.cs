@@ -134,7 +134,7 @@ public abstract class PoisonTests(WorkerServers servers, int lookUpsAfterSurpris
 
 /// <summary>Every batch looks its orders up under the SKUs' locks, as after a start.</summary>
 [Collection(nameof(WorkerServers))]
-public sealed class CarefulPoisonTests(WorkerServers servers) : PoisonTests(servers, lookUpsAfterSurprise: 64);
+public sealed class CarefulPoisonTests(WorkerServers servers) : PoisonTests(servers, lookUpsAfterSurprise: 10_000);
 
 /// <summary>Every batch is tried the quick way first.</summary>
 [Collection(nameof(WorkerServers))]

@@ -1,0 +1,97 @@
+using System.Diagnostics;
+using System.Globalization;
+using Seckill.Bench.Load;
+
+namespace Seckill.Bench.Bench;
+
+/// <summary>What an order costs as the SKUs on sale and the backlog in the queue grow.</summary>
+internal static class ScaleStages
+{
+    private static readonly int[] SkuCounts = [1, 100, 1_000, 10_000];
+
+    /// <summary>Parts of the backlog; the first and the last are compared.</summary>
+    private const int PartCount = 10;
+
+    private const int PollDelayMs = 20;
+    private const int PartDeadlineMs = 300_000;
+
+    /// <summary>The same buyers on ever more SKUs: accepted while the worker stands still, then written.</summary>
+    public static async Task SkusAsync(Contest contest, CancellationToken cancellationToken)
+    {
+        foreach (var count in SkuCounts)
+        {
+            await RouteStages.OursAsync(contest, count, Name("accept", count), Name("write", count), cancellationToken);
+        }
+
+        static string Name(string stage, int count) => string.Create(CultureInfo.InvariantCulture, $"{stage}, {count:N0} of up to {SkuCounts[^1]:N0} SKUs");
+    }
+
+    /// <summary>
+    /// A backlog of messages with one order each, which an Api of its own publishes while the worker stands still; then the worker works it off. What the
+    /// first and the last tenth cost is recorded.
+    /// </summary>
+    public static async Task DepthAsync(Contest contest, CancellationToken cancellationToken)
+    {
+        var part = contest.Options.Backlog / PartCount;
+        var api = await contest.System.SinglesApiAsync(cancellationToken);
+        var skus = await contest.Sales.OpenAsync(1, Contest.Plenty, BenchSales.NoLimit, cancellationToken);
+        await contest.Sales.WarmUpAsync(api, cancellationToken);
+        await contest.Load(api, HttpShop.YardstickPath, 1).ClosedAsync(contest.Options.Round, cancellationToken);
+        await contest.System.StopWorkerAsync(cancellationToken);
+        var accepted = 0L;
+        for (var i = 0; i < PartCount; i++)
+        {
+            var gauge = await Gauge.StartAsync(api, withAllocations: true, cancellationToken);
+            var load = await contest.Load(api, HttpShop.OrderPath, skus).ClosedAsync(part, null, cancellationToken);
+            accepted += load.Accepted;
+            Record(contest, "accept", i, await gauge.AddToAsync(Measurement.Of(load.AcceptedPerSecond, load), load.Accepted, cancellationToken));
+        }
+
+        await contest.System.StartWorkerAsync(cancellationToken);
+        var sold = 0L;
+        for (var i = 0; i < PartCount; i++)
+        {
+            var gauge = await Gauge.StartAsync(contest.System.Worker, withAllocations: false, cancellationToken);
+            var started = Stopwatch.GetTimestamp();
+            var before = sold;
+            sold = await UntilSoldAsync(contest, skus, i == PartCount - 1 ? accepted : accepted / PartCount * (i + 1), cancellationToken);
+            var measurement = new Measurement((sold - before) / Stopwatch.GetElapsedTime(started).TotalSeconds);
+            Record(contest, "write", i, await gauge.AddToAsync(measurement, sold - before, cancellationToken));
+        }
+
+        await contest.UntilSettledAsync(skus, cancellationToken);
+        if (sold != accepted)
+        {
+            throw new BenchException($"{sold} units sold in MySQL, but {accepted} clicks were accepted.");
+        }
+    }
+
+    private static void Record(Contest contest, string stage, int part, Measurement measurement)
+    {
+        var name = part switch { 0 => "the first tenth", PartCount / 2 => "the sixth tenth", PartCount - 1 => "the last tenth", _ => null };
+        if (name is not null)
+        {
+            contest.Recorder.Add(string.Create(CultureInfo.InvariantCulture, $"{stage}, backlog of {contest.Options.Backlog:N0} messages"), name, measurement);
+        }
+    }
+
+    private static async Task<long> UntilSoldAsync(Contest contest, long[] skus, long count, CancellationToken cancellationToken)
+    {
+        var started = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            var sold = await contest.Sales.SoldAsync(skus, Contest.Plenty, cancellationToken);
+            if (sold >= count)
+            {
+                return sold;
+            }
+
+            if (Stopwatch.GetElapsedTime(started).TotalMilliseconds > PartDeadlineMs)
+            {
+                throw new BenchException($"Only {sold} of {count} accepted orders stood in MySQL after {PartDeadlineMs / 1_000} s.");
+            }
+
+            await Task.Delay(PollDelayMs, cancellationToken);
+        }
+    }
+}
