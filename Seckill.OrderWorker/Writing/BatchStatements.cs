@@ -154,8 +154,8 @@ internal static class BatchStatements
             AddCase(plan.Taken, static taken => taken.Value, sql);
             sql.Append(" AND gate_epoch = ");
             AddCase(plan.Taken, taken => plan.Facts.Skus[taken.Key].GateEpoch, sql);
-            // A subquery of more than one row is an error, which stops the command before its COMMIT.
-            sql.Append(";\nDO (SELECT 1 UNION ALL SELECT 1 FROM DUAL WHERE ROW_COUNT() <> ").Append(plan.Taken.Count)
+            // A subquery of more than one row is an error, which stops the command before its COMMIT; not in a DO, whose errors MariaDB swallows.
+            sql.Append(";\nSELECT (SELECT 1 UNION ALL SELECT 1 FROM DUAL WHERE ROW_COUNT() <> ").Append(plan.Taken.Count)
                 .Append(" UNION ALL SELECT 1 FROM order_rejections WHERE order_id IN (")
                 .AppendList(plan.Accepted.Select(accepted => accepted.Order.OrderId)).Append("));\nCOMMIT");
         }
