@@ -92,7 +92,7 @@ internal static class BatchStatements
         sql.Append(InsertOrders);
         var (createdAt, expiresAt) = (Text(now), Text(now + paymentWindow));
         // Orders of one script call share their time, those of one message theirs, and most have the amount of the one before:
-        // formatting them once takes a quarter to a third off building the statements, which happens while the SKU's row is locked.
+        // formatting them once takes a quarter to a third off building the statements.
         var (reservedAt, pickedUpAt) = (new LastText(), new LastText());
         var (amounts, amountsSku, amountsQuantity) = ("", (SkuRow?)null, 0);
         for (var i = 0; i < accepted.Count; i++)
