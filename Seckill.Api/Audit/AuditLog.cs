@@ -1,8 +1,8 @@
 using System.Diagnostics;
 using System.Security.Claims;
 using Microsoft.EntityFrameworkCore;
-using Seckill.Api.Auth;
 using Seckill.Ordering.Store;
+using Seckill.ServiceDefaults.Login;
 
 namespace Seckill.Api.Audit;
 
@@ -35,7 +35,7 @@ public sealed class AuditLog(IServiceScopeFactory scopes, TimeProvider time)
         context.OpsAudit.Add(new OpsAuditEntry
         {
             At = time.GetUtcNow().UtcDateTime,
-            Operator = user.FindFirst(LoginState.SubjectClaim)?.Value ?? MachineOperator,
+            Operator = user.FindFirst(LoginOptions.SubjectClaim)?.Value ?? MachineOperator,
             Action = action,
             Target = Cut(target, TargetLengthMax),
             Detail = Cut(detail, DetailLengthMax),

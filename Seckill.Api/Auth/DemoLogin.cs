@@ -6,6 +6,7 @@ using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
 using Seckill.Api.Errors;
 using Seckill.Api.Orders;
+using Seckill.ServiceDefaults.Login;
 
 namespace Seckill.Api.Auth;
 
@@ -52,7 +53,7 @@ public static class DemoLogin
             return ErrorResult.BadRequest("user_id must be positive");
         }
 
-        if (request.Role is not (null or LoginState.OperatorRole))
+        if (request.Role is not (null or LoginOptions.OperatorRole))
         {
             return ErrorResult.BadRequest("role must be absent or \"operator\"");
         }
@@ -62,11 +63,11 @@ public static class DemoLogin
         var expires = now.AddHours(TokenHours);
         var claims = new Dictionary<string, object>
         {
-            [LoginState.SubjectClaim] = request.UserId.Value.ToString(CultureInfo.InvariantCulture),
+            [LoginOptions.SubjectClaim] = request.UserId.Value.ToString(CultureInfo.InvariantCulture),
         };
         if (request.Role is not null)
         {
-            claims[LoginState.RoleClaim] = request.Role;
+            claims[LoginOptions.RoleClaim] = request.Role;
         }
 
         var token = new JsonWebTokenHandler().CreateToken(new SecurityTokenDescriptor
@@ -81,7 +82,7 @@ public static class DemoLogin
                 new SymmetricSecurityKey(Encoding.UTF8.GetBytes(auth.SigningKey)), SecurityAlgorithms.HmacSha256),
         });
         // Lax and JSON-only endpoints: another site's form cannot buy in a visitor's name.
-        http.Response.Cookies.Append(LoginState.Cookie, token, new CookieOptions
+        http.Response.Cookies.Append(LoginOptions.Cookie, token, new CookieOptions
         {
             HttpOnly = true,
             SameSite = SameSiteMode.Lax,

@@ -13,10 +13,6 @@ public static class LoginState
 {
     public const string BuyerPolicy = "buyer";
     public const string OperatorPolicy = "operator";
-    public const string OperatorRole = LoginOptions.OperatorRole;
-    public const string RoleClaim = LoginOptions.RoleClaim;
-    public const string SubjectClaim = LoginOptions.SubjectClaim;
-    public const string Cookie = LoginOptions.Cookie;
 
     public static IServiceCollection AddLoginState(this IServiceCollection services)
     {
@@ -34,7 +30,7 @@ public static class LoginState
             .AddPolicy(BuyerPolicy, policy => policy.RequireAssertion(context => context.User.TryGetUserId(out _)))
             .AddPolicy(OperatorPolicy, policy => policy
                 .AddAuthenticationSchemes(JwtBearerDefaults.AuthenticationScheme, OpsKeyAuthentication.Scheme)
-                .RequireClaim(RoleClaim, OperatorRole));
+                .RequireClaim(LoginOptions.RoleClaim, LoginOptions.OperatorRole));
         return services;
     }
 
@@ -43,7 +39,7 @@ public static class LoginState
         user.TryGetUserId(out var id) ? id : throw new InvalidOperationException("The endpoint must require the buyer policy.");
 
     internal static bool TryGetUserId(this ClaimsPrincipal user, out long id) =>
-        long.TryParse(user.FindFirst(SubjectClaim)?.Value, NumberStyles.None, CultureInfo.InvariantCulture, out id) && id > 0;
+        long.TryParse(user.FindFirst(LoginOptions.SubjectClaim)?.Value, NumberStyles.None, CultureInfo.InvariantCulture, out id) && id > 0;
 
     private static void Configure(JwtBearerOptions bearer, IOptions<AuthOptions> options, TokenCache tokens, TimeProvider time)
     {
@@ -61,7 +57,7 @@ public static class LoginState
             {
                 if (!context.Request.Headers.ContainsKey("Authorization"))
                 {
-                    context.Token = context.Request.Cookies[Cookie];
+                    context.Token = context.Request.Cookies[LoginOptions.Cookie];
                 }
 
                 return Task.CompletedTask;

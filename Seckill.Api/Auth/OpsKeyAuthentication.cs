@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Encodings.Web;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.Extensions.Options;
+using Seckill.ServiceDefaults.Login;
 
 namespace Seckill.Api.Auth;
 
@@ -30,7 +31,7 @@ internal sealed class OpsKeyAuthentication(
             return Task.FromResult(AuthenticateResult.Fail("wrong key"));
         }
 
-        var identity = new ClaimsIdentity([new Claim(LoginState.RoleClaim, LoginState.OperatorRole)], Scheme);
+        var identity = new ClaimsIdentity([new Claim(LoginOptions.RoleClaim, LoginOptions.OperatorRole)], Scheme);
         return Task.FromResult(AuthenticateResult.Success(new AuthenticationTicket(new ClaimsPrincipal(identity), Scheme)));
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Security.Claims;
+using Seckill.ServiceDefaults.Login;
 
 namespace Seckill.Api.Auth;
 
@@ -17,7 +18,7 @@ public static class SessionEndpoint
                 return TypedResults.Json(
                     new SessionResponse(
                         user.TryGetUserId(out var id) ? id.ToString(CultureInfo.InvariantCulture) : null,
-                        user.FindFirst(LoginState.RoleClaim)?.Value,
+                        user.FindFirst(LoginOptions.RoleClaim)?.Value,
                         demoLogin,
                         time.GetUtcNow().ToUnixTimeMilliseconds()),
                     ApiJson.Web.SessionResponse);

@@ -6,6 +6,7 @@ using System.Text;
 using Microsoft.Extensions.Options;
 using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
+using Seckill.ServiceDefaults.Login;
 
 namespace Seckill.Api.Auth;
 
@@ -104,8 +105,8 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
     /// <summary>What the API asks of a token; null for one that says a thing twice, which is left to the handler.</summary>
     private static Known? Remembered(TokenValidationResult result)
     {
-        var subjects = result.ClaimsIdentity.FindAll(LoginState.SubjectClaim).ToArray();
-        var roles = result.ClaimsIdentity.FindAll(LoginState.RoleClaim).ToArray();
+        var subjects = result.ClaimsIdentity.FindAll(LoginOptions.SubjectClaim).ToArray();
+        var roles = result.ClaimsIdentity.FindAll(LoginOptions.RoleClaim).ToArray();
         return subjects.Length == 1 && roles.Length <= 1
             ? new Known(subjects[0].Value, roles.SingleOrDefault()?.Value, result.SecurityToken.ValidTo)
             : null;
@@ -113,11 +114,11 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
 
     private static TokenValidationResult ResultOf(Known known, TokenValidationParameters parameters)
     {
-        var identity = new ClaimsIdentity(parameters.AuthenticationType ?? TokenValidationParameters.DefaultAuthenticationType, LoginState.SubjectClaim, LoginState.RoleClaim);
-        identity.AddClaim(new Claim(LoginState.SubjectClaim, known.Subject));
+        var identity = new ClaimsIdentity(parameters.AuthenticationType ?? TokenValidationParameters.DefaultAuthenticationType, LoginOptions.SubjectClaim, LoginOptions.RoleClaim);
+        identity.AddClaim(new Claim(LoginOptions.SubjectClaim, known.Subject));
         if (known.Role is not null)
         {
-            identity.AddClaim(new Claim(LoginState.RoleClaim, known.Role));
+            identity.AddClaim(new Claim(LoginOptions.RoleClaim, known.Role));
         }
 
         return new TokenValidationResult { IsValid = true, ClaimsIdentity = identity, SecurityToken = CheckedBefore.Instance };

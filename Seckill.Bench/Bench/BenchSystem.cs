@@ -96,9 +96,6 @@ internal sealed class BenchSystem : IAsyncDisposable
 
     public async Task StartWorkerAsync(CancellationToken cancellationToken) => Worker = await StartAsync("worker", WorkerProject, cancellationToken);
 
-    /// <summary>For longer than a broker waits for a process that is only paused.</summary>
-    public Task StopWorkerAsync(CancellationToken cancellationToken) => StopAsync(Worker, cancellationToken);
-
     public async Task StartSecondWorkerAsync(CancellationToken cancellationToken) =>
         SecondWorker = await StartAsync("worker-2", WorkerProject, cancellationToken);
 
@@ -112,13 +109,15 @@ internal sealed class BenchSystem : IAsyncDisposable
     }
 
     /// <summary>One more Api, which publishes each order in a message of its own.</summary>
-    public async Task<LocalService> SinglesApiAsync(CancellationToken cancellationToken)
+    public Task<LocalService> SinglesApiAsync(CancellationToken cancellationToken) => StartAsync(
+        "api-singles", "Seckill.Api", new Dictionary<string, string>(_environment) { ["Publish__OrdersPerMessageMax"] = "1" }, [], cancellationToken);
+
+    public async Task StopAsync(LocalService service, CancellationToken cancellationToken)
     {
-        const string OrdersPerMessage = "Publish__OrdersPerMessageMax";
-        _environment[OrdersPerMessage] = "1";
-        var api = await StartAsync("api-singles", "Seckill.Api", cancellationToken);
-        _environment.Remove(OrdersPerMessage);
-        return api;
+        service.Continue();
+        _services.Remove(service);
+        await service.StopAsync(StopTimeoutMs, cancellationToken);
+        service.Dispose();
     }
 
     public OrderingDbContext Context() => new(
@@ -155,23 +154,21 @@ internal sealed class BenchSystem : IAsyncDisposable
         await _mySql.DisposeAsync();
     }
 
-    private async Task StopAsync(LocalService service, CancellationToken cancellationToken)
+    private Task<LocalService> StartAsync(string name, string project, CancellationToken cancellationToken, params string[] arguments)
     {
-        service.Continue();
-        _services.Remove(service);
-        await service.StopAsync(StopTimeoutMs, cancellationToken);
-        service.Dispose();
-    }
-
-    private async Task<LocalService> StartAsync(string name, string project, CancellationToken cancellationToken, params string[] arguments)
-    {
-        var url = string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{LoopbackPorts.Take()}");
         var environment = new Dictionary<string, string>(_environment);
         if (project == OwnProject)
         {
             environment["DOTNET_ThreadPool_UnfairSemaphoreSpinLimit"] = DefaultSpinLimit;
         }
 
+        return StartAsync(name, project, environment, arguments, cancellationToken);
+    }
+
+    private async Task<LocalService> StartAsync(
+        string name, string project, Dictionary<string, string> environment, string[] arguments, CancellationToken cancellationToken)
+    {
+        var url = string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{LoopbackPorts.Take()}");
         var service = await LocalService.StartAsync(name, project, url, environment, line => _log.WriteLine($"{name,-12} | {line}"), arguments);
         _services.Add(service);
         await service.WaitUntilHealthyAsync(StartTimeoutMs, cancellationToken);

@@ -11,13 +11,9 @@ namespace Seckill.Console.Auth;
 public static class ConsoleLogin
 {
     public const string OperatorPolicy = "operator";
-    public const string Cookie = LoginOptions.Cookie;
     public const string LoginPath = "/login";
     public const string LogoutPath = "/logout";
 
-    internal const string OperatorRole = LoginOptions.OperatorRole;
-    internal const string RoleClaim = LoginOptions.RoleClaim;
-    internal const string SubjectClaim = LoginOptions.SubjectClaim;
     internal const string ExpiryClaim = "exp";
 
     public static IServiceCollection AddConsoleLogin(this IServiceCollection services)
@@ -25,7 +21,7 @@ public static class ConsoleLogin
         services.AddOptions<LoginOptions>().BindConfiguration(LoginOptions.Section).ValidateDataAnnotations().ValidateOnStart();
         services.AddAuthentication(JwtBearerDefaults.AuthenticationScheme).AddJwtBearer();
         services.AddOptions<JwtBearerOptions>(JwtBearerDefaults.AuthenticationScheme).Configure<IOptions<LoginOptions>, TimeProvider>(Configure);
-        services.AddAuthorizationBuilder().AddPolicy(OperatorPolicy, policy => policy.RequireClaim(RoleClaim, OperatorRole));
+        services.AddAuthorizationBuilder().AddPolicy(OperatorPolicy, policy => policy.RequireClaim(LoginOptions.RoleClaim, LoginOptions.OperatorRole));
         services.AddCascadingAuthenticationState();
         services.AddScoped<AuthenticationStateProvider, ExpiringLogin>();
         return services;
@@ -47,7 +43,7 @@ public static class ConsoleLogin
         {
             OnMessageReceived = context =>
             {
-                context.Token = context.Request.Cookies[Cookie];
+                context.Token = context.Request.Cookies[LoginOptions.Cookie];
                 return Task.CompletedTask;
             },
             OnTokenValidated = context =>

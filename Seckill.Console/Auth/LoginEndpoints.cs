@@ -49,7 +49,7 @@ internal static class LoginEndpoints
 
         try
         {
-            return await LogInAsync(http, options.Value, await shop.LogInAsync(id, ConsoleLogin.OperatorRole, cancellationToken), returnTo);
+            return await LogInAsync(http, options.Value, await shop.LogInAsync(id, LoginOptions.OperatorRole, cancellationToken), returnTo);
         }
         catch (Exception exception) when (exception is OpsRefusedException || (OpsApi.IsNoAnswer(exception) && !cancellationToken.IsCancellationRequested))
         {
@@ -66,12 +66,12 @@ internal static class LoginEndpoints
             return Refused(LoginFault.BadToken, returnTo);
         }
 
-        if (!result.ClaimsIdentity.HasClaim(ConsoleLogin.RoleClaim, ConsoleLogin.OperatorRole))
+        if (!result.ClaimsIdentity.HasClaim(LoginOptions.RoleClaim, LoginOptions.OperatorRole))
         {
             return Refused(LoginFault.NotAnOperator, returnTo);
         }
 
-        http.Response.Cookies.Append(ConsoleLogin.Cookie, token, new CookieOptions
+        http.Response.Cookies.Append(LoginOptions.Cookie, token, new CookieOptions
         {
             HttpOnly = true,
             SameSite = SameSiteMode.Lax,
@@ -86,7 +86,7 @@ internal static class LoginEndpoints
 
     private static IResult LogOut(HttpContext http, [FromForm(Name = "return")] string? returnTo)
     {
-        http.Response.Cookies.Delete(ConsoleLogin.Cookie, new CookieOptions { Path = "/" });
+        http.Response.Cookies.Delete(LoginOptions.Cookie, new CookieOptions { Path = "/" });
         return Results.LocalRedirect(ConsoleLogin.LoginAddress(returnTo, fault: null));
     }
 

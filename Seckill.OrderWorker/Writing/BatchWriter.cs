@@ -9,9 +9,9 @@ using Seckill.OrderWorker.DeadLetters;
 namespace Seckill.OrderWorker.Writing;
 
 /// <summary>
-/// Brings every order of a batch to a committed verdict; several batches may be under way at once. An outage holds the batch, however long: it is tried again as a whole, nothing is
-/// dead-lettered, and since nothing is acked the broker stops handing out at the prefetch. A bad order is found by halving the batch until
-/// it stands alone; it is dead-lettered, the others commit.
+/// Brings every order of a batch to a committed verdict; several batches may be under way at once. An outage holds the batch, however long: it is
+/// tried again as a whole, nothing is dead-lettered, and since nothing is acked the broker stops handing out at the prefetch. A bad order is found by
+/// halving the batch until it stands alone; it is dead-lettered, the others commit.
 /// </summary>
 internal sealed partial class BatchWriter(
     BatchTransaction transaction, OrderIds orderIds, WorkerHealth health, IOptions<WorkerOptions> options, TimeProvider time,

@@ -5,6 +5,7 @@ using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
 using Seckill.Api.Auth;
 using Seckill.Bench.Load;
+using Seckill.ServiceDefaults.Login;
 
 namespace Seckill.Tests.Unit;
 
@@ -35,7 +36,7 @@ public sealed class TokenCacheTests
         Assert.True(remembered.IsValid);
         var user = new ClaimsPrincipal(remembered.ClaimsIdentity);
         Assert.True(user.Identity!.IsAuthenticated);
-        Assert.Equal((1, "operator"), (user.UserId(), user.FindFirst(LoginState.RoleClaim)?.Value));
+        Assert.Equal((1, "operator"), (user.UserId(), user.FindFirst(LoginOptions.RoleClaim)?.Value));
     }
 
     [Fact]
