@@ -27,6 +27,24 @@ public sealed class SettleTests(RedisFixture redis)
     }
 
     [Fact]
+    public async Task Keys_follow_the_sale_to_its_later_end_and_one_made_anew_gets_its_time_to_live()
+    {
+        await _sku.WarmAsync(10);
+        await _sku.SettleAsync(SkuOnTrial.Verdict((await _sku.ReserveAsync(1)).OrderId, true, "SN1"));
+        var later = SkuOnTrial.Terms(endsInS: 7_200);
+        await _sku.WarmAsync(10, epoch: 1, later);
+        var order = (await _sku.ReserveAsync(2)).OrderId;
+        await _sku.Database.KeyPersistAsync(_sku.Keys.Buyers);
+
+        await _sku.SettleAsync(SkuOnTrial.Verdict(order, true, "SN2", user: 2));
+
+        foreach (var key in new[] { _sku.Keys.Orders, _sku.Keys.Buyers })
+        {
+            Assert.Equal(StockLedger.ExpiryOf(later).UtcDateTime, (await _sku.Database.KeyExpireTimeAsync(key))!.Value, TimeSpan.FromSeconds(1));
+        }
+    }
+
+    [Fact]
     public async Task Failure_gives_the_units_back_once_however_often_it_is_told()
     {
         await _sku.WarmAsync(10, terms: SkuOnTrial.Terms(limit: 2));
