@@ -8,7 +8,7 @@ namespace Seckill.Bench.InProcess;
 public class ReplyBenchmarks
 {
     private RedisResult[] _reserved = [];
-    private RedisResult[] _settled = [];
+    private RedisResult _settled = RedisResult.Create(Array.Empty<RedisResult>());
 
     /// <summary>A full call of either script.</summary>
     [Params(128)]
@@ -24,7 +24,7 @@ public class ReplyBenchmarks
             RedisResult.Create((RedisValue)1_000), RedisResult.Create((RedisValue)9_000),
             .. SampleOrders.ToPublish(Orders).SelectMany(order => new[] { Text("A"), Text($"{order.Message.OrderId}") }),
         ];
-        _settled = [.. Enumerable.Range(0, Orders).Select(_ => Text("A"))];
+        _settled = RedisResult.Create(Enumerable.Range(0, Orders).Select(_ => Text("A")).ToArray());
     }
 
     [Benchmark(Description = "read a reply of reserve.lua")]

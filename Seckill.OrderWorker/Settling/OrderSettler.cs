@@ -18,8 +18,11 @@ internal sealed partial class OrderSettler(
     /// <summary>Orders in one script call: Redis runs nothing else meanwhile.</summary>
     private const int ChunkSizeMax = 128;
 
-    /// <summary>Script calls in flight at once.</summary>
-    private const int CallCountMax = 16;
+    /// <summary>Script calls that are sent together.</summary>
+    private const int CallsTogetherMax = 64;
+
+    /// <summary>Such sends under way at once: Redis works on one while the other's replies are read.</summary>
+    private const int SendsMax = 2;
 
     /// <summary>Tries before an error of the script itself is taken to be the fault of the data in Redis.</summary>
     private const int ScriptErrorCountMax = 3;
@@ -39,9 +42,9 @@ internal sealed partial class OrderSettler(
             .GroupBy(item => item.Order.Message.SkuId, item => (item.Order, item.Settlement!.Value))
             .SelectMany(sku => sku.Chunk(ChunkSizeMax).Select(items => new Chunk(new SkuKeys(sku.Key), [.. items])));
         return Parallel.ForEachAsync(
-            chunks,
-            new ParallelOptions { MaxDegreeOfParallelism = CallCountMax, CancellationToken = processing },
-            async (chunk, cancellationToken) => await SettleAsync(chunk, batch.StartedAt, quit, cancellationToken));
+            chunks.Chunk(CallsTogetherMax),
+            new ParallelOptions { MaxDegreeOfParallelism = SendsMax, CancellationToken = processing },
+            async (together, cancellationToken) => await SettleAsync(together, batch.StartedAt, quit, cancellationToken));
     }
 
     /// <summary>
@@ -73,60 +76,78 @@ internal sealed partial class OrderSettler(
             order.FromGate ? message.Epoch : null);
     }
 
-    private async Task SettleAsync(Chunk chunk, long startedAt, CancellationToken quit, CancellationToken cancellationToken)
+    private async Task SettleAsync(Chunk[] chunks, long startedAt, CancellationToken quit, CancellationToken cancellationToken)
+    {
+        var errors = await CallAsync(chunks, cancellationToken);
+        for (var i = 0; i < chunks.Length; i++)
+        {
+            if (errors[i] is { } error)
+            {
+                await RetryAsync(chunks[i], error, startedAt, quit, cancellationToken);
+            }
+        }
+
+        health.SettlingTrouble = null;
+    }
+
+    /// <summary>Alone and again, until the verdicts are told.</summary>
+    private async Task RetryAsync(Chunk chunk, Exception error, long startedAt, CancellationToken quit, CancellationToken cancellationToken)
     {
         var backoff = new Backoff(_options, time);
-        while (true)
+        for (Exception? last = error; last is not null; last = (await CallAsync([chunk], cancellationToken))[0])
         {
-            try
+            if (backoff.FailureCount >= ScriptErrorCountMax && IsScriptError(last))
             {
-                await CallAsync(chunk, cancellationToken);
-                health.SettlingTrouble = null;
+                await IsolateAsync(chunk, startedAt, last, quit, cancellationToken);
                 return;
             }
-            catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+
+            health.SettlingTrouble = last.Message;
+            LogHeld(chunk.Items.Count, chunk.Sku.SkuId, last.Message);
+            var held = time.GetElapsedTime(startedAt);
+            if (held > TimeSpan.FromMinutes(_options.HoldMinutesMax))
             {
-                if (backoff.FailureCount >= ScriptErrorCountMax && IsScriptError(exception))
-                {
-                    await IsolateAsync(chunk, startedAt, exception, quit, cancellationToken);
-                    return;
-                }
+                throw new HeldTooLongException($"Redis has been away for {held.TotalMinutes:F0} minutes: {last.Message}", last);
+            }
 
-                health.SettlingTrouble = exception.Message;
-                LogHeld(chunk.Items.Count, chunk.Sku.SkuId, exception.Message);
-                var held = time.GetElapsedTime(startedAt);
-                if (held > TimeSpan.FromMinutes(_options.HoldMinutesMax))
-                {
-                    throw new HeldTooLongException($"Redis has been away for {held.TotalMinutes:F0} minutes: {exception.Message}", exception);
-                }
-
-                if (!await backoff.WaitAsync(quit))
-                {
-                    throw new OperationCanceledException($"Redis is away ({exception.Message}) and the worker may not wait.", exception, quit);
-                }
+            if (!await backoff.WaitAsync(quit))
+            {
+                throw new OperationCanceledException($"Redis is away ({last.Message}) and the worker may not wait.", last, quit);
             }
         }
     }
 
-    private async Task CallAsync(Chunk chunk, CancellationToken cancellationToken)
+    /// <summary>One send; for each chunk null, or why it failed.</summary>
+    private async Task<Exception?[]> CallAsync(Chunk[] chunks, CancellationToken cancellationToken)
     {
-        var spans = StartSpans(chunk);
+        var spans = Array.ConvertAll(chunks, StartSpans);
         try
         {
-            var codes = await ledger.SettleAsync(chunk.Sku, chunk.Items.ConvertAll(item => item.Settlement), cancellationToken);
-            for (var i = 0; i < codes.Length; i++)
+            var replies = await ledger.SettleAsync(
+                Array.ConvertAll(chunks, chunk => (chunk.Sku, (IReadOnlyList<Settlement>)chunk.Items.ConvertAll(item => item.Settlement))),
+                cancellationToken);
+            for (var i = 0; i < chunks.Length; i++)
             {
-                Count(chunk.Items[i].Order.Verdict!.Kind, codes[i].ToString());
+                var (codes, error) = replies[i];
+                for (var order = 0; order < codes.Length; order++)
+                {
+                    Count(chunks[i].Items[order].Order.Verdict!.Kind, codes[order].ToString());
+                }
+
+                if (error is not null)
+                {
+                    spans[i].ForEach(span => span.SetStatus(ActivityStatusCode.Error, error.Message));
+                }
             }
-        }
-        catch (Exception exception)
-        {
-            spans.ForEach(span => span.SetStatus(ActivityStatusCode.Error, exception.Message));
-            throw;
+
+            return Array.ConvertAll(replies, reply => reply.Error);
         }
         finally
         {
-            spans.ForEach(WorkerTelemetry.StopDetached);
+            foreach (var span in spans)
+            {
+                span.ForEach(WorkerTelemetry.StopDetached);
+            }
         }
     }
 
@@ -146,7 +167,7 @@ internal sealed partial class OrderSettler(
 
         foreach (var item in chunk.Items)
         {
-            await SettleAsync(new Chunk(chunk.Sku, [item]), startedAt, quit, cancellationToken);
+            await SettleAsync([new Chunk(chunk.Sku, [item])], startedAt, quit, cancellationToken);
         }
     }
 

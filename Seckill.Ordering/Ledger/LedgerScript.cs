@@ -22,9 +22,45 @@ internal sealed class LedgerScript(string text)
         {
             return await database.ScriptEvaluateAsync(_hash, keys, arguments);
         }
-        catch (RedisServerException exception) when (exception.Message.StartsWith("NOSCRIPT", StringComparison.Ordinal))
+        catch (RedisServerException exception) when (IsUnknown(exception))
         {
             return await database.ScriptEvaluateAsync(text, keys, arguments);
         }
     }
+
+    /// <summary>
+    /// Runs it for each of these. They are written one straight after the other, so that client, kernel and server handle them by the packet instead of
+    /// waking each other for each. Ends when all have ended; each task that comes back has.
+    /// </summary>
+    public async Task<Task<RedisResult>[]> EvaluateAllAsync(IDatabase database, IReadOnlyList<(RedisKey[] Keys, RedisValue[] Arguments)> calls)
+    {
+        var replies = new Task<RedisResult>[calls.Count];
+        for (var i = 0; i < replies.Length; i++)
+        {
+            try
+            {
+                replies[i] = database.ScriptEvaluateAsync(_hash, calls[i].Keys, calls[i].Arguments);
+            }
+            catch (Exception exception)
+            {
+                // Those before it are on their way.
+                replies[i] = Task.FromException<RedisResult>(exception);
+            }
+        }
+
+        await ((Task)Task.WhenAll(replies)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        for (var i = 0; i < replies.Length; i++)
+        {
+            if (IsUnknown(replies[i].Exception?.InnerException))
+            {
+                replies[i] = database.ScriptEvaluateAsync(text, calls[i].Keys, calls[i].Arguments);
+                await ((Task)replies[i]).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+
+        return replies;
+    }
+
+    private static bool IsUnknown(Exception? exception) =>
+        exception is RedisServerException && exception.Message.StartsWith("NOSCRIPT", StringComparison.Ordinal);
 }

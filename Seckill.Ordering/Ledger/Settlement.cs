@@ -34,6 +34,11 @@ public enum SettleCode
     Forgotten,
 }
 
+/// <summary>How one of several calls came out.</summary>
+/// <param name="Codes">One for each settlement; none when the call failed.</param>
+/// <param name="Error">Why it failed, else null.</param>
+public readonly record struct SettleReply(SettleCode[] Codes, Exception? Error);
+
 /// <summary>What loading a SKU into the gate did.</summary>
 /// <param name="Loaded">True when the counter was set from MySQL, false when it was running and stays.</param>
 /// <param name="Epoch">The counter's epoch after the call.</param>

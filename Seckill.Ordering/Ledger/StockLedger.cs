@@ -65,7 +65,27 @@ public sealed class StockLedger
     }
 
     /// <summary>Records verdicts and gives back what failed orders held, exactly once however often it is called.</summary>
-    public async Task<SettleCode[]> SettleAsync(SkuKeys sku, IReadOnlyList<Settlement> settlements, CancellationToken cancellationToken)
+    public async Task<SettleCode[]> SettleAsync(SkuKeys sku, IReadOnlyList<Settlement> settlements, CancellationToken cancellationToken) =>
+        SettleCodesOf(await _scripts.Settle.EvaluateAsync(_database, sku.All, SettleArguments(sku, settlements)).WaitAsync(cancellationToken));
+
+    /// <summary>
+    /// The same for many SKUs, a call for each, sent together. Each succeeds or fails for itself; this throws for the token alone, and then any of them may
+    /// have gone through.
+    /// </summary>
+    public async Task<SettleReply[]> SettleAsync(
+        IReadOnlyList<(SkuKeys Sku, IReadOnlyList<Settlement> Settlements)> calls, CancellationToken cancellationToken)
+    {
+        var arguments = new (RedisKey[] Keys, RedisValue[] Arguments)[calls.Count];
+        for (var i = 0; i < arguments.Length; i++)
+        {
+            arguments[i] = (calls[i].Sku.All, SettleArguments(calls[i].Sku, calls[i].Settlements));
+        }
+
+        var replies = await _scripts.Settle.EvaluateAllAsync(_database, arguments).WaitAsync(cancellationToken);
+        return Array.ConvertAll(replies, SettleReplyOf);
+    }
+
+    private static RedisValue[] SettleArguments(SkuKeys sku, IReadOnlyList<Settlement> settlements)
     {
         var arguments = new RedisValue[2 + (settlements.Count * 9)];
         arguments[0] = OutcomeChannel;
@@ -85,8 +105,7 @@ public sealed class StockLedger
             arguments[at + 8] = s.MessageEpoch ?? -1;
         }
 
-        var reply = (RedisResult[])(await _scripts.Settle.EvaluateAsync(_database, sku.All, arguments).WaitAsync(cancellationToken))!;
-        return SettleCodesOf(reply);
+        return arguments;
     }
 
     /// <summary>
@@ -216,8 +235,22 @@ public sealed class StockLedger
         return new ReserveReply((long)reply[0], (long)reply[1], (long)reply[2], (long)reply[3], results);
     }
 
+    private static SettleReply SettleReplyOf(Task<RedisResult> call)
+    {
+        try
+        {
+            return call.IsCompletedSuccessfully
+                ? new SettleReply(SettleCodesOf(call.Result), null)
+                : new SettleReply([], call.Exception?.InnerException ?? new TaskCanceledException(call));
+        }
+        catch (FormatException exception)
+        {
+            return new SettleReply([], exception);
+        }
+    }
+
     /// <summary>What settle.lua answers: one code for each order.</summary>
-    internal static SettleCode[] SettleCodesOf(RedisResult[] reply) => Array.ConvertAll(reply, code => (string)code! switch
+    internal static SettleCode[] SettleCodesOf(RedisResult reply) => Array.ConvertAll((RedisResult[])reply!, code => (string)code! switch
     {
         "A" => SettleCode.Settled,
         "B" => SettleCode.AlreadySettled,

@@ -45,6 +45,33 @@ public sealed class SettleTests(RedisFixture redis)
     }
 
     [Fact]
+    public async Task Of_many_SKUs_settled_together_one_with_a_bad_record_fails_alone_and_a_script_that_Redis_forgot_comes_back()
+    {
+        SkuOnTrial[] skus = [.. Enumerable.Range(0, 5).Select(_ => new SkuOnTrial(redis))];
+        var calls = new List<(SkuKeys Sku, IReadOnlyList<Settlement> Settlements)>();
+        foreach (var sku in skus)
+        {
+            await sku.WarmAsync(10);
+            calls.Add((sku.Keys, [SkuOnTrial.Verdict((await sku.ReserveAsync(1)).OrderId, false, "no")]));
+        }
+
+        await skus[1].Database.KeyDeleteAsync(skus[1].Keys.Orders);
+        await skus[1].Database.StringSetAsync(skus[1].Keys.Orders, "not a hash");
+        await _sku.Database.ExecuteAsync("SCRIPT", "FLUSH");
+
+        var replies = await _sku.Ledger.SettleAsync(calls, Cancelled);
+
+        Assert.Contains("WRONGTYPE", replies[1].Error!.Message, StringComparison.Ordinal);
+        Assert.Empty(replies[1].Codes);
+        foreach (var i in new[] { 0, 2, 3, 4 })
+        {
+            Assert.Null(replies[i].Error);
+            Assert.Equal([SettleCode.Settled], replies[i].Codes);
+            Assert.Equal((10L, 0L), (await skus[i].StockAsync(), await skus[i].HeldAsync()));
+        }
+    }
+
+    [Fact]
     public async Task Failure_gives_the_units_back_once_however_often_it_is_told()
     {
         await _sku.WarmAsync(10, terms: SkuOnTrial.Terms(limit: 2));
