@@ -52,6 +52,7 @@ internal static class Registration
     {
         services.AddOptions<ReconciliationOptions>().BindConfiguration(ReconciliationOptions.Section).ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<ReconciliationReader>();
+        services.AddSingleton<SkuGlances>();
         services.AddSingleton<StuckOrders>();
         services.AddHosted<Reconciler>();
         return services;

@@ -11,7 +11,7 @@ public sealed class CatalogueOptions
     [Range(100, 3_600_000)]
     public int RefreshEveryMs { get; init; } = 2_000;
 
-    /// <summary>How often every sale's counter is compared with MySQL's epoch, ms.</summary>
+    /// <summary>How often sales' counters are compared with MySQL's epoch, ms; up to 1,000 SKUs each time.</summary>
     [Range(100, 3_600_000)]
     public int CheckEveryMs { get; init; } = 10_000;
 

@@ -28,6 +28,19 @@ public sealed partial class SaleCatalogue(
 
     public IReadOnlyCollection<SaleView> Sales => Volatile.Read(ref _sales)?.Values ?? [];
 
+    /// <summary>
+    /// Sales that Redis keeps, in the order of their ids: what has been over for longer than <see cref="StockLedger.ExpiryOf"/> lives in MySQL alone and is
+    /// neither loaded, nor swept, nor compared any more.
+    /// </summary>
+    public IReadOnlyList<long> KeptSkuIds
+    {
+        get
+        {
+            var now = time.GetUtcNow();
+            return [.. Sales.Where(sale => StockLedger.ExpiryOf(sale.Terms) > now).Select(sale => sale.SkuId).Order()];
+        }
+    }
+
     /// <summary>Raised after each reading.</summary>
     public event Action? Refreshed;
 

@@ -173,6 +173,12 @@ public sealed class OrderGate : IAsyncDisposable
 
     private Placement ReportCold(long skuId)
     {
+        if (_catalogue.Find(skuId) is { } sale && StockLedger.ExpiryOf(sale.Terms) <= _time.GetUtcNow())
+        {
+            // Over for so long that Redis may forget it, and it is not loaded again.
+            return new Placement(PlaceOutcome.Ended, Value: sale.Terms.EndsAt.ToUnixTimeMilliseconds());
+        }
+
         Cold?.Invoke(skuId);
         return new Placement(PlaceOutcome.WarmingUp);
     }

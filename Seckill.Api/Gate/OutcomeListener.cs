@@ -1,4 +1,5 @@
-using System.Globalization;
+using System.Buffers.Text;
+using System.Text;
 using Seckill.Api.Push;
 using Seckill.Ordering.Ledger;
 using StackExchange.Redis;
@@ -32,10 +33,9 @@ public sealed partial class OutcomeListener(
 
     private void Hear(RedisChannel channel, RedisValue message)
     {
-        // SKU, stock, then one settled order a line.
-        var lines = message.ToString().AsSpan();
-        if (!long.TryParse(Next(ref lines), NumberStyles.None, CultureInfo.InvariantCulture, out var skuId)
-            || !long.TryParse(Next(ref lines), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var left))
+        // SKU, stock, then one settled order a line. With many SKUs there is a message for nearly each order: the text is made only for listeners.
+        var bytes = ((ReadOnlyMemory<byte>)message).Span;
+        if (!TryReadLine(ref bytes, out var skuId) || !TryReadLine(ref bytes, out var left))
         {
             LogNotOurs();
             return;
@@ -46,11 +46,28 @@ public sealed partial class OutcomeListener(
             gate.Reopen(skuId);
         }
 
-        // Nobody listens: nothing is read.
-        while (hub.Count > 0 && lines.Length > 0)
+        if (hub.Count == 0)
+        {
+            return;
+        }
+
+        var lines = Encoding.UTF8.GetString(bytes).AsSpan();
+        while (lines.Length > 0)
         {
             TellOne(skuId, Next(ref lines));
         }
+    }
+
+    /// <summary>A line that is one number.</summary>
+    private static bool TryReadLine(ref ReadOnlySpan<byte> lines, out long number)
+    {
+        if (!Utf8Parser.TryParse(lines, out number, out var length) || (length < lines.Length && lines[length] != '\n'))
+        {
+            return false;
+        }
+
+        lines = lines[Math.Min(lines.Length, length + 1)..];
+        return true;
     }
 
     private void TellOne(long skuId, ReadOnlySpan<char> line)

@@ -16,6 +16,10 @@ public sealed partial class OutboxSweeper(
 {
     private const string LeaseKey = "seckill:outbox:sweeper";
 
+    /// <summary>SKUs asked for at once; Redis answers a script call for each.</summary>
+    private const int SkusTogetherMax = 64;
+
+    private readonly SalesRound _round = new(() => catalogue.KeptSkuIds);
     private readonly PublishOptions _options = options.Value;
     private readonly Lease _lease = new(redis, LeaseKey, options.Value.SweepLeaseMs);
 
@@ -47,35 +51,46 @@ public sealed partial class OutboxSweeper(
 
     private async Task SweepAsync(CancellationToken cancellationToken)
     {
-        foreach (var skuId in catalogue.SkuIds)
+        foreach (var skuIds in _round.Next().Chunk(SkusTogetherMax))
         {
-            var sku = new SkuKeys(skuId);
-            var due = await ledger.TakeUnconfirmedAsync(sku, _options.SweepGraceMs, _options.SweepBatchSizeMax, cancellationToken);
-            if (due.Count == 0)
+            var replies = await ledger.TakeUnconfirmedAsync(
+                Array.ConvertAll(skuIds, id => new SkuKeys(id)), _options.SweepGraceMs, _options.SweepBatchSizeMax, cancellationToken);
+            foreach (var (sku, due, error) in replies)
             {
-                continue;
-            }
-
-            LogSwept(skuId, due.Count);
-            CrashPoint.Reach(CrashPoint.Swept);
-            var published = new List<Task>(due.Count);
-            foreach (var reservation in due)
-            {
-                var order = new SweptOrder(sku, reservation);
-                if (publisher.TryPublish(order))
+                if (error is not null)
                 {
-                    published.Add(order.Completed);
+                    LogFailed(error.Message);
+                }
+
+                if (due.Count > 0)
+                {
+                    await PublishAsync(sku, due, cancellationToken);
                 }
             }
-
-            await Task.WhenAll(published).WaitAsync(cancellationToken);
         }
+    }
+
+    private async Task PublishAsync(SkuKeys sku, IReadOnlyList<Reservation> due, CancellationToken cancellationToken)
+    {
+        LogSwept(sku.SkuId, due.Count);
+        CrashPoint.Reach(CrashPoint.Swept);
+        var published = new List<Task>(due.Count);
+        foreach (var reservation in due)
+        {
+            var order = new SweptOrder(sku, reservation);
+            if (publisher.TryPublish(order))
+            {
+                published.Add(order.Completed);
+            }
+        }
+
+        await Task.WhenAll(published).WaitAsync(cancellationToken);
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "SKU {SkuId}: {Count} orders in the outbox without a confirm are published again")]
     private partial void LogSwept(long skuId, int count);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The outbox was not swept: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The outbox was not swept, or not wholly: {Reason}")]
     private partial void LogFailed(string reason);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "The sweeper stops")]

@@ -8,27 +8,35 @@ using StackExchange.Redis;
 namespace Seckill.Api.Reconciliation;
 
 /// <summary>
-/// Compares all sales every <c>EveryMs</c> in the instance that holds the lease, heals what is stuck, and reports the difference as a metric. It never touches a
-/// counter: that is an operator's decision.
+/// Goes round all sales in the instance that holds the lease, a step every <c>EveryMs</c>: where a glance does not show that all is well it compares
+/// exactly, heals what is stuck, and reports the difference as a metric. It never touches a counter: that is an operator's decision.
 /// </summary>
 internal sealed partial class Reconciler : BackgroundService
 {
     private const string LeaseKey = "seckill:reconciler";
 
+    /// <summary>
+    /// SKUs compared under their row lock in one pass; the next goes on from there. With a thousand SKUs selling, comparing all of them each time took
+    /// a fifth of a two-core machine from those who sell.
+    /// </summary>
+    private const int ExactPerPassMax = 100;
+
     private readonly ConcurrentDictionary<long, long> _differences = new();
     private readonly Lease _lease;
     private readonly ReconciliationReader _reader;
+    private readonly SkuGlances _glances;
     private readonly StuckOrders _stuck;
-    private readonly SaleCatalogue _catalogue;
+    private readonly SalesRound _round;
     private readonly ReconciliationOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger<Reconciler> _logger;
 
     public Reconciler(
-        ReconciliationReader reader, StuckOrders stuck, SaleCatalogue catalogue, IConnectionMultiplexer redis,
+        ReconciliationReader reader, SkuGlances glances, StuckOrders stuck, SaleCatalogue catalogue, IConnectionMultiplexer redis,
         IOptions<ReconciliationOptions> options, TimeProvider time, ILogger<Reconciler> logger)
     {
-        (_reader, _stuck, _catalogue, _options, _time, _logger) = (reader, stuck, catalogue, options.Value, time, logger);
+        (_reader, _glances, _stuck, _options, _time, _logger) = (reader, glances, stuck, options.Value, time, logger);
+        _round = new SalesRound(() => catalogue.KeptSkuIds);
         _lease = new Lease(redis, LeaseKey, _options.LeaseMs);
         OrderingTelemetry.Meter.CreateObservableGauge(
             "seckill.reconciliation.difference",
@@ -62,28 +70,45 @@ internal sealed partial class Reconciler : BackgroundService
 
     private async Task PassAsync(CancellationToken cancellationToken)
     {
-        foreach (var skuId in _catalogue.SkuIds)
+        var exact = 0;
+        foreach (var glance in await _glances.ReadAsync(_round.Next(), cancellationToken))
         {
-            if (await _reader.ReadAsync(skuId, cancellationToken) is not { } found)
+            if (glance.IsQuiet)
             {
+                _differences[glance.SkuId] = 0;
                 continue;
             }
 
-            if (found.Difference is { } difference)
+            await CompareAsync(glance.SkuId, cancellationToken);
+            if (++exact == ExactPerPassMax)
             {
-                _differences[skuId] = difference;
-                if (difference != 0)
-                {
-                    LogDifference(skuId, difference);
-                }
+                _round.ContinueBehind(glance.SkuId);
+                return;
             }
+        }
+    }
 
-            var plan = await _stuck.PlanAsync(found, cancellationToken);
-            if (plan.Settle.Count > 0 || plan.Republish.Count > 0)
+    private async Task CompareAsync(long skuId, CancellationToken cancellationToken)
+    {
+        if (await _reader.ReadAsync(skuId, cancellationToken) is not { } found)
+        {
+            return;
+        }
+
+        if (found.Difference is { } difference)
+        {
+            _differences[skuId] = difference;
+            if (difference != 0)
             {
-                LogHealing(skuId, plan.Settle.Count, plan.Republish.Count);
-                await _stuck.HealAsync(plan, cancellationToken);
+                LogDifference(skuId, difference);
             }
+        }
+
+        var plan = await _stuck.PlanAsync(found, cancellationToken);
+        if (plan.Settle.Count > 0 || plan.Republish.Count > 0)
+        {
+            LogHealing(skuId, plan.Settle.Count, plan.Republish.Count);
+            await _stuck.HealAsync(plan, cancellationToken);
         }
     }
 

@@ -64,7 +64,7 @@ public static class ReconciliationEndpoints
         }
 
         var items = new List<ReconciliationItem>();
-        foreach (var skuId in catalogue.SkuIds.Order())
+        foreach (var skuId in catalogue.KeptSkuIds)
         {
             if (await reader.ReadAsync(skuId, cancellationToken) is { } found)
             {
@@ -87,7 +87,7 @@ public static class ReconciliationEndpoints
         }
 
         var steps = new List<string>();
-        foreach (var skuId in catalogue.SkuIds.Order())
+        foreach (var skuId in catalogue.KeptSkuIds)
         {
             if (await reader.ReadAsync(skuId, cancellationToken) is not { } found)
             {

@@ -3,6 +3,7 @@ using System.Threading.Channels;
 using Microsoft.Extensions.Options;
 using Seckill.Api.Catalogue;
 using Seckill.Api.Gate;
+using Seckill.Api.Reconciliation;
 using Seckill.Ordering.Ledger;
 using StackExchange.Redis;
 
@@ -10,81 +11,81 @@ namespace Seckill.Api.WarmUp;
 
 /// <summary>
 /// Keeps every sale's counter loaded: at start, when a sale is new or changed, when the gate reports that Redis does not know a SKU, when Redis comes
-/// back after a break, and every <c>CheckEveryMs</c>.
+/// back after a break, and in rounds, a step every <c>CheckEveryMs</c>.
 /// </summary>
 public sealed partial class StockLoader : BackgroundService
 {
     private const int ColdSkusMax = 10_000;
+
+    /// <summary>Loads under way at once, each with a MySQL connection.</summary>
+    private const int LoadsAtOnceMax = 8;
+
+    /// <summary>Stands for all of them where a SKU is asked for.</summary>
+    private const long EverySku = 0;
+
     private const int RetryDelayMs = 1_000;
 
     private readonly ConcurrentDictionary<long, SaleTerms> _loadedTerms = new();
     private readonly Channel<long> _asked = Channel.CreateBounded<long>(
         new BoundedChannelOptions(ColdSkusMax) { SingleReader = true, FullMode = BoundedChannelFullMode.DropWrite });
     private readonly SaleCatalogue _catalogue;
+    private readonly SkuGlances _glances;
+    private readonly SalesRound _round;
     private readonly StockLoad _load;
     private readonly CatalogueOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger<StockLoader> _logger;
 
     public StockLoader(
-        SaleCatalogue catalogue, StockLoad load, OrderGate gate, IConnectionMultiplexer redis,
+        SaleCatalogue catalogue, SkuGlances glances, StockLoad load, OrderGate gate, IConnectionMultiplexer redis,
         IOptions<CatalogueOptions> options, TimeProvider time, ILogger<StockLoader> logger)
     {
-        (_catalogue, _load, _options, _time, _logger) = (catalogue, load, options.Value, time, logger);
+        (_catalogue, _glances, _load, _options, _time, _logger) = (catalogue, glances, load, options.Value, time, logger);
+        _round = new SalesRound(() => catalogue.KeptSkuIds);
         gate.Cold += skuId => _asked.Writer.TryWrite(skuId);
         catalogue.Refreshed += AskForChangedSales;
         // The server that answers now may have lost its last moments, or be another one.
-        redis.ConnectionRestored += (_, _) => AskForAll();
+        redis.ConnectionRestored += (_, _) => _asked.Writer.TryWrite(EverySku);
     }
 
-    /// <summary>Loads every sale whose counter is not running; answers for all of them.</summary>
+    /// <summary>Loads every sale whose counter is not running; answers for all that Redis keeps.</summary>
     /// <exception cref="RedisException">Redis does not answer.</exception>
     /// <exception cref="MySqlConnector.MySqlException">MySQL does not answer.</exception>
     public async Task<IReadOnlyList<LoadedSku>> LoadAllAsync(CancellationToken cancellationToken)
     {
         await _catalogue.RefreshAsync(cancellationToken);
-        var loaded = new List<LoadedSku>();
-        foreach (var skuId in _catalogue.SkuIds.Order())
-        {
-            if (await LoadAsync(skuId, cancellationToken) is { } sku)
-            {
-                loaded.Add(sku);
-            }
-        }
-
-        return loaded;
+        return await LoadAsync(_catalogue.KeptSkuIds, cancellationToken);
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var nextCheck = _time.GetTimestamp();
         var every = TimeSpan.FromMilliseconds(_options.CheckEveryMs);
+        var checkedAt = _time.GetTimestamp();
         while (!stoppingToken.IsCancellationRequested)
         {
             try
             {
-                using var wait = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
-                wait.CancelAfter(every);
-                var skuId = await _asked.Reader.ReadAsync(wait.Token);
-                if (_catalogue.IsOnSale(skuId))
+                var asked = await AskedWithinAsync(every - _time.GetElapsedTime(checkedAt), stoppingToken);
+                if (asked.Contains(EverySku))
                 {
-                    await LoadAsync(skuId, stoppingToken);
+                    await LoadAsync(_catalogue.KeptSkuIds, stoppingToken);
+                }
+                else if (asked.Count > 0)
+                {
+                    await LoadAsync([.. _catalogue.KeptSkuIds.Where(asked.Contains)], stoppingToken);
                 }
 
-                if (_time.GetElapsedTime(nextCheck) >= every)
+                if (_time.GetElapsedTime(checkedAt) >= every)
                 {
-                    AskForAll();
-                    nextCheck = _time.GetTimestamp();
+                    checkedAt = _time.GetTimestamp();
+                    await LoadAsync(_round.Next(), stoppingToken);
                 }
-            }
-            catch (OperationCanceledException) when (!stoppingToken.IsCancellationRequested)
-            {
-                AskForAll();
-                nextCheck = _time.GetTimestamp();
             }
             catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
             {
                 LogFailed(exception.Message);
+                // Whoever asked has not been served.
+                _asked.Writer.TryWrite(EverySku);
                 await Task.Delay(TimeSpan.FromMilliseconds(RetryDelayMs), _time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
             catch (Exception)
@@ -94,34 +95,63 @@ public sealed partial class StockLoader : BackgroundService
         }
     }
 
-    private async Task<LoadedSku?> LoadAsync(long skuId, CancellationToken cancellationToken)
+    /// <summary>What is asked for meanwhile; returns as soon as there is something.</summary>
+    private async Task<HashSet<long>> AskedWithinAsync(TimeSpan wait, CancellationToken stoppingToken)
     {
-        var terms = _catalogue.Sales.FirstOrDefault(sale => sale.SkuId == skuId)?.Terms;
-        var changed = terms is { } now && (!_loadedTerms.TryGetValue(skuId, out var before) || before != now);
-        var loaded = await _load.RunAsync(skuId, changed, cancellationToken);
+        using var enough = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
+        enough.CancelAfter(wait > TimeSpan.Zero ? wait : TimeSpan.Zero);
+        await ((Task)_asked.Reader.WaitToReadAsync(enough.Token).AsTask()).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        var asked = new HashSet<long>();
+        while (_asked.Reader.TryRead(out var skuId))
+        {
+            asked.Add(skuId);
+        }
+
+        return asked;
+    }
+
+    /// <summary>A glance at all of them, and a load for those that need one, several at once.</summary>
+    private async Task<IReadOnlyList<LoadedSku>> LoadAsync(IReadOnlyList<long> skuIds, CancellationToken cancellationToken)
+    {
+        var loaded = new ConcurrentBag<LoadedSku>();
+        foreach (var step in skuIds.Chunk(SalesRound.StepMax))
+        {
+            var glances = await _glances.ReadAsync(step, cancellationToken);
+            await Parallel.ForEachAsync(
+                glances, new ParallelOptions { MaxDegreeOfParallelism = LoadsAtOnceMax, CancellationToken = cancellationToken }, async (glance, token) =>
+            {
+                if (await LoadAsync(glance, token) is { } sku)
+                {
+                    loaded.Add(sku);
+                }
+            });
+        }
+
+        return [.. loaded.OrderBy(sku => sku.SkuId)];
+    }
+
+    private async Task<LoadedSku?> LoadAsync(SkuGlance glance, CancellationToken cancellationToken)
+    {
+        var terms = _catalogue.Find(glance.SkuId)?.Terms;
+        var changed = terms is { } now && (!_loadedTerms.TryGetValue(glance.SkuId, out var before) || before != now);
+        var loaded = glance.IsLoaded && !changed
+            ? new LoadedSku(glance.SkuId, false, glance.Redis.Stock!.Value, glance.MySqlEpoch)
+            : await _load.RunAsync(glance.SkuId, changed, cancellationToken);
         if (terms is { } taken)
         {
-            _loadedTerms[skuId] = taken;
+            _loadedTerms[glance.SkuId] = taken;
         }
 
         return loaded;
     }
 
-    private void AskForAll()
-    {
-        foreach (var skuId in _catalogue.SkuIds)
-        {
-            _asked.Writer.TryWrite(skuId);
-        }
-    }
-
     private void AskForChangedSales()
     {
-        foreach (var sale in _catalogue.Sales)
+        foreach (var skuId in _catalogue.KeptSkuIds)
         {
-            if (!_loadedTerms.TryGetValue(sale.SkuId, out var terms) || terms != sale.Terms)
+            if (!_loadedTerms.TryGetValue(skuId, out var terms) || terms != _catalogue.Find(skuId)?.Terms)
             {
-                _asked.Writer.TryWrite(sale.SkuId);
+                _asked.Writer.TryWrite(skuId);
             }
         }
     }

@@ -39,6 +39,12 @@ public enum SettleCode
 /// <param name="Error">Why it failed, else null.</param>
 public readonly record struct SettleReply(SettleCode[] Codes, Exception? Error);
 
+/// <summary>What is due to be published again of one SKU.</summary>
+/// <param name="Sku">The SKU.</param>
+/// <param name="Due">The reservations.</param>
+/// <param name="Error">Why there may be more that did not come, else null.</param>
+public readonly record struct DueReply(SkuKeys Sku, IReadOnlyList<Reservation> Due, Exception? Error);
+
 /// <summary>What loading a SKU into the gate did.</summary>
 /// <param name="Loaded">True when the counter was set from MySQL, false when it was running and stays.</param>
 /// <param name="Epoch">The counter's epoch after the call.</param>

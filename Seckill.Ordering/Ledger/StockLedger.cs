@@ -24,7 +24,6 @@ public sealed class StockLedger
 
     private static readonly LedgerScripts Embedded = LedgerScripts.Load();
 
-    private readonly IConnectionMultiplexer _redis;
     private readonly IDatabase _database;
     private readonly LedgerScripts _scripts;
 
@@ -35,7 +34,6 @@ public sealed class StockLedger
     /// <summary>Runs other scripts than the embedded ones: the tests prove with wrong ones that they would notice.</summary>
     internal StockLedger(IConnectionMultiplexer redis, LedgerScripts scripts)
     {
-        _redis = redis;
         _database = redis.GetDatabase();
         _scripts = scripts;
     }
@@ -137,31 +135,14 @@ public sealed class StockLedger
             sku.Outbox, [.. orderIds.Select(id => new SortedSetEntry(id, ConfirmedScore + atMs))], SortedSetWhen.Exists).WaitAsync(cancellationToken);
 
     /// <summary>
-    /// Unconfirmed reservations whose last attempt is at least <paramref name="graceMs"/> old by Redis time, oldest first, and marks
-    /// them as attempted now.
+    /// Unconfirmed reservations whose last attempt is at least <paramref name="graceMs"/> old by Redis time, the oldest <paramref name="countMax"/> of each
+    /// SKU, and marks them as attempted now. Asked for many SKUs at once.
     /// </summary>
-    public async Task<IReadOnlyList<Reservation>> TakeUnconfirmedAsync(SkuKeys sku, int graceMs, int countMax, CancellationToken cancellationToken)
+    public async Task<DueReply[]> TakeUnconfirmedAsync(IReadOnlyList<SkuKeys> skus, int graceMs, int countMax, CancellationToken cancellationToken)
     {
-        var server = await ServerTimeMsAsync(sku, cancellationToken);
-        var ids = await _database.SortedSetRangeByScoreAsync(sku.Outbox, stop: server - graceMs, take: countMax).WaitAsync(cancellationToken);
-        if (ids.Length == 0)
-        {
-            return [];
-        }
-
-        var records = await _database.HashGetAsync(sku.Orders, ids).WaitAsync(cancellationToken);
-        await _database.SortedSetUpdateAsync(sku.Outbox, [.. ids.Select(id => new SortedSetEntry(id, server))], SortedSetWhen.Exists)
-            .WaitAsync(cancellationToken);
-        var due = new List<Reservation>(ids.Length);
-        for (var i = 0; i < ids.Length; i++)
-        {
-            if (records[i].HasValue)
-            {
-                due.Add(Reservation.Parse((long)ids[i], records[i]!));
-            }
-        }
-
-        return due;
+        RedisValue[] arguments = [graceMs, countMax];
+        var replies = await _scripts.Due.EvaluateAllAsync(_database, [.. skus.Select(sku => (sku.All, arguments))]).WaitAsync(cancellationToken);
+        return [.. skus.Zip(replies, DueReplyOf)];
     }
 
     /// <summary>The buyer's newest reservation for the SKU, or that of one click; null when Redis knows none.</summary>
@@ -215,12 +196,29 @@ public sealed class StockLedger
         return stocks.ToDictionary(s => s.SkuId, s => s.Stock.HasValue ? (long?)s.Stock : null);
     }
 
-    private async Task<long> ServerTimeMsAsync(SkuKeys sku, CancellationToken cancellationToken)
+    private static DueReply DueReplyOf(SkuKeys sku, Task<RedisResult> call)
     {
-        var endpoint = await _database.IdentifyEndpointAsync(sku.Stock).WaitAsync(cancellationToken)
-            ?? throw new RedisConnectionException(ConnectionFailureType.UnableToConnect, "No server for the key.");
-        var time = await _redis.GetServer(endpoint).TimeAsync().WaitAsync(cancellationToken);
-        return new DateTimeOffset(time, TimeSpan.Zero).ToUnixTimeMilliseconds();
+        if (!call.IsCompletedSuccessfully)
+        {
+            return new DueReply(sku, [], call.Exception?.InnerException ?? new TaskCanceledException(call));
+        }
+
+        var reply = (RedisResult[])call.Result!;
+        var (due, error) = (new List<Reservation>(reply.Length / 2), (Exception?)null);
+        for (var i = 0; i < reply.Length; i += 2)
+        {
+            try
+            {
+                due.Add(Reservation.Parse((long)reply[i], (string)reply[i + 1]!));
+            }
+            catch (FormatException exception)
+            {
+                // It keeps back nobody else's.
+                error = exception;
+            }
+        }
+
+        return new DueReply(sku, due, error);
     }
 
     /// <summary>What reserve.lua answers: time, epoch, stock left, reservations ever accepted, then two values for each request.</summary>

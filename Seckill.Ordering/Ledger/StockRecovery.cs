@@ -23,6 +23,9 @@ public sealed class StockRecovery(IConnectionMultiplexer redis)
     /// <summary>Order ids in one snapshot: one script call copies them, and Redis runs nothing else meanwhile.</summary>
     public const int UnsettledIdsMax = 50_000;
 
+    /// <summary>Script calls sent together: between two sends Redis serves the others.</summary>
+    private const int SnapshotsTogetherMax = 32;
+
     /// <summary>Buyers in one call of restore.lua.</summary>
     private const int RestoreBatchSizeMax = 1_000;
 
@@ -42,6 +45,18 @@ public sealed class StockRecovery(IConnectionMultiplexer redis)
         return new LedgerSnapshot(
             OrNull(reply[0]), OrNull(reply[1]), (long)reply[2], unsettled, (long)reply[4], (long)reply[5] == 1, (long)reply[6] == 1,
             unsettled <= idsMax ? Array.ConvertAll(reply[7..], id => (long)id) : null);
+    }
+
+    /// <summary>The same of many SKUs, without the ids; each at a moment of its own.</summary>
+    public async Task<LedgerSnapshot[]> SnapshotAsync(IReadOnlyList<SkuKeys> skus, CancellationToken cancellationToken)
+    {
+        var snapshots = new List<LedgerSnapshot>(skus.Count);
+        foreach (var together in skus.Chunk(SnapshotsTogetherMax))
+        {
+            snapshots.AddRange(await Task.WhenAll(together.Select(sku => SnapshotAsync(sku, 0, cancellationToken))));
+        }
+
+        return [.. snapshots];
     }
 
     /// <summary>Closes the gate of a SKU that Redis knows, until <see cref="StockLedger.WarmAsync"/> loads it again.</summary>

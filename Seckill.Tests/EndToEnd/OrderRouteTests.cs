@@ -111,6 +111,18 @@ public sealed class OrderRouteTests(RunningSystem running)
     }
 
     [Fact]
+    public async Task A_sale_that_was_over_so_long_ago_that_Redis_may_forget_it_stays_over()
+    {
+        await _system.AddSaleAsync(20_009, units: 9, limitPerUser: 2, _cancellation, startsIn: TimeSpan.FromDays(-9), endsIn: TimeSpan.FromDays(-8));
+        using var client = _system.Client();
+        var warm = await client.PostAsync("/api/ops/warm-up", null, _cancellation, await client.LogInAsync(2, _cancellation, "operator"));
+
+        Assert.DoesNotContain("20009", warm.Body.GetRawText(), StringComparison.Ordinal);
+        Assert.Equal("ended", (await client.BuyAsync(await client.LogInAsync(User(), _cancellation), 20_009, _cancellation)).Error);
+        Assert.Equal(0, await _system.CountAsync("SELECT gate_epoch FROM product_skus WHERE id = 20009", _cancellation));
+    }
+
+    [Fact]
     public async Task An_order_from_another_producer_in_the_plain_shape_becomes_an_order()
     {
         await _system.AddSaleAsync(20_007, units: 9, limitPerUser: 2, _cancellation);

@@ -75,7 +75,7 @@ public sealed class LedgerModelTests(RedisFixture redis)
         }
 
         var mutant = new LedgerScripts(
-            new(Mutate("reserve", scripts.Reserve.Text)), new(Mutate("settle", scripts.Settle.Text)), new(Mutate("warm", scripts.Warm.Text)));
+            new(Mutate("reserve", scripts.Reserve.Text)), new(Mutate("settle", scripts.Settle.Text)), new(Mutate("warm", scripts.Warm.Text)), scripts.Due);
         var found = await Record.ExceptionAsync(() => LedgerStep.History.SampleAsync(
             history => LedgerMachine.RunAsync(redis.Connection, mutant, history, TestContext.Current.CancellationToken),
             iter: HistoriesForMutants,

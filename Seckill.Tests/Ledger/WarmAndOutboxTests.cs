@@ -81,7 +81,7 @@ public sealed class WarmAndOutboxTests(RedisFixture redis)
         var all = await Take(NoGrace);
         Assert.Equal(new[] { first, second }.Order(), all.Select(r => r.OrderId).Order());
         Assert.Equal("a", all.Single(r => r.OrderId == first).ClientOrderNo);
-        Assert.Single(await _sku.Ledger.TakeUnconfirmedAsync(_sku.Keys, NoGrace, countMax: 1, Cancelled));
+        Assert.Single(await Take(NoGrace, countMax: 1));
     }
 
     [Fact]
@@ -109,5 +109,29 @@ public sealed class WarmAndOutboxTests(RedisFixture redis)
         Assert.Equal(0, await _sku.Database.SortedSetLengthAsync(_sku.Keys.Outbox));
     }
 
-    private Task<IReadOnlyList<Reservation>> Take(int graceMs) => _sku.Ledger.TakeUnconfirmedAsync(_sku.Keys, graceMs, countMax: 100, Cancelled);
+    [Fact]
+    public async Task One_SKU_that_cannot_be_asked_and_one_record_that_cannot_be_read_keep_nobody_else_back()
+    {
+        var bad = new SkuOnTrial(redis);
+        await bad.WarmAsync(10);
+        await bad.Database.StringSetAsync(bad.Keys.Outbox, "not a sorted set");
+        await _sku.WarmAsync(10);
+        var unreadable = (await _sku.ReserveAsync(1)).OrderId;
+        var order = (await _sku.ReserveAsync(2)).OrderId;
+        await _sku.Database.HashSetAsync(_sku.Keys.Orders, unreadable, "?");
+
+        var replies = await _sku.Ledger.TakeUnconfirmedAsync([bad.Keys, _sku.Keys], NoGrace, countMax: 10, Cancelled);
+
+        Assert.Equal([bad.Keys.SkuId, _sku.Keys.SkuId], replies.Select(reply => reply.Sku.SkuId));
+        Assert.Contains("WRONGTYPE", replies[0].Error!.Message, StringComparison.Ordinal);
+        Assert.IsType<FormatException>(replies[1].Error);
+        Assert.Equal([order], replies[1].Due.Select(reservation => reservation.OrderId));
+    }
+
+    private async Task<IReadOnlyList<Reservation>> Take(int graceMs, int countMax = 100)
+    {
+        var reply = Assert.Single(await _sku.Ledger.TakeUnconfirmedAsync([_sku.Keys], graceMs, countMax, Cancelled));
+        Assert.Null(reply.Error);
+        return reply.Due;
+    }
 }
