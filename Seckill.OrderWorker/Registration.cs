@@ -27,6 +27,8 @@ internal static class Registration
         services.AddSingleton<BatchTransaction>();
         services.AddSingleton<BatchWriter>();
         services.AddSingleton<OrderSettler>();
+        services.AddSingleton<TransactionShare>();
+        services.AddHostedService(provider => provider.GetRequiredService<TransactionShare>());
         services.AddHostedService<OrderPump>();
         services.AddHealthChecks()
             .AddCheck<ConsumingHealthCheck>("consuming")

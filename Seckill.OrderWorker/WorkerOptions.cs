@@ -12,8 +12,8 @@ public sealed class WorkerOptions
     public int BatchSizeMax { get; set; } = 500;
 
     /// <summary>
-    /// MySQL transactions at once. More than one only while full batches wait: one inserts while another commits. Their batches are acked in the order
-    /// of arrival.
+    /// MySQL transactions at once of all workers on the queue together, of which each has at least one. More than one in a worker only while full batches wait:
+    /// one inserts while another commits. Their batches are acked in the order of arrival.
     /// </summary>
     [Range(1, 16)]
     public int TransactionsMax { get; set; } = 2;

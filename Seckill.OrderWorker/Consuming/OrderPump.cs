@@ -19,7 +19,7 @@ namespace Seckill.OrderWorker.Consuming;
 /// fires <see cref="WorkerOptions.ShutdownTimeoutMs"/> after the stop signal and gives up the batch in hand.
 /// </summary>
 internal sealed partial class OrderPump(
-    IConnectionFactory connections, Migrator migrator, BatchWriter writer, OrderSettler settler, WorkerHealth health, PulseCounters counters,
+    IConnectionFactory connections, Migrator migrator, TransactionShare share, BatchWriter writer, OrderSettler settler, WorkerHealth health, PulseCounters counters,
     IOptions<WorkerOptions> options, TimeProvider time, ILogger<OrderPump> logger) : BackgroundService
 {
     /// <summary>With a ceiling, what waits in the worker must be through before the broker's consumer time-out.</summary>
@@ -85,8 +85,7 @@ internal sealed partial class OrderPump(
         // What is being written and what waits to be settled stand here; the prefetch covers it.
         var inWriting = Channel.CreateBounded<BatchInWriting>(
             new BoundedChannelOptions(_options.TransactionsMax) { SingleReader = true, SingleWriter = true });
-        using var lanes = new SemaphoreSlim(_options.TransactionsMax);
-        var writing = WriteAllAsync(session, inWriting.Writer, lanes, quit.Token, processing.Token);
+        var writing = WriteAllAsync(session, inWriting.Writer, quit.Token, processing.Token);
         var settling = SettleAllAsync(session, inWriting, quit, processing.Token);
         var cancelling = StopConsumingAtAsync(session, quit.Token, processing.Token);
         try
@@ -116,8 +115,9 @@ internal sealed partial class OrderPump(
 
     /// <summary>First stage: gathers and begins to write.</summary>
     private async Task WriteAllAsync(
-        ConsumerSession session, ChannelWriter<BatchInWriting> inWriting, SemaphoreSlim lanes, CancellationToken quit, CancellationToken processing)
+        ConsumerSession session, ChannelWriter<BatchInWriting> inWriting, CancellationToken quit, CancellationToken processing)
     {
+        var running = new List<Task>(_options.TransactionsMax);
         await using var ceiling = new RateCeiling(_options.OrdersPerSecondMax);
         var reader = new BatchReader(
             session.Deliveries, Math.Min(_options.BatchSizeMax, ceiling.BurstMax), TimeSpan.FromMilliseconds(_options.BatchWaitMsMax), time);
@@ -138,8 +138,14 @@ internal sealed partial class OrderPump(
                     return;
                 }
 
-                await lanes.WaitAsync(processing);
-                var written = WriteAsync(batch, lanes, quit, processing);
+                while (running.Count >= share.Transactions)
+                {
+                    running.Remove(await Task.WhenAny(running));
+                }
+
+                // On the pool: this loop goes on to read the next batch.
+                var written = Task.Run(() => writer.WriteAsync(batch, quit, processing), CancellationToken.None);
+                running.Add(written);
                 if (!inWriting.TryWrite(new BatchInWriting(batch, written)))
                 {
                     await EndAsync(new BatchInWriting(batch, written));
@@ -156,20 +162,6 @@ internal sealed partial class OrderPump(
         finally
         {
             inWriting.TryComplete();
-        }
-    }
-
-    private async Task<bool> WriteAsync(OrderBatch batch, SemaphoreSlim lanes, CancellationToken quit, CancellationToken processing)
-    {
-        // The caller goes on to read the next batch.
-        await Task.Yield();
-        try
-        {
-            return await writer.WriteAsync(batch, quit, processing);
-        }
-        finally
-        {
-            lanes.Release();
         }
     }
 

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Mvc.Testing;
+using Microsoft.Extensions.DependencyInjection;
 using Seckill.Api.Auth;
 using Seckill.Bench.Load;
 using Seckill.OrderWorker;
@@ -99,6 +100,8 @@ public sealed class WorkerHost : IAsyncDisposable
         // Making the client starts the host.
         _factory.CreateClient().Dispose();
     }
+
+    public T Get<T>() where T : notnull => _factory.Services.GetRequiredService<T>();
 
     public ValueTask DisposeAsync() => _factory.DisposeAsync();
 }

@@ -1,0 +1,43 @@
+using Microsoft.Extensions.Options;
+using Seckill.Ordering.Contract;
+
+namespace Seckill.OrderWorker.Consuming;
+
+/// <summary>
+/// This worker's share of <see cref="WorkerOptions.TransactionsMax"/>: all workers on the queue write at once what one alone would, each at least one. How many
+/// there are the broker says; until it does, and while it does not, what it said last holds.
+/// </summary>
+internal sealed partial class TransactionShare(
+    QueueDepths queues, IOptions<WorkerOptions> options, TimeProvider time, ILogger<TransactionShare> logger) : BackgroundService
+{
+    private const int AskEveryMs = 2_000;
+
+    private int _workers = 1;
+
+    /// <summary>MySQL transactions that this worker may have under way, 1 to <see cref="WorkerOptions.TransactionsMax"/>.</summary>
+    public int Transactions => Math.Max(1, options.Value.TransactionsMax / Volatile.Read(ref _workers));
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                Volatile.Write(ref _workers, (int)Math.Max(1, (await queues.ReadAsync(stoppingToken)).Workers));
+            }
+            catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
+            {
+                LogUnknown(exception.Message);
+            }
+            catch (Exception)
+            {
+                return;
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(AskEveryMs), time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "How many workers there are is not known: {Reason}")]
+    private partial void LogUnknown(string reason);
+}
