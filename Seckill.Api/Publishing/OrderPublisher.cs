@@ -93,7 +93,7 @@ public sealed partial class OrderPublisher(
     private async Task RunAsync(IChannel channel, CancellationToken stoppingToken)
     {
         using var broken = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
-        using var window = new SemaphoreSlim(_options.InFlightMax);
+        using var window = new SemaphoreSlim(_options.InFlightMaxNow);
         using var deadlines = new DeadlineTokens(TimeSpan.FromMilliseconds(_options.ConfirmTimeoutMs), time);
         channel.ChannelShutdownAsync += async (_, _) => await CancelAsync(broken);
         Interlocked.Increment(ref _connectedLoops);
@@ -213,7 +213,7 @@ public sealed partial class OrderPublisher(
     /// <summary>Waits until nothing uses the channel any more; each publish has its own deadline, so this ends.</summary>
     private async Task DrainAsync(SemaphoreSlim window)
     {
-        for (var i = 0; i < _options.InFlightMax; i++)
+        for (var i = 0; i < _options.InFlightMaxNow; i++)
         {
             await window.WaitAsync(CancellationToken.None);
         }
