@@ -55,17 +55,14 @@ public sealed partial class OutboxSweeper(
         {
             var replies = await ledger.TakeUnconfirmedAsync(
                 Array.ConvertAll(skuIds, id => new SkuKeys(id)), _options.SweepGraceMs, _options.SweepBatchSizeMax, cancellationToken);
-            foreach (var (sku, due, error) in replies)
+            foreach (var (sku, due, _) in replies.Where(reply => reply.Due.Count > 0))
             {
-                if (error is not null)
-                {
-                    LogFailed(error.Message);
-                }
+                await PublishAsync(sku, due, cancellationToken);
+            }
 
-                if (due.Count > 0)
-                {
-                    await PublishAsync(sku, due, cancellationToken);
-                }
+            if (Array.FindAll(replies, reply => reply.Error is not null) is [var failed, ..] all)
+            {
+                LogNotWhole(all.Length, failed.Sku.SkuId, failed.Error!.Message);
             }
         }
     }
@@ -90,8 +87,11 @@ public sealed partial class OutboxSweeper(
     [LoggerMessage(Level = LogLevel.Information, Message = "SKU {SkuId}: {Count} orders in the outbox without a confirm are published again")]
     private partial void LogSwept(long skuId, int count);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The outbox was not swept, or not wholly: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The outbox was not swept: {Reason}")]
     private partial void LogFailed(string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The outbox of {Count} SKUs, {SkuId} among them, was not swept, or not wholly: {Reason}")]
+    private partial void LogNotWhole(int count, long skuId, string reason);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "The sweeper stops")]
     private partial void LogStopped();

@@ -11,14 +11,14 @@ namespace Seckill.Api.Reconciliation;
 /// <param name="SkuId">The SKU.</param>
 /// <param name="MySqlStock">Units left in MySQL.</param>
 /// <param name="MySqlEpoch">Which load of the counter MySQL takes for the valid one.</param>
-/// <param name="Redis">Counter and reservations, without the ids.</param>
-public sealed record SkuGlance(long SkuId, long MySqlStock, long MySqlEpoch, LedgerSnapshot Redis)
+/// <param name="Redis">Counter and reservations, without the ids; null when Redis holds something there that cannot be read.</param>
+public sealed record SkuGlance(long SkuId, long MySqlStock, long MySqlEpoch, LedgerSnapshot? Redis)
 {
     /// <summary>Whether the counter is the one that was loaded last, on a server that has run since.</summary>
-    public bool IsLoaded => Redis is { Stock: not null, Closed: false, SameServer: true } && Redis.Epoch == MySqlEpoch;
+    public bool IsLoaded => Redis is { Stock: not null, Closed: false, SameServer: true, Epoch: { } epoch } && epoch == MySqlEpoch;
 
     /// <summary>Whether the two agree and nothing is under way, so that the difference is 0.</summary>
-    public bool IsQuiet => IsLoaded && Redis is { Held: 0, Unsettled: 0 } && Redis.Stock == MySqlStock;
+    public bool IsQuiet => IsLoaded && Redis is { Held: 0, Unsettled: 0, Stock: { } stock } && stock == MySqlStock;
 }
 
 /// <summary>Looks at many SKUs by one query and script calls that travel together.</summary>

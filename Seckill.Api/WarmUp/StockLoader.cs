@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Runtime.ExceptionServices;
 using System.Threading.Channels;
 using Microsoft.Extensions.Options;
 using Seckill.Api.Catalogue;
@@ -54,7 +55,13 @@ public sealed partial class StockLoader : BackgroundService
     public async Task<IReadOnlyList<LoadedSku>> LoadAllAsync(CancellationToken cancellationToken)
     {
         await _catalogue.RefreshAsync(cancellationToken);
-        return await LoadAsync(_catalogue.KeptSkuIds, cancellationToken);
+        var (loaded, failed) = await LoadAsync(_catalogue.KeptSkuIds, cancellationToken);
+        if (!failed.IsEmpty)
+        {
+            ExceptionDispatchInfo.Throw(failed.First().Value);
+        }
+
+        return [.. loaded.OrderBy(sku => sku.SkuId)];
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -68,17 +75,17 @@ public sealed partial class StockLoader : BackgroundService
                 var asked = await AskedWithinAsync(every - _time.GetElapsedTime(checkedAt), stoppingToken);
                 if (asked.Contains(EverySku))
                 {
-                    await LoadAsync(_catalogue.KeptSkuIds, stoppingToken);
+                    await TryLoadAsync(_catalogue.KeptSkuIds, stoppingToken);
                 }
                 else if (asked.Count > 0)
                 {
-                    await LoadAsync([.. _catalogue.KeptSkuIds.Where(asked.Contains)], stoppingToken);
+                    await TryLoadAsync([.. _catalogue.KeptSkuIds.Where(asked.Contains)], stoppingToken);
                 }
 
                 if (_time.GetElapsedTime(checkedAt) >= every)
                 {
                     checkedAt = _time.GetTimestamp();
-                    await LoadAsync(_round.Next(), stoppingToken);
+                    await TryLoadAsync(_round.Next(), stoppingToken);
                 }
             }
             catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
@@ -110,32 +117,61 @@ public sealed partial class StockLoader : BackgroundService
         return asked;
     }
 
-    /// <summary>A glance at all of them, and a load for those that need one, several at once.</summary>
-    private async Task<IReadOnlyList<LoadedSku>> LoadAsync(IReadOnlyList<long> skuIds, CancellationToken cancellationToken)
+    /// <summary>A glance at all of them, and a load for those that need one, several at once. One that fails keeps back no other.</summary>
+    private async Task<(ConcurrentBag<LoadedSku> Loaded, ConcurrentDictionary<long, Exception> Failed)> LoadAsync(
+        IReadOnlyList<long> skuIds, CancellationToken cancellationToken)
     {
-        var loaded = new ConcurrentBag<LoadedSku>();
+        var (loaded, failed) = (new ConcurrentBag<LoadedSku>(), new ConcurrentDictionary<long, Exception>());
         foreach (var step in skuIds.Chunk(SalesRound.StepMax))
         {
             var glances = await _glances.ReadAsync(step, cancellationToken);
             await Parallel.ForEachAsync(
                 glances, new ParallelOptions { MaxDegreeOfParallelism = LoadsAtOnceMax, CancellationToken = cancellationToken }, async (glance, token) =>
             {
-                if (await LoadAsync(glance, token) is { } sku)
+                try
                 {
-                    loaded.Add(sku);
+                    if (await LoadAsync(glance, token) is { } sku)
+                    {
+                        loaded.Add(sku);
+                    }
+                }
+                catch (Exception exception) when (!token.IsCancellationRequested)
+                {
+                    failed[glance.SkuId] = exception;
                 }
             });
         }
 
-        return [.. loaded.OrderBy(sku => sku.SkuId)];
+        return (loaded, failed);
+    }
+
+    /// <summary>Loads, and asks again for what failed; what Redis holds and cannot read is left to the next round.</summary>
+    private async Task TryLoadAsync(IReadOnlyList<long> skuIds, CancellationToken stoppingToken)
+    {
+        var (_, failed) = await LoadAsync(skuIds, stoppingToken);
+        if (failed.IsEmpty)
+        {
+            return;
+        }
+
+        LogNotLoaded(failed.Count, failed.First().Key, failed.First().Value.Message);
+        foreach (var (skuId, exception) in failed)
+        {
+            if (exception is not RedisServerException)
+            {
+                _asked.Writer.TryWrite(skuId);
+            }
+        }
+
+        await Task.Delay(TimeSpan.FromMilliseconds(RetryDelayMs), _time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     private async Task<LoadedSku?> LoadAsync(SkuGlance glance, CancellationToken cancellationToken)
     {
         var terms = _catalogue.Find(glance.SkuId)?.Terms;
         var changed = terms is { } now && (!_loadedTerms.TryGetValue(glance.SkuId, out var before) || before != now);
-        var loaded = glance.IsLoaded && !changed
-            ? new LoadedSku(glance.SkuId, false, glance.Redis.Stock!.Value, glance.MySqlEpoch)
+        var loaded = glance is { IsLoaded: true, Redis.Stock: { } stock } && !changed
+            ? new LoadedSku(glance.SkuId, false, stock, glance.MySqlEpoch)
             : await _load.RunAsync(glance.SkuId, changed, cancellationToken);
         if (terms is { } taken)
         {
@@ -155,6 +191,9 @@ public sealed partial class StockLoader : BackgroundService
             }
         }
     }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} SKUs, {SkuId} among them, were not loaded: {Reason}; trying again")]
+    private partial void LogNotLoaded(int count, long skuId, string reason);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The gate was not loaded: {Reason}; trying again")]
     private partial void LogFailed(string reason);

@@ -47,16 +47,29 @@ public sealed class StockRecovery(IConnectionMultiplexer redis)
             unsettled <= idsMax ? Array.ConvertAll(reply[7..], id => (long)id) : null);
     }
 
-    /// <summary>The same of many SKUs, without the ids; each at a moment of its own.</summary>
-    public async Task<LedgerSnapshot[]> SnapshotAsync(IReadOnlyList<SkuKeys> skus, CancellationToken cancellationToken)
+    /// <summary>The same of many SKUs, without the ids, each at a moment of its own; null where the script cannot read what is stored.</summary>
+    public async Task<LedgerSnapshot?[]> SnapshotAsync(IReadOnlyList<SkuKeys> skus, CancellationToken cancellationToken)
     {
-        var snapshots = new List<LedgerSnapshot>(skus.Count);
+        var snapshots = new List<LedgerSnapshot?>(skus.Count);
         foreach (var together in skus.Chunk(SnapshotsTogetherMax))
         {
-            snapshots.AddRange(await Task.WhenAll(together.Select(sku => SnapshotAsync(sku, 0, cancellationToken))));
+            snapshots.AddRange(await Task.WhenAll(together.Select(TrySnapshotAsync)));
         }
 
         return [.. snapshots];
+
+        async Task<LedgerSnapshot?> TrySnapshotAsync(SkuKeys sku)
+        {
+            try
+            {
+                return await SnapshotAsync(sku, 0, cancellationToken);
+            }
+            catch (RedisServerException)
+            {
+                // Who asks for this SKU alone hears why; the others are not to suffer for it.
+                return null;
+            }
+        }
     }
 
     /// <summary>Closes the gate of a SKU that Redis knows, until <see cref="StockLedger.WarmAsync"/> loads it again.</summary>
