@@ -53,7 +53,7 @@ internal sealed class LedgerScript(string text)
         {
             if (IsUnknown(replies[i].Exception?.InnerException))
             {
-                replies[i] = database.ScriptEvaluateAsync(text, calls[i].Keys, calls[i].Arguments);
+                replies[i] = EvaluateAsync(database, calls[i].Keys, calls[i].Arguments);
                 await ((Task)replies[i]).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
