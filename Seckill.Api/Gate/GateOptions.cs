@@ -16,6 +16,10 @@ public sealed class GateOptions
     [Range(1, StockLedger.ReserveBatchSizeMax)]
     public int BatchSizeMax { get; init; } = 64;
 
+    /// <summary>Script calls of one SKU that Redis has not answered yet. More than one only while full batches wait.</summary>
+    [Range(1, 64)]
+    public int CallsInFlightMax { get; init; } = 4;
+
     /// <summary>How long after the click a buyer whose order is reserved waits for the broker's confirm; then "queued" stands on the outbox's word alone, ms.</summary>
     [Range(1, 30_000)]
     public int ConfirmWaitMs { get; init; } = 1_000;

@@ -1,0 +1,108 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+using RabbitMQ.Client;
+using Seckill.Api.Gate;
+using Seckill.Api.Publishing;
+using Seckill.Ordering.Ledger;
+using Seckill.Ordering.Telemetry;
+using Seckill.Tests.Fixtures;
+using Seckill.Tests.Ledger;
+using Seckill.Tests.LocalServers;
+using StackExchange.Redis;
+
+namespace Seckill.Tests.Gate;
+
+/// <summary>One SKU's lane in front of a real Redis whose answers can be held back.</summary>
+public sealed class GateLaneTests(RedisFixture redis) : IAsyncLifetime
+{
+    private const int BatchSize = 8;
+    private const int CallsInFlight = 3;
+    private const int Buyers = 40;
+
+    private readonly SkuOnTrial _sku = new(redis);
+    private readonly HeldReplies _replies = new(redis.ConnectionString.Split(',')[0]);
+    private ConnectionMultiplexer _connection = null!;
+    private GateLane _lane = null!;
+
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync()
+    {
+        var options = ConfigurationOptions.Parse(redis.ConnectionString);
+        options.EndPoints.Clear();
+        options.EndPoints.Add(_replies.Address);
+        _connection = await ConnectionMultiplexer.ConnectAsync(options);
+        var ledger = new StockLedger(_connection);
+        // Never started, so without a broker: an accepted order is left to the outbox and its buyer is answered at once.
+        var publisher = new OrderPublisher(
+            new ConnectionFactory(), new OutboxConfirmations(ledger, TimeProvider.System, NullLogger<OutboxConfirmations>.Instance), new PulseCounters(),
+            Options.Create(new PublishOptions()), TimeProvider.System, NullLogger<OrderPublisher>.Instance);
+        _lane = new GateLane(
+            _sku.Keys, ledger, publisher, new GateOptions { BatchSizeMax = BatchSize, CallsInFlightMax = CallsInFlight }, TimeProvider.System, NullLogger.Instance,
+            CancellationToken.None);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _replies.Release();
+        _lane.Complete();
+        await _lane.Completion;
+        await _connection.DisposeAsync();
+        await _replies.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Full_batches_go_to_Redis_while_it_has_not_answered_the_first()
+    {
+        await WarmAsync(stock: 1_000);
+        _replies.Hold();
+
+        var clicks = Ask();
+        // The first call may have left with a single click, the further ones only full.
+        var reserved = await Deadline.UntilAsync(
+            async () => 1_000 - await _sku.StockAsync(), count => count > BatchSize * (CallsInFlight - 1), Cancelled);
+
+        Assert.InRange(reserved, (BatchSize * (CallsInFlight - 1)) + 1, BatchSize * CallsInFlight);
+        Assert.DoesNotContain(clicks, click => click.Answered.IsCompleted);
+        _replies.Release();
+        Assert.All(await Task.WhenAll(clicks.Select(click => click.Answered)), answer => Assert.Equal(ReserveCode.Accepted, answer.Code));
+        Assert.Equal(1_000 - Buyers, await _sku.StockAsync());
+    }
+
+    [Fact]
+    public async Task The_shield_that_several_calls_at_once_arm_knows_all_who_have_an_order()
+    {
+        const int stock = BatchSize + 3;
+        await WarmAsync(stock);
+        _replies.Hold();
+        var clicks = Ask();
+        await Deadline.UntilAsync(_sku.StockAsync, left => left == 0, Cancelled);
+
+        _replies.Release();
+        var answers = await Task.WhenAll(clicks.Select(click => click.Answered));
+        // Closed to strangers, but for the probe that is let through now and then.
+        await Deadline.UntilAsync(() => Task.FromResult(_lane.Shield.Refuses(Buyers + 1)), refused => refused, Cancelled);
+
+        Assert.Equal(stock, answers.Count(answer => answer.Code == ReserveCode.Accepted));
+        Assert.Equal(Buyers - stock, answers.Count(answer => answer.Code == ReserveCode.SoldOut));
+        Assert.All(
+            clicks.Where((_, i) => answers[i].Code == ReserveCode.Accepted), click => Assert.False(_lane.Shield.Refuses(click.Request.UserId)));
+    }
+
+    /// <summary>Stock for the clicks, and a script that Redis knows: an answer that it does not would be held back, too.</summary>
+    private async Task WarmAsync(int stock)
+    {
+        await _sku.WarmAsync(stock + 1);
+        await _sku.ReserveAsync(user: Buyers + 2);
+    }
+
+    private Click[] Ask() =>
+    [
+        .. Enumerable.Range(1, Buyers).Select(buyer =>
+        {
+            var click = new Click(_sku.Keys, new ReserveRequest(SkuOnTrial.NextOrder(), buyer, 1, null, null), default, null);
+            Assert.True(_lane.TryAsk(click));
+            return click;
+        }),
+    ];
+}

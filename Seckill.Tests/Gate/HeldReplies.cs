@@ -1,0 +1,83 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace Seckill.Tests.Gate;
+
+/// <summary>Stands between a client and its server and passes everything on, but the server's answers only while it is not told to hold them.</summary>
+internal sealed class HeldReplies : IAsyncDisposable
+{
+    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly CancellationTokenSource _end = new();
+    private readonly EndPoint _server;
+    private readonly Task _accepting;
+    private volatile TaskCompletionSource _open = Opened();
+
+    public HeldReplies(string server)
+    {
+        _server = IPEndPoint.Parse(server);
+        _listener.Start();
+        _accepting = AcceptAsync();
+    }
+
+    public string Address => _listener.LocalEndpoint.ToString()!;
+
+    public void Hold() => _open = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public void Release() => _open.TrySetResult();
+
+    public async ValueTask DisposeAsync()
+    {
+        Release();
+        await _end.CancelAsync();
+        _listener.Stop();
+        await _accepting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _end.Dispose();
+    }
+
+    private static TaskCompletionSource Opened()
+    {
+        var open = new TaskCompletionSource();
+        open.SetResult();
+        return open;
+    }
+
+    private async Task AcceptAsync()
+    {
+        var passing = new List<Task>();
+        try
+        {
+            while (true)
+            {
+                var client = await _listener.AcceptSocketAsync(_end.Token);
+                var server = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+                await server.ConnectAsync(_server, _end.Token);
+                passing.Add(PassAsync(client, server, () => Task.CompletedTask));
+                passing.Add(PassAsync(server, client, () => _open.Task));
+            }
+        }
+        finally
+        {
+            await Task.WhenAll(passing);
+        }
+    }
+
+    private async Task PassAsync(Socket from, Socket to, Func<Task> mayGo)
+    {
+        using var _ = from;
+        var buffer = new byte[64 * 1024];
+        try
+        {
+            while (await from.ReceiveAsync(buffer, _end.Token) is > 0 and var count)
+            {
+                await mayGo().WaitAsync(_end.Token);
+                await to.SendAsync(buffer.AsMemory(0, count), _end.Token);
+            }
+
+            to.Shutdown(SocketShutdown.Send);
+        }
+        catch (Exception exception) when (exception is SocketException or OperationCanceledException or ObjectDisposedException)
+        {
+            // One side has hung up, or the test is over.
+        }
+    }
+}
