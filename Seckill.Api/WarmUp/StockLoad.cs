@@ -33,13 +33,12 @@ public sealed partial class StockLoad(
     public async Task<LoadedSku?> RunAsync(long skuId, bool termsChanged, CancellationToken cancellationToken)
     {
         var sku = new SkuKeys(skuId);
-        var epoch = await EpochInStoreAsync(skuId, cancellationToken);
+        var (epoch, redis) = await LookAsync(sku, cancellationToken);
         if (epoch is null)
         {
             return null;
         }
 
-        var redis = await recovery.SnapshotAsync(sku, 0, cancellationToken);
         if (redis is { Stock: { } stock, Epoch: { } current, Closed: false, SameServer: true } && current == epoch && !termsChanged)
         {
             return new LoadedSku(skuId, false, stock, current);
@@ -80,8 +79,7 @@ public sealed partial class StockLoad(
     public async Task ApplyAsync(long skuId, long? raisedFrom, CancellationToken cancellationToken)
     {
         var sku = new SkuKeys(skuId);
-        var epoch = await EpochInStoreAsync(skuId, cancellationToken);
-        var redis = await recovery.SnapshotAsync(sku, 0, cancellationToken);
+        var (epoch, redis) = await LookAsync(sku, cancellationToken);
         if (redis.Epoch is null && epoch > 0)
         {
             return;
@@ -95,13 +93,28 @@ public sealed partial class StockLoad(
         await LoadAsync(sku, raisedFrom, cancellationToken);
     }
 
-    private async Task<long?> EpochInStoreAsync(long skuId, CancellationToken cancellationToken)
+    /// <summary>MySQL's epoch, null when it has no sale of the SKU, and Redis as it was right after.</summary>
+    private async Task<(long? Epoch, LedgerSnapshot Redis)> LookAsync(SkuKeys sku, CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
-        return await context.ProductSkus.Where(sku => sku.Id == skuId && sku.Sale != null)
-            .Select(sku => (long?)sku.GateEpoch).SingleOrDefaultAsync(cancellationToken);
+        var epoch = await context.ProductSkus.Where(row => row.Id == sku.SkuId && row.Sale != null)
+            .Select(row => (long?)row.GateEpoch).SingleOrDefaultAsync(cancellationToken);
+        var redis = await recovery.SnapshotAsync(sku, 0, cancellationToken);
+        if (redis is { Stock: not null, Closed: false, SameServer: true } && redis.Epoch == epoch + 1)
+        {
+            // Somebody else has just loaded it and not committed yet, or died before he could: the row lock tells which when it comes free. Closing
+            // now would shut out buyers from a counter that is right.
+            epoch = (await LockAsync(context, sku, cancellationToken))?.GateEpoch;
+        }
+
+        return (epoch, redis);
     }
+
+    /// <summary>The SKU's row, locked until the transaction ends, or for this statement alone without one.</summary>
+    private static async Task<ProductSku?> LockAsync(OrderingDbContext context, SkuKeys sku, CancellationToken cancellationToken) =>
+        (await context.ProductSkus.FromSql($"SELECT * FROM product_skus WHERE id = {sku.SkuId} FOR UPDATE").AsNoTracking().ToListAsync(cancellationToken))
+        .SingleOrDefault();
 
     /// <summary>
     /// Redis has forgotten who bought: the orders that are still in the queue are written first, so that the new counter does not offer their units.
@@ -138,8 +151,7 @@ public sealed partial class StockLoad(
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
         await using var transaction = await context.Database.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken);
-        var row = (await context.ProductSkus.FromSql($"SELECT * FROM product_skus WHERE id = {sku.SkuId} FOR UPDATE")
-            .AsNoTracking().ToListAsync(cancellationToken)).SingleOrDefault();
+        var row = await LockAsync(context, sku, cancellationToken);
         var sale = await context.SeckillSales.AsNoTracking().SingleOrDefaultAsync(s => s.SkuId == sku.SkuId, cancellationToken);
         if (row is null || sale is null)
         {
@@ -191,7 +203,7 @@ public sealed partial class StockLoad(
     [LoggerMessage(Level = LogLevel.Information, Message = "SKU {SkuId}: {Stock} units loaded into the gate, epoch {Epoch}")]
     private partial void LogLoaded(long skuId, long stock, long epoch);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "SKU {SkuId}: Redis does not have the last load any more, or not yet; the gate is closed until it is loaded again")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "SKU {SkuId}: Redis and MySQL do not have the same load; the gate is closed until it is loaded again")]
     private partial void LogClosed(long skuId);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "SKU {SkuId}: Redis has lost it; the gate opens when the queue is drained and the stock loaded")]

@@ -42,6 +42,8 @@ public sealed class ApiHost : IAsyncDisposable
 
     public HttpClient Client { get; }
 
+    public T Get<T>() where T : notnull => _factory.Services.GetRequiredService<T>();
+
     public string Operator => _issuer.ForOperator();
 
     public string Buyer(long userId) => _issuer.ForBuyer(userId);
