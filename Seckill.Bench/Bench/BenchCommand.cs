@@ -8,7 +8,6 @@ namespace Seckill.Bench.Bench;
 /// <summary>The command line of <c>bench</c>.</summary>
 public static class BenchCommand
 {
-    private const int WarmUpSeconds = 8;
     private const int TableWidth = 140;
 
     private static readonly string[] StageNames = ["route", "refuse", "spread", "database", "open", "pair", "headline", "scale", "depth", "soak"];
@@ -127,7 +126,11 @@ public static class BenchCommand
     {
         (string, Func<CancellationToken, Task>)[] all =
         [
-            ("route", token => RouteStages.AcceptAndWriteAsync(contest, token)),
+            ("route", async token =>
+            {
+                await RouteStages.AcceptAndWriteAsync(contest, token);
+                await RouteStages.LimitsAsync(contest, token);
+            }),
             ("refuse", token => RouteStages.RefuseAsync(contest, token)),
             ("spread", token => RouteStages.SpreadAsync(contest, token)),
             ("database", token => OtherStages.DatabaseAsync(contest, token)),
@@ -143,7 +146,7 @@ public static class BenchCommand
     /// <summary>Everybody's code is compiled and every connection made before the first figure counts.</summary>
     private static async Task WarmUpAsync(Contest contest, CancellationToken cancellationToken)
     {
-        var warm = contest with { Recorder = new Recorder(), Options = contest.Options with { Round = TimeSpan.FromSeconds(WarmUpSeconds) } };
+        var warm = contest.WarmUp;
         await RouteStages.RefuseAsync(warm, cancellationToken);
         await RouteStages.AcceptAndWriteAsync(warm, cancellationToken);
         if (contest.Options.Stages.Contains("database"))

@@ -12,7 +12,8 @@ namespace Seckill.Bench.Bench;
 /// <param name="Sales">Makes SKUs.</param>
 /// <param name="Options">Sizes.</param>
 /// <param name="Recorder">Takes the results.</param>
-internal sealed record Contest(BenchSystem System, BenchSales Sales, BenchOptions Options, Recorder Recorder)
+/// <param name="Counts">Whether the results will be shown.</param>
+internal sealed record Contest(BenchSystem System, BenchSales Sales, BenchOptions Options, Recorder Recorder, bool Counts = true)
 {
     public const string Ours = "Seckill";
     public const string Textbook = "textbook";
@@ -27,7 +28,18 @@ internal sealed record Contest(BenchSystem System, BenchSales Sales, BenchOption
 
     private const int DrainDeadlineMs = 300_000;
 
+    /// <summary>Length of a measurement that does not count: long enough for the code to be compiled, however short the rounds are, s.</summary>
+    private const int WarmUpSeconds = 5;
+
     private readonly string[] _tokens = TokensOf(Options.BuyerCount);
+
+    /// <summary>The same without a record.</summary>
+    public Contest WarmUp => this with
+    {
+        Recorder = new Recorder(),
+        Counts = false,
+        Options = Options with { Round = TimeSpan.FromSeconds(Math.Max(WarmUpSeconds, Options.Round.TotalSeconds)) },
+    };
 
     public Task<LocalService> TextbookApiAsync(CancellationToken cancellationToken) =>
         System.OwnAsync("textbook-api", cancellationToken, "textbook-api", "--design", TextbookApi.RedisDesign);
@@ -55,6 +67,9 @@ internal sealed record Contest(BenchSystem System, BenchSales Sales, BenchOption
             ? result
             : throw new BenchException($"Unexpected answers: {string.Join(", ", result.Other.Select(other => $"{other.Value} with status {other.Key}"))}.");
     }
+
+    /// <summary>Goes before each measurement that counts, see <see cref="Quiet"/>.</summary>
+    public Task UntilQuietAsync(CancellationToken cancellationToken) => Counts ? Quiet.UntilAsync(cancellationToken) : Task.CompletedTask;
 
     /// <summary>From now until so many units are sold in MySQL, s.</summary>
     public async Task<double> UntilSoldAsync(long[] skuIds, int unitsEach, long sold, CancellationToken cancellationToken)

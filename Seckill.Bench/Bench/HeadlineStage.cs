@@ -40,6 +40,7 @@ internal static class HeadlineStage
         var (units, buyers) = (contest.Options.Units, contest.Options.Units * 10);
         var load = contest.Load(service, HttpShop.OrderPath, sku);
         long answered = 0, accepted = 0;
+        await contest.UntilQuietAsync(cancellationToken);
         var started = Stopwatch.GetTimestamp();
         var moments = WatchAsync(
             contest, sku, started, () => (Interlocked.Read(ref answered), Interlocked.Read(ref accepted)), cancellationToken);

@@ -23,6 +23,7 @@ internal static class OtherStages
         var sku = await contest.Sales.OpenAsync(1, Contest.Plenty, BenchSales.NoLimit, cancellationToken);
         foreach (var (name, path) in new[] { (Contest.Ours, HttpShop.OrderPath), (EmptyEndpoint, HttpShop.YardstickPath) })
         {
+            await contest.UntilQuietAsync(cancellationToken);
             var load = await contest.Load(contest.System.Api, path, sku).OpenAsync(rate, contest.Options.Round, cancellationToken);
             contest.Recorder.Add(Open, name, Measurement.Of(load.AcceptedPerSecond, load));
         }
@@ -35,6 +36,7 @@ internal static class OtherStages
     {
         contest.System.Worker.Continue();
         var ours = await contest.Sales.OpenAsync(1, Contest.Plenty, BenchSales.NoLimit, cancellationToken);
+        await contest.UntilQuietAsync(cancellationToken);
         var started = Stopwatch.GetTimestamp();
         var load = await contest.RunAsync(contest.Load(contest.System.Api, HttpShop.OrderPath, ours), cancellationToken);
         await contest.UntilSoldAsync(ours, Contest.Plenty, load.Accepted, cancellationToken);
@@ -45,6 +47,7 @@ internal static class OtherStages
         {
             var service = await contest.DesignAsync(design, cancellationToken);
             var sku = await contest.Sales.OpenTextbookAsync(Contest.Plenty, cancellationToken);
+            await contest.UntilQuietAsync(cancellationToken);
             var result = await contest.RunAsync(contest.Load(service, HttpShop.OrderPath, sku), cancellationToken);
             contest.Recorder.Add(Durable, design, Measurement.Of(result.AcceptedPerSecond, result));
         }

@@ -30,6 +30,11 @@ internal static class RouteStages
         await OursAsync(contest, 1, Accept, Write, cancellationToken);
         await TextbookAsync(contest, cancellationToken);
         await EmptyAsync(contest, Accept, cancellationToken);
+    }
+
+    /// <summary>What the parts of both stages can do alone.</summary>
+    public static async Task LimitsAsync(Contest contest, CancellationToken cancellationToken)
+    {
         contest.Recorder.Add(Accept, "script alone", new Measurement(await PartLimits.ScriptAsync(contest.System, contest.Options.Round, cancellationToken)));
         contest.Recorder.Add(
             Accept, "quorum queue alone, a confirm each", new Measurement(await PartLimits.PublishAsync(contest.System, contest.Options.Round, cancellationToken)));
@@ -47,9 +52,10 @@ internal static class RouteStages
     {
         await OursAsync(contest, 1, AcceptPair, WriteAlone, cancellationToken);
         await contest.System.StartSecondWorkerAsync(cancellationToken);
+        var warm = contest.WarmUp;
         for (var i = 0; i < WarmUpRounds; i++)
         {
-            await OursAsync(contest with { Recorder = new Recorder() }, 1, AcceptPair, WritePair, cancellationToken);
+            await OursAsync(warm, 1, AcceptPair, WritePair, cancellationToken);
         }
 
         await OursAsync(contest, 1, AcceptPair, WritePair, cancellationToken);
@@ -73,6 +79,7 @@ internal static class RouteStages
         var (api, worker) = (contest.System.Api, contest.System.Worker);
         worker.Pause();
         contest.System.SecondWorker?.Pause();
+        await contest.UntilQuietAsync(cancellationToken);
         var gauge = await Gauge.StartAsync(api, withAllocations: true, cancellationToken);
         var load = await contest.RunAsync(contest.Load(api, HttpShop.OrderPath, skus), cancellationToken);
         contest.Recorder.Add(
@@ -94,6 +101,7 @@ internal static class RouteStages
         var worker = await contest.TextbookWorkerAsync(cancellationToken);
         var sku = await contest.Sales.OpenTextbookAsync(Contest.Plenty, cancellationToken);
         worker.Pause();
+        await contest.UntilQuietAsync(cancellationToken);
         var gauge = await Gauge.StartAsync(api, withAllocations: false, cancellationToken);
         var load = await contest.RunAsync(contest.Load(api, HttpShop.OrderPath, sku), cancellationToken);
         contest.Recorder.Add(
@@ -114,6 +122,7 @@ internal static class RouteStages
         // The one unit goes to the first buyer before the clock starts, and the gate learns that none is left.
         await contest.Load(service, path, sku).ClosedAsync(contest.Options.Connections * 4L, null, cancellationToken);
         var isOurs = name == Contest.Ours;
+        await contest.UntilQuietAsync(cancellationToken);
         var gauge = await Gauge.StartAsync(service, isOurs, cancellationToken);
         var load = await contest.RunAsync(contest.Load(service, path, sku), cancellationToken);
         contest.Recorder.Add(
@@ -127,6 +136,7 @@ internal static class RouteStages
             (Yardstick, contest.System.Api, HttpShop.YardstickPath), (EmptyApi, await contest.EmptyApiAsync(cancellationToken), HttpShop.OrderPath),
         })
         {
+            await contest.UntilQuietAsync(cancellationToken);
             var gauge = await Gauge.StartAsync(service, service == contest.System.Api, cancellationToken);
             var load = await contest.RunAsync(contest.Load(service, path, 1), cancellationToken);
             contest.Recorder.Add(stage, name, await gauge.AddToAsync(Measurement.Of(load.AcceptedPerSecond, load), load.Accepted, cancellationToken));
