@@ -101,7 +101,7 @@ public sealed partial class StockLoad(
         var epoch = await context.ProductSkus.Where(row => row.Id == sku.SkuId && row.Sale != null)
             .Select(row => (long?)row.GateEpoch).SingleOrDefaultAsync(cancellationToken);
         var redis = await recovery.SnapshotAsync(sku, 0, cancellationToken);
-        if (redis is { Stock: not null, Closed: false, SameServer: true } && redis.Epoch == epoch + 1)
+        if (redis is { Stock: not null, Epoch: { } loaded, Closed: false, SameServer: true } && loaded == epoch + 1)
         {
             // Somebody else has just loaded it and not committed yet, or died before he could: the row lock tells which when it comes free. Closing
             // now would shut out buyers from a counter that is right.
