@@ -3,6 +3,7 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using MySqlConnector;
 using Seckill.Ordering.Store;
 
 namespace Seckill.Ordering.Ids;
@@ -62,6 +63,12 @@ public sealed partial class OrderIds(IServiceScopeFactory scopes, TimeProvider t
             {
                 return;
             }
+            catch (MySqlException exception) when (exception.ErrorCode == MySqlErrorCode.NoSuchTable)
+            {
+                // The very first start: nothing is wrong.
+                LogNoSchema();
+                delay = TimeSpan.FromMilliseconds(RetryDelayMs);
+            }
             catch (Exception exception)
             {
                 LogLeaseFailed(exception.Message);
@@ -102,6 +109,9 @@ public sealed partial class OrderIds(IServiceScopeFactory scopes, TimeProvider t
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Order ids come from Snowflake node {Node}")]
     private partial void LogLeased(int node);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Order ids wait for MySQL's schema, which a worker makes")]
+    private partial void LogNoSchema();
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "No Snowflake node leased: {Reason}; trying again")]
     private partial void LogLeaseFailed(string reason);
