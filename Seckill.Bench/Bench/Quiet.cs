@@ -4,8 +4,8 @@ using System.Globalization;
 namespace Seckill.Bench.Bench;
 
 /// <summary>
-/// What a stage leaves to be done behind its last answer (pages to flush, files to rewrite, methods to compile) would be the next one's burden: right after the
-/// textbook's sale accepting made 9,000 a second, and 14,500 a minute later. So each measurement begins on a quiet machine, or after a bounded wait.
+/// What a stage leaves to be done behind its last answer (pages to flush, files to rewrite, methods to compile) would be the next one's burden: in one run
+/// accepting made 9,000 a second right behind the warm-up or the textbook's sale, and 14,500 in a later stage. So each measurement begins on a quiet machine, or after a bounded wait.
 /// </summary>
 internal static class Quiet
 {
