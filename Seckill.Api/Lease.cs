@@ -11,7 +11,11 @@ namespace Seckill.Api;
 /// <param name="durationMs">How long an instance holds it without renewing, ms.</param>
 internal sealed class Lease(IConnectionMultiplexer redis, string key, int durationMs)
 {
+    /// <summary>How long a stopping instance waits for Redis, ms.</summary>
+    private const int ReleaseTimeoutMs = 1_000;
+
     private readonly RedisValue _me = Guid.NewGuid().ToString("N");
+    private bool _held;
 
     /// <summary>Renews the lease or takes it; false while another instance has it.</summary>
     /// <exception cref="RedisException">Redis does not answer.</exception>
@@ -19,7 +23,21 @@ internal sealed class Lease(IConnectionMultiplexer redis, string key, int durati
     {
         var database = redis.GetDatabase();
         var duration = TimeSpan.FromMilliseconds(durationMs);
-        return await database.LockExtendAsync(key, _me, duration).WaitAsync(cancellationToken)
+        // Until the answer says otherwise: what was sent counts even when nobody waits for it any more.
+        _held = true;
+        return _held = await database.LockExtendAsync(key, _me, duration).WaitAsync(cancellationToken)
             || await database.LockTakeAsync(key, _me, duration).WaitAsync(cancellationToken);
+    }
+
+    /// <summary>Gives the lease up, if this instance has it: for one that stops in good order, since nobody else does the job until a lease runs out.</summary>
+    /// <exception cref="RedisException">Redis does not answer; the lease runs out by itself.</exception>
+    /// <exception cref="TimeoutException">The same.</exception>
+    public async Task ReleaseAsync()
+    {
+        if (_held)
+        {
+            await redis.GetDatabase().LockReleaseAsync(key, _me).WaitAsync(TimeSpan.FromMilliseconds(ReleaseTimeoutMs));
+            _held = false;
+        }
     }
 }

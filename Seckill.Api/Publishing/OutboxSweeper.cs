@@ -45,7 +45,20 @@ public sealed partial class OutboxSweeper(
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
+            await StopAsync();
+        }
+    }
+
+    private async Task StopAsync()
+    {
+        try
+        {
+            await _lease.ReleaseAsync();
             LogStopped();
+        }
+        catch (Exception exception)
+        {
+            LogLeaseKept(exception.Message);
         }
     }
 
@@ -95,4 +108,7 @@ public sealed partial class OutboxSweeper(
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "The sweeper stops")]
     private partial void LogStopped();
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The sweeper stops; another instance takes over only when the lease has run out, since it could not be given up: {Reason}")]
+    private partial void LogLeaseKept(string reason);
 }

@@ -61,10 +61,19 @@ internal sealed partial class Reconciler : BackgroundService
             {
                 LogFailed(exception.Message);
             }
-            catch (Exception)
+            catch (Exception exception)
             {
-                return;
+                LogCutOff(exception.Message);
             }
+        }
+
+        try
+        {
+            await _lease.ReleaseAsync();
+        }
+        catch (Exception exception)
+        {
+            LogLeaseKept(exception.Message);
         }
     }
 
@@ -104,6 +113,12 @@ internal sealed partial class Reconciler : BackgroundService
             return;
         }
 
+        if (found.Unreadable is { } reason)
+        {
+            LogUnreadable(skuId, reason);
+            _differences.TryRemove(skuId, out _);
+        }
+
         if (found.Difference is { } difference)
         {
             _differences[skuId] = difference;
@@ -132,4 +147,10 @@ internal sealed partial class Reconciler : BackgroundService
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Redis and MySQL were not compared: {Reason}")]
     private partial void LogFailed(string reason);
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "The reconciler stops in the middle of a pass: {Reason}")]
+    private partial void LogCutOff(string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The reconciler stops; another instance takes over only when the lease has run out, since it could not be given up: {Reason}")]
+    private partial void LogLeaseKept(string reason);
 }

@@ -3,6 +3,7 @@ using Microsoft.EntityFrameworkCore;
 using Seckill.Ordering.Ids;
 using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Store;
+using StackExchange.Redis;
 
 namespace Seckill.Api.Reconciliation;
 
@@ -16,9 +17,10 @@ namespace Seckill.Api.Reconciliation;
 /// <param name="CommittedUnsettledUnits">Units that MySQL has committed from this counter and Redis has not settled yet; null when there are too many to look at.</param>
 /// <param name="Decided">Unsettled orders on which MySQL has a verdict.</param>
 /// <param name="Undecided">Unsettled orders of which MySQL knows nothing yet.</param>
+/// <param name="Unreadable">Redis's own words when what it holds for the SKU is not what belongs there; then nothing is known of Redis's side.</param>
 public sealed record SkuReconciliation(
     long SkuId, LedgerSnapshot Redis, long MySqlStock, long MySqlEpoch, long LiveUnits, long? Units, long? CommittedUnsettledUnits,
-    IReadOnlyList<Settlement> Decided, IReadOnlyList<long> Undecided)
+    IReadOnlyList<Settlement> Decided, IReadOnlyList<long> Undecided, string? Unreadable)
 {
     /// <summary>Whether Redis has a valid counter at all.</summary>
     public bool Loaded => Redis.Epoch == MySqlEpoch && !Redis.Closed;
@@ -44,8 +46,11 @@ public sealed record SkuReconciliation(
 /// </summary>
 public sealed class ReconciliationReader(IServiceScopeFactory scopes, StockRecovery recovery)
 {
+    /// <summary>What stands in Redis in the place of a SKU that it cannot read.</summary>
+    private static readonly LedgerSnapshot Nothing = new(null, null, 0, 0, 0, SameServer: false, Closed: false, UnsettledIds: null);
+
     /// <summary>Null when MySQL has no sale of this SKU.</summary>
-    /// <exception cref="StackExchange.Redis.RedisException">Redis does not answer.</exception>
+    /// <exception cref="RedisException">Redis does not answer.</exception>
     /// <exception cref="MySqlConnector.MySqlException">MySQL does not answer.</exception>
     public async Task<SkuReconciliation?> ReadAsync(long skuId, CancellationToken cancellationToken)
     {
@@ -53,7 +58,8 @@ public sealed class ReconciliationReader(IServiceScopeFactory scopes, StockRecov
         var view = viewScope.ServiceProvider.GetRequiredService<OrderingDbContext>();
         await using var viewTransaction = await view.Database.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellationToken);
 
-        LedgerSnapshot redis;
+        var redis = Nothing;
+        string? unreadable = null;
         ProductSku? sku;
         await using (var lockScope = scopes.CreateAsyncScope())
         {
@@ -61,7 +67,15 @@ public sealed class ReconciliationReader(IServiceScopeFactory scopes, StockRecov
             await using var locked = await locking.Database.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken);
             _ = await locking.ProductSkus.FromSql($"SELECT * FROM product_skus WHERE id = {skuId} FOR UPDATE").AsNoTracking().ToListAsync(cancellationToken);
             sku = await view.ProductSkus.AsNoTracking().Include(s => s.Sale).SingleOrDefaultAsync(s => s.Id == skuId, cancellationToken);
-            redis = await recovery.SnapshotAsync(new SkuKeys(skuId), StockRecovery.UnsettledIdsMax, cancellationToken);
+            try
+            {
+                redis = await recovery.SnapshotAsync(new SkuKeys(skuId), StockRecovery.UnsettledIdsMax, cancellationToken);
+            }
+            catch (RedisServerException exception)
+            {
+                // One SKU's keys must not hide the others from an operator, nor MySQL's side of this one.
+                unreadable = exception.Message;
+            }
         }
 
         if (sku?.Sale is null)
@@ -78,6 +92,7 @@ public sealed class ReconciliationReader(IServiceScopeFactory scopes, StockRecov
             skuId, redis, sku.Stock, sku.GateEpoch, live, sku.Sale.Units,
             decided?.Where(decision => decision.Moved && decision.CommittedEpoch == redis.Epoch).Sum(decision => (long)decision.Quantity),
             decided ?? [],
-            known is null ? [] : [.. redis.UnsettledIds!.Where(id => !known.Contains(id))]);
+            known is null ? [] : [.. redis.UnsettledIds!.Where(id => !known.Contains(id))],
+            unreadable);
     }
 }

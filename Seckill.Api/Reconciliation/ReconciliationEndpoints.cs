@@ -12,11 +12,11 @@ namespace Seckill.Api.Reconciliation;
 
 /// <summary>
 /// One SKU at one moment. <c>difference</c> = redis_stock + held − committed_unsettled − mysql_stock, <c>store_difference</c> = mysql_stock + live_units − units:
-/// both 0 when healthy, null when they cannot be told.
+/// both 0 when healthy, null when they cannot be told. <c>unreadable</c>: what Redis says when other things than the SKU's stand under its keys.
 /// </summary>
 public sealed record ReconciliationItem(
     string SkuId, long? RedisStock, long Held, long Unsettled, long Unconfirmed, long? CommittedUnsettled, long? OldestUnsettledAtMs,
-    long MysqlStock, long LiveUnits, long? Units, long? Difference, long? StoreDifference, bool Loaded, RepairItem? Repair);
+    long MysqlStock, long LiveUnits, long? Units, long? Difference, long? StoreDifference, bool Loaded, RepairItem? Repair, string? Unreadable);
 
 /// <summary>What a repair of the SKU would do.</summary>
 public sealed record RepairItem(bool Load, long ReloadDifference, int Settle, int Republish);
@@ -94,13 +94,19 @@ public static class ReconciliationEndpoints
                 continue;
             }
 
+            var target = string.Create(CultureInfo.InvariantCulture, $"sku {skuId}");
+            if (found.Unreadable is { } reason)
+            {
+                steps.Add($"{target}: nothing, for Redis cannot read what stands under its keys, and deleting is not done here: {reason}");
+                continue;
+            }
+
             var plan = await stuck.PlanAsync(found, cancellationToken);
             if (plan.Empty)
             {
                 continue;
             }
 
-            var target = string.Create(CultureInfo.InvariantCulture, $"sku {skuId}");
             steps.Add($"{target}: {plan.Describe()}");
             if (apply == "true")
             {
@@ -120,7 +126,8 @@ public static class ReconciliationEndpoints
         found.SkuId.ToString(CultureInfo.InvariantCulture),
         found.Redis.Stock, found.Redis.Held, found.Redis.Unsettled, found.Redis.Unconfirmed, found.CommittedUnsettledUnits,
         found.OldestUnsettled?.ToUnixTimeMilliseconds(), found.MySqlStock, found.LiveUnits, found.Units, found.Difference, found.StoreDifference, found.Loaded,
-        plan is null or { Empty: true } ? null : new RepairItem(plan.Load, plan.Reload, plan.Settle.Count, plan.Republish.Count));
+        plan is null or { Empty: true } ? null : new RepairItem(plan.Load, plan.Reload, plan.Settle.Count, plan.Republish.Count),
+        found.Unreadable);
 }
 
 internal static partial class ReconciliationLog

@@ -43,7 +43,8 @@ internal sealed class StuckOrders(
             lost = depth is { Ready: 0, Workers: > 0 } ? await WithoutDeadAsync(lost, cancellationToken) : [];
         }
 
-        return new RepairPlan(found.SkuId, !found.Loaded, found.Difference ?? 0, settle, lost);
+        // Loading would fail on the same keys.
+        return new RepairPlan(found.SkuId, !found.Loaded && found.Unreadable is null, found.Difference ?? 0, settle, lost);
     }
 
     /// <summary>

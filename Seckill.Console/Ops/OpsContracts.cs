@@ -43,7 +43,7 @@ public sealed record PlannedRepair(bool Load, long ReloadDifference, int Settle,
 
 public sealed record ReconciliationItem(
     long SkuId, long? RedisStock, long Held, long Unsettled, long Unconfirmed, long? CommittedUnsettled, long? OldestUnsettledAtMs,
-    long MysqlStock, long LiveUnits, long? Units, long? Difference, long? StoreDifference, bool Loaded, PlannedRepair? Repair)
+    long MysqlStock, long LiveUnits, long? Units, long? Difference, long? StoreDifference, bool Loaded, PlannedRepair? Repair, string? Unreadable)
 {
     public bool Balanced => Loaded && Difference is null or 0 && StoreDifference is null or 0;
 }
