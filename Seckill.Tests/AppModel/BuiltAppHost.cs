@@ -2,15 +2,17 @@ using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace Seckill.Tests.AppModel;
 
-/// <summary>The model that the AppHost's own program builds, never started: looking at it needs no container runtime.</summary>
-internal sealed class BuiltAppHost(DistributedApplication application) : IAsyncDisposable
+/// <summary>
+/// The model that the AppHost's own program builds, never started: looking at it needs no container runtime. The program goes on by itself as soon as it
+/// has built, so it is held right before it would start anything; otherwise it is found half started, or still changing the model, by whoever is quicker.
+/// </summary>
+internal sealed class BuiltAppHost(DistributedApplication application, TaskCompletionSource<bool> goesOn) : IAsyncDisposable
 {
-    private const int ShutdownTimeoutMs = 200;
+    private const int HeldTimeoutMs = 60_000;
 
     private readonly DistributedApplicationModel _model = application.Services.GetRequiredService<DistributedApplicationModel>();
 
@@ -30,7 +32,11 @@ internal sealed class BuiltAppHost(DistributedApplication application) : IAsyncD
         BuildAsync(["--publisher", "manifest", "--output-path", outputFile], cancellationToken);
 
     /// <summary>Runs the publisher that the arguments named, to its end.</summary>
-    public Task PublishAsync(CancellationToken cancellationToken) => application.RunAsync(cancellationToken);
+    public Task PublishAsync(CancellationToken cancellationToken)
+    {
+        goesOn.TrySetResult(true);
+        return application.RunAsync(cancellationToken);
+    }
 
     /// <summary>A resource's environment; when publishing, values are the manifest's expressions.</summary>
     public async Task<Dictionary<string, string>> EnvironmentOfAsync(string name, CancellationToken cancellationToken)
@@ -49,15 +55,29 @@ internal sealed class BuiltAppHost(DistributedApplication application) : IAsyncD
         return string.Join(' ', configuration.Arguments.Select(argument => argument.Value));
     }
 
-    public ValueTask DisposeAsync() => application.DisposeAsync();
+    public ValueTask DisposeAsync()
+    {
+        goesOn.TrySetResult(false);
+        return application.DisposeAsync();
+    }
 
     private static async Task<BuiltAppHost> BuildAsync(string[] args, CancellationToken cancellationToken)
     {
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.Seckill_AppHost>(args, cancellationToken);
-        // Disposed without a start, the program goes on, finds itself stopped, and would log that as a disaster.
+        // The end of a program that never started anything would be logged as a disaster.
         builder.Services.AddLogging(logging => logging.ClearProviders());
-        // Aspire waits for the end of a program that was never started, as long as a shutdown may take: let that be short.
-        builder.Services.PostConfigure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromMilliseconds(ShutdownTimeoutMs));
-        return new BuiltAppHost(await builder.BuildAsync(cancellationToken));
+        var held = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var goesOn = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+        builder.Eventing.Subscribe<BeforeStartEvent>(async (_, stopped) =>
+        {
+            held.TrySetResult();
+            if (!await goesOn.Task.WaitAsync(stopped))
+            {
+                throw new OperationCanceledException("The model was only looked at.");
+            }
+        });
+        var application = await builder.BuildAsync(cancellationToken);
+        await held.Task.WaitAsync(TimeSpan.FromMilliseconds(HeldTimeoutMs), cancellationToken);
+        return new BuiltAppHost(application, goesOn);
     }
 }
