@@ -25,7 +25,7 @@ public static class BenchCommand
 
     private static readonly Option<string[]> Only = new("--only")
     {
-        Description = $"Stages: {string.Join(", ", StageNames)}. All but {string.Join(", ", ExtraStages)} if not given. 'open' and 'soak' need 'route'.",
+        Description = $"Stages: {string.Join(", ", StageNames)}. All but {string.Join(", ", ExtraStages)} if not given. 'open' needs 'route' and 'database', 'soak' needs 'route'.",
         AllowMultipleArgumentsPerToken = true,
     };
 

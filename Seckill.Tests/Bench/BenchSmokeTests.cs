@@ -25,6 +25,7 @@ public sealed class BenchSmokeTests
         // Each of these throws when accepted clicks and orders in MySQL differ, or when anything unexpected is answered.
         await RouteStages.AcceptAndWriteAsync(contest, cancelled);
         await RouteStages.RefuseAsync(contest, cancelled);
+        await OtherStages.DatabaseAsync(contest, cancelled);
         await OtherStages.OpenLoopAsync(contest, cancelled);
         await ScaleStages.DepthAsync(contest, cancelled);
         var moments = await HeadlineStage.RunAsync(contest, cancelled);
