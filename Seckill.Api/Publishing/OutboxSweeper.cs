@@ -45,11 +45,11 @@ public sealed partial class OutboxSweeper(
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
-            await StopAsync();
+            await GiveLeaseUpAsync();
         }
     }
 
-    private async Task StopAsync()
+    private async Task GiveLeaseUpAsync()
     {
         try
         {

@@ -33,7 +33,7 @@ internal sealed class Recorder
     /// <summary>The median of each figure over the rounds; null when the contestant did not run.</summary>
     public Measurement? MedianOf(string stage, string contestant)
     {
-        var rounds = _all.Where(entry => entry.Stage == stage && entry.Contestant == contestant).Select(entry => entry.Measurement).ToList();
+        var rounds = RoundsOf((stage, contestant)).ToList();
         return rounds.Count == 0
             ? null
             : new Measurement(
@@ -41,6 +41,14 @@ internal sealed class Recorder
                 Median(rounds.Select(m => m.P999Ms)), Median(rounds.Select(m => m.Seconds)), Median(rounds.Select(m => m.CpuUs)),
                 Median(rounds.Select(m => m.AllocatedBytes)));
     }
+
+    /// <summary>What the n-th measurements of two contestants make of each other; a stage measures each once a round. Empty when either did not run.</summary>
+    public IReadOnlyList<double> EachRound(
+        (string Stage, string Contestant) first, (string Stage, string Contestant) second, Func<Measurement, Measurement, double?> compare) =>
+        [.. RoundsOf(first).Zip(RoundsOf(second), compare).OfType<double>()];
+
+    private IEnumerable<Measurement> RoundsOf((string Stage, string Contestant) of) =>
+        _all.Where(entry => (entry.Stage, entry.Contestant) == of).Select(entry => entry.Measurement);
 
     /// <summary>The middle one, or the mean of the middle two; null for none.</summary>
     public static double? Median(IEnumerable<double?> values)

@@ -31,7 +31,20 @@ public sealed class RecorderTests
         var recorder = new Recorder();
         recorder.Add(RouteStages.Accept, Contest.Ours, new Measurement(300));
         recorder.Add(RouteStages.Accept, Contest.Textbook, new Measurement(100));
-        Assert.Equal(3, Target.All[0].Ratio(recorder));
-        Assert.All(Target.All.Skip(1), target => Assert.Null(target.Ratio(recorder)));
+        Assert.Equal([3], Target.All[0].Ratios(recorder));
+        Assert.All(Target.All.Skip(1), target => Assert.Empty(target.Ratios(recorder)));
+    }
+
+    [Fact]
+    public void A_target_compares_within_a_round_so_that_a_slow_one_is_slow_for_both()
+    {
+        var recorder = new Recorder();
+        foreach (var (ours, theirs) in (ReadOnlySpan<(double, double)>)[(300, 100), (60, 30), (200, 90)])
+        {
+            recorder.Add(RouteStages.Accept, Contest.Ours, new Measurement(ours));
+            recorder.Add(RouteStages.Accept, Contest.Textbook, new Measurement(theirs));
+        }
+
+        Assert.Equal([3, 2, 200.0 / 90], Target.All[0].Ratios(recorder));
     }
 }
