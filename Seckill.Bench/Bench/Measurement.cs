@@ -30,6 +30,9 @@ internal sealed class Recorder
 
     public IEnumerable<string> ContestantsOf(string stage) => _all.Where(entry => entry.Stage == stage).Select(entry => entry.Contestant).Distinct();
 
+    /// <summary>Rounds so far.</summary>
+    public int CountOf(string stage, string contestant) => RoundsOf((stage, contestant)).Count();
+
     /// <summary>The median of each figure over the rounds; null when the contestant did not run.</summary>
     public Measurement? MedianOf(string stage, string contestant)
     {

@@ -25,12 +25,11 @@ internal static class RouteStages
     private const int WarmUpRounds = 2;
 
     /// <summary>Accepts while the worker stands still, then lets it write the backlog: two stages in one go.</summary>
-    public static async Task AcceptAndWriteAsync(Contest contest, CancellationToken cancellationToken)
-    {
-        await OursAsync(contest, 1, Accept, Write, cancellationToken);
-        await TextbookAsync(contest, cancellationToken);
-        await EmptyAsync(contest, Accept, cancellationToken);
-    }
+    public static Task AcceptAndWriteAsync(Contest contest, CancellationToken cancellationToken) => InTurnAsync(
+        contest, Accept,
+        () => OursAsync(contest, 1, Accept, Write, cancellationToken),
+        () => TextbookAsync(contest, cancellationToken),
+        () => EmptyAsync(contest, Accept, cancellationToken));
 
     /// <summary>What the parts of both stages can do alone.</summary>
     public static async Task LimitsAsync(Contest contest, CancellationToken cancellationToken)
@@ -65,10 +64,23 @@ internal static class RouteStages
     public static async Task RefuseAsync(Contest contest, CancellationToken cancellationToken)
     {
         var ours = await contest.Sales.OpenAsync(1, 1, 1, cancellationToken);
-        await RefusedAsync(contest, Contest.Ours, contest.System.Api, HttpShop.OrderPath, ours[0], cancellationToken);
         var textbook = await contest.Sales.OpenTextbookAsync(1, cancellationToken);
-        await RefusedAsync(contest, Contest.Textbook, await contest.TextbookApiAsync(cancellationToken), HttpShop.OrderPath, textbook, cancellationToken);
-        await EmptyAsync(contest, Refuse, cancellationToken);
+        var textbookApi = await contest.TextbookApiAsync(cancellationToken);
+        await InTurnAsync(
+            contest, Refuse,
+            () => RefusedAsync(contest, Contest.Ours, contest.System.Api, HttpShop.OrderPath, ours[0], cancellationToken),
+            () => RefusedAsync(contest, Contest.Textbook, textbookApi, HttpShop.OrderPath, textbook, cancellationToken),
+            () => EmptyAsync(contest, Refuse, cancellationToken));
+    }
+
+    /// <summary>Every second round the other way round: whoever comes first has what the stage before left to do beside him.</summary>
+    private static async Task InTurnAsync(Contest contest, string stage, params Func<Task>[] parts)
+    {
+        var backwards = contest.Recorder.CountOf(stage, Contest.Ours) % 2 == 1;
+        foreach (var part in backwards ? parts.AsEnumerable().Reverse() : parts)
+        {
+            await part();
+        }
     }
 
     /// <summary>Ours alone: accepts on so many SKUs while the worker stands still, then lets it write.</summary>
