@@ -48,7 +48,8 @@ internal static class BenchReport
             {
                 var ratio = MedianOf(rounds);
                 table.AddRow(
-                    target.Text, $">= {Number(target.Wanted, "0.##")}", Number(ratio, "0.00"), $"{Number(rounds.Min(), "0.00")} to {Number(rounds.Max(), "0.00")}",
+                    target.Text, $">= {Number(target.Wanted, "0.##")}", Number(ratio, "0.00"),
+                    rounds.Count == 1 ? "" : $"{Number(rounds.Min(), "0.00")} to {Number(rounds.Max(), "0.00")}",
                     ratio >= target.Wanted ? "met" : "missed");
             }
         }

@@ -18,7 +18,8 @@ internal static class OtherStages
 
     /// <summary>
     /// What buyers feel with the worker writing: at half of the rate at which orders go the whole way to MySQL, and, since a rush is shorter than the queue
-    /// is long, at half of what the gate accepts while the worker stands still, which may be nearly all that the whole route holds.
+    /// is long, at half of what the gate accepts while the worker stands still, which may be nearly all that the whole route holds. The latter is no target,
+    /// and a run of one round, which is to be short, leaves it out.
     /// </summary>
     public static async Task OpenLoopAsync(Contest contest, CancellationToken cancellationToken)
     {
@@ -26,11 +27,12 @@ internal static class OtherStages
         var sku = await contest.Sales.OpenAsync(1, Contest.Plenty, BenchSales.NoLimit, cancellationToken);
         var route = CapacityOf(contest, Durable, "database") / 2;
         var gate = CapacityOf(contest, RouteStages.Accept, "route") / 2;
-        foreach (var (stage, rate, name, path) in new[]
-        {
+        (string, double, string, string)[] loads =
+        [
             (Open, route, Contest.Ours, HttpShop.OrderPath), (Open, route, EmptyEndpoint, HttpShop.YardstickPath),
             (OpenAtGate, gate, Contest.Ours, HttpShop.OrderPath),
-        })
+        ];
+        foreach (var (stage, rate, name, path) in contest.Options.Rounds == 1 ? loads[..2] : loads)
         {
             await contest.UntilQuietAsync(cancellationToken);
             var load = await contest.Load(contest.System.Api, path, sku).OpenAsync(rate, contest.Options.Round, cancellationToken);
