@@ -163,7 +163,7 @@ internal sealed class CrashScene(FaultSystem faults, SaleOnTrial sale, Cancellat
             await channel.BasicRejectAsync(delivery!.DeliveryTag, requeue: false, cancellation);
         }
 
-        await Deadline.UntilAsync(() => sale.DeadLettersAsync(), count => count == LetterCount, cancellation, LettersTimeoutMs);
+        await sale.UntilDeadLettersAsync(LetterCount);
     }
 
     /// <summary>The operator goes through the letters until the Api dies under him, or none is left.</summary>
@@ -199,7 +199,7 @@ internal sealed class CrashScene(FaultSystem faults, SaleOnTrial sale, Cancellat
     public async Task FinishLettersAsync(string action)
     {
         await ActAsync(action, _system.Apis[0]);
-        Assert.Equal(0u, await sale.DeadLettersAsync());
+        await sale.UntilDeadLettersAsync(0);
     }
 
     /// <summary>Some points are reached while the process starts.</summary>

@@ -73,7 +73,8 @@ public sealed class OutageTests(WorkerServers servers)
     {
         await using var shop = await Shop.OpenAsync(servers, OrderCount, Cancelled);
         var messages = await shop.SellAsync(1, OrderCount, Cancelled);
-        await using (var first = await RunningWorker.StartAsync(servers, Cancelled, SmallBatches))
+        // So slow that it cannot be done before it is stopped.
+        await using (var first = await RunningWorker.StartAsync(servers, Cancelled, new(SmallBatches) { ["Worker:OrdersPerSecondMax"] = "200" }))
         {
             await Deadline.UntilAsync(() => shop.OrderCountAsync(Cancelled), count => count > 100, Cancelled);
             var started = Stopwatch.GetTimestamp();
