@@ -32,7 +32,8 @@ internal sealed class RunningAppHost : IAsyncDisposable
         // Seckill.Tests/bin/Debug/net10.0 and the AppHost's output have the same shape.
         var mine = AppContext.BaseDirectory.TrimEnd('/');
         var assembly = Path.Combine(mine.Replace("/Seckill.Tests/", "/Seckill.AppHost/", StringComparison.Ordinal), "Seckill.AppHost.dll");
-        var start = new ProcessStartInfo("dotnet", [assembly, $"--Local:StateFolder={stateFolder}", .. arguments])
+        // A shell's background job ignores SIGINT, and so would everything started from it.
+        var start = new ProcessStartInfo("env", ["--default-signal=INT", "dotnet", assembly, $"--Local:StateFolder={stateFolder}", .. arguments])
         {
             RedirectStandardOutput = true,
         };
