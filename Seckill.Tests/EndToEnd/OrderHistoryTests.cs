@@ -8,7 +8,12 @@ namespace Seckill.Tests.EndToEnd;
 [Collection(nameof(RunningSystem))]
 public sealed class OrderHistoryTests(RunningSystem running)
 {
-    private static readonly string[] Hops = ["clicked_at_ms", "reserved_at_ms", "confirmed_at_ms", "picked_up_at_ms", "committed_at_ms", "told_at_ms"];
+    /// <summary>The broker confirms and delivers at once: the worker may have the order before the Api knows that it is safe.</summary>
+    private static readonly string[][] HopsInOrder =
+    [
+        ["clicked_at_ms", "reserved_at_ms", "confirmed_at_ms"],
+        ["reserved_at_ms", "picked_up_at_ms", "committed_at_ms", "told_at_ms"],
+    ];
 
     /// <summary>Api, Redis and worker read clocks of one machine, in whole milliseconds.</summary>
     private const int RoundingMs = 2;
@@ -27,8 +32,11 @@ public sealed class OrderHistoryTests(RunningSystem running)
         var token = await client.LogInAsync(16_001, _cancellation);
         var (bought, order, clickNo) = await BuyWithConfirmInTimeAsync(client, token);
         Assert.Equal(("SUCCESS", "pending", "9.90", clickNo), (order.Text("status"), order.Text("payment"), order.Text("total_amount"), order.Text("client_order_no")));
-        var times = Hops.Select(hop => order.Body.GetProperty("timeline").GetProperty(hop).GetInt64()).ToArray();
-        Assert.All(times.Zip(times.Skip(1)), pair => Assert.True(pair.Second >= pair.First - RoundingMs, string.Join(' ', times)));
+        Assert.All(HopsInOrder, hops =>
+        {
+            var times = hops.Select(hop => order.Body.GetProperty("timeline").GetProperty(hop).GetInt64()).ToArray();
+            Assert.All(times.Zip(times.Skip(1)), pair => Assert.True(pair.Second >= pair.First - RoundingMs, $"{order.Body}"));
+        });
         Assert.Equal(
             1, await _system.CountAsync($"SELECT COUNT(*) FROM orders WHERE id = {bought.Text("order_id")} AND trace_id = '{order.Text("trace_id")}'", _cancellation));
 
