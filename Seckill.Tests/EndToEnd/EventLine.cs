@@ -8,7 +8,7 @@ namespace Seckill.Tests.EndToEnd;
 /// <summary>An open line of Server-Sent Events, read as a page reads it.</summary>
 public sealed class EventLine : IAsyncDisposable
 {
-    private const int NextTimeoutMs = 30_000;
+    private const int NextTimeoutMs = 60_000;
 
     private readonly HttpResponseMessage _response;
     private readonly IAsyncEnumerator<SseItem<string>> _events;
@@ -51,6 +51,8 @@ public sealed class EventLine : IAsyncDisposable
     {
         _closed.CancelAfter(NextTimeoutMs);
         Assert.True(await _events.MoveNextAsync(), "the line ended");
+        // Nobody waits now: a line may stay open for as long as its owner likes.
+        _closed.CancelAfter(Timeout.Infinite);
         return _events.Current;
     }
 
