@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using MySqlConnector;
@@ -88,9 +89,13 @@ internal sealed class Shop : IAsyncDisposable
     public Task PublishAsync(string body, CancellationToken cancellationToken, BasicProperties? properties = null) =>
         PublishAsync(Encoding.UTF8.GetBytes(body), cancellationToken, properties);
 
-    public async Task PublishAsync(byte[] body, CancellationToken cancellationToken, BasicProperties? properties = null) =>
+    public async Task PublishAsync(byte[] body, CancellationToken cancellationToken, BasicProperties? properties = null)
+    {
+        // Where a host in this process listens to the client's spans, the client writes the current trace over the one in the headers: it is the same.
+        using var click = properties?.Headers?.TryGetValue("traceparent", out var trace) == true ? new Activity("click").SetParentId((string)trace!).Start() : null;
         await _channel.BasicPublishAsync(
             OrderTopology.Exchange, OrderTopology.RoutingKey, mandatory: true, properties ?? new BasicProperties { Persistent = true }, body, cancellationToken);
+    }
 
     /// <summary>Waits until an order is settled.</summary>
     public async Task<Reservation> SettledAsync(OrderMessage message, CancellationToken cancellationToken, int timeoutMs = 30_000) =>

@@ -86,7 +86,7 @@ public sealed class WorkerTracingTests(WorkerServers servers)
     {
         var listener = new ActivityListener
         {
-            ShouldListenTo = source => source.Name.StartsWith("Seckill.", StringComparison.Ordinal) || source.Name == "RabbitMQ.Client.Subscriber",
+            ShouldListenTo = source => source.Name.StartsWith("Seckill.", StringComparison.Ordinal) || source.Name.StartsWith("RabbitMQ.Client.", StringComparison.Ordinal),
             Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded,
             ActivityStopped = stopped.Enqueue,
         };
