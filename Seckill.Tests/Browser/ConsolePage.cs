@@ -8,8 +8,6 @@ namespace Seckill.Tests.Browser;
 /// <summary>The console in a window of its own, as an operator sees it.</summary>
 public sealed class ConsolePage : IAsyncDisposable
 {
-    private const int TimeoutMs = 30_000;
-
     private readonly ConcurrentQueue<string> _scriptErrors = new();
     private readonly IBrowserContext _context;
     private readonly string _url;
@@ -17,8 +15,7 @@ public sealed class ConsolePage : IAsyncDisposable
     public ConsolePage(IBrowserContext context, IPage page, string url)
     {
         (_context, Page, _url) = (context, page, url);
-        page.SetDefaultTimeout(TimeoutMs);
-        SetDefaultExpectTimeout(TimeoutMs);
+        page.SetDefaultTimeout(TestBrowser.TimeoutMs);
         page.PageError += (_, error) => _scriptErrors.Enqueue(error);
     }
 

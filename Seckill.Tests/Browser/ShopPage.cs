@@ -7,15 +7,13 @@ namespace Seckill.Tests.Browser;
 /// <summary>The buyer's page in a window of its own, as a buyer sees it.</summary>
 public sealed class ShopPage : IAsyncDisposable
 {
-    public const int TimeoutMs = 30_000;
-
     private readonly ConcurrentQueue<string> _scriptErrors = new();
     private readonly string _url;
 
     public ShopPage(IBrowserContext context, IPage page, string url, long buyer)
     {
         (Context, Page, _url, Buyer) = (context, page, url, buyer);
-        page.SetDefaultTimeout(TimeoutMs);
+        page.SetDefaultTimeout(TestBrowser.TimeoutMs);
         page.PageError += (_, error) => _scriptErrors.Enqueue(error);
     }
 
@@ -41,14 +39,12 @@ public sealed class ShopPage : IAsyncDisposable
     }
 
     /// <summary>Waits until the buy button is in a state: buy, queueing, got, soldOut, limitReached, notStarted, ended, again, paused.</summary>
-    public Task ExpectStateAsync(long skuId, string state) => Assertions.Expect(Button(skuId))
-        .ToHaveAttributeAsync("data-state", state, new LocatorAssertionsToHaveAttributeOptions { Timeout = TimeoutMs });
+    public Task ExpectStateAsync(long skuId, string state) =>
+        Assertions.Expect(Button(skuId)).ToHaveAttributeAsync("data-state", state);
 
-    public Task ExpectSaidAsync(long skuId, string part) => Assertions.Expect(Said(skuId))
-        .ToContainTextAsync(part, new LocatorAssertionsToContainTextOptions { Timeout = TimeoutMs });
+    public Task ExpectSaidAsync(long skuId, string part) => Assertions.Expect(Said(skuId)).ToContainTextAsync(part);
 
-    public Task ExpectLineAsync(string state) => Assertions.Expect(Line)
-        .ToHaveAttributeAsync("data-state", state, new LocatorAssertionsToHaveAttributeOptions { Timeout = TimeoutMs });
+    public Task ExpectLineAsync(string state) => Assertions.Expect(Line).ToHaveAttributeAsync("data-state", state);
 
     /// <summary>Makes calls to a path fail as if the network ate them.</summary>
     public Task BlockAsync(string path) => Page.RouteAsync($"**{path}**", route => route.AbortAsync());

@@ -5,6 +5,9 @@ namespace Seckill.Tests.Browser;
 /// <summary>The machine's own Chromium, driven by Playwright; nothing is downloaded. Each test takes a context of its own: cookies, storage, language.</summary>
 public sealed class TestBrowser : IAsyncLifetime
 {
+    /// <summary>How long a page may take to show what is expected of it.</summary>
+    public const int TimeoutMs = 30_000;
+
     private static readonly string[] Names = ["chromium", "chromium-browser", "google-chrome"];
 
     private IPlaywright _playwright = null!;
@@ -12,6 +15,8 @@ public sealed class TestBrowser : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
+        // Of the whole process, like Playwright's own five seconds, which are too few for a countdown and for a busy machine.
+        Assertions.SetDefaultExpectTimeout(TimeoutMs);
         _playwright = await Playwright.CreateAsync();
         _browser = await _playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions
         {

@@ -18,6 +18,7 @@ public sealed class GateLaneTests(RedisFixture redis) : IAsyncLifetime
     private const int BatchSize = 8;
     private const int CallsInFlight = 3;
     private const int Buyers = 40;
+    private const int HeldMsMax = 120_000;
 
     private readonly SkuOnTrial _sku = new(redis);
     private readonly HeldReplies _replies = new(redis.ConnectionString.Split(',')[0]);
@@ -31,6 +32,8 @@ public sealed class GateLaneTests(RedisFixture redis) : IAsyncLifetime
         var options = ConfigurationOptions.Parse(redis.ConnectionString);
         options.EndPoints.Clear();
         options.EndPoints.Add(_replies.Address);
+        // What is held back must not be given up by the client meanwhile.
+        options.AsyncTimeout = HeldMsMax;
         _connection = await ConnectionMultiplexer.ConnectAsync(options);
         var ledger = new StockLedger(_connection);
         // Never started, so without a broker: an accepted order is left to the outbox and its buyer is answered at once.

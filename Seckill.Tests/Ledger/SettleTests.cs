@@ -196,7 +196,7 @@ public sealed class SettleTests(RedisFixture redis)
         var order = (await _sku.ReserveAsync(3, 2)).OrderId;
         await _sku.SettleAsync(SkuOnTrial.Verdict(order, false, "no", user: 3, quantity: 2));
 
-        var message = await heard.Task.WaitAsync(TimeSpan.FromSeconds(10), Cancelled);
+        var message = await heard.Task.WaitAsync(TimeSpan.FromSeconds(60), Cancelled);
         await subscriber.UnsubscribeAsync(RedisChannel.Literal(StockLedger.OutcomeChannel), OnOutcome);
         Assert.StartsWith($"{prefix}10\n{order}|", message);
         var told = Reservation.Parse(order, message.Split('\n')[2].Split('|', 2)[1]);

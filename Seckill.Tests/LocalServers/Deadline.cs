@@ -10,7 +10,7 @@ internal static class Deadline
     /// <summary>The first value that satisfies the condition.</summary>
     /// <exception cref="TimeoutException">There was none in time.</exception>
     public static async Task<T> UntilAsync<T>(
-        Func<Task<T>> read, Func<T, bool> condition, CancellationToken cancellationToken, int timeoutMs = 30_000)
+        Func<Task<T>> read, Func<T, bool> condition, CancellationToken cancellationToken, int timeoutMs = 60_000)
     {
         var started = Stopwatch.GetTimestamp();
         while (true)

@@ -39,7 +39,7 @@ public sealed class OperationsFixture : IAsyncLifetime
         (_redis, _rabbit, _mySql) = (await redis, await rabbit, await mySql);
         TestContext.Current.SendDiagnosticMessage($"redis {_redis.Version}, rabbitmq {_rabbit.Version}, mysql {_mySql.Version}");
 
-        Multiplexer = await ConnectionMultiplexer.ConnectAsync(_redis.ConnectionString);
+        Multiplexer = await ConnectionMultiplexer.ConnectAsync(_redis.ConnectionString + ",connectTimeout=30000");
         Redis = Multiplexer.GetDatabase();
         _broker = await new ConnectionFactory { Uri = new Uri(_rabbit.ConnectionString) }.CreateConnectionAsync(cancelled);
         Channel = await _broker.CreateChannelAsync(new CreateChannelOptions(true, true), cancelled);

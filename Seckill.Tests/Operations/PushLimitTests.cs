@@ -29,7 +29,7 @@ public sealed class PushLimitTests(OperationsFixture servers)
     [Fact]
     public async Task A_quiet_line_shows_life_and_ends_when_its_time_is_over()
     {
-        await using var api = servers.StartApi(("Push:KeepAliveMs", "100"), ("Push:ConnectionSecondsMax", "1"));
+        await using var api = servers.StartApi(("Push:KeepAliveMs", "100"), ("Push:ConnectionSecondsMax", "3"));
         await using var line = await OpenAsync(api, 1);
         Assert.Equal("alive", (await line.NextAsync()).EventType);
         await line.EndAsync();

@@ -12,7 +12,13 @@ public sealed class OutageTests(WorkerServers servers)
 {
     private const int OrderCount = 1_500;
 
-    private static readonly Dictionary<string, string?> SmallBatches = new() { ["Worker:BatchSizeMax"] = "20", ["Worker:PrefetchCountMax"] = "200" };
+    /// <summary>And a ceiling: at full speed the worker could have written everything before a server is killed.</summary>
+    private static readonly Dictionary<string, string?> SmallBatches = new()
+    {
+        ["Worker:BatchSizeMax"] = "20",
+        ["Worker:PrefetchCountMax"] = "200",
+        ["Worker:OrdersPerSecondMax"] = "400",
+    };
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
@@ -73,8 +79,7 @@ public sealed class OutageTests(WorkerServers servers)
     {
         await using var shop = await Shop.OpenAsync(servers, OrderCount, Cancelled);
         var messages = await shop.SellAsync(1, OrderCount, Cancelled);
-        // So slow that it cannot be done before it is stopped.
-        await using (var first = await RunningWorker.StartAsync(servers, Cancelled, new(SmallBatches) { ["Worker:OrdersPerSecondMax"] = "200" }))
+        await using (var first = await RunningWorker.StartAsync(servers, Cancelled, SmallBatches))
         {
             await Deadline.UntilAsync(() => shop.OrderCountAsync(Cancelled), count => count > 100, Cancelled);
             var started = Stopwatch.GetTimestamp();

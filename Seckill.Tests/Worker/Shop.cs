@@ -92,7 +92,9 @@ internal sealed class Shop : IAsyncDisposable
     public async Task PublishAsync(byte[] body, CancellationToken cancellationToken, BasicProperties? properties = null)
     {
         // Where a host in this process listens to the client's spans, the client writes the current trace over the one in the headers: it is the same.
-        using var click = properties?.Headers?.TryGetValue("traceparent", out var trace) == true ? new Activity("click").SetParentId((string)trace!).Start() : null;
+        using var click = properties?.Headers is { } headers && headers.TryGetValue("traceparent", out var header) && header is string trace
+            ? new Activity("click").SetParentId(trace).Start()
+            : null;
         await _channel.BasicPublishAsync(
             OrderTopology.Exchange, OrderTopology.RoutingKey, mandatory: true, properties ?? new BasicProperties { Persistent = true }, body, cancellationToken);
     }
