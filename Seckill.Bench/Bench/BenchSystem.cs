@@ -45,8 +45,6 @@ internal sealed class BenchSystem : IAsyncDisposable
             // All buyers come from one address, and the same one again in each round.
             ["Limits__UserPurchasesPerSecond"] = "0",
             ["Yardstick__Enabled"] = "true",
-            // The load generator's own setting, see ./seckill.
-            ["DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS"] = "0",
         };
     }
 

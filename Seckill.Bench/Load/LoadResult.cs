@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using HdrHistogram;
 
 namespace Seckill.Bench.Load;
@@ -20,7 +21,7 @@ public sealed record LoadResult(long Accepted, long Refused, IReadOnlyDictionary
     public double LatencyMs(double percentile) => LatenciesUs.GetValueAtPercentile(percentile) / 1_000.0;
 }
 
-/// <summary>One worker's own counts: no two share a cache line, or a lock.</summary>
+/// <summary>One thread's own counts.</summary>
 internal sealed class LoadCounts
 {
     private const long LatencyUsMax = 600_000_000;
@@ -30,7 +31,7 @@ internal sealed class LoadCounts
 
     public void Add(int status, double latencyUs)
     {
-        System.Runtime.InteropServices.CollectionsMarshal.GetValueRefOrAddDefault(_byStatus, status, out _)++;
+        CollectionsMarshal.GetValueRefOrAddDefault(_byStatus, status, out _)++;
         _latencies.RecordValue(Math.Clamp((long)latencyUs, 1, LatencyUsMax));
     }
 

@@ -1,0 +1,72 @@
+using System.Diagnostics;
+using System.Net;
+
+namespace Seckill.Bench.Load;
+
+/// <summary>A thread that asks and hears for many connections, one after the other: no answer waits for a thread to be woken.</summary>
+internal sealed class LoadThread(IPEndPoint endPoint, Func<byte[]> next) : IDisposable
+{
+    private readonly ReadyList _ready = new();
+    private readonly List<LoadConnection> _connections = [];
+
+    /// <exception cref="System.Net.Sockets.SocketException">Nobody listens there.</exception>
+    public Task ConnectAsync(int connectionCount, CancellationToken cancellationToken) => OnThreadOfItsOwnAsync(
+        () =>
+        {
+            for (var i = 0; i < connectionCount; i++)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                _connections.Add(new LoadConnection(endPoint, _ready, i));
+            }
+
+            return connectionCount;
+        },
+        cancellationToken);
+
+    /// <summary>Asks until the pace is over and all is answered.</summary>
+    /// <exception cref="IOException">A connection broke.</exception>
+    public Task<LoadCounts> RunAsync(LoadPace pace, Action<int>? answered, CancellationToken cancellationToken) =>
+        OnThreadOfItsOwnAsync(() => Run(pace, answered, cancellationToken), cancellationToken);
+
+    public void Dispose()
+    {
+        _connections.ForEach(connection => connection.Dispose());
+        _ready.Dispose();
+    }
+
+    private static Task<T> OnThreadOfItsOwnAsync<T>(Func<T> work, CancellationToken cancellationToken) =>
+        Task.Factory.StartNew(work, cancellationToken, TaskCreationOptions.LongRunning | TaskCreationOptions.DenyChildAttach, TaskScheduler.Default);
+
+    private LoadCounts Run(LoadPace pace, Action<int>? answered, CancellationToken cancellationToken)
+    {
+        // First in, first out: every connection is used, and none long before the others.
+        var idle = new Queue<int>(Enumerable.Range(0, _connections.Count));
+        var heard = new List<int>();
+        var counts = new LoadCounts();
+        while (true)
+        {
+            while (idle.Count > 0 && pace.TryTake(out var since))
+            {
+                _connections[idle.Dequeue()].Ask(next(), since);
+            }
+
+            if (idle.Count == _connections.Count && pace.IsOver)
+            {
+                return counts;
+            }
+
+            _ready.Wait(heard, pace.WaitMs(idle.Count > 0));
+            foreach (var number in heard)
+            {
+                if (_connections[number].TryHear(out var status))
+                {
+                    counts.Add(status, Stopwatch.GetElapsedTime(_connections[number].Since).TotalMicroseconds);
+                    idle.Enqueue(number);
+                    answered?.Invoke(status);
+                }
+            }
+
+            cancellationToken.ThrowIfCancellationRequested();
+        }
+    }
+}
