@@ -6,8 +6,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Seckill.Bench.Load;
 
 /// <summary>
-/// Which of many sockets have something to read: Linux's epoll(7), level-triggered. .NET's own asynchronous sockets stand on it, too, but hand each answer to a
-/// thread of the pool, which costs more than the rest of asking.
+/// Which of many sockets have something to read: Linux's epoll(7), level-triggered. .NET's own asynchronous sockets stand on it, too, but schedule what follows
+/// each answer by itself; without that the same two cores accepted 15,302 orders a second instead of 13,585 (two rounds each, one run after the other).
 /// </summary>
 internal sealed class ReadyList : IDisposable
 {
