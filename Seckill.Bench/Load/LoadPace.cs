@@ -3,22 +3,16 @@ using System.Diagnostics;
 namespace Seckill.Bench.Load;
 
 /// <summary>When the next request may go. Used by one thread.</summary>
-internal abstract class LoadPace
+/// <param name="started">When the load began, a <see cref="Stopwatch"/> timestamp.</param>
+internal abstract class LoadPace(long started)
 {
     /// <summary>How often a load that waits for answers looks whether it is cancelled.</summary>
     protected const int LookMs = 20;
 
-    protected long Started { get; private set; }
+    protected long Started { get; } = started;
 
     /// <summary>No request is to go any more.</summary>
     public abstract bool IsOver { get; }
-
-    /// <param name="timestamp">A <see cref="Stopwatch"/> timestamp.</param>
-    public LoadPace StartedAt(long timestamp)
-    {
-        Started = timestamp;
-        return this;
-    }
 
     /// <summary>Takes a request that may go now.</summary>
     /// <param name="since">From when on its answer is waited for, a <see cref="Stopwatch"/> timestamp.</param>
@@ -30,7 +24,7 @@ internal abstract class LoadPace
 }
 
 /// <summary>At once, for a time or a number of requests.</summary>
-internal sealed class ClosedPace(TimeSpan duration, long count) : LoadPace
+internal sealed class ClosedPace(long started, TimeSpan duration, long count) : LoadPace(started)
 {
     private long _left = count;
 
@@ -39,7 +33,7 @@ internal sealed class ClosedPace(TimeSpan duration, long count) : LoadPace
     public override bool TryTake(out long since)
     {
         since = Stopwatch.GetTimestamp();
-        if (_left == 0 || Stopwatch.GetElapsedTime(Started, since) >= duration)
+        if (IsOver)
         {
             return false;
         }
@@ -54,11 +48,12 @@ internal sealed class ClosedPace(TimeSpan duration, long count) : LoadPace
 /// <summary>
 /// At a fixed rate, each when it is due and not before. How late one goes, by up to a millisecond, counts as latency, for every system alike.
 /// </summary>
+/// <param name="started">When the load began, a <see cref="Stopwatch"/> timestamp.</param>
 /// <param name="requestsPerSecond">Of all threads together.</param>
 /// <param name="count">Requests of this thread.</param>
 /// <param name="thread">Its number: of the requests of all it takes this one and each that is <paramref name="threadCount"/> later.</param>
 /// <param name="threadCount">Threads that share the rate.</param>
-internal sealed class OpenPace(double requestsPerSecond, long count, int thread, int threadCount) : LoadPace
+internal sealed class OpenPace(long started, double requestsPerSecond, long count, int thread, int threadCount) : LoadPace(started)
 {
     private readonly double _ticksEach = Stopwatch.Frequency / requestsPerSecond;
     private long _taken;

@@ -17,7 +17,7 @@ public sealed class LoadPaceTests
     {
         const int PerSecond = 100, PerThread = 50;
         var due = Enumerable.Range(0, threadCount)
-            .Select(thread => Take(new OpenPace(PerSecond, PerThread, thread, threadCount).StartedAt(MinuteAgo)))
+            .Select(thread => Take(new OpenPace(MinuteAgo, PerSecond, PerThread, thread, threadCount)))
             .SelectMany(taken => taken)
             .Order();
 
@@ -27,7 +27,7 @@ public sealed class LoadPaceTests
     [Fact]
     public void Nothing_goes_before_it_is_due()
     {
-        var pace = new OpenPace(requestsPerSecond: 1.0 / Minute, count: 2, thread: 0, threadCount: 1).StartedAt(Stopwatch.GetTimestamp());
+        var pace = new OpenPace(Stopwatch.GetTimestamp(), requestsPerSecond: 1.0 / Minute, count: 2, thread: 0, threadCount: 1);
         Assert.Single(Take(pace));
         Assert.False(pace.IsOver);
         // A connection is free, and it is a minute until it is needed: the thread looks now and then whether it is to stop.
@@ -37,8 +37,8 @@ public sealed class LoadPaceTests
     [Fact]
     public void A_closed_loop_ends_with_its_number_or_its_time()
     {
-        Assert.Equal(7, Take(new ClosedPace(TimeSpan.MaxValue, count: 7).StartedAt(MinuteAgo)).Count);
-        var over = new ClosedPace(TimeSpan.FromSeconds(Minute), long.MaxValue).StartedAt(MinuteAgo);
+        Assert.Equal(7, Take(new ClosedPace(MinuteAgo, TimeSpan.MaxValue, count: 7)).Count);
+        var over = new ClosedPace(MinuteAgo, TimeSpan.FromSeconds(Minute), long.MaxValue);
         Assert.Empty(Take(over));
         Assert.True(over.IsOver);
     }

@@ -161,7 +161,7 @@ public sealed class OrderRouteTests(RunningSystem running)
         // No message says so, as when the outcome channel is not heard.
         await _system.RedisConnection.GetDatabase().StringIncrementAsync("stock:sku:20008");
         var bought = await Deadline.UntilAsync(
-            () => client.BuyAsync(loser, 20_008, _cancellation), answer => answer.Status == HttpStatusCode.OK, _cancellation);
+            () => client.BuyAsync(loser, 20_008, _cancellation), answer => answer.Status == HttpStatusCode.OK, _cancellation, timeoutMs: 10_000);
         Assert.Equal("queued", bought.Text("message"));
     }
 

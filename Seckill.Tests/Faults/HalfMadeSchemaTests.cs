@@ -44,7 +44,7 @@ public sealed class HalfMadeSchemaTests(WorkerServers servers)
         await using var worker = await RunningWorker.StartAsync(servers, _cancellation, Settings(database));
         // It tries, and tries again: the tables that come before `orders` show that it has got there.
         await Deadline.UntilAsync(
-            () => AskAsync(database, "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE()"), count => count > 2, _cancellation, 60_000);
+            () => AskAsync(database, "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE()"), count => count > 2, _cancellation);
         await worker.HealthAsync("migrated", HealthStatus.Unhealthy, _cancellation);
         Assert.Equal(42, await AskAsync(database, "SELECT id FROM orders"));
     }

@@ -5,12 +5,15 @@ namespace Seckill.Tests.LocalServers;
 /// <summary>Waits for a condition, never longer than a deadline.</summary>
 internal static class Deadline
 {
+    /// <summary>Long, because only a test that fails waits for its end.</summary>
+    public const int TimeoutMs = 60_000;
+
     private const int PollIntervalMs = 50;
 
     /// <summary>The first value that satisfies the condition.</summary>
     /// <exception cref="TimeoutException">There was none in time.</exception>
     public static async Task<T> UntilAsync<T>(
-        Func<Task<T>> read, Func<T, bool> condition, CancellationToken cancellationToken, int timeoutMs = 60_000)
+        Func<Task<T>> read, Func<T, bool> condition, CancellationToken cancellationToken, int timeoutMs = TimeoutMs)
     {
         var started = Stopwatch.GetTimestamp();
         while (true)

@@ -50,7 +50,7 @@ internal sealed class RunningWorker : IAsyncDisposable
     /// <summary>Waits until a health check says that.</summary>
     public Task HealthAsync(string check, HealthStatus status, CancellationToken cancellationToken) =>
         Deadline.UntilAsync(
-            async () => (await CheckAsync(cancellationToken)).Entries[check].Status, now => now == status, cancellationToken, timeoutMs: 60_000);
+            async () => (await CheckAsync(cancellationToken)).Entries[check].Status, now => now == status, cancellationToken);
 
     /// <summary>Stops it as SIGTERM does.</summary>
     public Task StopAsync(CancellationToken cancellationToken) => _host.StopAsync(cancellationToken);

@@ -100,7 +100,7 @@ internal sealed class Shop : IAsyncDisposable
     }
 
     /// <summary>Waits until an order is settled.</summary>
-    public async Task<Reservation> SettledAsync(OrderMessage message, CancellationToken cancellationToken, int timeoutMs = 30_000) =>
+    public async Task<Reservation> SettledAsync(OrderMessage message, CancellationToken cancellationToken, int timeoutMs = Deadline.TimeoutMs) =>
         (await Deadline.UntilAsync(
             () => Ledger.FindAsync(Sku, message.OrderId!.Value, cancellationToken), r => r is { State: not OrderState.Pending }, cancellationToken, timeoutMs))!;
 
