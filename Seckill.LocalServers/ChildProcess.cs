@@ -91,7 +91,9 @@ internal sealed class ChildProcess : IDisposable
             DataReceivedEventHandler forward = (_, line) =>
             {
                 if (line.Data is { } text)
+                {
                     onLine(text);
+                }
             };
             process.OutputDataReceived += forward;
             process.ErrorDataReceived += forward;
@@ -106,7 +108,9 @@ internal sealed class ChildProcess : IDisposable
     public void Kill()
     {
         if (!Exited.IsCompleted)
+        {
             _process.Kill(entireProcessTree: true);
+        }
     }
 
     /// <summary>Holds the process where it is, and lets it go on.</summary>
@@ -122,7 +126,9 @@ internal sealed class ChildProcess : IDisposable
             Signal(SigTerm);
             var timeout = Task.Delay(timeoutMs, cancellationToken);
             if (await Task.WhenAny(Exited, timeout) != Exited)
+            {
                 Kill();
+            }
         }
 
         await Exited;
@@ -133,7 +139,9 @@ internal sealed class ChildProcess : IDisposable
     private void Signal(int signal)
     {
         if (!Exited.IsCompleted)
+        {
             _ = SendSignal(Id, signal);
+        }
     }
 
     private static ProcessStartInfo StartInfo(ChildCommand command)
@@ -151,7 +159,10 @@ internal sealed class ChildProcess : IDisposable
             ? []
             : [Tool("unshare"), "--mount", "/bin/sh", "-c", EnterRoot, "sh", command.Root, command.Folder];
         foreach (var argument in (string[])[.. prefix, .. enter, .. command.Arguments])
+        {
             start.ArgumentList.Add(argument);
+        }
+
         if (!command.InheritEnvironment)
         {
             start.Environment.Clear();
@@ -160,7 +171,10 @@ internal sealed class ChildProcess : IDisposable
         }
 
         foreach (var (name, value) in command.Environment)
+        {
             start.Environment[name] = value;
+        }
+
         return start;
     }
 
@@ -179,7 +193,9 @@ internal sealed class ChildProcess : IDisposable
         var thread = new Thread(() =>
         {
             foreach (var fork in forks.GetConsumingEnumerable())
+            {
                 fork();
+            }
         })
         {
             IsBackground = true,

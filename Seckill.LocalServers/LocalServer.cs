@@ -72,7 +72,9 @@ public abstract class LocalServer : IAsyncDisposable
     public void Kill()
     {
         foreach (var process in Enumerable.Reverse(_processes))
+        {
             process.Kill();
+        }
     }
 
     /// <summary>Starts the server again on the same data folder and port, after an orderly stop if it still runs.</summary>
@@ -100,7 +102,10 @@ public abstract class LocalServer : IAsyncDisposable
     {
         await StopAsync(CancellationToken.None);
         if (_options.DataFolder is null && Directory.Exists(DataFolder))
+        {
             Directory.Delete(DataFolder, recursive: true);
+        }
+
         GC.SuppressFinalize(this);
     }
 
@@ -116,7 +121,10 @@ public abstract class LocalServer : IAsyncDisposable
         try
         {
             if (File.Exists(server.LogFile))
+            {
                 File.Move(server.LogFile, server.LogFile + ".1", overwrite: true);
+            }
+
             await server.BootAsync(cancellationToken);
             return server;
         }
@@ -143,7 +151,9 @@ public abstract class LocalServer : IAsyncDisposable
         {
             var exitCode = await process.Exited.WaitAsync(TimeSpan.FromMilliseconds(_options.StartTimeoutMs), cancellationToken);
             if (exitCode != 0)
+            {
                 throw new LocalServerException($"{command[0]} ended with exit code {exitCode}{LogTail()}");
+            }
         }
         finally
         {
@@ -174,7 +184,10 @@ public abstract class LocalServer : IAsyncDisposable
         while (!LoopbackPorts.IsFree(Port))
         {
             if (Stopwatch.GetElapsedTime(started).TotalMilliseconds >= PortWaitMs)
+            {
                 throw new LocalServerException($"{Name}: port {Port} on 127.0.0.1 is taken");
+            }
+
             await Task.Delay(ProbeIntervalMs, cancellationToken);
         }
     }
@@ -186,7 +199,10 @@ public abstract class LocalServer : IAsyncDisposable
         while (Stopwatch.GetElapsedTime(started).TotalMilliseconds < _options.StartTimeoutMs)
         {
             if (Exited.IsCompleted)
+            {
                 throw new LocalServerException($"{Name} ended with exit code {await Exited} while starting{LogTail()}");
+            }
+
             using var probe = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
             probe.CancelAfter(ProbeTimeoutMs);
             try
@@ -212,7 +228,10 @@ public abstract class LocalServer : IAsyncDisposable
     {
         var file = Path.Combine(DataFolder, "password");
         if (File.Exists(file))
+        {
             return File.ReadAllText(file);
+        }
+
         var password = RandomNumberGenerator.GetHexString(24, lowercase: true);
         PrivateFile.Write(file, password);
         return password;

@@ -40,7 +40,10 @@ public sealed class LocalService : IDisposable
     {
         var assembly = Repository.Assembly(project);
         if (!File.Exists(assembly))
+        {
             throw new LocalServerException($"{assembly} not found: build the solution first");
+        }
+
         var command = new ChildCommand([DotNet(), assembly, .. arguments], Path.Combine(Repository.Root, project))
         {
             InheritEnvironment = true,
@@ -60,12 +63,18 @@ public sealed class LocalService : IDisposable
         while (Stopwatch.GetElapsedTime(started).TotalMilliseconds < timeoutMs)
         {
             if (Exited.IsCompleted)
+            {
                 throw new LocalServerException($"{Name} ended with exit code {await Exited} while starting");
+            }
+
             try
             {
                 using var response = await http.GetAsync("/health", cancellationToken);
                 if (response.IsSuccessStatusCode)
+                {
                     return;
+                }
+
                 last = $"{(int)response.StatusCode} {await response.Content.ReadAsStringAsync(cancellationToken)}";
             }
             catch (Exception failure) when (failure is HttpRequestException or TaskCanceledException
@@ -108,7 +117,10 @@ public sealed class LocalService : IDisposable
             ["Logging__Console__FormatterOptions__SingleLine"] = Set("Logging__Console__FormatterOptions__SingleLine") ?? "true",
         };
         foreach (var (variable, value) in more)
+        {
             environment[variable] = value;
+        }
+
         return environment;
     }
 

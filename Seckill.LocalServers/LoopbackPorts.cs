@@ -24,7 +24,9 @@ public static class LoopbackPorts
             {
                 var port = RandomNumberGenerator.GetInt32(First, End);
                 if (!Taken.Contains(port) && IsFree(port) && Taken.Add(port))
+                {
                     return port;
+                }
             }
         }
 
@@ -37,7 +39,9 @@ public static class LoopbackPorts
         lock (Taken)
         {
             if (IsFree(port) && Taken.Add(port))
+            {
                 return port;
+            }
         }
 
         return Take();

@@ -36,7 +36,10 @@ public sealed class MySqlServer : LocalServer
     private protected override async Task LaunchAsync(CancellationToken cancellationToken)
     {
         if (!Directory.EnumerateFileSystemEntries(ServerFolder).Any())
+        {
             await InitializeAsync(cancellationToken);
+        }
+
         await WaitForPredecessorAsync(cancellationToken);
 
         var temporary = Directory.CreateDirectory(Path.Combine(DataFolder, "tmp")).FullName;
@@ -81,13 +84,19 @@ public sealed class MySqlServer : LocalServer
     {
         var lockFile = Path.Combine(ServerFolder, SocketFile + ".lock");
         if (!File.Exists(lockFile))
+        {
             return;
+        }
+
         var started = Stopwatch.GetTimestamp();
         var predecessor = (await File.ReadAllTextAsync(lockFile, cancellationToken)).Trim();
         while (RunsHere(predecessor))
         {
             if (Stopwatch.GetElapsedTime(started).TotalMilliseconds >= PredecessorWaitMs)
+            {
                 throw new LocalServerException($"mysql: process {predecessor} still uses {ServerFolder}");
+            }
+
             await Task.Delay(PredecessorProbeIntervalMs, cancellationToken);
         }
 
@@ -111,7 +120,10 @@ public sealed class MySqlServer : LocalServer
     {
         var unfinished = ServerFolder + ".unfinished";
         if (Directory.Exists(unfinished))
+        {
             Directory.Delete(unfinished, recursive: true);
+        }
+
         var installer = IsMariaDb()
             ? ServerBinaries.Search(Root, Path.Combine(Path.GetDirectoryName(_binary)!, "mariadb-install-db"), "mariadb-install-db")
                 ?? throw new LocalServerException("mariadb-install-db not found: install it with apt-get install mariadb-server")

@@ -7,7 +7,10 @@ public static class PrivateFile
     public static void Write(string file, string content)
     {
         if (OperatingSystem.IsWindows())
+        {
             throw new PlatformNotSupportedException("Local servers need Linux; use Aspire's containers on Windows.");
+        }
+
         var options = new FileStreamOptions
         {
             Mode = FileMode.CreateNew,
@@ -17,7 +20,10 @@ public static class PrivateFile
         var unfinished = file + ".new";
         File.Delete(unfinished);
         using (var writer = new StreamWriter(unfinished, options))
+        {
             writer.Write(content);
+        }
+
         File.Move(unfinished, file, overwrite: true);
     }
 }

@@ -19,7 +19,9 @@ public static class Repository
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
         {
             if (File.Exists(Path.Combine(folder.FullName, "Seckill.sln")))
+            {
                 return folder.FullName;
+            }
         }
 
         throw new InvalidOperationException($"no Seckill.sln above {AppContext.BaseDirectory}");

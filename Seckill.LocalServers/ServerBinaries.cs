@@ -15,21 +15,32 @@ public static class ServerBinaries
     public static string Find(LocalServerOptions options, string variable, string[] names, string package)
     {
         if (options.Binary is { Length: > 0 } binary)
+        {
             return File.Exists(binary) ? binary : throw new LocalServerException($"{binary} not found");
+        }
 
         var root = RootOf(options);
         if (root is not null && !Directory.Exists(root))
+        {
             throw new LocalServerException($"SECKILL_SERVERS_ROOT: {root} not found: run scripts/todays-servers.sh");
+        }
+
         if (root is not null && !Environment.IsPrivilegedProcess)
+        {
             throw new LocalServerException($"servers in {root} are run by chroot, which needs root");
+        }
 
         var chosen = Environment.GetEnvironmentVariable(variable);
         if (root is null && chosen is { Length: > 0 })
+        {
             return File.Exists(chosen) ? chosen : throw new LocalServerException($"{variable}: {chosen} not found");
+        }
 
         var found = Search(root, names);
         if (found is not null)
+        {
             return found;
+        }
 
         var name = string.Join(" or ", names.Where(candidate => !candidate.StartsWith('/')));
         throw new LocalServerException(root is null
@@ -55,7 +66,10 @@ public static class ServerBinaries
     private static bool Exists(string? root, string path)
     {
         if (root is null)
+        {
             return File.Exists(path);
+        }
+
         var inside = new FileInfo(root + path);
         return inside.LinkTarget is { } target && target.StartsWith('/') ? Exists(root, target) : inside.Exists;
     }

@@ -54,11 +54,16 @@ internal static class ClientDefaults
     public static string? ConfigureMySql(string? connectionString)
     {
         if (string.IsNullOrWhiteSpace(connectionString))
+        {
             return connectionString;
+        }
 
         var builder = new MySqlConnectionStringBuilder(connectionString);
         if (!builder.ContainsKey("Connection Timeout"))
+        {
             builder.ConnectionTimeout = ConnectTimeoutSeconds;
+        }
+
         return builder.ConnectionString;
     }
 }

@@ -70,7 +70,9 @@ public static class Extensions
 
         // Without an endpoint the exporter would knock at localhost:4317 for ever.
         if (!string.IsNullOrWhiteSpace(builder.Configuration["OTEL_EXPORTER_OTLP_ENDPOINT"]))
+        {
             builder.Services.AddOpenTelemetry().UseOtlpExporter();
+        }
 
         return builder;
     }
@@ -98,7 +100,9 @@ public static class Extensions
         app.UseWhen(context => IsHealthRequest(context.Request.Path), probes => probes.Use(async (context, next) =>
         {
             using (SuppressInstrumentationScope.Begin())
+            {
                 await next(context);
+            }
         }));
         app.UseOutputCache();
         HealthEndpoints.Map(app, HealthEndpointPath, AlivenessEndpointPath);

@@ -12,7 +12,9 @@ internal sealed class ParentlessSpanFilter(string sourceName) : BaseProcessor<Ac
     public override void OnStart(Activity data)
     {
         if (data.Source.Name != sourceName || data.ParentSpanId != default)
+        {
             return;
+        }
 
         data.IsAllDataRequested = false;
         data.ActivityTraceFlags &= ~ActivityTraceFlags.Recorded;

@@ -29,7 +29,10 @@ internal sealed class ConsoleLog
     private int ColourOf(string resource)
     {
         if (!_colours.TryGetValue(resource, out var colour))
+        {
             _colours[resource] = colour = Palette[_colours.Count % Palette.Length];
+        }
+
         return colour;
     }
 
@@ -37,7 +40,10 @@ internal sealed class ConsoleLog
     private void WriteLine(string line)
     {
         if (_closed)
+        {
             return;
+        }
+
         try
         {
             Console.WriteLine(line);

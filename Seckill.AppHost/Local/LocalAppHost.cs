@@ -88,11 +88,17 @@ internal sealed class LocalAppHost(LocalOptions options, StateFolder state, Cons
         state.Publish(addresses);
         log.Say("everything is healthy:");
         foreach (var url in addresses.ApiReplicas)
+        {
             log.Say($"  api           {url}   (the buyer's page; API reference: {url}/docs)");
+        }
+
         log.Say($"  console       {addresses.Console}   (for operators)");
         log.Say($"  order-worker  {addresses.OrderWorker}");
         foreach (var server in _servers)
+        {
             log.Say($"  {server.Name,-13} {server.ConnectionString}");
+        }
+
         log.Say($"addresses are in {Path.Combine(state.Folder, "local.json")}; stop with Ctrl-C");
     }
 
@@ -126,7 +132,10 @@ internal sealed class LocalAppHost(LocalOptions options, StateFolder state, Cons
         {
             var server = await start;
             lock (_servers)
+            {
                 _servers.Add(server);
+            }
+
             log.Say($"{server.Name} {server.Version} is healthy (process {server.ProcessId}, log {server.LogFile})");
         }
         catch
@@ -141,7 +150,10 @@ internal sealed class LocalAppHost(LocalOptions options, StateFolder state, Cons
     {
         var environment = new Dictionary<string, string>(settings);
         if (log.Coloured)
+        {
             environment["DOTNET_SYSTEM_CONSOLE_ALLOW_ANSI_COLOR_REDIRECTION"] = "1";
+        }
+
         foreach (var (index, name) in names.Index())
         {
             var url = $"http://127.0.0.1:{PreferredPort(name, firstPort + index)}";
@@ -179,7 +191,10 @@ internal sealed class LocalAppHost(LocalOptions options, StateFolder state, Cons
     {
         var port = LoopbackPorts.Prefer(wish);
         if (port != wish)
+        {
             log.Say($"{name}: port {wish} is taken, using {port}");
+        }
+
         return port;
     }
 
@@ -188,9 +203,15 @@ internal sealed class LocalAppHost(LocalOptions options, StateFolder state, Cons
         var apis = _services.Where(service => service.Name.StartsWith("api", StringComparison.Ordinal)).Select(service => service.Url).ToArray();
         var processes = new Dictionary<string, int> { ["apphost"] = Environment.ProcessId };
         foreach (var server in _servers)
+        {
             processes[server.Name] = server.ProcessId;
+        }
+
         foreach (var service in _services)
+        {
             processes[service.Name] = service.ProcessId;
+        }
+
         return new LocalAddresses(
             apis[0],
             apis,

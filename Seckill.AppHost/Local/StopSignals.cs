@@ -14,9 +14,7 @@ internal sealed class StopSignals : IDisposable
         _registrations = [.. signals.Select(signal => PosixSignalRegistration.Create(signal, context =>
         {
             context.Cancel = true;
-            if (_stop.IsCancellationRequested)
-                return;
-            log.Say($"{context.Signal}: stopping");
+            if (_stop.IsCancellationRequested) { return; } log.Say($"{context.Signal}: stopping");
             _stop.Cancel();
         }))];
     }
@@ -27,7 +25,10 @@ internal sealed class StopSignals : IDisposable
     public void Dispose()
     {
         foreach (var registration in _registrations)
+        {
             registration.Dispose();
+        }
+
         _stop.Dispose();
     }
 }

@@ -23,7 +23,9 @@ internal static class HealthEndpoints
         foreach (var registration in options.Registrations)
         {
             if (registration.Timeout == Timeout.InfiniteTimeSpan)
+            {
                 registration.Timeout = TimeSpan.FromMilliseconds(CheckTimeoutMs);
+            }
         }
     }
 
@@ -39,7 +41,9 @@ internal static class HealthEndpoints
 
         var ready = new HealthCheckOptions();
         if (app.Environment.IsDevelopment())
+        {
             ready.ResponseWriter = WriteDetailsAsync;
+        }
 
         probes.MapHealthChecks(readyPath, ready);
         probes.MapHealthChecks(alivePath, new HealthCheckOptions { Predicate = check => check.Tags.Contains(LiveTag) });

@@ -48,7 +48,9 @@ internal sealed class RabbitMQHealthCheck(IConnectionFactory factory) : IHealthC
     private async ValueTask CloseAsync()
     {
         if (_connection is null)
+        {
             return;
+        }
 
         await _connection.DisposeAsync();
         _connection = null;

@@ -17,7 +17,9 @@ internal sealed partial class RabbitMQLogForwarder(ILoggerFactory loggers) : IDi
     {
         var level = LevelOf(written.Level);
         if (!_logger.IsEnabled(level))
+        {
             return;
+        }
 
         var message = written.Payload?.FirstOrDefault()?.ToString() ?? written.EventName ?? "";
         var details = written.Payload?.ElementAtOrDefault(1) is IDictionary<string, object?> exception
@@ -44,7 +46,9 @@ internal sealed partial class RabbitMQLogForwarder(ILoggerFactory loggers) : IDi
         {
             // Called from the base constructor too: nothing here may touch the fields of this class.
             if (eventSource.Name == "rabbitmq-client")
+            {
                 EnableEvents(eventSource, EventLevel.Informational, EventKeywords.All);
+            }
         }
 
         protected override void OnEventWritten(EventWrittenEventArgs eventData) => forward(eventData);

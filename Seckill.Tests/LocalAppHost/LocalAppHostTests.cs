@@ -70,7 +70,9 @@ public sealed class LocalAppHostTests(ITestOutputHelper output) : IDisposable
         await using var appHost = RunningAppHost.Start(_state, Ports());
         var up = await appHost.WaitUntilUpAsync(Cancelled);
         using (var kill = System.Diagnostics.Process.Start("kill", ["-KILL", $"{Processes(up)["rabbitmq"]}"]))
+        {
             await kill.WaitForExitAsync(Cancelled);
+        }
 
         Assert.Equal(1, await appHost.WaitForExitAsync(Cancelled));
         Assert.Contains("rabbitmq ended with exit code 137; stopping everything", appHost.Output, StringComparison.Ordinal);

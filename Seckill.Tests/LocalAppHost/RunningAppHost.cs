@@ -70,7 +70,10 @@ internal sealed class RunningAppHost : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         if (!_process.HasExited)
+        {
             _process.Kill();
+        }
+
         await _process.WaitForExitAsync();
         _process.Dispose();
     }

@@ -20,9 +20,15 @@ internal static class Deadline
         {
             var value = await read();
             if (condition(value))
+            {
                 return value;
+            }
+
             if (Stopwatch.GetElapsedTime(started).TotalMilliseconds > timeoutMs)
+            {
                 throw new TimeoutException($"Not within {timeoutMs} ms; the last value was {value}.");
+            }
+
             await Task.Delay(PollIntervalMs, cancellationToken);
         }
     }

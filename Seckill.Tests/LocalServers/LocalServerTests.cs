@@ -17,7 +17,9 @@ public sealed class LocalServerTests(ITestOutputHelper output)
         await using var redis = await RedisServer.StartAsync(new RedisServerOptions { AppendFsyncAlways = true }, Cancelled);
         output.WriteLine($"redis {redis.Version}");
         await using (var connection = await ConnectionMultiplexer.ConnectAsync(redis.ConnectionString))
+        {
             Assert.True(await connection.GetDatabase().StringSetAsync("stock:sku:1001", 7));
+        }
 
         await CrashAndRestartAsync(redis);
 
@@ -95,7 +97,10 @@ public sealed class LocalServerTests(ITestOutputHelper output)
         {
             var options = new MySqlServerOptions { DataFolder = folder.FullName };
             await using (var mysql = await MySqlServer.StartAsync(options, Cancelled))
+            {
                 await ExecuteAsync(mysql, "CREATE TABLE kept (id INT PRIMARY KEY)");
+            }
+
             await using var again = await MySqlServer.StartAsync(options, Cancelled);
             Assert.Equal(0L, await ExecuteAsync(again, "SELECT COUNT(*) FROM kept"));
         }
