@@ -1,34 +1,12 @@
+using Seckill.AppHost;
 using Seckill.AppHost.Aspire;
+using Seckill.AppHost.Servers;
 
 // The distributed application on Aspire. `dotnet run` starts everything on this machine; publishing writes Docker Compose
 // files; azd reads the manifest. Services see connection strings and OTLP variables, never Aspire.
 var builder = DistributedApplication.CreateBuilder(args);
 
-// Data volumes belong to the developer's machine. Where data lives in production is the deployment's decision: the Compose
-// file below names volumes, Azure gets its own.
-var keepData = builder.ExecutionContext.IsRunMode;
-
-// The reservation in Redis is the outbox, so an answered script must survive the process: append-only, written before the
-// reply. `everysec` and not `always`: a kill -9 loses nothing either way, because the kernel has the write; only a power
-// cut can lose up to a second, and then MySQL's own stock check still sells nothing twice. `always` would put a disk flush
-// into the latency of every click. noeviction: evicting a stock key or a reservation would be silent data loss.
-var redis = builder.AddRedis("redis")
-    .WithServerOptions("--appendonly yes", "--appendfsync everysec", "--maxmemory-policy noeviction");
-
-var rabbitMQ = builder.AddRabbitMQ("rabbitmq")
-    .WithManagementPlugin();
-
-// The database carries the connection name that services know; MYSQL_DATABASE creates it where Aspire is not there to do so.
-var mySqlServer = builder.AddMySql("mysql-server")
-    .WithEnvironment("MYSQL_DATABASE", "seckill");
-var mySql = mySqlServer.AddDatabase("mysql", databaseName: "seckill");
-
-if (keepData)
-{
-    redis.WithDataVolume();
-    rabbitMQ.WithDataVolume();
-    mySqlServer.WithDataVolume();
-}
+var servers = builder.AddServers();
 
 // Generated once and kept in user secrets when run; asked for when published. Letters and digits: 48 of them are more than
 // the 256 bits that HS256 wants, and no shell or header needs to escape them.
@@ -41,9 +19,9 @@ var opsKey = builder.AddParameter(
 var orderWorker = builder.AddProject<Projects.Seckill_OrderWorker>("order-worker", launchProfileName: null)
     .WithServiceEnvironment()
     .WithHttpEndpoint()
-    .WithReference(redis).WaitFor(redis)
-    .WithReference(rabbitMQ).WaitFor(rabbitMQ)
-    .WithReference(mySql).WaitFor(mySql)
+    .WithReference(servers.Redis).WaitFor(servers.Redis)
+    .WithReference(servers.RabbitMQ).WaitFor(servers.RabbitMQ)
+    .WithReference(servers.MySql).WaitFor(servers.MySql)
     .WithHttpHealthCheck("/health");
 
 // The worker's health says "migrated", so waiting for the worker means that the tables exist.
@@ -52,9 +30,9 @@ var api = builder.AddProject<Projects.Seckill_Api>("api", launchProfileName: nul
     .WithHttpEndpoint()
     .WithExternalHttpEndpoints()
     .WithReplicas(builder.Configuration.GetApiReplicas())
-    .WithReference(redis).WaitFor(redis)
-    .WithReference(rabbitMQ).WaitFor(rabbitMQ)
-    .WithReference(mySql).WaitFor(mySql)
+    .WithReference(servers.Redis).WaitFor(servers.Redis)
+    .WithReference(servers.RabbitMQ).WaitFor(servers.RabbitMQ)
+    .WithReference(servers.MySql).WaitFor(servers.MySql)
     .WaitFor(orderWorker)
     .WithEnvironment("Auth__SigningKey", signingKey)
     .WithEnvironment("Ops__Key", opsKey)
@@ -66,27 +44,22 @@ var console = builder.AddProject<Projects.Seckill_Console>("console", launchProf
     .WithServiceEnvironment()
     .WithHttpEndpoint()
     .WithExternalHttpEndpoints()
-    .WithReference(redis).WaitFor(redis)
+    .WithReference(servers.Redis).WaitFor(servers.Redis)
     .WithEnvironment("Api__Url", api.GetEndpoint("http")).WaitFor(api)
     .WithEnvironment("Auth__SigningKey", signingKey)
     .WithHttpHealthCheck("/health");
 
-if (keepData)
+if (builder.ExecutionContext.IsRunMode)
 {
     console.WithTracesOfTheDashboard();
     builder.AddAddressFile(api.Resource, console.Resource, signingKey.Resource, new Dictionary<string, IResourceWithConnectionString>
     {
-        ["redis"] = redis.Resource,
-        ["rabbitmq"] = rabbitMQ.Resource,
-        ["mysql"] = mySql.Resource,
+        ["redis"] = servers.Redis.Resource,
+        ["rabbitmq"] = servers.RabbitMQ.Resource,
+        ["mysql"] = servers.MySql.Resource,
     });
 }
 
-// azd reads the manifest, which has no word for a Compose environment, and brings a target and a dashboard of its own.
-if (builder.Configuration["Publishing:Publisher"] != "manifest")
-{
-    builder.AddDockerComposeEnvironment("compose")
-        .ConfigureComposeFile(file => ComposeDeployment.Configure(file, api.Resource.GetReplicaCount()));
-}
+Deployment.Add(builder, api.Resource);
 
 await builder.Build().RunAsync();

@@ -85,6 +85,9 @@ public abstract class LocalServer : IAsyncDisposable
         await BootAsync(cancellationToken);
     }
 
+    /// <summary>Talks to the server as a client does.</summary>
+    public Task CheckAsync(CancellationToken cancellationToken) => ProbeAsync(cancellationToken);
+
     /// <summary>Orderly stop, bounded; then kill. Returns when every process of this instance is gone.</summary>
     public async Task StopAsync(CancellationToken cancellationToken = default)
     {

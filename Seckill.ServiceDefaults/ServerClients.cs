@@ -1,4 +1,3 @@
-using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Seckill.ServiceDefaults;
@@ -7,7 +6,7 @@ using Seckill.ServiceDefaults.HealthChecks;
 namespace Microsoft.Extensions.Hosting;
 
 /// <summary>The three servers' clients from Aspire's integrations.</summary>
-public static class ServerClients
+public static partial class ServerClients
 {
     /// <summary>
     /// Registers <c>IConnectionMultiplexer</c> for the connection string <c>redis</c>, opened while the host starts. A
@@ -52,28 +51,6 @@ public static class ServerClients
         builder.Services.AddHealthChecks().AddCheck<RabbitMQHealthCheck>(RabbitMQHealthCheck.Name, failureStatus);
 
         return builder;
-    }
-
-    /// <summary>
-    /// Registers a pooled <typeparamref name="TContext"/> for the connection string <c>mysql</c>, without opening a connection.
-    /// Commands are not retried behind the caller's back: a batch is one transaction that its writer owns and repeats as a
-    /// whole, which a retrying execution strategy forbids, and a status query must fail fast rather than wait half a minute.
-    /// </summary>
-    /// <param name="builder">The application's builder.</param>
-    /// <param name="failureStatus">What the application's health becomes when the database does not answer.</param>
-    /// <exception cref="InvalidOperationException">When the first context is made: the connection string is missing.</exception>
-    public static IHostApplicationBuilder AddMySql<TContext>(
-        this IHostApplicationBuilder builder, HealthStatus failureStatus = HealthStatus.Unhealthy)
-        where TContext : DbContext
-    {
-        builder.AddMySqlDbContext<TContext>(ClientDefaults.MySql, settings =>
-        {
-            settings.ConnectionString = ClientDefaults.ConfigureMySql(settings.ConnectionString);
-            settings.ServerVersion = ClientDefaults.MySqlServerVersion;
-            settings.DisableRetry = true;
-        });
-
-        return builder.WithFailureStatus(typeof(TContext).Name, failureStatus);
     }
 
     /// <summary>Aspire's settings know whether there is a health check, not how grave its failure is.</summary>

@@ -2,15 +2,22 @@ using Aspire.Hosting.Docker.Resources;
 using Aspire.Hosting.Docker.Resources.ServiceNodes;
 using Aspire.Hosting.Docker.Resources.ServiceNodes.Swarm;
 
-namespace Seckill.AppHost.Aspire;
+namespace Seckill.AppHost;
 
 /// <summary>What a Compose file needs besides what the application model says, so that it can serve for real.</summary>
-internal static class ComposeDeployment
+internal static partial class Deployment
 {
+    // azd reads the manifest, which has no word for a Compose environment, and brings a target and a dashboard of its own.
+    static partial void AddComposeFile(IDistributedApplicationBuilder builder, ProjectResource api)
+    {
+        if (builder.Configuration["Publishing:Publisher"] != "manifest")
+            builder.AddDockerComposeEnvironment("compose").ConfigureComposeFile(file => Configure(file, api.GetReplicaCount()));
+    }
+
     private const int DefaultHostPort = 8080;
     private const int DefaultConsoleHostPort = 8090;
 
-    public static void Configure(ComposeFile file, int apiReplicas)
+    private static void Configure(ComposeFile file, int apiReplicas)
     {
         // Compose starts services in order but does not wait until they are healthy: whoever gives up is started again.
         foreach (var service in file.Services.Values)
@@ -18,7 +25,7 @@ internal static class ComposeDeployment
 
         KeepData(file, "redis", "/data");
         KeepData(file, "rabbitmq", "/var/lib/rabbitmq");
-        KeepData(file, "mysql-server", "/var/lib/mysql");
+        KeepData(file, "mysql", "/var/lib/mysql");
 
         // RabbitMQ finds its data by node name, which holds the host name: a new container must keep the old name.
         file.Services["rabbitmq"].Hostname = "rabbitmq";

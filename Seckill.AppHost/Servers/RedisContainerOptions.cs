@@ -1,6 +1,6 @@
-namespace Seckill.AppHost.Aspire;
+namespace Seckill.AppHost.Servers;
 
-internal static class RedisServerOptions
+internal static class RedisContainerOptions
 {
     /// <summary>
     /// Appends options to the server's command line. The container runs <c>/bin/sh</c>; in a run Aspire joins all arguments into

@@ -1,0 +1,33 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using Microsoft.Extensions.Configuration;
+
+namespace Seckill.AppHost.Servers;
+
+internal static class ContainerRuntime
+{
+    private const int TimeoutMs = 10_000;
+
+    /// <summary>True when the runtime that Aspire would use answers.</summary>
+    public static bool Answers(IConfiguration configuration) =>
+        configuration["ASPIRE_CONTAINER_RUNTIME"] is { Length: > 0 } chosen ? Answers(chosen) : Answers("docker") || Answers("podman");
+
+    private static bool Answers(string runtime)
+    {
+        try
+        {
+            using var process = Process.Start(new ProcessStartInfo(runtime, ["info"]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+            process.OutputDataReceived += (_, _) => { };
+            process.BeginOutputReadLine();
+            if (process.WaitForExit(TimeoutMs))
+                return process.ExitCode == 0;
+            process.Kill();
+        }
+        catch (Win32Exception)
+        {
+            // not installed
+        }
+
+        return false;
+    }
+}

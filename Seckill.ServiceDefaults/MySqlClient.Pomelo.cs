@@ -1,0 +1,40 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using OpenTelemetry.Trace;
+using Seckill.ServiceDefaults;
+
+namespace Microsoft.Extensions.Hosting;
+
+public static partial class ServerClients
+{
+    /// <summary>
+    /// Registers a pooled <typeparamref name="TContext"/> for the connection string <c>mysql</c>, without opening a connection.
+    /// Commands are not retried behind the caller's back: a batch is one transaction that its writer owns and repeats as a
+    /// whole, which a retrying execution strategy forbids, and a status query must fail fast rather than wait half a minute.
+    /// </summary>
+    /// <param name="builder">The application's builder.</param>
+    /// <param name="failureStatus">What the application's health becomes when the database does not answer.</param>
+    /// <exception cref="InvalidOperationException">When the first context is made: the connection string is missing.</exception>
+    public static IHostApplicationBuilder AddMySql<TContext>(
+        this IHostApplicationBuilder builder, HealthStatus failureStatus = HealthStatus.Unhealthy)
+        where TContext : DbContext
+    {
+        builder.Services.AddDbContextPool<TContext>((services, options) =>
+            options.UseMySql(
+                ClientDefaults.ConfigureMySql(RequiredConnectionString(services, ClientDefaults.MySql)),
+                ServerVersion.Parse(ClientDefaults.MySqlServerVersion)));
+
+        builder.Services.AddHealthChecks().AddDbContextCheck<TContext>(typeof(TContext).Name, failureStatus);
+        builder.Services.AddOpenTelemetry()
+            .WithTracing(tracing => tracing.AddSource("MySqlConnector"))
+            .WithMetrics(metrics => metrics.AddMeter("MySqlConnector"));
+
+        return builder;
+    }
+
+    private static string RequiredConnectionString(IServiceProvider services, string name) =>
+        services.GetRequiredService<IConfiguration>().GetConnectionString(name)
+            ?? throw new InvalidOperationException($"ConnectionStrings:{name} is not configured.");
+}
