@@ -1,12 +1,20 @@
 using Seckill.AppHost;
-using Seckill.AppHost.Aspire;
+using Seckill.AppHost.Commands;
+using Seckill.AppHost.Running;
 using Seckill.AppHost.Servers;
+using Seckill.AppHost.Services;
 
 // The distributed application on Aspire. `dotnet run` starts everything on this machine; publishing writes Docker Compose
 // files; azd reads the manifest. Services see connection strings and OTLP variables, never Aspire.
 var builder = DistributedApplication.CreateBuilder(args);
 
-var servers = builder.AddServers();
+if (!LocalOptions.TryRead(builder.Configuration, out var local))
+{
+    return LocalRun.WrongOption;
+}
+
+builder.UseLoopbackDashboard(local);
+var servers = builder.AddServers(local);
 
 // Generated once and kept in user secrets when run; asked for when published. Letters and digits: 48 of them are more than
 // the 256 bits that HS256 wants, and no shell or header needs to escape them.
@@ -18,7 +26,7 @@ var opsKey = builder.AddParameter(
 // Launch profiles are left out: what a service gets is written here, the same for a run and for a deployment.
 var orderWorker = builder.AddProject<Projects.Seckill_OrderWorker>("order-worker", launchProfileName: null)
     .WithServiceEnvironment()
-    .WithHttpEndpoint()
+    .WithServiceEndpoint(local.OrderWorkerPort)
     .WithReference(servers.Redis).WaitFor(servers.Redis)
     .WithReference(servers.RabbitMQ).WaitFor(servers.RabbitMQ)
     .WithReference(servers.MySql).WaitFor(servers.MySql)
@@ -27,9 +35,9 @@ var orderWorker = builder.AddProject<Projects.Seckill_OrderWorker>("order-worker
 // The worker's health says "migrated", so waiting for the worker means that the tables exist.
 var api = builder.AddProject<Projects.Seckill_Api>("api", launchProfileName: null)
     .WithServiceEnvironment()
-    .WithHttpEndpoint()
-    .WithExternalHttpEndpoints()
     .WithReplicas(builder.Configuration.GetApiReplicas())
+    .WithServiceEndpoint(local.ApiPort)
+    .WithExternalHttpEndpoints()
     .WithReference(servers.Redis).WaitFor(servers.Redis)
     .WithReference(servers.RabbitMQ).WaitFor(servers.RabbitMQ)
     .WithReference(servers.MySql).WaitFor(servers.MySql)
@@ -37,12 +45,13 @@ var api = builder.AddProject<Projects.Seckill_Api>("api", launchProfileName: nul
     .WithEnvironment("Auth__SigningKey", signingKey)
     .WithEnvironment("Ops__Key", opsKey)
     .WithHttpHealthCheck("/health")
-    .WithWarmUpCommand(opsKey);
+    .WithSaleCommands(opsKey)
+    .WithDemoCommand();
 
 // It asks the Api in the operator's name and hears in Redis what the instances publish; it knows no other server.
 var console = builder.AddProject<Projects.Seckill_Console>("console", launchProfileName: null)
     .WithServiceEnvironment()
-    .WithHttpEndpoint()
+    .WithServiceEndpoint(local.ConsolePort)
     .WithExternalHttpEndpoints()
     .WithReference(servers.Redis).WaitFor(servers.Redis)
     .WithEnvironment("Api__Url", api.GetEndpoint("http")).WaitFor(api)
@@ -52,14 +61,9 @@ var console = builder.AddProject<Projects.Seckill_Console>("console", launchProf
 if (builder.ExecutionContext.IsRunMode)
 {
     console.WithTracesOfTheDashboard();
-    builder.AddAddressFile(api.Resource, console.Resource, signingKey.Resource, new Dictionary<string, IResourceWithConnectionString>
-    {
-        ["redis"] = servers.Redis.Resource,
-        ["rabbitmq"] = servers.RabbitMQ.Resource,
-        ["mysql"] = servers.MySql.Resource,
-    });
+    builder.AddLocalRun(new RunParts(api.Resource, console.Resource, orderWorker.Resource, servers.ByName, signingKey.Resource), local);
 }
 
 Deployment.Add(builder, api.Resource);
 
-await builder.Build().RunAsync();
+return await builder.Build().RunUntilStoppedAsync();

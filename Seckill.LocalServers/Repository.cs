@@ -7,12 +7,13 @@ public static class Repository
     /// <exception cref="InvalidOperationException">The program was copied out of its checkout.</exception>
     public static string Root { get; } = FindRoot();
 
+    /// <summary>The build that the running program is from: Debug or Release.</summary>
+    public static string Configuration => Output.Parent!.Name;
+
+    private static DirectoryInfo Output => new(AppContext.BaseDirectory.TrimEnd('/'));
+
     /// <summary>A service's assembly, from the build that also built the running program (Debug or Release).</summary>
-    public static string Assembly(string project)
-    {
-        var framework = new DirectoryInfo(AppContext.BaseDirectory.TrimEnd('/'));
-        return Path.Combine(Root, project, "bin", framework.Parent!.Name, framework.Name, project + ".dll");
-    }
+    public static string Assembly(string project) => Path.Combine(Root, project, "bin", Configuration, Output.Name, project + ".dll");
 
     private static string FindRoot()
     {

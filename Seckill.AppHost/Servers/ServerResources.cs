@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Configuration;
+using Seckill.AppHost.Running;
 using Seckill.LocalServers;
 
 namespace Seckill.AppHost.Servers;
@@ -7,7 +8,11 @@ namespace Seckill.AppHost.Servers;
 internal sealed record ServerResources(
     IResourceBuilder<IResourceWithConnectionString> Redis,
     IResourceBuilder<IResourceWithConnectionString> RabbitMQ,
-    IResourceBuilder<IResourceWithConnectionString> MySql);
+    IResourceBuilder<IResourceWithConnectionString> MySql)
+{
+    public IReadOnlyDictionary<string, IResourceWithConnectionString> ByName { get; } =
+        new[] { Redis, RabbitMQ, MySql }.ToDictionary(server => server.Resource.Name, server => server.Resource);
+}
 
 internal static class ServerResourcesExtensions
 {
@@ -17,7 +22,7 @@ internal static class ServerResourcesExtensions
     /// Containers, always when publishing; in a run processes of this machine where no container runtime answers. <c>Servers=containers</c> or
     /// <c>Servers=local</c> decides it by hand.
     /// </summary>
-    public static ServerResources AddServers(this IDistributedApplicationBuilder builder)
+    public static ServerResources AddServers(this IDistributedApplicationBuilder builder, LocalOptions local)
     {
         var containers = builder.ExecutionContext.IsPublishMode || builder.Configuration["Servers"] switch
         {
@@ -26,7 +31,7 @@ internal static class ServerResourcesExtensions
             null or "" => ContainerRuntime.Answers(builder.Configuration),
             var other => throw new DistributedApplicationException($"Servers must be containers or local, not {other}."),
         };
-        return containers ? builder.AddContainers() : builder.AddLocalServers();
+        return containers ? builder.AddContainers() : builder.AddLocalServers(local);
     }
 
     private static ServerResources AddContainers(this IDistributedApplicationBuilder builder)
@@ -46,19 +51,11 @@ internal static class ServerResourcesExtensions
         return new(redis, rabbitMQ, mySql);
     }
 
-    private static ServerResources AddLocalServers(this IDistributedApplicationBuilder builder)
-    {
-        var folder = builder.Configuration["Local:StateFolder"] ?? Path.Combine(Repository.Root, ".seckill");
-        return new(
-            builder.AddLocalServer("redis", stop => RedisServer.StartAsync(Configured(new RedisServerOptions(), "redis", 16_379), stop)),
-            builder.AddLocalServer("rabbitmq", stop => RabbitMqServer.StartAsync(Configured(new RabbitMqServerOptions(), "rabbitmq", 15_673), stop)),
-            builder.AddLocalServer("mysql", stop => MySqlServer.StartAsync(Configured(new MySqlServerOptions { Database = Database }, "mysql", 13_306), stop)));
-
-        T Configured<T>(T options, string name, int port)
-            where T : LocalServerOptions => options with
-            {
-                DataFolder = Path.Combine(folder, options.ServersRoot is { Length: > 0 } ? "data-today" : "data", name),
-                Port = LoopbackPorts.Prefer(builder.Configuration.GetValue($"Local:{name}Port", port)),
-            };
-    }
+    private static ServerResources AddLocalServers(this IDistributedApplicationBuilder builder, LocalOptions options) => new(
+        builder.AddLocalServer("redis", async stop =>
+            await RedisServer.StartAsync(options.Configure(new RedisServerOptions(), "redis", options.RedisPort), stop)),
+        builder.AddLocalServer("rabbitmq", async stop =>
+            await RabbitMqServer.StartAsync(options.Configure(new RabbitMqServerOptions(), "rabbitmq", options.RabbitMqPort), stop)),
+        builder.AddLocalServer("mysql", async stop =>
+            await MySqlServer.StartAsync(options.Configure(new MySqlServerOptions { Database = Database }, "mysql", options.MySqlPort), stop)));
 }

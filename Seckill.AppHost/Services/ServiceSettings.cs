@@ -1,10 +1,13 @@
 using Microsoft.Extensions.Configuration;
+using Seckill.AppHost.Running;
+using Seckill.LocalServers;
 
-namespace Seckill.AppHost.Aspire;
+namespace Seckill.AppHost.Services;
 
 internal static class ServiceSettings
 {
     private const int ReplicasMax = 64;
+    private const string OtlpTimeoutMs = "500";
 
     /// <summary>
     /// What all services have: of the servers they get the connection strings and nothing else, and in a run also the
@@ -19,6 +22,8 @@ internal static class ServiceSettings
             return service;
 
         service.WithEnvironment("ASPNETCORE_ENVIRONMENT", builder.Environment.EnvironmentName);
+        // The dashboard ends first in a stop: the last flush must not wait for it.
+        service.WithEnvironment("OTEL_EXPORTER_OTLP_TIMEOUT", OtlpTimeoutMs);
         foreach (var name in new[] { "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG" })
         {
             if (builder.Configuration[name] is { Length: > 0 } value)
@@ -28,13 +33,25 @@ internal static class ServiceSettings
         return service;
     }
 
-    /// <summary>The console links to traces in Aspire's dashboard, whose address the AppHost is told; nothing where it is not.</summary>
+    /// <summary>
+    /// The service's HTTP endpoint. In a run it has the wished port, or a free one where that is taken. One process listens there itself;
+    /// Aspire's proxy stands in front of several only.
+    /// </summary>
+    public static IResourceBuilder<ProjectResource> WithServiceEndpoint(this IResourceBuilder<ProjectResource> service, int port)
+    {
+        var builder = service.ApplicationBuilder;
+        return builder.ExecutionContext.IsRunMode
+            ? service.WithHttpEndpoint(port: LoopbackPorts.Prefer(port), isProxied: service.Resource.GetReplicaCount() > 1)
+            : service.WithHttpEndpoint();
+    }
+
+    /// <summary>The console links to traces in Aspire's dashboard.</summary>
     public static void WithTracesOfTheDashboard(this IResourceBuilder<ProjectResource> console)
     {
-        if (console.ApplicationBuilder.Configuration["ASPNETCORE_URLS"]?.Split(';')[0] is not { Length: > 0 } dashboard)
-            return;
-        var template = dashboard.TrimEnd('/') + "/traces/detail/{trace_id}";
-        console.WithEnvironment("Traces__UrlTemplate", template);
+        if (console.ApplicationBuilder.Configuration.DashboardUrl() is { } dashboard)
+        {
+            console.WithEnvironment("Traces__UrlTemplate", dashboard + "/traces/detail/{trace_id}");
+        }
     }
 
     /// <summary><c>Api:Replicas</c>: how many Api processes share the load, 1 to 64; 1 if it is not configured.</summary>

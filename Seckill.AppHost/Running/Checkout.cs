@@ -1,0 +1,56 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Seckill.LocalServers;
+
+namespace Seckill.AppHost.Running;
+
+/// <summary>
+/// The git-ignored folder with everything that a run keeps. One AppHost holds it at a time. While it runs, <c>local.json</c> tells other
+/// programs, and a person with a MySQL client, where everything is.
+/// </summary>
+internal sealed class Checkout : IDisposable
+{
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
+    {
+        WriteIndented = true,
+        // A file for programs and people, not a web page: a plus sign may stay a plus sign.
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
+
+    private readonly FileStream _lock;
+
+    private Checkout(string folder, FileStream heldLock)
+    {
+        AddressFile = Path.Combine(folder, "local.json");
+        _lock = heldLock;
+    }
+
+    public string AddressFile { get; }
+
+    /// <summary>Creates the folder and takes its lock. The kernel returns the lock when this process ends in any way.</summary>
+    /// <exception cref="LocalServerException">Another AppHost holds it.</exception>
+    public static Checkout Open(string folder)
+    {
+        Directory.CreateDirectory(folder);
+        try
+        {
+            var heldLock = new FileStream(Path.Combine(folder, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            var checkout = new Checkout(folder, heldLock);
+            // From a run that was killed: its addresses lead nowhere.
+            checkout.Withdraw();
+            return checkout;
+        }
+        catch (IOException exception)
+        {
+            throw new LocalServerException($"already running in this checkout: stop the other one first ({folder} is in use)", exception);
+        }
+    }
+
+    /// <summary>Writes the addresses; readers see the old file or the new one. It holds secrets and only its owner may read it.</summary>
+    public void Publish(JsonObject addresses) => PrivateFile.Write(AddressFile, addresses.ToJsonString(Json) + "\n");
+
+    public void Withdraw() => File.Delete(AddressFile);
+
+    public void Dispose() => _lock.Dispose();
+}

@@ -1,0 +1,41 @@
+using Microsoft.Extensions.Configuration;
+using Seckill.LocalServers;
+
+namespace Seckill.AppHost.Running;
+
+/// <summary>
+/// The dashboard's addresses. They are settled here and not in a launch profile alone, so that the dashboard is there however the AppHost
+/// is started, and so that two checkouts do not want the same ports.
+/// </summary>
+internal static class DashboardSettings
+{
+    private const string PageUrl = "ASPNETCORE_URLS";
+
+    public static void UseLoopbackDashboard(this IDistributedApplicationBuilder builder, LocalOptions options)
+    {
+        var configuration = builder.Configuration;
+        // Plain HTTP on loopback: a development certificate is not there on every machine.
+        configuration["ASPIRE_ALLOW_UNSECURED_TRANSPORT"] ??= "true";
+        // A profile or the environment may ask for https or for another host; then it has to name all three addresses.
+        if (configuration[PageUrl] is { Length: > 0 })
+        {
+            return;
+        }
+
+        configuration[PageUrl] = Loopback(options.DashboardPort);
+        configuration["ASPIRE_DASHBOARD_OTLP_ENDPOINT_URL"] ??= $"http://localhost:{LoopbackPorts.Take()}";
+        configuration["ASPIRE_RESOURCE_SERVICE_ENDPOINT_URL"] ??= $"http://localhost:{LoopbackPorts.Take()}";
+    }
+
+    /// <summary>The dashboard's base address; null where there is no dashboard.</summary>
+    public static string? DashboardUrl(this IConfiguration configuration) =>
+        configuration[PageUrl]?.Split(';')[0].TrimEnd('/') is { Length: > 0 } url ? url : null;
+
+    /// <summary>The address that logs its reader in.</summary>
+    public static string? DashboardLoginUrl(this IConfiguration configuration) =>
+        configuration.DashboardUrl() is not { } url ? null
+        : configuration["AppHost:BrowserToken"] is { Length: > 0 } token ? $"{url}/login?t={token}"
+        : url;
+
+    private static string Loopback(int wish) => $"http://localhost:{LoopbackPorts.Prefer(wish)}";
+}

@@ -1,0 +1,80 @@
+using System.ComponentModel.DataAnnotations;
+using System.Diagnostics.CodeAnalysis;
+using Microsoft.Extensions.Configuration;
+using Seckill.LocalServers;
+
+namespace Seckill.AppHost.Running;
+
+/// <summary>
+/// Section <c>Local</c> of the AppHost's configuration: <c>--Local:ApiPort=8080</c>, or <c>Local__ApiPort</c> in the environment.
+/// Ports are wishes: where one is taken, a free one is used and the start says so.
+/// </summary>
+internal sealed class LocalOptions
+{
+    public const string Section = "Local";
+
+    /// <summary>Holds the data of local servers, <c>local.json</c> and the lock. Null: <c>.seckill</c> in the repository.</summary>
+    public string? StateFolder { get; set; }
+
+    [Range(1, 65_535)]
+    public int ApiPort { get; set; } = 5080;
+
+    [Range(1, 65_535)]
+    public int ConsolePort { get; set; } = 5090;
+
+    [Range(1, 65_535)]
+    public int OrderWorkerPort { get; set; } = 5100;
+
+    /// <summary>The Aspire dashboard's page.</summary>
+    [Range(1, 65_535)]
+    public int DashboardPort { get; set; } = 15_080;
+
+    [Range(1, 65_535)]
+    public int RedisPort { get; set; } = 16_379;
+
+    [Range(1, 65_535)]
+    public int RabbitMqPort { get; set; } = 15_673;
+
+    [Range(1, 65_535)]
+    public int MySqlPort { get; set; } = 13_306;
+
+    /// <summary>How long a local server may take until it answers, in milliseconds.</summary>
+    [Range(1_000, 3_600_000)]
+    public int StartTimeoutMs { get; set; } = 120_000;
+
+    /// <summary>How long a local server may take to stop before it is killed, in milliseconds.</summary>
+    [Range(100, 600_000)]
+    public int StopTimeoutMs { get; set; } = 5_000;
+
+    /// <summary>The state folder as a full path.</summary>
+    public string Folder => Path.GetFullPath(StateFolder ?? Path.Combine(Repository.Root, ".seckill"));
+
+    /// <summary>Reads and checks the section; says what is wrong with it.</summary>
+    /// <returns>False when a value is out of range or no number.</returns>
+    public static bool TryRead(IConfiguration configuration, [NotNullWhen(true)] out LocalOptions? options)
+    {
+        options = null;
+        try
+        {
+            var read = configuration.GetSection(Section).Get<LocalOptions>() ?? new LocalOptions();
+            Validator.ValidateObject(read, new ValidationContext(read), validateAllProperties: true);
+            options = read;
+            return true;
+        }
+        catch (Exception mistake) when (mistake is ValidationException or InvalidOperationException)
+        {
+            Terminal.SayError($"{Section}: {mistake.Message}");
+            return false;
+        }
+    }
+
+    /// <summary>What a local server is started with. Each generation has its own data, because none reads what a newer one wrote.</summary>
+    public T Configure<T>(T defaults, string name, int port)
+        where T : LocalServerOptions => defaults with
+        {
+            DataFolder = Path.Combine(Folder, defaults.ServersRoot is { Length: > 0 } ? "data-today" : "data", name),
+            Port = LoopbackPorts.Prefer(port),
+            StartTimeoutMs = StartTimeoutMs,
+            StopTimeoutMs = StopTimeoutMs,
+        };
+}

@@ -1,0 +1,59 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Seckill.LocalServers;
+
+namespace Seckill.AppHost.Running;
+
+internal static class LocalRun
+{
+    /// <summary>Exit code of a run that was refused for its settings.</summary>
+    public const int WrongOption = 2;
+
+    private const int Failed = 1;
+
+    /// <summary>
+    /// For a run only: one run in a checkout at a time, addresses for people and programs, and an end when something cannot start. Call it
+    /// when the resources are there.
+    /// </summary>
+    public static void AddLocalRun(this IDistributedApplicationBuilder builder, RunParts parts, LocalOptions options)
+    {
+        // Without it the AppHost is gone before what it started.
+        builder.Configuration["DcpPublisher:WaitForResourceCleanup"] ??= "true";
+        builder.Services.AddSingleton(parts);
+        builder.Services.AddSingleton(options);
+        // Before Aspire's own services: those return only when everything is up.
+        builder.Services.AddSingleton<RunMonitor>();
+        builder.Services.Insert(0, ServiceDescriptor.Singleton<IHostedService>(services => services.GetRequiredService<RunMonitor>()));
+        // The monitor says what a person needs to know; the rest is in the dashboard. A missing development certificate is no news:
+        // everything is plain HTTP on loopback.
+        builder.Services.AddLogging(logging => logging
+            .AddFilter("Aspire.Hosting", LogLevel.Warning)
+            .AddFilter("Aspire.Hosting.Dcp.DcpHost", LogLevel.Error)
+            .AddFilter("Microsoft.AspNetCore", LogLevel.Warning));
+    }
+
+    /// <summary>Runs, or publishes, until it is done or told to stop.</summary>
+    /// <returns>Exit code: 0 after a signal, 1 when something could not be started.</returns>
+    public static async Task<int> RunUntilStoppedAsync(this DistributedApplication application)
+    {
+        var monitor = application.Services.GetService<RunMonitor>();
+        try
+        {
+            monitor?.TakeCheckout();
+            await application.RunAsync();
+            if (monitor is not null)
+            {
+                Terminal.Say("stopped; no process is left");
+            }
+
+            return Environment.ExitCode;
+        }
+        catch (LocalServerException refused)
+        {
+            Terminal.SayError(refused.Message);
+            return Failed;
+        }
+    }
+}

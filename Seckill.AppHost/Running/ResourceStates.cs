@@ -1,0 +1,63 @@
+using System.Globalization;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+
+namespace Seckill.AppHost.Running;
+
+/// <summary>What is known of the watched resources, from the last notification of each. Not thread-safe.</summary>
+internal sealed class ResourceStates(RunParts parts)
+{
+    private static readonly string[] PidProperties = ["executable.pid", "project.pid", "server.pid"];
+
+    private readonly Dictionary<string, ResourceEvent> _latest = [];
+
+    /// <summary>True when every replica of every application is running and healthy.</summary>
+    public bool AllHealthy => parts.Services.All(service => _latest.Values.Count(latest =>
+        latest.Resource.Name == service.Name && latest.Snapshot.HealthStatus == HealthStatus.Healthy) >= service.GetReplicaCount());
+
+    /// <summary>Process ids by resource; a second replica has a number behind its name.</summary>
+    public IReadOnlyDictionary<string, int> Processes
+    {
+        get
+        {
+            var processes = new SortedDictionary<string, int>(StringComparer.Ordinal) { ["apphost"] = Environment.ProcessId };
+            foreach (var latest in _latest.OrderBy(entry => entry.Key, StringComparer.Ordinal).Select(entry => entry.Value))
+            {
+                if (IsRunning(latest) && ProcessId(latest.Snapshot) is { } processId)
+                {
+                    var name = latest.Resource.Name;
+                    for (var replica = 2; !processes.TryAdd(name, processId); replica++)
+                    {
+                        name = string.Create(CultureInfo.InvariantCulture, $"{latest.Resource.Name}-{replica}");
+                    }
+                }
+            }
+
+            return processes;
+        }
+    }
+
+    /// <summary>Takes a notification over.</summary>
+    /// <returns>True when the resource has ended by it, and had not before.</returns>
+    public bool Take(ResourceEvent notification)
+    {
+        var hadEnded = _latest.TryGetValue(notification.ResourceId, out var before) && HasEnded(before);
+        _latest[notification.ResourceId] = notification;
+        return !hadEnded && HasEnded(notification);
+    }
+
+    /// <summary>Names and states of what is not there yet, for a person.</summary>
+    public string Missing() => string.Join(", ", _latest.Values
+        .Where(latest => latest.Snapshot.HealthStatus != HealthStatus.Healthy)
+        .Select(latest => $"{latest.Resource.Name} is {latest.Snapshot.State?.Text ?? "unknown"}"));
+
+    private static bool IsRunning(ResourceEvent latest) => latest.Snapshot.State?.Text == KnownResourceStates.Running;
+
+    private static bool HasEnded(ResourceEvent latest) =>
+        latest.Snapshot.State?.Text is { } state
+        && (KnownResourceStates.TerminalStates.Contains(state) || state == KnownResourceStates.RuntimeUnhealthy);
+
+    private static int? ProcessId(CustomResourceSnapshot snapshot) => snapshot.Properties
+        .Where(property => PidProperties.Contains(property.Name))
+        .Select(property => property.Value as int?)
+        .FirstOrDefault(processId => processId is not null);
+}
