@@ -1,0 +1,45 @@
+using System.Globalization;
+using Seckill.LocalServers;
+
+namespace Seckill.AppHost.Commands;
+
+#pragma warning disable ASPIREINTERACTION001 // Commands with arguments are new in 13.6 and still marked as a preview.
+
+/// <summary>The demonstration that <c>./seckill demo</c> runs, from the dashboard.</summary>
+internal static class DemoCommand
+{
+    public const string Name = "demo-burst";
+
+    private const string Buyers = "buyers";
+    private const string Units = "units";
+    private const int OutputLinesMax = 60;
+
+    public static IResourceBuilder<ProjectResource> WithDemoCommand(this IResourceBuilder<ProjectResource> api) =>
+        api.WithProcessCommand(Name, "Demo burst", context => new ProcessCommandSpec("dotnet")
+        {
+            WorkingDirectory = Repository.Root,
+            Arguments =
+            [
+                "run", "--project", "Seckill.Bench", "-c", Repository.Configuration, "-v", "q", "--",
+                "demo", "--buyers", Number(context, Buyers), "--units", Number(context, Units),
+            ],
+        }, new ProcessCommandOptions
+        {
+            Description = "Buyers fight for the units of a fresh sale; then the books are checked.",
+            IconName = "PeopleTeam",
+            DisplayImmediately = true,
+            MaxOutputLineCount = OutputLinesMax,
+            Arguments = [Input(Buyers, "Buyers", 2_000), Input(Units, "Units", 100)],
+        });
+
+    private static InteractionInput Input(string name, string label, int value) => new()
+    {
+        Name = name,
+        Label = label,
+        InputType = InputType.Number,
+        Required = true,
+        Value = value.ToString(CultureInfo.InvariantCulture),
+    };
+
+    private static string Number(ExecuteCommandContext context, string name) => context.Arguments.GetString(name) ?? "";
+}

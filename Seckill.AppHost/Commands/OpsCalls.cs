@@ -1,0 +1,46 @@
+using System.Globalization;
+using System.Net.Http.Json;
+using System.Text.Json.Nodes;
+
+namespace Seckill.AppHost.Commands;
+
+/// <summary>Calls of the Api's operator endpoints with the key that machines use.</summary>
+internal sealed class OpsCalls(ProjectResource api, ParameterResource opsKey)
+{
+    private const int AnswerTimeoutMs = 15_000;
+
+    /// <param name="path">Below <c>/api/ops/</c>.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="HttpRequestException">No answer, or not a good one.</exception>
+    public async Task<JsonNode?> GetAsync(string path, CancellationToken cancellationToken)
+    {
+        using var http = await ClientAsync(cancellationToken);
+        return await http.GetFromJsonAsync<JsonNode>(path, cancellationToken);
+    }
+
+    /// <summary>The Api's answer as a command's result; a refusal is a failure with the Api's words.</summary>
+    /// <param name="path">Below <c>/api/ops/</c>.</param>
+    /// <param name="body">Null: none.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task<ExecuteCommandResult> PostAsync(string path, JsonObject? body, CancellationToken cancellationToken)
+    {
+        using var http = await ClientAsync(cancellationToken);
+        using var content = body is null ? null : JsonContent.Create(body);
+        using var answer = await http.PostAsync(path, content, cancellationToken);
+        var text = await answer.Content.ReadAsStringAsync(cancellationToken);
+        return answer.IsSuccessStatusCode
+            ? CommandResults.Success("Done.", text, CommandResultFormat.Json)
+            : CommandResults.Failure(string.Create(CultureInfo.InvariantCulture, $"The Api answered {(int)answer.StatusCode}: {text}"));
+    }
+
+    private async Task<HttpClient> ClientAsync(CancellationToken cancellationToken)
+    {
+        var client = new HttpClient
+        {
+            BaseAddress = new Uri(api.GetEndpoint("http").Url + "/api/ops/"),
+            Timeout = TimeSpan.FromMilliseconds(AnswerTimeoutMs),
+        };
+        client.DefaultRequestHeaders.Add("X-Ops-Key", await opsKey.GetValueAsync(cancellationToken));
+        return client;
+    }
+}

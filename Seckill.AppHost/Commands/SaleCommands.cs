@@ -1,0 +1,82 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+
+namespace Seckill.AppHost.Commands;
+
+#pragma warning disable ASPIREINTERACTION001 // Commands with arguments are new in 13.6 and still marked as a preview.
+
+/// <summary>What an operator does with a sale, as commands of the dashboard and of the Aspire CLI. The Api writes each into its audit log.</summary>
+internal static class SaleCommands
+{
+    public const string WarmUp = "warm-up";
+    public const string Pause = "pause-sale";
+    public const string Resume = "resume-sale";
+    public const string AddStock = "add-stock";
+
+    /// <summary>Names of the arguments.</summary>
+    public const string SkuId = "sku-id";
+    public const string Units = "units";
+
+    /// <summary>Adds the commands to the gate's resource.</summary>
+    public static IResourceBuilder<ProjectResource> WithSaleCommands(
+        this IResourceBuilder<ProjectResource> api, IResourceBuilder<ParameterResource> opsKey)
+    {
+        var calls = new OpsCalls(api.Resource, opsKey.Resource);
+        return api
+            .WithCommand(WarmUp, "Warm up", context => calls.PostAsync("warm-up", null, context.CancellationToken), new CommandOptions
+            {
+                Description = "Loads the stock of every sale from MySQL into Redis. A running sale is left alone.",
+                IconName = "Fire",
+                IsHighlighted = true,
+            })
+            .WithCommand(Pause, "Pause a sale", context => PostAsync(calls, context, "pause"), new CommandOptions
+            {
+                Description = "Takes no more orders of one SKU. Orders under way go on.",
+                IconName = "Pause",
+                Arguments = [SkuInput()],
+            })
+            .WithCommand(Resume, "Resume a sale", context => PostAsync(calls, context, "resume"), new CommandOptions
+            {
+                Description = "Takes orders of a paused SKU again.",
+                IconName = "Play",
+                Arguments = [SkuInput()],
+            })
+            .WithCommand(AddStock, "Add stock", context => AddStockAsync(calls, context), new CommandOptions
+            {
+                Description = "Puts more units of one SKU on sale, also while it runs.",
+                IconName = "AddCircle",
+                Arguments =
+                [
+                    SkuInput(),
+                    new InteractionInput { Name = Units, Label = "Units", InputType = InputType.Number, Required = true, Value = "100" },
+                ],
+            });
+    }
+
+    private static InteractionInput SkuInput() =>
+        new() { Name = SkuId, Label = "SKU", InputType = InputType.Number, Required = true, Placeholder = "1001" };
+
+    private static string Sku(ExecuteCommandContext context) => context.Arguments.GetString(SkuId) ?? "";
+
+    private static Task<ExecuteCommandResult> PostAsync(OpsCalls calls, ExecuteCommandContext context, string action) =>
+        calls.PostAsync($"sales/{Uri.EscapeDataString(Sku(context))}/{action}", null, context.CancellationToken);
+
+    // How many units are on sale goes with the request, so that repeating it adds nothing.
+    private static async Task<ExecuteCommandResult> AddStockAsync(OpsCalls calls, ExecuteCommandContext context)
+    {
+        var sku = Sku(context);
+        if (!int.TryParse(context.Arguments.GetString(Units), NumberStyles.None, CultureInfo.InvariantCulture, out var units))
+        {
+            return CommandResults.Failure($"{Units} must be a whole number.");
+        }
+
+        var sales = await calls.GetAsync("sales", context.CancellationToken);
+        var sale = sales?["items"]?.AsArray().FirstOrDefault(item => item?["sku_id"]?.GetValue<string>() == sku);
+        return sale is null
+            ? CommandResults.Failure($"There is no sale of SKU {sku}.")
+            : await calls.PostAsync(
+                $"sales/{Uri.EscapeDataString(sku)}/stock",
+                new JsonObject { ["add"] = units, ["units_before"] = sale["units"]?.GetValue<int>() },
+                context.CancellationToken);
+    }
+}
