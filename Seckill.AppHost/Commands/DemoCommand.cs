@@ -3,7 +3,7 @@ using Seckill.LocalServers;
 
 namespace Seckill.AppHost.Commands;
 
-#pragma warning disable ASPIREINTERACTION001 // Commands with arguments are new in 13.6 and still marked as a preview.
+#pragma warning disable ASPIREINTERACTION001, ASPIREPROCESSCOMMAND001 // Commands with arguments are new in 13.6 and still marked as a preview.
 
 /// <summary>The demonstration that <c>./seckill demo</c> runs, from the dashboard.</summary>
 internal static class DemoCommand

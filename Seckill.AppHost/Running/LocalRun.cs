@@ -31,7 +31,9 @@ internal static class LocalRun
         builder.Services.AddLogging(logging => logging
             .AddFilter("Aspire.Hosting", LogLevel.Warning)
             .AddFilter("Aspire.Hosting.Dcp.DcpHost", LogLevel.Error)
-            .AddFilter("Microsoft.AspNetCore", LogLevel.Warning));
+            .AddFilter("Microsoft.AspNetCore", LogLevel.Warning)
+            // A start that is broken off is thrown to RunUntilStoppedAsync and need not be logged with its stack as well.
+            .AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.Critical));
     }
 
     /// <summary>Runs, or publishes, until it is done or told to stop.</summary>

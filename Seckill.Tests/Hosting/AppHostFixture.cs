@@ -1,0 +1,77 @@
+using System.Globalization;
+using Aspire.Hosting;
+using Aspire.Hosting.ApplicationModel;
+using Aspire.Hosting.Testing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Seckill.LocalServers;
+using Seckill.Tests.EndToEnd;
+
+namespace Seckill.Tests.Hosting;
+
+[CollectionDefinition(nameof(AppHostFixture))]
+public sealed class AppHostDefinition : ICollectionFixture<AppHostFixture>;
+
+/// <summary>
+/// The real AppHost with private servers of this machine and its dashboard, started once for all tests that look at it from outside. It has
+/// a state folder and ports of its own.
+/// </summary>
+public sealed class AppHostFixture : IAsyncLifetime
+{
+    private const int StartTimeoutMs = 240_000;
+    private const int StopTimeoutMs = 60_000;
+
+    private readonly string _state = Directory.CreateTempSubdirectory("seckill-apphost-").FullName;
+
+    /// <summary>The page that logs its reader in to the dashboard.</summary>
+    public string DashboardLoginUrl => $"{_dashboard}/login?t={_token}";
+
+    public DistributedApplication Application { get; private set; } = null!;
+
+    public ResourceNotificationService Notifications => Application.ResourceNotifications;
+
+    private readonly string _dashboard = $"http://localhost:{LoopbackPorts.Take()}";
+    private string? _token;
+
+    public async ValueTask InitializeAsync()
+    {
+        using var patience = new CancellationTokenSource(StartTimeoutMs);
+        var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.Seckill_AppHost>(
+            [
+                "--Servers=local", $"--Local:StateFolder={_state}", $"--ASPNETCORE_URLS={_dashboard}",
+                $"--ASPIRE_DASHBOARD_OTLP_ENDPOINT_URL=http://localhost:{LoopbackPorts.Take()}", .. Ports(),
+            ],
+            (options, _) => options.DisableDashboard = false,
+            patience.Token);
+        builder.Services.AddLogging(logging => logging.ClearProviders());
+        _token = builder.Configuration["AppHost:BrowserToken"];
+        Application = await builder.BuildAsync(patience.Token);
+        await Application.StartAsync(patience.Token);
+        foreach (var service in new[] { "order-worker", "api", "console" })
+        {
+            await Notifications.WaitForResourceHealthyAsync(service, patience.Token);
+        }
+    }
+
+    /// <summary>Runs a command of a resource as the dashboard does.</summary>
+    public Task<ExecuteCommandResult> ExecuteAsync(string resource, string command, CancellationToken cancellationToken, params (string Name, string Value)[] arguments) =>
+        Application.Services.GetRequiredService<ResourceCommandService>().ExecuteCommandAsync(
+            resource, command, arguments.ToDictionary(argument => argument.Name, argument => (string?)argument.Value), cancellationToken);
+
+    public ShopClient Client() => new(Application.GetEndpoint("api", "http").ToString());
+
+    public async ValueTask DisposeAsync()
+    {
+        await Application.StopAsync().WaitAsync(TimeSpan.FromMilliseconds(StopTimeoutMs));
+        await Application.DisposeAsync();
+        Assert.Empty(LocalServers.Processes.Mentioning(_state));
+        Directory.Delete(_state, recursive: true);
+    }
+
+    /// <summary>Free ports for everything that has a wish.</summary>
+    internal static string[] Ports() =>
+    [
+        .. new[] { "Api", "Console", "OrderWorker", "Redis", "RabbitMq", "MySql", "Dashboard" }
+            .Select(name => string.Create(CultureInfo.InvariantCulture, $"--Local:{name}Port={LoopbackPorts.Take()}")),
+    ];
+}

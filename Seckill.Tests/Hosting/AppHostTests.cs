@@ -1,0 +1,116 @@
+using Aspire.Hosting.ApplicationModel;
+using Aspire.Hosting.Testing;
+using Microsoft.Playwright;
+using Seckill.Tests.Browser;
+
+namespace Seckill.Tests.Hosting;
+
+/// <summary>What <c>dotnet run --project Seckill.AppHost</c> starts, and what its dashboard shows and does.</summary>
+[Collection(nameof(AppHostFixture))]
+public sealed class AppHostTests(AppHostFixture appHost)
+{
+    private const long Sku = 1003;
+
+    private static long _lastUser = 610_000;
+
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Everything_is_there_under_its_name_and_a_server_is_a_resource_with_a_health_check()
+    {
+        foreach (var name in new[] { "redis", "rabbitmq", "mysql", "order-worker", "api", "console", "aspire-dashboard" })
+        {
+            var state = await appHost.Notifications.WaitForResourceAsync(
+                name, resource => resource.Snapshot.HealthStatus == Microsoft.Extensions.Diagnostics.HealthChecks.HealthStatus.Healthy, Cancelled);
+            Assert.Equal(KnownResourceStates.Running, state.Snapshot.State?.Text);
+        }
+
+        Assert.StartsWith("127.0.0.1:", await appHost.Application.GetConnectionStringAsync("redis", Cancelled), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_order_is_written_and_the_dashboard_shows_its_trace_over_all_hops()
+    {
+        var (orderId, traceId, _) = await BuyAsync();
+        Assert.NotEmpty(orderId);
+
+        await using var browser = new TestBrowser();
+        await browser.InitializeAsync();
+        var context = await browser.NewContextAsync();
+        var page = await context.NewPageAsync();
+        await page.GotoAsync(appHost.DashboardLoginUrl);
+        await page.GotoAsync(new Uri(new Uri(appHost.DashboardLoginUrl), $"/traces/detail/{traceId}").ToString());
+        // The worker's last span is exported last; the page of a trace shows what comes in later by itself.
+        foreach (var span in new[] { "POST /api/seckill/orders", "reserve", "publish order", "process order", "settle" })
+        {
+            await Assertions.Expect(page.GetByText(span).First).ToBeVisibleAsync();
+        }
+
+        await context.CloseAsync();
+    }
+
+    [Fact]
+    public async Task A_sale_is_paused_resumed_and_stocked_by_commands()
+    {
+        var paused = await appHost.ExecuteAsync("api", "pause-sale", Cancelled, ("sku-id", "1002"));
+        Assert.True(paused.Success, paused.Message);
+        using var client = appHost.Client();
+        var token = await client.LogInAsync(Interlocked.Increment(ref _lastUser), Cancelled);
+        Assert.Equal("paused", (await client.BuyAsync(token, 1002, Cancelled)).Error);
+
+        var resumed = await appHost.ExecuteAsync("api", "resume-sale", Cancelled, ("sku-id", "1002"));
+        Assert.True(resumed.Success, resumed.Message);
+        Assert.Equal("queued", (await client.BuyAsync(token, 1002, Cancelled)).Text("message"));
+
+        var before = await UnitsAsync(client);
+        var added = await appHost.ExecuteAsync("api", "add-stock", Cancelled, ("sku-id", "1002"), ("units", "7"));
+        Assert.True(added.Success, added.Message);
+        Assert.Equal(before + 7, await UnitsAsync(client));
+
+        var unknown = await appHost.ExecuteAsync("api", "pause-sale", Cancelled, ("sku-id", "999999"));
+        Assert.False(unknown.Success);
+        var warmedUp = await appHost.ExecuteAsync("api", "warm-up", Cancelled);
+        Assert.True(warmedUp.Success, warmedUp.Message);
+    }
+
+    [Fact]
+    public async Task A_server_that_is_stopped_says_so_and_comes_back_by_a_command()
+    {
+        var stopped = await appHost.ExecuteAsync("redis", KnownResourceCommands.StopCommand, Cancelled);
+        Assert.True(stopped.Success, stopped.Message);
+        await appHost.Notifications.WaitForResourceAsync("redis", KnownResourceStates.Exited, Cancelled);
+
+        var started = await appHost.ExecuteAsync("redis", KnownResourceCommands.StartCommand, Cancelled);
+        Assert.True(started.Success, started.Message);
+        await appHost.Notifications.WaitForResourceHealthyAsync("redis", Cancelled);
+        await appHost.Notifications.WaitForResourceHealthyAsync("api", Cancelled);
+
+        var restarted = await appHost.ExecuteAsync("redis", KnownResourceCommands.RestartCommand, Cancelled);
+        Assert.True(restarted.Success, restarted.Message);
+        await appHost.Notifications.WaitForResourceHealthyAsync("redis", Cancelled);
+        await appHost.Notifications.WaitForResourceHealthyAsync("api", Cancelled);
+        await BuyAsync();
+    }
+
+    private async Task<(string OrderId, string TraceId, long User)> BuyAsync()
+    {
+        using var client = appHost.Client();
+        await client.WaitUntilOnSaleAsync(Sku, Cancelled);
+        var user = Interlocked.Increment(ref _lastUser);
+        var token = await client.LogInAsync(user, Cancelled);
+        var queued = await LocalServers.Deadline.UntilAsync(
+            () => client.BuyAsync(token, Sku, Cancelled), answer => answer.Text("message") == "queued", Cancelled);
+        var orderId = queued.Text("order_id")!;
+        var outcome = await client.OutcomeAsync(token, Sku, Cancelled);
+        Assert.Equal("SUCCESS", outcome.Text("status"));
+        var order = await client.GetAsync($"/api/orders/{orderId}", Cancelled, token);
+        return (orderId, order.Text("trace_id")!, user);
+    }
+
+    private static async Task<int> UnitsAsync(EndToEnd.ShopClient client)
+    {
+        var operatorToken = await client.LogInAsync(9, Cancelled, "operator");
+        var sales = await client.GetAsync("/api/ops/sales", Cancelled, operatorToken);
+        return sales.Body.GetProperty("items").EnumerateArray().Single(sale => sale.GetProperty("sku_id").GetString() == "1002").GetProperty("units").GetInt32();
+    }
+}

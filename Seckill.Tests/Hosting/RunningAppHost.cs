@@ -1,0 +1,97 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Text.Json;
+using Seckill.Tests.LocalServers;
+
+namespace Seckill.Tests.Hosting;
+
+/// <summary>The real AppHost as a process of its own, with a state folder and ports of the test's.</summary>
+internal sealed class RunningAppHost : IAsyncDisposable
+{
+    private const int StartTimeoutMs = 180_000;
+    private const int StopTimeoutMs = 60_000;
+
+    private readonly Process _process;
+    private readonly string _stateFolder;
+    private readonly ConcurrentQueue<string> _output = new();
+
+    private RunningAppHost(Process process, string stateFolder)
+    {
+        _process = process;
+        _stateFolder = stateFolder;
+        process.OutputDataReceived += (_, line) => _output.Enqueue(line.Data ?? "");
+        process.ErrorDataReceived += (_, line) => _output.Enqueue(line.Data ?? "");
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+    }
+
+    public string AddressFile => Path.Combine(_stateFolder, "local.json");
+
+    public string Output => string.Join('\n', _output);
+
+    public static RunningAppHost Start(string stateFolder, params string[] arguments) =>
+        Start(stateFolder, new Dictionary<string, string>(), arguments);
+
+    public static RunningAppHost Start(string stateFolder, IReadOnlyDictionary<string, string> environment, params string[] arguments)
+    {
+        // Seckill.Tests/bin/Debug/net10.0 and the AppHost's output have the same shape.
+        var mine = AppContext.BaseDirectory.TrimEnd('/');
+        var assembly = Path.Combine(mine.Replace("/Seckill.Tests/", "/Seckill.AppHost/", StringComparison.Ordinal), "Seckill.AppHost.dll");
+        // A shell's background job ignores SIGINT, and so would everything started from it.
+        var start = new ProcessStartInfo(
+            "env", ["--default-signal=INT", "dotnet", assembly, "--Servers=local", $"--Local:StateFolder={stateFolder}", .. arguments])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        start.Environment["DOTNET_ENVIRONMENT"] = "Development";
+        foreach (var (name, value) in environment)
+        {
+            start.Environment[name] = value;
+        }
+
+        return new RunningAppHost(Process.Start(start)!, stateFolder);
+    }
+
+    /// <summary>Waits until it has printed a text.</summary>
+    public Task WaitForOutputAsync(string text, CancellationToken cancellationToken) => Deadline.UntilAsync(
+        () => Task.FromResult(Output), printed => printed.Contains(text, StringComparison.Ordinal) || _process.HasExited, cancellationToken, StartTimeoutMs);
+
+    /// <summary>Waits until it says that everything is healthy, and returns what <c>local.json</c> holds.</summary>
+    public async Task<JsonElement> WaitUntilUpAsync(CancellationToken cancellationToken)
+    {
+        // Not the file alone: a killed run leaves one behind.
+        await Deadline.UntilAsync(
+            () => Task.FromResult(Output.Contains("everything is healthy", StringComparison.Ordinal) || _process.HasExited),
+            over => over,
+            cancellationToken,
+            StartTimeoutMs);
+        Assert.False(_process.HasExited, Output);
+        using var document = JsonDocument.Parse(await File.ReadAllTextAsync(AddressFile, cancellationToken));
+        return document.RootElement.Clone();
+    }
+
+    public void Signal(string name)
+    {
+        using var kill = Process.Start("kill", [$"-{name}", $"{_process.Id}"]);
+        kill.WaitForExit();
+    }
+
+    /// <summary>Exit code, once it has ended.</summary>
+    public async Task<int> WaitForExitAsync(CancellationToken cancellationToken)
+    {
+        await _process.WaitForExitAsync(cancellationToken).WaitAsync(TimeSpan.FromMilliseconds(StopTimeoutMs), cancellationToken);
+        return _process.ExitCode;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!_process.HasExited)
+        {
+            _process.Kill();
+        }
+
+        await _process.WaitForExitAsync();
+        _process.Dispose();
+    }
+}
