@@ -1,5 +1,5 @@
-using Seckill.AppHost;
 using Seckill.AppHost.Aspire;
+using Seckill.AppHost.Publishing;
 using Seckill.AppHost.Servers;
 
 // The distributed application on Aspire. `dotnet run` starts everything on this machine; publishing writes Docker Compose
@@ -22,7 +22,7 @@ var orderWorker = builder.AddProject<Projects.Seckill_OrderWorker>("order-worker
     .WithReference(servers.Redis).WaitFor(servers.Redis)
     .WithReference(servers.RabbitMQ).WaitFor(servers.RabbitMQ)
     .WithReference(servers.MySql).WaitFor(servers.MySql)
-    .WithHttpHealthCheck("/health");
+    .WithProbes();
 
 // The worker's health says "migrated", so waiting for the worker means that the tables exist.
 var api = builder.AddProject<Projects.Seckill_Api>("api", launchProfileName: null)
@@ -36,7 +36,7 @@ var api = builder.AddProject<Projects.Seckill_Api>("api", launchProfileName: nul
     .WaitFor(orderWorker)
     .WithEnvironment("Auth__SigningKey", signingKey)
     .WithEnvironment("Ops__Key", opsKey)
-    .WithHttpHealthCheck("/health")
+    .WithProbes()
     .WithWarmUpCommand(opsKey);
 
 // It asks the Api in the operator's name and hears in Redis what the instances publish; it knows no other server.
@@ -47,7 +47,7 @@ var console = builder.AddProject<Projects.Seckill_Console>("console", launchProf
     .WithReference(servers.Redis).WaitFor(servers.Redis)
     .WithEnvironment("Api__Url", api.GetEndpoint("http")).WaitFor(api)
     .WithEnvironment("Auth__SigningKey", signingKey)
-    .WithHttpHealthCheck("/health");
+    .WithProbes();
 
 if (builder.ExecutionContext.IsRunMode)
 {
@@ -60,6 +60,6 @@ if (builder.ExecutionContext.IsRunMode)
     });
 }
 
-Deployment.Add(builder, api.Resource);
+builder.AddDeployment(api, console);
 
 await builder.Build().RunAsync();

@@ -1,49 +1,49 @@
 using Microsoft.Extensions.Configuration;
+using Seckill.AppHost.Publishing;
 using Seckill.LocalServers;
 
 namespace Seckill.AppHost.Servers;
 
-/// <summary>The three servers under the names that services know, whatever they run in.</summary>
+/// <summary>The three servers under the names that services know, wherever they run.</summary>
 internal sealed record ServerResources(
     IResourceBuilder<IResourceWithConnectionString> Redis,
     IResourceBuilder<IResourceWithConnectionString> RabbitMQ,
-    IResourceBuilder<IResourceWithConnectionString> MySql);
+    IResourceBuilder<IResourceWithConnectionString> MySql)
+{
+    public const string RedisName = "redis";
+    public const string RabbitMQName = "rabbitmq";
+    public const string MySqlName = "mysql";
+    public const string Database = "seckill";
+}
 
 internal static class ServerResourcesExtensions
 {
-    private const string Database = "seckill";
-
     /// <summary>
-    /// Containers, always when publishing; in a run processes of this machine where no container runtime answers. <c>Servers=containers</c> or
-    /// <c>Servers=local</c> decides it by hand.
+    /// What <c>Servers</c> says: <c>containers</c>, <c>external</c> or, for a run, <c>local</c>. Where it says nothing, a run takes containers if a
+    /// container runtime answers and processes of this machine if none does; a deployment takes containers, but in the cloud that azd deploys to
+    /// external servers: its containers have no disk that a database can live on.
     /// </summary>
     public static ServerResources AddServers(this IDistributedApplicationBuilder builder)
     {
-        var containers = builder.ExecutionContext.IsPublishMode || builder.Configuration["Servers"] switch
+        var servers = builder.Configuration["Servers"] is { Length: > 0 } configured ? configured : DefaultServers(builder);
+        return servers switch
         {
-            "containers" => true,
-            "local" => false,
-            null or "" => ContainerRuntime.Answers(builder.Configuration),
-            var other => throw new DistributedApplicationException($"Servers must be containers or local, not {other}."),
+            "containers" => builder.AddContainerServers(),
+            "external" => builder.AddExternalServers(),
+            "local" when builder.ExecutionContext.IsRunMode => builder.AddLocalServers(),
+            "local" => throw new DistributedApplicationException("Servers of this machine cannot be published: Servers must be containers or external."),
+            _ => throw new DistributedApplicationException($"Servers must be containers, local or external, not {servers}."),
         };
-        return containers ? builder.AddContainers() : builder.AddLocalServers();
     }
 
-    private static ServerResources AddContainers(this IDistributedApplicationBuilder builder)
+    private static string DefaultServers(IDistributedApplicationBuilder builder)
     {
-        var redis = builder.AddRedis("redis")
-            .WithServerOptions("--appendonly yes", "--appendfsync everysec", "--maxmemory-policy noeviction");
-        var rabbitMQ = builder.AddRabbitMQ("rabbitmq").WithManagementPlugin();
-        var mySql = builder.AddMySql("mysql", Database);
-        // Data volumes belong to the developer's machine. Where data lives in production is the deployment's decision.
-        if (builder.ExecutionContext.IsRunMode)
+        if (builder.ExecutionContext.IsPublishMode)
         {
-            redis.WithDataVolume();
-            rabbitMQ.WithDataVolume();
-            mySql.WithVolume(VolumeNameGenerator.Generate(mySql, "data"), "/var/lib/mysql");
+            return builder.IsPublishingManifest() ? "external" : "containers";
         }
 
-        return new(redis, rabbitMQ, mySql);
+        return ContainerRuntime.Answers(builder.Configuration) ? "containers" : "local";
     }
 
     private static ServerResources AddLocalServers(this IDistributedApplicationBuilder builder)
@@ -52,7 +52,7 @@ internal static class ServerResourcesExtensions
         return new(
             builder.AddLocalServer("redis", stop => RedisServer.StartAsync(Configured(new RedisServerOptions(), "redis", 16_379), stop)),
             builder.AddLocalServer("rabbitmq", stop => RabbitMqServer.StartAsync(Configured(new RabbitMqServerOptions(), "rabbitmq", 15_673), stop)),
-            builder.AddLocalServer("mysql", stop => MySqlServer.StartAsync(Configured(new MySqlServerOptions { Database = Database }, "mysql", 13_306), stop)));
+            builder.AddLocalServer("mysql", stop => MySqlServer.StartAsync(Configured(new MySqlServerOptions { Database = ServerResources.Database }, "mysql", 13_306), stop)));
 
         T Configured<T>(T options, string name, int port)
             where T : LocalServerOptions => options with
