@@ -1,69 +1,72 @@
-using Seckill.AppHost;
 using Seckill.AppHost.Commands;
+using Seckill.AppHost.Publishing;
 using Seckill.AppHost.Running;
 using Seckill.AppHost.Servers;
 using Seckill.AppHost.Services;
 
 // The distributed application on Aspire. `dotnet run` starts everything on this machine; publishing writes Docker Compose
 // files; azd reads the manifest. Services see connection strings and OTLP variables, never Aspire.
-var builder = DistributedApplication.CreateBuilder(args);
-
-if (!LocalOptions.TryRead(builder.Configuration, out var local))
+try
 {
-    return LocalRun.WrongOption;
+    var builder = DistributedApplication.CreateBuilder(args);
+
+    var local = LocalOptions.Read(builder.Configuration);
+    builder.UseLoopbackDashboard(local);
+    var servers = builder.AddServers(local);
+
+    // Generated once and kept in user secrets when run; asked for when published. Letters and digits: 48 of them are more than
+    // the 256 bits that HS256 wants, and no shell or header needs to escape them.
+    var signingKey = builder.AddParameter(
+        "auth-signing-key", new GenerateParameterDefault { MinLength = 48, Special = false }, secret: true, persist: true);
+    var opsKey = builder.AddParameter(
+        "ops-key", new GenerateParameterDefault { MinLength = 32, Special = false }, secret: true, persist: true);
+
+    // Launch profiles are left out: what a service gets is written here, the same for a run and for a deployment.
+    var orderWorker = builder.AddProject<Projects.Seckill_OrderWorker>("order-worker", launchProfileName: null)
+        .WithServiceEnvironment()
+        .WithServiceEndpoint(local.OrderWorkerPort)
+        .WithReference(servers.Redis).WaitFor(servers.Redis)
+        .WithReference(servers.RabbitMQ).WaitFor(servers.RabbitMQ)
+        .WithReference(servers.MySql).WaitFor(servers.MySql)
+        .WithProbes();
+
+    // The worker's health says "migrated", so waiting for the worker means that the tables exist.
+    var api = builder.AddProject<Projects.Seckill_Api>("api", launchProfileName: null)
+        .WithServiceEnvironment()
+        .WithReplicas(builder.Configuration.GetApiReplicas())
+        .WithServiceEndpoint(local.ApiPort)
+        .WithExternalHttpEndpoints()
+        .WithReference(servers.Redis).WaitFor(servers.Redis)
+        .WithReference(servers.RabbitMQ).WaitFor(servers.RabbitMQ)
+        .WithReference(servers.MySql).WaitFor(servers.MySql)
+        .WaitFor(orderWorker)
+        .WithEnvironment("Auth__SigningKey", signingKey)
+        .WithEnvironment("Ops__Key", opsKey)
+        .WithProbes()
+        .WithSaleCommands(opsKey)
+        .WithDemoCommand();
+
+    // It asks the Api in the operator's name and hears in Redis what the instances publish; it knows no other server.
+    var console = builder.AddProject<Projects.Seckill_Console>("console", launchProfileName: null)
+        .WithServiceEnvironment()
+        .WithServiceEndpoint(local.ConsolePort)
+        .WithExternalHttpEndpoints()
+        .WithReference(servers.Redis).WaitFor(servers.Redis)
+        .WithEnvironment("Api__Url", api.GetEndpoint("http")).WaitFor(api)
+        .WithEnvironment("Auth__SigningKey", signingKey)
+        .WithProbes();
+
+    if (builder.ExecutionContext.IsRunMode)
+    {
+        console.WithTracesOfTheDashboard();
+        builder.AddLocalRun(new RunParts(api.Resource, console.Resource, orderWorker.Resource, servers.ByName, signingKey.Resource), local);
+    }
+
+    builder.AddDeployment(api, console);
+
+    return await builder.Build().RunUntilStoppedAsync();
 }
-
-builder.UseLoopbackDashboard(local);
-var servers = builder.AddServers(local);
-
-// Generated once and kept in user secrets when run; asked for when published. Letters and digits: 48 of them are more than
-// the 256 bits that HS256 wants, and no shell or header needs to escape them.
-var signingKey = builder.AddParameter(
-    "auth-signing-key", new GenerateParameterDefault { MinLength = 48, Special = false }, secret: true, persist: true);
-var opsKey = builder.AddParameter(
-    "ops-key", new GenerateParameterDefault { MinLength = 32, Special = false }, secret: true, persist: true);
-
-// Launch profiles are left out: what a service gets is written here, the same for a run and for a deployment.
-var orderWorker = builder.AddProject<Projects.Seckill_OrderWorker>("order-worker", launchProfileName: null)
-    .WithServiceEnvironment()
-    .WithServiceEndpoint(local.OrderWorkerPort)
-    .WithReference(servers.Redis).WaitFor(servers.Redis)
-    .WithReference(servers.RabbitMQ).WaitFor(servers.RabbitMQ)
-    .WithReference(servers.MySql).WaitFor(servers.MySql)
-    .WithHttpHealthCheck("/health");
-
-// The worker's health says "migrated", so waiting for the worker means that the tables exist.
-var api = builder.AddProject<Projects.Seckill_Api>("api", launchProfileName: null)
-    .WithServiceEnvironment()
-    .WithReplicas(builder.Configuration.GetApiReplicas())
-    .WithServiceEndpoint(local.ApiPort)
-    .WithExternalHttpEndpoints()
-    .WithReference(servers.Redis).WaitFor(servers.Redis)
-    .WithReference(servers.RabbitMQ).WaitFor(servers.RabbitMQ)
-    .WithReference(servers.MySql).WaitFor(servers.MySql)
-    .WaitFor(orderWorker)
-    .WithEnvironment("Auth__SigningKey", signingKey)
-    .WithEnvironment("Ops__Key", opsKey)
-    .WithHttpHealthCheck("/health")
-    .WithSaleCommands(opsKey)
-    .WithDemoCommand();
-
-// It asks the Api in the operator's name and hears in Redis what the instances publish; it knows no other server.
-var console = builder.AddProject<Projects.Seckill_Console>("console", launchProfileName: null)
-    .WithServiceEnvironment()
-    .WithServiceEndpoint(local.ConsolePort)
-    .WithExternalHttpEndpoints()
-    .WithReference(servers.Redis).WaitFor(servers.Redis)
-    .WithEnvironment("Api__Url", api.GetEndpoint("http")).WaitFor(api)
-    .WithEnvironment("Auth__SigningKey", signingKey)
-    .WithHttpHealthCheck("/health");
-
-if (builder.ExecutionContext.IsRunMode)
+catch (Exception refused) when (LocalRun.IsForTerminal(refused))
 {
-    console.WithTracesOfTheDashboard();
-    builder.AddLocalRun(new RunParts(api.Resource, console.Resource, orderWorker.Resource, servers.ByName, signingKey.Resource), local);
+    return LocalRun.Refuse(refused);
 }
-
-Deployment.Add(builder, api.Resource);
-
-return await builder.Build().RunUntilStoppedAsync();

@@ -2,8 +2,16 @@ using Seckill.Ordering;
 using Seckill.Ordering.Store;
 using Seckill.Ordering.Telemetry;
 using Seckill.OrderWorker;
+using Seckill.OrderWorker.Migrating;
 
-var builder = WebApplication.CreateBuilder(args);
+// The switch has no value, so it is not for the configuration, which would take the next argument for one.
+string[] settings = [.. args.Where(argument => argument != MigrateOnly.Switch)];
+var builder = WebApplication.CreateBuilder(settings);
+if (MigrateOnly.IsAsked(args, builder.Configuration))
+{
+    return await MigrateOnly.RunAsync(Host.CreateApplicationBuilder(settings), CancellationToken.None);
+}
+
 builder.AddServiceDefaults();
 builder.AddRedis();
 builder.AddRabbitMQ();
@@ -18,3 +26,4 @@ var app = builder.Build();
 app.MapDefaultEndpoints();
 
 await app.RunAsync();
+return 0;

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using Seckill.OrderWorker.Consuming;
 using Seckill.OrderWorker.Migrating;
@@ -9,10 +10,11 @@ namespace Seckill.OrderWorker;
 /// <summary>The worker's parts, one method for each feature.</summary>
 internal static class Registration
 {
-    /// <summary>Brings MySQL's schema up to date at start; health check <c>migrated</c>.</summary>
+    /// <summary>Brings MySQL's schema up to date at start, or waits for it; health check <c>migrated</c>.</summary>
     public static IServiceCollection AddMigrations(this IServiceCollection services)
     {
         services.AddWorkerOptions();
+        services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<Migrator>();
         services.AddHostedService(provider => provider.GetRequiredService<Migrator>());
         services.AddHealthChecks().AddCheck<MigratedHealthCheck>("migrated");

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Seckill.OrderWorker.Migrating;
 
 namespace Seckill.OrderWorker;
 
@@ -6,6 +7,14 @@ namespace Seckill.OrderWorker;
 public sealed class WorkerOptions
 {
     public const string Section = "Worker";
+
+    /// <summary>Whether this worker brings MySQL's schema up to date when it starts.</summary>
+    [EnumDataType(typeof(MigrationMode))]
+    public MigrationMode Migrations { get; set; } = MigrationMode.OnStart;
+
+    /// <summary>How long a process that only migrates goes on trying, seconds.</summary>
+    [Range(1, 3_600)]
+    public int MigrateOnlySecondsMax { get; set; } = 300;
 
     /// <summary>Orders in one MySQL transaction.</summary>
     [Range(1, 2_000)]

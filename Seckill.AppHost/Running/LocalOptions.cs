@@ -1,5 +1,4 @@
 using System.ComponentModel.DataAnnotations;
-using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.Configuration;
 using Seckill.LocalServers;
 
@@ -49,22 +48,18 @@ internal sealed class LocalOptions
     /// <summary>The state folder as a full path.</summary>
     public string Folder => Path.GetFullPath(StateFolder ?? Path.Combine(Repository.Root, ".seckill"));
 
-    /// <summary>Reads and checks the section; says what is wrong with it.</summary>
-    /// <returns>False when a value is out of range or no number.</returns>
-    public static bool TryRead(IConfiguration configuration, [NotNullWhen(true)] out LocalOptions? options)
+    /// <exception cref="DistributedApplicationException">A value is out of range or no number.</exception>
+    public static LocalOptions Read(IConfiguration configuration)
     {
-        options = null;
         try
         {
-            var read = configuration.GetSection(Section).Get<LocalOptions>() ?? new LocalOptions();
-            Validator.ValidateObject(read, new ValidationContext(read), validateAllProperties: true);
-            options = read;
-            return true;
+            var options = configuration.GetSection(Section).Get<LocalOptions>() ?? new LocalOptions();
+            Validator.ValidateObject(options, new ValidationContext(options), validateAllProperties: true);
+            return options;
         }
         catch (Exception mistake) when (mistake is ValidationException or InvalidOperationException)
         {
-            Terminal.SayError($"{Section}: {mistake.Message}");
-            return false;
+            throw new DistributedApplicationException($"{Section}: {mistake.Message}", mistake);
         }
     }
 

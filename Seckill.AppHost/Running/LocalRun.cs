@@ -1,3 +1,4 @@
+using System.Reflection;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -8,10 +9,8 @@ namespace Seckill.AppHost.Running;
 
 internal static class LocalRun
 {
-    /// <summary>Exit code of a run that was refused for its settings.</summary>
-    public const int WrongOption = 2;
-
     private const int Failed = 1;
+    private const int WrongSettings = 2;
 
     /// <summary>
     /// For a run only: one run in a checkout at a time, addresses for people and programs, and an end when something cannot start. Call it
@@ -38,24 +37,29 @@ internal static class LocalRun
 
     /// <summary>Runs, or publishes, until it is done or told to stop.</summary>
     /// <returns>Exit code: 0 after a signal, 1 when something could not be started.</returns>
+    /// <exception cref="LocalServerException">Another AppHost runs in this checkout.</exception>
     public static async Task<int> RunUntilStoppedAsync(this DistributedApplication application)
     {
         var monitor = application.Services.GetService<RunMonitor>();
-        try
+        monitor?.TakeCheckout();
+        await application.RunAsync();
+        if (monitor is not null)
         {
-            monitor?.TakeCheckout();
-            await application.RunAsync();
-            if (monitor is not null)
-            {
-                Terminal.Say("stopped; no process is left");
-            }
+            Terminal.Say("stopped; no process is left");
+        }
 
-            return Environment.ExitCode;
-        }
-        catch (LocalServerException refused)
-        {
-            Terminal.SayError(refused.Message);
-            return Failed;
-        }
+        return Environment.ExitCode;
+    }
+
+    /// <summary>True for what a person at the terminal can read and mend; a test that hosts this program gets the exception itself.</summary>
+    public static bool IsForTerminal(Exception refused) =>
+        refused is DistributedApplicationException or LocalServerException && Assembly.GetEntryAssembly() == typeof(LocalRun).Assembly;
+
+    /// <summary>Says why nothing runs.</summary>
+    /// <returns>Exit code: 2 for wrong settings, 1 for anything else.</returns>
+    public static int Refuse(Exception refused)
+    {
+        Terminal.SayError(refused.Message);
+        return refused is DistributedApplicationException ? WrongSettings : Failed;
     }
 }

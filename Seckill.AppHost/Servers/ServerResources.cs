@@ -1,61 +1,61 @@
 using Microsoft.Extensions.Configuration;
+using Seckill.AppHost.Publishing;
 using Seckill.AppHost.Running;
 using Seckill.LocalServers;
 
 namespace Seckill.AppHost.Servers;
 
-/// <summary>The three servers under the names that services know, whatever they run in.</summary>
+/// <summary>The three servers under the names that services know, wherever they run.</summary>
 internal sealed record ServerResources(
     IResourceBuilder<IResourceWithConnectionString> Redis,
     IResourceBuilder<IResourceWithConnectionString> RabbitMQ,
     IResourceBuilder<IResourceWithConnectionString> MySql)
 {
+    public const string RedisName = "redis";
+    public const string RabbitMQName = "rabbitmq";
+    public const string MySqlName = "mysql";
+    public const string Database = "seckill";
+
     public IReadOnlyDictionary<string, IResourceWithConnectionString> ByName { get; } =
         new[] { Redis, RabbitMQ, MySql }.ToDictionary(server => server.Resource.Name, server => server.Resource);
 }
 
 internal static class ServerResourcesExtensions
 {
-    private const string Database = "seckill";
-
     /// <summary>
-    /// Containers, always when publishing; in a run processes of this machine where no container runtime answers. <c>Servers=containers</c> or
-    /// <c>Servers=local</c> decides it by hand.
+    /// What <c>Servers</c> says: <c>containers</c>, <c>external</c> or, for a run, <c>local</c>. Where it says nothing, a run takes containers if a
+    /// container runtime answers and processes of this machine if none does; a deployment takes containers, but in the cloud that azd deploys to
+    /// external servers: its containers have no disk that a database can live on.
     /// </summary>
     public static ServerResources AddServers(this IDistributedApplicationBuilder builder, LocalOptions local)
     {
-        var containers = builder.ExecutionContext.IsPublishMode || builder.Configuration["Servers"] switch
+        var servers = builder.Configuration["Servers"] is { Length: > 0 } configured ? configured : DefaultServers(builder);
+        return servers switch
         {
-            "containers" => true,
-            "local" => false,
-            null or "" => ContainerRuntime.Answers(builder.Configuration),
-            var other => throw new DistributedApplicationException($"Servers must be containers or local, not {other}."),
+            "containers" => builder.AddContainerServers(),
+            "external" => builder.AddExternalServers(),
+            "local" when builder.ExecutionContext.IsRunMode => builder.AddLocalServers(local),
+            "local" => throw new DistributedApplicationException("Servers of this machine cannot be published: Servers must be containers or external."),
+            _ => throw new DistributedApplicationException($"Servers must be containers, local or external, not {servers}."),
         };
-        return containers ? builder.AddContainers() : builder.AddLocalServers(local);
     }
 
-    private static ServerResources AddContainers(this IDistributedApplicationBuilder builder)
+    private static string DefaultServers(IDistributedApplicationBuilder builder)
     {
-        var redis = builder.AddRedis("redis")
-            .WithServerOptions("--appendonly yes", "--appendfsync everysec", "--maxmemory-policy noeviction");
-        var rabbitMQ = builder.AddRabbitMQ("rabbitmq").WithManagementPlugin();
-        var mySql = builder.AddMySql("mysql", Database);
-        // Data volumes belong to the developer's machine. Where data lives in production is the deployment's decision.
-        if (builder.ExecutionContext.IsRunMode)
+        if (builder.ExecutionContext.IsPublishMode)
         {
-            redis.WithDataVolume();
-            rabbitMQ.WithDataVolume();
-            mySql.WithVolume(VolumeNameGenerator.Generate(mySql, "data"), "/var/lib/mysql");
+            return builder.IsPublishingManifest() ? "external" : "containers";
         }
 
-        return new(redis, rabbitMQ, mySql);
+        return ContainerRuntime.Answers(builder.Configuration) ? "containers" : "local";
     }
 
     private static ServerResources AddLocalServers(this IDistributedApplicationBuilder builder, LocalOptions options) => new(
-        builder.AddLocalServer("redis", async stop =>
-            await RedisServer.StartAsync(options.Configure(new RedisServerOptions(), "redis", options.RedisPort), stop)),
-        builder.AddLocalServer("rabbitmq", async stop =>
-            await RabbitMqServer.StartAsync(options.Configure(new RabbitMqServerOptions(), "rabbitmq", options.RabbitMqPort), stop)),
-        builder.AddLocalServer("mysql", async stop =>
-            await MySqlServer.StartAsync(options.Configure(new MySqlServerOptions { Database = Database }, "mysql", options.MySqlPort), stop)));
+        builder.AddLocalServer(ServerResources.RedisName, async stop =>
+            await RedisServer.StartAsync(options.Configure(new RedisServerOptions(), ServerResources.RedisName, options.RedisPort), stop)),
+        builder.AddLocalServer(ServerResources.RabbitMQName, async stop =>
+            await RabbitMqServer.StartAsync(options.Configure(new RabbitMqServerOptions(), ServerResources.RabbitMQName, options.RabbitMqPort), stop)),
+        builder.AddLocalServer(ServerResources.MySqlName, async stop =>
+            await MySqlServer.StartAsync(
+                options.Configure(new MySqlServerOptions { Database = ServerResources.Database }, ServerResources.MySqlName, options.MySqlPort), stop)));
 }

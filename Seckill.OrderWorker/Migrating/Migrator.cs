@@ -1,3 +1,4 @@
+using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
 using Seckill.Ordering.Store;
@@ -6,16 +7,20 @@ namespace Seckill.OrderWorker.Migrating;
 
 /// <summary>
 /// Applies the migrations at start, however long MySQL takes to come up. A named lock of MySQL is held meanwhile, so of several workers one
-/// migrates and the others wait for it.
+/// migrates and the others wait for it. A worker that never migrates waits here until somebody else has done it.
 /// </summary>
 internal sealed partial class Migrator(
     IServiceScopeFactory scopes, IHostEnvironment environment, IOptions<WorkerOptions> options, TimeProvider time, ILogger<Migrator> logger)
     : BackgroundService
 {
     private readonly TaskCompletionSource _migrated = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile string? _trouble;
 
     /// <summary>Ends when the schema is there.</summary>
     public Task Migrated => _migrated.Task;
+
+    /// <summary>Why the schema is not there yet; null before the first try has failed.</summary>
+    public string? Trouble => _trouble;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -24,12 +29,13 @@ internal sealed partial class Migrator(
         {
             try
             {
-                await MigrateAsync(stoppingToken);
+                await (options.Value.Migrations is MigrationMode.Never ? CheckAsync(stoppingToken) : MigrateAsync(stoppingToken));
                 _migrated.SetResult();
                 return;
             }
             catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
             {
+                _trouble = exception.Message;
                 LogNotMigrated(exception.Message);
                 await backoff.WaitAsync(stoppingToken);
             }
@@ -49,6 +55,21 @@ internal sealed partial class Migrator(
         }
     }
 
+    /// <summary>Looks, and changes nothing.</summary>
+    /// <exception cref="InvalidOperationException">A migration has not been applied.</exception>
+    private async Task CheckAsync(CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
+        var pending = (await context.Database.GetPendingMigrationsAsync(cancellationToken)).ToList();
+        if (pending.Count > 0)
+        {
+            throw new InvalidOperationException($"the schema lacks {string.Join(", ", pending)}, and this worker never migrates (Worker:Migrations)");
+        }
+
+        LogMigrated();
+    }
+
     [LoggerMessage(Level = LogLevel.Information, Message = "MySQL's schema is up to date")]
     private partial void LogMigrated();
 
@@ -65,5 +86,5 @@ internal sealed class MigratedHealthCheck(Migrator migrator) : IHealthCheck
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
         Task.FromResult(migrator.Migrated.IsCompletedSuccessfully
             ? HealthCheckResult.Healthy()
-            : new HealthCheckResult(context.Registration.FailureStatus, "migrations not applied yet"));
+            : new HealthCheckResult(context.Registration.FailureStatus, migrator.Trouble is { } trouble ? $"migrations not applied yet: {trouble}" : "migrations not applied yet"));
 }

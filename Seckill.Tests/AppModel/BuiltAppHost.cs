@@ -2,6 +2,7 @@ using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Logging;
 
 namespace Seckill.Tests.AppModel;
@@ -23,13 +24,20 @@ internal sealed class BuiltAppHost(DistributedApplication application, TaskCompl
 
     public IResource this[string name] => _model.Resources.Single(resource => resource.Name == name);
 
-    public static Task<BuiltAppHost> ForRunAsync(CancellationToken cancellationToken, params string[] args) => BuildAsync(args, cancellationToken);
+    /// <summary>With containers unless the arguments say otherwise: whether a container runtime answers must not matter here.</summary>
+    public static Task<BuiltAppHost> ForRunAsync(CancellationToken cancellationToken, params string[] args) =>
+        BuildAsync(["--Servers=containers", .. args], cancellationToken);
 
-    public static Task<BuiltAppHost> ForComposeAsync(string outputFolder, CancellationToken cancellationToken, params string[] args) =>
+    /// <summary>As <c>aspire publish</c> does, which writes Compose files where Aspire.Hosting.Docker is to be had.</summary>
+    public static Task<BuiltAppHost> ForPublishAsync(string outputFolder, CancellationToken cancellationToken, params string[] args) =>
         BuildAsync(["--operation", "publish", "--step", "publish", "--output-path", outputFolder, .. args], cancellationToken);
 
-    public static Task<BuiltAppHost> ForManifestAsync(string outputFile, CancellationToken cancellationToken) =>
-        BuildAsync(["--publisher", "manifest", "--output-path", outputFile], cancellationToken);
+    /// <summary>As azd does.</summary>
+    public static Task<BuiltAppHost> ForManifestAsync(string outputFile, CancellationToken cancellationToken, params string[] args) =>
+        BuildAsync(["--publisher", "manifest", "--output-path", outputFile, .. args], cancellationToken);
+
+    /// <summary>Fails when two health checks have one name, as the start of the application would.</summary>
+    public HealthCheckService CreateHealthCheckService() => application.Services.GetRequiredService<HealthCheckService>();
 
     /// <summary>Runs the publisher that the arguments named, to its end.</summary>
     public Task PublishAsync(CancellationToken cancellationToken)
@@ -61,7 +69,7 @@ internal sealed class BuiltAppHost(DistributedApplication application, TaskCompl
         return application.DisposeAsync();
     }
 
-    private static async Task<BuiltAppHost> BuildAsync(string[] args, CancellationToken cancellationToken)
+    public static async Task<BuiltAppHost> BuildAsync(string[] args, CancellationToken cancellationToken)
     {
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.Seckill_AppHost>(args, cancellationToken);
         // The end of a program that never started anything would be logged as a disaster.

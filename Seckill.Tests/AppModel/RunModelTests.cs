@@ -14,7 +14,7 @@ public sealed class RunModelTests
 
         Assert.Equal("docker.io/library/redis:8.6", ImageOf(appHost["redis"]));
         Assert.Equal("docker.io/library/rabbitmq:4.3-management", ImageOf(appHost["rabbitmq"]));
-        Assert.Equal("docker.io/library/mysql:9.7", ImageOf(appHost["mysql-server"]));
+        Assert.Equal("docker.io/library/mysql:9.7", ImageOf(appHost["mysql"]));
     }
 
     [Fact]
@@ -23,8 +23,8 @@ public sealed class RunModelTests
         await using var appHost = await BuiltAppHost.ForRunAsync(Token);
 
         Assert.All(["redis", "rabbitmq", "mysql"], name => Assert.IsType<IResourceWithConnectionString>(appHost[name], exactMatch: false));
-        var database = Assert.IsType<MySqlDatabaseResource>(appHost["mysql"]);
-        Assert.Equal("seckill", database.DatabaseName);
+        var mySql = ((IResourceWithConnectionString)appHost["mysql"]).ConnectionStringExpression.ValueExpression;
+        Assert.EndsWith(";Password={mysql-password.value};Database=seckill", mySql);
     }
 
     [Fact]
@@ -41,7 +41,7 @@ public sealed class RunModelTests
     [Theory]
     [InlineData("redis", "/data")]
     [InlineData("rabbitmq", "/var/lib/rabbitmq")]
-    [InlineData("mysql-server", "/var/lib/mysql")]
+    [InlineData("mysql", "/var/lib/mysql")]
     public async Task Servers_keep_their_data_in_a_volume(string name, string folder)
     {
         await using var appHost = await BuiltAppHost.ForRunAsync(Token);
@@ -56,8 +56,8 @@ public sealed class RunModelTests
     {
         await using var appHost = await BuiltAppHost.ForRunAsync(Token);
 
-        Assert.Equal(["mysql", "mysql-server", "rabbitmq", "redis"], WaitsOf(appHost["order-worker"]));
-        Assert.Equal(["mysql", "mysql-server", "order-worker", "rabbitmq", "redis"], WaitsOf(appHost["api"]));
+        Assert.Equal(["mysql", "rabbitmq", "redis"], WaitsOf(appHost["order-worker"]));
+        Assert.Equal(["mysql", "order-worker", "rabbitmq", "redis"], WaitsOf(appHost["api"]));
         Assert.Equal(["api", "redis"], WaitsOf(appHost["console"]));
     }
 
@@ -69,8 +69,9 @@ public sealed class RunModelTests
         var checks = appHost.Resources.ToDictionary(
             resource => resource.Name, resource => resource.Annotations.OfType<HealthCheckAnnotation>().Select(check => check.Key).ToArray());
 
-        Assert.All(["redis", "rabbitmq", "mysql-server", "mysql"], name => Assert.Equal([$"{name}_check"], checks[name]));
-        Assert.All(["api", "console", "order-worker"], name => Assert.Equal([$"{name}_http_/health_200_check"], checks[name]));
+        Assert.All(["redis", "rabbitmq", "mysql"], name => Assert.Equal([$"{name}_check"], checks[name]));
+        Assert.All(["api", "console", "order-worker"], name => Assert.Equal([$"{name}_http_/health_200_check", $"{name}_http_/alive_200_check"], checks[name]));
+        Assert.NotNull(appHost.CreateHealthCheckService());
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+#pragma warning disable ASPIREINTERACTION001 // Commands with arguments are still marked as a preview.
 using System.Globalization;
 using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
@@ -56,7 +57,11 @@ public sealed class AppHostFixture : IAsyncLifetime
     /// <summary>Runs a command of a resource as the dashboard does.</summary>
     public Task<ExecuteCommandResult> ExecuteAsync(string resource, string command, CancellationToken cancellationToken, params (string Name, string Value)[] arguments) =>
         Application.Services.GetRequiredService<ResourceCommandService>().ExecuteCommandAsync(
-            resource, command, arguments.ToDictionary(argument => argument.Name, argument => (string?)argument.Value), cancellationToken);
+            resource,
+            command,
+            new InteractionInputCollection([.. arguments.Select(argument =>
+                new InteractionInput { Name = argument.Name, InputType = InputType.Text, Value = argument.Value })]),
+            cancellationToken);
 
     public ShopClient Client() => new(Application.GetEndpoint("api", "http").ToString());
 

@@ -1,0 +1,63 @@
+using Aspire.Hosting.Docker.Resources.ComposeNodes;
+using Aspire.Hosting.Docker.Resources.ServiceNodes.Swarm;
+using Seckill.AppHost.Servers;
+
+namespace Seckill.AppHost.Publishing;
+
+/// <summary>What a Compose file needs besides what the application model says, so that it can serve for real.</summary>
+internal static partial class Deployment
+{
+    private const int DefaultHostPort = 8080;
+    private const int DefaultConsoleHostPort = 8090;
+
+    static partial void AddCompose(
+        IDistributedApplicationBuilder builder, IResourceBuilder<ProjectResource> api, IResourceBuilder<ProjectResource> console)
+    {
+        // azd brings a target and a dashboard of its own.
+        if (builder.IsPublishingManifest())
+        {
+            return;
+        }
+
+        // Compose starts services in order but does not wait until they are healthy: whoever gives up is started again.
+        builder.AddDockerComposeEnvironment("compose").ConfigureComposeFile(file =>
+        {
+            foreach (var service in file.Services.Values)
+            {
+                service.Restart ??= "unless-stopped";
+            }
+        });
+        if (builder.ExecutionContext.IsPublishMode)
+        {
+            KeepData(builder);
+        }
+
+        api.PublishAsDockerComposeService((_, service) => PublishPorts(service, "SECKILL_PORT", DefaultHostPort, api.Resource.GetReplicaCount()));
+        console.PublishAsDockerComposeService((_, service) => PublishPorts(service, "SECKILL_CONSOLE_PORT", DefaultConsoleHostPort, replicas: 1));
+    }
+
+    /// <summary>Named volumes on the host's own disk, and a name for each server that its next container keeps.</summary>
+    private static void KeepData(IDistributedApplicationBuilder builder)
+    {
+        foreach (var server in builder.GetServerContainers())
+        {
+            var name = server.Resource.Name;
+            server.WithVolume($"{name}-data", ContainerServers.DataFolders[name]);
+            // RabbitMQ finds its data by node name, which holds the host name.
+            server.PublishAsDockerComposeService((_, service) => service.Hostname = name);
+        }
+    }
+
+    /// <summary>One process can have a known port on the host; of several, each needs a port of its own and Docker chooses.</summary>
+    private static void PublishPorts(Service service, string variable, int port, int replicas)
+    {
+        if (replicas == 1)
+        {
+            service.Ports = [.. service.Ports.Select(target => $"${{{variable}:-{port}}}:{target}")];
+        }
+        else
+        {
+            service.Deploy = new Deploy { Replicas = replicas };
+        }
+    }
+}

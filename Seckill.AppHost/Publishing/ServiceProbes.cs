@@ -1,0 +1,48 @@
+namespace Seckill.AppHost.Publishing;
+
+// The probes are marked as experimental: their shape may change with a new version of Aspire, and a build would say so.
+#pragma warning disable ASPIREPROBES001
+
+/// <summary>What an orchestrator asks a service, and how patiently. In a run the same paths are the health that others wait for.</summary>
+internal static class ServiceProbes
+{
+    private const string ReadyPath = "/health";
+    private const string AlivePath = "/alive";
+
+    /// <summary>A check of a server may take three seconds; a service that is only busy must not be taken for a dead one.</summary>
+    private const int TimeoutSeconds = 5;
+
+    private const int ReadyPeriodSeconds = 5;
+    private const int ReadyFailuresMax = 2;
+
+    /// <summary>A restart cures a process that hangs, and nothing else: only a minute of silence is worth one.</summary>
+    private const int AlivePeriodSeconds = 10;
+
+    private const int AliveFailuresMax = 6;
+
+    /// <summary>Container Apps allows ten failures and wants a first delay of a second at least.</summary>
+    private const int StartPeriodSeconds = 5;
+
+    private const int StartFailuresMax = 10;
+    private const int FirstDelaySeconds = 1;
+
+    /// <summary>
+    /// Ready by <c>/health</c>, alive and started by <c>/alive</c>: a server that is down makes a service unready and never restarts it.
+    /// </summary>
+    public static IResourceBuilder<ProjectResource> WithProbes(this IResourceBuilder<ProjectResource> service) =>
+        service
+            .WithHttpProbe(ProbeType.Readiness, ReadyPath, FirstDelaySeconds, ReadyPeriodSeconds, TimeoutSeconds, ReadyFailuresMax)
+            .WithHttpProbe(ProbeType.Liveness, AlivePath, FirstDelaySeconds, AlivePeriodSeconds, TimeoutSeconds, AliveFailuresMax)
+            // WithHttpProbe would register the health check of this path a second time under the same name, which is refused at start.
+            .WithAnnotation(new EndpointProbeAnnotation
+            {
+                Type = ProbeType.Startup,
+                EndpointReference = service.GetEndpoint("http"),
+                Path = AlivePath,
+                InitialDelaySeconds = FirstDelaySeconds,
+                PeriodSeconds = StartPeriodSeconds,
+                TimeoutSeconds = TimeoutSeconds,
+                FailureThreshold = StartFailuresMax,
+                SuccessThreshold = 1,
+            });
+}

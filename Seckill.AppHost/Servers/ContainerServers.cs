@@ -1,0 +1,39 @@
+namespace Seckill.AppHost.Servers;
+
+/// <summary>The three servers as containers.</summary>
+internal static class ContainerServers
+{
+    /// <summary>Where each server's image keeps its data, by resource name.</summary>
+    public static readonly IReadOnlyDictionary<string, string> DataFolders = new Dictionary<string, string>
+    {
+        [ServerResources.RedisName] = "/data",
+        [ServerResources.RabbitMQName] = "/var/lib/rabbitmq",
+        [ServerResources.MySqlName] = "/var/lib/mysql",
+    };
+
+    /// <summary>
+    /// In a run the data stays in volumes of the developer's machine. A published model has none yet: only the target knows whether it has a
+    /// disk that a database can live on, so the target adds them.
+    /// </summary>
+    public static ServerResources AddContainerServers(this IDistributedApplicationBuilder builder)
+    {
+        var redis = builder.AddRedis(ServerResources.RedisName)
+            .WithServerOptions("--appendonly yes", "--appendfsync everysec", "--maxmemory-policy noeviction");
+        var rabbitMQ = builder.AddRabbitMQ(ServerResources.RabbitMQName).WithManagementPlugin();
+        var mySql = builder.AddMySql(ServerResources.MySqlName, ServerResources.Database);
+        if (builder.ExecutionContext.IsRunMode)
+        {
+            redis.WithDataVolume();
+            rabbitMQ.WithDataVolume();
+            mySql.WithVolume(VolumeNameGenerator.Generate(mySql, "data"), DataFolders[ServerResources.MySqlName]);
+        }
+
+        return new(redis, rabbitMQ, mySql);
+    }
+
+    /// <summary>Those of the three servers that are containers of this model: none when they are somebody else's.</summary>
+    public static IEnumerable<IResourceBuilder<ContainerResource>> GetServerContainers(this IDistributedApplicationBuilder builder) =>
+        [.. builder.Resources.OfType<ContainerResource>()
+            .Where(container => DataFolders.ContainsKey(container.Name))
+            .Select(builder.CreateResourceBuilder)];
+}
