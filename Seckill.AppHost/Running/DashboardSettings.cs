@@ -16,8 +16,9 @@ internal static class DashboardSettings
         var configuration = builder.Configuration;
         // Plain HTTP on loopback: a development certificate is not there on every machine.
         configuration["ASPIRE_ALLOW_UNSECURED_TRANSPORT"] ??= "true";
-        // A profile or the environment may ask for https or for another host; then it has to name all three addresses.
-        if (configuration[PageUrl] is { Length: > 0 })
+        // A profile or the environment may ask for https or for another host; then it has to name all three addresses. Port 0 leaves the
+        // choice to us: the address has to be known to those who link to it.
+        if (configuration[PageUrl] is { Length: > 0 } chosen && !chosen.EndsWith(":0", StringComparison.Ordinal))
         {
             return;
         }

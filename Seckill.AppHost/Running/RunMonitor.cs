@@ -119,6 +119,11 @@ internal sealed class RunMonitor(
             return;
         }
 
+        if (notification.Snapshot.ExitCode == 0)
+        {
+            return;
+        }
+
         foreach (var line in await LogTailAsync(notification.ResourceId, stop))
         {
             Terminal.Say($"  {line}");

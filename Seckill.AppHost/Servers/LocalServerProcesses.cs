@@ -62,11 +62,7 @@ internal sealed class LocalServerProcesses(ResourceNotificationService notificat
     }
 
     // A host that is told to stop while it starts stops none of its services, and then this is what stops the servers.
-    public async ValueTask DisposeAsync()
-    {
-        await StopAsync(CancellationToken.None);
-        _stop.Dispose();
-    }
+    public async ValueTask DisposeAsync() => await StopAsync(CancellationToken.None);
 
     private async Task StartAndFollowAsync(LocalServerResource resource, InitializeResourceEvent context, CancellationToken stop)
     {

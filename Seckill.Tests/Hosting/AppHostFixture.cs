@@ -46,6 +46,8 @@ public sealed class AppHostFixture : IAsyncLifetime
             patience.Token);
         builder.Services.AddLogging(logging => logging.ClearProviders());
         _token = builder.Configuration["AppHost:BrowserToken"];
+        // The ports are free ones already, and what links to the dashboard has to know its address.
+        builder.Configuration["DcpPublisher:RandomizePorts"] = "false";
         Application = await builder.BuildAsync(patience.Token);
         await Application.StartAsync(patience.Token);
         foreach (var service in new[] { "order-worker", "api", "console" })
