@@ -38,7 +38,7 @@ for i = 1, n do
   local id, state, detail, deducted = ids[i], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4] == '1'
   local committed, qty, user, client, sent = tonumber(ARGV[at + 5]), tonumber(ARGV[at + 6]), ARGV[at + 7], ARGV[at + 8], tonumber(ARGV[at + 9])
   local record = records[i]
-  if done[id] or (record and string.sub(record, 1, 1) ~= 'P') then
+  if done[id] or (record and not is_pending(record)) then
     reply[i] = 'B'
   elseif not record and not known then
     reply[i] = 'G'
@@ -46,7 +46,7 @@ for i = 1, n do
     done[id] = true
     local reserved, trace, held = now, '', false
     if record then
-      local q, u, e, r, c, t = string.match(record, '^P|(%d+)|(%d+)|(%d+)|(%d+)|([^|]*)|(.*)$')
+      local q, u, e, r, c, t = read_pending(record)
       if u ~= user then return redis.error_reply('ERR reservation ' .. id .. ' is not of buyer ' .. user) end
       qty, reserved, client, trace = tonumber(q), r, c, t
       held = tonumber(e) == epoch
@@ -60,17 +60,17 @@ for i = 1, n do
     end
 
     local units, last = 0, ''
-    if buyer[user] then units, last = string.match(buyer[user], '^(%d+)|(.*)$'); units = tonumber(units) end
+    if buyer[user] then units, last = read_buyer(buyer[user]); units = tonumber(units) end
     if record and not deducted then units = math.max(0, units - qty) end
     -- What was committed before the counter was loaded came back with the load.
     if not record and deducted and committed == epoch then units = units + qty end
     if last == '' then last = id end
-    buyer[user] = units .. '|' .. last
+    buyer[user] = write_buyer(units, last)
     newBuyers[#newBuyers + 1] = user; newBuyers[#newBuyers + 1] = buyer[user]
     if not record and client ~= '' then newClicks[#newClicks + 1] = { user .. ':' .. client, id } end
     local score = tonumber(scores[i] or 0)
-    local times = score >= 1e13 and string.format('%s,%.0f', now, score - 1e13) or now
-    local settled = table.concat({ state, qty, user, string.format('%.0f', sent), reserved, client, trace, times, detail }, '|')
+    local confirmed = score >= 1e13 and string.format('%.0f', score - 1e13)
+    local settled = write_settled(state, qty, user, string.format('%.0f', sent), reserved, client, trace, now, confirmed, detail)
     newOrders[#newOrders + 1] = id
     newOrders[#newOrders + 1] = settled
     told[#told + 1] = id .. '|' .. settled

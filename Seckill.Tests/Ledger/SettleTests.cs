@@ -199,7 +199,7 @@ public sealed class SettleTests(RedisFixture redis)
         var message = await heard.Task.WaitAsync(TimeSpan.FromSeconds(60), Cancelled);
         await subscriber.UnsubscribeAsync(RedisChannel.Literal(StockLedger.OutcomeChannel), OnOutcome);
         Assert.StartsWith($"{prefix}10\n{order}|", message);
-        var told = Reservation.Parse(order, message.Split('\n')[2].Split('|', 2)[1]);
+        var told = Reservation.ParseOutcome(message.Split('\n')[2]);
         Assert.Equal((OrderState.Failed, 3, 2, "no"), (told.State, told.UserId, told.Quantity, told.Detail));
         Assert.Equal(await _sku.Ledger.FindAsync(_sku.Keys, order, Cancelled), told);
     }
