@@ -42,20 +42,12 @@ public sealed class OutcomeHub(IOptions<PushOptions> options)
     /// <exception cref="FormatException">The line is not ours.</exception>
     public void Tell(long skuId, ReadOnlySpan<char> line)
     {
-        // id|state|quantity|user|…
-        Span<Range> parts = stackalloc Range[5];
-        if (line.Split(parts, '|') < parts.Length)
-        {
-            throw new FormatException("A line of the outcome channel has less than five parts.");
-        }
-
-        if (!_listenings.TryGetValue(long.Parse(line[parts[3]]), out var listenings))
+        if (!_listenings.TryGetValue(Reservation.UserIdOfOutcome(line), out var listenings))
         {
             return;
         }
 
-        var record = line[parts[1].Start..].ToString();
-        var outcome = OrderStatusReader.ToResponse(skuId, Reservation.Parse(long.Parse(line[parts[0]]), record));
+        var outcome = OrderStatusReader.ToResponse(skuId, Reservation.ParseOutcome(line));
         foreach (var listening in listenings)
         {
             listening.Tell(outcome);

@@ -4,7 +4,11 @@ namespace Seckill.Ordering.Ledger;
 internal sealed record LedgerScripts(LedgerScript Reserve, LedgerScript Settle, LedgerScript Warm, LedgerScript Due)
 {
     /// <summary>Reads the .lua files that are embedded in the assembly.</summary>
-    public static LedgerScripts Load() => new(new(Text("reserve.lua")), new(Text("settle.lua")), new(Text("warm.lua")), new(Text("due.lua")));
+    public static LedgerScripts Load() =>
+        new(new(WithRecords("reserve.lua")), new(WithRecords("settle.lua")), new(WithRecords("warm.lua")), new(Text("due.lua")));
+
+    /// <summary>A script that reads or writes records, after the functions that do.</summary>
+    internal static string WithRecords(string name) => Text("record.lua") + Text(name);
 
     internal static string Text(string name)
     {

@@ -50,7 +50,7 @@ public enum OrderState
     Failed,
 }
 
-/// <summary>A reservation's record as Redis keeps it.</summary>
+/// <summary>A reservation as Redis keeps it.</summary>
 public sealed record Reservation(
     long OrderId,
     OrderState State,
@@ -64,17 +64,18 @@ public sealed record Reservation(
     string? Detail,
     long? ConfirmedAtMs = null)
 {
-    /// <summary>
-    /// Reads <c>state|quantity|user|epoch|reserved_ms|client_order_no|traceparent[|settled_ms[,confirmed_ms]|detail]</c>. The confirm is known once the
-    /// order is settled, if it was noted before that; until then the outbox has it.
-    /// </summary>
+    private const char Separator = '|';
+    private const int PendingParts = 7;
+    private const int SettledParts = 9;
+
+    /// <summary>Reads a value of <see cref="SkuKeys.Orders"/>, which record.lua describes.</summary>
     /// <exception cref="FormatException">The record is not ours.</exception>
     public static Reservation Parse(long orderId, string record)
     {
-        var parts = record.Split('|', 9);
-        if (parts.Length < 7)
+        var parts = record.Split(Separator, SettledParts);
+        if (parts.Length < PendingParts)
         {
-            throw new FormatException($"Reservation {orderId} has {parts.Length} parts, not 7 or 9.");
+            throw new FormatException($"Reservation {orderId} has {parts.Length} parts, not {PendingParts} or {SettledParts}.");
         }
 
         var state = parts[0] switch
@@ -84,7 +85,7 @@ public sealed record Reservation(
             "F" => OrderState.Failed,
             _ => throw new FormatException($"Reservation {orderId} has the unknown state '{parts[0]}'."),
         };
-        string[] times = parts.Length == 9 ? parts[7].Split(',') : [];
+        string[] times = parts.Length == SettledParts ? parts[7].Split(',') : [];
         return new Reservation(
             orderId,
             state,
@@ -95,9 +96,34 @@ public sealed record Reservation(
             parts[5].Length == 0 ? null : parts[5],
             parts[6].Length == 0 ? null : parts[6],
             times.Length > 0 ? Number(times[0]) : null,
-            parts.Length == 9 ? parts[8] : null,
+            parts.Length == SettledParts ? parts[8] : null,
             times.Length > 1 ? Number(times[1]) : null);
-
-        static long Number(string s) => long.Parse(s, CultureInfo.InvariantCulture);
     }
+
+    /// <summary>Reads a line of <see cref="StockLedger.OutcomeChannel"/>: the order's id, then its record.</summary>
+    /// <exception cref="FormatException">The line is not ours.</exception>
+    public static Reservation ParseOutcome(ReadOnlySpan<char> line)
+    {
+        var end = line.IndexOf(Separator);
+        return end < 0
+            ? throw new FormatException("A line of the outcome channel has no record.")
+            : Parse(Number(line[..end]), line[(end + 1)..].ToString());
+    }
+
+    /// <summary>Whose order such a line tells of; the rest of it is not read.</summary>
+    /// <exception cref="FormatException">The line is not ours.</exception>
+    public static long UserIdOfOutcome(ReadOnlySpan<char> line)
+    {
+        // Order id, state, quantity, user id.
+        Span<Range> parts = stackalloc Range[5];
+        return line.Split(parts, Separator) < parts.Length
+            ? throw new FormatException("A line of the outcome channel has less than five parts.")
+            : Number(line[parts[3]]);
+    }
+
+    /// <summary>The newest order's id in a value of <see cref="SkuKeys.Buyers"/>.</summary>
+    /// <exception cref="FormatException">The value is not ours.</exception>
+    internal static long NewestOrderIdOf(string buyer) => Number(buyer.AsSpan(buyer.IndexOf(Separator, StringComparison.Ordinal) + 1));
+
+    private static long Number(ReadOnlySpan<char> text) => long.Parse(text, NumberStyles.Integer, CultureInfo.InvariantCulture);
 }

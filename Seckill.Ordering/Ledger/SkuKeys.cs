@@ -27,10 +27,10 @@ public sealed class SkuKeys
     /// <summary>Hash: window, limit, epoch of the counter, units held by unsettled reservations, reservations so far.</summary>
     public RedisKey Sale { get; }
 
-    /// <summary>Hash: order id → reservation record.</summary>
+    /// <summary>Hash: order id → reservation, as record.lua describes it.</summary>
     public RedisKey Orders { get; }
 
-    /// <summary>Hash: user id → units bought or held | last order id.</summary>
+    /// <summary>Hash: user id → units and newest order id, as record.lua describes them.</summary>
     public RedisKey Buyers { get; }
 
     /// <summary>Hash: user id:client_order_no → order id.</summary>

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Seckill.Ordering.Faults;
 using StackExchange.Redis;
 
@@ -10,7 +9,10 @@ namespace Seckill.Ordering.Ledger;
 /// </summary>
 public sealed class StockLedger
 {
-    /// <summary>Published by settle.lua: SKU, stock, then a line for each settled order: its id, <c>|</c>, its record. One subscription serves an instance.</summary>
+    /// <summary>
+    /// Published by settle.lua: a line with the SKU, one with the stock, then one for each settled order, as record.lua describes it. One subscription
+    /// serves an instance.
+    /// </summary>
     public const string OutcomeChannel = "seckill:outcomes";
 
     /// <summary>Requests in one call of reserve.lua: keeps one call under about a millisecond, since Redis runs nothing else meanwhile.</summary>
@@ -95,7 +97,7 @@ public sealed class StockLedger
             arguments[at] = s.OrderId;
             arguments[at + 1] = s.Success ? "S" : "F";
             arguments[at + 2] = s.Detail;
-            arguments[at + 3] = s.Moved ? 1 : 0;
+            arguments[at + 3] = s.StockDeducted ? 1 : 0;
             arguments[at + 4] = s.CommittedEpoch;
             arguments[at + 5] = s.Quantity;
             arguments[at + 6] = s.UserId;
@@ -148,18 +150,18 @@ public sealed class StockLedger
     /// <summary>The buyer's newest reservation for the SKU, or that of one click; null when Redis knows none.</summary>
     public async Task<Reservation?> FindAsync(SkuKeys sku, long userId, string? clientOrderNo, CancellationToken cancellationToken)
     {
-        RedisValue id;
+        long? id;
         if (clientOrderNo is not null)
         {
-            id = await _database.HashGetAsync(sku.Clicks, $"{userId}:{clientOrderNo}").WaitAsync(cancellationToken);
+            id = (long?)await _database.HashGetAsync(sku.Clicks, $"{userId}:{clientOrderNo}").WaitAsync(cancellationToken);
         }
         else
         {
             var buyer = (string?)await _database.HashGetAsync(sku.Buyers, userId).WaitAsync(cancellationToken);
-            id = buyer is null ? RedisValue.Null : buyer[(buyer.IndexOf('|', StringComparison.Ordinal) + 1)..];
+            id = buyer is null ? null : Reservation.NewestOrderIdOf(buyer);
         }
 
-        return id.HasValue ? await FindAsync(sku, long.Parse((string)id!, CultureInfo.InvariantCulture), cancellationToken) : null;
+        return id is { } orderId ? await FindAsync(sku, orderId, cancellationToken) : null;
     }
 
     /// <summary>One reservation by its order id; null when Redis does not know it.</summary>

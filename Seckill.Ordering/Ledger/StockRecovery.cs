@@ -31,7 +31,7 @@ public sealed class StockRecovery(IConnectionMultiplexer redis)
 
     private static readonly string SnapshotScript = LedgerScripts.Text("snapshot.lua");
     private static readonly string CloseScript = LedgerScripts.Text("close.lua");
-    private static readonly string RestoreScript = LedgerScripts.Text("restore.lua");
+    private static readonly string RestoreScript = LedgerScripts.WithRecords("restore.lua");
 
     private readonly IDatabase _database = redis.GetDatabase();
 

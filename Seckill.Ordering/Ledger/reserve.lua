@@ -40,7 +40,7 @@ local newOrders, newBuyers, newClicks, newOutbox, taken, accepted = {}, {}, {}, 
 for i = 1, n do
   local at = (i - 1) * 5
   local id, user, qty, client = ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3]), ARGV[at + 4]
-  local had = buyer[user] and tonumber(string.match(buyer[user], '^%d+')) or 0
+  local had = buyer[user] and tonumber((read_buyer(buyer[user]))) or 0
   local code, value
   if click[clicks[i]] then code, value = 'D', click[clicks[i]]
   elseif sale[5] == '1' then code, value = 'P', ''
@@ -52,14 +52,14 @@ for i = 1, n do
     code, value = 'A', id
     taken = taken + qty
     accepted = accepted + 1
-    buyer[user] = (had + qty) .. '|' .. id
+    buyer[user] = write_buyer(had + qty, id)
     newBuyers[#newBuyers + 1] = user; newBuyers[#newBuyers + 1] = buyer[user]
     if client ~= '' then
       click[clicks[i]] = id
       newClicks[#newClicks + 1] = clicks[i]; newClicks[#newClicks + 1] = id
     end
     newOrders[#newOrders + 1] = id
-    newOrders[#newOrders + 1] = table.concat({ 'P', ARGV[at + 3], user, epoch, string.format('%.0f', now), client, ARGV[at + 5] }, '|')
+    newOrders[#newOrders + 1] = write_pending(ARGV[at + 3], user, epoch, string.format('%.0f', now), client, ARGV[at + 5])
     newOutbox[#newOutbox + 1] = now; newOutbox[#newOutbox + 1] = id
   end
   reply[#reply + 1] = code; reply[#reply + 1] = value

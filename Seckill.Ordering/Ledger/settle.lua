@@ -1,14 +1,14 @@
 -- Settles reservations of ONE SKU: records SUCCESS or FAILED and gives back, exactly once, what a failed one held.
 -- KEYS  1 stock  2 sale  3 orders  4 buyers  5 clicks  6 outbox     (all in the SKU's slot)
 -- ARGV  1 outcome channel  2 SKU id, then nine per order:
---   order id, state (S or F), detail (order number or reason), moved (1: MySQL deducted stock for this order id),
+--   order id, state (S or F), detail (order number or reason), deducted (1: MySQL deducted stock for this order id),
 --   epoch of the gate when MySQL committed, quantity, user id, client_order_no, epoch in the message (-1: another producer's)
 -- Returns one code per order: A settled now, B was settled before, G Redis knows neither sale nor order (nothing written).
 --
 -- The epoch says which load of the stock counter a number belongs to. A reservation is `held` when it was deducted from the
 -- counter that is there now. When the counter was loaded from MySQL after the order was committed, the load has counted it
 -- already; when it was loaded before and knows nothing of the reservation, the order is deducted here. While the counter is lost,
--- verdicts are recorded and nothing is moved: the load to come takes MySQL's figure, which has counted them.
+-- verdicts are recorded and the counter is left alone: the load to come takes MySQL's figure, which has counted them.
 local sale = redis.call('HMGET', KEYS[2], 'epoch', 'held', 'expire_ms')
 local known = sale[1] and true
 local counter = redis.call('GET', KEYS[1])
@@ -35,10 +35,10 @@ local delta, released, told, done = 0, 0, {}, {}
 local newOrders, newBuyers, newClicks = {}, {}, {}
 for i = 1, n do
   local at = 2 + (i - 1) * 9
-  local id, state, detail, moved = ids[i], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4] == '1'
+  local id, state, detail, deducted = ids[i], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4] == '1'
   local committed, qty, user, client, sent = tonumber(ARGV[at + 5]), tonumber(ARGV[at + 6]), ARGV[at + 7], ARGV[at + 8], tonumber(ARGV[at + 9])
   local record = records[i]
-  if done[id] or (record and string.sub(record, 1, 1) ~= 'P') then
+  if done[id] or (record and not is_pending(record)) then
     reply[i] = 'B'
   elseif not record and not known then
     reply[i] = 'G'
@@ -46,31 +46,31 @@ for i = 1, n do
     done[id] = true
     local reserved, trace, held = now, '', false
     if record then
-      local q, u, e, r, c, t = string.match(record, '^P|(%d+)|(%d+)|(%d+)|(%d+)|([^|]*)|(.*)$')
+      local q, u, e, r, c, t = read_pending(record)
       if u ~= user then return redis.error_reply('ERR reservation ' .. id .. ' is not of buyer ' .. user) end
       qty, reserved, client, trace = tonumber(q), r, c, t
       held = tonumber(e) == epoch
       sent = tonumber(e)
     end
     if held then released = released + qty end
-    if moved then
+    if deducted then
       if committed == epoch and not held and sent >= 0 then delta = delta - qty end
     elseif held then
       delta = delta + qty
     end
 
     local units, last = 0, ''
-    if buyer[user] then units, last = string.match(buyer[user], '^(%d+)|(.*)$'); units = tonumber(units) end
-    if record and not moved then units = math.max(0, units - qty) end
+    if buyer[user] then units, last = read_buyer(buyer[user]); units = tonumber(units) end
+    if record and not deducted then units = math.max(0, units - qty) end
     -- What was committed before the counter was loaded came back with the load.
-    if not record and moved and committed == epoch then units = units + qty end
+    if not record and deducted and committed == epoch then units = units + qty end
     if last == '' then last = id end
-    buyer[user] = units .. '|' .. last
+    buyer[user] = write_buyer(units, last)
     newBuyers[#newBuyers + 1] = user; newBuyers[#newBuyers + 1] = buyer[user]
     if not record and client ~= '' then newClicks[#newClicks + 1] = { user .. ':' .. client, id } end
     local score = tonumber(scores[i] or 0)
-    local times = score >= 1e13 and string.format('%s,%.0f', now, score - 1e13) or now
-    local settled = table.concat({ state, qty, user, string.format('%.0f', sent), reserved, client, trace, times, detail }, '|')
+    local confirmed = score >= 1e13 and string.format('%.0f', score - 1e13)
+    local settled = write_settled(state, qty, user, string.format('%.0f', sent), reserved, client, trace, now, confirmed, detail)
     newOrders[#newOrders + 1] = id
     newOrders[#newOrders + 1] = settled
     told[#told + 1] = id .. '|' .. settled

@@ -22,10 +22,10 @@ if not stock or epoch ~= tonumber(ARGV[2]) or sale[2] == '1' then
     for _, id in ipairs(redis.call('ZRANGE', KEYS[6], 0, -1)) do
       local record = not decided[id] and redis.call('HGET', KEYS[3], id)
       if record then
-        local qty, user, rest = string.match(record, '^P|(%d+)|(%d+)|%d+(|.*)$')
+        local qty, user, _, reserved, client, trace = read_pending(record)
         if qty then
           held = held + tonumber(qty)
-          redis.call('HSET', KEYS[3], id, table.concat({ 'P', qty, user, epoch }, '|') .. rest)
+          redis.call('HSET', KEYS[3], id, write_pending(qty, user, epoch, reserved, client, trace))
         end
       end
     end

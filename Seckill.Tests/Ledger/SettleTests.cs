@@ -106,7 +106,7 @@ public sealed class SettleTests(RedisFixture redis)
         await _sku.WarmAsync(10);
         var order = (await _sku.ReserveAsync(1, 1, "a")).OrderId;
 
-        await _sku.SettleAsync(SkuOnTrial.Verdict(order, true, "SN-first") with { Moved = false, ClientOrderNo = "a" });
+        await _sku.SettleAsync(SkuOnTrial.Verdict(order, true, "SN-first") with { StockDeducted = false, ClientOrderNo = "a" });
 
         Assert.Equal((OrderState.Success, "SN-first"), ((await _sku.FindAsync(1, "a"))!.State, (await _sku.FindAsync(1, "a"))!.Detail));
         Assert.Equal((10L, 0L), (await _sku.StockAsync(), await _sku.HeldAsync()));
@@ -199,7 +199,7 @@ public sealed class SettleTests(RedisFixture redis)
         var message = await heard.Task.WaitAsync(TimeSpan.FromSeconds(60), Cancelled);
         await subscriber.UnsubscribeAsync(RedisChannel.Literal(StockLedger.OutcomeChannel), OnOutcome);
         Assert.StartsWith($"{prefix}10\n{order}|", message);
-        var told = Reservation.Parse(order, message.Split('\n')[2].Split('|', 2)[1]);
+        var told = Reservation.ParseOutcome(message.Split('\n')[2]);
         Assert.Equal((OrderState.Failed, 3, 2, "no"), (told.State, told.UserId, told.Quantity, told.Detail));
         Assert.Equal(await _sku.Ledger.FindAsync(_sku.Keys, order, Cancelled), told);
     }

@@ -1,0 +1,33 @@
+-- The records in a SKU's hashes, and the functions that read and write them; it stands before every script that does. Fields are parted by '|'.
+-- In C#, Reservation reads them.
+--
+-- orders hash, order id -> reservation
+--   P|quantity|user id|epoch|reserved_ms|client_order_no|traceparent                                          pending
+--   S or F|quantity|user id|epoch|reserved_ms|client_order_no|traceparent|settled_ms[,confirmed_ms]|detail    succeeded or failed
+--   epoch: the load of the counter that it was deducted from; -1 for another producer's order, which was not deducted
+--   client_order_no, traceparent: '' for none
+--   confirmed_ms: when the broker confirmed, if that was noted before the order was settled; until then the outbox has it
+--   detail: order number or reason; the only field that may hold a '|'
+-- buyers hash, user id -> units bought or held|newest order id
+-- outcome channel, a line for each settled order: order id|reservation
+local function is_pending(reservation) return string.sub(reservation, 1, 1) == 'P' end
+
+local function write_pending(quantity, user, epoch, reserved, client, trace)
+  return table.concat({ 'P', quantity, user, epoch, reserved, client, trace }, '|')
+end
+
+-- quantity, user, epoch, reserved, client, trace; nothing when it is not a pending one.
+local function read_pending(reservation)
+  return string.match(reservation, '^P|(%d+)|(%d+)|(%d+)|(%d+)|([^|]*)|(.*)$')
+end
+
+local function write_settled(state, quantity, user, epoch, reserved, client, trace, settled, confirmed, detail)
+  local times = confirmed and settled .. ',' .. confirmed or settled
+  return table.concat({ state, quantity, user, epoch, reserved, client, trace, times, detail }, '|')
+end
+
+local function write_buyer(units, order) return units .. '|' .. order end
+
+-- units, newest order; nothing when it is not ours.
+local function read_buyer(buyer) return string.match(buyer, '^(%d+)|(.*)$') end
+
