@@ -2,7 +2,7 @@ using Seckill.AppHost.Aspire;
 using Seckill.AppHost.Publishing;
 using Seckill.AppHost.Servers;
 
-// The distributed application on Aspire. `dotnet run` starts everything on this machine; publishing writes Docker Compose
+// The distributed application on Aspire. `dotnet run` starts everything on this machine; `aspire publish` writes Docker Compose
 // files; azd reads the manifest. Services see connection strings and OTLP variables, never Aspire.
 var builder = DistributedApplication.CreateBuilder(args);
 
