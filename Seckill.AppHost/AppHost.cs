@@ -4,7 +4,7 @@ using Seckill.AppHost.Running;
 using Seckill.AppHost.Servers;
 using Seckill.AppHost.Services;
 
-// The distributed application on Aspire. `dotnet run` starts everything on this machine; publishing writes Docker Compose
+// The distributed application on Aspire. `dotnet run` starts everything on this machine; `aspire publish` writes Docker Compose
 // files; azd reads the manifest. Services see connection strings and OTLP variables, never Aspire.
 try
 {

@@ -18,7 +18,7 @@ internal static class ExternalServers
             .ToArray();
         if (builder.ExecutionContext.IsRunMode && missing.Length > 0)
         {
-            throw new DistributedApplicationException($"Servers is external, but {string.Join(" and ", missing)} is not configured.");
+            throw new DistributedApplicationException($"Servers is external, and these are not configured: {string.Join(", ", missing)}.");
         }
 
         return new(

@@ -35,8 +35,9 @@ internal sealed partial class Migrator(
             }
             catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
             {
-                _trouble = exception.Message;
-                LogNotMigrated(exception.Message);
+                // EF wraps what MySQL says into advice about retries.
+                _trouble = exception.GetBaseException().Message;
+                LogNotMigrated(_trouble);
                 await backoff.WaitAsync(stoppingToken);
             }
         }

@@ -28,9 +28,9 @@ internal sealed class BuiltAppHost(DistributedApplication application, TaskCompl
     public static Task<BuiltAppHost> ForRunAsync(CancellationToken cancellationToken, params string[] args) =>
         BuildAsync(["--Servers=containers", .. args], cancellationToken);
 
-    /// <summary>As <c>aspire publish</c> does, which writes Compose files where Aspire.Hosting.Docker is to be had.</summary>
+    /// <summary>For publishing. What is published, and for which target, is a step that the arguments may name.</summary>
     public static Task<BuiltAppHost> ForPublishAsync(string outputFolder, CancellationToken cancellationToken, params string[] args) =>
-        BuildAsync(["--operation", "publish", "--step", "publish", "--output-path", outputFolder, .. args], cancellationToken);
+        BuildAsync(["--operation", "publish", "--output-path", outputFolder, .. args], cancellationToken);
 
     /// <summary>As azd does.</summary>
     public static Task<BuiltAppHost> ForManifestAsync(string outputFile, CancellationToken cancellationToken, params string[] args) =>

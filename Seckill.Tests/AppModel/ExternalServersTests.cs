@@ -38,7 +38,7 @@ public sealed class ExternalServersTests : IDisposable
         var error = await Assert.ThrowsAsync<DistributedApplicationException>(
             () => BuiltAppHost.ForRunAsync(Token, "--Servers=external", $"--ConnectionStrings:rabbitmq={RabbitMQ}"));
 
-        Assert.Equal("Servers is external, but ConnectionStrings:redis and ConnectionStrings:mysql is not configured.", error.Message);
+        Assert.Equal("Servers is external, and these are not configured: ConnectionStrings:redis, ConnectionStrings:mysql.", error.Message);
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
 
 namespace Seckill.Tests.AppModel;
@@ -92,6 +93,19 @@ public sealed partial class PublishTests : IDisposable
         Assert.All(["redis", "rabbitmq", "mysql"], name => Assert.Equal("value.v0", types[name]));
         Assert.All(["redis", "rabbitmq", "mysql"], name => Assert.Equal("parameter.v0", types[$"{name}-connection-string"]));
         Assert.DoesNotContain("container.v0", types.Values);
+    }
+
+    [Theory]
+    [InlineData("publish")]
+    [InlineData("deploy")]
+    public async Task Without_a_target_publishing_is_refused(string step)
+    {
+        Assert.SkipWhen(File.Exists(Path.Combine(AppContext.BaseDirectory, "Aspire.Hosting.Docker.dll")), "Compose is a target");
+
+        var error = await Assert.ThrowsAsync<DistributedApplicationException>(
+            () => BuiltAppHost.ForPublishAsync(_output.FullName, Token, "--step", step));
+
+        Assert.Contains("no target to publish for", error.Message);
     }
 
     public void Dispose() => _output.Delete(recursive: true);

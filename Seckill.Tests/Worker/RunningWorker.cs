@@ -61,6 +61,10 @@ internal sealed class RunningWorker : IAsyncDisposable
         await ((IAsyncDisposable)_host).DisposeAsync();
     }
 
+    /// <summary>What a health check says now, with its reason.</summary>
+    public async Task<HealthReportEntry> EntryAsync(string check, CancellationToken cancellationToken) =>
+        (await CheckAsync(cancellationToken)).Entries[check];
+
     private Task<HealthReport> CheckAsync(CancellationToken cancellationToken) =>
         _host.Services.GetRequiredService<HealthCheckService>().CheckHealthAsync(check => !check.Tags.Contains("live"), cancellationToken);
 }

@@ -71,7 +71,7 @@ public sealed class ComposeTests : IDisposable
 
     private async Task<string> PublishAsync(params string[] args)
     {
-        await using (var appHost = await BuiltAppHost.ForPublishAsync(_output.FullName, Token, args))
+        await using (var appHost = await BuiltAppHost.ForPublishAsync(_output.FullName, Token, ["--step", "publish", .. args]))
         {
             await appHost.PublishAsync(Token);
         }
