@@ -1,6 +1,7 @@
 using CsCheck;
 using Seckill.Ordering.Ledger;
 using Seckill.Tests.Fixtures;
+using StackExchange.Redis;
 
 namespace Seckill.Tests.Ledger;
 
@@ -8,7 +9,7 @@ namespace Seckill.Tests.Ledger;
 /// Random histories against the reference model. A failure prints the seed and the shortest history found; run it again with the
 /// environment variable <c>CsCheck_Seed</c>, and longer with <c>CsCheck_Iter</c> or <c>CsCheck_Time</c>.
 /// </summary>
-public sealed class LedgerModelTests(RedisFixture redis)
+public sealed class LedgerModelTests(RedisFixture redis) : IClassFixture<RedisFixture>
 {
     private const int Histories = 2_000;
 
@@ -76,10 +77,20 @@ public sealed class LedgerModelTests(RedisFixture redis)
 
         var mutant = new LedgerScripts(
             new(Mutate("reserve", scripts.Reserve.Text)), new(Mutate("settle", scripts.Settle.Text)), new(Mutate("warm", scripts.Warm.Text)), scripts.Due);
-        var found = await Record.ExceptionAsync(() => LedgerStep.History.SampleAsync(
-            history => LedgerMachine.RunAsync(redis.Connection, mutant, history, TestContext.Current.CancellationToken),
-            iter: HistoriesForMutants,
-            print: LedgerStep.Print));
-        Assert.True(found is CsCheckException, $"{script}.lua that {fault} went unnoticed: {found}");
+        // The first history that tells the mutant from the model is enough: nobody reads the shortest one.
+        Exception? found = null;
+        await LedgerStep.History.SampleAsync(
+            async history =>
+            {
+                if (Volatile.Read(ref found) is null)
+                {
+                    found = await Record.ExceptionAsync(() =>
+                        LedgerMachine.RunAsync(redis.Connection, mutant, history, TestContext.Current.CancellationToken)) ?? found;
+                }
+            },
+            iter: HistoriesForMutants);
+        // A Redis that was away finds nothing.
+        Assert.True(
+            found is not (null or OperationCanceledException or RedisConnectionException or RedisTimeoutException), $"{script}.lua that {fault} went unnoticed: {found}");
     }
 }

@@ -2,6 +2,7 @@ using Seckill.Api.Catalogue;
 
 namespace Seckill.Tests.Unit;
 
+[Trait("Category", "Quick")]
 public sealed class SalesRoundTests
 {
     private readonly List<long> _skuIds = [.. Enumerable.Range(1, (2 * SalesRound.StepMax) + 500).Select(id => (long)id)];
