@@ -13,9 +13,9 @@ public sealed class CategoryTests
     private const string Long = "Long";
 
     private static readonly string[] Starters =
-        ["Seckill.LocalServers", "Seckill.AppHost", "Microsoft.Playwright", "BenchmarkDotNet", "Aspire.Hosting", "System.Diagnostics.Process"];
+        ["Seckill.AppHost", "Microsoft.Playwright", "BenchmarkDotNet", "Aspire.Hosting", "System.Diagnostics.Process"];
 
-    private static readonly string[] Own = ["Seckill.Tests", "Seckill.Bench"];
+    private static readonly string[] Own = ["Seckill.Tests", "Seckill.Bench", "Seckill.LocalServers"];
 
     private static IEnumerable<Type> TestClasses => typeof(CategoryTests).Assembly.GetTypes().Where(type => !type.IsAbstract && TestsOf(type).Any());
 
