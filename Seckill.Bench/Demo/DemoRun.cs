@@ -26,12 +26,12 @@ public sealed class DemoRun
     private readonly SystemAddresses _addresses;
     private readonly DemoOptions _options;
     private readonly IAnsiConsole _console;
-    private readonly ShopClient _shop;
+    private readonly GateClient _shop;
     private readonly TokenIssuer _issuer;
     private readonly DbContextOptions<OrderingDbContext> _contextOptions;
     private readonly SaleAuditor _auditor;
 
-    private DemoRun(SystemAddresses addresses, DemoOptions options, IAnsiConsole console, ShopClient shop, IConnectionMultiplexer redis)
+    private DemoRun(SystemAddresses addresses, DemoOptions options, IAnsiConsole console, GateClient shop, IConnectionMultiplexer redis)
     {
         (_addresses, _options, _console, _shop) = (addresses, options, console, shop);
         _issuer = new TokenIssuer(options.SigningKey);
@@ -44,7 +44,7 @@ public sealed class DemoRun
         SystemAddresses addresses, DemoOptions options, IAnsiConsole console, CancellationToken cancellationToken)
     {
         await using var redis = await ConnectionMultiplexer.ConnectAsync(addresses.Redis);
-        using var shop = new ShopClient(addresses.Api, options.Concurrency, RequestTimeoutMs);
+        using var shop = new GateClient(addresses.Api, options.Concurrency, RequestTimeoutMs);
         var run = new DemoRun(addresses, options, console, shop, redis);
         if (options.SkuId is { } given)
         {
@@ -123,7 +123,7 @@ public sealed class DemoRun
         await watching.CancelAsync();
         await watched;
 
-        var verdict = Verdict.Of(before, after, rush.Answers, outcomes);
+        var verdict = SaleVerdict.Of(before, after, rush.Answers, outcomes);
         DemoReport.Print(_console, new DemoFigures(before, after, rush, outcomes, watch.Changes, verdict));
         return verdict.Clean;
     }
