@@ -44,7 +44,7 @@ public static class ServerBinaries
 
         var name = string.Join(" or ", names.Where(candidate => !candidate.StartsWith('/')));
         throw new LocalServerException(root is null
-            ? $"{name} not found: install it with apt-get install {package}"
+            ? $"{name} not found: ./seckill prepare installs it (package {package})"
             : $"{name} not found in {root}: run scripts/todays-servers.sh --refresh");
     }
 

@@ -10,61 +10,132 @@ using StackExchange.Redis;
 
 namespace Seckill.Bench.Demo;
 
-/// <summary>Makes a sale, lets the crowd in, waits for every answer, and checks the answers against the stores.</summary>
-public static class DemoRun
+/// <summary>Makes a sale, lets the crowd in, waits for every answer, checks the answers against the stores, and takes the sale off the page again.</summary>
+public sealed class DemoRun
 {
     private const int RequestTimeoutMs = 30_000;
     private const int OutcomeDeadlineMs = 60_000;
     private const int QuietDeadlineMs = 30_000;
+    private const int RemoveQuietMsMax = 2_000;
+    private const int RemoveTimeoutMs = 10_000;
+
+    /// <summary>As many clicks as it takes until what is done once is done, and what is done often has been compiled well.</summary>
+    private const int RehearsalBuyersMax = 1_000;
+    private const int RehearsalUnits = 100;
+
+    private readonly SystemAddresses _addresses;
+    private readonly DemoOptions _options;
+    private readonly IAnsiConsole _console;
+    private readonly GateClient _shop;
+    private readonly TokenIssuer _issuer;
+    private readonly DbContextOptions<OrderingDbContext> _contextOptions;
+    private readonly SaleAuditor _auditor;
+
+    private DemoRun(SystemAddresses addresses, DemoOptions options, IAnsiConsole console, GateClient shop, IConnectionMultiplexer redis)
+    {
+        (_addresses, _options, _console, _shop) = (addresses, options, console, shop);
+        _issuer = new TokenIssuer(options.SigningKey);
+        _contextOptions = new DbContextOptionsBuilder<OrderingDbContext>().UseMySql(addresses.MySql, new MySqlServerVersion(new Version(8, 0, 36))).Options;
+        _auditor = new SaleAuditor(Context, new StockLedger(redis));
+    }
 
     /// <returns>True when nothing was oversold, lost, doubled, contradicted or leaked and every click got an answer.</returns>
     public static async Task<bool> ExecuteAsync(
         SystemAddresses addresses, DemoOptions options, IAnsiConsole console, CancellationToken cancellationToken)
     {
-        var contextOptions = new DbContextOptionsBuilder<OrderingDbContext>()
-            .UseMySql(addresses.MySql, new MySqlServerVersion(new Version(8, 0, 36)))
-            .Options;
-        OrderingDbContext Context() => new(contextOptions);
         await using var redis = await ConnectionMultiplexer.ConnectAsync(addresses.Redis);
         using var shop = new GateClient(addresses.Api, options.Concurrency, RequestTimeoutMs);
-        var issuer = new TokenIssuer(options.SigningKey);
+        var run = new DemoRun(addresses, options, console, shop, redis);
+        if (options.SkuId is { } given)
+        {
+            await DemoSale.OpenAsync(shop, run._issuer.ForOperator(), given, cancellationToken);
+            return await run.SellAsync(given, cancellationToken);
+        }
 
-        var skuId = options.SkuId ?? await DemoSale.CreateAsync(Context, options.Units, cancellationToken);
-        await DemoSale.OpenAsync(shop, issuer.ForOperator(), skuId, cancellationToken);
-        var buyers = Crowd(options.Buyers, issuer);
+        await run.RehearseAsync(cancellationToken);
+        return await run.OnFreshSaleAsync(options.Units, skuId => run.SellAsync(skuId, cancellationToken), cancellationToken);
+    }
 
+    /// <summary>So that the buyers who are measured do not pay for a system that has just been started.</summary>
+    private async Task RehearseAsync(CancellationToken cancellationToken)
+    {
+        var buyers = Crowd(Math.Min(_options.Buyers, RehearsalBuyersMax));
+        _console.MarkupLine(string.Create(CultureInfo.InvariantCulture, $"{buyers.Length:N0} buyers rehearse on a sale of their own"));
+        await OnFreshSaleAsync(
+            RehearsalUnits,
+            async skuId =>
+            {
+                var crowd = new Rush(_shop, skuId, _options.Concurrency);
+                var clicked = await crowd.ClickAsync(buyers, () => { }, cancellationToken);
+                await crowd.AwaitOutcomesAsync(clicked.Answers, OutcomeDeadlineMs, () => { }, cancellationToken);
+                await _auditor.ReadWhenQuietAsync(new SkuKeys(skuId), QuietDeadlineMs, cancellationToken);
+                return true;
+            },
+            cancellationToken);
+    }
+
+    /// <summary>A sale of our own, which is gone from the page afterwards, unless something was wrong with it and somebody will want to look.</summary>
+    private async Task<bool> OnFreshSaleAsync(int units, Func<long, Task<bool>> sell, CancellationToken cancellationToken)
+    {
+        var skuId = await DemoSale.CreateAsync(Context, units, cancellationToken);
+        var clean = true;
+        try
+        {
+            await DemoSale.OpenAsync(_shop, _issuer.ForOperator(), skuId, cancellationToken);
+            return clean = await sell(skuId);
+        }
+        finally
+        {
+            if (clean)
+            {
+                // Also after Ctrl-C, when orders may be under way that need their sale.
+                using var timeout = new CancellationTokenSource(RemoveTimeoutMs);
+                await _auditor.ReadWhenQuietAsync(new SkuKeys(skuId), RemoveQuietMsMax, timeout.Token);
+                await DemoSale.RemoveAsync(Context, skuId, timeout.Token);
+            }
+            else
+            {
+                _console.MarkupLine($"The sale of SKU {skuId} was left as it is.");
+            }
+        }
+    }
+
+    private async Task<bool> SellAsync(long skuId, CancellationToken cancellationToken)
+    {
+        var buyers = Crowd(_options.Buyers);
         var sku = new SkuKeys(skuId);
-        var auditor = new SaleAuditor(Context, new StockLedger(redis));
-        var before = await auditor.ReadAsync(sku, cancellationToken);
-        console.MarkupLine(string.Create(CultureInfo.InvariantCulture,
-            $"[bold]{buyers.Length:N0} buyers[/] fight for [bold]{before.RedisStock:N0} units[/] of SKU {skuId} at {addresses.Api}"));
+        var before = await _auditor.ReadAsync(sku, cancellationToken);
+        _console.MarkupLine(string.Create(CultureInfo.InvariantCulture,
+            $"[bold]{buyers.Length:N0} buyers[/] fight for [bold]{before.RedisStock:N0} units[/] of SKU {skuId} at {_addresses.Api}"));
 
-        var watch = new StockWatch(addresses.MySql, skuId);
+        var watch = new StockWatch(_addresses.MySql, skuId);
         using var watching = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var watched = watch.RunAsync(watching.Token);
-        var (rush, outcomes) = await DemoProgress.ShowAsync(console, buyers.Length, async (onAnswer, onQueued, onSettled) =>
+        var (rush, outcomes) = await DemoProgress.ShowAsync(_console, buyers.Length, async (onAnswer, onQueued, onSettled) =>
         {
-            var crowd = new Rush(shop, skuId, options.Concurrency);
+            var crowd = new Rush(_shop, skuId, _options.Concurrency);
             var clicked = await crowd.ClickAsync(buyers, onAnswer, cancellationToken);
             onQueued(clicked.Answers.Count(a => a.Outcome == AskOutcome.Queued));
             return (clicked, await crowd.AwaitOutcomesAsync(clicked.Answers, OutcomeDeadlineMs, onSettled, cancellationToken));
         });
 
-        var after = await auditor.ReadWhenQuietAsync(sku, QuietDeadlineMs, cancellationToken);
+        var after = await _auditor.ReadWhenQuietAsync(sku, QuietDeadlineMs, cancellationToken);
         await watching.CancelAsync();
         await watched;
 
         var verdict = SaleVerdict.Of(before, after, rush.Answers, outcomes);
-        DemoReport.Print(console, new DemoFigures(before, after, rush, outcomes, watch.Changes, verdict));
+        DemoReport.Print(_console, new DemoFigures(before, after, rush, outcomes, watch.Changes, verdict));
         return verdict.Clean;
     }
 
+    private OrderingDbContext Context() => new(_contextOptions);
+
     /// <summary>Buyers that no earlier run knew: a limit counts what a buyer ever bought.</summary>
-    private static Buyer[] Crowd(int count, TokenIssuer issuer)
+    private Buyer[] Crowd(int count)
     {
         var first = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() * 1_000;
         var buyers = new Buyer[count];
-        Parallel.For(0, count, i => buyers[i] = new Buyer(first + i, issuer.ForBuyer(first + i), Guid.NewGuid().ToString()));
+        Parallel.For(0, count, i => buyers[i] = new Buyer(first + i, _issuer.ForBuyer(first + i), Guid.NewGuid().ToString()));
         return buyers;
     }
 }

@@ -28,7 +28,7 @@ public static class DemoSale
                 await context.ProductSkus.Where(s => s.Id >= SkuIdMin).MaxAsync(s => (long?)s.Id, cancellationToken) ?? SkuIdMin,
                 await context.Products.Where(p => p.Id >= SkuIdMin).MaxAsync(p => (long?)p.Id, cancellationToken) ?? SkuIdMin);
             var now = DateTime.UtcNow;
-            context.Products.Add(new Product { Id = id, Title = $"Demonstration {id}", Description = "Made by the demo command.", Image = "/img/demo.svg" });
+            context.Products.Add(new Product { Id = id, Title = $"Demonstration {id}", Description = "Made by the demo command.", Image = "/img/bolt.svg" });
             context.ProductSkus.Add(new ProductSku
             {
                 Id = id,
@@ -36,7 +36,7 @@ public static class DemoSale
                 Title = $"Demonstration {id}",
                 Price = 99.00m,
                 Stock = units,
-                Image = "/img/demo.svg",
+                Image = "/img/bolt.svg",
                 Attrs = """{"edition":"demo"}""",
             });
             context.SeckillSales.Add(new SeckillSale
@@ -58,6 +58,16 @@ public static class DemoSale
                 // Another demonstration took the id in the same moment.
             }
         }
+    }
+
+    /// <summary>
+    /// Takes the sale off the buyers' page; product, SKU and orders stay. To be called once all is quiet: the Api instances forget the SKU when they read
+    /// the sales again, and what Redis has of it expires.
+    /// </summary>
+    public static async Task RemoveAsync(Func<OrderingDbContext> contexts, long skuId, CancellationToken cancellationToken)
+    {
+        await using var context = contexts();
+        await context.SeckillSales.Where(sale => sale.SkuId == skuId).ExecuteDeleteAsync(cancellationToken);
     }
 
     /// <summary>Loads the gate and waits until it sells the SKU.</summary>

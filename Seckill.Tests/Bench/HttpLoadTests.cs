@@ -7,6 +7,7 @@ using Seckill.Bench.Load;
 namespace Seckill.Tests.Bench;
 
 /// <summary>The loads against a server that stalls once: the open loop must show what the closed loop hides.</summary>
+[Trait("Category", "Quick")]
 public sealed class HttpLoadTests
 {
     private const int StallMs = 600;

@@ -4,6 +4,7 @@ using Seckill.Bench.Load;
 namespace Seckill.Tests.Bench;
 
 /// <summary>The load generator reads HTTP by itself: it must find the end of a reply however the bytes arrive.</summary>
+[Trait("Category", "Quick")]
 public sealed class HttpReplyTests
 {
     private const string WithLength = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\ncontent-length: 20\r\n\r\n{\"message\":\"queued\"}";

@@ -4,6 +4,7 @@ using Seckill.Bench.Load;
 namespace Seckill.Tests.Bench;
 
 /// <summary>When requests may go, and from when on their answers are waited for.</summary>
+[Trait("Category", "Quick")]
 public sealed class LoadPaceTests
 {
     private const long Minute = 60;

@@ -2,6 +2,7 @@ using Seckill.Bench.Bench;
 
 namespace Seckill.Tests.Bench;
 
+[Trait("Category", "Quick")]
 public sealed class QuietTests
 {
     [Fact]

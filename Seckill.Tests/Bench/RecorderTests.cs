@@ -3,6 +3,7 @@ using Seckill.Bench.Bench;
 namespace Seckill.Tests.Bench;
 
 /// <summary>Medians and ratios: one bad round must not decide.</summary>
+[Trait("Category", "Quick")]
 public sealed class RecorderTests
 {
     [Fact]

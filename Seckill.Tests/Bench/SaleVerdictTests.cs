@@ -4,6 +4,7 @@ using Seckill.Bench.Load;
 namespace Seckill.Tests.Bench;
 
 /// <summary>The audit of the demonstration must see each thing that can go wrong: a judge who always acquits proves nothing.</summary>
+[Trait("Category", "Quick")]
 public sealed class SaleVerdictTests
 {
     private static readonly Answer Alice = Queued(1, 101);

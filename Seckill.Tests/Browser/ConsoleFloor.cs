@@ -10,15 +10,13 @@ namespace Seckill.Tests.Browser;
 [CollectionDefinition(nameof(ConsoleFloor))]
 public sealed class ConsoleFloorDefinition : ICollectionFixture<ConsoleFloor>;
 
-/// <summary>The whole system with its console, and a browser. The Api looks at the books only when asked, so that what a test disturbs stays disturbed.</summary>
-public sealed class ConsoleFloor : IAsyncLifetime
+/// <summary>The whole system with its console. The Api looks at the books only when asked, so that what a test disturbs stays disturbed.</summary>
+public sealed class ConsoleFloor(TestBrowser browser) : IAsyncLifetime
 {
     public const string TraceTemplate = "http://localhost:18888/traces/detail/{trace_id}";
 
     // Downwards: a sale that is made in the console gets the number above the highest one.
     private static long _lastSku = 50_000;
-
-    private readonly TestBrowser _browser = new();
 
     public SeckillSystem System { get; private set; } = null!;
 
@@ -26,7 +24,6 @@ public sealed class ConsoleFloor : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        await _browser.InitializeAsync();
         System = await SeckillSystem.StartAsync(
             new Dictionary<string, string>
             {
@@ -41,7 +38,7 @@ public sealed class ConsoleFloor : IAsyncLifetime
     /// <summary>A window of somebody who is logged in to the shop, as an operator or not; the cookie serves the console too.</summary>
     public async Task<ConsolePage> EnterAsync(string? role = "operator", long userId = 9, int width = 1_360, bool dark = false)
     {
-        var context = await _browser.NewContextAsync("en-GB", width, dark);
+        var context = await browser.NewContextAsync("en-GB", width, dark);
         var login = await context.APIRequest.PostAsync(
             $"{System.Apis[0].Url}/api/demo/login",
             new APIRequestContextOptions { DataObject = role is null ? new { user_id = userId } : (object)new { user_id = userId, role } });
@@ -52,7 +49,7 @@ public sealed class ConsoleFloor : IAsyncLifetime
     /// <summary>A window of somebody who is not logged in.</summary>
     public async Task<ConsolePage> EnterAsStrangerAsync(int width = 1_360, bool dark = false)
     {
-        var context = await _browser.NewContextAsync("en-GB", width, dark);
+        var context = await browser.NewContextAsync("en-GB", width, dark);
         return new ConsolePage(context, await context.NewPageAsync(), Url);
     }
 
@@ -90,9 +87,5 @@ public sealed class ConsoleFloor : IAsyncLifetime
         return orderId;
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        await System.DisposeAsync();
-        await _browser.DisposeAsync();
-    }
+    public ValueTask DisposeAsync() => System.DisposeAsync();
 }

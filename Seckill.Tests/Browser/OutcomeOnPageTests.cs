@@ -4,16 +4,23 @@ namespace Seckill.Tests.Browser;
 
 /// <summary>How the outcome reaches the page when things are slow, or gone for a while.</summary>
 [Collection(nameof(ShopFloor))]
-public sealed class OutcomeOnPageTests(ShopFloor floor)
+public sealed class OutcomeOnPageTests(ShopFloor floor) : IAsyncLifetime
 {
+    /// <summary>Longer than the page waits before it speaks of slowness; its clock is put forward by so much.</summary>
+    private const int SlowMs = 11_000;
+
     private readonly CancellationToken _cancellation = TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync() => await floor.ClearAsync(_cancellation);
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
     [Fact]
     public async Task A_reload_in_the_middle_comes_back_to_the_queue_and_then_to_the_order()
     {
         var skuId = await floor.PutOnSaleAsync(_cancellation);
         await using var shop = await floor.EnterAsync();
-        await floor.StopWorkerAsync();
+        floor.PauseWorker();
         try
         {
             await shop.Button(skuId).ClickAsync();
@@ -31,7 +38,7 @@ public sealed class OutcomeOnPageTests(ShopFloor floor)
         }
         finally
         {
-            await floor.StartWorkerAsync(_cancellation);
+            floor.ContinueWorker();
         }
 
         await shop.ExpectStateAsync(skuId, "got");
@@ -44,16 +51,19 @@ public sealed class OutcomeOnPageTests(ShopFloor floor)
     {
         var skuId = await floor.PutOnSaleAsync(_cancellation);
         await using var shop = await floor.EnterAsync();
-        await floor.StopWorkerAsync();
+        await shop.Page.Clock.InstallAsync();
+        floor.PauseWorker();
         try
         {
             await shop.Button(skuId).ClickAsync();
+            await shop.ExpectStateAsync(skuId, "queueing");
+            await shop.Page.Clock.FastForwardAsync(SlowMs);
             await shop.ExpectSaidAsync(skuId, "Still in the queue. Nothing is lost");
             await shop.ExpectStateAsync(skuId, "queueing");
         }
         finally
         {
-            await floor.StartWorkerAsync(_cancellation);
+            floor.ContinueWorker();
         }
 
         await shop.ExpectStateAsync(skuId, "got");
@@ -76,7 +86,7 @@ public sealed class OutcomeOnPageTests(ShopFloor floor)
         await using var shop = await floor.EnterAsync();
         await shop.BlockAsync("/api/orders/seckill/events");
         await shop.BlockAsync("/api/orders/seckill/ws");
-        await floor.StopWorkerAsync();
+        floor.PauseWorker();
         try
         {
             await shop.Button(skuId).ClickAsync();
@@ -85,7 +95,7 @@ public sealed class OutcomeOnPageTests(ShopFloor floor)
         }
         finally
         {
-            await floor.StartWorkerAsync(_cancellation);
+            floor.ContinueWorker();
         }
 
         await shop.ExpectStateAsync(skuId, "got");
@@ -98,7 +108,7 @@ public sealed class OutcomeOnPageTests(ShopFloor floor)
         await using var shop = await floor.EnterAsync();
         await shop.BlockAsync("/api/orders/seckill/events");
         await shop.BlockAsync("/api/orders/seckill/status");
-        await floor.StopWorkerAsync();
+        floor.PauseWorker();
         try
         {
             await shop.Button(skuId).ClickAsync();
@@ -107,7 +117,7 @@ public sealed class OutcomeOnPageTests(ShopFloor floor)
         }
         finally
         {
-            await floor.StartWorkerAsync(_cancellation);
+            floor.ContinueWorker();
         }
 
         await shop.ExpectStateAsync(skuId, "got");
@@ -132,7 +142,7 @@ public sealed class OutcomeOnPageTests(ShopFloor floor)
     {
         var skuId = await floor.PutOnSaleAsync(_cancellation);
         await using var shop = await floor.EnterAsync();
-        await floor.StopWorkerAsync();
+        floor.PauseWorker();
         try
         {
             await shop.Button(skuId).ClickAsync();
@@ -143,7 +153,7 @@ public sealed class OutcomeOnPageTests(ShopFloor floor)
         }
         finally
         {
-            await floor.StartWorkerAsync(_cancellation);
+            floor.ContinueWorker();
         }
 
         // Decided while nobody could be told.

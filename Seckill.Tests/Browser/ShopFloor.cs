@@ -1,4 +1,5 @@
 using Microsoft.Playwright;
+using MySqlConnector;
 using Seckill.Tests.EndToEnd;
 
 namespace Seckill.Tests.Browser;
@@ -6,13 +7,13 @@ namespace Seckill.Tests.Browser;
 [CollectionDefinition(nameof(ShopFloor))]
 public sealed class ShopFloorDefinition : ICollectionFixture<ShopFloor>;
 
-/// <summary>The whole system as processes of its own, and a browser; every test puts its own SKU on sale and is a buyer of its own.</summary>
-public sealed class ShopFloor : IAsyncLifetime
+/// <summary>The whole system as processes of its own; every test puts its own SKU on sale and is a buyer of its own.</summary>
+public sealed class ShopFloor(TestBrowser browser) : IAsyncLifetime
 {
-    private static long _lastUser = 70_000;
-    private static long _lastSku = 30_000;
+    private const long FirstSku = 30_000;
 
-    private readonly TestBrowser _browser = new();
+    private static long _lastUser = 70_000;
+    private static long _lastSku = FirstSku;
 
     public SeckillSystem System { get; private set; } = null!;
 
@@ -20,7 +21,6 @@ public sealed class ShopFloor : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        await _browser.InitializeAsync();
         System = await SeckillSystem.StartAsync(new Dictionary<string, string> { ["Catalogue__RefreshEveryMs"] = "200" }, CancellationToken.None);
     }
 
@@ -37,7 +37,7 @@ public sealed class ShopFloor : IAsyncLifetime
     /// <summary>A window of a new buyer who is logged in, at the sale list.</summary>
     public async Task<ShopPage> EnterAsync(string locale = "en-GB", int width = 1280, bool dark = false, bool loggedIn = true)
     {
-        var context = await _browser.NewContextAsync(locale, width, dark);
+        var context = await browser.NewContextAsync(locale, width, dark);
         var buyer = Interlocked.Increment(ref _lastUser);
         if (loggedIn)
         {
@@ -50,23 +50,22 @@ public sealed class ShopFloor : IAsyncLifetime
         return page;
     }
 
-    /// <summary>From now on nothing is written, until <see cref="StartWorkerAsync"/>: what is clicked stays in the queue.</summary>
-    public async Task StopWorkerAsync()
-    {
-        foreach (var worker in System.Workers.ToArray())
-        {
-            await System.EndAsync(worker, kill: false);
-        }
-    }
+    /// <summary>From now on nothing is written, until <see cref="ContinueWorker"/>: what is clicked stays in the queue.</summary>
+    public void PauseWorker() => Assert.Single(System.Workers).Pause();
 
-    public Task StartWorkerAsync(CancellationToken cancellationToken) => System.StartWorkerAsync(cancellationToken);
+    public void ContinueWorker() => Assert.Single(System.Workers).Continue();
+
+    /// <summary>Takes the sales of earlier tests off the page, which grows slow with a card for each of them.</summary>
+    public async Task ClearAsync(CancellationToken cancellationToken)
+    {
+        await using var connection = await System.OpenMySqlAsync(cancellationToken);
+        await using var command = new MySqlCommand("DELETE FROM seckill_sales WHERE sku_id > @first", connection);
+        command.Parameters.AddWithValue("@first", FirstSku);
+        await command.ExecuteNonQueryAsync(cancellationToken);
+    }
 
     public Task<long> OrdersAsync(long skuId, CancellationToken cancellationToken) =>
         System.CountAsync($"SELECT COUNT(*) FROM order_items WHERE sku_id = {skuId}", cancellationToken);
 
-    public async ValueTask DisposeAsync()
-    {
-        await System.DisposeAsync();
-        await _browser.DisposeAsync();
-    }
+    public ValueTask DisposeAsync() => System.DisposeAsync();
 }

@@ -1,24 +1,50 @@
 using Microsoft.Playwright;
+using Seckill.Tests.Browser;
+
+[assembly: AssemblyFixture(typeof(TestBrowser))]
 
 namespace Seckill.Tests.Browser;
 
-/// <summary>The machine's own Chromium, driven by Playwright; nothing is downloaded. Each test takes a context of its own: cookies, storage, language.</summary>
-public sealed class TestBrowser : IAsyncLifetime
+/// <summary>
+/// The machine's own Chromium, driven by Playwright; nothing is downloaded. One for the assembly, started when the first test asks for a window. Each test
+/// takes a context of its own: cookies, storage, language.
+/// </summary>
+public sealed class TestBrowser : IAsyncDisposable
 {
     /// <summary>How long a page may take to show what is expected of it.</summary>
     public const int TimeoutMs = 30_000;
 
     private static readonly string[] Names = ["chromium", "chromium-browser", "google-chrome"];
 
-    private IPlaywright _playwright = null!;
-    private IBrowser _browser = null!;
+    private readonly Lazy<Task<(IPlaywright Playwright, IBrowser Browser)>> _started = new(StartAsync);
 
-    public async ValueTask InitializeAsync()
+    /// <param name="locale">What <c>navigator.language</c> says, such as <c>zh-CN</c>.</param>
+    /// <param name="width">CSS pixels; below 600 it is a phone.</param>
+    /// <param name="dark">Whether the buyer prefers dark pages.</param>
+    public async Task<IBrowserContext> NewContextAsync(string locale = "en-GB", int width = 1280, bool dark = false) =>
+        await (await _started.Value).Browser.NewContextAsync(new BrowserNewContextOptions
+        {
+            Locale = locale,
+            ViewportSize = new ViewportSize { Width = width, Height = width < 600 ? 800 : 900 },
+            ColorScheme = dark ? ColorScheme.Dark : ColorScheme.Light,
+        });
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_started is { IsValueCreated: true, Value.IsCompletedSuccessfully: true })
+        {
+            var (playwright, browser) = await _started.Value;
+            await browser.DisposeAsync();
+            playwright.Dispose();
+        }
+    }
+
+    private static async Task<(IPlaywright Playwright, IBrowser Browser)> StartAsync()
     {
         // Of the whole process, like Playwright's own five seconds, which are too few for a countdown and for a busy machine.
         Assertions.SetDefaultExpectTimeout(TimeoutMs);
-        _playwright = await Playwright.CreateAsync();
-        _browser = await _playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions
+        var playwright = await Playwright.CreateAsync();
+        var browser = await playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions
         {
             ExecutablePath = Find(),
             // Root may not use Chromium's sandbox; the pages are our own. The rest keeps it from calling home.
@@ -28,23 +54,7 @@ public sealed class TestBrowser : IAsyncLifetime
                 "--disable-component-update", "--disable-sync",
             ],
         });
-    }
-
-    /// <param name="locale">What <c>navigator.language</c> says, such as <c>zh-CN</c>.</param>
-    /// <param name="width">CSS pixels; below 600 it is a phone.</param>
-    /// <param name="dark">Whether the buyer prefers dark pages.</param>
-    public Task<IBrowserContext> NewContextAsync(string locale = "en-GB", int width = 1280, bool dark = false) =>
-        _browser.NewContextAsync(new BrowserNewContextOptions
-        {
-            Locale = locale,
-            ViewportSize = new ViewportSize { Width = width, Height = width < 600 ? 800 : 900 },
-            ColorScheme = dark ? ColorScheme.Dark : ColorScheme.Light,
-        });
-
-    public async ValueTask DisposeAsync()
-    {
-        await _browser.DisposeAsync();
-        _playwright.Dispose();
+        return (playwright, browser);
     }
 
     private static string Find() =>
@@ -52,5 +62,5 @@ public sealed class TestBrowser : IAsyncLifetime
         ?? Names
             .SelectMany(name => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Select(folder => Path.Combine(folder, name)))
             .FirstOrDefault(File.Exists)
-        ?? throw new InvalidOperationException("No Chromium or Chrome on PATH: `./seckill test` installs one, or SECKILL_CHROMIUM names it.");
+        ?? throw new InvalidOperationException("No Chromium or Chrome on PATH: `./seckill prepare` installs one, or SECKILL_CHROMIUM names it.");
 }

@@ -2,11 +2,12 @@ using Seckill.LocalServers;
 using Seckill.Tests.Fixtures;
 using StackExchange.Redis;
 
-[assembly: AssemblyFixture(typeof(RedisFixture))]
-
 namespace Seckill.Tests.Fixtures;
 
-/// <summary>One private redis-server for all tests of the assembly that keep to keys of their own; whoever kills or flushes starts another.</summary>
+/// <summary>
+/// A private redis-server for the tests of one class that keep to keys of their own; whoever kills or flushes it starts another. Not one for the
+/// assembly: that would be started for tests that need none.
+/// </summary>
 public sealed class RedisFixture : IAsyncLifetime
 {
     private RedisServer? _server;

@@ -13,7 +13,7 @@ using StackExchange.Redis;
 namespace Seckill.Tests.Gate;
 
 /// <summary>One SKU's lane in front of a real Redis whose answers can be held back.</summary>
-public sealed class GateLaneTests(RedisFixture redis) : IAsyncLifetime
+public sealed class GateLaneTests(RedisFixture redis) : IClassFixture<RedisFixture>, IAsyncLifetime
 {
     private const int BatchSize = 8;
     private const int CallsInFlight = 3;

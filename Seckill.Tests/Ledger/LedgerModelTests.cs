@@ -1,6 +1,7 @@
 using CsCheck;
 using Seckill.Ordering.Ledger;
 using Seckill.Tests.Fixtures;
+using StackExchange.Redis;
 
 namespace Seckill.Tests.Ledger;
 
@@ -8,9 +9,12 @@ namespace Seckill.Tests.Ledger;
 /// Random histories against the reference model. A failure prints the seed and the shortest history found; run it again with the
 /// environment variable <c>CsCheck_Seed</c>, and longer with <c>CsCheck_Iter</c> or <c>CsCheck_Time</c>.
 /// </summary>
-public sealed class LedgerModelTests(RedisFixture redis)
+public sealed class LedgerModelTests(RedisFixture redis) : IClassFixture<RedisFixture>
 {
     private const int Histories = 2_000;
+
+    /// <summary>More than there are cores: a history waits for Redis most of the time, and what waits together travels together.</summary>
+    private const int HistoriesAtOnce = 8;
 
     /// <summary>Every wrong script was found in each of many runs of a quarter of these.</summary>
     private const int HistoriesForMutants = 200;
@@ -19,6 +23,7 @@ public sealed class LedgerModelTests(RedisFixture redis)
     public Task The_scripts_do_what_the_model_says() => LedgerStep.History.SampleAsync(
         history => LedgerMachine.RunAsync(redis.Connection, LedgerScripts.Load(), history, TestContext.Current.CancellationToken),
         iter: Math.Max(Histories, Check.Iter),
+        threads: HistoriesAtOnce,
         print: LedgerStep.Print);
 
     /// <summary>Script, what is wrong with it, the right text, the wrong text.</summary>
@@ -76,10 +81,20 @@ public sealed class LedgerModelTests(RedisFixture redis)
 
         var mutant = new LedgerScripts(
             new(Mutate("reserve", scripts.Reserve.Text)), new(Mutate("settle", scripts.Settle.Text)), new(Mutate("warm", scripts.Warm.Text)), scripts.Due);
-        var found = await Record.ExceptionAsync(() => LedgerStep.History.SampleAsync(
-            history => LedgerMachine.RunAsync(redis.Connection, mutant, history, TestContext.Current.CancellationToken),
-            iter: HistoriesForMutants,
-            print: LedgerStep.Print));
-        Assert.True(found is CsCheckException, $"{script}.lua that {fault} went unnoticed: {found}");
+        // The first history that tells the mutant from the model is enough: nobody reads the shortest one.
+        Exception? found = null;
+        await LedgerStep.History.SampleAsync(
+            async history =>
+            {
+                if (Volatile.Read(ref found) is null)
+                {
+                    found = await Record.ExceptionAsync(() =>
+                        LedgerMachine.RunAsync(redis.Connection, mutant, history, TestContext.Current.CancellationToken)) ?? found;
+                }
+            },
+            iter: HistoriesForMutants);
+        // A Redis that was away finds nothing.
+        Assert.True(
+            found is not (null or OperationCanceledException or RedisConnectionException or RedisTimeoutException), $"{script}.lua that {fault} went unnoticed: {found}");
     }
 }

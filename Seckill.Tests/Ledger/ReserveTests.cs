@@ -3,7 +3,7 @@ using Seckill.Tests.Fixtures;
 
 namespace Seckill.Tests.Ledger;
 
-public sealed class ReserveTests(RedisFixture redis)
+public sealed class ReserveTests(RedisFixture redis) : IClassFixture<RedisFixture>
 {
     private readonly SkuOnTrial _sku = new(redis);
 

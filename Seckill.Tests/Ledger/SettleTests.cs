@@ -5,7 +5,7 @@ using StackExchange.Redis;
 
 namespace Seckill.Tests.Ledger;
 
-public sealed class SettleTests(RedisFixture redis)
+public sealed class SettleTests(RedisFixture redis) : IClassFixture<RedisFixture>
 {
     private readonly SkuOnTrial _sku = new(redis);
 

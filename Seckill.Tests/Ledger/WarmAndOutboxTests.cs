@@ -3,7 +3,7 @@ using Seckill.Tests.Fixtures;
 
 namespace Seckill.Tests.Ledger;
 
-public sealed class WarmAndOutboxTests(RedisFixture redis)
+public sealed class WarmAndOutboxTests(RedisFixture redis) : IClassFixture<RedisFixture>
 {
     private const int NoGrace = 0;
 

@@ -134,7 +134,7 @@ public sealed class LocalServerTests(ITestOutputHelper output)
     {
         var here = Assert.Throws<LocalServerException>(
             () => ServerBinaries.Find(new RedisServerOptions { ServersRoot = null }, "SECKILL_NO_SERVER", ["no-server", "none"], "some-package"));
-        Assert.Equal("no-server or none not found: install it with apt-get install some-package", here.Message);
+        Assert.Equal("no-server or none not found: ./seckill prepare installs it (package some-package)", here.Message);
     }
 
     [Fact]

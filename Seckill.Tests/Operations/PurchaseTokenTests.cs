@@ -5,6 +5,7 @@ using Seckill.Api.Tokens;
 namespace Seckill.Tests.Operations;
 
 /// <summary>A purchase token is good for one buyer, one SKU and a short time, on any instance with the same key.</summary>
+[Trait("Category", "Quick")]
 public sealed class PurchaseTokenTests
 {
     private const string Key = "a-signing-key-of-thirty-two-bytes-or-more";

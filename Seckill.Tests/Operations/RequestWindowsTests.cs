@@ -6,6 +6,7 @@ using Seckill.Api.Limits;
 namespace Seckill.Tests.Operations;
 
 /// <summary>The windows count each key for itself, exactly, and forget with the second.</summary>
+[Trait("Category", "Quick")]
 public sealed class RequestWindowsTests
 {
     private readonly SettableTime _time = new();

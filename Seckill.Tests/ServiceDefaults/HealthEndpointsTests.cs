@@ -9,6 +9,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Seckill.Tests.ServiceDefaults;
 
+[Trait("Category", "Quick")]
 public sealed class HealthEndpointsTests
 {
     private int _checks;

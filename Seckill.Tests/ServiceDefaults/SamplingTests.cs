@@ -9,6 +9,7 @@ using OpenTelemetry.Trace;
 namespace Seckill.Tests.ServiceDefaults;
 
 /// <summary>A share of the traces is kept whole; of the others, what failed.</summary>
+[Trait("Category", "Quick")]
 public sealed class SamplingTests
 {
     // Not one that other tests of this process listen to.

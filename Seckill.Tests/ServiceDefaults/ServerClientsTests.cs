@@ -16,6 +16,7 @@ using StackExchange.Redis;
 namespace Seckill.Tests.ServiceDefaults;
 
 /// <summary>What both sides of the seam must give alike; compiled and run on the side that this machine has.</summary>
+[Trait("Category", "Quick")]
 public sealed class ServerClientsTests
 {
     private const int StartTimeoutMs = 15_000;

@@ -4,6 +4,7 @@ using Seckill.LocalServers;
 namespace Seckill.Tests.Unit;
 
 /// <summary>The folders of a project depend on each other in one direction.</summary>
+[Trait("Category", "Quick")]
 public sealed class FolderCycleTests
 {
     public static TheoryData<string> Projects =>

@@ -3,6 +3,7 @@ using Seckill.Ordering.Telemetry;
 namespace Seckill.Tests.Unit;
 
 /// <summary>The pulse as the console reads it.</summary>
+[Trait("Category", "Quick")]
 public sealed class InstancePulseTests
 {
     private static readonly InstancePulse Pulse = new(

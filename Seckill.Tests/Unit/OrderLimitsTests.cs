@@ -3,6 +3,7 @@ using Seckill.Ordering.Contract;
 
 namespace Seckill.Tests.Unit;
 
+[Trait("Category", "Quick")]
 public sealed class OrderLimitsTests
 {
     [Theory]

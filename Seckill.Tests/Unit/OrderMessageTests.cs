@@ -4,6 +4,7 @@ using Seckill.Ordering.Contract;
 
 namespace Seckill.Tests.Unit;
 
+[Trait("Category", "Quick")]
 public sealed class OrderMessageTests
 {
     [Fact]

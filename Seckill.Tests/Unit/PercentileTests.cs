@@ -4,6 +4,7 @@ using Seckill.Ordering.Telemetry;
 namespace Seckill.Tests.Unit;
 
 /// <summary>Percentiles from bucket counts.</summary>
+[Trait("Category", "Quick")]
 public sealed class PercentileTests
 {
     private static readonly IReadOnlyList<int> Bounds = InstancePulse.LatencyUpperMs;

@@ -6,6 +6,7 @@ using Seckill.Ordering.Ledger;
 namespace Seckill.Tests.Unit;
 
 /// <summary>A lone order is the contract's object; many are an array of the same objects, each with its trace.</summary>
+[Trait("Category", "Quick")]
 public sealed class PublishBodyTests
 {
     private const string Trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";

@@ -4,6 +4,7 @@ using Seckill.Ordering.Telemetry;
 namespace Seckill.Tests.Unit;
 
 /// <summary>The live figures from what the instances publish.</summary>
+[Trait("Category", "Quick")]
 public sealed class PulseRingTests
 {
     private const long StartMs = 1_000_000_000;

@@ -3,6 +3,7 @@ using Seckill.Ordering.Ledger;
 
 namespace Seckill.Tests.Unit;
 
+[Trait("Category", "Quick")]
 public sealed class PurchaseAttemptTests
 {
     private static readonly ReserveRequest Request = new(11, 7, 1, "front-1", null);

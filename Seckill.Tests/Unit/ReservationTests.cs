@@ -2,6 +2,7 @@ using Seckill.Ordering.Ledger;
 
 namespace Seckill.Tests.Unit;
 
+[Trait("Category", "Quick")]
 public sealed class ReservationTests
 {
     [Fact]

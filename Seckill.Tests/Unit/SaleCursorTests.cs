@@ -2,6 +2,7 @@ using Seckill.Api.Catalogue;
 
 namespace Seckill.Tests.Unit;
 
+[Trait("Category", "Quick")]
 public sealed class SaleCursorTests
 {
     private readonly List<long> _skuIds = [.. Enumerable.Range(1, (2 * SaleCursor.StepMax) + 500).Select(id => (long)id)];

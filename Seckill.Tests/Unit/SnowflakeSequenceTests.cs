@@ -4,6 +4,7 @@ using Seckill.Ordering.Ids;
 
 namespace Seckill.Tests.Unit;
 
+[Trait("Category", "Quick")]
 public sealed class SnowflakeSequenceTests
 {
     private static readonly DateTimeOffset Epoch = new(2025, 1, 1, 0, 0, 0, TimeSpan.Zero);

@@ -10,6 +10,7 @@ using Seckill.ServiceDefaults.Login;
 namespace Seckill.Tests.Unit;
 
 /// <summary>Remembering a checked token must never let another one in, nor this one too long.</summary>
+[Trait("Category", "Quick")]
 public sealed class TokenCacheTests
 {
     private static readonly TokenIssuer Issuer = new(TokenIssuer.DevelopmentKey);

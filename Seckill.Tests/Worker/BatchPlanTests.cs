@@ -7,6 +7,7 @@ using Seckill.OrderWorker.Writing;
 namespace Seckill.Tests.Worker;
 
 /// <summary>How a batch is decided, without servers.</summary>
+[Trait("Category", "Quick")]
 public sealed class BatchPlanTests
 {
     private static readonly Delivery Delivery = new(1, [], new BasicProperties(), default(ActivityContext), DateTimeOffset.UnixEpoch);

@@ -13,7 +13,7 @@ let known = new Map();
 export function stateOf(sale, click, now) {
   if (clicks.isOpen(click)) {
     const said = click.trouble === 'away' ? t('saidAway') : click.trouble === 'busy' ? t('saidBusy')
-      : now - (click.queuedAt ?? click.at) > slowMs ? t('saidSlow') : t('saidQueueing');
+      : Date.now() - (click.queuedAt ?? click.at) > slowMs ? t('saidSlow') : t('saidQueueing');
     return { name: 'queueing', word: 'queueing', said, tone: 'wait' };
   }
 

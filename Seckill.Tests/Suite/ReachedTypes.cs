@@ -1,0 +1,106 @@
+using System.Buffers.Binary;
+using System.Reflection;
+using System.Reflection.Emit;
+
+namespace Seckill.Tests.Suite;
+
+/// <summary>Which types a type's code can reach: all that it names, and all that those name, as long as they are our own.</summary>
+internal static class ReachedTypes
+{
+    private const BindingFlags Everything = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
+
+    private static readonly Dictionary<short, OpCode> OpCodesByValue = typeof(OpCodes).GetFields(BindingFlags.Public | BindingFlags.Static)
+        .Select(field => (OpCode)field.GetValue(null)!)
+        .ToDictionary(code => code.Value);
+
+    /// <param name="start">Where to begin.</param>
+    /// <param name="follow">Whose code is looked into.</param>
+    public static HashSet<Type> From(Type start, Func<Type, bool> follow)
+    {
+        var reached = new HashSet<Type>();
+        var open = new Stack<Type>([start]);
+        while (open.TryPop(out var type))
+        {
+            if (reached.Add(type) && follow(type))
+            {
+                foreach (var named in NamedBy(type).SelectMany(Parts))
+                {
+                    open.Push(named);
+                }
+            }
+        }
+
+        return reached;
+    }
+
+    private static IEnumerable<Type> NamedBy(Type type)
+    {
+        foreach (var nested in type.GetNestedTypes(Everything))
+        {
+            yield return nested;
+        }
+
+        if (type.BaseType is { } parent)
+        {
+            yield return parent;
+        }
+
+        foreach (var field in type.GetFields(Everything))
+        {
+            yield return field.FieldType;
+        }
+
+        foreach (var method in type.GetMethods(Everything).Concat<MethodBase>(type.GetConstructors(Everything)))
+        {
+            foreach (var named in method.GetParameters().Select(parameter => parameter.ParameterType).Concat(NamedIn(type, method)))
+            {
+                yield return named;
+            }
+        }
+    }
+
+    private static IEnumerable<Type> NamedIn(Type type, MethodBase method)
+    {
+        var il = method.GetMethodBody()?.GetILAsByteArray() ?? [];
+        for (var at = 0; at < il.Length;)
+        {
+            var code = OpCodesByValue[il[at] == 0xFE ? (short)(0xFE00 | il[at + 1]) : il[at]];
+            at += code.Size;
+            if (code.OperandType is OperandType.InlineMethod or OperandType.InlineField or OperandType.InlineType or OperandType.InlineTok)
+            {
+                var token = BinaryPrimitives.ReadInt32LittleEndian(il.AsSpan(at));
+                var member = type.Module.ResolveMember(
+                    token, type.IsGenericType ? type.GetGenericArguments() : null, method.IsGenericMethod ? method.GetGenericArguments() : null);
+                foreach (var named in member switch
+                {
+                    Type itself => [itself],
+                    MethodInfo { IsGenericMethod: true } generic => [generic.DeclaringType!, .. generic.GetGenericArguments()],
+                    { DeclaringType: { } declaring } => [declaring],
+                    _ => Type.EmptyTypes,
+                })
+                {
+                    yield return named;
+                }
+            }
+
+            at += OperandSize(code, il, at);
+        }
+    }
+
+    private static int OperandSize(OpCode code, byte[] il, int at) => code.OperandType switch
+    {
+        OperandType.InlineNone => 0,
+        OperandType.ShortInlineBrTarget or OperandType.ShortInlineI or OperandType.ShortInlineVar => 1,
+        OperandType.InlineVar => 2,
+        OperandType.InlineI8 or OperandType.InlineR => 8,
+        OperandType.InlineSwitch => 4 + (4 * BinaryPrimitives.ReadInt32LittleEndian(il.AsSpan(at))),
+        _ => 4,
+    };
+
+    /// <summary>A list of arrays of T names all three.</summary>
+    private static IEnumerable<Type> Parts(Type type) =>
+        type.HasElementType ? Parts(type.GetElementType()!)
+        : type.IsGenericParameter ? []
+        : type.IsConstructedGenericType ? [type.GetGenericTypeDefinition(), .. type.GetGenericArguments().SelectMany(Parts)]
+        : [type];
+}
