@@ -11,7 +11,7 @@ namespace Seckill.Tests.Browser;
 public sealed class ConsoleFloorDefinition : ICollectionFixture<ConsoleFloor>;
 
 /// <summary>The whole system with its console, and a browser. The Api looks at the books only when asked, so that what a test disturbs stays disturbed.</summary>
-public sealed class ConsoleFloor : IAsyncLifetime
+public sealed class ConsoleFloor(SharedServers servers) : IAsyncLifetime
 {
     public const string TraceTemplate = "http://localhost:18888/traces/detail/{trace_id}";
 
@@ -20,21 +20,16 @@ public sealed class ConsoleFloor : IAsyncLifetime
 
     private readonly TestBrowser _browser = new();
 
-    public SeckillSystem System { get; private set; } = null!;
+    public LocalSystem System { get; private set; } = null!;
 
     public string Url { get; private set; } = "";
 
     public async ValueTask InitializeAsync()
     {
         await _browser.InitializeAsync();
-        System = await SeckillSystem.StartAsync(
-            new Dictionary<string, string>
-            {
-                ["Catalogue__RefreshEveryMs"] = "200",
-                ["Catalogue__CheckEveryMs"] = "3600000",
-                ["Reconciliation__EveryMs"] = "3600000",
-            },
-            CancellationToken.None);
+        var options = SystemUnderTest.Options(
+            ("Catalogue__RefreshEveryMs", "200"), ("Catalogue__CheckEveryMs", "3600000"), ("Reconciliation__EveryMs", "3600000"));
+        System = await servers.StartAsync(SharedServers.Console, options, CancellationToken.None).WithApplicationsAsync(CancellationToken.None);
         Url = (await System.StartConsoleAsync(CancellationToken.None, ("Traces__UrlTemplate", TraceTemplate))).Url;
     }
 

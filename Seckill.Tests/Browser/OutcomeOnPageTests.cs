@@ -147,7 +147,7 @@ public sealed class OutcomeOnPageTests(ShopFloor floor)
         }
 
         // Decided while nobody could be told.
-        await LocalServers.Deadline.UntilAsync(() => floor.OrdersAsync(skuId, _cancellation), orders => orders == 1, _cancellation);
+        await Deadline.UntilAsync(() => floor.OrdersAsync(skuId, _cancellation), orders => orders == 1, _cancellation);
         await shop.Context.SetOfflineAsync(false);
         await shop.ExpectStateAsync(skuId, "got");
     }

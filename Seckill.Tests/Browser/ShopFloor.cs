@@ -7,21 +7,22 @@ namespace Seckill.Tests.Browser;
 public sealed class ShopFloorDefinition : ICollectionFixture<ShopFloor>;
 
 /// <summary>The whole system as processes of its own, and a browser; every test puts its own SKU on sale and is a buyer of its own.</summary>
-public sealed class ShopFloor : IAsyncLifetime
+public sealed class ShopFloor(SharedServers servers) : IAsyncLifetime
 {
     private static long _lastUser = 70_000;
     private static long _lastSku = 30_000;
 
     private readonly TestBrowser _browser = new();
 
-    public SeckillSystem System { get; private set; } = null!;
+    public LocalSystem System { get; private set; } = null!;
 
     public string Url => System.Apis[0].Url;
 
     public async ValueTask InitializeAsync()
     {
         await _browser.InitializeAsync();
-        System = await SeckillSystem.StartAsync(new Dictionary<string, string> { ["Catalogue__RefreshEveryMs"] = "200" }, CancellationToken.None);
+        System = await servers.StartAsync(SharedServers.Shop, SystemUnderTest.Options(("Catalogue__RefreshEveryMs", "200")), CancellationToken.None)
+            .WithApplicationsAsync(CancellationToken.None);
     }
 
     /// <summary>Puts a new SKU on sale and waits until the gate sells it, or until it is listed if it has not begun.</summary>
@@ -53,10 +54,7 @@ public sealed class ShopFloor : IAsyncLifetime
     /// <summary>From now on nothing is written, until <see cref="StartWorkerAsync"/>: what is clicked stays in the queue.</summary>
     public async Task StopWorkerAsync()
     {
-        foreach (var worker in System.Workers.ToArray())
-        {
-            await System.EndAsync(worker, kill: false);
-        }
+        await System.EndAsync(System.Workers, kill: false);
     }
 
     public Task StartWorkerAsync(CancellationToken cancellationToken) => System.StartWorkerAsync(cancellationToken);
