@@ -6,11 +6,11 @@ using Seckill.Api.Auth;
 using Seckill.Api.Catalogue;
 using Seckill.Api.DeadLetters;
 using Seckill.Api.Errors;
-using Seckill.Api.Limits;
 using Seckill.Api.Orders;
 using Seckill.Api.OrderSearch;
 using Seckill.Api.Reconciliation;
 using Seckill.Api.Sales;
+using Seckill.Api.Tokens;
 using Seckill.Api.WarmUp;
 
 namespace Seckill.Api;

@@ -4,6 +4,7 @@ using Seckill.Api.Gate;
 using Seckill.Api.Publishing;
 using Seckill.Api.Push;
 using Seckill.Api.Reconciliation;
+using Seckill.Api.Snapshots;
 using Seckill.Api.WarmUp;
 using Seckill.Ordering.Ids;
 
@@ -52,7 +53,7 @@ internal static class Registration
     {
         services.AddOptions<ReconciliationOptions>().BindConfiguration(ReconciliationOptions.Section).ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<ReconciliationReader>();
-        services.AddSingleton<SkuGlances>();
+        services.AddSingleton<SkuSnapshotReader>();
         services.AddSingleton<StuckOrders>();
         services.AddHosted<Reconciler>();
         return services;

@@ -3,6 +3,7 @@ using MudBlazor.Services;
 using Seckill.Console.Auth;
 using Seckill.Console.Demo;
 using Seckill.Console.Frame;
+using Seckill.Console.Login;
 using Seckill.Console.Ops;
 using Seckill.Console.Orders;
 using Seckill.Console.Pulse;

@@ -1,7 +1,7 @@
 using System.Globalization;
 using Seckill.Api.Auth;
 using Seckill.Api.Errors;
-using Seckill.Api.Orders;
+using Seckill.Api.Requests;
 
 namespace Seckill.Api.Audit;
 

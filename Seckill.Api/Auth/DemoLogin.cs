@@ -5,7 +5,7 @@ using Microsoft.Extensions.Options;
 using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
 using Seckill.Api.Errors;
-using Seckill.Api.Orders;
+using Seckill.Api.Requests;
 using Seckill.ServiceDefaults.Login;
 
 namespace Seckill.Api.Auth;

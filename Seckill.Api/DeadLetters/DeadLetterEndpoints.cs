@@ -1,9 +1,8 @@
 using System.Globalization;
 using System.Security.Claims;
-using Seckill.Api.Audit;
 using Seckill.Api.Auth;
 using Seckill.Api.Errors;
-using Seckill.Api.Orders;
+using Seckill.Api.Requests;
 
 namespace Seckill.Api.DeadLetters;
 
@@ -19,7 +18,7 @@ public static class DeadLetterEndpoints
     {
         services.AddOptions<DeadLetterOptions>().BindConfiguration(DeadLetterOptions.Section).ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<OrderAbandonment>();
-        services.AddSingleton<DeadLetterDesk>();
+        services.AddSingleton<DeadLetterOperations>();
         return services;
     }
 
@@ -28,7 +27,7 @@ public static class DeadLetterEndpoints
         var letters = routes.MapGroup("/api/ops/dead-letters")
             .RequireAuthorization(LoginState.OperatorPolicy)
             .AnswersBusyWhenServersFail()
-            .AddEndpointFilter(AnswerDeskBusy)
+            .AddEndpointFilter(AnswerBusy)
             .WithTags("Operations");
 
         letters.MapGet("", ListAsync)
@@ -59,35 +58,35 @@ public static class DeadLetterEndpoints
         return routes;
     }
 
-    private static async Task<IResult> ListAsync(DeadLetterDesk desk, string? take, CancellationToken cancellationToken)
+    private static async Task<IResult> ListAsync(DeadLetterOperations operations, string? take, CancellationToken cancellationToken)
     {
         if (!TakeParameter.TryRead(take, TakeDefault, TakeMax, out var countMax, out var error))
         {
             return error;
         }
 
-        var (count, letters) = await desk.ListAsync(countMax, cancellationToken);
+        var (count, letters) = await operations.ListAsync(countMax, cancellationToken);
         return TypedResults.Json(
             new DeadLetterListResponse(count, [.. letters.Select(letter => ToItem(letter, ListedBodyBytesMax))]), ApiJson.Web.DeadLetterListResponse);
     }
 
-    private static async Task<IResult> ShowAsync(DeadLetterDesk desk, string id, CancellationToken cancellationToken) =>
-        await desk.FindAsync(id, cancellationToken) is { } letter
+    private static async Task<IResult> ShowAsync(DeadLetterOperations operations, string id, CancellationToken cancellationToken) =>
+        await operations.FindAsync(id, cancellationToken) is { } letter
             ? TypedResults.Json(ToItem(letter, ShownBodyBytesMax), ApiJson.Web.DeadLetterItem)
             : ErrorResult.NoDeadLetter;
 
     // The operator's hanging up stops none of the following: each is bounded by its own time-out, and half-way is worth less than done.
-    private static async Task<IResult> ReplayAsync(DeadLetterDesk desk, ClaimsPrincipal user, string id) =>
-        await desk.ReplayAsync(user, id, CancellationToken.None) is { } replay
+    private static async Task<IResult> ReplayAsync(DeadLetterOperations operations, ClaimsPrincipal user, string id) =>
+        await operations.ReplayAsync(user, id, CancellationToken.None) is { } replay
             ? TypedResults.Json(replay, ApiJson.Web.ReplayResponse)
             : ErrorResult.NoDeadLetter;
 
-    private static async Task<IResult> ReplayAllAsync(DeadLetterDesk desk, ClaimsPrincipal user) =>
-        TypedResults.Json(await desk.ReplayAllAsync(user, CancellationToken.None), ApiJson.Web.ReplayResponse);
+    private static async Task<IResult> ReplayAllAsync(DeadLetterOperations operations, ClaimsPrincipal user) =>
+        TypedResults.Json(await operations.ReplayAllAsync(user, CancellationToken.None), ApiJson.Web.ReplayResponse);
 
-    private static async Task<IResult> AbandonAsync(DeadLetterDesk desk, ClaimsPrincipal user, string id)
+    private static async Task<IResult> AbandonAsync(DeadLetterOperations operations, ClaimsPrincipal user, string id)
     {
-        var abandonment = await desk.AbandonAsync(user, id, CancellationToken.None);
+        var abandonment = await operations.AbandonAsync(user, id, CancellationToken.None);
         return abandonment?.Outcome switch
         {
             null => ErrorResult.NoDeadLetter,
@@ -101,13 +100,13 @@ public static class DeadLetterEndpoints
         };
     }
 
-    private static async ValueTask<object?> AnswerDeskBusy(EndpointFilterInvocationContext invocation, EndpointFilterDelegate next)
+    private static async ValueTask<object?> AnswerBusy(EndpointFilterInvocationContext invocation, EndpointFilterDelegate next)
     {
         try
         {
             return await next(invocation);
         }
-        catch (DeskBusyException exception)
+        catch (DeadLettersBusyException exception)
         {
             return ErrorResult.Conflict("busy", exception.Message);
         }

@@ -74,7 +74,7 @@ internal sealed class OrderAbandonment(IServiceScopeFactory scopes, StockLedger 
         using var span = OrderingTelemetry.StartScript("settle", letter.Trace);
         await ledger.SettleAsync(
             claim.Sku,
-            [new Settlement(claim.OrderId, Success: false, reason, Moved: false, epoch, claim.Quantity, claim.UserId, claim.ClientOrderNo, claim.Epoch)],
+            [new Settlement(claim.OrderId, Success: false, reason, StockDeducted: false, epoch, claim.Quantity, claim.UserId, claim.ClientOrderNo, claim.Epoch)],
             cancellationToken);
         return new Abandonment(AbandonOutcome.Failed, claim.OrderId);
     }

@@ -12,7 +12,7 @@ namespace Seckill.Api.Errors;
 /// </summary>
 public sealed class ErrorResult : IResult
 {
-    private const string ContentType = "application/problem+json";
+    internal const string ContentType = "application/problem+json";
 
     public static readonly ErrorResult Unauthorized = new(StatusCodes.Status401Unauthorized, "unauthorized", "Send a valid bearer token, or the login cookie.");
     public static readonly ErrorResult Forbidden = new(StatusCodes.Status403Forbidden, "forbidden", "Your role does not allow this.");

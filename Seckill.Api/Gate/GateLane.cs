@@ -20,7 +20,7 @@ internal sealed partial class GateLane
     private readonly GateOptions _options;
     private readonly ILogger _logger;
     private readonly TimeProvider _time;
-    private readonly Channel<Click> _waiting;
+    private readonly Channel<PurchaseAttempt> _waiting;
 
     /// <summary>Oldest first; answered in that order, which is Redis's own on the one connection, so that the shield learns in it, too.</summary>
     private readonly Queue<Call> _inFlight = new();
@@ -28,7 +28,7 @@ internal sealed partial class GateLane
     private long _reportedAt;
 
     /// <summary>One script call.</summary>
-    private readonly record struct Call(Click[] Batch, Task<ReserveReply> Reply);
+    private readonly record struct Call(PurchaseAttempt[] Batch, Task<ReserveReply> Reply);
 
     public GateLane(
         SkuKeys sku, StockLedger ledger, OrderPublisher publisher, GateOptions options, TimeProvider time, ILogger logger, CancellationToken stopping)
@@ -40,7 +40,7 @@ internal sealed partial class GateLane
         _logger = logger;
         _time = time;
         Shield = new SoldOutShield(options, time);
-        _waiting = Channel.CreateBounded<Click>(new BoundedChannelOptions(options.WaitingMax) { SingleReader = true });
+        _waiting = Channel.CreateBounded<PurchaseAttempt>(new BoundedChannelOptions(options.WaitingMax) { SingleReader = true });
         Completion = Task.Run(() => RunAsync(stopping), CancellationToken.None);
     }
 
@@ -57,7 +57,7 @@ internal sealed partial class GateLane
     /// <summary>
     /// Takes a click; false when too many wait already. The answer comes even when the caller hangs up: stock may have moved.
     /// </summary>
-    public bool TryAsk(Click click) => _waiting.Writer.TryWrite(click);
+    public bool TryAsk(PurchaseAttempt click) => _waiting.Writer.TryWrite(click);
 
     private async Task RunAsync(CancellationToken stopping)
     {
@@ -86,7 +86,7 @@ internal sealed partial class GateLane
     {
         while (_inFlight.Count == 0 ? _waiting.Reader.Count > 0 : _inFlight.Count < _options.CallsInFlightMax && _waiting.Reader.Count >= _options.BatchSizeMax)
         {
-            var batch = new Click[Math.Min(_waiting.Reader.Count, _options.BatchSizeMax)];
+            var batch = new PurchaseAttempt[Math.Min(_waiting.Reader.Count, _options.BatchSizeMax)];
             var requests = new ReserveRequest[batch.Length];
             for (var i = 0; i < batch.Length && _waiting.Reader.TryRead(out var click); i++)
             {
@@ -125,7 +125,7 @@ internal sealed partial class GateLane
         }
     }
 
-    private void Answer(Click click, ReserveResult result, ReserveReply reply, int batchSize)
+    private void Answer(PurchaseAttempt click, ReserveResult result, ReserveReply reply, int batchSize)
     {
         click.EndQuestion(result, batchSize);
         if (result.Code != ReserveCode.Accepted)

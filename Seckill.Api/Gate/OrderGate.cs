@@ -122,7 +122,7 @@ public sealed class OrderGate : IAsyncDisposable
         using var span = OrderingTelemetry.StartScript("reserve");
         span?.SetTag("seckill.sku_id", lane.Sku.SkuId).SetTag("seckill.order_id", orderId);
         var request = new ReserveRequest(orderId, userId, quantity, clientOrderNo, parent?.Id);
-        var click = new Click(lane.Sku, request, parent?.Context ?? default, span);
+        var click = new PurchaseAttempt(lane.Sku, request, parent?.Context ?? default, span);
         if (!lane.TryAsk(click))
         {
             span?.SetStatus(ActivityStatusCode.Error, "too many waiting");
@@ -152,7 +152,7 @@ public sealed class OrderGate : IAsyncDisposable
         }
     }
 
-    private Placement PlacementOf(Click click, ReserveResult result) => result.Code switch
+    private Placement PlacementOf(PurchaseAttempt click, ReserveResult result) => result.Code switch
     {
         ReserveCode.Accepted => Reserved(click),
         ReserveCode.Duplicate => new Placement(PlaceOutcome.Queued, result.OrderId),
@@ -165,7 +165,7 @@ public sealed class OrderGate : IAsyncDisposable
         _ => throw new UnreachableException(),
     };
 
-    private Placement Reserved(Click click)
+    private Placement Reserved(PurchaseAttempt click)
     {
         _counters.Add(PulseCounter.Accepted);
         return new Placement(PlaceOutcome.Queued, click.Request.OrderId);

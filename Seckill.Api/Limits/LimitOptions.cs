@@ -13,7 +13,7 @@ public sealed class LimitOptions
     /// <summary>
     /// Requests of all kinds from one address in one second; an IPv6 /64 counts as one address. A mobile carrier puts thousands of buyers
     /// behind one, hence so many. Loopback is exempt: it is a proxy or a load generator on the same machine (see
-    /// <see cref="EdgeOptions.KnownProxies"/>).
+    /// <c>Edge:KnownProxies</c>).
     /// </summary>
     [Range(0, 1_000_000)]
     public int AddressRequestsPerSecond { get; init; } = 20_000;
@@ -44,8 +44,4 @@ public sealed class LimitOptions
     /// <summary>Orders that may wait; more are told to come again: a server that queues without end answers nobody in time.</summary>
     [Range(0, 1_000_000)]
     public int PurchasesWaitingMax { get; init; } = 8_192;
-
-    /// <summary>How long a purchase token is good for, s.</summary>
-    [Range(1, 3_600)]
-    public int PurchaseTokenSeconds { get; init; } = 60;
 }

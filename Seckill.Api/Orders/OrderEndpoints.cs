@@ -6,6 +6,8 @@ using Seckill.Api.Catalogue;
 using Seckill.Api.Errors;
 using Seckill.Api.Gate;
 using Seckill.Api.Limits;
+using Seckill.Api.Requests;
+using Seckill.Api.Tokens;
 using Seckill.Ordering.Contract;
 
 namespace Seckill.Api.Orders;
@@ -53,12 +55,12 @@ public static class OrderEndpoints
         }
 
         var userId = http.User.UserId();
-        if (OrderLimits.FaultOf(userId, skuId, quantity, request.ClientOrderNo) is { } fault)
+        if (OrderLimits.Validate(userId, skuId, quantity, request.ClientOrderNo) is { } fault)
         {
             return ErrorResult.BadRequest(fault);
         }
 
-        if (PurchaseTokenEndpoints.FaultOf(http, catalogue, tokens, userId, skuId, request.PurchaseToken) is { } tokenFault)
+        if (PurchaseTokenEndpoints.Validate(http, catalogue, tokens, userId, skuId, request.PurchaseToken) is { } tokenFault)
         {
             return tokenFault;
         }
@@ -88,7 +90,7 @@ public static class OrderEndpoints
             return ErrorResult.BadRequest(sku_id is null ? "sku_id is required" : "sku_id is not valid");
         }
 
-        if (OrderLimits.FaultOf(user.UserId(), skuId, 1, client_order_no) is { } fault)
+        if (OrderLimits.Validate(user.UserId(), skuId, 1, client_order_no) is { } fault)
         {
             return ErrorResult.BadRequest(fault);
         }
@@ -98,14 +100,4 @@ public static class OrderEndpoints
     }
 
     private static string Time(long milliseconds) => DateTimeOffset.FromUnixTimeMilliseconds(milliseconds).ToString("u", CultureInfo.InvariantCulture);
-
-    internal static RouteHandlerBuilder ProducesErrors(this RouteHandlerBuilder route, params int[] statuses)
-    {
-        foreach (var status in statuses)
-        {
-            route.Produces<ErrorBody>(status, "application/problem+json");
-        }
-
-        return route;
-    }
 }

@@ -1,9 +1,9 @@
 using System.Globalization;
 using System.Security.Claims;
-using Seckill.Api.Audit;
 using Seckill.Api.Auth;
 using Seckill.Api.Errors;
 using Seckill.Api.Limits;
+using Seckill.Api.Requests;
 
 namespace Seckill.Api.Orders;
 
@@ -32,7 +32,7 @@ public static class OrderHistoryEndpoints
     }
 
     private static async Task<IResult> ListAsync(
-        ClaimsPrincipal user, OrderHistory history, StoreDoor door, string? before, string? take, CancellationToken cancellationToken)
+        ClaimsPrincipal user, OrderHistory history, MySqlReadLimiter limiter, string? before, string? take, CancellationToken cancellationToken)
     {
         if (!TakeParameter.TryRead(take, TakeDefault, TakeMax, out var count, out var error))
         {
@@ -45,7 +45,7 @@ public static class OrderHistoryEndpoints
             return ErrorResult.BadRequest("before is not valid");
         }
 
-        using var lease = await door.EnterAsync(cancellationToken);
+        using var lease = await limiter.EnterAsync(cancellationToken);
         if (!lease.IsAcquired)
         {
             return ErrorResult.Busy;
@@ -56,7 +56,7 @@ public static class OrderHistoryEndpoints
     }
 
     private static async Task<IResult> FindAsync(
-        ClaimsPrincipal user, OrderHistory history, StoreDoor door, string order_id, string? sku_id, CancellationToken cancellationToken)
+        ClaimsPrincipal user, OrderHistory history, MySqlReadLimiter limiter, string order_id, string? sku_id, CancellationToken cancellationToken)
     {
         long skuId = 0;
         if (!TryReadId(order_id, out var orderId) || (sku_id is not null && !TryReadId(sku_id, out skuId)))
@@ -64,7 +64,7 @@ public static class OrderHistoryEndpoints
             return ErrorResult.BadRequest("order_id or sku_id is not valid");
         }
 
-        using var lease = await door.EnterAsync(cancellationToken);
+        using var lease = await limiter.EnterAsync(cancellationToken);
         if (!lease.IsAcquired)
         {
             return ErrorResult.Busy;

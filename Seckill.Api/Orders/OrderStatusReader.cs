@@ -7,12 +7,12 @@ using Seckill.Ordering.Store;
 namespace Seckill.Api.Orders;
 
 /// <summary>
-/// Tells an order's outcome: from Redis, and through <see cref="StoreDoor"/> from MySQL when Redis no longer knows.
+/// Tells an order's outcome: from Redis, and through <see cref="MySqlReadLimiter"/> from MySQL when Redis no longer knows.
 /// </summary>
 public sealed partial class OrderStatusReader(
-    StockLedger ledger, StoreDoor door, IServiceScopeFactory scopes, TimeProvider time, ILogger<OrderStatusReader> logger)
+    StockLedger ledger, MySqlReadLimiter limiter, IServiceScopeFactory scopes, TimeProvider time, ILogger<OrderStatusReader> logger)
 {
-    /// <summary>Age up to which Redis's "pending" is believed, ms; with a long queue orders get older than that, and the door stays narrow.</summary>
+    /// <summary>Age up to which Redis's "pending" is believed, ms; with a long queue orders get older than that, and MySQL is not to be asked for all of them.</summary>
     private const int PendingTrustedMs = 10_000;
 
     public async Task<(OrderStatusResponse? Status, ErrorResult? Error)> ReadAsync(
@@ -30,7 +30,7 @@ public sealed partial class OrderStatusReader(
             LogRedisFailed(exception.Message);
         }
 
-        using var lease = await door.EnterAsync(cancellationToken);
+        using var lease = await limiter.EnterAsync(cancellationToken);
         if (!lease.IsAcquired)
         {
             return (null, ErrorResult.Busy);
@@ -49,7 +49,7 @@ public sealed partial class OrderStatusReader(
     }
 
     /// <summary>
-    /// Redis may have lost a verdict with its last moments: what has been pending for long is looked up in MySQL, if the door is free. Null to go by Redis.
+    /// Redis may have lost a verdict with its last moments: what has been pending for long is looked up in MySQL, unless others wait for it. Null to go by Redis.
     /// </summary>
     private async Task<OrderStatusResponse?> CatchUpAsync(
         long userId, long skuId, string? clientOrderNo, Reservation reservation, CancellationToken cancellationToken)
@@ -60,7 +60,7 @@ public sealed partial class OrderStatusReader(
             return null;
         }
 
-        using var lease = door.TryEnter();
+        using var lease = limiter.TryEnter();
         if (!lease.IsAcquired)
         {
             return null;

@@ -19,7 +19,7 @@ public sealed partial class OutboxSweeper(
     /// <summary>SKUs asked for at once; Redis answers a script call for each.</summary>
     private const int SkusTogetherMax = 64;
 
-    private readonly SalesRound _round = new(() => catalogue.KeptSkuIds);
+    private readonly SaleCursor _cursor = new(() => catalogue.KeptSkuIds);
     private readonly PublishOptions _options = options.Value;
     private readonly Lease _lease = new(redis, LeaseKey, options.Value.SweepLeaseMs);
 
@@ -64,7 +64,7 @@ public sealed partial class OutboxSweeper(
 
     private async Task SweepAsync(CancellationToken cancellationToken)
     {
-        foreach (var skuIds in _round.Next().Chunk(SkusTogetherMax))
+        foreach (var skuIds in _cursor.Next().Chunk(SkusTogetherMax))
         {
             var replies = await ledger.TakeUnconfirmedAsync(
                 Array.ConvertAll(skuIds, id => new SkuKeys(id)), _options.SweepGraceMs, _options.SweepBatchSizeMax, cancellationToken);

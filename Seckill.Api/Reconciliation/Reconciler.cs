@@ -2,13 +2,14 @@ using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Options;
 using Seckill.Api.Catalogue;
+using Seckill.Api.Snapshots;
 using Seckill.Ordering.Telemetry;
 using StackExchange.Redis;
 
 namespace Seckill.Api.Reconciliation;
 
 /// <summary>
-/// Goes round all sales in the instance that holds the lease, a step every <c>EveryMs</c>: where a glance does not show that all is well it compares
+/// Goes round all sales in the instance that holds the lease, a step every <c>EveryMs</c>: where a snapshot does not show that all is well it compares
 /// exactly, heals what is stuck, and reports the difference as a metric. It never touches a counter: that is an operator's decision.
 /// </summary>
 internal sealed partial class Reconciler : BackgroundService
@@ -24,19 +25,19 @@ internal sealed partial class Reconciler : BackgroundService
     private readonly ConcurrentDictionary<long, long> _differences = new();
     private readonly Lease _lease;
     private readonly ReconciliationReader _reader;
-    private readonly SkuGlances _glances;
+    private readonly SkuSnapshotReader _snapshots;
     private readonly StuckOrders _stuck;
-    private readonly SalesRound _round;
+    private readonly SaleCursor _cursor;
     private readonly ReconciliationOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger<Reconciler> _logger;
 
     public Reconciler(
-        ReconciliationReader reader, SkuGlances glances, StuckOrders stuck, SaleCatalogue catalogue, IConnectionMultiplexer redis,
+        ReconciliationReader reader, SkuSnapshotReader snapshots, StuckOrders stuck, SaleCatalogue catalogue, IConnectionMultiplexer redis,
         IOptions<ReconciliationOptions> options, TimeProvider time, ILogger<Reconciler> logger)
     {
-        (_reader, _glances, _stuck, _options, _time, _logger) = (reader, glances, stuck, options.Value, time, logger);
-        _round = new SalesRound(() => catalogue.KeptSkuIds);
+        (_reader, _snapshots, _stuck, _options, _time, _logger) = (reader, snapshots, stuck, options.Value, time, logger);
+        _cursor = new SaleCursor(() => catalogue.KeptSkuIds);
         _lease = new Lease(redis, LeaseKey, _options.LeaseMs);
         OrderingTelemetry.Meter.CreateObservableGauge(
             "seckill.reconciliation.difference",
@@ -80,27 +81,27 @@ internal sealed partial class Reconciler : BackgroundService
     private async Task PassAsync(CancellationToken cancellationToken)
     {
         var exact = 0;
-        foreach (var glance in await _glances.ReadAsync(_round.Next(), cancellationToken))
+        foreach (var snapshot in await _snapshots.ReadAsync(_cursor.Next(), cancellationToken))
         {
-            if (glance.IsQuiet)
+            if (snapshot.IsQuiet)
             {
-                _differences[glance.SkuId] = 0;
+                _differences[snapshot.SkuId] = 0;
                 continue;
             }
 
             try
             {
-                await CompareAsync(glance.SkuId, cancellationToken);
+                await CompareAsync(snapshot.SkuId, cancellationToken);
             }
             catch (RedisServerException exception)
             {
                 // What is stored for this SKU; the others are compared all the same.
-                LogUnreadable(glance.SkuId, exception.Message);
+                LogUnreadable(snapshot.SkuId, exception.Message);
             }
 
             if (++exact == ExactPerPassMax)
             {
-                _round.ContinueBehind(glance.SkuId);
+                _cursor.ContinueBehind(snapshot.SkuId);
                 return;
             }
         }

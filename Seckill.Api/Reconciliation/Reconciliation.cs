@@ -1,5 +1,6 @@
 using System.Data;
 using Microsoft.EntityFrameworkCore;
+using Seckill.Api.Snapshots;
 using Seckill.Ordering.Ids;
 using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Store;
@@ -90,7 +91,7 @@ public sealed class ReconciliationReader(IServiceScopeFactory scopes, StockRecov
         var known = decided?.Select(decision => decision.OrderId).ToHashSet();
         return new SkuReconciliation(
             skuId, redis, sku.Stock, sku.GateEpoch, live, sku.Sale.Units,
-            decided?.Where(decision => decision.Moved && decision.CommittedEpoch == redis.Epoch).Sum(decision => (long)decision.Quantity),
+            decided?.Where(decision => decision.StockDeducted && decision.CommittedEpoch == redis.Epoch).Sum(decision => (long)decision.Quantity),
             decided ?? [],
             known is null ? [] : [.. redis.UnsettledIds!.Where(id => !known.Contains(id))],
             unreadable);

@@ -4,7 +4,6 @@ using Seckill.Api.Audit;
 using Seckill.Api.Auth;
 using Seckill.Api.Catalogue;
 using Seckill.Api.Errors;
-using Seckill.Api.Orders;
 using Seckill.Api.WarmUp;
 using Seckill.Ordering.Contract;
 

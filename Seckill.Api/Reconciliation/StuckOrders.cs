@@ -27,7 +27,7 @@ public sealed record RepairPlan(long SkuId, bool Load, long Reload, IReadOnlyLis
 /// Redis, and an order that nobody has is published again. Both are safe at any time, because settling happens once and an order id is one order.
 /// </summary>
 internal sealed class StuckOrders(
-    StockLedger ledger, StockRecovery recovery, QueueDepths queues, DeadLetterDesk desk, IOptions<ReconciliationOptions> options, TimeProvider time)
+    StockLedger ledger, StockRecovery recovery, QueueDepths queues, DeadLetterOperations deadLetters, IOptions<ReconciliationOptions> options, TimeProvider time)
 {
     /// <summary>Plans from one comparison; asks the broker only when an order may have to be published again.</summary>
     public async Task<RepairPlan> PlanAsync(SkuReconciliation found, CancellationToken cancellationToken)
@@ -55,13 +55,13 @@ internal sealed class StuckOrders(
     {
         try
         {
-            // Not only when the broker counts some: it does not count those that an operator's call holds, which is what the desk's lock tells.
-            var (count, letters) = await desk.ListAsync(int.MaxValue, cancellationToken);
+            // Not only when the broker counts some: it does not count those that an operator's call holds, which is what their lock tells.
+            var (count, letters) = await deadLetters.ListAsync(int.MaxValue, cancellationToken);
             var dead = letters.SelectMany(letter => DeadLetterBody.PartsOf(letter.Body)).Select(order => DeadLetterBody.OrderOf(order)?.OrderId).ToHashSet();
             // With more letters than one call looks at, nobody can tell which orders are among the others.
             return count > letters.Count ? [] : [.. lost.Where(id => !dead.Contains(id.ToString(CultureInfo.InvariantCulture)))];
         }
-        catch (DeskBusyException)
+        catch (DeadLettersBusyException)
         {
             // An operator is at them; the next pass will see.
             return [];

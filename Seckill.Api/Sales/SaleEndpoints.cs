@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Security.Claims;
 using Seckill.Api.Auth;
 using Seckill.Api.Errors;
-using Seckill.Api.Orders;
+using Seckill.Api.Requests;
 
 namespace Seckill.Api.Sales;
 
@@ -14,7 +14,7 @@ public static class SaleEndpoints
     public static IServiceCollection AddSales(this IServiceCollection services)
     {
         services.AddSingleton<SaleRecords>();
-        services.AddSingleton<SaleDesk>();
+        services.AddSingleton<SaleOperations>();
         return services;
     }
 
@@ -65,15 +65,15 @@ public static class SaleEndpoints
         new OperatorSaleList(time.GetUtcNow().ToUnixTimeMilliseconds(), await records.ListAsync(cancellationToken)), ApiJson.Web.OperatorSaleList);
 
     // The operator's hanging up stops none of the following: each is bounded by the servers' own time-outs, and half-way is worth less than done.
-    private static async Task<IResult> CreateAsync(HttpContext http, SaleDesk desk, TimeProvider time)
+    private static async Task<IResult> CreateAsync(HttpContext http, SaleOperations operations, TimeProvider time)
     {
         var (request, malformed) = await JsonBody.ReadAsync(http.Request, ApiJson.Web.CreateSaleRequest, http.RequestAborted);
         return request is null ? malformed!
-            : SaleRules.FaultOf(request, time.GetUtcNow().ToUnixTimeMilliseconds()) is { } fault ? ErrorResult.BadRequest(fault)
-            : Answer(await desk.CreateAsync(http.User, request, CancellationToken.None), StatusCodes.Status201Created);
+            : SaleRules.Validate(request, time.GetUtcNow().ToUnixTimeMilliseconds()) is { } fault ? ErrorResult.BadRequest(fault)
+            : Answer(await operations.CreateAsync(http.User, request, CancellationToken.None), StatusCodes.Status201Created);
     }
 
-    private static async Task<IResult> EditAsync(HttpContext http, SaleDesk desk, TimeProvider time, string sku_id)
+    private static async Task<IResult> EditAsync(HttpContext http, SaleOperations operations, TimeProvider time, string sku_id)
     {
         if (!TryReadId(sku_id, out var skuId))
         {
@@ -82,17 +82,17 @@ public static class SaleEndpoints
 
         var (request, malformed) = await JsonBody.ReadAsync(http.Request, ApiJson.Web.EditSaleRequest, http.RequestAborted);
         return request is null ? malformed!
-            : SaleRules.FaultOf(request, time.GetUtcNow().ToUnixTimeMilliseconds()) is { } fault ? ErrorResult.BadRequest(fault)
-            : Answer(await desk.EditAsync(http.User, skuId, request, CancellationToken.None));
+            : SaleRules.Validate(request, time.GetUtcNow().ToUnixTimeMilliseconds()) is { } fault ? ErrorResult.BadRequest(fault)
+            : Answer(await operations.EditAsync(http.User, skuId, request, CancellationToken.None));
     }
 
-    private static async Task<IResult> PauseAsync(ClaimsPrincipal user, SaleDesk desk, string sku_id) =>
-        TryReadId(sku_id, out var skuId) ? Answer(await desk.PauseAsync(user, skuId, paused: true, CancellationToken.None)) : WrongId;
+    private static async Task<IResult> PauseAsync(ClaimsPrincipal user, SaleOperations operations, string sku_id) =>
+        TryReadId(sku_id, out var skuId) ? Answer(await operations.PauseAsync(user, skuId, paused: true, CancellationToken.None)) : WrongId;
 
-    private static async Task<IResult> ResumeAsync(ClaimsPrincipal user, SaleDesk desk, string sku_id) =>
-        TryReadId(sku_id, out var skuId) ? Answer(await desk.PauseAsync(user, skuId, paused: false, CancellationToken.None)) : WrongId;
+    private static async Task<IResult> ResumeAsync(ClaimsPrincipal user, SaleOperations operations, string sku_id) =>
+        TryReadId(sku_id, out var skuId) ? Answer(await operations.PauseAsync(user, skuId, paused: false, CancellationToken.None)) : WrongId;
 
-    private static async Task<IResult> AddStockAsync(HttpContext http, SaleDesk desk, string sku_id)
+    private static async Task<IResult> AddStockAsync(HttpContext http, SaleOperations operations, string sku_id)
     {
         if (!TryReadId(sku_id, out var skuId))
         {
@@ -101,11 +101,11 @@ public static class SaleEndpoints
 
         var (request, malformed) = await JsonBody.ReadAsync(http.Request, ApiJson.Web.AddStockRequest, http.RequestAborted);
         return request is null ? malformed!
-            : SaleRules.FaultOf(request) is { } fault ? ErrorResult.BadRequest(fault)
-            : Answer(await desk.AddStockAsync(http.User, skuId, request, CancellationToken.None));
+            : SaleRules.Validate(request) is { } fault ? ErrorResult.BadRequest(fault)
+            : Answer(await operations.AddStockAsync(http.User, skuId, request, CancellationToken.None));
     }
 
-    private static IResult Answer(SaleChange change, int status = StatusCodes.Status200OK) =>
+    private static IResult Answer(SaleResult change, int status = StatusCodes.Status200OK) =>
         change.Error ?? (IResult)TypedResults.Json(change.Sale, ApiJson.Web.OperatorSale, statusCode: status);
 
     private static bool TryReadId(string text, out long id) => long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out id) && id > 0;

@@ -27,39 +27,39 @@ internal static class SaleRules
     /// <summary>How far back a sale may be told to end: "now" by a clock that is slow. Far back, Redis would forget orders that are under way.</summary>
     private const long EndedForMsMax = 600_000;
 
-    public static string? FaultOf(CreateSaleRequest request, long nowMs) =>
-        FaultOfPresence(request)
+    public static string? Validate(CreateSaleRequest request, long nowMs) =>
+        ValidatePresence(request)
         ?? (request.SkuId is < 1 or > SkuIdMax ? Text($"sku_id must be 1 to {SkuIdMax}") : null)
-        ?? FaultOfTitle(request.Title!)
-        ?? FaultOfText("description", request.Description ?? "", DescriptionLengthMax)
-        ?? FaultOfImage(request.Image)
-        ?? FaultOfPrices(request.Price!.Value, request.ListPrice ?? 0)
-        ?? FaultOfLimit(request.LimitPerUser!.Value)
-        ?? FaultOfWindow(request.StartsAtMs!.Value, request.EndsAtMs!.Value)
-        ?? FaultOfEnd(request.EndsAtMs.Value, nowMs)
-        ?? FaultOfUnits("units", request.Units!.Value);
+        ?? ValidateTitle(request.Title!)
+        ?? ValidateText("description", request.Description ?? "", DescriptionLengthMax)
+        ?? ValidateImage(request.Image)
+        ?? ValidatePrices(request.Price!.Value, request.ListPrice ?? 0)
+        ?? ValidateLimit(request.LimitPerUser!.Value)
+        ?? ValidateWindow(request.StartsAtMs!.Value, request.EndsAtMs!.Value)
+        ?? ValidateEnd(request.EndsAtMs.Value, nowMs)
+        ?? ValidateUnits("units", request.Units!.Value);
 
     /// <summary>The new values by themselves; whether they go with the old ones is seen when those are read.</summary>
-    public static string? FaultOf(EditSaleRequest request, long nowMs) =>
+    public static string? Validate(EditSaleRequest request, long nowMs) =>
         request is { Title: null, Price: null, ListPrice: null, LimitPerUser: null, StartsAtMs: null, EndsAtMs: null } ? "nothing to change"
-        : (request.Title is { } title ? FaultOfTitle(title) : null)
-        ?? FaultOfPrices(request.Price ?? PriceMin, request.ListPrice ?? 0)
-        ?? (request.LimitPerUser is { } limit ? FaultOfLimit(limit) : null)
-        ?? (request.StartsAtMs is { } starts ? FaultOfTime("starts_at_ms", starts) : null)
-        ?? (request.EndsAtMs is { } ends ? FaultOfTime("ends_at_ms", ends) ?? FaultOfEnd(ends, nowMs) : null);
+        : (request.Title is { } title ? ValidateTitle(title) : null)
+        ?? ValidatePrices(request.Price ?? PriceMin, request.ListPrice ?? 0)
+        ?? (request.LimitPerUser is { } limit ? ValidateLimit(limit) : null)
+        ?? (request.StartsAtMs is { } starts ? ValidateTime("starts_at_ms", starts) : null)
+        ?? (request.EndsAtMs is { } ends ? ValidateTime("ends_at_ms", ends) ?? ValidateEnd(ends, nowMs) : null);
 
-    public static string? FaultOf(AddStockRequest request) =>
+    public static string? Validate(AddStockRequest request) =>
         request.Add is not { } add ? "add is required"
         : request.UnitsBefore is not { } before ? "units_before is required"
         : before < 0 ? "units_before must not be negative"
-        : FaultOfUnits("add", add);
+        : ValidateUnits("add", add);
 
-    public static string? FaultOfWindow(long startsAtMs, long endsAtMs) =>
-        FaultOfTime("starts_at_ms", startsAtMs)
-        ?? FaultOfTime("ends_at_ms", endsAtMs)
+    public static string? ValidateWindow(long startsAtMs, long endsAtMs) =>
+        ValidateTime("starts_at_ms", startsAtMs)
+        ?? ValidateTime("ends_at_ms", endsAtMs)
         ?? (endsAtMs <= startsAtMs ? "ends_at_ms must be after starts_at_ms" : null);
 
-    private static string? FaultOfPresence(CreateSaleRequest request) =>
+    private static string? ValidatePresence(CreateSaleRequest request) =>
         request.Title is null ? "title is required"
         : request.Price is null ? "price is required"
         : request.LimitPerUser is null ? "limit_per_user is required"
@@ -68,16 +68,16 @@ internal static class SaleRules
         : request.Units is null ? "units is required"
         : null;
 
-    private static string? FaultOfTitle(string title) =>
-        string.IsNullOrWhiteSpace(title) ? Text($"title must be 1 to {TitleLengthMax} characters") : FaultOfText("title", title, TitleLengthMax);
+    private static string? ValidateTitle(string title) =>
+        string.IsNullOrWhiteSpace(title) ? Text($"title must be 1 to {TitleLengthMax} characters") : ValidateText("title", title, TitleLengthMax);
 
-    private static string? FaultOfText(string name, string text, int lengthMax) =>
+    private static string? ValidateText(string name, string text, int lengthMax) =>
         text.Length > lengthMax ? Text($"{name} must be {(name == "title" ? "1" : "0")} to {lengthMax} characters")
         : text.Any(char.IsControl) ? $"{name} must be one line of text"
         : null;
 
     /// <summary>Other schemes have no business in a buyer's page.</summary>
-    private static string? FaultOfImage(string? image) =>
+    private static string? ValidateImage(string? image) =>
         image is null ? null
         : image.Length <= ImageLengthMax && !image.Any(c => char.IsControl(c) || char.IsWhiteSpace(c))
             && ((image.StartsWith('/') && !image.StartsWith("//", StringComparison.Ordinal))
@@ -85,21 +85,21 @@ internal static class SaleRules
             ? null
         : Text($"image must be a path that begins with / or an http(s) address, {ImageLengthMax} characters at most");
 
-    private static string? FaultOfPrices(decimal price, decimal listPrice) =>
+    private static string? ValidatePrices(decimal price, decimal listPrice) =>
         price is < PriceMin or > PriceMax || !IsInCents(price) ? Text($"price must be {PriceMin} to {PriceMax}, with two decimals at most")
         : listPrice is < 0 or > PriceMax || !IsInCents(listPrice) ? Text($"list_price must be 0 to {PriceMax}, with two decimals at most")
         : null;
 
     private static bool IsInCents(decimal amount) => decimal.Round(amount, 2) == amount;
 
-    private static string? FaultOfLimit(int limit) => limit is < 1 or > LimitMax ? Text($"limit_per_user must be 1 to {LimitMax}") : null;
+    private static string? ValidateLimit(int limit) => limit is < 1 or > LimitMax ? Text($"limit_per_user must be 1 to {LimitMax}") : null;
 
-    private static string? FaultOfUnits(string name, int units) => units is < 1 or > UnitsMax ? Text($"{name} must be 1 to {UnitsMax}") : null;
+    private static string? ValidateUnits(string name, int units) => units is < 1 or > UnitsMax ? Text($"{name} must be 1 to {UnitsMax}") : null;
 
-    private static string? FaultOfTime(string name, long milliseconds) =>
+    private static string? ValidateTime(string name, long milliseconds) =>
         milliseconds is < 0 or > TimeMaxMs ? Text($"{name} must be 0 to {TimeMaxMs}") : null;
 
-    private static string? FaultOfEnd(long endsAtMs, long nowMs) => endsAtMs < nowMs - EndedForMsMax ? "ends_at_ms must not be in the past" : null;
+    private static string? ValidateEnd(long endsAtMs, long nowMs) => endsAtMs < nowMs - EndedForMsMax ? "ends_at_ms must not be in the past" : null;
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

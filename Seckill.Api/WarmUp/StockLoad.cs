@@ -3,7 +3,7 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
 using RabbitMQ.Client.Exceptions;
 using Seckill.Api.Catalogue;
-using Seckill.Api.Reconciliation;
+using Seckill.Api.Snapshots;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Faults;
 using Seckill.Ordering.Ledger;

@@ -4,7 +4,7 @@ using System.Threading.Channels;
 using Microsoft.Extensions.Options;
 using Seckill.Api.Catalogue;
 using Seckill.Api.Gate;
-using Seckill.Api.Reconciliation;
+using Seckill.Api.Snapshots;
 using Seckill.Ordering.Ledger;
 using StackExchange.Redis;
 
@@ -30,19 +30,19 @@ public sealed partial class StockLoader : BackgroundService
     private readonly Channel<long> _asked = Channel.CreateBounded<long>(
         new BoundedChannelOptions(ColdSkusMax) { SingleReader = true, FullMode = BoundedChannelFullMode.DropWrite });
     private readonly SaleCatalogue _catalogue;
-    private readonly SkuGlances _glances;
-    private readonly SalesRound _round;
+    private readonly SkuSnapshotReader _snapshots;
+    private readonly SaleCursor _cursor;
     private readonly StockLoad _load;
     private readonly CatalogueOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger<StockLoader> _logger;
 
     public StockLoader(
-        SaleCatalogue catalogue, SkuGlances glances, StockLoad load, OrderGate gate, IConnectionMultiplexer redis,
+        SaleCatalogue catalogue, SkuSnapshotReader snapshots, StockLoad load, OrderGate gate, IConnectionMultiplexer redis,
         IOptions<CatalogueOptions> options, TimeProvider time, ILogger<StockLoader> logger)
     {
-        (_catalogue, _glances, _load, _options, _time, _logger) = (catalogue, glances, load, options.Value, time, logger);
-        _round = new SalesRound(() => catalogue.KeptSkuIds);
+        (_catalogue, _snapshots, _load, _options, _time, _logger) = (catalogue, snapshots, load, options.Value, time, logger);
+        _cursor = new SaleCursor(() => catalogue.KeptSkuIds);
         gate.Cold += skuId => _asked.Writer.TryWrite(skuId);
         catalogue.Refreshed += AskForChangedSales;
         // The server that answers now may have lost its last moments, or be another one.
@@ -85,7 +85,7 @@ public sealed partial class StockLoader : BackgroundService
                 if (_time.GetElapsedTime(checkedAt) >= every)
                 {
                     checkedAt = _time.GetTimestamp();
-                    await TryLoadAsync(_round.Next(), stoppingToken);
+                    await TryLoadAsync(_cursor.Next(), stoppingToken);
                 }
             }
             catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
@@ -117,27 +117,27 @@ public sealed partial class StockLoader : BackgroundService
         return asked;
     }
 
-    /// <summary>A glance at all of them, and a load for those that need one, several at once. One that fails keeps back no other.</summary>
+    /// <summary>A snapshot of all of them, and a load for those that need one, several at once. One that fails keeps back no other.</summary>
     private async Task<(ConcurrentBag<LoadedSku> Loaded, ConcurrentDictionary<long, Exception> Failed)> LoadAsync(
         IReadOnlyList<long> skuIds, CancellationToken cancellationToken)
     {
         var (loaded, failed) = (new ConcurrentBag<LoadedSku>(), new ConcurrentDictionary<long, Exception>());
-        foreach (var step in skuIds.Chunk(SalesRound.StepMax))
+        foreach (var step in skuIds.Chunk(SaleCursor.StepMax))
         {
-            var glances = await _glances.ReadAsync(step, cancellationToken);
+            var snapshots = await _snapshots.ReadAsync(step, cancellationToken);
             await Parallel.ForEachAsync(
-                glances, new ParallelOptions { MaxDegreeOfParallelism = LoadsAtOnceMax, CancellationToken = cancellationToken }, async (glance, token) =>
+                snapshots, new ParallelOptions { MaxDegreeOfParallelism = LoadsAtOnceMax, CancellationToken = cancellationToken }, async (snapshot, token) =>
             {
                 try
                 {
-                    if (await LoadAsync(glance, token) is { } sku)
+                    if (await LoadAsync(snapshot, token) is { } sku)
                     {
                         loaded.Add(sku);
                     }
                 }
                 catch (Exception exception) when (!token.IsCancellationRequested)
                 {
-                    failed[glance.SkuId] = exception;
+                    failed[snapshot.SkuId] = exception;
                 }
             });
         }
@@ -166,16 +166,16 @@ public sealed partial class StockLoader : BackgroundService
         await Task.Delay(TimeSpan.FromMilliseconds(RetryDelayMs), _time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    private async Task<LoadedSku?> LoadAsync(SkuGlance glance, CancellationToken cancellationToken)
+    private async Task<LoadedSku?> LoadAsync(SkuSnapshot snapshot, CancellationToken cancellationToken)
     {
-        var terms = _catalogue.Find(glance.SkuId)?.Terms;
-        var changed = terms is { } now && (!_loadedTerms.TryGetValue(glance.SkuId, out var before) || before != now);
-        var loaded = glance is { IsLoaded: true, Redis.Stock: { } stock } && !changed
-            ? new LoadedSku(glance.SkuId, false, stock, glance.MySqlEpoch)
-            : await _load.RunAsync(glance.SkuId, changed, cancellationToken);
+        var terms = _catalogue.Find(snapshot.SkuId)?.Terms;
+        var changed = terms is { } now && (!_loadedTerms.TryGetValue(snapshot.SkuId, out var before) || before != now);
+        var loaded = snapshot is { IsLoaded: true, Redis.Stock: { } stock } && !changed
+            ? new LoadedSku(snapshot.SkuId, false, stock, snapshot.MySqlEpoch)
+            : await _load.RunAsync(snapshot.SkuId, changed, cancellationToken);
         if (terms is { } taken)
         {
-            _loadedTerms[glance.SkuId] = taken;
+            _loadedTerms[snapshot.SkuId] = taken;
         }
 
         return loaded;

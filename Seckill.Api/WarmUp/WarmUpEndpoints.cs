@@ -4,7 +4,6 @@ using Microsoft.AspNetCore.Http.HttpResults;
 using Seckill.Api.Audit;
 using Seckill.Api.Auth;
 using Seckill.Api.Errors;
-using Seckill.Api.Orders;
 
 namespace Seckill.Api.WarmUp;
 

@@ -39,7 +39,7 @@ internal sealed class BenchSales(BenchSystem system)
     /// <summary>Lets an instance read the sales that there are.</summary>
     public async Task WarmUpAsync(LocalService api, CancellationToken cancellationToken)
     {
-        using var shop = new ShopClient(new Uri(api.Url), 8, OpenDeadlineMs);
+        using var shop = new GateClient(new Uri(api.Url), 8, OpenDeadlineMs);
         await shop.WarmUpAsync(system.OperatorToken, cancellationToken);
     }
 

@@ -29,7 +29,7 @@ internal static class OtherStages
         var gate = CapacityOf(contest, RouteStages.Accept, "route") / 2;
         (string, double, string, string)[] loads =
         [
-            (Open, route, Contest.Ours, HttpShop.OrderPath), (Open, route, EmptyEndpoint, HttpShop.YardstickPath),
+            (Open, route, Contest.Ours, HttpShop.OrderPath), (Open, route, EmptyEndpoint, HttpShop.BaselinePath),
             (OpenAtGate, gate, Contest.Ours, HttpShop.OrderPath),
         ];
         foreach (var (stage, rate, name, path) in contest.Options.Rounds == 1 ? loads[..2] : loads)

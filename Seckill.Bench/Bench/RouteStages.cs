@@ -1,4 +1,3 @@
-using Seckill.Bench.Limits;
 using Seckill.Bench.Load;
 using Seckill.LocalServers;
 
@@ -18,7 +17,7 @@ internal static class RouteStages
     private const string AcceptPair = "accept, before one or two workers";
 
     private const string EmptyApi = "empty Kestrel, no login";
-    private const string Yardstick = "empty endpoint, same login";
+    private const string Baseline = "empty endpoint, same login";
     private const int SpreadCount = 1_000;
 
     /// <summary>Rounds that a new worker writes before it counts: in its second it still took two to three times the CPU for each order, in its third no more.</summary>
@@ -145,7 +144,7 @@ internal static class RouteStages
     {
         foreach (var (name, service, path) in new[]
         {
-            (Yardstick, contest.System.Api, HttpShop.YardstickPath), (EmptyApi, await contest.EmptyApiAsync(cancellationToken), HttpShop.OrderPath),
+            (Baseline, contest.System.Api, HttpShop.BaselinePath), (EmptyApi, await contest.EmptyApiAsync(cancellationToken), HttpShop.OrderPath),
         })
         {
             await contest.UntilQuietAsync(cancellationToken);

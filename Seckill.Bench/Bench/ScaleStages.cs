@@ -36,7 +36,7 @@ internal static class ScaleStages
         var api = await contest.System.SinglesApiAsync(cancellationToken);
         var skus = await contest.Sales.OpenAsync(1, Contest.Plenty, BenchSales.NoLimit, cancellationToken);
         await contest.Sales.WarmUpAsync(api, cancellationToken);
-        await contest.Load(api, HttpShop.YardstickPath, 1).ClosedAsync(contest.Options.Round, cancellationToken);
+        await contest.Load(api, HttpShop.BaselinePath, 1).ClosedAsync(contest.Options.Round, cancellationToken);
         // Stopped, not paused: the broker gives up a connection that says nothing for so long.
         await contest.System.StopAsync(contest.System.Worker);
         var accepted = 0L;

@@ -7,7 +7,7 @@ namespace Seckill.Bench.Chaos;
 
 /// <summary>All that one run brought.</summary>
 public sealed record ChaosFigures(
-    ChaosOptions Options, string Versions, TimeSpan Elapsed, IReadOnlyCollection<Click> Clicks, ChaosBooks Books, ChaosVerdict Verdict,
+    ChaosOptions Options, string Versions, TimeSpan Elapsed, IReadOnlyCollection<ClickHistory> Clicks, ChaosBooks Books, ChaosVerdict Verdict,
     IReadOnlyDictionary<Component, int> Kills, int Comparisons)
 {
     /// <summary>Clean, and everything was killed as often as it was to be.</summary>
@@ -30,7 +30,7 @@ public sealed class ChaosRun(ChaosOptions options, ChaosLog log, Action<string> 
         say("starting Redis, RabbitMQ, MySQL, two workers and two gates of the run's own");
         await using var system = await ChaosSystem.StartAsync(options, log, cancellationToken);
         say(system.Versions);
-        var shops = system.Apis.Select(gate => new ShopClient(gate, options.Concurrency, RequestTimeoutMs)).ToArray();
+        var shops = system.Apis.Select(gate => new GateClient(gate, options.Concurrency, RequestTimeoutMs)).ToArray();
         try
         {
             return await ExecuteAsync(system, shops, cancellationToken);
@@ -44,7 +44,7 @@ public sealed class ChaosRun(ChaosOptions options, ChaosLog log, Action<string> 
         }
     }
 
-    private async Task<ChaosFigures> ExecuteAsync(ChaosSystem system, ShopClient[] shops, CancellationToken cancellationToken)
+    private async Task<ChaosFigures> ExecuteAsync(ChaosSystem system, GateClient[] shops, CancellationToken cancellationToken)
     {
         await OpenSalesAsync(system, shops, cancellationToken);
         var issuer = new TokenIssuer(TokenIssuer.DevelopmentKey);
@@ -74,7 +74,7 @@ public sealed class ChaosRun(ChaosOptions options, ChaosLog log, Action<string> 
             Enum.GetValues<Component>().ToDictionary(component => component, storm.KillsOf), watch.Comparisons);
     }
 
-    private async Task OpenSalesAsync(ChaosSystem system, ShopClient[] shops, CancellationToken cancellationToken)
+    private async Task OpenSalesAsync(ChaosSystem system, GateClient[] shops, CancellationToken cancellationToken)
     {
         await using (var connection = await system.OpenMySqlAsync(cancellationToken))
         {

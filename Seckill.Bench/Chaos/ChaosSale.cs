@@ -52,7 +52,7 @@ public sealed record ChaosSale(long SkuId, int Units, int LimitPerUser, int Shar
 
     /// <summary>Waits until a gate lists it with its stock.</summary>
     /// <exception cref="TimeoutException">It does not within a minute.</exception>
-    public async Task WaitUntilOpenAsync(ShopClient shop, CancellationToken cancellationToken)
+    public async Task WaitUntilOpenAsync(GateClient shop, CancellationToken cancellationToken)
     {
         var started = Environment.TickCount64;
         while (await shop.CatalogueStockAsync(SkuId, cancellationToken) is null)

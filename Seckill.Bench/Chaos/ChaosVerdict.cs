@@ -22,7 +22,7 @@ public sealed record ChaosVerdict(
     /// <param name="clicks">All that was clicked and answered.</param>
     /// <param name="falseAlarms">From the live reconciliation.</param>
     /// <param name="explain">Gets one line for each thing found.</param>
-    public static ChaosVerdict Of(ChaosBooks books, IReadOnlyCollection<Click> clicks, long falseAlarms, Action<string> explain)
+    public static ChaosVerdict Of(ChaosBooks books, IReadOnlyCollection<ClickHistory> clicks, long falseAlarms, Action<string> explain)
     {
         long lost = 0, contradicted = 0;
         foreach (var sku in books.Skus)
@@ -58,7 +58,7 @@ public sealed record ChaosVerdict(
     private static long DoubledIn(SkuBooks sku) =>
         sku.Lines.Where(line => line.Live).GroupBy(line => line.UserId).Sum(lines => lines.Count() - 1L);
 
-    private static string? LossOf(Click click, SkuBooks sku, HashSet<long> ids, HashSet<long> owners)
+    private static string? LossOf(ClickHistory click, SkuBooks sku, HashSet<long> ids, HashSet<long> owners)
     {
         if (!click.Queued)
         {
@@ -73,7 +73,7 @@ public sealed record ChaosVerdict(
             : null;
     }
 
-    private static string? ContradictionOf(Click click, HashSet<long> owners)
+    private static string? ContradictionOf(ClickHistory click, HashSet<long> owners)
     {
         var has = owners.Contains(click.Buyer.UserId);
         return click.QueuedIds.Count > 1 ? "two order ids for one click"

@@ -9,7 +9,7 @@ namespace Seckill.Bench.Chaos;
 /// Buyers at full speed, as real pages behave: a click with a client_order_no is repeated with the same number until there is an answer, one without is never
 /// repeated; some click twice.
 /// </summary>
-public sealed class Crowd(IReadOnlyList<ChaosSale> sales, IReadOnlyList<ShopClient> gates, TokenIssuer issuer, Pollers pollers, ChaosOptions options)
+public sealed class Crowd(IReadOnlyList<ChaosSale> sales, IReadOnlyList<GateClient> gates, TokenIssuer issuer, Pollers pollers, ChaosOptions options)
 {
     /// <summary>Of a hundred clicks, how many come from pages that send no client_order_no.</summary>
     private const int NamelessPercent = 10;
@@ -20,12 +20,12 @@ public sealed class Crowd(IReadOnlyList<ChaosSale> sales, IReadOnlyList<ShopClie
     private const int RetryDelayMs = 200;
     private const int RetryDelayMsMax = 2_000;
 
-    private readonly ConcurrentBag<Click> _clicks = [];
+    private readonly ConcurrentBag<ClickHistory> _clicks = [];
     private long _userId = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() * 1_000;
     private long _clickCount;
     private long _startedAt;
 
-    public IReadOnlyCollection<Click> Clicks => _clicks;
+    public IReadOnlyCollection<ClickHistory> Clicks => _clicks;
 
     public long ClickCount => Volatile.Read(ref _clickCount);
 
@@ -49,7 +49,7 @@ public sealed class Crowd(IReadOnlyList<ChaosSale> sales, IReadOnlyList<ShopClie
             var sale = Choose(random);
             var userId = Interlocked.Increment(ref _userId);
             var clickNo = random.Next(100) < NamelessPercent ? null : userId.ToString("x", CultureInfo.InvariantCulture);
-            var click = new Click(
+            var click = new ClickHistory(
                 new Buyer(userId, issuer.ForBuyer(userId), clickNo), sale, random.Next(1, sale.LimitPerUser + 1));
             _clicks.Add(click);
             await AskAsync(click, random, cancellationToken);
@@ -65,7 +65,7 @@ public sealed class Crowd(IReadOnlyList<ChaosSale> sales, IReadOnlyList<ShopClie
         }
     }
 
-    private async Task AskAsync(Click click, Random random, CancellationToken cancellationToken)
+    private async Task AskAsync(ClickHistory click, Random random, CancellationToken cancellationToken)
     {
         var delayMs = RetryDelayMs;
         while (!cancellationToken.IsCancellationRequested)
@@ -81,7 +81,7 @@ public sealed class Crowd(IReadOnlyList<ChaosSale> sales, IReadOnlyList<ShopClie
     }
 
     /// <summary>True when a page would take the answer for final.</summary>
-    private async Task<bool> AskOnceAsync(Click click, Random random, CancellationToken cancellationToken)
+    private async Task<bool> AskOnceAsync(ClickHistory click, Random random, CancellationToken cancellationToken)
     {
         try
         {

@@ -4,7 +4,7 @@ using Seckill.Bench.Load;
 namespace Seckill.Bench.Chaos;
 
 /// <summary>Pages that ask for the outcome of their orders, less and less often, until they know it.</summary>
-public sealed class Pollers(IReadOnlyList<ShopClient> gates)
+public sealed class Pollers(IReadOnlyList<GateClient> gates)
 {
     private const int PollerCount = 8;
     private const int FirstDelayMs = 500;
@@ -12,14 +12,14 @@ public sealed class Pollers(IReadOnlyList<ShopClient> gates)
     private const int IdleMs = 50;
 
     private readonly Lock _lock = new();
-    private readonly PriorityQueue<(Click Click, int DelayMs), long> _waiting = new();
+    private readonly PriorityQueue<(ClickHistory Click, int DelayMs), long> _waiting = new();
     private int _open;
 
     /// <summary>Who does not know yet.</summary>
     public int OpenCount => Volatile.Read(ref _open);
 
     /// <summary>Takes a click that was told "queued".</summary>
-    public void Add(Click click)
+    public void Add(ClickHistory click)
     {
         Interlocked.Increment(ref _open);
         Enqueue(click, FirstDelayMs);
@@ -73,7 +73,7 @@ public sealed class Pollers(IReadOnlyList<ShopClient> gates)
         }
     }
 
-    private void Enqueue(Click click, int delayMs)
+    private void Enqueue(ClickHistory click, int delayMs)
     {
         lock (_lock)
         {
@@ -81,7 +81,7 @@ public sealed class Pollers(IReadOnlyList<ShopClient> gates)
         }
     }
 
-    private bool TryDequeue(out Click click, out int delayMs)
+    private bool TryDequeue(out ClickHistory click, out int delayMs)
     {
         lock (_lock)
         {

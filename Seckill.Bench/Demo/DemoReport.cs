@@ -13,7 +13,7 @@ public sealed record DemoFigures(
     RushResult Rush,
     IReadOnlyList<Outcome> Outcomes,
     IReadOnlyList<StockChange> StockChanges,
-    Verdict Verdict);
+    SaleVerdict Verdict);
 
 /// <summary>Prints the run as one table.</summary>
 public static class DemoReport
@@ -77,7 +77,7 @@ public static class DemoReport
         table.AddRow("stock left in Redis", figures.After.RedisStock?.ToString("N0", CultureInfo.InvariantCulture) ?? "not loaded");
     }
 
-    private static void AddVerdict(Table table, Verdict verdict)
+    private static void AddVerdict(Table table, SaleVerdict verdict)
     {
         Judged(table, "oversold", verdict.Oversold);
         Judged(table, "lost", verdict.Lost);

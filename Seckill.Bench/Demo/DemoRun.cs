@@ -26,7 +26,7 @@ public static class DemoRun
             .Options;
         OrderingDbContext Context() => new(contextOptions);
         await using var redis = await ConnectionMultiplexer.ConnectAsync(addresses.Redis);
-        using var shop = new ShopClient(addresses.Api, options.Concurrency, RequestTimeoutMs);
+        using var shop = new GateClient(addresses.Api, options.Concurrency, RequestTimeoutMs);
         var issuer = new TokenIssuer(options.SigningKey);
 
         var skuId = options.SkuId ?? await DemoSale.CreateAsync(Context, options.Units, cancellationToken);
@@ -54,7 +54,7 @@ public static class DemoRun
         await watching.CancelAsync();
         await watched;
 
-        var verdict = Verdict.Of(before, after, rush.Answers, outcomes);
+        var verdict = SaleVerdict.Of(before, after, rush.Answers, outcomes);
         DemoReport.Print(console, new DemoFigures(before, after, rush, outcomes, watch.Changes, verdict));
         return verdict.Clean;
     }

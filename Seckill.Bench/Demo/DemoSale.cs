@@ -62,7 +62,7 @@ public static class DemoSale
 
     /// <summary>Loads the gate and waits until it sells the SKU.</summary>
     /// <exception cref="TargetException">It does not within half a minute.</exception>
-    public static async Task OpenAsync(ShopClient shop, string operatorToken, long skuId, CancellationToken cancellationToken)
+    public static async Task OpenAsync(GateClient shop, string operatorToken, long skuId, CancellationToken cancellationToken)
     {
         await shop.WarmUpAsync(operatorToken, cancellationToken);
         var started = Environment.TickCount64;

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using BenchmarkDotNet.Attributes;
 using RabbitMQ.Client;
-using Seckill.OrderWorker.Consuming;
+using Seckill.OrderWorker.Batches;
 using Seckill.OrderWorker.Writing;
 
 namespace Seckill.Bench.InProcess;

@@ -11,6 +11,7 @@ using Microsoft.IdentityModel.Tokens;
 using Seckill.Api;
 using Seckill.Api.Auth;
 using Seckill.Api.Orders;
+using Seckill.Api.Requests;
 using Seckill.Bench.Load;
 using Seckill.Ordering.Ids;
 

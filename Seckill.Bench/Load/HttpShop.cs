@@ -8,7 +8,7 @@ namespace Seckill.Bench.Load;
 public sealed class HttpShop(Uri address)
 {
     public const string OrderPath = "/api/seckill/orders";
-    public const string YardstickPath = "/api/yardstick";
+    public const string BaselinePath = "/api/yardstick";
 
     public IPEndPoint EndPoint { get; } = new(IPAddress.Parse(address.Host), address.Port);
 

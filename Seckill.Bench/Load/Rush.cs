@@ -8,7 +8,7 @@ namespace Seckill.Bench.Load;
 /// <param name="shop">The gate's client.</param>
 /// <param name="skuId">What all want.</param>
 /// <param name="concurrency">Requests in flight.</param>
-public sealed class Rush(ShopClient shop, long skuId, int concurrency)
+public sealed class Rush(GateClient shop, long skuId, int concurrency)
 {
     private const int PollDelayMs = 20;
     private const int PollDelayMaxMs = 320;

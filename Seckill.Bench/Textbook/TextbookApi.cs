@@ -46,7 +46,7 @@ internal static class TextbookApi
         {
             var app = Builder().Build();
             app.MapGet("/health", () => "Healthy");
-            app.MapPost(HttpShop.OrderPath, () => TypedResults.Json(new Answer("nothing"), TextbookJson.Default.Answer));
+            app.MapPost(HttpShop.OrderPath, () => TypedResults.Json(new TextbookAnswer("nothing"), TextbookJson.Default.TextbookAnswer));
             await app.RunAsync(cancellationToken);
         });
         return command;
@@ -93,14 +93,14 @@ internal static class TextbookApi
     private static long UserOf(HttpContext http) => long.Parse(http.User.FindFirst(BuyerClaim)!.Value, CultureInfo.InvariantCulture);
 
     private static IResult ResultOf(bool bought) => bought
-        ? TypedResults.Json(new Answer("queued"), TextbookJson.Default.Answer)
+        ? TypedResults.Json(new TextbookAnswer("queued"), TextbookJson.Default.TextbookAnswer)
         : TypedResults.Json(new Refusal("sold out"), TextbookJson.Default.Refusal, statusCode: StatusCodes.Status400BadRequest);
 }
 
 /// <summary>The body of an order.</summary>
 internal sealed record Purchase([property: JsonPropertyName("sku_id")] long SkuId, [property: JsonPropertyName("quantity")] int Quantity);
 
-internal sealed record Answer([property: JsonPropertyName("message")] string Message);
+internal sealed record TextbookAnswer([property: JsonPropertyName("message")] string Message);
 
 internal sealed record Refusal([property: JsonPropertyName("error")] string Error);
 
@@ -109,7 +109,7 @@ internal sealed record TutorialMessage(
     [property: JsonPropertyName("user_id")] long UserId, [property: JsonPropertyName("sku_id")] long SkuId, [property: JsonPropertyName("quantity")] int Quantity);
 
 [JsonSerializable(typeof(Purchase))]
-[JsonSerializable(typeof(Answer))]
+[JsonSerializable(typeof(TextbookAnswer))]
 [JsonSerializable(typeof(Refusal))]
 [JsonSerializable(typeof(TutorialMessage))]
 internal sealed partial class TextbookJson : JsonSerializerContext;

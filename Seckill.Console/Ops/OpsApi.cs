@@ -12,21 +12,21 @@ namespace Seckill.Console.Ops;
 /// <remarks>All throw <see cref="OpsRefusedException"/> when the Api says no and <see cref="HttpRequestException"/> when it does not answer.</remarks>
 public sealed class OpsApi(HttpClient http, AuthenticationStateProvider login)
 {
-    public Task<SaleList> SalesAsync(CancellationToken cancellationToken) =>
-        SendAsync(HttpMethod.Get, "/api/ops/sales", null, OpsJson.Default.SaleList, cancellationToken);
+    public Task<OperatorSaleList> SalesAsync(CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Get, "/api/ops/sales", null, OpsJson.Default.OperatorSaleList, cancellationToken);
 
-    public Task<SaleItem> CreateSaleAsync(NewSale sale, CancellationToken cancellationToken) =>
-        SendAsync(HttpMethod.Post, "/api/ops/sales", JsonContent.Create(sale, OpsJson.Default.NewSale), OpsJson.Default.SaleItem, cancellationToken);
+    public Task<OperatorSale> CreateSaleAsync(NewSale sale, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Post, "/api/ops/sales", JsonContent.Create(sale, OpsJson.Default.NewSale), OpsJson.Default.OperatorSale, cancellationToken);
 
-    public Task<SaleItem> ChangeSaleAsync(long skuId, SaleChange change, CancellationToken cancellationToken) =>
-        SendAsync(HttpMethod.Put, Sale(skuId), JsonContent.Create(change, OpsJson.Default.SaleChange), OpsJson.Default.SaleItem, cancellationToken);
+    public Task<OperatorSale> ChangeSaleAsync(long skuId, SaleChange change, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Put, Sale(skuId), JsonContent.Create(change, OpsJson.Default.SaleChange), OpsJson.Default.OperatorSale, cancellationToken);
 
-    public Task<SaleItem> PauseAsync(long skuId, bool pause, CancellationToken cancellationToken) =>
-        SendAsync(HttpMethod.Post, $"{Sale(skuId)}/{(pause ? "pause" : "resume")}", null, OpsJson.Default.SaleItem, cancellationToken);
+    public Task<OperatorSale> PauseAsync(long skuId, bool pause, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Post, $"{Sale(skuId)}/{(pause ? "pause" : "resume")}", null, OpsJson.Default.OperatorSale, cancellationToken);
 
-    public Task<SaleItem> AddStockAsync(long skuId, StockAddition addition, CancellationToken cancellationToken) =>
+    public Task<OperatorSale> AddStockAsync(long skuId, StockAddition addition, CancellationToken cancellationToken) =>
         SendAsync(
-            HttpMethod.Post, $"{Sale(skuId)}/stock", JsonContent.Create(addition, OpsJson.Default.StockAddition), OpsJson.Default.SaleItem, cancellationToken);
+            HttpMethod.Post, $"{Sale(skuId)}/stock", JsonContent.Create(addition, OpsJson.Default.StockAddition), OpsJson.Default.OperatorSale, cancellationToken);
 
     public Task<WarmUpResult> WarmUpAsync(CancellationToken cancellationToken) =>
         SendAsync(HttpMethod.Post, "/api/ops/warm-up", null, OpsJson.Default.WarmUpResult, cancellationToken);

@@ -5,11 +5,11 @@ namespace Seckill.Console.Ops;
 // What the Api's operator calls send and take, as documented there. Times in ms since 1970 UTC.
 
 /// <summary>One SKU on sale, read fresh from MySQL and Redis.</summary>
-public sealed record SaleItem(
+public sealed record OperatorSale(
     long SkuId, long ProductId, string Title, string? ProductTitle, string? Description, string? Image, decimal Price, decimal ListPrice, int LimitPerUser,
     long StartsAtMs, long EndsAtMs, bool Paused, bool TokenRequired, long? Units, long MysqlStock, long? RedisStock);
 
-public sealed record SaleList(long NowMs, IReadOnlyList<SaleItem> Items);
+public sealed record OperatorSaleList(long NowMs, IReadOnlyList<OperatorSale> Items);
 
 /// <summary>A sale to be made; without <paramref name="SkuId"/> it gets the next free one.</summary>
 public sealed record NewSale(
@@ -84,7 +84,7 @@ public sealed record ProblemBody(string? Title, string? Error, string? Detail);
     PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
     NumberHandling = JsonNumberHandling.AllowReadingFromString,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
-[JsonSerializable(typeof(SaleList))]
+[JsonSerializable(typeof(OperatorSaleList))]
 [JsonSerializable(typeof(NewSale))]
 [JsonSerializable(typeof(SaleChange))]
 [JsonSerializable(typeof(StockAddition))]

@@ -37,7 +37,7 @@ internal sealed class SaleForm
         return new SaleForm { Starts = clock.FieldText(startsMs), Ends = clock.FieldText(startsMs + NewSaleLastsMs) };
     }
 
-    public static SaleForm Of(SaleItem sale, OperatorClock clock) => new()
+    public static SaleForm Of(OperatorSale sale, OperatorClock clock) => new()
     {
         SkuId = sale.SkuId,
         Title = sale.Title,
@@ -57,7 +57,7 @@ internal sealed class SaleForm
     }
 
     /// <summary>Only what the operator changed, so that two operators at work do not undo each other; null with what is wrong.</summary>
-    public SaleChange? ToChange(SaleItem was, OperatorClock clock, out string? wrong)
+    public SaleChange? ToChange(OperatorSale was, OperatorClock clock, out string? wrong)
     {
         wrong = Wrong(clock, out var startsMs, out var endsMs);
         return wrong is not null ? null : new SaleChange(

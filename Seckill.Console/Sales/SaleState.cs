@@ -11,7 +11,7 @@ internal static class SaleState
     public const string NotLoaded = "not loaded";
     public const string Running = "on sale";
 
-    public static string Of(SaleItem sale, long nowMs) =>
+    public static string Of(OperatorSale sale, long nowMs) =>
         nowMs >= sale.EndsAtMs ? Ended
         : sale.Paused ? Paused
         : nowMs < sale.StartsAtMs ? NotStarted

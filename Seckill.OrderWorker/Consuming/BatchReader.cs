@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using Seckill.OrderWorker.Batches;
 
 namespace Seckill.OrderWorker.Consuming;
 

@@ -3,6 +3,7 @@ using System.Threading.Channels;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
 using Seckill.Ordering.Contract;
+using Seckill.OrderWorker.Batches;
 
 namespace Seckill.OrderWorker.Consuming;
 

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Options;
 using RabbitMQ.Client;
 using Seckill.Ordering.Faults;
 using Seckill.Ordering.Telemetry;
+using Seckill.OrderWorker.Batches;
 using Seckill.OrderWorker.DeadLetters;
 using Seckill.OrderWorker.Migrating;
 using Seckill.OrderWorker.Settling;

@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using RabbitMQ.Client;
 using Seckill.Ordering.Contract;
-using Seckill.OrderWorker.Consuming;
+using Seckill.OrderWorker.Batches;
 
 namespace Seckill.OrderWorker.DeadLetters;
 

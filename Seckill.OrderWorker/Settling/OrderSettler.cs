@@ -2,8 +2,7 @@ using System.Diagnostics;
 using Microsoft.Extensions.Options;
 using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Telemetry;
-using Seckill.OrderWorker.Consuming;
-using Seckill.OrderWorker.Writing;
+using Seckill.OrderWorker.Batches;
 using StackExchange.Redis;
 
 namespace Seckill.OrderWorker.Settling;
@@ -60,7 +59,7 @@ internal sealed partial class OrderSettler(
         }
 
         var message = order.Message;
-        var (id, moved) = (order.OrderId, verdict.Moved);
+        var (id, deducted) = (order.OrderId, verdict.StockDeducted);
         if (verdict.Kind == VerdictKind.DuplicateClick && !order.FromGate)
         {
             if (order.ClickNo?.StartsWith(OrderIntake.MessageIdPrefix, StringComparison.Ordinal) != true)
@@ -68,11 +67,11 @@ internal sealed partial class OrderSettler(
                 return null;
             }
 
-            (id, moved) = (verdict.OrderId, true);
+            (id, deducted) = (verdict.OrderId, true);
         }
 
         return new Settlement(
-            id, verdict.Success, verdict.Detail, moved, verdict.CommittedEpoch, message.Quantity, message.UserId, message.ClientOrderNo,
+            id, verdict.Success, verdict.Detail, deducted, verdict.CommittedEpoch, message.Quantity, message.UserId, message.ClientOrderNo,
             order.FromGate ? message.Epoch : null);
     }
 

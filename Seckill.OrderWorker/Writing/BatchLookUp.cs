@@ -1,7 +1,7 @@
 using System.Data.Common;
 using System.Text;
 using MySqlConnector;
-using Seckill.OrderWorker.Consuming;
+using Seckill.OrderWorker.Batches;
 
 namespace Seckill.OrderWorker.Writing;
 

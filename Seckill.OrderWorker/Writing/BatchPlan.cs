@@ -1,5 +1,5 @@
 using System.Globalization;
-using Seckill.OrderWorker.Consuming;
+using Seckill.OrderWorker.Batches;
 
 namespace Seckill.OrderWorker.Writing;
 
@@ -30,14 +30,14 @@ internal sealed class BatchPlan
     private BatchPlan(BatchFacts facts, int orderCount)
     {
         Facts = facts;
-        Verdicts = new Verdict?[orderCount];
+        Verdicts = new OrderVerdict?[orderCount];
     }
 
     /// <summary>What it was decided with, and what it adds itself.</summary>
     public BatchFacts Facts { get; }
 
     /// <summary>One for each order; null for an order id that is somebody else's.</summary>
-    public Verdict?[] Verdicts { get; }
+    public OrderVerdict?[] Verdicts { get; }
 
     public List<(OrderInHand Order, SkuRow Sku)> Accepted { get; } = [];
 
@@ -58,25 +58,25 @@ internal sealed class BatchPlan
         return plan;
     }
 
-    private Verdict? Decide(OrderInHand order)
+    private OrderVerdict? Decide(OrderInHand order)
     {
         var message = order.Message;
         if (Facts.OrdersById.TryGetValue(order.OrderId, out var written))
         {
             return written.UserId == message.UserId
-                ? new Verdict(VerdictKind.WrittenBefore, order.OrderId, written.OrderSn, written.GateEpoch)
+                ? new OrderVerdict(VerdictKind.WrittenBefore, order.OrderId, written.OrderSn, written.GateEpoch)
                 : null;
         }
 
         // Before the click: who was told FAILED stays FAILED, whatever the same click got later under another id.
         if (Facts.RejectionsById.TryGetValue(order.OrderId, out var reason))
         {
-            return new Verdict(VerdictKind.RejectedBefore, order.OrderId, reason, 0);
+            return new OrderVerdict(VerdictKind.RejectedBefore, order.OrderId, reason, 0);
         }
 
         if (order.ClickNo is not null && Facts.OrdersByClick.TryGetValue((message.UserId, order.ClickNo), out var first))
         {
-            return new Verdict(VerdictKind.DuplicateClick, first.Id, first.OrderSn, first.GateEpoch);
+            return new OrderVerdict(VerdictKind.DuplicateClick, first.Id, first.OrderSn, first.GateEpoch);
         }
 
         if (!Facts.Skus.TryGetValue(message.SkuId, out var sku))
@@ -88,14 +88,14 @@ internal sealed class BatchPlan
         return sku.Stock - taken < message.Quantity ? Reject(order, RejectionReason.SoldOut) : Accept(order, sku, taken + message.Quantity);
     }
 
-    private Verdict Reject(OrderInHand order, string reason)
+    private OrderVerdict Reject(OrderInHand order, string reason)
     {
         Rejected.Add((order, reason));
         Facts.RejectionsById.Add(order.OrderId, reason);
-        return new Verdict(VerdictKind.Rejected, order.OrderId, reason, 0);
+        return new OrderVerdict(VerdictKind.Rejected, order.OrderId, reason, 0);
     }
 
-    private Verdict Accept(OrderInHand order, SkuRow sku, int taken)
+    private OrderVerdict Accept(OrderInHand order, SkuRow sku, int taken)
     {
         Accepted.Add((order, sku));
         Taken[sku.Id] = taken;
@@ -106,6 +106,6 @@ internal sealed class BatchPlan
             Facts.OrdersByClick.Add((order.Message.UserId, order.ClickNo), written);
         }
 
-        return new Verdict(VerdictKind.Accepted, order.OrderId, written.OrderSn, sku.GateEpoch);
+        return new OrderVerdict(VerdictKind.Accepted, order.OrderId, written.OrderSn, sku.GateEpoch);
     }
 }

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text;
 using MySqlConnector;
 using Seckill.Ordering.Store;
-using Seckill.OrderWorker.Consuming;
+using Seckill.OrderWorker.Batches;
 
 namespace Seckill.OrderWorker.Writing;
 

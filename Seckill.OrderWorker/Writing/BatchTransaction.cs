@@ -6,7 +6,7 @@ using MySqlConnector;
 using Seckill.Ordering.Faults;
 using Seckill.Ordering.Store;
 using Seckill.Ordering.Telemetry;
-using Seckill.OrderWorker.Consuming;
+using Seckill.OrderWorker.Batches;
 
 namespace Seckill.OrderWorker.Writing;
 

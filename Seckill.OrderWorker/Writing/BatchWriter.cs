@@ -3,8 +3,7 @@ using Microsoft.Extensions.Options;
 using MySqlConnector;
 using Seckill.Ordering.Faults;
 using Seckill.Ordering.Ids;
-using Seckill.OrderWorker.Consuming;
-using Seckill.OrderWorker.DeadLetters;
+using Seckill.OrderWorker.Batches;
 
 namespace Seckill.OrderWorker.Writing;
 

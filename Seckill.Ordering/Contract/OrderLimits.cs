@@ -10,7 +10,7 @@ public static class OrderLimits
     public const int ClientOrderNoLengthMax = 64;
 
     /// <summary>Says what is wrong with an order's members, or null.</summary>
-    public static string? FaultOf(long userId, long skuId, int quantity, string? clientOrderNo) =>
+    public static string? Validate(long userId, long skuId, int quantity, string? clientOrderNo) =>
         userId <= 0 ? "user_id must be positive"
         : skuId <= 0 ? "sku_id must be positive"
         : quantity is < 1 or > QuantityMax ? $"quantity must be 1 to {QuantityMax}"

@@ -70,7 +70,7 @@ public sealed record OrderMessage
             throw new InvalidOrderException("malformed body: null");
         }
 
-        var fault = OrderLimits.FaultOf(message.UserId, message.SkuId, message.Quantity, message.ClientOrderNo)
+        var fault = OrderLimits.Validate(message.UserId, message.SkuId, message.Quantity, message.ClientOrderNo)
             ?? (message.OrderId is <= 0 ? "order_id must be positive"
                 // A time that no calendar holds must not throw later, where it would look like an outage and be tried for ever.
                 : message.ReservedAtMs is < 0 or > ReservedAtMsMax ? "reserved_at_ms is out of range"

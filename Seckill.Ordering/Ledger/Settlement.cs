@@ -4,7 +4,7 @@ namespace Seckill.Ordering.Ledger;
 /// <param name="OrderId">The order.</param>
 /// <param name="Success">What the buyer is told.</param>
 /// <param name="Detail">Order number on success, reason on failure.</param>
-/// <param name="Moved">Whether MySQL deducted stock for this very order id; if not, what it held goes back.</param>
+/// <param name="StockDeducted">Whether MySQL deducted stock for this very order id; if not, what it held goes back.</param>
 /// <param name="CommittedEpoch">The SKU's gate epoch in MySQL when the verdict was committed.</param>
 /// <param name="Quantity">Units.</param>
 /// <param name="UserId">The buyer.</param>
@@ -14,7 +14,7 @@ public readonly record struct Settlement(
     long OrderId,
     bool Success,
     string Detail,
-    bool Moved,
+    bool StockDeducted,
     long CommittedEpoch,
     int Quantity,
     long UserId,

@@ -95,7 +95,7 @@ public sealed class StockLedger
             arguments[at] = s.OrderId;
             arguments[at + 1] = s.Success ? "S" : "F";
             arguments[at + 2] = s.Detail;
-            arguments[at + 3] = s.Moved ? 1 : 0;
+            arguments[at + 3] = s.StockDeducted ? 1 : 0;
             arguments[at + 4] = s.CommittedEpoch;
             arguments[at + 5] = s.Quantity;
             arguments[at + 6] = s.UserId;

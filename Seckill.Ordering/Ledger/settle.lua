@@ -1,14 +1,14 @@
 -- Settles reservations of ONE SKU: records SUCCESS or FAILED and gives back, exactly once, what a failed one held.
 -- KEYS  1 stock  2 sale  3 orders  4 buyers  5 clicks  6 outbox     (all in the SKU's slot)
 -- ARGV  1 outcome channel  2 SKU id, then nine per order:
---   order id, state (S or F), detail (order number or reason), moved (1: MySQL deducted stock for this order id),
+--   order id, state (S or F), detail (order number or reason), deducted (1: MySQL deducted stock for this order id),
 --   epoch of the gate when MySQL committed, quantity, user id, client_order_no, epoch in the message (-1: another producer's)
 -- Returns one code per order: A settled now, B was settled before, G Redis knows neither sale nor order (nothing written).
 --
 -- The epoch says which load of the stock counter a number belongs to. A reservation is `held` when it was deducted from the
 -- counter that is there now. When the counter was loaded from MySQL after the order was committed, the load has counted it
 -- already; when it was loaded before and knows nothing of the reservation, the order is deducted here. While the counter is lost,
--- verdicts are recorded and nothing is moved: the load to come takes MySQL's figure, which has counted them.
+-- verdicts are recorded and the counter is left alone: the load to come takes MySQL's figure, which has counted them.
 local sale = redis.call('HMGET', KEYS[2], 'epoch', 'held', 'expire_ms')
 local known = sale[1] and true
 local counter = redis.call('GET', KEYS[1])
@@ -35,7 +35,7 @@ local delta, released, told, done = 0, 0, {}, {}
 local newOrders, newBuyers, newClicks = {}, {}, {}
 for i = 1, n do
   local at = 2 + (i - 1) * 9
-  local id, state, detail, moved = ids[i], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4] == '1'
+  local id, state, detail, deducted = ids[i], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4] == '1'
   local committed, qty, user, client, sent = tonumber(ARGV[at + 5]), tonumber(ARGV[at + 6]), ARGV[at + 7], ARGV[at + 8], tonumber(ARGV[at + 9])
   local record = records[i]
   if done[id] or (record and string.sub(record, 1, 1) ~= 'P') then
@@ -53,7 +53,7 @@ for i = 1, n do
       sent = tonumber(e)
     end
     if held then released = released + qty end
-    if moved then
+    if deducted then
       if committed == epoch and not held and sent >= 0 then delta = delta - qty end
     elseif held then
       delta = delta + qty
@@ -61,9 +61,9 @@ for i = 1, n do
 
     local units, last = 0, ''
     if buyer[user] then units, last = string.match(buyer[user], '^(%d+)|(.*)$'); units = tonumber(units) end
-    if record and not moved then units = math.max(0, units - qty) end
+    if record and not deducted then units = math.max(0, units - qty) end
     -- What was committed before the counter was loaded came back with the load.
-    if not record and moved and committed == epoch then units = units + qty end
+    if not record and deducted and committed == epoch then units = units + qty end
     if last == '' then last = id end
     buyer[user] = units .. '|' .. last
     newBuyers[#newBuyers + 1] = user; newBuyers[#newBuyers + 1] = buyer[user]

@@ -182,7 +182,7 @@ internal sealed class CrashScene(FaultSystem faults, SaleOnTrial sale, Cancellat
                     return;
                 }
 
-                // 409: the desk is still locked for the process that died at it.
+                // 409: the dead letters are still locked for the process that died at it.
                 if (list.Text("count") is not null)
                 {
                     var id = list.Body.GetProperty("items")[0].GetProperty("id").GetString();

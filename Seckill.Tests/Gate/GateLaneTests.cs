@@ -99,11 +99,11 @@ public sealed class GateLaneTests(RedisFixture redis) : IAsyncLifetime
         await _sku.ReserveAsync(user: Buyers + 2);
     }
 
-    private Click[] Ask() =>
+    private PurchaseAttempt[] Ask() =>
     [
         .. Enumerable.Range(1, Buyers).Select(buyer =>
         {
-            var click = new Click(_sku.Keys, new ReserveRequest(SkuOnTrial.NextOrder(), buyer, 1, null, null), default, null);
+            var click = new PurchaseAttempt(_sku.Keys, new ReserveRequest(SkuOnTrial.NextOrder(), buyer, 1, null, null), default, null);
             Assert.True(_lane.TryAsk(click));
             return click;
         }),

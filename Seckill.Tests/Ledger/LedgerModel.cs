@@ -33,7 +33,7 @@ internal sealed class LedgerModel(int mySqlStock)
         public bool KnownToRedis { get; set; }
         public bool SettledInRedis { get; set; }
 
-        public bool Moved => Verdict is { Moved: true };
+        public bool StockDeducted => Verdict is { StockDeducted: true };
     }
 
     public List<Order> Orders { get; } = [];
@@ -65,7 +65,7 @@ internal sealed class LedgerModel(int mySqlStock)
     public long Held => Counter is null ? 0 : InRedis.Where(o => !o.SettledInRedis && o.DeductedFromLoad == _loads).Sum(o => (long)o.Quantity);
 
     /// <summary>Units that MySQL has deducted since the load and that Redis has yet to be told of.</summary>
-    public long CommittedUntold => Orders.Where(o => o.Moved && !o.SettledInRedis && TellingCounts(o)).Sum(o => (long)o.Quantity);
+    public long CommittedUntold => Orders.Where(o => o.StockDeducted && !o.SettledInRedis && TellingCounts(o)).Sum(o => (long)o.Quantity);
 
     /// <summary>Units that a buyer has or may get, as far as Redis knows.</summary>
     public long HadBy(int user) => Orders.Where(o => o.User == user && o.CountsForBuyer).Sum(o => (long)o.Quantity);
@@ -74,7 +74,7 @@ internal sealed class LedgerModel(int mySqlStock)
     public bool NeedsLoad => Counter is null || Epoch != MySqlEpoch || Closed;
 
     /// <summary>What MySQL says its buyers hold: given back to those whom Redis has forgotten, before a load.</summary>
-    public IEnumerable<BuyerHolding> HoldingsInMySql => Orders.Where(o => o.Moved).GroupBy(o => o.User)
+    public IEnumerable<BuyerHolding> HoldingsInMySql => Orders.Where(o => o.StockDeducted).GroupBy(o => o.User)
         .Select(orders => new BuyerHolding(orders.Key, orders.Sum(o => (long)o.Quantity), orders.Max(o => o.Id)));
 
     /// <summary>Unsettled orders on which MySQL has a verdict.</summary>
@@ -93,7 +93,7 @@ internal sealed class LedgerModel(int mySqlStock)
             _loads++;
             foreach (var holding in HoldingsInMySql.Where(holding => LastOrder.TryAdd((int)holding.UserId, holding.NewestOrderId)))
             {
-                foreach (var order in Orders.Where(o => o.User == holding.UserId && o.Moved))
+                foreach (var order in Orders.Where(o => o.User == holding.UserId && o.StockDeducted))
                 {
                     order.CountsForBuyer = true;
                 }
@@ -178,14 +178,14 @@ internal sealed class LedgerModel(int mySqlStock)
     /// <summary>What the worker's transaction does with a message.</summary>
     public void Commit(Order order, bool refuse)
     {
-        var (success, moved, detail) = (true, true, $"SN{order.Id}");
+        var (success, deducted, detail) = (true, true, $"SN{order.Id}");
         if (order.Click is not null && _mySqlClicks.TryGetValue((order.User, order.Click), out var first))
         {
-            (moved, detail) = (false, $"SN{first}");
+            (deducted, detail) = (false, $"SN{first}");
         }
         else if (refuse || MySqlStock < order.Quantity)
         {
-            (success, moved, detail) = (false, false, refuse ? "refused" : "sold out");
+            (success, deducted, detail) = (false, false, refuse ? "refused" : "sold out");
         }
         else
         {
@@ -196,9 +196,9 @@ internal sealed class LedgerModel(int mySqlStock)
             }
         }
 
-        order.Verdict = new Settlement(order.Id, success, detail, moved, MySqlEpoch, order.Quantity, order.User, order.Click, order.Epoch);
+        order.Verdict = new Settlement(order.Id, success, detail, deducted, MySqlEpoch, order.Quantity, order.User, order.Click, order.Epoch);
         order.LoadsBeforeCommit = _loads;
-        if (moved && Counter is not null && !TellingCounts(order))
+        if (deducted && Counter is not null && !TellingCounts(order))
         {
             // MySQL's stock goes down and no script will ever tell the counter.
             Drift += order.Quantity;
@@ -221,12 +221,12 @@ internal sealed class LedgerModel(int mySqlStock)
         {
             var did = Holds(order) ? -order.Quantity : 0;
             // A commit that came before the load is in the loaded figure; one that came after it must be deducted.
-            var shouldHaveDone = order.Moved && TellingCounts(order) ? -order.Quantity : 0;
+            var shouldHaveDone = order.StockDeducted && TellingCounts(order) ? -order.Quantity : 0;
             Counter += shouldHaveDone - did;
         }
 
         // A commit from before the load was given back to the buyer with the load.
-        order.CountsForBuyer = order.Moved && (order.CountsForBuyer || (!order.KnownToRedis && Counter is not null && order.Verdict!.Value.CommittedEpoch == Epoch));
+        order.CountsForBuyer = order.StockDeducted && (order.CountsForBuyer || (!order.KnownToRedis && Counter is not null && order.Verdict!.Value.CommittedEpoch == Epoch));
         order.SettledInRedis = true;
         order.KnownToRedis = true;
         LastOrder.TryAdd(order.User, order.Id);

@@ -43,7 +43,7 @@ public sealed class LedgerModelTests(RedisFixture redis)
         { "settle", "does not deduct what came after the load", "delta = delta - qty", "delta = delta" },
         { "settle", "deducts another producer's order", "and sent >= 0", "" },
         { "settle", "keeps holding what is settled", "released = released + qty", "released = released" },
-        { "settle", "keeps a failed order in the buyer's limit", "if record and not moved then", "if false then" },
+        { "settle", "keeps a failed order in the buyer's limit", "if record and not deducted then", "if false then" },
         { "settle", "leaves the outbox record", "redis.call('ZREM', KEYS[6], unpack(ids))", "" },
         { "warm", "loads over a running counter", "if not stock or epoch ~= tonumber(ARGV[2]) or", "if true or" },
         { "warm", "trusts a load that died half-way", "if not stock or epoch ~= tonumber(ARGV[2]) or", "if not stock or" },
@@ -55,7 +55,7 @@ public sealed class LedgerModelTests(RedisFixture redis)
         { "warm", "leaves the gate closed", "'closed', 0", "'closed', 1" },
         { "warm", "keeps a closed gate's counter", "or sale[2] == '1' then", "then" },
         { "reserve", "sells while the gate is closed", "or sale[9] == '1'", "" },
-        { "settle", "counts twice for the buyer what came back with the load", "moved and committed == epoch then units", "moved then units" },
+        { "settle", "counts twice for the buyer what came back with the load", "deducted and committed == epoch then units", "deducted then units" },
     };
 
     [Theory]

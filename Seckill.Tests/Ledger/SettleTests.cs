@@ -106,7 +106,7 @@ public sealed class SettleTests(RedisFixture redis)
         await _sku.WarmAsync(10);
         var order = (await _sku.ReserveAsync(1, 1, "a")).OrderId;
 
-        await _sku.SettleAsync(SkuOnTrial.Verdict(order, true, "SN-first") with { Moved = false, ClientOrderNo = "a" });
+        await _sku.SettleAsync(SkuOnTrial.Verdict(order, true, "SN-first") with { StockDeducted = false, ClientOrderNo = "a" });
 
         Assert.Equal((OrderState.Success, "SN-first"), ((await _sku.FindAsync(1, "a"))!.State, (await _sku.FindAsync(1, "a"))!.Detail));
         Assert.Equal((10L, 0L), (await _sku.StockAsync(), await _sku.HeldAsync()));

@@ -43,7 +43,7 @@ internal sealed class SkuOnTrial(RedisFixture redis)
 
     /// <summary>The verdict on an order of epoch 1, committed under epoch 1.</summary>
     public static Settlement Verdict(long orderId, bool success, string detail, long user = 1, int quantity = 1) =>
-        new(orderId, success, detail, Moved: success, CommittedEpoch: 1, quantity, user, ClientOrderNo: null, MessageEpoch: 1);
+        new(orderId, success, detail, StockDeducted: success, CommittedEpoch: 1, quantity, user, ClientOrderNo: null, MessageEpoch: 1);
 
     public async Task<long> StockAsync() => (long)await Database.StringGetAsync(Keys.Stock);
 

@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Options;
 using Seckill.Api.Auth;
-using Seckill.Api.Limits;
+using Seckill.Api.Tokens;
 
 namespace Seckill.Tests.Operations;
 
@@ -57,7 +57,7 @@ public sealed class PurchaseTokenTests
     public void Rubbish_is_refused(string token) => Assert.False(Tokens().IsValid(token, 7, 1001));
 
     private PurchaseTokens Tokens(string key = Key) => new(
-        Options.Create(new AuthOptions { Issuer = "i", Audience = "a", SigningKey = key }), Options.Create(new LimitOptions()), _time);
+        Options.Create(new AuthOptions { Issuer = "i", Audience = "a", SigningKey = key }), Options.Create(new PurchaseTokenOptions()), _time);
 
     private sealed class SettableTime : TimeProvider
     {

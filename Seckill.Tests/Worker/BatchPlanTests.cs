@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using RabbitMQ.Client;
 using Seckill.Ordering.Contract;
-using Seckill.OrderWorker.Consuming;
+using Seckill.OrderWorker.Batches;
 using Seckill.OrderWorker.Writing;
 
 namespace Seckill.Tests.Worker;
@@ -29,7 +29,7 @@ public sealed class BatchPlanTests
         Assert.Equal(
             [VerdictKind.Accepted, VerdictKind.WrittenBefore, VerdictKind.DuplicateClick, VerdictKind.Accepted], plan.Verdicts.Select(v => v!.Kind));
         Assert.Equal("1", plan.Verdicts[2]!.Detail);
-        Assert.Equal([true, true, false, true], plan.Verdicts.Select(v => v!.Moved));
+        Assert.Equal([true, true, false, true], plan.Verdicts.Select(v => v!.StockDeducted));
         Assert.Equal(2, plan.Taken[1001]);
     }
 

@@ -1,0 +1,31 @@
+using System.Globalization;
+using Seckill.Api.Auth;
+
+namespace Seckill.Api.Baseline;
+
+/// <summary>
+/// An endpoint that does nothing, behind the same pipeline and the same authentication as an order: what an order costs beyond it is ours, the
+/// rest is HTTP, the token and the machine. Beside it, what the process has allocated so far. Mapped only with <c>Yardstick:Enabled</c>, which <c>./seckill bench</c> sets.
+/// </summary>
+internal static class BaselineEndpoint
+{
+    private static readonly byte[] Nothing = "{\"message\":\"nothing\"}"u8.ToArray();
+
+    public static IEndpointRouteBuilder MapBaseline(this IEndpointRouteBuilder routes, IConfiguration configuration)
+    {
+        if (configuration.GetValue("Yardstick:Enabled", false))
+        {
+            routes.MapPost("/api/yardstick", AnswerAsync).RequireAuthorization(LoginState.BuyerPolicy).ExcludeFromDescription();
+            routes.MapGet("/api/yardstick/allocated-bytes", () => GC.GetTotalAllocatedBytes().ToString(CultureInfo.InvariantCulture)).ExcludeFromDescription();
+        }
+
+        return routes;
+    }
+
+    private static Task AnswerAsync(HttpContext http)
+    {
+        http.Response.ContentType = "application/json";
+        http.Response.ContentLength = Nothing.Length;
+        return http.Response.Body.WriteAsync(Nothing, http.RequestAborted).AsTask();
+    }
+}

@@ -1,0 +1,174 @@
+using System.Security.Claims;
+using System.Text.Json;
+using Microsoft.Extensions.Options;
+using RabbitMQ.Client;
+using Seckill.Api.Audit;
+using Seckill.Ordering.Faults;
+using StackExchange.Redis;
+
+namespace Seckill.Api.DeadLetters;
+
+/// <summary>
+/// What operators do with dead letters. One call at a time over all instances: a letter that one call holds is invisible to another. Should
+/// Redis forget the lock, two calls see a part of the queue each and nothing worse happens, for the broker gives no letter to both.
+/// </summary>
+internal sealed partial class DeadLetterOperations(
+    IConnectionFactory connections, IConnectionMultiplexer redis, OrderAbandonment abandonment, AuditLog audit,
+    IOptions<DeadLetterOptions> options, TimeProvider time, ILogger<DeadLetterOperations> logger)
+{
+    private const string LockKey = "seckill:dead-letters:desk";
+
+    /// <summary>Letters published at once, and named in one audit entry.</summary>
+    private const int ReplayBatchSizeMax = 100;
+
+    /// <summary>Bytes of a body that the audit log keeps when nothing else tells what was thrown away.</summary>
+    private const int AuditedBodyBytesMax = 2_000;
+
+    private readonly DeadLetterOptions _options = options.Value;
+
+    /// <summary>The first letters of the queue.</summary>
+    public Task<(long Count, IReadOnlyList<DeadLetter> Letters)> ListAsync(int countMax, CancellationToken cancellationToken) =>
+        RunAsync(
+            async (session, token) =>
+            {
+                var letters = await session.ScanAsync(Math.Min(countMax, _options.ScanMax), _options.ScanBytesMax, token);
+                return (session.Count, letters);
+            },
+            cancellationToken);
+
+    /// <summary>One letter; null when none of the first <c>ScanMax</c> has this id.</summary>
+    public Task<DeadLetter?> FindAsync(string id, CancellationToken cancellationToken) =>
+        RunAsync((session, token) => FindAsync(session, id, token), cancellationToken);
+
+    /// <summary>Sends one letter to the order queue again; null when it is not found.</summary>
+    public Task<ReplayResponse?> ReplayAsync(ClaimsPrincipal user, string id, CancellationToken cancellationToken) =>
+        RunAsync(
+            async (session, token) =>
+            {
+                if (await FindAsync(session, id, token) is not { } letter)
+                {
+                    return null;
+                }
+
+                await audit.WriteAsync(user, "dead-letter.replay", id, DetailOf(letter), token);
+                var replayed = await session.ReplayAsync([letter], token);
+                LogReplayed(replayed, 1 - replayed);
+                return new ReplayResponse(replayed, 1 - replayed, session.Count - replayed);
+            },
+            cancellationToken);
+
+    /// <summary>
+    /// Sends the first <c>ScanMax</c> letters to the order queue again. All are taken before the first is sent, so what the worker refuses once
+    /// more is not taken twice.
+    /// </summary>
+    public Task<ReplayResponse> ReplayAllAsync(ClaimsPrincipal user, CancellationToken cancellationToken) =>
+        RunAsync(
+            async (session, token) =>
+            {
+                var letters = await session.ScanAsync(_options.ScanMax, _options.ScanBytesMax, token);
+                var (replayed, refused) = (0, 0);
+                foreach (var batch in letters.Chunk(ReplayBatchSizeMax))
+                {
+                    await audit.WriteAsync(
+                        user, "dead-letter.replay-all", $"{batch.Length} letters", string.Join(' ', batch.Select(letter => letter.Id)), token);
+                    var taken = await session.ReplayAsync(batch, token);
+                    replayed += taken;
+                    refused += batch.Length - taken;
+                }
+
+                LogReplayed(replayed, refused);
+                return new ReplayResponse(replayed, refused, session.Count - replayed);
+            },
+            cancellationToken);
+
+    /// <summary>Gives a letter up: the order fails, once, and the letter goes. Null when it is not found.</summary>
+    public Task<Abandonment?> AbandonAsync(ClaimsPrincipal user, string id, CancellationToken cancellationToken) =>
+        RunAsync<Abandonment?>(
+            async (session, token) =>
+            {
+                if (await FindAsync(session, id, token) is not { } letter)
+                {
+                    return null;
+                }
+
+                await audit.WriteAsync(user, "dead-letter.abandon", id, DetailOf(letter), token);
+                var done = await abandonment.ApplyAsync(letter, token);
+                if (done.Outcome != AbandonOutcome.AlreadyAnOrder)
+                {
+                    CrashPoint.Reach(CrashPoint.AbandonSettled);
+                    // Last: dying before this leaves the letter, and a second abandonment (or a replay) finds the rejection and changes nothing.
+                    await session.RemoveAsync([letter], token);
+                    LogAbandoned(id, done.Outcome, done.OrderId);
+                }
+
+                return done;
+            },
+            cancellationToken);
+
+    private async Task<DeadLetter?> FindAsync(DeadLetterSession session, string id, CancellationToken cancellationToken)
+    {
+        var letters = await session.ScanAsync(_options.ScanMax, _options.ScanBytesMax, cancellationToken);
+        return letters.FirstOrDefault(letter => letter.Id == id);
+    }
+
+    private async Task<T> RunAsync<T>(Func<DeadLetterSession, CancellationToken, Task<T>> operation, CancellationToken cancellationToken)
+    {
+        using var deadline = new CancellationTokenSource(TimeSpan.FromMilliseconds(_options.OperationTimeoutMs), time);
+        using var linked = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+        var database = redis.GetDatabase();
+        RedisValue me = Guid.NewGuid().ToString("N");
+        var expiry = TimeSpan.FromMilliseconds(_options.OperationTimeoutMs + _options.LockMarginMs);
+        if (!await database.LockTakeAsync(LockKey, me, expiry).WaitAsync(linked.Token))
+        {
+            throw new DeadLettersBusyException();
+        }
+
+        try
+        {
+            await using var session = await DeadLetterSession.OpenAsync(connections, linked.Token);
+            return await operation(session, linked.Token);
+        }
+        catch (OperationCanceledException exception) when (deadline.IsCancellationRequested)
+        {
+            throw new TimeoutException($"Not done within {_options.OperationTimeoutMs} ms.", exception);
+        }
+        finally
+        {
+            await ReleaseAsync(database, me);
+        }
+    }
+
+    private async Task ReleaseAsync(IDatabase database, RedisValue me)
+    {
+        try
+        {
+            await database.LockReleaseAsync(LockKey, me);
+        }
+        catch (Exception exception) when (exception is RedisException or TimeoutException)
+        {
+            // It expires by itself; what the operator asked for has been done.
+            LogLocked(_options.OperationTimeoutMs + _options.LockMarginMs, exception.Message);
+        }
+    }
+
+    /// <summary>Enough to know afterwards what it was: the members of the order, or the raw text when there are none.</summary>
+    private static string DetailOf(DeadLetter letter)
+    {
+        var order = DeadLetterBody.OrderOf(letter.Body);
+        return order is null
+            ? $"{letter.Reason}\n{DeadLetterBody.TextOf(letter.Body, AuditedBodyBytesMax)}"
+            : $"{letter.Reason}\n{JsonSerializer.Serialize(order, ApiJson.Web.DeadLetterOrder)}";
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Replayed} dead letters went to the order queue again, {Refused} were refused by the broker")]
+    private partial void LogReplayed(int replayed, int refused);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Dead letter {Id} is abandoned: {Outcome}, order {OrderId}")]
+    private partial void LogAbandoned(string id, AbandonOutcome outcome, long? orderId);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The dead letters stay locked for {LockMs} ms: {Reason}")]
+    private partial void LogLocked(int lockMs, string reason);
+}
+
+/// <summary>Another operator, or another instance, is at the dead letters.</summary>
+internal sealed class DeadLettersBusyException() : Exception("Another operation on the dead letters is under way.");

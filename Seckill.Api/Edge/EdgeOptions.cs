@@ -1,0 +1,38 @@
+using System.ComponentModel.DataAnnotations;
+using System.Net;
+
+namespace Seckill.Api.Edge;
+
+/// <summary>Section <c>Edge</c>: what stands between the buyers and an instance.</summary>
+public sealed class EdgeOptions : IValidatableObject
+{
+    public const string Section = "Edge";
+
+    /// <summary>
+    /// Addresses of the proxies whose <c>X-Forwarded-For</c> and <c>X-Forwarded-Proto</c> are believed. Without any, the headers are ignored
+    /// and every buyer behind a proxy counts under the proxy's address.
+    /// </summary>
+    public string[] KnownProxies { get; init; } = [];
+
+    /// <summary>The same for networks, such as <c>10.0.0.0/8</c>.</summary>
+    public string[] KnownNetworks { get; init; } = [];
+
+    /// <summary>Proxies in a row that a request passes.</summary>
+    [Range(1, 10)]
+    public int ProxyHopsMax { get; init; } = 1;
+
+    /// <summary>Sends plain HTTP to HTTPS.</summary>
+    public bool HttpsRedirect { get; init; }
+
+    /// <summary>How long a browser shall insist on HTTPS, days; 0 sends no Strict-Transport-Security.</summary>
+    [Range(0, 730)]
+    public int HstsDays { get; init; }
+
+    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext) =>
+        KnownProxies
+            .Where(text => !IPAddress.TryParse(text, out _))
+            .Select(text => new ValidationResult($"Edge:KnownProxies: '{text}' is no address."))
+            .Concat(KnownNetworks
+                .Where(text => !IPNetwork.TryParse(text, out _))
+                .Select(text => new ValidationResult($"Edge:KnownNetworks: '{text}' is no network.")));
+}

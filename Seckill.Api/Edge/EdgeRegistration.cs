@@ -1,0 +1,101 @@
+using System.Net;
+using Microsoft.AspNetCore.HttpOverrides;
+using Microsoft.AspNetCore.HttpsPolicy;
+using Microsoft.Extensions.Options;
+
+namespace Seckill.Api.Edge;
+
+/// <summary>The outermost layer: who really asks, over what, and the headers that tell a browser what our pages may do.</summary>
+internal static class EdgeRegistration
+{
+    private const string DocumentationPath = "/docs";
+    private const string DataPath = "/api";
+
+    public static IServiceCollection AddEdge(this IServiceCollection services)
+    {
+        services.AddOptions<EdgeOptions>().BindConfiguration(EdgeOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        services.AddOptions<ForwardedHeadersOptions>().Configure<IOptions<EdgeOptions>>(TrustConfiguredProxies);
+        services.AddOptions<HstsOptions>()
+            .Configure<IOptions<EdgeOptions>>((hsts, edge) => hsts.MaxAge = TimeSpan.FromDays(edge.Value.HstsDays));
+
+        services.AddSecurityHeaderPolicies()
+            .SetDefaultPolicy(policy => AddCommon(policy).AddContentSecurityPolicy(AddOwnPages))
+            .AddPolicy(DocumentationPath, policy => AddCommon(policy).AddContentSecurityPolicy(csp =>
+            {
+                AddOwnPages(csp);
+                // Scalar starts itself from a script in the page, and gets its fonts from its maker.
+                csp.AddScriptSrc().Self().UnsafeInline();
+                csp.AddFontSrc().Self().Data().From("https://fonts.scalar.com");
+            }))
+            // Data is no page: it may do nothing at all, which is shorter to say, and it is said with every answer of the sale.
+            .AddPolicy(DataPath, policy => policy
+                .AddContentTypeOptionsNoSniff()
+                .AddReferrerPolicyStrictOriginWhenCrossOrigin()
+                .AddContentSecurityPolicy(csp =>
+                {
+                    csp.AddDefaultSrc().None();
+                    csp.AddFrameAncestors().None();
+                }))
+            .SetPolicySelector(context => context.HttpContext.Request.Path switch
+            {
+                var path when path.StartsWithSegments(DataPath) => context.ConfiguredPolicies[DataPath],
+                var path when path.StartsWithSegments(DocumentationPath) => context.ConfiguredPolicies[DocumentationPath],
+                _ => context.DefaultPolicy,
+            });
+        return services;
+    }
+
+    /// <summary>Goes first.</summary>
+    public static IApplicationBuilder UseEdge(this IApplicationBuilder app)
+    {
+        var edge = app.ApplicationServices.GetRequiredService<IOptions<EdgeOptions>>().Value;
+        if (edge.KnownProxies.Length + edge.KnownNetworks.Length > 0)
+        {
+            app.UseForwardedHeaders();
+        }
+
+        app.UseSecurityHeaders();
+        if (edge.HstsDays > 0)
+        {
+            app.UseHsts();
+        }
+
+        return edge.HttpsRedirect ? app.UseHttpsRedirection() : app;
+    }
+
+    private static void TrustConfiguredProxies(ForwardedHeadersOptions forwarded, IOptions<EdgeOptions> options)
+    {
+        forwarded.ForwardedHeaders = ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedProto;
+        forwarded.ForwardLimit = options.Value.ProxyHopsMax;
+        // Loopback stands in both lists by default; here only what is configured counts.
+        forwarded.KnownProxies.Clear();
+        forwarded.KnownIPNetworks.Clear();
+        foreach (var proxy in options.Value.KnownProxies)
+        {
+            forwarded.KnownProxies.Add(IPAddress.Parse(proxy));
+        }
+
+        foreach (var network in options.Value.KnownNetworks)
+        {
+            forwarded.KnownIPNetworks.Add(System.Net.IPNetwork.Parse(network));
+        }
+    }
+
+    private static HeaderPolicyCollection AddCommon(HeaderPolicyCollection policy) => policy
+        .AddContentTypeOptionsNoSniff()
+        .AddFrameOptionsDeny()
+        .AddReferrerPolicyStrictOriginWhenCrossOrigin()
+        .AddCrossOriginOpenerPolicy(opener => opener.SameOrigin());
+
+    /// <summary>Pages may use what comes from here, and pictures from the shop's picture servers; nobody may frame them.</summary>
+    private static void AddOwnPages(CspBuilder csp)
+    {
+        csp.AddDefaultSrc().Self();
+        csp.AddStyleSrc().Self().UnsafeInline();
+        csp.AddImgSrc().Self().Data().From("https:");
+        csp.AddObjectSrc().None();
+        csp.AddBaseUri().Self();
+        csp.AddFormAction().Self();
+        csp.AddFrameAncestors().None();
+    }
+}

@@ -1,0 +1,62 @@
+using System.Diagnostics;
+using Seckill.Api.Publishing;
+using Seckill.Ordering.Contract;
+using Seckill.Ordering.Ledger;
+
+namespace Seckill.Api.Gate;
+
+/// <summary>
+/// One request on its way through the lane: a question to Redis first and, once accepted, an order for the broker. The buyer's request waits once,
+/// for both, instead of being woken between them.
+/// </summary>
+internal sealed class PurchaseAttempt(SkuKeys sku, ReserveRequest request, ActivityContext trace, Activity? span) : Publication
+{
+    private readonly TaskCompletionSource<ReserveResult> _answered = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private OrderMessage? _message;
+
+    public ReserveRequest Request => request;
+
+    public override SkuKeys Sku => sku;
+
+    public override OrderMessage Message => _message ?? throw new InvalidOperationException("The click has not been accepted.");
+
+    public override ActivityContext Trace => trace;
+
+    public override string? TraceParent => request.TraceParent;
+
+    /// <summary>Whether Redis has deducted for it: from then on there is an order, whatever becomes of the message.</summary>
+    public bool IsReserved => Volatile.Read(ref _message) is not null;
+
+    /// <summary>Redis's answer; for an accepted click once the broker has confirmed it, or it was left to the outbox. Fails when Redis could not be asked.</summary>
+    public Task<ReserveResult> Answered => _answered.Task;
+
+    /// <summary>Redis has answered: the span of the question ends here, though the buyer's request ends it.</summary>
+    public void EndQuestion(ReserveResult result, int batchSize) => span?
+        .SetEndTime(DateTime.UtcNow)
+        .SetTag("seckill.outcome", result.Code.ToString())
+        .SetTag("db.operation.batch.size", batchSize);
+
+    public void Accept(ReserveReply reply) => Volatile.Write(ref _message, new OrderMessage
+    {
+        UserId = request.UserId,
+        SkuId = sku.SkuId,
+        Quantity = request.Quantity,
+        ClientOrderNo = request.ClientOrderNo,
+        OrderId = request.OrderId,
+        ReservedAtMs = reply.NowMs,
+        Epoch = reply.Epoch,
+    });
+
+    public void Answer(ReserveResult result) => _answered.TrySetResult(result);
+
+    /// <summary>For a click without a reservation. One that has it keeps waiting for the broker: nothing may tell its buyer that it failed.</summary>
+    public void Fail(Exception exception)
+    {
+        if (!IsReserved)
+        {
+            _answered.TrySetException(exception);
+        }
+    }
+
+    public override void Complete(bool confirmed) => Answer(new ReserveResult(ReserveCode.Accepted, request.OrderId, 0));
+}

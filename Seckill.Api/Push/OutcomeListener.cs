@@ -1,0 +1,98 @@
+using System.Buffers.Text;
+using System.Text;
+using Seckill.Api.Gate;
+using Seckill.Ordering.Ledger;
+using StackExchange.Redis;
+
+namespace Seckill.Api.Push;
+
+/// <summary>
+/// Hears what is settled, with one subscription for the instance: opens the sold-out shield when a SKU has stock again, and passes outcomes on
+/// to the buyers who wait for them here. Hearing is not guaranteed (Redis pub/sub forgets), so the shield also looks for itself, and pages ask.
+/// </summary>
+public sealed partial class OutcomeListener(
+    IConnectionMultiplexer redis, OrderGate gate, OutcomeHub hub, ILogger<OutcomeListener> logger) : IHostedService
+{
+    private static readonly RedisChannel Outcomes = RedisChannel.Literal(StockLedger.OutcomeChannel);
+
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await redis.GetSubscriber().SubscribeAsync(Outcomes, Hear).WaitAsync(cancellationToken);
+        }
+        catch (Exception exception) when (exception is RedisException or TimeoutException)
+        {
+            // The subscription is kept by the client and made when Redis answers.
+            LogNotYet(exception.Message);
+        }
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken) =>
+        redis.IsConnected ? redis.GetSubscriber().UnsubscribeAsync(Outcomes).WaitAsync(cancellationToken) : Task.CompletedTask;
+
+    private void Hear(RedisChannel channel, RedisValue message)
+    {
+        // SKU, stock, then one settled order a line. With many SKUs there is a message for nearly each order: the text is made only for listeners.
+        var bytes = ((ReadOnlyMemory<byte>)message).Span;
+        if (!TryReadLine(ref bytes, out var skuId) || !TryReadLine(ref bytes, out var left))
+        {
+            LogNotOurs();
+            return;
+        }
+
+        if (left > 0)
+        {
+            gate.Reopen(skuId);
+        }
+
+        if (hub.Count == 0)
+        {
+            return;
+        }
+
+        var lines = Encoding.UTF8.GetString(bytes).AsSpan();
+        while (lines.Length > 0)
+        {
+            TellOne(skuId, Next(ref lines));
+        }
+    }
+
+    /// <summary>A line that is one number.</summary>
+    private static bool TryReadLine(ref ReadOnlySpan<byte> lines, out long number)
+    {
+        if (!Utf8Parser.TryParse(lines, out number, out var length) || (length < lines.Length && lines[length] != '\n'))
+        {
+            return false;
+        }
+
+        lines = lines[Math.Min(lines.Length, length + 1)..];
+        return true;
+    }
+
+    private void TellOne(long skuId, ReadOnlySpan<char> line)
+    {
+        try
+        {
+            hub.Tell(skuId, line);
+        }
+        catch (FormatException)
+        {
+            LogNotOurs();
+        }
+    }
+
+    private static ReadOnlySpan<char> Next(ref ReadOnlySpan<char> lines)
+    {
+        var end = lines.IndexOf('\n') is var at and >= 0 ? at : lines.Length;
+        var line = lines[..end];
+        lines = lines[Math.Min(lines.Length, end + 1)..];
+        return line;
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The outcome channel carries something that is not an outcome")]
+    private partial void LogNotOurs();
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The outcome channel is not heard yet: {Reason}")]
+    private partial void LogNotYet(string reason);
+}

@@ -1,0 +1,236 @@
+using System.Data;
+using System.Globalization;
+using System.Security.Claims;
+using System.Text.Json;
+using Microsoft.EntityFrameworkCore;
+using MySqlConnector;
+using Seckill.Api.Audit;
+using Seckill.Api.Catalogue;
+using Seckill.Api.Errors;
+using Seckill.Api.Gate;
+using Seckill.Api.WarmUp;
+using Seckill.Ordering.Faults;
+using Seckill.Ordering.Ledger;
+using Seckill.Ordering.Store;
+
+namespace Seckill.Api.Sales;
+
+/// <summary>The sale as it is now, or why nothing was done.</summary>
+internal readonly record struct SaleResult(OperatorSale? Sale, ErrorResult? Error);
+
+/// <summary>
+/// Changes sales. MySQL first, in one transaction; then the gate, from what MySQL has committed. So the gate never offers what MySQL does not have, and a
+/// process that dies in between leaves a change that every instance's loader sees for itself: other terms than it knows, or another epoch than Redis has.
+/// </summary>
+internal sealed class SaleOperations(
+    IServiceScopeFactory scopes, SaleRecords records, StockRecovery recovery, StockLoad load, SaleCatalogue catalogue, OrderGate gate, AuditLog audit)
+{
+    private const int CreateTriesMax = 5;
+    private const string DefaultImage = "/img/bolt.svg";
+
+    private static readonly ErrorResult IdTaken = ErrorResult.Conflict("sku_id is taken", "Another SKU has this id.");
+
+    public async Task<SaleResult> CreateAsync(ClaimsPrincipal user, CreateSaleRequest request, CancellationToken cancellationToken)
+    {
+        for (var tries = 0; tries < CreateTriesMax; tries++)
+        {
+            var skuId = request.SkuId ?? await records.NextFreeSkuIdAsync(cancellationToken);
+            if (skuId > SaleRules.SkuIdMax || (request.SkuId is not null && await records.ExistsAsync(skuId, cancellationToken)))
+            {
+                return new SaleResult(null, IdTaken);
+            }
+
+            await AuditAsync(user, "sale.create", skuId, JsonSerializer.Serialize(request, ApiJson.Web.CreateSaleRequest), cancellationToken);
+            if (await TryInsertAsync(skuId, request, cancellationToken))
+            {
+                return await ConcludeAsync(skuId, null, cancellationToken);
+            }
+        }
+
+        // Others were faster each time.
+        return new SaleResult(null, ErrorResult.Busy);
+    }
+
+    public async Task<SaleResult> EditAsync(ClaimsPrincipal user, long skuId, EditSaleRequest request, CancellationToken cancellationToken)
+    {
+        await AuditAsync(user, "sale.edit", skuId, JsonSerializer.Serialize(request, ApiJson.Web.EditSaleRequest), cancellationToken);
+        return await ChangeAsync(skuId, (sku, sale) => Edit(sku, sale, request), cancellationToken);
+    }
+
+    /// <summary>Pauses or resumes. When this returns the gate does as it says, for all instances.</summary>
+    public async Task<SaleResult> PauseAsync(ClaimsPrincipal user, long skuId, bool paused, CancellationToken cancellationToken)
+    {
+        await AuditAsync(user, paused ? "sale.pause" : "sale.resume", skuId, "", cancellationToken);
+        return await ChangeAsync(
+            skuId,
+            (_, sale) =>
+            {
+                sale.Paused = paused;
+                return null;
+            },
+            cancellationToken);
+    }
+
+    /// <summary>
+    /// Puts more units on sale, also in the middle of it. The epoch in MySQL rises with the stock: the counter in Redis, which does not have these units,
+    /// is from then on an outdated one, and is loaded anew by whoever looks first.
+    /// </summary>
+    public async Task<SaleResult> AddStockAsync(ClaimsPrincipal user, long skuId, AddStockRequest request, CancellationToken cancellationToken)
+    {
+        var (add, before) = (request.Add!.Value, request.UnitsBefore!.Value);
+        await AuditAsync(user, "sale.add-stock", skuId, JsonSerializer.Serialize(request, ApiJson.Web.AddStockRequest), cancellationToken);
+        var snapshot = await recovery.SnapshotAsync(new SkuKeys(skuId), 0, cancellationToken);
+        if (snapshot.Unsettled > StockRecovery.UnsettledIdsMax)
+        {
+            // So many cannot be told apart while the counter is loaded: it would offer again what they hold.
+            return new SaleResult(null, ErrorResult.Conflict("too many orders under way", "Ask again when the worker has written more of them."));
+        }
+
+        return await ChangeAsync(
+            skuId,
+            (sku, sale) =>
+            {
+                if (sale.Units != before)
+                {
+                    return Conflict(sale.Units is { } units ? Text($"units are {units} now") : "units are not known");
+                }
+
+                if ((long)Math.Max(before, sku.Stock) + add > SaleRules.UnitsInAllMax)
+                {
+                    return ErrorResult.BadRequest(Text($"units would be more than {SaleRules.UnitsInAllMax}"));
+                }
+
+                sku.Stock += add;
+                sale.Units = before + add;
+                // 0: never loaded, so there is no counter to outdate.
+                sku.GateEpoch += sku.GateEpoch > 0 ? 1 : 0;
+                return null;
+            },
+            cancellationToken);
+
+        static ErrorResult Conflict(string error) => ErrorResult.Conflict(error, "Nothing was added. Was it a repeated request? Then the first one was heard.");
+    }
+
+    private static ErrorResult? Edit(ProductSku sku, SeckillSale sale, EditSaleRequest request)
+    {
+        var starts = request.StartsAtMs ?? SaleRecords.Milliseconds(sale.StartsAt);
+        var ends = request.EndsAtMs ?? SaleRecords.Milliseconds(sale.EndsAt);
+        if (SaleRules.ValidateWindow(starts, ends) is { } fault)
+        {
+            return ErrorResult.BadRequest(fault);
+        }
+
+        if (request.Title is { } title)
+        {
+            // A product made with its only SKU goes by the same name.
+            if (sku.Product is { Skus.Count: 1 } product && product.Title == sku.Title)
+            {
+                product.Title = title;
+            }
+
+            sku.Title = title;
+        }
+
+        sku.Price = request.Price ?? sku.Price;
+        sale.ListPrice = request.ListPrice ?? sale.ListPrice;
+        sale.LimitPerUser = request.LimitPerUser ?? sale.LimitPerUser;
+        sale.StartsAt = request.StartsAtMs is null ? sale.StartsAt : SaleRecords.Time(starts);
+        sale.EndsAt = request.EndsAtMs is null ? sale.EndsAt : SaleRecords.Time(ends);
+        return null;
+    }
+
+    /// <summary>Under the SKU's row lock, so that no order is written and no counter loaded meanwhile.</summary>
+    private async Task<SaleResult> ChangeAsync(long skuId, Func<ProductSku, SeckillSale, ErrorResult?> change, CancellationToken cancellationToken)
+    {
+        long? raisedFrom = null;
+        await using (var scope = scopes.CreateAsyncScope())
+        {
+            var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
+            await using var transaction = await context.Database.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken);
+            var sku = (await context.ProductSkus.FromSql($"SELECT * FROM product_skus WHERE id = {skuId} FOR UPDATE").ToListAsync(cancellationToken)).SingleOrDefault();
+            var sale = await context.SeckillSales.SingleOrDefaultAsync(s => s.SkuId == skuId, cancellationToken);
+            if (sku is null || sale is null)
+            {
+                return new SaleResult(null, ErrorResult.UnknownSku);
+            }
+
+            await context.Products.Include(product => product.Skus).Where(product => product.Id == sku.ProductId).LoadAsync(cancellationToken);
+            var epoch = sku.GateEpoch;
+            if (change(sku, sale) is { } error)
+            {
+                return new SaleResult(null, error);
+            }
+
+            raisedFrom = sku.GateEpoch == epoch ? null : epoch;
+            await context.SaveChangesAsync(cancellationToken);
+            await transaction.CommitAsync(cancellationToken);
+        }
+
+        return await ConcludeAsync(skuId, raisedFrom, cancellationToken);
+    }
+
+    /// <summary>Another took the id, or the two inserts at the end of the table waited for each other; EF wraps the second once more, as transient.</summary>
+    private static bool IsLostRace(Exception exception) => exception switch
+    {
+        InvalidOperationException { InnerException: DbUpdateException inner } => IsLostRace(inner),
+        DbUpdateException { InnerException: MySqlException cause } => cause.ErrorCode is MySqlErrorCode.DuplicateKeyEntry or MySqlErrorCode.LockDeadlock,
+        _ => false,
+    };
+
+    /// <summary>False when one of the ids was taken meanwhile.</summary>
+    private async Task<bool> TryInsertAsync(long skuId, CreateSaleRequest request, CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
+        var product = new Product
+        {
+            Id = (await context.Products.MaxAsync(p => (long?)p.Id, cancellationToken) ?? 0) + 1,
+            Title = request.Title!,
+            Description = request.Description ?? "",
+            Image = request.Image ?? DefaultImage,
+        };
+        product.Skus.Add(new ProductSku
+        {
+            Id = skuId,
+            Title = request.Title!,
+            Price = request.Price!.Value,
+            Stock = request.Units!.Value,
+            Image = product.Image,
+            Attrs = "{}",
+            Sale = new SeckillSale
+            {
+                SkuId = skuId,
+                StartsAt = SaleRecords.Time(request.StartsAtMs!.Value),
+                EndsAt = SaleRecords.Time(request.EndsAtMs!.Value),
+                LimitPerUser = request.LimitPerUser!.Value,
+                ListPrice = request.ListPrice ?? 0,
+                Units = request.Units,
+            },
+        });
+        context.Products.Add(product);
+        try
+        {
+            // All three rows in one transaction.
+            await context.SaveChangesAsync(cancellationToken);
+            return true;
+        }
+        catch (Exception exception) when (IsLostRace(exception))
+        {
+            return false;
+        }
+    }
+
+    private async Task<SaleResult> ConcludeAsync(long skuId, long? raisedFrom, CancellationToken cancellationToken)
+    {
+        CrashPoint.Reach(CrashPoint.SaleChanged);
+        await load.ApplyAsync(skuId, raisedFrom, cancellationToken);
+        await catalogue.RefreshAsync(cancellationToken);
+        gate.Reopen(skuId);
+        return new SaleResult(await records.FindAsync(skuId, cancellationToken), null);
+    }
+
+    private Task AuditAsync(ClaimsPrincipal user, string action, long skuId, string detail, CancellationToken cancellationToken) =>
+        audit.WriteAsync(user, action, Text($"sku {skuId}"), detail, cancellationToken);
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

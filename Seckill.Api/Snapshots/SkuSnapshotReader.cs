@@ -1,0 +1,47 @@
+using Microsoft.EntityFrameworkCore;
+using Seckill.Ordering.Ledger;
+using Seckill.Ordering.Store;
+
+namespace Seckill.Api.Snapshots;
+
+/// <summary>
+/// A SKU as MySQL and Redis have it at about the same time, without a lock. It can tell that nothing is to be done, which holds for most of many SKUs;
+/// what is to be done takes a look under the row lock.
+/// </summary>
+/// <param name="SkuId">The SKU.</param>
+/// <param name="MySqlStock">Units left in MySQL.</param>
+/// <param name="MySqlEpoch">Which load of the counter MySQL takes for the valid one.</param>
+/// <param name="Redis">Counter and reservations, without the ids; null when Redis holds something there that cannot be read.</param>
+public sealed record SkuSnapshot(long SkuId, long MySqlStock, long MySqlEpoch, LedgerSnapshot? Redis)
+{
+    /// <summary>Whether the counter is the one that was loaded last, on a server that has run since.</summary>
+    public bool IsLoaded => Redis is { Stock: not null, Closed: false, SameServer: true, Epoch: { } epoch } && epoch == MySqlEpoch;
+
+    /// <summary>Whether the two agree and nothing is under way, so that the difference is 0.</summary>
+    public bool IsQuiet => IsLoaded && Redis is { Held: 0, Unsettled: 0, Stock: { } stock } && stock == MySqlStock;
+}
+
+/// <summary>Looks at many SKUs by one query and script calls that travel together.</summary>
+public sealed class SkuSnapshotReader(IServiceScopeFactory scopes, StockRecovery recovery)
+{
+    /// <summary>Those of the SKUs that MySQL has a sale of, by id.</summary>
+    /// <exception cref="StackExchange.Redis.RedisException">Redis does not answer.</exception>
+    /// <exception cref="MySqlConnector.MySqlException">MySQL does not answer.</exception>
+    public async Task<IReadOnlyList<SkuSnapshot>> ReadAsync(IReadOnlyCollection<long> skuIds, CancellationToken cancellationToken)
+    {
+        if (skuIds.Count == 0)
+        {
+            return [];
+        }
+
+        await using var scope = scopes.CreateAsyncScope();
+        var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
+        var rows = await context.ProductSkus.AsNoTracking()
+            .Where(sku => skuIds.Contains(sku.Id) && sku.Sale != null)
+            .OrderBy(sku => sku.Id)
+            .Select(sku => new { sku.Id, sku.Stock, sku.GateEpoch })
+            .ToListAsync(cancellationToken);
+        var snapshots = await recovery.SnapshotAsync(rows.ConvertAll(row => new SkuKeys(row.Id)), cancellationToken);
+        return [.. rows.Zip(snapshots, (row, redis) => new SkuSnapshot(row.Id, row.Stock, row.GateEpoch, redis))];
+    }
+}

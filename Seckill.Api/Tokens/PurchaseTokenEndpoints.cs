@@ -1,0 +1,91 @@
+using System.Globalization;
+using System.Security.Claims;
+using Seckill.Api.Auth;
+using Seckill.Api.Catalogue;
+using Seckill.Api.Errors;
+using Seckill.Api.Limits;
+
+namespace Seckill.Api.Tokens;
+
+/// <summary>
+/// The token to send back with the order, as header <c>X-Purchase-Token</c> or member <c>purchase_token</c>; good until then, ms since 1970 UTC.
+/// </summary>
+public sealed record PurchaseTokenResponse(string PurchaseToken, string SkuId, long ExpiresAtMs);
+
+/// <summary>
+/// Gives out purchase tokens while a sale runs: where they are required, nobody's script can order before having asked after the start.
+/// The gate's own window, by Redis's clock, stays the last word.
+/// </summary>
+public static class PurchaseTokenEndpoints
+{
+    public const string Header = "X-Purchase-Token";
+
+    public static IServiceCollection AddPurchaseTokens(this IServiceCollection services)
+    {
+        services.AddOptions<PurchaseTokenOptions>().BindConfiguration(PurchaseTokenOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<PurchaseTokens>();
+        return services;
+    }
+
+    public static IEndpointRouteBuilder MapPurchaseToken(this IEndpointRouteBuilder routes)
+    {
+        routes.MapGet("/api/seckill/token", Issue)
+            .RequireAuthorization(LoginState.BuyerPolicy)
+            .LimitQueries()
+            .WithName("PurchaseToken")
+            .WithTags("Orders")
+            .WithSummary("A short-lived token for one buyer and one SKU, from the sale's start on; needed where token_required is true.")
+            .Produces<PurchaseTokenResponse>()
+            .ProducesErrors(400, 401, 404, 503);
+        return routes;
+    }
+
+    /// <summary>What is wrong with the token of an order, or null; asks nothing of sales that need none.</summary>
+    internal static ErrorResult? Validate(
+        HttpContext http, SaleCatalogue catalogue, PurchaseTokens tokens, long userId, long skuId, string? inBody)
+    {
+        if (catalogue.Find(skuId) is not { TokenRequired: true })
+        {
+            return null;
+        }
+
+        var token = http.Request.Headers[Header] is [{ } header] ? header : inBody;
+        return string.IsNullOrEmpty(token) ? ErrorResult.TokenRequired
+            : tokens.IsValid(token, userId, skuId) ? null
+            : ErrorResult.TokenInvalid;
+    }
+
+    private static IResult Issue(
+        HttpContext http, SaleCatalogue catalogue, PurchaseTokens tokens, TimeProvider time, ClaimsPrincipal user, string? sku_id)
+    {
+        if (!long.TryParse(sku_id, NumberStyles.None, CultureInfo.InvariantCulture, out var skuId))
+        {
+            return ErrorResult.BadRequest(sku_id is null ? "sku_id is required" : "sku_id is not valid");
+        }
+
+        if (catalogue.Find(skuId) is not { } sale)
+        {
+            return catalogue.Loaded ? ErrorResult.UnknownSku : ErrorResult.WarmingUp;
+        }
+
+        var now = time.GetUtcNow();
+        if (now < sale.Terms.StartsAt)
+        {
+            return ErrorResult.BadRequest(
+                "not started", string.Create(CultureInfo.InvariantCulture, $"The sale starts at {sale.Terms.StartsAt:u}."));
+        }
+
+        if (now >= sale.Terms.EndsAt)
+        {
+            return ErrorResult.BadRequest(
+                "ended", string.Create(CultureInfo.InvariantCulture, $"The sale ended at {sale.Terms.EndsAt:u}."));
+        }
+
+        var (token, expiresAtMs) = tokens.Issue(user.UserId(), skuId);
+        // It is one buyer's own.
+        http.Response.Headers.CacheControl = "no-store";
+        return TypedResults.Json(
+            new PurchaseTokenResponse(token, skuId.ToString(CultureInfo.InvariantCulture), expiresAtMs),
+            ApiJson.Web.PurchaseTokenResponse);
+    }
+}

@@ -1,0 +1,96 @@
+using System.Globalization;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.Extensions.Options;
+using Microsoft.IdentityModel.JsonWebTokens;
+using Microsoft.IdentityModel.Tokens;
+using Seckill.Console.Auth;
+using Seckill.Console.Demo;
+using Seckill.Console.Ops;
+using Seckill.ServiceDefaults.Login;
+
+namespace Seckill.Console.Login;
+
+/// <summary>What the login page's forms post to. All of them need the page's antiforgery token.</summary>
+internal static class LoginEndpoints
+{
+    private const int TokenCharactersMax = 4_096;
+
+    public static IEndpointRouteBuilder MapLogin(this WebApplication routes)
+    {
+        routes.MapPost("/login/token", TakeTokenAsync);
+        routes.MapPost(ConsoleLogin.LogoutPath, LogOut);
+        if (routes.Environment.IsDevelopment())
+        {
+            routes.MapPost("/login/demo", DemoAsync);
+        }
+
+        return routes;
+    }
+
+    private static async Task<IResult> TakeTokenAsync(
+        HttpContext http, IOptions<LoginOptions> options, [FromForm] string? token, [FromForm(Name = "return")] string? returnTo)
+    {
+        token = token?.Trim();
+        if (token is not { Length: > 0 and <= TokenCharactersMax })
+        {
+            return Refused(LoginFault.BadToken, returnTo);
+        }
+
+        return await LogInAsync(http, options.Value, token, returnTo);
+    }
+
+    private static async Task<IResult> DemoAsync(
+        HttpContext http, IOptions<LoginOptions> options, DemoShop shop,
+        [FromForm(Name = "user_id")] string? userId, [FromForm(Name = "return")] string? returnTo, CancellationToken cancellationToken)
+    {
+        if (!long.TryParse(userId, NumberStyles.None, CultureInfo.InvariantCulture, out var id) || id < 1)
+        {
+            return Refused(LoginFault.BadUserId, returnTo);
+        }
+
+        try
+        {
+            return await LogInAsync(http, options.Value, await shop.LogInAsync(id, LoginOptions.OperatorRole, cancellationToken), returnTo);
+        }
+        catch (Exception exception) when (exception is OpsRefusedException || (OpsApi.IsNoAnswer(exception) && !cancellationToken.IsCancellationRequested))
+        {
+            return Refused(LoginFault.ApiAway, returnTo);
+        }
+    }
+
+    private static async Task<IResult> LogInAsync(HttpContext http, LoginOptions options, string token, string? returnTo)
+    {
+        var handler = new JsonWebTokenHandler { MapInboundClaims = false };
+        var result = await handler.ValidateTokenAsync(token, options.ToValidationParameters());
+        if (!result.IsValid)
+        {
+            return Refused(LoginFault.BadToken, returnTo);
+        }
+
+        if (!result.ClaimsIdentity.HasClaim(LoginOptions.RoleClaim, LoginOptions.OperatorRole))
+        {
+            return Refused(LoginFault.NotAnOperator, returnTo);
+        }
+
+        http.Response.Cookies.Append(LoginOptions.Cookie, token, new CookieOptions
+        {
+            HttpOnly = true,
+            SameSite = SameSiteMode.Lax,
+            Secure = http.Request.IsHttps,
+            Expires = ExpiryOf(result.SecurityToken),
+            Path = "/",
+        });
+        return Results.LocalRedirect(ConsoleLogin.LocalPath(returnTo));
+    }
+
+    private static DateTimeOffset ExpiryOf(SecurityToken token) => new(token.ValidTo, TimeSpan.Zero);
+
+    private static IResult LogOut(HttpContext http, [FromForm(Name = "return")] string? returnTo)
+    {
+        http.Response.Cookies.Delete(LoginOptions.Cookie, new CookieOptions { Path = "/" });
+        return Results.LocalRedirect(ConsoleLogin.LoginAddress(returnTo, fault: null));
+    }
+
+    private static IResult Refused(LoginFault fault, string? returnTo) =>
+        Results.LocalRedirect(ConsoleLogin.LoginAddress(returnTo, fault));
+}

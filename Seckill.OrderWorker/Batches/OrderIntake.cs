@@ -1,0 +1,144 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using Seckill.Ordering.Contract;
+using Seckill.Ordering.Faults;
+
+namespace Seckill.OrderWorker.Batches;
+
+/// <summary>
+/// Reads deliveries. A body is one order, or a JSON array of orders; a fault in one order of an array concerns that order alone.
+///
+/// What makes an order unmistakable: its order_id if a gate made one; its client_order_no; for another producer's message without either,
+/// the AMQP message_id, kept in the column client_order_no behind "mid:". A message with none of the three is written at least once: if the
+/// worker dies between commit and ack, the broker delivers it again and nothing tells that it is the same.
+/// </summary>
+internal static class OrderIntake
+{
+    /// <summary>Bytes in one message; a thousand orders have about 200 KB.</summary>
+    public const int BodyBytesMax = 1_048_576;
+
+    /// <summary>Orders in one message.</summary>
+    public const int OrdersPerMessageMax = 1_000;
+
+    public const string MessageIdPrefix = "mid:";
+
+    /// <summary>Adds a delivery's orders to the batch.</summary>
+    public static void Take(Delivery delivery, OrderBatch batch)
+    {
+        Debug.Assert(delivery.Tag > batch.LastTag, "Deliveries come in the order of their tags.");
+        batch.LastTag = delivery.Tag;
+        List<Range> parts;
+        try
+        {
+            parts = PartsOf(delivery.Body);
+        }
+        catch (Exception exception) when (exception is InvalidOrderException or JsonException)
+        {
+            var reason = exception is JsonException ? $"malformed body: {exception.Message}" : exception.Message;
+            Refuse(delivery, delivery.Body, null, reason, StartSpan(delivery, delivery.Trace), batch);
+            return;
+        }
+
+        for (var i = 0; i < parts.Count; i++)
+        {
+            TakeOrder(delivery, delivery.Body.AsMemory(parts[i]), parts.Count > 1 ? i : null, batch);
+        }
+    }
+
+    private static void TakeOrder(Delivery delivery, ReadOnlyMemory<byte> body, int? index, OrderBatch batch)
+    {
+        try
+        {
+            var message = OrderMessage.Parse(body.Span);
+            var trace = TraceOf(message, delivery);
+            var span = StartSpan(delivery, trace);
+            span?.SetTag("seckill.sku_id", message.SkuId);
+            batch.Orders.Add(new OrderInHand(delivery, body, index, message, ClickNoOf(message, delivery, index), trace, span));
+        }
+        catch (InvalidOrderException exception)
+        {
+            Refuse(delivery, body, index, exception.Message, StartSpan(delivery, delivery.Trace), batch);
+        }
+    }
+
+    /// <summary>
+    /// An order in a message of many names its own trace; what is no trace does no harm. Remote in either case: the order's way through this process
+    /// begins here, also for who samples.
+    /// </summary>
+    private static ActivityContext TraceOf(OrderMessage message, Delivery delivery) =>
+        ActivityContext.TryParse(message.TraceParent, null, isRemote: true, out var own) ? own
+        : delivery.Trace == default ? default
+        : new ActivityContext(delivery.Trace.TraceId, delivery.Trace.SpanId, delivery.Trace.TraceFlags, delivery.Trace.TraceState, isRemote: true);
+
+    private static void Refuse(Delivery delivery, ReadOnlyMemory<byte> body, int? part, string reason, Activity? span, OrderBatch batch)
+    {
+        span?.SetStatus(ActivityStatusCode.Error, reason);
+        batch.DeadLetters.Add(new DeadLetter(delivery, body, part, reason, span));
+    }
+
+    private static Activity? StartSpan(Delivery delivery, ActivityContext trace)
+    {
+        // The message's own trace, where it is another one, hangs on by a link.
+        ActivityLink[]? carrier = delivery.Trace == default || delivery.Trace.TraceId == trace.TraceId ? null : [new ActivityLink(delivery.Trace)];
+        var span = WorkerTelemetry.StartDetached("process order", ActivityKind.Consumer, trace, delivery.ReceivedAt, carrier);
+        span?.SetTag("messaging.system", "rabbitmq");
+        span?.SetTag("messaging.operation.type", "process");
+        span?.SetTag("messaging.destination.name", OrderTopology.Queue);
+        return span;
+    }
+
+    /// <summary>Where in the body each order stands.</summary>
+    /// <exception cref="JsonException">An array that is not JSON to its end: nothing in it can be told apart with certainty.</exception>
+    private static List<Range> PartsOf(byte[] body)
+    {
+        if (body.Length > BodyBytesMax)
+        {
+            throw new InvalidOrderException($"body has more than {BodyBytesMax} bytes");
+        }
+
+        if (body.AsSpan().TrimStart(" \t\r\n"u8) is not [(byte)'[', ..])
+        {
+            return [Range.All];
+        }
+
+        var parts = new List<Range>();
+        var reader = new Utf8JsonReader(body);
+        reader.Read();
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        {
+            var start = (int)reader.TokenStartIndex;
+            reader.Skip();
+            parts.Add(start..(int)reader.BytesConsumed);
+        }
+
+        // What follows the closing bracket must be white space; Read throws otherwise.
+        reader.Read();
+        return parts.Count is > 0 and <= OrdersPerMessageMax
+            ? parts
+            : throw new InvalidOrderException($"an array must hold 1 to {OrdersPerMessageMax} orders");
+    }
+
+    /// <summary>The message id of one order out of many; the same whether it comes in its array or alone, as a replayed dead letter.</summary>
+    public static string PartId(string messageId, int part) => string.Create(CultureInfo.InvariantCulture, $"{messageId}#{part}");
+
+    private static string? ClickNoOf(OrderMessage message, Delivery delivery, int? index)
+    {
+        if (Sabotage.Is(Sabotage.NoIdempotency))
+        {
+            return null;
+        }
+
+        if (message.ClientOrderNo is not null || message.OrderId is not null || !delivery.Properties.IsMessageIdPresent())
+        {
+            return message.ClientOrderNo;
+        }
+
+        // A message id may be longer than the column and hold anything; its hash is neither.
+        var id = index is { } part ? PartId(delivery.Properties.MessageId!, part) : delivery.Properties.MessageId!;
+        var isPlain = id.Length <= OrderLimits.ClientOrderNoLengthMax - MessageIdPrefix.Length && id.All(c => c is > ' ' and <= '~');
+        return MessageIdPrefix + (isPlain ? id : Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(id)))[..48]);
+    }
+}

@@ -1,0 +1,41 @@
+namespace Seckill.OrderWorker.Batches;
+
+/// <summary>What became of an order in MySQL.</summary>
+internal enum VerdictKind
+{
+    /// <summary>Written now, stock deducted.</summary>
+    Accepted,
+
+    /// <summary>Refused now.</summary>
+    Rejected,
+
+    /// <summary>Was written before: redelivered, published again or replayed.</summary>
+    WrittenBefore,
+
+    /// <summary>Was refused before.</summary>
+    RejectedBefore,
+
+    /// <summary>The same click stands there under another order id.</summary>
+    DuplicateClick,
+}
+
+/// <summary>A committed decision.</summary>
+/// <param name="Kind">How it came about.</param>
+/// <param name="OrderId">The order that stands for the click: the order's own id, or that of the first one.</param>
+/// <param name="Detail">Order number on success, reason on failure.</param>
+/// <param name="CommittedEpoch">The SKU's gate epoch when it was committed; 0 for a failure, which needs none.</param>
+internal sealed record OrderVerdict(VerdictKind Kind, long OrderId, string Detail, long CommittedEpoch)
+{
+    /// <summary>What the buyer is told.</summary>
+    public bool Success => Kind is VerdictKind.Accepted or VerdictKind.WrittenBefore or VerdictKind.DuplicateClick;
+
+    /// <summary>Whether MySQL deducted stock for the order's own id.</summary>
+    public bool StockDeducted => Kind is VerdictKind.Accepted or VerdictKind.WrittenBefore;
+}
+
+/// <summary>What buyers read when an order fails; other programs may rely on the wording.</summary>
+internal static class RejectionReason
+{
+    public const string SoldOut = "sold out";
+    public const string UnknownSku = "unknown sku";
+}

@@ -1,4 +1,0 @@
-namespace Seckill.OrderWorker.Consuming;
-
-/// <summary>An outage outlasts what messages may be held: they go back to the queue before the broker takes them back.</summary>
-internal sealed class HeldTooLongException(string message, Exception innerException) : Exception(message, innerException);
