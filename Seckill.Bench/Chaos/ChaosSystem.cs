@@ -24,8 +24,13 @@ public sealed class ChaosSystem : IAsyncDisposable
     public string Versions => _system.Versions;
 
     /// <summary>Starts everything; returns when the tables are there and all are healthy.</summary>
+    /// <param name="options">What is to be done to it.</param>
+    /// <param name="log">Gets what the applications print.</param>
+    /// <param name="startServersAsync">Gives the servers, and no application.</param>
+    /// <param name="cancellationToken">Ends the start.</param>
     /// <exception cref="LocalServerException">A server is missing, or something did not start.</exception>
-    public static async Task<ChaosSystem> StartAsync(ChaosOptions options, ChaosLog log, CancellationToken cancellationToken)
+    public static async Task<ChaosSystem> StartAsync(
+        ChaosOptions options, ChaosLog log, Func<LocalSystemOptions, CancellationToken, Task<LocalSystem>> startServersAsync, CancellationToken cancellationToken)
     {
         var settings = new Dictionary<string, string>(options.Settings)
         {
@@ -37,7 +42,7 @@ public sealed class ChaosSystem : IAsyncDisposable
             settings["SECKILL_SABOTAGE"] = options.Sabotage;
         }
 
-        var system = await LocalSystem.StartServersAsync(
+        var system = await startServersAsync(
             new LocalSystemOptions
             {
                 // "Nothing lost" is promised of a Redis that writes each answer to disk: with `everysec` a kill may take one, where a flush is slow (docs/recovery.md).

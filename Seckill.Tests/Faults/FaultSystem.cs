@@ -7,11 +7,31 @@ namespace Seckill.Tests.Faults;
 [CollectionDefinition(nameof(FaultSystem))]
 public sealed class FaultSystemDefinition : ICollectionFixture<FaultSystem>;
 
+[CollectionDefinition(nameof(GateCrashes))]
+public sealed class GateCrashesDefinition : ICollectionFixture<GateCrashes>;
+
+[CollectionDefinition(nameof(OrderCrashes))]
+public sealed class OrderCrashesDefinition : ICollectionFixture<OrderCrashes>;
+
+/// <summary>For the applications that die at the gate. Only Redis dies with them, so the other servers are shared and other tests run beside.</summary>
+public sealed class GateCrashes(SharedServers servers) : FaultSystem
+{
+    protected override Task<LocalSystem> StartServersAsync(LocalSystemOptions options, CancellationToken cancellationToken) =>
+        servers.StartAsync(SharedServers.GateCrashes, options, cancellationToken);
+}
+
+/// <summary>For those that die behind the gate, and no server with them.</summary>
+public sealed class OrderCrashes(SharedServers servers) : FaultSystem
+{
+    protected override Task<LocalSystem> StartServersAsync(LocalSystemOptions options, CancellationToken cancellationToken) =>
+        servers.StartAsync(SharedServers.OrderCrashes, options, cancellationToken);
+}
+
 /// <summary>
 /// One set of servers for all tests that kill something, with bounds so short that a recovery takes seconds. Each test begins with a healthy system: see
 /// <see cref="ReadyAsync"/>.
 /// </summary>
-public sealed class FaultSystem : IAsyncLifetime
+public class FaultSystem : IAsyncLifetime
 {
     private static readonly (string Name, string Value)[] ShortBounds =
     [
@@ -35,16 +55,28 @@ public sealed class FaultSystem : IAsyncLifetime
 
     public LocalSystem System { get; private set; } = null!;
 
-    public async ValueTask InitializeAsync() => System = await LocalSystem.StartServersAsync(SystemUnderTest.Options(ShortBounds), CancellationToken.None)
+    public async ValueTask InitializeAsync() => System = await StartServersAsync(SystemUnderTest.Options(ShortBounds), CancellationToken.None)
         .WithApplicationsAsync(CancellationToken.None);
 
-    public ValueTask DisposeAsync() => System is null ? ValueTask.CompletedTask : System.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        GC.SuppressFinalize(this);
+        if (System is not null)
+        {
+            await System.DisposeAsync();
+        }
+    }
+
+    protected virtual Task<LocalSystem> StartServersAsync(LocalSystemOptions options, CancellationToken cancellationToken) =>
+        LocalSystem.StartServersAsync(options, cancellationToken);
 
     /// <summary>Brings back whatever the test before left dead, stops whatever it left armed, and empties the queues.</summary>
-    public async Task<LocalSystem> ReadyAsync(CancellationToken cancellationToken)
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <param name="apiSettings">Of the Api, if there is none and one is started.</param>
+    public async Task<LocalSystem> ReadyAsync(CancellationToken cancellationToken, params (string Name, string Value)[] apiSettings)
     {
         await System.RestartDeadServersAsync(cancellationToken);
-        await Task.WhenAll(OneAsync(System.Apis, () => System.StartApiAsync(cancellationToken)), OneAsync(System.Workers, () => System.StartWorkerAsync(cancellationToken)));
+        await Task.WhenAll(OneAsync(System.Apis, () => System.StartApiAsync(cancellationToken, settings: apiSettings)), OneAsync(System.Workers, () => System.StartWorkerAsync(cancellationToken)));
         await using var connection = await ConnectAsync(cancellationToken);
         await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
         await OrderTopology.DeclareAsync(channel, cancellationToken);

@@ -15,9 +15,13 @@ public sealed class SharedServers : IAsyncLifetime
     public const string Operations = "operations";
     public const string Shop = "shop";
     public const string Console = "console";
+    public const string GateCrashes = "gate_crashes";
+    public const string OrderCrashes = "order_crashes";
+    public const string NoIdempotency = "no_idempotency";
+    public const string AckBeforeCommit = "ack_before_commit";
 
     private readonly Lazy<Task<LocalSystem>> _servers = new(() => LocalSystem.StartServersAsync(
-        new LocalSystemOptions { RabbitMq = new RabbitMqServerOptions { VirtualHosts = [EndToEnd, Operations, Shop, Console] } }, CancellationToken.None));
+        new LocalSystemOptions { RabbitMq = new RabbitMqServerOptions { VirtualHosts = [EndToEnd, Operations, Shop, Console, GateCrashes, OrderCrashes, NoIdempotency, AckBeforeCommit] } }, CancellationToken.None));
 
     public ValueTask InitializeAsync() => ValueTask.CompletedTask;
 
@@ -27,6 +31,9 @@ public sealed class SharedServers : IAsyncLifetime
         var servers = await _servers.Value;
         return await servers.StartBesideAsync(name, options, cancellationToken);
     }
+
+    /// <summary>The broker that all share.</summary>
+    public async Task<RabbitMqServer> RabbitMqAsync() => (await _servers.Value).RabbitMq;
 
     public async ValueTask DisposeAsync()
     {
