@@ -15,10 +15,14 @@ public sealed record ChaosFigures(
 }
 
 /// <summary>Sells while everything is being killed, lets it come to rest, and reads the books of all three servers.</summary>
-public sealed class ChaosRun(ChaosOptions options, ChaosLog log, Action<string> say)
+/// <param name="options">How it goes.</param>
+/// <param name="log">Gets what the applications print.</param>
+/// <param name="say">Told how far it is.</param>
+/// <param name="startServersAsync">Gives the servers, and no application; servers of the run's own where nothing is given. Who kills servers needs these.</param>
+public sealed class ChaosRun(
+    ChaosOptions options, ChaosLog log, Action<string> say, Func<LocalSystemOptions, CancellationToken, Task<LocalSystem>>? startServersAsync = null)
 {
     private const int RequestTimeoutMs = 15_000;
-    private const int HealthyTimeoutMs = 180_000;
     private const int LastAnswersTimeoutMs = 60_000;
     private const int RestPollMs = 250;
     private const int SayEveryMs = 5_000;
@@ -29,7 +33,7 @@ public sealed class ChaosRun(ChaosOptions options, ChaosLog log, Action<string> 
     public async Task<ChaosFigures> ExecuteAsync(CancellationToken cancellationToken)
     {
         say("starting Redis, RabbitMQ, MySQL, two workers and two gates of the run's own");
-        await using var system = await ChaosSystem.StartAsync(options, log, cancellationToken);
+        await using var system = await ChaosSystem.StartAsync(options, log, startServersAsync ?? LocalSystem.StartServersAsync, cancellationToken);
         say(system.Versions);
         var shops = system.Apis.Select(gate => new GateClient(gate, options.Concurrency, RequestTimeoutMs)).ToArray();
         try
@@ -115,7 +119,7 @@ public sealed class ChaosRun(ChaosOptions options, ChaosLog log, Action<string> 
     /// <summary>At rest: everybody knows, and no reservation is open. Bounded; what is not at rest then is found by the audit.</summary>
     private async Task RestAsync(ChaosSystem system, Pollers pollers, CancellationToken cancellationToken)
     {
-        await system.WaitUntilHealthyAsync(HealthyTimeoutMs, cancellationToken);
+        await system.WaitUntilHealthyAsync(cancellationToken);
         await using var redis = await ChaosBooks.ConnectAsync(system);
         var started = Stopwatch.GetTimestamp();
         while (Stopwatch.GetElapsedTime(started).TotalMilliseconds < options.RestTimeoutMs)

@@ -13,7 +13,7 @@ public sealed class OrderRouteTests(RunningSystem running)
 {
     private static long _nextUser = 5_000;
 
-    private readonly SeckillSystem _system = running.System;
+    private readonly LocalSystem _system = running.System;
     private readonly CancellationToken _cancellation = TestContext.Current.CancellationToken;
 
     [Fact]
@@ -132,7 +132,7 @@ public sealed class OrderRouteTests(RunningSystem running)
 
         // As the tutorial's own producer does: deduct, then publish, without confirm or properties.
         await _system.RedisConnection.GetDatabase().StringDecrementAsync("stock:sku:20007");
-        var factory = new ConnectionFactory { Uri = new Uri(_system.RabbitMq.ConnectionString) };
+        var factory = new ConnectionFactory { Uri = new Uri(_system.RabbitMqConnectionString) };
         await using var connection = await factory.CreateConnectionAsync(_cancellation);
         await using var channel = await connection.CreateChannelAsync(cancellationToken: _cancellation);
         var body = $"{{\"user_id\":{user},\"sku_id\":20007,\"quantity\":1,\"client_order_no\":\"front-uuid-1\"}}";

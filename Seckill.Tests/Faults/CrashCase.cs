@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Net;
 using System.Text;
 using RabbitMQ.Client;
 using Seckill.LocalServers;
@@ -11,19 +12,30 @@ using StackExchange.Redis;
 
 namespace Seckill.Tests.Faults;
 
+/// <summary>Who dies.</summary>
+internal enum CrashPlace
+{
+    /// <summary>An Api, with clicks in hand or while it loads the stock.</summary>
+    Gate,
+    Worker,
+
+    /// <summary>An Api, with the work of an operator in hand.</summary>
+    Operators,
+}
+
 /// <summary>How a crash point is reached.</summary>
-/// <param name="InWorker">Which application has it.</param>
+/// <param name="Place">Who dies.</param>
 /// <param name="Prepare">With a healthy system: what has to be there before the armed process starts.</param>
 /// <param name="Provoke">With the armed process started: what makes it pass the point. Called for each armed process.</param>
 /// <param name="Finish">With a fresh process in its place: what remains to be done by people.</param>
 internal sealed record CrashCase(
-    bool InWorker, Func<CrashScene, Task> Prepare, Func<CrashScene, LocalService, Task> Provoke, Func<CrashScene, Task>? Finish = null)
+    CrashPlace Place, Func<CrashScene, Task> Prepare, Func<CrashScene, LocalService, Task> Provoke, Func<CrashScene, Task>? Finish = null)
 {
-    private static readonly CrashCase Clicking = new(false, scene => Task.CompletedTask, (scene, api) => scene.RushAsync(api));
-    private static readonly CrashCase Consuming = new(true, scene => scene.FillQueueAsync(), (scene, worker) => Task.CompletedTask);
-    private static readonly CrashCase Loading = new(false, scene => scene.Sale.RushAsync(CrashScene.BurstCount), (scene, api) => scene.LoseConnectionAsync(api));
+    private static readonly CrashCase Clicking = new(CrashPlace.Gate, scene => Task.CompletedTask, (scene, api) => scene.RushAsync(api));
+    private static readonly CrashCase Consuming = new(CrashPlace.Worker, scene => scene.FillQueueAsync(), (scene, worker) => Task.CompletedTask);
+    private static readonly CrashCase Loading = new(CrashPlace.Gate, scene => scene.Sale.RushAsync(CrashScene.BurstCount), (scene, api) => scene.LoseConnectionAsync(api));
     private static readonly CrashCase Abandoning = new(
-        false, scene => scene.KillOrdersAsync(), (scene, api) => scene.ActAsync("abandon", api), scene => scene.FinishLettersAsync("abandon"));
+        CrashPlace.Operators, scene => scene.KillOrdersAsync(), (scene, api) => scene.ActAsync("abandon", api), scene => scene.FinishLettersAsync("abandon"));
 
     /// <summary>One for each name.</summary>
     public static readonly IReadOnlyDictionary<string, CrashCase> All = new Dictionary<string, CrashCase>
@@ -32,7 +44,7 @@ internal sealed record CrashCase(
         [CrashPoint.Published] = Clicking,
         [CrashPoint.Confirmed] = Clicking,
         [CrashPoint.OutboxMarked] = Clicking,
-        [CrashPoint.Swept] = new(false, scene => scene.LeaveUnconfirmedAsync(), (scene, api) => Task.CompletedTask),
+        [CrashPoint.Swept] = new(CrashPlace.Gate, scene => scene.LeaveUnconfirmedAsync(), (scene, api) => Task.CompletedTask),
         [CrashPoint.GateClosed] = Loading,
         [CrashPoint.BuyersRestored] = Loading,
         [CrashPoint.StockLoaded] = Loading,
@@ -49,7 +61,7 @@ internal sealed record CrashCase(
             Provoke = (scene, api) => scene.ActAsync("replay", api),
             Finish = scene => scene.FinishLettersAsync("replay"),
         },
-        [CrashPoint.SaleChanged] = new(false, scene => Task.CompletedTask, (scene, api) => scene.AddStockAsync(api), scene => scene.Additions.FinishAsync()),
+        [CrashPoint.SaleChanged] = new(CrashPlace.Operators, scene => Task.CompletedTask, (scene, api) => scene.AddStockAsync(api), scene => scene.Additions.FinishAsync()),
     };
 }
 
@@ -62,8 +74,9 @@ internal sealed class CrashScene(FaultSystem faults, SaleOnTrial sale, Cancellat
     private const int LetterCount = 9;
     private const int StartTimeoutMs = 120_000;
     private const int LettersTimeoutMs = 60_000;
+    private const int RepeatPauseMs = 50;
 
-    private readonly SeckillSystem _system = faults.System;
+    private readonly LocalSystem _system = faults.System;
 
     public SaleOnTrial Sale => sale;
 
@@ -182,17 +195,24 @@ internal sealed class CrashScene(FaultSystem faults, SaleOnTrial sale, Cancellat
                     return;
                 }
 
-                // 409: the dead letters are still locked for the process that died at it.
                 if (list.Text("count") is not null)
                 {
                     var id = list.Body.GetProperty("items")[0].GetProperty("id").GetString();
-                    await client.PostAsync(string.Create(CultureInfo.InvariantCulture, $"/api/ops/dead-letters/{id}/{action}"), null, cancellation, SaleOnTrial.Operator);
+                    var answer = await client.PostAsync(
+                        string.Create(CultureInfo.InvariantCulture, $"/api/ops/dead-letters/{id}/{action}"), null, cancellation, SaleOnTrial.Operator);
+                    if (answer.Status == HttpStatusCode.OK)
+                    {
+                        continue;
+                    }
                 }
             }
             catch (HttpRequestException)
             {
                 // Dead, or about to be.
             }
+
+            // 409: the dead letters are still locked for the process that died at it.
+            await Task.Delay(RepeatPauseMs, cancellation);
         }
     }
 

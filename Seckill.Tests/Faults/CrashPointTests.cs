@@ -9,22 +9,23 @@ namespace Seckill.Tests.Faults;
 /// At every named point a process really dies by SIGKILL, twice over: the first armed process at its first passing, and the one that takes over at its third, in the
 /// middle of the recovery. A third one, unarmed, then has to bring everything to its end.
 /// </summary>
-[Collection(nameof(FaultSystem))]
-public sealed class CrashPointTests(FaultSystem faults)
+public abstract class CrashPointTests(FaultSystem faults)
 {
     private const int KilledExitCode = 128 + 9;
     private const int DeathTimeoutMs = 60_000;
 
     private readonly CancellationToken _cancellation = TestContext.Current.CancellationToken;
 
-    public static TheoryData<string> Names =>
+    /// <summary>The points of one place; one without a case counts as the gate's and fails there.</summary>
+    private protected static TheoryData<string> NamesOf(CrashPlace place) =>
     [
-        .. typeof(CrashPoint).GetFields(BindingFlags.Public | BindingFlags.Static).Where(name => name.IsLiteral).Select(name => (string)name.GetRawConstantValue()!),
+        .. typeof(CrashPoint).GetFields(BindingFlags.Public | BindingFlags.Static)
+            .Where(name => name.IsLiteral)
+            .Select(name => (string)name.GetRawConstantValue()!)
+            .Where(name => (CrashCase.All.GetValueOrDefault(name)?.Place ?? CrashPlace.Gate) == place),
     ];
 
-    [Theory]
-    [MemberData(nameof(Names))]
-    public async Task Dying_there_loses_nothing_and_doubles_nothing(string point)
+    protected async Task AssertNothingLostOrDoubledAsync(string point)
     {
         Assert.True(CrashCase.All.TryGetValue(point, out var crash), $"No case for the crash point '{point}'.");
         var system = await faults.ReadyAsync(_cancellation);
@@ -41,7 +42,7 @@ public sealed class CrashPointTests(FaultSystem faults)
         }
     }
 
-    private async Task DieAndRecoverAsync(SeckillSystem system, string point, CrashCase crash)
+    private async Task DieAndRecoverAsync(LocalSystem system, string point, CrashCase crash)
     {
         var sale = await SaleOnTrial.OpenAsync(faults, _cancellation);
         var scene = new CrashScene(faults, sale, _cancellation);
@@ -49,13 +50,13 @@ public sealed class CrashPointTests(FaultSystem faults)
 
         foreach (var passing in new[] { 1, 3 })
         {
-            await faults.EndAllAsync(crash.InWorker ? system.Workers : system.Apis);
+            await faults.EndAllAsync(crash.Place == CrashPlace.Worker ? system.Workers : system.Apis);
             var armed = await StartAsync($"{point}:{passing}", waitUntilHealthy: false);
             await crash.Provoke(scene, armed);
             await AssertDiedAtAsync(point, passing, armed);
         }
 
-        await faults.EndAllAsync(crash.InWorker ? system.Workers : system.Apis);
+        await faults.EndAllAsync(crash.Place == CrashPlace.Worker ? system.Workers : system.Apis);
         await StartAsync(null, waitUntilHealthy: true);
         if (system.Workers.Count == 0)
         {
@@ -74,9 +75,9 @@ public sealed class CrashPointTests(FaultSystem faults)
         Assert.Equal((sale.Clicks.Distinct().Count() - failed, failed), (outcomes.GetValueOrDefault("SUCCESS"), outcomes.GetValueOrDefault("FAILED")));
         await sale.AssertConservedAsync(outcomes);
 
-        Task<LocalService> StartAsync(string? crashAt, bool waitUntilHealthy) => crash.InWorker
-            ? system.StartWorkerAsync(_cancellation, crashAt, waitUntilHealthy)
-            : system.StartApiAsync(_cancellation, crashAt, waitUntilHealthy);
+        Task<LocalService> StartAsync(string? crashAt, bool waitUntilHealthy) => crash.Place == CrashPlace.Worker
+            ? system.StartWorkerAsync(_cancellation, waitUntilHealthy, ("SECKILL_CRASH_AT", crashAt ?? ""))
+            : system.StartApiAsync(_cancellation, waitUntilHealthy, ("SECKILL_CRASH_AT", crashAt ?? ""));
     }
 
     private async Task AssertDiedAtAsync(string point, int passing, LocalService armed)
@@ -91,4 +92,34 @@ public sealed class CrashPointTests(FaultSystem faults)
             Assert.Fail($"{point}:{passing} was not reached.\n{faults.System.Log}");
         }
     }
+}
+
+[Collection(nameof(GateCrashes))]
+public sealed class GateCrashPointTests(GateCrashes faults) : CrashPointTests(faults)
+{
+    public static TheoryData<string> Names => NamesOf(CrashPlace.Gate);
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public Task Dying_there_loses_nothing_and_doubles_nothing(string point) => AssertNothingLostOrDoubledAsync(point);
+}
+
+[Collection(nameof(OrderCrashes))]
+public sealed class WorkerCrashPointTests(OrderCrashes faults) : CrashPointTests(faults)
+{
+    public static TheoryData<string> Names => NamesOf(CrashPlace.Worker);
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public Task Dying_there_loses_nothing_and_doubles_nothing(string point) => AssertNothingLostOrDoubledAsync(point);
+}
+
+[Collection(nameof(OrderCrashes))]
+public sealed class OperatorCrashPointTests(OrderCrashes faults) : CrashPointTests(faults)
+{
+    public static TheoryData<string> Names => NamesOf(CrashPlace.Operators);
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public Task Dying_there_loses_nothing_and_doubles_nothing(string point) => AssertNothingLostOrDoubledAsync(point);
 }

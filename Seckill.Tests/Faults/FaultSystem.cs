@@ -1,57 +1,82 @@
 using RabbitMQ.Client;
 using Seckill.LocalServers;
 using Seckill.Ordering.Contract;
-using Seckill.Tests.EndToEnd;
 
 namespace Seckill.Tests.Faults;
 
 [CollectionDefinition(nameof(FaultSystem))]
 public sealed class FaultSystemDefinition : ICollectionFixture<FaultSystem>;
 
+[CollectionDefinition(nameof(GateCrashes))]
+public sealed class GateCrashesDefinition : ICollectionFixture<GateCrashes>;
+
+[CollectionDefinition(nameof(OrderCrashes))]
+public sealed class OrderCrashesDefinition : ICollectionFixture<OrderCrashes>;
+
+/// <summary>For the applications that die at the gate. Only Redis dies with them, so the other servers are shared and other tests run beside.</summary>
+public sealed class GateCrashes(SharedServers servers) : FaultSystem
+{
+    protected override Task<LocalSystem> StartServersAsync(LocalSystemOptions options, CancellationToken cancellationToken) =>
+        servers.StartAsync(SharedServers.GateCrashes, options, cancellationToken);
+}
+
+/// <summary>For those that die behind the gate, and no server with them.</summary>
+public sealed class OrderCrashes(SharedServers servers) : FaultSystem
+{
+    protected override Task<LocalSystem> StartServersAsync(LocalSystemOptions options, CancellationToken cancellationToken) =>
+        servers.StartAsync(SharedServers.OrderCrashes, options, cancellationToken);
+}
+
 /// <summary>
 /// One set of servers for all tests that kill something, with bounds so short that a recovery takes seconds. Each test begins with a healthy system: see
 /// <see cref="ReadyAsync"/>.
 /// </summary>
-public sealed class FaultSystem : IAsyncLifetime
+public class FaultSystem : IAsyncLifetime
 {
-    private static readonly Dictionary<string, string> ShortBounds = new()
-    {
-        ["Publish__ConfirmTimeoutMs"] = "1500",
-        ["Publish__SweepGraceMs"] = "3000",
-        ["Publish__SweepEveryMs"] = "200",
-        ["Publish__SweepLeaseMs"] = "1000",
-        ["Catalogue__RefreshEveryMs"] = "300",
-        ["Catalogue__CheckEveryMs"] = "500",
-        ["Catalogue__DrainWaitMsMax"] = "20000",
-        ["Reconciliation__EveryMs"] = "500",
-        ["Reconciliation__LeaseMs"] = "1000",
-        ["Reconciliation__StuckAfterMs"] = "3000",
-        ["DeadLetters__OperationTimeoutMs"] = "4000",
-        ["DeadLetters__LockMarginMs"] = "100",
+    private static readonly (string Name, string Value)[] ShortBounds =
+    [
+        ("Publish__ConfirmTimeoutMs", "1500"),
+        ("Publish__SweepGraceMs", "3000"),
+        ("Publish__SweepEveryMs", "200"),
+        ("Publish__SweepLeaseMs", "1000"),
+        ("Catalogue__RefreshEveryMs", "300"),
+        ("Catalogue__CheckEveryMs", "500"),
+        ("Catalogue__DrainWaitMsMax", "20000"),
+        ("Reconciliation__EveryMs", "500"),
+        ("Reconciliation__LeaseMs", "1000"),
+        ("Reconciliation__StuckAfterMs", "3000"),
+        ("DeadLetters__OperationTimeoutMs", "4000"),
+        ("DeadLetters__LockMarginMs", "100"),
         // Several batches out of a few dozen orders, so that the third one is reached.
-        ["Worker__BatchSizeMax"] = "8",
-        ["Worker__PrefetchCountMax"] = "64",
-        ["Worker__RetryDelayMsMax"] = "500",
-    };
+        ("Worker__BatchSizeMax", "8"),
+        ("Worker__PrefetchCountMax", "64"),
+        ("Worker__RetryDelayMsMax", "500"),
+    ];
 
-    public SeckillSystem System { get; private set; } = null!;
+    public LocalSystem System { get; private set; } = null!;
 
-    public async ValueTask InitializeAsync() => System = await SeckillSystem.StartAsync(ShortBounds, CancellationToken.None);
+    public async ValueTask InitializeAsync() => System = await StartServersAsync(SystemUnderTest.Options(ShortBounds), CancellationToken.None)
+        .WithApplicationsAsync(CancellationToken.None);
 
-    public ValueTask DisposeAsync() => System is null ? ValueTask.CompletedTask : System.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        GC.SuppressFinalize(this);
+        if (System is not null)
+        {
+            await System.DisposeAsync();
+        }
+    }
+
+    protected virtual Task<LocalSystem> StartServersAsync(LocalSystemOptions options, CancellationToken cancellationToken) =>
+        LocalSystem.StartServersAsync(options, cancellationToken);
 
     /// <summary>Brings back whatever the test before left dead, stops whatever it left armed, and empties the queues.</summary>
-    public async Task<SeckillSystem> ReadyAsync(CancellationToken cancellationToken)
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <param name="apiSettings">Of the Api, if there is none and one is started.</param>
+    public async Task<LocalSystem> ReadyAsync(CancellationToken cancellationToken, params (string Name, string Value)[] apiSettings)
     {
-        foreach (var server in new LocalServer[] { System.Redis, System.RabbitMq, System.MySql })
-        {
-            if (!Runs(server))
-            {
-                await server.RestartAsync(cancellationToken);
-            }
-        }
-
-        await Task.WhenAll(OneAsync(System.Apis, () => System.StartApiAsync(cancellationToken)), OneAsync(System.Workers, () => System.StartWorkerAsync(cancellationToken)));
+        await System.RestartDeadServersAsync(cancellationToken);
+        await Task.WhenAll(OneAsync(System.Apis, () => System.StartApiAsync(cancellationToken, settings: apiSettings)), OneAsync(System.Workers, () => System.StartWorkerAsync(cancellationToken)));
         await using var connection = await ConnectAsync(cancellationToken);
         await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
         await OrderTopology.DeclareAsync(channel, cancellationToken);
@@ -61,11 +86,7 @@ public sealed class FaultSystem : IAsyncLifetime
 
         async Task OneAsync(IReadOnlyList<LocalService> running, Func<Task> start)
         {
-            foreach (var service in running.Skip(1).Concat(running.Where(service => service.Exited.IsCompleted)).Distinct().ToArray())
-            {
-                await System.EndAsync(service, kill: true);
-            }
-
+            await System.EndAsync(running.Where((service, i) => i > 0 || service.Exited.IsCompleted), kill: true);
             if (running.Count == 0)
             {
                 await start();
@@ -73,29 +94,9 @@ public sealed class FaultSystem : IAsyncLifetime
         }
     }
 
-    /// <summary>Stops all Api instances or workers.</summary>
-    public async Task EndAllAsync(IReadOnlyList<LocalService> services)
-    {
-        foreach (var service in services.ToArray())
-        {
-            await System.EndAsync(service, kill: true);
-        }
-    }
+    /// <summary>Kills all Api instances or workers.</summary>
+    public Task EndAllAsync(IReadOnlyList<LocalService> services) => System.EndAsync(services, kill: true);
 
     /// <summary>A connection to the broker of the test's own.</summary>
-    public Task<IConnection> ConnectAsync(CancellationToken cancellationToken) =>
-        new ConnectionFactory { Uri = new Uri(System.RabbitMq.ConnectionString), AutomaticRecoveryEnabled = false }.CreateConnectionAsync("test", cancellationToken);
-
-    private static bool Runs(LocalServer server)
-    {
-        try
-        {
-            return !server.Exited.IsCompleted;
-        }
-        catch (InvalidOperationException)
-        {
-            // Stopped in an orderly way: there is no process at all.
-            return false;
-        }
-    }
+    public Task<IConnection> ConnectAsync(CancellationToken cancellationToken) => System.OpenRabbitMqAsync(cancellationToken);
 }

@@ -23,8 +23,16 @@ public sealed class ReconciliationTests(FaultSystem faults) : IAsyncDisposable
 
     private readonly CancellationToken _cancellation = TestContext.Current.CancellationToken;
 
+    private bool _watched;
+
     /// <summary>The Api of some of these tests is not the one that the next test wants.</summary>
-    public async ValueTask DisposeAsync() => await faults.EndAllAsync(faults.System.Apis);
+    public async ValueTask DisposeAsync()
+    {
+        if (_watched)
+        {
+            await faults.EndAllAsync(faults.System.Apis);
+        }
+    }
 
     [Fact]
     public async Task No_false_alarm_at_full_load()
@@ -124,7 +132,7 @@ public sealed class ReconciliationTests(FaultSystem faults) : IAsyncDisposable
         using var client = system.Client();
         var database = system.RedisConnection.GetDatabase();
         var orderId = long.Parse(sale.Queued.First(queued => queued.Key.SkuId == sku.SkuId).Value, CultureInfo.InvariantCulture);
-        var settled = (await system.Ledger.FindAsync(sku, orderId, _cancellation))!;
+        var settled = (await system.Ledger().FindAsync(sku, orderId, _cancellation))!;
         // As it was before it was settled.
         await database.HashSetAsync(
             sku.Orders, settled.OrderId,
@@ -139,7 +147,7 @@ public sealed class ReconciliationTests(FaultSystem faults) : IAsyncDisposable
 
         await system.StartApiAsync(_cancellation);
         await Deadline.UntilAsync(() => sale.UnsettledAsync(), unsettled => unsettled == 0, _cancellation, TimeoutMs);
-        Assert.Equal(OrderState.Success, (await system.Ledger.FindAsync(sku, settled.OrderId, _cancellation))!.State);
+        Assert.Equal(OrderState.Success, (await system.Ledger().FindAsync(sku, settled.OrderId, _cancellation))!.State);
         await sale.AssertConservedAsync(await sale.OutcomesAsync());
     }
 
@@ -179,15 +187,15 @@ public sealed class ReconciliationTests(FaultSystem faults) : IAsyncDisposable
     }
 
     /// <summary>A sale with settled orders, at an Api that looks only when asked.</summary>
-    private async Task<(SeckillSystem System, SaleOnTrial Sale)> WatchedSaleAsync()
+    private async Task<(LocalSystem System, SaleOnTrial Sale)> WatchedSaleAsync()
     {
-        var system = await faults.ReadyAsync(_cancellation);
+        _watched = true;
+        await faults.EndAllAsync(faults.System.Apis);
+        var system = await faults.ReadyAsync(_cancellation, NothingByItself);
         var sale = await SaleOnTrial.OpenAsync(faults, _cancellation);
         await sale.RushAsync(24);
         await sale.OutcomesAsync();
         await Deadline.UntilAsync(() => sale.UnsettledAsync(), unsettled => unsettled == 0, _cancellation, TimeoutMs);
-        await faults.EndAllAsync(system.Apis);
-        await system.StartApiAsync(_cancellation, settings: NothingByItself);
         return (system, sale);
     }
 

@@ -71,7 +71,7 @@ public sealed class AppHostFixture : IAsyncLifetime
     {
         await Application.StopAsync().WaitAsync(TimeSpan.FromMilliseconds(StopTimeoutMs));
         await Application.DisposeAsync();
-        Assert.Empty(LocalServers.Processes.Mentioning(_state));
+        Assert.Empty(Tests.LocalServers.Processes.Mentioning(_state));
         Directory.Delete(_state, recursive: true);
     }
 

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Text.Json;
-using Seckill.Tests.LocalServers;
+using Seckill.LocalServers;
 
 namespace Seckill.Tests.Hosting;
 
@@ -51,12 +51,12 @@ public sealed class AppHostProcessTests(ITestOutputHelper output) : IDisposable
     {
         await using var appHost = RunningAppHost.Start(_state, AppHostFixture.Ports());
         await appHost.WaitForOutputAsync("starting redis", Cancelled);
-        await Deadline.UntilAsync(() => Task.FromResult(LocalServers.Processes.Mentioning(_state)), started => started.Count > 1, Cancelled);
+        await Deadline.UntilAsync(() => Task.FromResult(Tests.LocalServers.Processes.Mentioning(_state)), started => started.Count > 1, Cancelled);
 
         appHost.Signal("TERM");
 
         await appHost.WaitForExitAsync(Cancelled);
-        await Deadline.UntilAsync(() => Task.FromResult(LocalServers.Processes.Mentioning(_state)), left => left.Count == 0, Cancelled);
+        await Deadline.UntilAsync(() => Task.FromResult(Tests.LocalServers.Processes.Mentioning(_state)), left => left.Count == 0, Cancelled);
     }
 
     [Fact]
@@ -71,7 +71,7 @@ public sealed class AppHostProcessTests(ITestOutputHelper output) : IDisposable
 
         Assert.Contains("redis could not be started; stopping everything", appHost.Output, StringComparison.Ordinal);
         Assert.Contains("no memory for redis", appHost.Output, StringComparison.Ordinal);
-        await Deadline.UntilAsync(() => Task.FromResult(LocalServers.Processes.Mentioning(_state)), left => left.Count == 0, Cancelled);
+        await Deadline.UntilAsync(() => Task.FromResult(Tests.LocalServers.Processes.Mentioning(_state)), left => left.Count == 0, Cancelled);
     }
 
     [Theory]
@@ -105,5 +105,5 @@ public sealed class AppHostProcessTests(ITestOutputHelper output) : IDisposable
         up.GetProperty("processes").EnumerateObject().ToDictionary(process => process.Name, process => process.Value.GetInt32());
 
     private List<int> Left(JsonElement up) =>
-        [.. Processes(up).Values.Where(LocalServers.Processes.Exists), .. LocalServers.Processes.Mentioning(_state)];
+        [.. Processes(up).Values.Where(Tests.LocalServers.Processes.Exists), .. Tests.LocalServers.Processes.Mentioning(_state)];
 }

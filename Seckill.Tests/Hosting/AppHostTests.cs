@@ -1,13 +1,14 @@
 using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
 using Microsoft.Playwright;
+using Seckill.LocalServers;
 using Seckill.Tests.Browser;
 
 namespace Seckill.Tests.Hosting;
 
 /// <summary>What <c>dotnet run --project Seckill.AppHost</c> starts, and what its dashboard shows and does.</summary>
 [Collection(nameof(AppHostFixture))]
-public sealed class AppHostTests(AppHostFixture appHost)
+public sealed class AppHostTests(AppHostFixture appHost, TestBrowser browser)
 {
     private const long Sku = 1003;
 
@@ -34,8 +35,6 @@ public sealed class AppHostTests(AppHostFixture appHost)
         var (orderId, traceId, _) = await BuyAsync();
         Assert.NotEmpty(orderId);
 
-        await using var browser = new TestBrowser();
-        await browser.InitializeAsync();
         var context = await browser.NewContextAsync();
         var page = await context.NewPageAsync();
         await page.GotoAsync(appHost.DashboardLoginUrl);
@@ -98,7 +97,7 @@ public sealed class AppHostTests(AppHostFixture appHost)
         await client.WaitUntilOnSaleAsync(Sku, Cancelled);
         var user = Interlocked.Increment(ref _lastUser);
         var token = await client.LogInAsync(user, Cancelled);
-        var queued = await LocalServers.Deadline.UntilAsync(
+        var queued = await Deadline.UntilAsync(
             () => client.BuyAsync(token, Sku, Cancelled), answer => answer.Text("message") == "queued", Cancelled);
         var orderId = queued.Text("order_id")!;
         var outcome = await client.OutcomeAsync(token, Sku, Cancelled);

@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Text.Json;
-using Seckill.Tests.LocalServers;
+using Seckill.LocalServers;
 
 namespace Seckill.Tests.Hosting;
 
