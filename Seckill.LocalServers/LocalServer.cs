@@ -77,6 +77,27 @@ public abstract class LocalServer : IAsyncDisposable
         }
     }
 
+    /// <summary>SIGSTOP to every process of this instance: connections stay open and nothing answers, until <see cref="Continue"/>.</summary>
+    public void Pause()
+    {
+        foreach (var process in _processes)
+        {
+            process.Pause();
+        }
+    }
+
+    /// <summary>SIGCONT.</summary>
+    public void Continue()
+    {
+        foreach (var process in _processes)
+        {
+            process.Continue();
+        }
+    }
+
+    /// <summary>Whether there is a process: it was started, and has neither been stopped nor died.</summary>
+    public bool Runs => _processes.Count > 0 && !Exited.IsCompleted;
+
     /// <summary>Starts the server again on the same data folder and port, after an orderly stop if it still runs.</summary>
     /// <exception cref="LocalServerException">It did not answer within the start time-out.</exception>
     public async Task RestartAsync(CancellationToken cancellationToken = default)

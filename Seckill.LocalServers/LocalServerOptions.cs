@@ -39,7 +39,11 @@ public sealed record RedisServerOptions : LocalServerOptions
 }
 
 /// <summary>A private RabbitMQ broker with an Erlang port mapper of its own.</summary>
-public sealed record RabbitMqServerOptions : LocalServerOptions;
+public sealed record RabbitMqServerOptions : LocalServerOptions
+{
+    /// <summary>Virtual hosts beside the default one, made at the first start: systems that share the broker and do not see each other.</summary>
+    public IReadOnlyList<string> VirtualHosts { get; init; } = [];
+}
 
 /// <summary>A private MySQL or MariaDB.</summary>
 public sealed record MySqlServerOptions : LocalServerOptions

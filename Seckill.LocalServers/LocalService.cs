@@ -9,12 +9,15 @@ public sealed class LocalService : IDisposable
     private const int ProbeIntervalMs = 100;
     private const int ProbeTimeoutMs = 5_000;
 
-    private readonly ChildProcess _process;
+    private readonly ChildCommand _command;
 
-    private LocalService(string name, string url, ChildProcess process)
+    private ChildProcess _process;
+
+    private LocalService(string name, string url, ChildCommand command, ChildProcess process)
     {
         Name = name;
         Url = url;
+        _command = command;
         _process = process;
     }
 
@@ -22,8 +25,10 @@ public sealed class LocalService : IDisposable
 
     public string Url { get; }
 
+    /// <summary>Another one after a restart.</summary>
     public int ProcessId => _process.Id;
 
+    /// <summary>Completes with the exit code when the present process ends.</summary>
     public Task<int> Exited => _process.Exited;
 
     /// <summary>Starts an application from its build output, in its project folder as <c>dotnet run</c> does.</summary>
@@ -50,7 +55,7 @@ public sealed class LocalService : IDisposable
             Environment = EnvironmentOf(name, url, environment),
             OnLine = onLine,
         };
-        return new LocalService(name, url, await ChildProcess.StartAsync(command));
+        return new LocalService(name, url, command, await ChildProcess.StartAsync(command));
     }
 
     /// <summary>Returns once /health answers 200.</summary>
@@ -98,12 +103,30 @@ public sealed class LocalService : IDisposable
     /// <summary>SIGKILL; returns at once.</summary>
     public void Kill() => _process.Kill();
 
+    /// <summary>SIGTERM, and SIGKILL if that was not enough in time; returns when the process is gone.</summary>
     public Task StopAsync(int timeoutMs, CancellationToken cancellationToken) => _process.StopAsync(timeoutMs, cancellationToken);
+
+    /// <summary>Starts it again at the same address, after an orderly stop if it still runs.</summary>
+    /// <param name="stopTimeoutMs">How long the orderly stop may take before the process is killed.</param>
+    /// <param name="cancellationToken">Cancels the wait for the stop.</param>
+    /// <param name="settings">Environment variables that are different from now on.</param>
+    public async Task RestartAsync(int stopTimeoutMs, CancellationToken cancellationToken, params (string Name, string Value)[] settings)
+    {
+        await StopAsync(stopTimeoutMs, cancellationToken);
+        _process.Dispose();
+        var environment = new Dictionary<string, string>(_command.Environment);
+        foreach (var (name, value) in settings)
+        {
+            environment[name] = value;
+        }
+
+        _process = await ChildProcess.StartAsync(_command with { Environment = environment });
+    }
 
     public void Dispose() => _process.Dispose();
 
     // The dotnet that runs us, wherever it is installed.
-    private static string DotNet() => Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "../../../dotnet"));
+    internal static string DotNet() => Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "../../../dotnet"));
 
     private static Dictionary<string, string> EnvironmentOf(string name, string url, IReadOnlyDictionary<string, string> more)
     {

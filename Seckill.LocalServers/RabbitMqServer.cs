@@ -1,4 +1,6 @@
+using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json;
 using RabbitMQ.Client;
 
 namespace Seckill.LocalServers;
@@ -28,6 +30,9 @@ public sealed class RabbitMqServer : LocalServer
     /// <summary>An AMQP URI; the virtual host is the default one.</summary>
     public override string ConnectionString => $"amqp://{User}:{Password}@127.0.0.1:{Port}";
 
+    /// <summary>An AMQP URI for one of <see cref="RabbitMqServerOptions.VirtualHosts"/>.</summary>
+    public string ConnectionStringOf(string virtualHost) => $"{ConnectionString}/{Uri.EscapeDataString(virtualHost)}";
+
     /// <summary>Starts it, and returns once an AMQP handshake succeeds.</summary>
     /// <exception cref="LocalServerException">It is not installed, or did not answer in time.</exception>
     public static Task<RabbitMqServer> StartAsync(RabbitMqServerOptions options, CancellationToken cancellationToken = default)
@@ -43,10 +48,17 @@ public sealed class RabbitMqServer : LocalServer
     private protected override async Task LaunchAsync(CancellationToken cancellationToken)
     {
         var configuration = Path.Combine(DataFolder, "rabbitmq.conf");
-        PrivateFile.Write(configuration, $"""
+        // Where definitions are loaded, the broker makes no user and no virtual host by itself.
+        PrivateFile.Write(configuration, _options.VirtualHosts.Count == 0
+            ? $"""
             listeners.tcp.local = 127.0.0.1:{Port}
             default_user = {User}
             default_pass = {Password}
+
+            """
+            : $"""
+            listeners.tcp.local = 127.0.0.1:{Port}
+            load_definitions = {WriteDefinitions()}
 
             """);
         var empty = Path.Combine(DataFolder, "empty");
@@ -67,6 +79,21 @@ public sealed class RabbitMqServer : LocalServer
         var version = (byte[])connection.ServerProperties!["version"]!;
         await connection.CloseAsync(cancellationToken);
         return Encoding.UTF8.GetString(version);
+    }
+
+    private string WriteDefinitions()
+    {
+        string[] virtualHosts = ["/", .. _options.VirtualHosts];
+        var salt = RandomNumberGenerator.GetBytes(4);
+        var hash = Convert.ToBase64String([.. salt, .. SHA256.HashData([.. salt, .. Encoding.UTF8.GetBytes(Password)])]);
+        var file = Path.Combine(DataFolder, "definitions.json");
+        PrivateFile.Write(file, JsonSerializer.Serialize(new
+        {
+            users = new[] { new { name = User, password_hash = hash, hashing_algorithm = "rabbit_password_hashing_sha256", tags = "administrator" } },
+            vhosts = virtualHosts.Select(name => new { name }),
+            permissions = virtualHosts.Select(vhost => new { user = User, vhost, configure = ".*", write = ".*", read = ".*" }),
+        }));
+        return file;
     }
 
     private Dictionary<string, string> EnvironmentOf(string configuration, string empty) => new()

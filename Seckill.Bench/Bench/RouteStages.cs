@@ -57,7 +57,7 @@ internal static class RouteStages
         }
 
         await OursAsync(contest, 1, AcceptPair, WritePair, cancellationToken);
-        await contest.System.StopSecondWorkerAsync(cancellationToken);
+        await contest.System.StopSecondWorkerAsync();
     }
 
     public static async Task RefuseAsync(Contest contest, CancellationToken cancellationToken)

@@ -38,7 +38,7 @@ internal static class ScaleStages
         await contest.Sales.WarmUpAsync(api, cancellationToken);
         await contest.Load(api, HttpShop.BaselinePath, 1).ClosedAsync(contest.Options.Round, cancellationToken);
         // Stopped, not paused: the broker gives up a connection that says nothing for so long.
-        await contest.System.StopAsync(contest.System.Worker, cancellationToken);
+        await contest.System.StopAsync(contest.System.Worker);
         var accepted = 0L;
         for (var i = 0; i < PartCount; i++)
         {
@@ -48,7 +48,7 @@ internal static class ScaleStages
             Record(contest, "accept", i, await gauge.AddToAsync(Measurement.Of(load.AcceptedPerSecond, load), load.Accepted, cancellationToken));
         }
 
-        await contest.System.StopAsync(api, cancellationToken);
+        await contest.System.StopAsync(api);
         await contest.System.StartWorkerAsync(cancellationToken);
         var sold = 0L;
         for (var i = 0; i < PartCount; i++)

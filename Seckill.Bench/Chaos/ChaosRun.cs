@@ -18,7 +18,6 @@ public sealed record ChaosFigures(
 public sealed class ChaosRun(ChaosOptions options, ChaosLog log, Action<string> say)
 {
     private const int RequestTimeoutMs = 15_000;
-    private const int HealthyTimeoutMs = 180_000;
     private const int LastAnswersTimeoutMs = 60_000;
     private const int RestPollMs = 250;
     private const int SayEveryMs = 5_000;
@@ -115,7 +114,7 @@ public sealed class ChaosRun(ChaosOptions options, ChaosLog log, Action<string> 
     /// <summary>At rest: everybody knows, and no reservation is open. Bounded; what is not at rest then is found by the audit.</summary>
     private async Task RestAsync(ChaosSystem system, Pollers pollers, CancellationToken cancellationToken)
     {
-        await system.WaitUntilHealthyAsync(HealthyTimeoutMs, cancellationToken);
+        await system.WaitUntilHealthyAsync(cancellationToken);
         await using var redis = await ChaosBooks.ConnectAsync(system);
         var started = Stopwatch.GetTimestamp();
         while (Stopwatch.GetElapsedTime(started).TotalMilliseconds < options.RestTimeoutMs)

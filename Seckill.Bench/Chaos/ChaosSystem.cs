@@ -1,92 +1,68 @@
-using System.Globalization;
 using MySqlConnector;
 using Seckill.LocalServers;
 
 namespace Seckill.Bench.Chaos;
 
-/// <summary>
-/// A whole system of the run's own, on random ports and temporary folders: three servers, two gates, two workers. It dies with this process; no
-/// system that runs already is touched.
-/// </summary>
+/// <summary>The system of one chaos run: two gates, two workers, and what the storm does to them.</summary>
 public sealed class ChaosSystem : IAsyncDisposable
 {
     /// <summary>Instances of each application.</summary>
     public const int InstanceCount = 2;
 
-    private const int StartTimeoutMs = 180_000;
-
-    private readonly RedisServer _redis;
-    private readonly RabbitMqServer _rabbitMq;
-    private readonly MySqlServer _mySql;
+    private readonly LocalSystem _system;
     private readonly ChaosLog _log;
-    private readonly AppInstance[] _apis;
-    private readonly AppInstance[] _workers;
 
-    private ChaosSystem(RedisServer redis, RabbitMqServer rabbitMq, MySqlServer mySql, ChaosOptions options, ChaosLog log)
-    {
-        (_redis, _rabbitMq, _mySql, _log) = (redis, rabbitMq, mySql, log);
-        var environment = new Dictionary<string, string>(options.Settings)
-        {
-            ["ConnectionStrings__redis"] = redis.ConnectionString,
-            ["ConnectionStrings__rabbitmq"] = rabbitMq.ConnectionString,
-            ["ConnectionStrings__mysql"] = mySql.ConnectionString,
-            ["ASPNETCORE_ENVIRONMENT"] = "Development",
-            // Nobody listens to the traces of a storm.
-            ["OTEL_SDK_DISABLED"] = "true",
-        };
-        if (options.Sabotage is not null)
-        {
-            environment["SECKILL_SABOTAGE"] = options.Sabotage;
-        }
+    private ChaosSystem(LocalSystem system, ChaosLog log) => (_system, _log) = (system, log);
 
-        _workers = [.. Enumerable.Range(1, InstanceCount).Select(n => new AppInstance($"worker-{n}", "Seckill.OrderWorker", environment, log))];
-        _apis = [.. Enumerable.Range(1, InstanceCount).Select(n => new AppInstance($"api-{n}", "Seckill.Api", environment, log))];
-    }
+    public IReadOnlyList<Uri> Apis => [.. _system.Apis.Select(api => new Uri(api.Url))];
 
-    public IReadOnlyList<Uri> Apis => [.. _apis.Select(api => new Uri(api.Url))];
+    public string Redis => _system.RedisConnectionString;
 
-    public string Redis => _redis.ConnectionString;
-
-    public string RabbitMq => _rabbitMq.ConnectionString;
-
-    public string MySql => _mySql.ConnectionString;
+    public string RabbitMq => _system.RabbitMqConnectionString;
 
     /// <summary>As the servers say themselves.</summary>
-    public string Versions => string.Create(
-        CultureInfo.InvariantCulture, $"Redis {_redis.Version}, RabbitMQ {_rabbitMq.Version}, MySQL {_mySql.Version}");
+    public string Versions => _system.Versions;
 
     /// <summary>Starts everything; returns when the tables are there and all are healthy.</summary>
     /// <exception cref="LocalServerException">A server is missing, or something did not start.</exception>
     public static async Task<ChaosSystem> StartAsync(ChaosOptions options, ChaosLog log, CancellationToken cancellationToken)
     {
-        var redis = RedisServer.StartAsync(new RedisServerOptions(), cancellationToken);
-        var rabbitMq = RabbitMqServer.StartAsync(new RabbitMqServerOptions(), cancellationToken);
-        var mySql = MySqlServer.StartAsync(new MySqlServerOptions(), cancellationToken);
-        try
+        var settings = new Dictionary<string, string>(options.Settings)
         {
-            await Task.WhenAll(redis, rabbitMq, mySql);
-        }
-        catch
+            // Nobody listens to the traces of a storm.
+            ["OTEL_SDK_DISABLED"] = "true",
+        };
+        if (options.Sabotage is not null)
         {
-            await DisposeAsync(redis);
-            await DisposeAsync(rabbitMq);
-            await DisposeAsync(mySql);
-            throw;
+            settings["SECKILL_SABOTAGE"] = options.Sabotage;
         }
 
-        var system = new ChaosSystem(await redis, await rabbitMq, await mySql, options, log);
+        var system = await LocalSystem.StartServersAsync(
+            new LocalSystemOptions
+            {
+                // "Nothing lost" is promised of a Redis that writes each answer to disk: with `everysec` a kill may take one, where a flush is slow (docs/recovery.md).
+                Redis = new RedisServerOptions { AppendFsyncAlways = true },
+                Settings = settings,
+                OnLine = log.Write,
+            },
+            cancellationToken);
         try
         {
             // The first worker makes the tables; nobody is killed before that is done.
-            await system._workers[0].StartAsync(options.WorkerCrashAt);
-            await system._workers[0].WaitUntilHealthyAsync(StartTimeoutMs, cancellationToken);
-            foreach (var app in system._workers.Skip(1).Concat(system._apis))
+            await system.StartWorkerAsync(cancellationToken, settings: ("SECKILL_CRASH_AT", options.WorkerCrashAt ?? ""));
+            for (var i = 0; i < InstanceCount; i++)
             {
-                await app.StartAsync();
+                if (i > 0)
+                {
+                    await system.StartWorkerAsync(cancellationToken, waitUntilHealthy: false);
+                }
+
+                await system.StartApiAsync(cancellationToken, waitUntilHealthy: false);
             }
 
-            await system.WaitUntilHealthyAsync(StartTimeoutMs, cancellationToken);
-            return system;
+            var chaos = new ChaosSystem(system, log);
+            await chaos.WaitUntilHealthyAsync(cancellationToken);
+            return chaos;
         }
         catch
         {
@@ -96,12 +72,16 @@ public sealed class ChaosSystem : IAsyncDisposable
     }
 
     /// <summary>Waits until both applications' instances are healthy; one that died by itself is started again.</summary>
-    public async Task WaitUntilHealthyAsync(int timeoutMs, CancellationToken cancellationToken)
+    public async Task WaitUntilHealthyAsync(CancellationToken cancellationToken)
     {
-        foreach (var app in _workers.Concat(_apis))
+        foreach (var app in _system.Workers.Concat(_system.Apis))
         {
-            await app.StartIfEndedAsync();
-            await app.WaitUntilHealthyAsync(timeoutMs, cancellationToken);
+            if (app.Exited.IsCompleted)
+            {
+                await StartAgainAsync(app, cancellationToken);
+            }
+
+            await _system.WaitUntilHealthyAsync(app, cancellationToken);
         }
     }
 
@@ -109,99 +89,73 @@ public sealed class ChaosSystem : IAsyncDisposable
     public void Kill(Component component, IReadOnlyList<int> instances)
     {
         _log.Write("chaos", $"kills {component} {string.Join(' ', instances)}");
-        switch (component)
+        if (ServerOf(component) is { } server)
         {
-            case Component.Redis:
-                _redis.Kill();
-                break;
-            case Component.RabbitMQ:
-                _rabbitMq.Kill();
-                break;
-            case Component.MySQL:
-                _mySql.Kill();
-                break;
-            default:
-                foreach (var instance in instances)
-                {
-                    Of(component)[instance].Kill();
-                }
+            server.Kill();
+            return;
+        }
 
-                break;
+        foreach (var instance in instances)
+        {
+            InstancesOf(component)[instance].Kill();
         }
     }
 
     /// <summary>Starts again what was killed; a server until it answers, an application until it is healthy or <paramref name="patienceMs"/> is over.</summary>
     public async Task StartAgainAsync(Component component, IReadOnlyList<int> instances, int patienceMs, CancellationToken cancellationToken)
     {
-        switch (component)
+        if (ServerOf(component) is { } server)
         {
-            case Component.Redis:
-                await _redis.RestartAsync(cancellationToken);
-                break;
-            case Component.RabbitMQ:
-                await _rabbitMq.RestartAsync(cancellationToken);
-                break;
-            case Component.MySQL:
-                await _mySql.RestartAsync(cancellationToken);
-                break;
-            default:
-                foreach (var instance in instances)
-                {
-                    await Of(component)[instance].StartAgainAsync();
-                }
+            await server.RestartAsync(cancellationToken);
+        }
+        else
+        {
+            foreach (var instance in instances)
+            {
+                await StartAgainAsync(InstancesOf(component)[instance], cancellationToken);
+            }
 
-                foreach (var instance in instances)
-                {
-                    await Of(component)[instance].TryWaitUntilHealthyAsync(patienceMs, cancellationToken);
-                }
-
-                break;
+            foreach (var instance in instances)
+            {
+                await TryWaitUntilHealthyAsync(InstancesOf(component)[instance], patienceMs, cancellationToken);
+            }
         }
 
         _log.Write("chaos", $"{component} is back");
     }
 
     /// <summary>Stops the applications as SIGTERM does, so that the stores can be looked at while nobody writes.</summary>
-    public async Task StopApplicationsAsync()
-    {
-        foreach (var app in _apis.Concat(_workers))
-        {
-            await app.StopAsync();
-        }
-    }
+    public Task StopApplicationsAsync() => _system.StopApplicationsAsync();
 
     /// <summary>An open connection to MySQL, not pooled.</summary>
-    public async Task<MySqlConnection> OpenMySqlAsync(CancellationToken cancellationToken)
-    {
-        var connection = new MySqlConnection(MySql + ";Pooling=False");
-        await connection.OpenAsync(cancellationToken);
-        return connection;
-    }
+    public Task<MySqlConnection> OpenMySqlAsync(CancellationToken cancellationToken) => _system.OpenMySqlAsync(cancellationToken);
 
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeAsync() => _system.DisposeAsync();
+
+    /// <summary>Nobody dies at the same point again.</summary>
+    private Task StartAgainAsync(LocalService app, CancellationToken cancellationToken) =>
+        _system.RestartAsync(app, cancellationToken, ("SECKILL_CRASH_AT", ""));
+
+    /// <summary>Waits, but not for ever: its servers may be away.</summary>
+    private async Task TryWaitUntilHealthyAsync(LocalService app, int patienceMs, CancellationToken cancellationToken)
     {
-        foreach (var app in _apis.Concat(_workers))
+        try
         {
-            app.Kill();
-            await app.StopAsync();
+            await app.WaitUntilHealthyAsync(patienceMs, cancellationToken);
         }
-
-        _redis.Kill();
-        _rabbitMq.Kill();
-        _mySql.Kill();
-        await _redis.DisposeAsync();
-        await _rabbitMq.DisposeAsync();
-        await _mySql.DisposeAsync();
-    }
-
-    private AppInstance[] Of(Component component) => component == Component.Api ? _apis : _workers;
-
-    private static async Task DisposeAsync<T>(Task<T> start) where T : LocalServer
-    {
-        await ((Task)start).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (start.IsCompletedSuccessfully)
+        catch (LocalServerException impatience)
         {
-            await (await start).DisposeAsync();
+            _log.Write("chaos", impatience.Message);
         }
     }
+
+    private LocalServer? ServerOf(Component component) => component switch
+    {
+        Component.Redis => _system.Redis,
+        Component.RabbitMQ => _system.RabbitMq,
+        Component.MySQL => _system.MySql,
+        _ => null,
+    };
+
+    private IReadOnlyList<LocalService> InstancesOf(Component component) => component == Component.Api ? _system.Apis : _system.Workers;
 }

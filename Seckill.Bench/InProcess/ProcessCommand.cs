@@ -16,22 +16,39 @@ internal static class ProcessCommand
     /// <summary>Short, so that the whole takes three minutes.</summary>
     private const int IterationMs = 200;
 
+    private static readonly Option<bool> Dry = new("--dry") { Hidden = true, Description = "Once each: whether they run, not how fast they are." };
+    private static readonly Option<bool> Broken = new("--broken") { Hidden = true, Description = "Plants a benchmark that throws, which must end the run with an error." };
+
     /// <param name="folder">The option of <c>bench</c> for where files go.</param>
     public static Command Create(Option<string> folder)
     {
-        var command = new Command("process", "Measures what happens inside one process, without servers, with BenchmarkDotNet.") { folder };
-        command.SetAction((parsed, cancellationToken) => RunAsync(Path.GetFullPath(parsed.GetValue(folder)!), cancellationToken));
+        var command = new Command("process", "Measures what happens inside one process, without servers, with BenchmarkDotNet.") { folder, Dry, Broken };
+        command.SetAction((parsed, cancellationToken) => RunAsync(
+            Path.GetFullPath(parsed.GetValue(folder)!), parsed.GetValue(Dry), parsed.GetValue(Broken), cancellationToken));
         return command;
     }
 
-    private static async Task<int> RunAsync(string folder, CancellationToken cancellationToken)
+    /// <summary>Exit codes: 0 measured; 1 a benchmark did not run.</summary>
+    private static async Task<int> RunAsync(string folder, bool dry, bool broken, CancellationToken cancellationToken)
     {
-        var job = Job.Default
-            .WithWarmupCount(WarmUpCount)
-            .WithIterationCount(IterationCount)
-            .WithIterationTime(TimeInterval.FromMilliseconds(IterationMs));
+        var job = dry
+            ? Job.Dry
+            : Job.Default
+                .WithWarmupCount(WarmUpCount)
+                .WithIterationCount(IterationCount)
+                .WithIterationTime(TimeInterval.FromMilliseconds(IterationMs));
         var console = AnsiConsole.Console;
-        var results = ProcessRun.Measure(job, folder, console.WriteLine, cancellationToken);
+        IReadOnlyList<ProcessResult> results;
+        try
+        {
+            results = ProcessRun.Measure(broken ? [typeof(BrokenBenchmark)] : ProcessRun.Benchmarks, job, folder, console.WriteLine, cancellationToken);
+        }
+        catch (InvalidOperationException exception)
+        {
+            await Console.Error.WriteLineAsync(exception.Message);
+            return 1;
+        }
+
         await ProcessReport.WriteAsync(folder, results, cancellationToken);
         console.Profile.Width = Math.Max(console.Profile.Width, ProcessReport.WidthMin);
         console.Write(ProcessReport.Table(results));

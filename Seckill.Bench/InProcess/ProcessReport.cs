@@ -61,4 +61,5 @@ internal sealed record ProcessReportJson(DateTimeOffset At, string Net, int Proc
 [JsonSourceGenerationOptions(
     WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(ProcessReportJson))]
+[JsonSerializable(typeof(IReadOnlyList<ProcessResult>))]
 internal sealed partial class ProcessJson : JsonSerializerContext;

@@ -29,19 +29,16 @@ internal static class ProcessRun
 {
     public const string LogFileName = "process.log";
 
-    private static readonly Type[] Benchmarks =
+    public static readonly IReadOnlyList<Type> Benchmarks =
         [typeof(RequestBenchmarks), typeof(MessageBenchmarks), typeof(ReplyBenchmarks), typeof(BatchBenchmarks)];
 
-    /// <summary>Measures all of them, minutes with any job but a dry one.</summary>
+    /// <summary>Measures the benchmarks of these classes, minutes with any job but a dry one.</summary>
+    /// <param name="benchmarks">The classes.</param>
     /// <param name="job">How often.</param>
     /// <param name="folder">Gets BenchmarkDotNet's log.</param>
     /// <param name="tell">Told what is finished.</param>
     /// <param name="cancellationToken">Looked at between two classes.</param>
     /// <exception cref="InvalidOperationException">A benchmark did not run; the message names it.</exception>
-    public static IReadOnlyList<ProcessResult> Measure(Job job, string folder, Action<string> tell, CancellationToken cancellationToken) =>
-        Measure(Benchmarks, job, folder, tell, cancellationToken);
-
-    /// <summary>Measures the benchmarks of these classes.</summary>
     public static IReadOnlyList<ProcessResult> Measure(
         IReadOnlyList<Type> benchmarks, Job job, string folder, Action<string> tell, CancellationToken cancellationToken)
     {

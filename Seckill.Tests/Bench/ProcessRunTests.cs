@@ -1,22 +1,27 @@
+using System.Collections.Concurrent;
 using System.Text.Json;
-using BenchmarkDotNet.Jobs;
 using Seckill.Bench.InProcess;
 
 namespace Seckill.Tests.Bench;
 
-/// <summary>The benchmarks inside one process run, each of them; how fast anything is, is no test's business. Alone, because memory is counted for the whole process.</summary>
-[Collection(nameof(BenchSmokeTests))]
+/// <summary>
+/// The benchmarks inside one process run, each of them, as <c>./seckill bench process</c> runs them; how fast anything is, is no test's business. In a process of
+/// their own, because memory is counted for the whole process.
+/// </summary>
+[Collection(nameof(ProcessRunTests))]
 public sealed class ProcessRunTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("seckill-process-").FullName;
+    private readonly ConcurrentQueue<string> _printed = [];
 
     [Fact]
     public async Task Every_benchmark_runs_and_is_reported()
     {
-        var finished = new List<string>();
-        var results = ProcessRun.Measure(Job.Dry, _folder, finished.Add, TestContext.Current.CancellationToken);
+        Assert.Equal(0, await RunAsync("--dry"));
+        Assert.Equal(["RequestBenchmarks", "MessageBenchmarks", "ReplyBenchmarks", "BatchBenchmarks"], _printed.Take(4));
 
-        Assert.Equal(["RequestBenchmarks", "MessageBenchmarks", "ReplyBenchmarks", "BatchBenchmarks"], finished);
+        using var json = JsonDocument.Parse(await File.ReadAllBytesAsync(Path.Combine(_folder, ProcessReport.JsonFileName), TestContext.Current.CancellationToken));
+        var results = json.RootElement.GetProperty("results").Deserialize(ProcessJson.Default.IReadOnlyListProcessResult)!;
         Assert.Equal(
             [
                 "answer \"queued\"", "answer \"queued\" as ASP.NET Core does", "check a token", "check a token that is remembered", "decide a batch",
@@ -29,27 +34,35 @@ public sealed class ProcessRunTests : IDisposable
         Assert.All(results.Where(result => result.Orders > 1), result => Assert.True(result.AllocatedBytes > result.Orders, result.Name));
         Assert.Equal(6, results.Count(result => result.ToBaseline is not null));
 
-        await ProcessReport.WriteAsync(_folder, results, TestContext.Current.CancellationToken);
-        using var json = JsonDocument.Parse(await File.ReadAllBytesAsync(Path.Combine(_folder, ProcessReport.JsonFileName), TestContext.Current.CancellationToken));
-        Assert.Equal(results.Count, json.RootElement.GetProperty("results").GetArrayLength());
         var lines = await File.ReadAllLinesAsync(Path.Combine(_folder, ProcessReport.MarkdownFileName), TestContext.Current.CancellationToken);
         Assert.Equal(results.Count + 2, lines.Length);
         Assert.All(lines, line => Assert.Equal(lines[0].Count(c => c == '|'), line.Count(c => c == '|')));
     }
 
     [Fact]
-    public void A_benchmark_that_throws_is_an_error_not_a_missing_line()
+    public async Task A_benchmark_that_throws_is_an_error_not_a_missing_line()
     {
-        var exception = Assert.Throws<InvalidOperationException>(
-            () => ProcessRun.Measure([typeof(Broken)], Job.Dry, _folder, _ => { }, TestContext.Current.CancellationToken));
-        Assert.Contains(nameof(Broken.Throw), exception.Message, StringComparison.Ordinal);
+        Assert.Equal(1, await RunAsync("--dry", "--broken"));
+        Assert.Contains(_printed, line => line.Contains(nameof(BrokenBenchmark.Throw), StringComparison.Ordinal));
     }
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
-    public class Broken
+    private async Task<int> RunAsync(params string[] options)
     {
-        [BenchmarkDotNet.Attributes.Benchmark]
-        public int Throw() => throw new NotSupportedException();
+        using var process = await ChildProcess.StartAsync(
+            new ChildCommand([LocalService.DotNet(), Repository.Assembly("Seckill.Bench"), "bench", "process", "--out", _folder, .. options], _folder)
+            {
+                InheritEnvironment = true,
+                OnLine = _printed.Enqueue,
+            });
+        try
+        {
+            return await process.Exited.WaitAsync(TestContext.Current.CancellationToken);
+        }
+        finally
+        {
+            process.Kill();
+        }
     }
 }

@@ -95,7 +95,7 @@ public sealed class BuyerPageTests(ShopFloor floor) : IAsyncLifetime
 
         // Buying once more is another click.
         await shop.Button(skuId).ClickAsync();
-        await LocalServers.Deadline.UntilAsync(() => floor.OrdersAsync(skuId, _cancellation), orders => orders == 2, _cancellation);
+        await Deadline.UntilAsync(() => floor.OrdersAsync(skuId, _cancellation), orders => orders == 2, _cancellation);
     }
 
     [Fact]

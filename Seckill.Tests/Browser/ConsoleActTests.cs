@@ -1,7 +1,6 @@
 using System.Globalization;
 using Microsoft.Playwright;
 using RabbitMQ.Client;
-using Seckill.Tests.LocalServers;
 using static Microsoft.Playwright.Assertions;
 
 namespace Seckill.Tests.Browser;

@@ -2,8 +2,6 @@ using System.Diagnostics;
 using Microsoft.Playwright;
 using RabbitMQ.Client;
 using Seckill.Ordering.Contract;
-using Seckill.Tests.EndToEnd;
-using Seckill.Tests.LocalServers;
 
 namespace Seckill.Tests.Browser;
 
@@ -11,27 +9,22 @@ namespace Seckill.Tests.Browser;
 public sealed class ConsoleFloorDefinition : ICollectionFixture<ConsoleFloor>;
 
 /// <summary>The whole system with its console. The Api looks at the books only when asked, so that what a test disturbs stays disturbed.</summary>
-public sealed class ConsoleFloor(TestBrowser browser) : IAsyncLifetime
+public sealed class ConsoleFloor(TestBrowser browser, SharedServers servers) : IAsyncLifetime
 {
     public const string TraceTemplate = "http://localhost:18888/traces/detail/{trace_id}";
 
     // Downwards: a sale that is made in the console gets the number above the highest one.
     private static long _lastSku = 50_000;
 
-    public SeckillSystem System { get; private set; } = null!;
+    public LocalSystem System { get; private set; } = null!;
 
     public string Url { get; private set; } = "";
 
     public async ValueTask InitializeAsync()
     {
-        System = await SeckillSystem.StartAsync(
-            new Dictionary<string, string>
-            {
-                ["Catalogue__RefreshEveryMs"] = "200",
-                ["Catalogue__CheckEveryMs"] = "3600000",
-                ["Reconciliation__EveryMs"] = "3600000",
-            },
-            CancellationToken.None);
+        var options = SystemUnderTest.Options(
+            ("Catalogue__RefreshEveryMs", "200"), ("Catalogue__CheckEveryMs", "3600000"), ("Reconciliation__EveryMs", "3600000"));
+        System = await servers.StartAsync(SharedServers.Console, options, CancellationToken.None).WithApplicationsAsync(CancellationToken.None);
         Url = (await System.StartConsoleAsync(CancellationToken.None, ("Traces__UrlTemplate", TraceTemplate))).Url;
     }
 

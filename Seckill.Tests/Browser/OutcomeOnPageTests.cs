@@ -157,7 +157,7 @@ public sealed class OutcomeOnPageTests(ShopFloor floor) : IAsyncLifetime
         }
 
         // Decided while nobody could be told.
-        await LocalServers.Deadline.UntilAsync(() => floor.OrdersAsync(skuId, _cancellation), orders => orders == 1, _cancellation);
+        await Deadline.UntilAsync(() => floor.OrdersAsync(skuId, _cancellation), orders => orders == 1, _cancellation);
         await shop.Context.SetOfflineAsync(false);
         await shop.ExpectStateAsync(skuId, "got");
     }

@@ -1,6 +1,5 @@
 using Microsoft.Playwright;
 using MySqlConnector;
-using Seckill.Tests.EndToEnd;
 
 namespace Seckill.Tests.Browser;
 
@@ -8,20 +7,21 @@ namespace Seckill.Tests.Browser;
 public sealed class ShopFloorDefinition : ICollectionFixture<ShopFloor>;
 
 /// <summary>The whole system as processes of its own; every test puts its own SKU on sale and is a buyer of its own.</summary>
-public sealed class ShopFloor(TestBrowser browser) : IAsyncLifetime
+public sealed class ShopFloor(TestBrowser browser, SharedServers servers) : IAsyncLifetime
 {
     private const long FirstSku = 30_000;
 
     private static long _lastUser = 70_000;
     private static long _lastSku = FirstSku;
 
-    public SeckillSystem System { get; private set; } = null!;
+    public LocalSystem System { get; private set; } = null!;
 
     public string Url => System.Apis[0].Url;
 
     public async ValueTask InitializeAsync()
     {
-        System = await SeckillSystem.StartAsync(new Dictionary<string, string> { ["Catalogue__RefreshEveryMs"] = "200" }, CancellationToken.None);
+        System = await servers.StartAsync(SharedServers.Shop, SystemUnderTest.Options(("Catalogue__RefreshEveryMs", "200")), CancellationToken.None)
+            .WithApplicationsAsync(CancellationToken.None);
     }
 
     /// <summary>Puts a new SKU on sale and waits until the gate sells it, or until it is listed if it has not begun.</summary>

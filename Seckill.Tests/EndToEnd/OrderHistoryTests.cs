@@ -20,7 +20,7 @@ public sealed class OrderHistoryTests(RunningSystem running)
 
     private const int Tries = 5;
 
-    private readonly SeckillSystem _system = running.System;
+    private readonly LocalSystem _system = running.System;
     private readonly CancellationToken _cancellation = TestContext.Current.CancellationToken;
 
     [Fact]

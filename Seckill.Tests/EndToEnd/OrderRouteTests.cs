@@ -13,7 +13,7 @@ public sealed class OrderRouteTests(RunningSystem running)
 {
     private static long _nextUser = 5_000;
 
-    private readonly SeckillSystem _system = running.System;
+    private readonly LocalSystem _system = running.System;
     private readonly CancellationToken _cancellation = TestContext.Current.CancellationToken;
 
     [Fact]

@@ -11,7 +11,7 @@ public sealed class OutcomePushTests(RunningSystem running) : IDisposable
 {
     private static long _nextUser = 15_000;
 
-    private readonly SeckillSystem _system = running.System;
+    private readonly LocalSystem _system = running.System;
     private readonly CancellationToken _cancellation = TestContext.Current.CancellationToken;
     private readonly HttpClient _http = new() { BaseAddress = new Uri(running.System.Apis[1].Url) };
 

@@ -55,7 +55,7 @@ public sealed class PushScaleTests(RunningSystem running)
 
     private ParallelOptions Bounded() => new() { MaxDegreeOfParallelism = OpeningAtOnce, CancellationToken = _cancellation };
 
-    private static async Task<long> SubscriptionsAsync(SeckillSystem system) =>
+    private static async Task<long> SubscriptionsAsync(LocalSystem system) =>
         await system.RedisConnection.GetServers()[0].SubscriptionSubscriberCountAsync(RedisChannel.Literal(StockLedger.OutcomeChannel));
 
     private static long ResidentKib(LocalService service) => long.Parse(

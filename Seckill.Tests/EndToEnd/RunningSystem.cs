@@ -4,24 +4,19 @@ namespace Seckill.Tests.EndToEnd;
 public sealed class RunningSystemDefinition : ICollectionFixture<RunningSystem>;
 
 /// <summary>One system for all tests that leave it in good order: a worker, two Api instances, and a receiver of their traces.</summary>
-public sealed class RunningSystem : IAsyncLifetime
+public sealed class RunningSystem(SharedServers servers) : IAsyncLifetime
 {
-    public SeckillSystem System { get; private set; } = null!;
+    public LocalSystem System { get; private set; } = null!;
 
     public OtlpReceiver Traces { get; private set; } = null!;
 
     public async ValueTask InitializeAsync()
     {
         Traces = await OtlpReceiver.StartAsync(CancellationToken.None);
-        System = await SeckillSystem.StartAsync(
-            new Dictionary<string, string>
-            {
-                ["OTEL_EXPORTER_OTLP_ENDPOINT"] = Traces.Endpoint,
-                ["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf",
-                ["OTEL_BSP_SCHEDULE_DELAY"] = "200",
-                ["Catalogue__RefreshEveryMs"] = "200",
-            },
-            CancellationToken.None);
+        var options = SystemUnderTest.Options(
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", Traces.Endpoint), ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"), ("OTEL_BSP_SCHEDULE_DELAY", "200"),
+            ("Catalogue__RefreshEveryMs", "200"));
+        System = await servers.StartAsync(SharedServers.EndToEnd, options, CancellationToken.None).WithApplicationsAsync(CancellationToken.None);
         await System.StartApiAsync(CancellationToken.None);
     }
 

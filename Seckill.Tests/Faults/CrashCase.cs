@@ -63,7 +63,7 @@ internal sealed class CrashScene(FaultSystem faults, SaleOnTrial sale, Cancellat
     private const int StartTimeoutMs = 120_000;
     private const int LettersTimeoutMs = 60_000;
 
-    private readonly SeckillSystem _system = faults.System;
+    private readonly LocalSystem _system = faults.System;
 
     public SaleOnTrial Sale => sale;
 

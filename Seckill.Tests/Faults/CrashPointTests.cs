@@ -41,7 +41,7 @@ public sealed class CrashPointTests(FaultSystem faults)
         }
     }
 
-    private async Task DieAndRecoverAsync(SeckillSystem system, string point, CrashCase crash)
+    private async Task DieAndRecoverAsync(LocalSystem system, string point, CrashCase crash)
     {
         var sale = await SaleOnTrial.OpenAsync(faults, _cancellation);
         var scene = new CrashScene(faults, sale, _cancellation);
@@ -75,8 +75,8 @@ public sealed class CrashPointTests(FaultSystem faults)
         await sale.AssertConservedAsync(outcomes);
 
         Task<LocalService> StartAsync(string? crashAt, bool waitUntilHealthy) => crash.InWorker
-            ? system.StartWorkerAsync(_cancellation, crashAt, waitUntilHealthy)
-            : system.StartApiAsync(_cancellation, crashAt, waitUntilHealthy);
+            ? system.StartWorkerAsync(_cancellation, waitUntilHealthy, ("SECKILL_CRASH_AT", crashAt ?? ""))
+            : system.StartApiAsync(_cancellation, waitUntilHealthy, ("SECKILL_CRASH_AT", crashAt ?? ""));
     }
 
     private async Task AssertDiedAtAsync(string point, int passing, LocalService armed)

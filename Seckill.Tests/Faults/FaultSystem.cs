@@ -1,7 +1,6 @@
 using RabbitMQ.Client;
 using Seckill.LocalServers;
 using Seckill.Ordering.Contract;
-using Seckill.Tests.EndToEnd;
 
 namespace Seckill.Tests.Faults;
 
@@ -14,43 +13,37 @@ public sealed class FaultSystemDefinition : ICollectionFixture<FaultSystem>;
 /// </summary>
 public sealed class FaultSystem : IAsyncLifetime
 {
-    private static readonly Dictionary<string, string> ShortBounds = new()
-    {
-        ["Publish__ConfirmTimeoutMs"] = "1500",
-        ["Publish__SweepGraceMs"] = "3000",
-        ["Publish__SweepEveryMs"] = "200",
-        ["Publish__SweepLeaseMs"] = "1000",
-        ["Catalogue__RefreshEveryMs"] = "300",
-        ["Catalogue__CheckEveryMs"] = "500",
-        ["Catalogue__DrainWaitMsMax"] = "20000",
-        ["Reconciliation__EveryMs"] = "500",
-        ["Reconciliation__LeaseMs"] = "1000",
-        ["Reconciliation__StuckAfterMs"] = "3000",
-        ["DeadLetters__OperationTimeoutMs"] = "4000",
-        ["DeadLetters__LockMarginMs"] = "100",
+    private static readonly (string Name, string Value)[] ShortBounds =
+    [
+        ("Publish__ConfirmTimeoutMs", "1500"),
+        ("Publish__SweepGraceMs", "3000"),
+        ("Publish__SweepEveryMs", "200"),
+        ("Publish__SweepLeaseMs", "1000"),
+        ("Catalogue__RefreshEveryMs", "300"),
+        ("Catalogue__CheckEveryMs", "500"),
+        ("Catalogue__DrainWaitMsMax", "20000"),
+        ("Reconciliation__EveryMs", "500"),
+        ("Reconciliation__LeaseMs", "1000"),
+        ("Reconciliation__StuckAfterMs", "3000"),
+        ("DeadLetters__OperationTimeoutMs", "4000"),
+        ("DeadLetters__LockMarginMs", "100"),
         // Several batches out of a few dozen orders, so that the third one is reached.
-        ["Worker__BatchSizeMax"] = "8",
-        ["Worker__PrefetchCountMax"] = "64",
-        ["Worker__RetryDelayMsMax"] = "500",
-    };
+        ("Worker__BatchSizeMax", "8"),
+        ("Worker__PrefetchCountMax", "64"),
+        ("Worker__RetryDelayMsMax", "500"),
+    ];
 
-    public SeckillSystem System { get; private set; } = null!;
+    public LocalSystem System { get; private set; } = null!;
 
-    public async ValueTask InitializeAsync() => System = await SeckillSystem.StartAsync(ShortBounds, CancellationToken.None);
+    public async ValueTask InitializeAsync() => System = await LocalSystem.StartServersAsync(SystemUnderTest.Options(ShortBounds), CancellationToken.None)
+        .WithApplicationsAsync(CancellationToken.None);
 
     public ValueTask DisposeAsync() => System is null ? ValueTask.CompletedTask : System.DisposeAsync();
 
     /// <summary>Brings back whatever the test before left dead, stops whatever it left armed, and empties the queues.</summary>
-    public async Task<SeckillSystem> ReadyAsync(CancellationToken cancellationToken)
+    public async Task<LocalSystem> ReadyAsync(CancellationToken cancellationToken)
     {
-        foreach (var server in new LocalServer[] { System.Redis, System.RabbitMq, System.MySql })
-        {
-            if (!Runs(server))
-            {
-                await server.RestartAsync(cancellationToken);
-            }
-        }
-
+        await System.RestartDeadServersAsync(cancellationToken);
         await Task.WhenAll(OneAsync(System.Apis, () => System.StartApiAsync(cancellationToken)), OneAsync(System.Workers, () => System.StartWorkerAsync(cancellationToken)));
         await using var connection = await ConnectAsync(cancellationToken);
         await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
@@ -61,11 +54,7 @@ public sealed class FaultSystem : IAsyncLifetime
 
         async Task OneAsync(IReadOnlyList<LocalService> running, Func<Task> start)
         {
-            foreach (var service in running.Skip(1).Concat(running.Where(service => service.Exited.IsCompleted)).Distinct().ToArray())
-            {
-                await System.EndAsync(service, kill: true);
-            }
-
+            await System.EndAsync(running.Where((service, i) => i > 0 || service.Exited.IsCompleted), kill: true);
             if (running.Count == 0)
             {
                 await start();
@@ -73,29 +62,9 @@ public sealed class FaultSystem : IAsyncLifetime
         }
     }
 
-    /// <summary>Stops all Api instances or workers.</summary>
-    public async Task EndAllAsync(IReadOnlyList<LocalService> services)
-    {
-        foreach (var service in services.ToArray())
-        {
-            await System.EndAsync(service, kill: true);
-        }
-    }
+    /// <summary>Kills all Api instances or workers.</summary>
+    public Task EndAllAsync(IReadOnlyList<LocalService> services) => System.EndAsync(services, kill: true);
 
     /// <summary>A connection to the broker of the test's own.</summary>
-    public Task<IConnection> ConnectAsync(CancellationToken cancellationToken) =>
-        new ConnectionFactory { Uri = new Uri(System.RabbitMq.ConnectionString), AutomaticRecoveryEnabled = false }.CreateConnectionAsync("test", cancellationToken);
-
-    private static bool Runs(LocalServer server)
-    {
-        try
-        {
-            return !server.Exited.IsCompleted;
-        }
-        catch (InvalidOperationException)
-        {
-            // Stopped in an orderly way: there is no process at all.
-            return false;
-        }
-    }
+    public Task<IConnection> ConnectAsync(CancellationToken cancellationToken) => System.OpenRabbitMqAsync(cancellationToken);
 }

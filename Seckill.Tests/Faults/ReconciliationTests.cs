@@ -124,7 +124,7 @@ public sealed class ReconciliationTests(FaultSystem faults) : IAsyncDisposable
         using var client = system.Client();
         var database = system.RedisConnection.GetDatabase();
         var orderId = long.Parse(sale.Queued.First(queued => queued.Key.SkuId == sku.SkuId).Value, CultureInfo.InvariantCulture);
-        var settled = (await system.Ledger.FindAsync(sku, orderId, _cancellation))!;
+        var settled = (await system.Ledger().FindAsync(sku, orderId, _cancellation))!;
         // As it was before it was settled.
         await database.HashSetAsync(
             sku.Orders, settled.OrderId,
@@ -139,7 +139,7 @@ public sealed class ReconciliationTests(FaultSystem faults) : IAsyncDisposable
 
         await system.StartApiAsync(_cancellation);
         await Deadline.UntilAsync(() => sale.UnsettledAsync(), unsettled => unsettled == 0, _cancellation, TimeoutMs);
-        Assert.Equal(OrderState.Success, (await system.Ledger.FindAsync(sku, settled.OrderId, _cancellation))!.State);
+        Assert.Equal(OrderState.Success, (await system.Ledger().FindAsync(sku, settled.OrderId, _cancellation))!.State);
         await sale.AssertConservedAsync(await sale.OutcomesAsync());
     }
 
@@ -179,7 +179,7 @@ public sealed class ReconciliationTests(FaultSystem faults) : IAsyncDisposable
     }
 
     /// <summary>A sale with settled orders, at an Api that looks only when asked.</summary>
-    private async Task<(SeckillSystem System, SaleOnTrial Sale)> WatchedSaleAsync()
+    private async Task<(LocalSystem System, SaleOnTrial Sale)> WatchedSaleAsync()
     {
         var system = await faults.ReadyAsync(_cancellation);
         var sale = await SaleOnTrial.OpenAsync(faults, _cancellation);

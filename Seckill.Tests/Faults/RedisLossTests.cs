@@ -113,7 +113,7 @@ public sealed class RedisLossTests(FaultSystem faults)
         return early;
     }
 
-    private async Task KillRedisAsync(SeckillSystem system)
+    private async Task KillRedisAsync(LocalSystem system)
     {
         system.Redis.Kill();
         await system.Redis.Exited.WaitAsync(_cancellation);

@@ -33,7 +33,7 @@ internal sealed class SaleOnTrial
     private static long _lastUserId = 400_000;
 
     private readonly FaultSystem _faults;
-    private readonly SeckillSystem _system;
+    private readonly LocalSystem _system;
     private readonly Dictionary<SkuKeys, int> _units;
     private readonly CancellationToken _cancellation;
 

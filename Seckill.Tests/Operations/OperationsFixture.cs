@@ -1,6 +1,5 @@
 using Microsoft.EntityFrameworkCore;
 using RabbitMQ.Client;
-using Seckill.LocalServers;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Store;
 using StackExchange.Redis;
@@ -14,34 +13,33 @@ public sealed class OperationsTests : ICollectionFixture<OperationsFixture>
 }
 
 /// <summary>The three servers with an empty, migrated store, for the tests of one collection; every test puts its own SKU on sale.</summary>
-public sealed class OperationsFixture : IAsyncLifetime
+public sealed class OperationsFixture(SharedServers servers) : IAsyncLifetime
 {
     private const int Limit = 2;
 
-    private RedisServer _redis = null!;
-    private RabbitMqServer _rabbit = null!;
-    private MySqlServer _mySql = null!;
+    private LocalSystem _system = null!;
     private IConnection _broker = null!;
     private long _lastSkuId = 5_000;
+
+    private (string Name, string Value)[] ConnectionStrings =>
+    [
+        ("ConnectionStrings:redis", _system.RedisConnectionString),
+        ("ConnectionStrings:rabbitmq", _system.RabbitMqConnectionString),
+        ("ConnectionStrings:mysql", _system.MySqlConnectionString),
+    ];
 
     public IDatabase Redis { get; private set; } = null!;
 
     public IChannel Channel { get; private set; } = null!;
 
-    private ConnectionMultiplexer? Multiplexer { get; set; }
-
     public async ValueTask InitializeAsync()
     {
         var cancelled = TestContext.Current.CancellationToken;
-        var redis = RedisServer.StartAsync(new RedisServerOptions(), cancelled);
-        var rabbit = RabbitMqServer.StartAsync(new RabbitMqServerOptions(), cancelled);
-        var mySql = MySqlServer.StartAsync(new MySqlServerOptions(), cancelled);
-        (_redis, _rabbit, _mySql) = (await redis, await rabbit, await mySql);
-        TestContext.Current.SendDiagnosticMessage($"redis {_redis.Version}, rabbitmq {_rabbit.Version}, mysql {_mySql.Version}");
+        _system = await servers.StartAsync(SharedServers.Operations, new LocalSystemOptions(), cancelled);
+        TestContext.Current.SendDiagnosticMessage(_system.Versions);
 
-        Multiplexer = await ConnectionMultiplexer.ConnectAsync(_redis.ConnectionString + ",connectTimeout=30000");
-        Redis = Multiplexer.GetDatabase();
-        _broker = await new ConnectionFactory { Uri = new Uri(_rabbit.ConnectionString) }.CreateConnectionAsync(cancelled);
+        Redis = _system.RedisConnection.GetDatabase();
+        _broker = await _system.OpenRabbitMqAsync(cancelled);
         Channel = await _broker.CreateChannelAsync(new CreateChannelOptions(true, true), cancelled);
         await OrderTopology.DeclareAsync(Channel, cancelled);
         await using var store = OpenStore();
@@ -53,24 +51,17 @@ public sealed class OperationsFixture : IAsyncLifetime
     /// <summary>An Api on these servers, in this process, with further settings.</summary>
     public ApiHost StartApi(params (string Name, string Value)[] settings) => new(
         [
-            ("ConnectionStrings:redis", _redis.ConnectionString),
-            ("ConnectionStrings:rabbitmq", _rabbit.ConnectionString),
-            ("ConnectionStrings:mysql", _mySql.ConnectionString),
+            .. ConnectionStrings,
             ("Catalogue:RefreshEveryMs", "100"),
             .. settings,
         ]);
 
     /// <summary>A worker on these servers, in this process; it works until it is disposed.</summary>
-    public WorkerHost StartWorker() => new(
-        [
-            ("ConnectionStrings:redis", _redis.ConnectionString),
-            ("ConnectionStrings:rabbitmq", _rabbit.ConnectionString),
-            ("ConnectionStrings:mysql", _mySql.ConnectionString),
-        ]);
+    public WorkerHost StartWorker() => new(ConnectionStrings);
 
     public OrderingDbContext OpenStore() => new(
         new DbContextOptionsBuilder<OrderingDbContext>()
-            .UseMySql(_mySql.ConnectionString, new MySqlServerVersion(new Version(8, 0, 36)))
+            .UseMySql(_system.MySqlConnectionString, new MySqlServerVersion(new Version(8, 0, 36)))
             .Options);
 
     /// <summary>Puts a SKU on sale and waits until the Api's gate has loaded it.</summary>
@@ -125,14 +116,11 @@ public sealed class OperationsFixture : IAsyncLifetime
     {
         await Channel.DisposeAsync();
         await _broker.DisposeAsync();
-        await Multiplexer!.DisposeAsync();
-        await _redis.DisposeAsync();
-        await _rabbit.DisposeAsync();
-        await _mySql.DisposeAsync();
+        await _system.DisposeAsync();
     }
 
     /// <summary>Waits until the gate has the SKU and this Api lists it.</summary>
-    public async Task WaitUntilLoadedAsync(ApiHost api, long skuId) => await LocalServers.Deadline.UntilAsync(
+    public async Task WaitUntilLoadedAsync(ApiHost api, long skuId) => await Deadline.UntilAsync(
         async () => (
             InRedis: await Redis.KeyExistsAsync($"stock:sku:{skuId}"),
             Listed: (await api.GetAsync("/api/products")).Body.ToString().Contains($"\"{skuId}\"", StringComparison.Ordinal)),

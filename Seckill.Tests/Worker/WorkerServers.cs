@@ -10,42 +10,29 @@ public sealed class WorkerServersDefinition : ICollectionFixture<WorkerServers>;
 /// <summary>The three real servers, started once for all tests of the worker, and migrated by a worker.</summary>
 public sealed class WorkerServers : IAsyncLifetime
 {
-    public RedisServer Redis { get; private set; } = null!;
+    private LocalSystem _system = null!;
 
-    public RabbitMqServer RabbitMq { get; private set; } = null!;
+    public RedisServer Redis => _system.Redis;
 
-    public MySqlServer MySql { get; private set; } = null!;
+    public RabbitMqServer RabbitMq => _system.RabbitMq;
 
-    public IConnectionMultiplexer RedisConnection { get; private set; } = null!;
+    public MySqlServer MySql => _system.MySql;
 
-    public string Versions => $"Redis {Redis.Version}, RabbitMQ {RabbitMq.Version}, MySQL {MySql.Version}";
+    public IConnectionMultiplexer RedisConnection => _system.RedisConnection;
+
+    public string Versions => _system.Versions;
 
     public async ValueTask InitializeAsync()
     {
-        var redis = RedisServer.StartAsync(new RedisServerOptions());
-        var rabbitMq = RabbitMqServer.StartAsync(new RabbitMqServerOptions());
-        var mySql = MySqlServer.StartAsync(new MySqlServerOptions());
-        (Redis, RabbitMq, MySql) = (await redis, await rabbitMq, await mySql);
-        var options = ConfigurationOptions.Parse(Redis.ConnectionString);
-        options.AbortOnConnectFail = false;
-        RedisConnection = await ConnectionMultiplexer.ConnectAsync(options);
+        // A kill must not take what Redis has answered, so that a test knows what has to be there: with `everysec` it may, where a flush is slow.
+        _system = await LocalSystem.StartServersAsync(
+            new LocalSystemOptions { Redis = new RedisServerOptions { AppendFsyncAlways = true } }, CancellationToken.None);
         await using var worker = await RunningWorker.StartAsync(this, CancellationToken.None);
         await worker.ConsumingAsync(CancellationToken.None);
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        await RedisConnection.DisposeAsync();
-        await Redis.DisposeAsync();
-        await RabbitMq.DisposeAsync();
-        await MySql.DisposeAsync();
-    }
+    public ValueTask DisposeAsync() => _system.DisposeAsync();
 
     /// <summary>An open connection of the test's own.</summary>
-    public async Task<MySqlConnection> OpenMySqlAsync(CancellationToken cancellationToken)
-    {
-        var connection = new MySqlConnection(MySql.ConnectionString + ";Pooling=False");
-        await connection.OpenAsync(cancellationToken);
-        return connection;
-    }
+    public Task<MySqlConnection> OpenMySqlAsync(CancellationToken cancellationToken) => _system.OpenMySqlAsync(cancellationToken);
 }

@@ -3,7 +3,7 @@ using System.Text;
 using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
 
-namespace Seckill.Bench.Load;
+namespace Seckill.LocalServers;
 
 /// <summary>Signs the buyers' tokens as the shop's login would: asking for each over HTTP would measure the login instead.</summary>
 public sealed class TokenIssuer

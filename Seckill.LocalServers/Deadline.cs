@@ -1,9 +1,9 @@
 using System.Diagnostics;
 
-namespace Seckill.Tests.LocalServers;
+namespace Seckill.LocalServers;
 
 /// <summary>Waits for a condition, never longer than a deadline.</summary>
-internal static class Deadline
+public static class Deadline
 {
     /// <summary>Long, because only a test that fails waits for its end.</summary>
     public const int TimeoutMs = 60_000;

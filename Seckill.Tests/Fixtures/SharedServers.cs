@@ -1,0 +1,38 @@
+using Seckill.LocalServers;
+using Seckill.Tests.Fixtures;
+
+[assembly: AssemblyFixture(typeof(SharedServers))]
+
+namespace Seckill.Tests.Fixtures;
+
+/// <summary>
+/// One RabbitMQ and one MySQL for all collections that leave servers alone: a broker takes longer to start than most classes to run. Each collection has a virtual
+/// host, a database and a Redis of its own. Whoever kills, stops or flushes starts servers of his own. Started with the first collection that asks.
+/// </summary>
+public sealed class SharedServers : IAsyncLifetime
+{
+    public const string EndToEnd = "end_to_end";
+    public const string Operations = "operations";
+    public const string Shop = "shop";
+    public const string Console = "console";
+
+    private readonly Lazy<Task<LocalSystem>> _servers = new(() => LocalSystem.StartServersAsync(
+        new LocalSystemOptions { RabbitMq = new RabbitMqServerOptions { VirtualHosts = [EndToEnd, Operations, Shop, Console] } }, CancellationToken.None));
+
+    public ValueTask InitializeAsync() => ValueTask.CompletedTask;
+
+    /// <summary>The servers under one of the names above, and no application.</summary>
+    public async Task<LocalSystem> StartAsync(string name, LocalSystemOptions options, CancellationToken cancellationToken)
+    {
+        var servers = await _servers.Value;
+        return await servers.StartBesideAsync(name, options, cancellationToken);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_servers.IsValueCreated)
+        {
+            await (await _servers.Value).DisposeAsync();
+        }
+    }
+}
