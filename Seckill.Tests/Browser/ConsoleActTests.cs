@@ -1,7 +1,6 @@
 using System.Globalization;
 using Microsoft.Playwright;
 using RabbitMQ.Client;
-using Seckill.Tests.LocalServers;
 using static Microsoft.Playwright.Assertions;
 
 namespace Seckill.Tests.Browser;
@@ -107,7 +106,7 @@ public sealed class ConsoleActTests(ConsoleFloor floor)
         }
 
         string replayed, abandoned;
-        await using (var broker = await new ConnectionFactory { Uri = new Uri(floor.System.RabbitMqConnectionString) }.CreateConnectionAsync(_cancellation))
+        await using (var broker = await floor.System.OpenRabbitMqAsync(_cancellation))
         await using (var channel = await broker.CreateChannelAsync(new CreateChannelOptions(true, true), _cancellation))
         {
             replayed = await floor.BuyAndBuryAsync(channel, 60_101, skuId, _cancellation);

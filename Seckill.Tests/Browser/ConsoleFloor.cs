@@ -2,8 +2,6 @@ using System.Diagnostics;
 using Microsoft.Playwright;
 using RabbitMQ.Client;
 using Seckill.Ordering.Contract;
-using Seckill.Tests.EndToEnd;
-using Seckill.Tests.LocalServers;
 
 namespace Seckill.Tests.Browser;
 
@@ -11,7 +9,7 @@ namespace Seckill.Tests.Browser;
 public sealed class ConsoleFloorDefinition : ICollectionFixture<ConsoleFloor>;
 
 /// <summary>The whole system with its console. The Api looks at the books only when asked, so that what a test disturbs stays disturbed.</summary>
-public sealed class ConsoleFloor(SharedServers servers, TestBrowser browser) : IAsyncLifetime
+public sealed class ConsoleFloor(TestBrowser browser, SharedServers servers) : IAsyncLifetime
 {
     public const string TraceTemplate = "http://localhost:18888/traces/detail/{trace_id}";
 

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Microsoft.Playwright;
-using Seckill.Tests.LocalServers;
 using static Microsoft.Playwright.Assertions;
 
 namespace Seckill.Tests.Browser;

@@ -1,6 +1,5 @@
 using Microsoft.Playwright;
 using MySqlConnector;
-using Seckill.Tests.EndToEnd;
 
 namespace Seckill.Tests.Browser;
 
@@ -8,7 +7,7 @@ namespace Seckill.Tests.Browser;
 public sealed class ShopFloorDefinition : ICollectionFixture<ShopFloor>;
 
 /// <summary>The whole system as processes of its own; every test puts its own SKU on sale and is a buyer of its own.</summary>
-public sealed class ShopFloor(SharedServers servers, TestBrowser browser) : IAsyncLifetime
+public sealed class ShopFloor(TestBrowser browser, SharedServers servers) : IAsyncLifetime
 {
     private const long FirstSku = 30_000;
 

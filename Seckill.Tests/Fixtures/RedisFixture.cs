@@ -1,5 +1,3 @@
-using Seckill.LocalServers;
-using Seckill.Tests.Fixtures;
 using StackExchange.Redis;
 
 namespace Seckill.Tests.Fixtures;

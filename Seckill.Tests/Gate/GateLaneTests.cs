@@ -5,9 +5,7 @@ using Seckill.Api.Gate;
 using Seckill.Api.Publishing;
 using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Telemetry;
-using Seckill.Tests.Fixtures;
 using Seckill.Tests.Ledger;
-using Seckill.Tests.LocalServers;
 using StackExchange.Redis;
 
 namespace Seckill.Tests.Gate;

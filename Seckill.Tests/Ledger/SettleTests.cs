@@ -1,6 +1,5 @@
 using System.Globalization;
 using Seckill.Ordering.Ledger;
-using Seckill.Tests.Fixtures;
 using StackExchange.Redis;
 
 namespace Seckill.Tests.Ledger;

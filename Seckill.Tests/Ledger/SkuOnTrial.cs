@@ -1,5 +1,4 @@
 using Seckill.Ordering.Ledger;
-using Seckill.Tests.Fixtures;
 using StackExchange.Redis;
 
 namespace Seckill.Tests.Ledger;

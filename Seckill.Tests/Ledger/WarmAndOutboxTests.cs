@@ -1,5 +1,4 @@
 using Seckill.Ordering.Ledger;
-using Seckill.Tests.Fixtures;
 
 namespace Seckill.Tests.Ledger;
 

@@ -1,5 +1,4 @@
 using System.Text.RegularExpressions;
-using Seckill.LocalServers;
 
 namespace Seckill.Tests.Unit;
 

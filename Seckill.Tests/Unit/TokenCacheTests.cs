@@ -4,7 +4,6 @@ using Microsoft.Extensions.Options;
 using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
 using Seckill.Api.Auth;
-using Seckill.Bench.Load;
 using Seckill.ServiceDefaults.Login;
 
 namespace Seckill.Tests.Unit;
