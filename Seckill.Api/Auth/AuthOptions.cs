@@ -6,7 +6,7 @@ namespace Seckill.Api.Auth;
 /// <summary>Section <c>Auth</c>: whose tokens are believed, and how many checks are remembered.</summary>
 public sealed class AuthOptions : LoginOptions
 {
-    /// <summary>Valid tokens whose check is remembered, 100 to 200 bytes each; 0 checks each token each time.</summary>
+    /// <summary>Valid tokens whose check is remembered, 200 to 250 bytes each; 0 checks each token each time.</summary>
     [Range(0, 10_000_000)]
     public int TokensRememberedMax { get; init; } = 200_000;
 }

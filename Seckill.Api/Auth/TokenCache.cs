@@ -1,8 +1,8 @@
-using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using System.Security.Claims;
 using System.Security.Cryptography;
 using System.Text;
+using BitFaster.Caching.Lru;
 using Microsoft.Extensions.Options;
 using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
@@ -12,15 +12,17 @@ namespace Seckill.Api.Auth;
 
 /// <summary>
 /// Validates tokens with Microsoft's handler, and remembers those found valid until they expire: a buyer's page asks again and again with the
-/// same token. Keyed by the SHA-256 of the whole token, so a hit is the very text whose signature was checked, in 100 bytes instead of
-/// several thousand. Two generations of at most half of <see cref="AuthOptions.TokensRememberedMax"/> each: when the young one is full the old one
-/// is dropped, which keeps what is used without counting or locking. A token enters when it is seen a second time (the doorkeeper of
-/// TinyLFU, Einziger and others 2017): a crowd in which each asks once would only fill memory.
+/// same token. Keyed by the SHA-256 of the whole token, so a hit is the very text whose signature was checked, in some 200 bytes instead of
+/// several thousand; of more than <see cref="AuthOptions.TokensRememberedMax"/> those used least recently go. A token enters when it is seen a
+/// second time (the doorkeeper of TinyLFU, Einziger and others 2017): a crowd in which each asks once would only fill memory.
 /// </summary>
 internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider time) : TokenHandler
 {
     private const int DoorCount = 1 << 18;
     private const int TokenBytesMax = 2_048;
+
+    /// <summary>The least that the cache can be made for.</summary>
+    private const int RememberedMin = 3;
 
     private readonly record struct Key(ulong A, ulong B, ulong C, ulong D)
     {
@@ -32,11 +34,12 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
     /// <summary>Parts of the hashes of tokens seen lately, 4 bytes each; a newer one with the same place takes it.</summary>
     private readonly int[] _door = new int[DoorCount];
     private readonly JsonWebTokenHandler _handler = new() { MapInboundClaims = false };
-    private readonly int _generationMax = options.Value.TokensRememberedMax / 2;
     private readonly TimeSpan _clockSkew = TimeSpan.FromSeconds(options.Value.ClockSkewSeconds);
-    private ConcurrentDictionary<Key, Known> _young = new();
-    private ConcurrentDictionary<Key, Known> _old = new();
-    private int _youngCount;
+
+    /// <summary>Null when none is to be remembered.</summary>
+    private readonly FastConcurrentLru<Key, Known>? _remembered = options.Value.TokensRememberedMax > 0
+        ? new FastConcurrentLru<Key, Known>(Math.Max(RememberedMin, options.Value.TokensRememberedMax))
+        : null;
 
     public override SecurityToken ReadToken(string token) => _handler.ReadToken(token);
 
@@ -45,13 +48,14 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
 
     public override async Task<TokenValidationResult> ValidateTokenAsync(string token, TokenValidationParameters validationParameters)
     {
-        if (_generationMax == 0 || token.Length > TokenBytesMax)
+        if (_remembered is null || token.Length > TokenBytesMax)
         {
             return await _handler.ValidateTokenAsync(token, validationParameters);
         }
 
         var key = KeyOf(token);
-        if (Find(key) is { } known)
+        // Whatever else was checked does not change while the process runs.
+        if (_remembered.TryGet(key, out var known) && time.GetUtcNow().UtcDateTime - _clockSkew < known.ValidTo)
         {
             return ResultOf(known, validationParameters);
         }
@@ -59,7 +63,7 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
         var result = await _handler.ValidateTokenAsync(token, validationParameters);
         if (result.IsValid && WasSeen(key) && Remembered(result) is { } found)
         {
-            Remember(key, found);
+            _remembered.AddOrUpdate(key, found);
         }
 
         return result;
@@ -74,33 +78,6 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
     }
 
     private bool WasSeen(Key key) => Interlocked.Exchange(ref _door[key.B & (DoorCount - 1)], (int)key.C) == (int)key.C;
-
-    private Known? Find(Key key)
-    {
-        if (!Volatile.Read(ref _young).TryGetValue(key, out var known))
-        {
-            if (!Volatile.Read(ref _old).TryGetValue(key, out known))
-            {
-                return null;
-            }
-
-            Remember(key, known);
-        }
-
-        // Whatever else was checked does not change while the process runs.
-        return time.GetUtcNow().UtcDateTime - _clockSkew < known.ValidTo ? known : null;
-    }
-
-    private void Remember(Key key, Known known)
-    {
-        var young = Volatile.Read(ref _young);
-        if (young.TryAdd(key, known) && Interlocked.Increment(ref _youngCount) >= _generationMax
-            && Interlocked.CompareExchange(ref _young, new(), young) == young)
-        {
-            Volatile.Write(ref _youngCount, 0);
-            Volatile.Write(ref _old, young);
-        }
-    }
 
     /// <summary>What the API asks of a token; null for one that says a thing twice, which is left to the handler.</summary>
     private static Known? Remembered(TokenValidationResult result)

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Security.Claims;
+using Microsoft.AspNetCore.Http.HttpResults;
 using Seckill.Api.Auth;
 using Seckill.Api.Catalogue;
 using Seckill.Api.Errors;
@@ -68,7 +69,7 @@ public static class OrderEndpoints
         var placement = await gate.PlaceAsync(userId, skuId, quantity, request.ClientOrderNo);
         return placement.Outcome switch
         {
-            PlaceOutcome.Queued => new QueuedResult(placement.OrderId, skuId, request.ClientOrderNo),
+            PlaceOutcome.Queued => Queued(placement.OrderId, skuId, request.ClientOrderNo),
             PlaceOutcome.SoldOut => ErrorResult.SoldOut,
             PlaceOutcome.LimitReached => ErrorResult.BadRequest(
                 "limit reached", string.Create(CultureInfo.InvariantCulture, $"One buyer may have {placement.Value} of this SKU.")),
@@ -80,6 +81,15 @@ public static class OrderEndpoints
             PlaceOutcome.Busy => ErrorResult.Busy,
             _ => throw new UnreachableException(),
         };
+    }
+
+    internal static JsonHttpResult<PlaceOrderResponse> Queued(long orderId, long skuId, string? clientOrderNo)
+    {
+        var id = orderId.ToString(CultureInfo.InvariantCulture);
+        var url = string.Create(CultureInfo.InvariantCulture, $"/api/orders/seckill/status?sku_id={skuId}");
+        return TypedResults.Json(
+            new PlaceOrderResponse("queued", id, id, "PENDING", clientOrderNo is null ? url : $"{url}&client_order_no={clientOrderNo}"),
+            ApiJson.Web.PlaceOrderResponse);
     }
 
     private static async Task<IResult> StatusAsync(

@@ -7,8 +7,6 @@ namespace Seckill.Api.Requests;
 /// <summary>Reads a JSON body; what is wrong with it comes back as the answer to send, not as an exception.</summary>
 internal static class JsonBody
 {
-    private const int ShortBodyBytesMax = 4_096;
-
     public static async ValueTask<(T? Value, ErrorResult? Error)> ReadAsync<T>(HttpRequest request, JsonTypeInfo<T> type, CancellationToken cancellationToken)
         where T : class
     {
@@ -19,7 +17,7 @@ internal static class JsonBody
 
         try
         {
-            var value = await ReadValueAsync(request, type, cancellationToken);
+            var value = await JsonSerializer.DeserializeAsync(request.BodyReader, type, cancellationToken);
             return value is null ? (null, ErrorResult.BadRequest("malformed JSON", "The body is null.")) : (value, null);
         }
         catch (JsonException exception)
@@ -31,32 +29,6 @@ internal static class JsonBody
             return (null, exception.StatusCode == StatusCodes.Status413PayloadTooLarge
                 ? ErrorResult.TooLarge
                 : ErrorResult.BadRequest("malformed request", exception.Message));
-        }
-    }
-
-    /// <summary>
-    /// A short body has arrived with its headers: it is read in one piece, without the asynchronous reader's buffers.
-    /// </summary>
-    private static async ValueTask<T?> ReadValueAsync<T>(HttpRequest request, JsonTypeInfo<T> type, CancellationToken cancellationToken)
-        where T : class
-    {
-        if (request.ContentLength is not (> 0 and <= ShortBodyBytesMax))
-        {
-            return await JsonSerializer.DeserializeAsync(request.BodyReader, type, cancellationToken);
-        }
-
-        var read = await request.BodyReader.ReadAtLeastAsync((int)request.ContentLength, cancellationToken);
-        try
-        {
-            var reader = new Utf8JsonReader(read.Buffer);
-            var value = JsonSerializer.Deserialize(ref reader, type);
-            // What follows the value must be white space; this throws otherwise.
-            reader.Read();
-            return value;
-        }
-        finally
-        {
-            request.BodyReader.AdvanceTo(read.Buffer.End);
         }
     }
 

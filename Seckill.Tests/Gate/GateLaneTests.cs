@@ -56,14 +56,12 @@ public sealed class GateLaneTests(RedisFixture redis) : IClassFixture<RedisFixtu
     public async Task Full_batches_go_to_Redis_while_it_has_not_answered_the_first()
     {
         await WarmAsync(stock: 1_000);
-        _replies.Hold();
 
-        var clicks = Ask();
-        // The first call may have left with a single click, the further ones only full.
+        var clicks = await AskAtOnceAsync();
         var reserved = await Deadline.UntilAsync(
-            async () => 1_000 - await _sku.StockAsync(), count => count > BatchSize * (CallsInFlight - 1), Cancelled);
+            async () => 1_000 - await _sku.StockAsync(), count => count >= BatchSize * CallsInFlight, Cancelled);
 
-        Assert.InRange(reserved, (BatchSize * (CallsInFlight - 1)) + 1, BatchSize * CallsInFlight);
+        Assert.Equal(BatchSize * CallsInFlight, reserved);
         Assert.DoesNotContain(clicks, click => click.Answered.IsCompleted);
         _replies.Release();
         Assert.All(await Task.WhenAll(clicks.Select(click => click.Answered)), answer => Assert.Equal(ReserveCode.Accepted, answer.Code));
@@ -75,8 +73,7 @@ public sealed class GateLaneTests(RedisFixture redis) : IClassFixture<RedisFixtu
     {
         const int stock = BatchSize + 3;
         await WarmAsync(stock);
-        _replies.Hold();
-        var clicks = Ask();
+        var clicks = await AskAtOnceAsync();
         await Deadline.UntilAsync(_sku.StockAsync, left => left == 0, Cancelled);
 
         _replies.Release();
@@ -90,20 +87,30 @@ public sealed class GateLaneTests(RedisFixture redis) : IClassFixture<RedisFixtu
             clicks.Where((_, i) => answers[i].Code == ReserveCode.Accepted), click => Assert.False(_lane.Shield.Refuses(click.Request.UserId)));
     }
 
-    /// <summary>Stock for the clicks, and a script that Redis knows: an answer that it does not would be held back, too.</summary>
+    /// <summary>
+    /// Stock for the clicks, for one before them, and a script that Redis knows: an answer that it does not would be held back, too.
+    /// </summary>
     private async Task WarmAsync(int stock)
     {
-        await _sku.WarmAsync(stock + 1);
+        await _sku.WarmAsync(stock + 2);
         await _sku.ReserveAsync(user: Buyers + 2);
     }
 
-    private PurchaseAttempt[] Ask() =>
-    [
-        .. Enumerable.Range(1, Buyers).Select(buyer =>
-        {
-            var click = new PurchaseAttempt(_sku.Keys, new ReserveRequest(SkuOnTrial.NextOrder(), buyer, 1, null, null), default, null);
-            Assert.True(_lane.TryAsk(click));
-            return click;
-        }),
-    ];
+    /// <summary>All buyers' clicks wait behind the call of another one when it is answered; what they are answered is held back.</summary>
+    private async Task<PurchaseAttempt[]> AskAtOnceAsync()
+    {
+        _replies.Hold();
+        Ask(Buyers + 3);
+        await Deadline.UntilAsync(() => Task.FromResult(_replies.HeldCount), count => count > 0, Cancelled);
+        PurchaseAttempt[] clicks = [.. Enumerable.Range(1, Buyers).Select(Ask)];
+        _replies.ReleaseHeld();
+        return clicks;
+    }
+
+    private PurchaseAttempt Ask(int buyer)
+    {
+        var click = new PurchaseAttempt(_sku.Keys, new ReserveRequest(SkuOnTrial.NextOrder(), buyer, 1, null, null), default, null);
+        Assert.True(_lane.TryAsk(click));
+        return click;
+    }
 }

@@ -11,6 +11,7 @@ internal sealed class HeldReplies : IAsyncDisposable
     private readonly EndPoint _server;
     private readonly Task _accepting;
     private volatile TaskCompletionSource _open = Opened();
+    private int _heldCount;
 
     public HeldReplies(string server)
     {
@@ -21,9 +22,20 @@ internal sealed class HeldReplies : IAsyncDisposable
 
     public string Address => _listener.LocalEndpoint.ToString()!;
 
+    /// <summary>Answers, or parts of them, that are held back now.</summary>
+    public int HeldCount => Volatile.Read(ref _heldCount);
+
     public void Hold() => _open = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public void Release() => _open.TrySetResult();
+
+    /// <summary>Passes on what is held back now and holds what comes after it.</summary>
+    public void ReleaseHeld()
+    {
+        var open = _open;
+        Hold();
+        open.TrySetResult();
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -69,7 +81,9 @@ internal sealed class HeldReplies : IAsyncDisposable
         {
             while (await from.ReceiveAsync(buffer, _end.Token) is > 0 and var count)
             {
+                Interlocked.Increment(ref _heldCount);
                 await mayGo().WaitAsync(_end.Token);
+                Interlocked.Decrement(ref _heldCount);
                 await to.SendAsync(buffer.AsMemory(0, count), _end.Token);
             }
 
