@@ -60,7 +60,9 @@ public static partial class ServerClients
         builder.Services.PostConfigure<HealthCheckServiceOptions>(options =>
         {
             foreach (var registration in options.Registrations.Where(registration => registration.Name == checkName))
+            {
                 registration.FailureStatus = failureStatus;
+            }
         });
 
         return builder;

@@ -20,7 +20,10 @@ internal static class ContainerRuntime
             process.OutputDataReceived += (_, _) => { };
             process.BeginOutputReadLine();
             if (process.WaitForExit(TimeoutMs))
+            {
                 return process.ExitCode == 0;
+            }
+
             process.Kill();
         }
         catch (Win32Exception)

@@ -10,7 +10,7 @@ namespace Seckill.AppHost.Servers;
 /// Starts the local servers of a run, shows in the dashboard how they do, and stops them after everything else. The kernel kills them when
 /// this process is killed.
 /// </summary>
-internal sealed class LocalServerProcesses(ResourceNotificationService notifications) : IHostedService, IAsyncDisposable
+internal sealed partial class LocalServerProcesses(ResourceNotificationService notifications) : IHostedService, IAsyncDisposable
 {
     private const int LogIntervalMs = 250;
 
@@ -96,7 +96,7 @@ internal sealed class LocalServerProcesses(ResourceNotificationService notificat
         }
         catch (Exception failure)
         {
-            context.Logger.LogError("{Failure}", failure.Message);
+            LogFailure(context.Logger, failure.Message);
             await ShowAsync(resource, KnownResourceStates.FailedToStart);
         }
     }
@@ -124,7 +124,7 @@ internal sealed class LocalServerProcesses(ResourceNotificationService notificat
             var isLast = exited.IsCompleted;
             while (await log.ReadLineAsync(stop) is { } line)
             {
-                logger.LogInformation("{Line}", line);
+                LogLine(logger, line);
             }
 
             if (isLast)
@@ -135,4 +135,10 @@ internal sealed class LocalServerProcesses(ResourceNotificationService notificat
             await Task.Delay(LogIntervalMs, stop);
         }
     }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Line}")]
+    private static partial void LogLine(ILogger logger, string line);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "{Failure}")]
+    private static partial void LogFailure(ILogger logger, string failure);
 }

@@ -13,12 +13,18 @@ internal static class RedisContainerOptions
             if (context.ExecutionContext.IsRunMode)
             {
                 foreach (var word in options.SelectMany(option => option.Split(' ')))
+                {
                     context.Args.Add(word);
+                }
+
                 return;
             }
 
             if (context.Args is not ["-c", string command])
+            {
                 throw new DistributedApplicationException("Redis' published command line is not the expected `sh -c <command>`.");
+            }
+
             context.Args[1] = string.Join(' ', [command, .. options]);
         });
 }

@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Configuration;
 using Seckill.AppHost.Publishing;
 using Seckill.AppHost.Running;
 using Seckill.LocalServers;

@@ -19,7 +19,9 @@ internal static class ServiceSettings
 
         var builder = service.ApplicationBuilder;
         if (!builder.ExecutionContext.IsRunMode)
+        {
             return service;
+        }
 
         service.WithEnvironment("ASPNETCORE_ENVIRONMENT", builder.Environment.EnvironmentName);
         // The dashboard ends first in a stop: the last flush must not wait for it.
@@ -27,7 +29,9 @@ internal static class ServiceSettings
         foreach (var name in new[] { "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG" })
         {
             if (builder.Configuration[name] is { Length: > 0 } value)
+            {
                 service.WithEnvironment(name, value);
+            }
         }
 
         return service;

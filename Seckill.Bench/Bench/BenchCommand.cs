@@ -1,6 +1,5 @@
 using System.CommandLine;
 using Seckill.Bench.InProcess;
-using Seckill.LocalServers;
 using Spectre.Console;
 
 namespace Seckill.Bench.Bench;

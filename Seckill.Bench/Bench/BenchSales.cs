@@ -1,6 +1,5 @@
 using System.Globalization;
 using Seckill.Bench.Load;
-using Seckill.LocalServers;
 using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Store;
 

@@ -1,7 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 using RabbitMQ.Client;
 using Seckill.Bench.Textbook;
-using Seckill.LocalServers;
 using Seckill.Ordering.Store;
 using StackExchange.Redis;
 

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using Seckill.Bench.Load;
 using Seckill.Bench.Textbook;
-using Seckill.LocalServers;
 using Seckill.Ordering.Ledger;
 
 namespace Seckill.Bench.Bench;

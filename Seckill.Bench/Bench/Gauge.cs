@@ -1,5 +1,4 @@
 using System.Globalization;
-using Seckill.LocalServers;
 
 namespace Seckill.Bench.Bench;
 

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Seckill.Bench.Load;
-using Seckill.LocalServers;
 
 namespace Seckill.Bench.Bench;
 

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using Seckill.Bench.Load;
 using Seckill.Bench.Textbook;
-using Seckill.LocalServers;
 
 namespace Seckill.Bench.Bench;
 

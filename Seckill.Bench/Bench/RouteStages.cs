@@ -1,5 +1,4 @@
 using Seckill.Bench.Load;
-using Seckill.LocalServers;
 
 namespace Seckill.Bench.Bench;
 

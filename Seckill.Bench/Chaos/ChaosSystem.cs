@@ -1,5 +1,4 @@
 using MySqlConnector;
-using Seckill.LocalServers;
 
 namespace Seckill.Bench.Chaos;
 

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
-using Seckill.LocalServers;
 
 namespace Seckill.Bench.Chaos;
 

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using MySqlConnector;
-using Seckill.Bench.Load;
 using Seckill.Bench.Target;
 using Spectre.Console;
 using StackExchange.Redis;

@@ -11,7 +11,6 @@ using Seckill.Api;
 using Seckill.Api.Auth;
 using Seckill.Api.Orders;
 using Seckill.Api.Requests;
-using Seckill.Bench.Load;
 using Seckill.Ordering.Ids;
 
 namespace Seckill.Bench.InProcess;

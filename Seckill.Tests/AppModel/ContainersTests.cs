@@ -61,7 +61,9 @@ public sealed class ContainersTests
         foreach (var resource in builder.Resources)
         {
             foreach (var mount in resource.Annotations.OfType<ContainerMountAnnotation>().ToArray())
+            {
                 resource.Annotations.Remove(mount);
+            }
         }
 
         // While servers start, their checks fail, and each failure would be logged with its stack.
@@ -85,7 +87,10 @@ public sealed class ContainersTests
         {
             var answer = await client.GetFromJsonAsync<JsonNode>($"/api/orders/seckill/status?sku_id={skuId}", deadline.Token);
             if (answer!["status"]!.GetValue<string>() is var status and not "PENDING")
+            {
                 return status;
+            }
+
             await Task.Delay(PollMs, deadline.Token);
         }
     }

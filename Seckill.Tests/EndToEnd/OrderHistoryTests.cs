@@ -1,6 +1,5 @@
 using System.Net;
 using System.Text.Json;
-using Seckill.Tests.LocalServers;
 
 namespace Seckill.Tests.EndToEnd;
 

@@ -3,7 +3,6 @@ using System.Text;
 using MySqlConnector;
 using RabbitMQ.Client;
 using Seckill.Ordering.Contract;
-using Seckill.Tests.LocalServers;
 
 namespace Seckill.Tests.EndToEnd;
 

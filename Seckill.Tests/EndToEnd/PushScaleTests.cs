@@ -1,6 +1,4 @@
 using System.Globalization;
-using Seckill.Bench.Load;
-using Seckill.LocalServers;
 using Seckill.Ordering.Ledger;
 using StackExchange.Redis;
 

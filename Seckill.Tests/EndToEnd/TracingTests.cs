@@ -1,5 +1,3 @@
-using Seckill.Tests.LocalServers;
-
 namespace Seckill.Tests.EndToEnd;
 
 /// <summary>One order, one trace, over both processes: proven by who is whose parent, from what the processes export.</summary>

@@ -3,11 +3,8 @@ using System.Globalization;
 using System.Net;
 using System.Text;
 using RabbitMQ.Client;
-using Seckill.LocalServers;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Faults;
-using Seckill.Tests.EndToEnd;
-using Seckill.Tests.LocalServers;
 using StackExchange.Redis;
 
 namespace Seckill.Tests.Faults;

@@ -1,7 +1,5 @@
 using System.Reflection;
-using Seckill.LocalServers;
 using Seckill.Ordering.Faults;
-using Seckill.Tests.EndToEnd;
 
 namespace Seckill.Tests.Faults;
 

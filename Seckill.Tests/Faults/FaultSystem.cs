@@ -1,5 +1,4 @@
 using RabbitMQ.Client;
-using Seckill.LocalServers;
 using Seckill.Ordering.Contract;
 
 namespace Seckill.Tests.Faults;

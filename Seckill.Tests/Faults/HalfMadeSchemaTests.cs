@@ -5,7 +5,6 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 using MySqlConnector;
 using Seckill.Ordering.Store;
 using Seckill.OrderWorker.Migrating;
-using Seckill.Tests.LocalServers;
 using Seckill.Tests.Worker;
 
 namespace Seckill.Tests.Faults;

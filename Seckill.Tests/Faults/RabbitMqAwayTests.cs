@@ -1,5 +1,3 @@
-using Seckill.Tests.LocalServers;
-
 namespace Seckill.Tests.Faults;
 
 /// <summary>Without RabbitMQ orders wait in Redis, bounded by the stock; with it again they arrive.</summary>

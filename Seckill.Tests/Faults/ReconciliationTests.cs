@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text.Json;
 using Seckill.Ordering.Ledger;
 using Seckill.Tests.EndToEnd;
-using Seckill.Tests.LocalServers;
 
 namespace Seckill.Tests.Faults;
 

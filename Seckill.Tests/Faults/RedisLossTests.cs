@@ -1,8 +1,6 @@
 using System.Net;
-using Seckill.LocalServers;
 using Seckill.Ordering.Ledger;
 using Seckill.Tests.EndToEnd;
-using Seckill.Tests.LocalServers;
 using StackExchange.Redis;
 
 namespace Seckill.Tests.Faults;

@@ -1,12 +1,9 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
-using Seckill.Bench.Load;
-using Seckill.LocalServers;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Ledger;
 using Seckill.Tests.EndToEnd;
-using Seckill.Tests.LocalServers;
 using ShopClient = Seckill.Tests.EndToEnd.ShopClient;
 
 namespace Seckill.Tests.Faults;

@@ -1,7 +1,5 @@
 using System.Diagnostics;
-using Seckill.LocalServers;
 using Seckill.Ordering.Ledger;
-using Seckill.Tests.LocalServers;
 
 namespace Seckill.Tests.Faults;
 

@@ -1,6 +1,3 @@
-using Seckill.LocalServers;
-using Seckill.Tests.Fixtures;
-
 [assembly: AssemblyFixture(typeof(SharedServers))]
 
 namespace Seckill.Tests.Fixtures;

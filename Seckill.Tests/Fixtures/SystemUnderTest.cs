@@ -1,5 +1,4 @@
 using MySqlConnector;
-using Seckill.LocalServers;
 using Seckill.Ordering.Ledger;
 using Seckill.Tests.EndToEnd;
 

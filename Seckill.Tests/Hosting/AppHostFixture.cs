@@ -5,7 +5,6 @@ using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
-using Seckill.LocalServers;
 using Seckill.Tests.EndToEnd;
 
 namespace Seckill.Tests.Hosting;
@@ -22,7 +21,12 @@ public sealed class AppHostFixture : IAsyncLifetime
     private const int StartTimeoutMs = 240_000;
     private const int StopTimeoutMs = 60_000;
 
+    private static readonly string[] PortOptions = ["Api", "Console", "OrderWorker", "Redis", "RabbitMq", "MySql", "Dashboard"];
+
     private readonly string _state = Directory.CreateTempSubdirectory("seckill-apphost-").FullName;
+
+    private readonly string _dashboard = $"http://localhost:{LoopbackPorts.Take()}";
+    private string? _token;
 
     /// <summary>The page that logs its reader in to the dashboard.</summary>
     public string DashboardLoginUrl => $"{_dashboard}/login?t={_token}";
@@ -30,9 +34,6 @@ public sealed class AppHostFixture : IAsyncLifetime
     public DistributedApplication Application { get; private set; } = null!;
 
     public ResourceNotificationService Notifications => Application.ResourceNotifications;
-
-    private readonly string _dashboard = $"http://localhost:{LoopbackPorts.Take()}";
-    private string? _token;
 
     public async ValueTask InitializeAsync()
     {
@@ -78,7 +79,6 @@ public sealed class AppHostFixture : IAsyncLifetime
     /// <summary>Free ports for everything that has a wish.</summary>
     internal static string[] Ports() =>
     [
-        .. new[] { "Api", "Console", "OrderWorker", "Redis", "RabbitMq", "MySql", "Dashboard" }
-            .Select(name => string.Create(CultureInfo.InvariantCulture, $"--Local:{name}Port={LoopbackPorts.Take()}")),
+        .. PortOptions.Select(name => string.Create(CultureInfo.InvariantCulture, $"--Local:{name}Port={LoopbackPorts.Take()}")),
     ];
 }

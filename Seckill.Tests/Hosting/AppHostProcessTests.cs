@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Net;
 using System.Text.Json;
-using Seckill.LocalServers;
 
 namespace Seckill.Tests.Hosting;
 
@@ -64,7 +63,11 @@ public sealed class AppHostProcessTests(ITestOutputHelper output) : IDisposable
     {
         var wrong = Path.Combine(_state, "redis-server");
         await File.WriteAllTextAsync(wrong, "#!/bin/sh\necho no memory for redis\nexit 3\n", Cancelled);
-        File.SetUnixFileMode(wrong, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        using (var chmod = Process.Start("chmod", ["+x", wrong]))
+        {
+            await chmod.WaitForExitAsync(Cancelled);
+        }
+
         await using var appHost = RunningAppHost.Start(_state, new Dictionary<string, string> { ["SECKILL_REDIS_SERVER"] = wrong, ["SECKILL_SERVERS_ROOT"] = "" }, AppHostFixture.Ports());
 
         Assert.Equal(1, await appHost.WaitForExitAsync(Cancelled));

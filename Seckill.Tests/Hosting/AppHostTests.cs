@@ -1,7 +1,6 @@
 using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
 using Microsoft.Playwright;
-using Seckill.LocalServers;
 using Seckill.Tests.Browser;
 
 namespace Seckill.Tests.Hosting;

@@ -1,7 +1,6 @@
 using System.Text;
 using MySqlConnector;
 using RabbitMQ.Client;
-using Seckill.LocalServers;
 using StackExchange.Redis;
 
 namespace Seckill.Tests.LocalServers;

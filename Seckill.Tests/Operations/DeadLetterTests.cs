@@ -4,7 +4,6 @@ using System.Text;
 using Microsoft.EntityFrameworkCore;
 using RabbitMQ.Client;
 using Seckill.Ordering.Contract;
-using Seckill.Tests.LocalServers;
 
 namespace Seckill.Tests.Operations;
 

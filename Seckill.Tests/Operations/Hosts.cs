@@ -5,7 +5,6 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Mvc.Testing;
 using Microsoft.Extensions.DependencyInjection;
 using Seckill.Api.Auth;
-using Seckill.Bench.Load;
 using Seckill.OrderWorker;
 
 namespace Seckill.Tests.Operations;

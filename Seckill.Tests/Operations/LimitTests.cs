@@ -3,7 +3,6 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
 using Microsoft.EntityFrameworkCore;
-using Seckill.Tests.LocalServers;
 
 namespace Seckill.Tests.Operations;
 

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Seckill.Ordering.Store;
-using Seckill.Tests.LocalServers;
 
 namespace Seckill.Tests.Operations;
 

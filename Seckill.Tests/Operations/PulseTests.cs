@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using Seckill.Ordering.Telemetry;
-using Seckill.Tests.LocalServers;
 using StackExchange.Redis;
 
 namespace Seckill.Tests.Operations;

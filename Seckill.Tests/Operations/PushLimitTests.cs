@@ -1,6 +1,5 @@
 using System.Net;
 using Seckill.Tests.EndToEnd;
-using Seckill.Tests.LocalServers;
 
 namespace Seckill.Tests.Operations;
 

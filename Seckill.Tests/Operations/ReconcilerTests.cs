@@ -3,7 +3,6 @@ using System.Diagnostics.Metrics;
 using Microsoft.EntityFrameworkCore;
 using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Store;
-using Seckill.Tests.LocalServers;
 using StackExchange.Redis;
 
 namespace Seckill.Tests.Operations;

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
-using Seckill.Tests.LocalServers;
 
 namespace Seckill.Tests.Operations;
 

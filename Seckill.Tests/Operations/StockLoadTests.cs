@@ -4,7 +4,6 @@ using Microsoft.EntityFrameworkCore;
 using Seckill.Api.Catalogue;
 using Seckill.Api.WarmUp;
 using Seckill.Ordering.Ledger;
-using Seckill.Tests.LocalServers;
 
 namespace Seckill.Tests.Operations;
 

@@ -1,5 +1,4 @@
 using Seckill.OrderWorker.Consuming;
-using Seckill.Tests.LocalServers;
 
 namespace Seckill.Tests.Operations;
 

@@ -4,9 +4,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using MySqlConnector;
-using Seckill.LocalServers;
 using Seckill.OrderWorker.Migrating;
-using Seckill.Tests.LocalServers;
 
 namespace Seckill.Tests.Worker;
 

@@ -3,7 +3,6 @@ using System.Text;
 using RabbitMQ.Client;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Ledger;
-using Seckill.Tests.LocalServers;
 using StackExchange.Redis;
 
 namespace Seckill.Tests.Worker;

@@ -1,8 +1,6 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
-using Seckill.LocalServers;
 using Seckill.Ordering.Contract;
-using Seckill.Tests.LocalServers;
 
 namespace Seckill.Tests.Worker;
 

@@ -2,7 +2,6 @@ using System.Globalization;
 using MySqlConnector;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Ledger;
-using Seckill.Tests.LocalServers;
 
 namespace Seckill.Tests.Worker;
 

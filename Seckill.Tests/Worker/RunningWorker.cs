@@ -6,7 +6,6 @@ using Microsoft.Extensions.Logging;
 using Seckill.Ordering;
 using Seckill.Ordering.Store;
 using Seckill.OrderWorker;
-using Seckill.Tests.LocalServers;
 
 namespace Seckill.Tests.Worker;
 

@@ -6,7 +6,6 @@ using RabbitMQ.Client;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Ids;
 using Seckill.Ordering.Ledger;
-using Seckill.Tests.LocalServers;
 
 namespace Seckill.Tests.Worker;
 

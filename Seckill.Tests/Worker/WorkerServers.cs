@@ -1,5 +1,4 @@
 using MySqlConnector;
-using Seckill.LocalServers;
 using StackExchange.Redis;
 
 namespace Seckill.Tests.Worker;

@@ -3,7 +3,6 @@ using System.Diagnostics;
 using System.Text.Json;
 using RabbitMQ.Client;
 using Seckill.Ordering.Contract;
-using Seckill.Tests.LocalServers;
 
 namespace Seckill.Tests.Worker;
 
