@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Configuration;
-
 namespace Seckill.AppHost.Publishing;
 
 /// <summary>What a deployment has besides the application model.</summary>

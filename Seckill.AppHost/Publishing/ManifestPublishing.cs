@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Configuration;
-
 namespace Seckill.AppHost.Publishing;
 
 internal static class ManifestPublishing

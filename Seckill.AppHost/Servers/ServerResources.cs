@@ -31,7 +31,8 @@ internal static class ServerResourcesExtensions
             "containers" => builder.AddContainerServers(),
             "external" => builder.AddExternalServers(),
             "local" when builder.ExecutionContext.IsRunMode => builder.AddLocalServers(),
-            "local" => throw new DistributedApplicationException("Servers of this machine cannot be published: Servers must be containers or external."),
+            "local" => throw new DistributedApplicationException(
+                "Servers of this machine cannot be published: Servers must be containers or external."),
             _ => throw new DistributedApplicationException($"Servers must be containers, local or external, not {servers}."),
         };
     }
