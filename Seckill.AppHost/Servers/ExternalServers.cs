@@ -6,8 +6,8 @@ namespace Seckill.AppHost.Servers;
 internal static class ExternalServers
 {
     /// <summary>
-    /// Connection strings are used as they are, with TLS and several hosts as each client understands them. A run reads <c>ConnectionStrings:redis</c>,
-    /// <c>:rabbitmq</c> and <c>:mysql</c>; a deployment asks for them as secrets.
+    /// Connection strings are used as they are, with TLS and several hosts as each client understands them. A run reads
+    /// <c>ConnectionStrings:redis</c>, <c>:rabbitmq</c> and <c>:mysql</c>; a deployment asks for them as secrets.
     /// </summary>
     /// <exception cref="DistributedApplicationException">In a run: a connection string is missing.</exception>
     public static ServerResources AddExternalServers(this IDistributedApplicationBuilder builder)

@@ -9,10 +9,10 @@ internal static partial class MigrateOnly
     /// <summary>On the command line the same as <c>Worker:Migrations=only</c>.</summary>
     public const string Switch = "--migrate-only";
 
-    private static readonly string _key = $"{WorkerOptions.Section}:{nameof(WorkerOptions.Migrations)}";
+    private static readonly string Key = $"{WorkerOptions.Section}:{nameof(WorkerOptions.Migrations)}";
 
     public static bool IsAsked(string[] args, IConfiguration configuration) =>
-        args.Contains(Switch) || string.Equals(configuration[_key], nameof(MigrationMode.Only), StringComparison.OrdinalIgnoreCase);
+        args.Contains(Switch) || string.Equals(configuration[Key], nameof(MigrationMode.Only), StringComparison.OrdinalIgnoreCase);
 
     /// <summary>
     /// The process's exit code: 0 when the schema is up to date, 1 when it is not within <see cref="WorkerOptions.MigrateOnlySecondsMax"/> or
@@ -21,7 +21,7 @@ internal static partial class MigrateOnly
     /// <exception cref="OptionsValidationException">A setting is out of range.</exception>
     public static async Task<int> RunAsync(HostApplicationBuilder builder, CancellationToken cancellationToken)
     {
-        builder.Configuration[_key] = nameof(MigrationMode.Only);
+        builder.Configuration[Key] = nameof(MigrationMode.Only);
         builder.AddServiceDefaults();
         builder.AddMySql<OrderingDbContext>();
         builder.Services.AddMigrations();

@@ -87,5 +87,7 @@ internal sealed class MigratedHealthCheck(Migrator migrator) : IHealthCheck
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
         Task.FromResult(migrator.Migrated.IsCompletedSuccessfully
             ? HealthCheckResult.Healthy()
-            : new HealthCheckResult(context.Registration.FailureStatus, migrator.Trouble is { } trouble ? $"migrations not applied yet: {trouble}" : "migrations not applied yet"));
+            : new HealthCheckResult(
+                context.Registration.FailureStatus,
+                migrator.Trouble is { } trouble ? $"migrations not applied yet: {trouble}" : "migrations not applied yet"));
 }

@@ -10,7 +10,7 @@ public sealed class ExternalServersTests : IDisposable
     private const string RabbitMQ = "amqps://shop:secret@rabbitmq.test:5671/seckill";
     private const string MySql = "Server=mysql-a.test,mysql-b.test;SslMode=VerifyFull;User ID=shop;Password=secret;Database=seckill";
 
-    private static readonly string[] _servers = ["redis", "rabbitmq", "mysql"];
+    private static readonly string[] Servers = ["redis", "rabbitmq", "mysql"];
 
     private readonly DirectoryInfo _output = Directory.CreateTempSubdirectory("seckill-external-");
 
@@ -20,10 +20,14 @@ public sealed class ExternalServersTests : IDisposable
     public async Task A_run_uses_the_connection_strings_as_they_are()
     {
         await using var appHost = await BuiltAppHost.ForRunAsync(
-            Token, "--Servers=external", $"--ConnectionStrings:redis={Redis}", $"--ConnectionStrings:rabbitmq={RabbitMQ}", $"--ConnectionStrings:mysql={MySql}");
+            Token,
+            "--Servers=external",
+            $"--ConnectionStrings:redis={Redis}",
+            $"--ConnectionStrings:rabbitmq={RabbitMQ}",
+            $"--ConnectionStrings:mysql={MySql}");
 
         var connectionStrings = new List<string?>();
-        foreach (var name in _servers)
+        foreach (var name in Servers)
         {
             connectionStrings.Add(await ((IResourceWithConnectionString)appHost[name]).GetConnectionStringAsync(Token));
         }
@@ -48,13 +52,15 @@ public sealed class ExternalServersTests : IDisposable
 
         var environment = await appHost.EnvironmentOfAsync("api", Token);
 
-        Assert.All(_servers, name =>
+        Assert.All(Servers, name =>
         {
             Assert.Equal($"{{{name}.connectionString}}", environment[$"ConnectionStrings__{name}"]);
-            Assert.Equal($"{{{name}-connection-string.value}}", ((IResourceWithConnectionString)appHost[name]).ConnectionStringExpression.ValueExpression);
+            Assert.Equal(
+                $"{{{name}-connection-string.value}}",
+                ((IResourceWithConnectionString)appHost[name]).ConnectionStringExpression.ValueExpression);
             Assert.True(Assert.IsType<ParameterResource>(appHost[$"{name}-connection-string"]).Secret);
         });
-        Assert.DoesNotContain(appHost.Resources.OfType<ContainerResource>(), container => _servers.Contains(container.Name));
+        Assert.DoesNotContain(appHost.Resources.OfType<ContainerResource>(), container => Servers.Contains(container.Name));
     }
 
     [Fact]
