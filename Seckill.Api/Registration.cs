@@ -33,9 +33,11 @@ internal static class Registration
     public static IServiceCollection AddGate(this IServiceCollection services)
     {
         services.AddOptions<GateOptions>().BindConfiguration(GateOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<GateLanes>();
         services.AddSingleton<OrderGate>();
         services.AddHosted<OutcomeListener>();
         services.AddSingleton<StockLoad>();
+        services.AddSingleton<StockWarmUp>();
         services.AddHosted<StockLoader>();
         services.AddHealthChecks().AddCheck<GateHealthCheck>("gate");
         return services;
@@ -55,6 +57,7 @@ internal static class Registration
         services.AddSingleton<ReconciliationReader>();
         services.AddSingleton<SkuSnapshotReader>();
         services.AddSingleton<StuckOrders>();
+        services.AddSingleton<SkuReconciler>();
         services.AddHosted<Reconciler>();
         return services;
     }

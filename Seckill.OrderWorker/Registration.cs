@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using Seckill.OrderWorker.Consuming;
+using Seckill.OrderWorker.DeadLetters;
 using Seckill.OrderWorker.Migrating;
 using Seckill.OrderWorker.Settling;
 using Seckill.OrderWorker.Writing;
@@ -29,6 +30,8 @@ internal static class Registration
         services.AddSingleton<BatchTransaction>();
         services.AddSingleton<BatchWriter>();
         services.AddSingleton<OrderSettler>();
+        services.AddSingleton<DeadLetterPublisher>();
+        services.AddSingleton<BatchPipeline>();
         services.AddSingleton<TransactionShare>();
         services.AddHostedService(provider => provider.GetRequiredService<TransactionShare>());
         services.AddHostedService<OrderPump>();

@@ -31,6 +31,7 @@ public static class OrderingRegistration
         services.AddOptions<PulseOptions>().BindConfiguration(PulseOptions.Section).ValidateDataAnnotations().ValidateOnStart();
         // The pulse looks every second and logs each change; the framework would log each look of an outage, with its stack trace.
         services.AddLogging(logging => logging.AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None));
+        services.AddSingleton(provider => ActivatorUtilities.CreateInstance<InstanceCondition>(provider, role));
         services.AddSingleton<IHostedService>(provider => ActivatorUtilities.CreateInstance<PulsePublisher>(provider, role));
         return services;
     }

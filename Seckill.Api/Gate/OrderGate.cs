@@ -1,9 +1,7 @@
-using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Options;
 using Seckill.Api.Catalogue;
-using Seckill.Api.Publishing;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Ids;
 using Seckill.Ordering.Ledger;
@@ -37,29 +35,13 @@ public enum PlaceOutcome
 public readonly record struct Placement(PlaceOutcome Outcome, long OrderId = 0, long Value = 0);
 
 /// <summary>Hops 1 to 3 of an order: shield, reservation in Redis, publish with confirm. Nothing here touches MySQL.</summary>
-public sealed class OrderGate : IAsyncDisposable
+public sealed class OrderGate(
+    SaleCatalogue catalogue, GateLanes lanes, OrderIds ids, PulseCounters counters, IOptions<GateOptions> options, TimeProvider time)
 {
     private static readonly Counter<long> Reservations = OrderingTelemetry.Meter.CreateCounter<long>(
         "seckill.reservations", "{request}", "Clicks by outcome.");
 
-    private readonly ConcurrentDictionary<long, GateLane> _lanes = new();
-    private readonly CancellationTokenSource _stopping = new();
-    private readonly SaleCatalogue _catalogue;
-    private readonly StockLedger _ledger;
-    private readonly OrderIds _ids;
-    private readonly OrderPublisher _publisher;
-    private readonly PulseCounters _counters;
-    private readonly GateOptions _options;
-    private readonly TimeProvider _time;
-    private readonly ILogger<OrderGate> _logger;
-
-    public OrderGate(
-        SaleCatalogue catalogue, StockLedger ledger, OrderIds ids, OrderPublisher publisher, PulseCounters counters,
-        IOptions<GateOptions> options, TimeProvider time, ILogger<OrderGate> logger)
-    {
-        (_catalogue, _ledger, _ids, _publisher) = (catalogue, ledger, ids, publisher);
-        (_counters, _options, _time, _logger) = (counters, options.Value, time, logger);
-    }
+    private readonly GateOptions _options = options.Value;
 
     /// <summary>Raised with the SKU whose stock Redis does not know, so that it is loaded at once.</summary>
     public event Action<long>? Cold;
@@ -78,41 +60,17 @@ public sealed class OrderGate : IAsyncDisposable
         return placement;
     }
 
-    /// <summary>Stock has come back: the next click asks Redis again.</summary>
-    public void Reopen(long skuId)
-    {
-        if (_lanes.TryGetValue(skuId, out var lane))
-        {
-            lane.Shield.Open();
-        }
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        foreach (var lane in _lanes.Values)
-        {
-            lane.Complete();
-        }
-
-        await Task.WhenAll(_lanes.Values.Select(lane => lane.Completion));
-        await _stopping.CancelAsync();
-        _stopping.Dispose();
-    }
-
     /// <summary>What can be answered from memory; null with the SKU's lane and an order id for a click that Redis must be asked about.</summary>
     private PlaceOutcome? TryEnter(long userId, long skuId, out GateLane? lane, out long orderId)
     {
         (lane, orderId) = (null, 0);
-        if (!_catalogue.IsOnSale(skuId))
+        if (!catalogue.IsOnSale(skuId))
         {
-            return _catalogue.Loaded ? PlaceOutcome.UnknownSku : PlaceOutcome.WarmingUp;
+            return catalogue.Loaded ? PlaceOutcome.UnknownSku : PlaceOutcome.WarmingUp;
         }
 
-        lane = _lanes.GetOrAdd(
-            skuId,
-            static (id, gate) => new GateLane(new SkuKeys(id), gate._ledger, gate._publisher, gate._options, gate._time, gate._logger, gate._stopping.Token),
-            this);
-        return lane.Shield.Refuses(userId) ? PlaceOutcome.SoldOut : _ids.TryNext(out orderId) ? null : PlaceOutcome.WarmingUp;
+        lane = lanes.LaneOf(skuId);
+        return lane.Shield.Refuses(userId) ? PlaceOutcome.SoldOut : ids.TryNext(out orderId) ? null : PlaceOutcome.WarmingUp;
     }
 
     /// <summary>Asks and waits in one method: each asynchronous method on the way costs every waiting click an object of its own.</summary>
@@ -134,7 +92,7 @@ public sealed class OrderGate : IAsyncDisposable
             // The confirm makes the answer as durable as the broker; without it "queued" still holds, on the outbox's word.
             while (!click.Answered.IsCompleted)
             {
-                await ((Task)click.Answered).WaitAsync(TimeSpan.FromMilliseconds(_options.ConfirmWaitMs), _time)
+                await ((Task)click.Answered).WaitAsync(TimeSpan.FromMilliseconds(_options.ConfirmWaitMs), time)
                     .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 if (click.IsReserved)
                 {
@@ -167,13 +125,13 @@ public sealed class OrderGate : IAsyncDisposable
 
     private Placement Reserved(PurchaseAttempt click)
     {
-        _counters.Add(PulseCounter.Accepted);
+        counters.Add(PulseCounter.Accepted);
         return new Placement(PlaceOutcome.Queued, click.Request.OrderId);
     }
 
     private Placement ReportCold(long skuId)
     {
-        if (_catalogue.Find(skuId) is { } sale && StockLedger.ExpiryOf(sale.Terms) <= _time.GetUtcNow())
+        if (catalogue.Find(skuId) is { } sale && StockLedger.ExpiryOf(sale.Terms) <= time.GetUtcNow())
         {
             // Over for so long that Redis may forget it, and it is not loaded again.
             return new Placement(PlaceOutcome.Ended, Value: sale.Terms.EndsAt.ToUnixTimeMilliseconds());
@@ -185,14 +143,14 @@ public sealed class OrderGate : IAsyncDisposable
 
     private void Count(PlaceOutcome outcome)
     {
-        _counters.Add(PulseCounter.Requests);
+        counters.Add(PulseCounter.Requests);
         if (outcome is PlaceOutcome.WarmingUp or PlaceOutcome.Busy)
         {
-            _counters.Add(PulseCounter.Errors);
+            counters.Add(PulseCounter.Errors);
         }
         else if (outcome != PlaceOutcome.Queued)
         {
-            _counters.Add(PulseCounter.Refused);
+            counters.Add(PulseCounter.Refused);
         }
     }
 

@@ -11,7 +11,7 @@ namespace Seckill.Api.Push;
 /// to the buyers who wait for them here. Hearing is not guaranteed (Redis pub/sub forgets), so the shield also looks for itself, and pages ask.
 /// </summary>
 public sealed partial class OutcomeListener(
-    IConnectionMultiplexer redis, OrderGate gate, OutcomeHub hub, ILogger<OutcomeListener> logger) : IHostedService
+    IConnectionMultiplexer redis, GateLanes lanes, OutcomeHub hub, ILogger<OutcomeListener> logger) : IHostedService
 {
     private static readonly RedisChannel Outcomes = RedisChannel.Literal(StockLedger.OutcomeChannel);
 
@@ -43,7 +43,7 @@ public sealed partial class OutcomeListener(
 
         if (left > 0)
         {
-            gate.Reopen(skuId);
+            lanes.Reopen(skuId);
         }
 
         if (hub.Count == 0)

@@ -23,7 +23,7 @@ internal readonly record struct SaleResult(OperatorSale? Sale, ErrorResult? Erro
 /// process that dies in between leaves a change that every instance's loader sees for itself: other terms than it knows, or another epoch than Redis has.
 /// </summary>
 internal sealed class SaleOperations(
-    IServiceScopeFactory scopes, SaleRecords records, StockRecovery recovery, StockLoad load, SaleCatalogue catalogue, OrderGate gate, AuditLog audit)
+    IServiceScopeFactory scopes, SaleRecords records, StockRecovery recovery, StockLoad load, SaleCatalogue catalogue, GateLanes lanes, AuditLog audit)
 {
     private const int CreateTriesMax = 5;
     private const string DefaultImage = "/img/bolt.svg";
@@ -225,7 +225,7 @@ internal sealed class SaleOperations(
         CrashPoint.Reach(CrashPoint.SaleChanged);
         await load.ApplyAsync(skuId, raisedFrom, cancellationToken);
         await catalogue.RefreshAsync(cancellationToken);
-        gate.Reopen(skuId);
+        lanes.Reopen(skuId);
         return new SaleResult(await records.FindAsync(skuId, cancellationToken), null);
     }
 

@@ -28,10 +28,10 @@ public static class WarmUpEndpoints
         return routes;
     }
 
-    private static async Task<JsonHttpResult<WarmUpResponse>> WarmUpAsync(ClaimsPrincipal user, AuditLog audit, StockLoader loader, CancellationToken cancellationToken)
+    private static async Task<JsonHttpResult<WarmUpResponse>> WarmUpAsync(ClaimsPrincipal user, AuditLog audit, StockWarmUp warmUp, CancellationToken cancellationToken)
     {
         await audit.WriteAsync(user, "warm-up", "every sale", "", cancellationToken);
-        var skus = await loader.LoadAllAsync(cancellationToken);
+        var skus = await warmUp.LoadAllAsync(cancellationToken);
         return TypedResults.Json(
             new WarmUpResponse([.. skus.Select(sku => new WarmUpItem(sku.SkuId.ToString(CultureInfo.InvariantCulture), sku.Loaded, sku.Stock, sku.Epoch))]),
             ApiJson.Web.WarmUpResponse);

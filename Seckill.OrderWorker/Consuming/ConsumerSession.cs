@@ -69,9 +69,15 @@ internal sealed class ConsumerSession : IAsyncDisposable
         }
     }
 
+    /// <summary>Whether anything has got through to its ack.</summary>
+    public bool HasAcked { get; private set; }
+
     /// <summary>Acks everything up to a tag.</summary>
-    public ValueTask AckUpToAsync(ulong tag, CancellationToken cancellationToken) =>
-        _channel.BasicAckAsync(tag, multiple: true, cancellationToken);
+    public async Task AckUpToAsync(ulong tag, CancellationToken cancellationToken)
+    {
+        await _channel.BasicAckAsync(tag, multiple: true, cancellationToken);
+        HasAcked = true;
+    }
 
     /// <summary>A channel with tracked confirms on the same connection, for what must not be lost. For one caller at a time.</summary>
     public async Task<IChannel> ConfirmingChannelAsync(CancellationToken cancellationToken) =>

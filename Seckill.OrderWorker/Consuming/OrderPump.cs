@@ -1,36 +1,24 @@
-using System.Threading.Channels;
 using Microsoft.Extensions.Options;
 using RabbitMQ.Client;
-using Seckill.Ordering.Faults;
-using Seckill.Ordering.Telemetry;
 using Seckill.OrderWorker.Batches;
-using Seckill.OrderWorker.DeadLetters;
 using Seckill.OrderWorker.Migrating;
-using Seckill.OrderWorker.Settling;
 using Seckill.OrderWorker.Writing;
 
 namespace Seckill.OrderWorker.Consuming;
 
 /// <summary>
-/// Queue to MySQL to Redis to ack, in batches. Two stages run side by side: while one batch is settled in Redis and acked, the next ones are
-/// written to MySQL, <see cref="WorkerOptions.TransactionsMax"/> at once. They are settled and acked in the order of their tags. A message is acked only after its verdict is committed and told; whatever dies before that is delivered again and
-/// found committed already.
-///
-/// Two tokens: <c>quit</c> (stop signal, or the session has ended) takes no new batch and ends waits between tries; <c>processing</c>
-/// fires <see cref="WorkerOptions.ShutdownTimeoutMs"/> after the stop signal and gives up the batch in hand.
+/// Keeps the worker at the queue: opens a session once the schema is there, lets <see cref="BatchPipeline"/> work on what comes, and opens the next when a
+/// session has ended, with back-off. What was not acked comes again.
 /// </summary>
 internal sealed partial class OrderPump(
-    IConnectionFactory connections, Migrator migrator, TransactionShare share, BatchWriter writer, OrderSettler settler, WorkerHealth health, PulseCounters counters,
-    IOptions<WorkerOptions> options, TimeProvider time, ILogger<OrderPump> logger) : BackgroundService
+    IConnectionFactory connections, Migrator migrator, BatchPipeline pipeline, BatchWriter writer, WorkerHealth health, IOptions<WorkerOptions> options,
+    TimeProvider time, ILogger<OrderPump> logger) : BackgroundService
 {
     /// <summary>With a ceiling, what waits in the worker must be through before the broker's consumer time-out.</summary>
     private const int WaitInWorkerSecondsMax = 300;
 
     /// <summary>What the gate puts into one message under load.</summary>
     private const int OrdersPerMessageUsual = 64;
-
-    /// <summary>A batch in MySQL's hands; false when it ended without a verdict for every order, because the worker stops.</summary>
-    private readonly record struct BatchInWriting(OrderBatch Batch, Task<bool> Written);
 
     private readonly WorkerOptions _options = options.Value;
     private readonly Backoff _reconnect = new(options.Value, time);
@@ -43,10 +31,7 @@ internal sealed partial class OrderPump(
         {
             try
             {
-                await using var session = await ConsumerSession.OpenAsync(connections, prefetchCount, time, stoppingToken);
-                health.Consuming = true;
-                LogConsuming(prefetchCount);
-                await RunAsync(session, stoppingToken);
+                await ConsumeAsync(prefetchCount, stoppingToken);
             }
             catch (HeldTooLongException exception)
             {
@@ -72,172 +57,27 @@ internal sealed partial class OrderPump(
         LogStopped();
     }
 
+    private async Task ConsumeAsync(ushort prefetchCount, CancellationToken stoppingToken)
+    {
+        await using var session = await ConsumerSession.OpenAsync(connections, prefetchCount, time, stoppingToken);
+        health.Consuming = true;
+        LogConsuming(prefetchCount);
+        try
+        {
+            await pipeline.RunAsync(session, stoppingToken);
+        }
+        finally
+        {
+            if (session.HasAcked)
+            {
+                _reconnect.Reset();
+            }
+        }
+    }
+
     private ushort PrefetchCount() => _options.OrdersPerSecondMax == 0
         ? (ushort)_options.PrefetchCountMax
         : (ushort)Math.Clamp((long)_options.OrdersPerSecondMax * WaitInWorkerSecondsMax / OrdersPerMessageUsual, 2, _options.PrefetchCountMax);
-
-    /// <summary>Runs the stages until the session ends or the stop signal comes.</summary>
-    private async Task RunAsync(ConsumerSession session, CancellationToken stoppingToken)
-    {
-        using var quit = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken, session.Ended);
-        using var processing = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
-        await using var signal = stoppingToken.Register(() => processing.CancelAfter(TimeSpan.FromMilliseconds(_options.ShutdownTimeoutMs)));
-
-        // What is being written and what waits to be settled stand here; the prefetch covers it.
-        var inWriting = Channel.CreateBounded<BatchInWriting>(
-            new BoundedChannelOptions(_options.TransactionsMax) { SingleReader = true, SingleWriter = true });
-        var writing = WriteAllAsync(session, inWriting.Writer, quit.Token, processing.Token);
-        var settling = SettleAllAsync(session, inWriting, quit, processing.Token);
-        var cancelling = StopConsumingAtAsync(session, quit.Token, processing.Token);
-        try
-        {
-            await Task.WhenAll(writing, settling);
-        }
-        finally
-        {
-            await quit.CancelAsync();
-            await cancelling;
-        }
-    }
-
-    private async Task StopConsumingAtAsync(ConsumerSession session, CancellationToken quit, CancellationToken processing)
-    {
-        await Task.Delay(Timeout.Infinite, quit).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        try
-        {
-            await session.StopConsumingAsync(processing);
-        }
-        catch (Exception exception)
-        {
-            // The session is closed next, which ends the consumer too.
-            LogNotCancelled(exception.Message);
-        }
-    }
-
-    /// <summary>First stage: gathers and begins to write.</summary>
-    private async Task WriteAllAsync(
-        ConsumerSession session, ChannelWriter<BatchInWriting> inWriting, CancellationToken quit, CancellationToken processing)
-    {
-        var running = new List<Task>(_options.TransactionsMax);
-        await using var ceiling = new RateCeiling(_options.OrdersPerSecondMax);
-        var reader = new BatchReader(
-            session.Deliveries, Math.Min(_options.BatchSizeMax, ceiling.BurstMax), TimeSpan.FromMilliseconds(_options.BatchWaitMsMax), time);
-        try
-        {
-            while (await reader.ReadAsync(quit) is { } batch)
-            {
-                CrashPoint.Reach(CrashPoint.Received);
-                if (Sabotage.Is(Sabotage.AckBeforeCommit))
-                {
-                    await AckAsync(session, batch, processing);
-                }
-
-                // No room ever means that the second stage has failed; its own task says why.
-                if (!await ceiling.WaitAsync(batch.Orders.Count, quit) || !await inWriting.WaitToWriteAsync(processing))
-                {
-                    batch.Dispose();
-                    return;
-                }
-
-                while (running.Count >= share.Transactions)
-                {
-                    running.Remove(await Task.WhenAny(running));
-                }
-
-                // On the pool: this loop goes on to read the next batch.
-                var written = Task.Run(() => writer.WriteAsync(batch, quit, processing), CancellationToken.None);
-                running.Add(written);
-                if (!inWriting.TryWrite(new BatchInWriting(batch, written)))
-                {
-                    await EndAsync(new BatchInWriting(batch, written));
-                    return;
-                }
-
-                if (batch.Orders.Count < _options.BatchSizeMax)
-                {
-                    // No more is waiting: what comes meanwhile had better gather than make many small transactions.
-                    await Task.WhenAny(written);
-                }
-            }
-        }
-        finally
-        {
-            inWriting.TryComplete();
-        }
-    }
-
-    /// <summary>
-    /// Second stage: settles, dead-letters, acks. A batch that could not be written, or a failure here, ends both stages: an ack covers everything before
-    /// it, so nothing after that batch may be acked.
-    /// </summary>
-    private async Task SettleAllAsync(
-        ConsumerSession session, Channel<BatchInWriting> inWriting, CancellationTokenSource quit, CancellationToken processing)
-    {
-        try
-        {
-            await foreach (var (batch, written) in inWriting.Reader.ReadAllAsync(CancellationToken.None))
-            {
-                using (batch)
-                {
-                    if (!await written)
-                    {
-                        return;
-                    }
-
-                    await settler.SettleAsync(batch, quit.Token, processing);
-                    CrashPoint.Reach(CrashPoint.Settled);
-                    await SendDeadLettersAsync(session, batch, processing);
-                    if (!Sabotage.Is(Sabotage.AckBeforeCommit))
-                    {
-                        await AckAsync(session, batch, processing);
-                    }
-
-                    CrashPoint.Reach(CrashPoint.Acked);
-                }
-            }
-        }
-        finally
-        {
-            await quit.CancelAsync();
-            inWriting.Writer.TryComplete();
-            while (inWriting.Reader.TryRead(out var left))
-            {
-                await EndAsync(left);
-            }
-        }
-    }
-
-    /// <summary>Waits for what will not be acked: it may well be committed, and comes again as written before.</summary>
-    private static async Task EndAsync(BatchInWriting left)
-    {
-        using (left.Batch)
-        {
-            await ((Task)left.Written).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
-    }
-
-    private async Task SendDeadLettersAsync(ConsumerSession session, OrderBatch batch, CancellationToken processing)
-    {
-        if (batch.DeadLetters.Count == 0)
-        {
-            return;
-        }
-
-        var channel = await session.ConfirmingChannelAsync(processing);
-        foreach (var letter in batch.DeadLetters)
-        {
-            await DeadLetterPublisher.PublishAsync(channel, letter, time, _options.ConfirmTimeoutMs, processing);
-            CrashPoint.Reach(CrashPoint.DeadLettered);
-            counters.Add(PulseCounter.Errors);
-            LogDeadLettered(letter.Delivery.Properties.MessageId, letter.Reason);
-        }
-    }
-
-    private async Task AckAsync(ConsumerSession session, OrderBatch batch, CancellationToken processing)
-    {
-        await session.AckUpToAsync(batch.LastTag, processing);
-        _reconnect.Reset();
-    }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Consuming orders, {PrefetchCount} ahead at most")]
     private partial void LogConsuming(ushort prefetchCount);
@@ -250,12 +90,6 @@ internal sealed partial class OrderPump(
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Stopped with orders in hand: {Reason}; they come again")]
     private partial void LogStopIncomplete(string reason);
-
-    [LoggerMessage(Level = LogLevel.Error, Message = "Dead-lettered message {MessageId}, which can never become an order: {Reason}")]
-    private partial void LogDeadLettered(string? messageId, string reason);
-
-    [LoggerMessage(Level = LogLevel.Debug, Message = "The consumer was not cancelled: {Reason}")]
-    private partial void LogNotCancelled(string reason);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "No longer consuming")]
     private partial void LogStopped();

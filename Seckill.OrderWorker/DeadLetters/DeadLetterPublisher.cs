@@ -1,13 +1,17 @@
 using System.Diagnostics;
 using System.Globalization;
+using Microsoft.Extensions.Options;
 using RabbitMQ.Client;
 using Seckill.Ordering.Contract;
+using Seckill.Ordering.Faults;
+using Seckill.Ordering.Telemetry;
 using Seckill.OrderWorker.Batches;
 
 namespace Seckill.OrderWorker.DeadLetters;
 
 /// <summary>Puts poison into the dead-letter queue with what an operator needs to judge it.</summary>
-internal static class DeadLetterPublisher
+internal sealed partial class DeadLetterPublisher(
+    PulseCounters counters, IOptions<WorkerOptions> options, TimeProvider time, ILogger<DeadLetterPublisher> logger)
 {
     /// <summary>Why it can never become an order.</summary>
     public const string ReasonHeader = "x-seckill-reason";
@@ -34,13 +38,24 @@ internal static class DeadLetterPublisher
         ReasonHeader, AttemptsHeader, FirstAtHeader, LastAtHeader,
     ];
 
-    /// <summary>Publishes and waits for the broker's confirm; only then may the original be acked.</summary>
+    /// <summary>Publishes one after the other and waits for the broker's confirms; only then may the originals be acked.</summary>
     /// <exception cref="OperationCanceledException">No confirm in time.</exception>
-    /// <exception cref="RabbitMQ.Client.Exceptions.PublishException">The broker refused it.</exception>
-    public static async Task PublishAsync(
-        IChannel channel, DeadLetter letter, TimeProvider time, int confirmTimeoutMs, CancellationToken cancellationToken)
+    /// <exception cref="RabbitMQ.Client.Exceptions.PublishException">The broker refused one.</exception>
+    public async Task PublishAsync(IChannel channel, IReadOnlyList<DeadLetter> letters, CancellationToken cancellationToken)
     {
-        using var deadline = new CancellationTokenSource(TimeSpan.FromMilliseconds(confirmTimeoutMs), time);
+        foreach (var letter in letters)
+        {
+            await PublishAsync(channel, letter, cancellationToken);
+            CrashPoint.Reach(CrashPoint.DeadLettered);
+            WorkerTelemetry.DeadLetters.Add(1);
+            counters.Add(PulseCounter.Errors);
+            LogDeadLettered(letter.Delivery.Properties.MessageId, letter.Reason);
+        }
+    }
+
+    private async Task PublishAsync(IChannel channel, DeadLetter letter, CancellationToken cancellationToken)
+    {
+        using var deadline = new CancellationTokenSource(TimeSpan.FromMilliseconds(options.Value.ConfirmTimeoutMs), time);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
 
         // The client takes the parent of its span, and the trace in the headers, from the current one.
@@ -55,8 +70,6 @@ internal static class DeadLetterPublisher
         {
             Activity.Current = null;
         }
-
-        WorkerTelemetry.DeadLetters.Add(1);
     }
 
     /// <summary>
@@ -96,4 +109,7 @@ internal static class DeadLetterPublisher
             Headers = headers,
         };
     }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Dead-lettered message {MessageId}, which can never become an order: {Reason}")]
+    private partial void LogDeadLettered(string? messageId, string reason);
 }

@@ -1,9 +1,7 @@
 using System.Globalization;
-using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
-using Seckill.Ordering.Contract;
 using StackExchange.Redis;
 
 namespace Seckill.Ordering.Telemetry;
@@ -13,19 +11,13 @@ namespace Seckill.Ordering.Telemetry;
 /// depth are asked on the side, because a server that hangs must not make the instance look dead; the pulse then says what was seen last.
 /// </summary>
 internal sealed partial class PulsePublisher(
-    string role, PulseCounters counters, IConnectionMultiplexer redis, HealthCheckService health, QueueDepths queues,
-    IOptions<PulseOptions> options, TimeProvider time, ILogger<PulsePublisher> logger) : BackgroundService
+    string role, InstanceCondition condition, PulseCounters counters, IConnectionMultiplexer redis, IOptions<PulseOptions> options, TimeProvider time,
+    ILogger<PulsePublisher> logger) : BackgroundService
 {
-    private const int ComplaintsMax = 16;
-    private const int ComplaintLengthMax = 200;
-
-    private sealed record Condition(HealthStatus Health, IReadOnlyList<string> Complaints, long? QueueReady);
-
     private static readonly RedisChannel Pulses = RedisChannel.Literal(InstancePulse.Channel);
 
     private readonly string _instance = string.Create(CultureInfo.InvariantCulture, $"{role}-{Environment.MachineName}-{Environment.ProcessId}");
     private readonly long _startedMs = time.GetUtcNow().ToUnixTimeMilliseconds();
-    private Condition _seen = new(HealthStatus.Degraded, ["health: not checked yet"], null);
     private Task _looking = Task.CompletedTask;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -38,7 +30,7 @@ internal sealed partial class PulsePublisher(
             {
                 if (_looking.IsCompleted)
                 {
-                    _looking = LookAsync(stoppingToken);
+                    _looking = condition.LookAsync(stoppingToken);
                 }
 
                 await _looking.WaitAsync(every, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -66,7 +58,7 @@ internal sealed partial class PulsePublisher(
             return Task.CompletedTask;
         }
 
-        var seen = Volatile.Read(ref _seen);
+        var seen = condition.Seen;
         var pulse = new InstancePulse(
             _instance, role, time.GetUtcNow().ToUnixTimeMilliseconds(), _startedMs,
             counters.Read(PulseCounter.Requests), counters.Read(PulseCounter.Accepted), counters.Read(PulseCounter.Refused),
@@ -75,56 +67,6 @@ internal sealed partial class PulsePublisher(
             seen.Health.ToString(), seen.Complaints);
         return redis.GetSubscriber().PublishAsync(Pulses, pulse.ToJson(), CommandFlags.FireAndForget);
     }
-
-    private async Task LookAsync(CancellationToken stoppingToken)
-    {
-        try
-        {
-            var depth = QueueReadyAsync(stoppingToken);
-            var report = await health.CheckHealthAsync(stoppingToken);
-            var complaints = report.Entries.Where(entry => entry.Value.Status != HealthStatus.Healthy).Take(ComplaintsMax)
-                .Select(entry => Cut($"{entry.Key}: {entry.Value.Description ?? entry.Value.Exception?.Message ?? entry.Value.Status.ToString()}"))
-                .ToList();
-            if (!complaints.SequenceEqual(_seen.Complaints))
-            {
-                var text = string.Join("; ", complaints);
-                LogHealth(report.Status, text);
-            }
-
-            Volatile.Write(ref _seen, new Condition(report.Status, complaints, await depth));
-        }
-        catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
-        {
-            LogFailed(exception.Message);
-        }
-        catch (Exception)
-        {
-            // Stopping.
-        }
-    }
-
-    private async Task<long?> QueueReadyAsync(CancellationToken stoppingToken)
-    {
-        if (role != InstancePulse.Worker)
-        {
-            return null;
-        }
-
-        try
-        {
-            return (await queues.ReadAsync(stoppingToken)).Ready;
-        }
-        catch (Exception)
-        {
-            // That the broker does not answer is among the complaints.
-            return null;
-        }
-    }
-
-    private static string Cut(string text) => text.Length <= ComplaintLengthMax ? text : text[..ComplaintLengthMax];
-
-    [LoggerMessage(Level = LogLevel.Information, Message = "Health: {Status} {Complaints}")]
-    private partial void LogHealth(HealthStatus status, string complaints);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "No pulse: {Reason}")]
     private partial void LogFailed(string reason);

@@ -1,0 +1,84 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
+using Seckill.Ordering.Telemetry;
+using StackExchange.Redis;
+
+namespace Seckill.Api.Reconciliation;
+
+/// <summary>
+/// Compares one SKU exactly, heals what is stuck, and reports the difference as a metric. It never touches a counter: that is an operator's decision.
+/// </summary>
+internal sealed partial class SkuReconciler
+{
+    private readonly ConcurrentDictionary<long, long> _differences = new();
+    private readonly ReconciliationReader _reader;
+    private readonly StuckOrders _stuck;
+    private readonly ILogger<SkuReconciler> _logger;
+
+    public SkuReconciler(ReconciliationReader reader, StuckOrders stuck, ILogger<SkuReconciler> logger)
+    {
+        (_reader, _stuck, _logger) = (reader, stuck, logger);
+        OrderingTelemetry.Meter.CreateObservableGauge(
+            "seckill.reconciliation.difference",
+            () => _differences.Select(sku => new Measurement<long>(sku.Value, new KeyValuePair<string, object?>("sku_id", sku.Key))),
+            "{unit}",
+            "Redis stock + held - committed but unsettled - MySQL stock, for each SKU; 0 when healthy.");
+    }
+
+    /// <summary>A snapshot has shown that both agree on the SKU.</summary>
+    public void NoteQuiet(long skuId) => _differences[skuId] = 0;
+
+    /// <summary>What Redis cannot read of the SKU is logged and keeps back nothing else.</summary>
+    /// <exception cref="RedisException">Redis does not answer.</exception>
+    /// <exception cref="MySqlConnector.MySqlException">MySQL does not answer.</exception>
+    public async Task RunAsync(long skuId, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await CompareAsync(skuId, cancellationToken);
+        }
+        catch (RedisServerException exception)
+        {
+            LogUnreadable(skuId, exception.Message);
+        }
+    }
+
+    private async Task CompareAsync(long skuId, CancellationToken cancellationToken)
+    {
+        if (await _reader.ReadAsync(skuId, cancellationToken) is not { } found)
+        {
+            return;
+        }
+
+        if (found.Unreadable is { } reason)
+        {
+            LogUnreadable(skuId, reason);
+            _differences.TryRemove(skuId, out _);
+        }
+
+        if (found.Difference is { } difference)
+        {
+            _differences[skuId] = difference;
+            if (difference != 0)
+            {
+                LogDifference(skuId, difference);
+            }
+        }
+
+        var plan = await _stuck.PlanAsync(found, cancellationToken);
+        if (plan.Settle.Count > 0 || plan.Republish.Count > 0)
+        {
+            LogHealing(skuId, plan.Settle.Count, plan.Republish.Count);
+            await _stuck.HealAsync(plan, cancellationToken);
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "SKU {SkuId}: Redis and MySQL differ by {Difference} units; see GET /api/ops/reconciliation")]
+    private partial void LogDifference(long skuId, long difference);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "SKU {SkuId}: {Settled} orders are settled from MySQL, {Republished} are published again")]
+    private partial void LogHealing(long skuId, int settled, int republished);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "SKU {SkuId}: Redis and MySQL were not compared: {Reason}")]
+    private partial void LogUnreadable(long skuId, string reason);
+}

@@ -1,0 +1,76 @@
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Logging;
+using Seckill.Ordering.Contract;
+
+namespace Seckill.Ordering.Telemetry;
+
+/// <summary>What was seen of an instance.</summary>
+/// <param name="Health">As <c>/health</c> says.</param>
+/// <param name="Complaints">What is not healthy and why.</param>
+/// <param name="QueueReady">Messages waiting in the queue; null when the broker did not say, or was not asked.</param>
+internal sealed record SeenCondition(HealthStatus Health, IReadOnlyList<string> Complaints, long? QueueReady);
+
+/// <summary>Looks at the health of this instance and, in a worker, at the depth of the queue; remembers what was seen last and logs what has changed.</summary>
+internal sealed partial class InstanceCondition(string role, HealthCheckService health, QueueDepths queues, ILogger<InstanceCondition> logger)
+{
+    private const int ComplaintsMax = 16;
+    private const int ComplaintLengthMax = 200;
+
+    private SeenCondition _seen = new(HealthStatus.Degraded, ["health: not checked yet"], null);
+
+    public SeenCondition Seen => Volatile.Read(ref _seen);
+
+    /// <summary>Never fails; a server that hangs makes it take as long.</summary>
+    public async Task LookAsync(CancellationToken stoppingToken)
+    {
+        try
+        {
+            var depth = QueueReadyAsync(stoppingToken);
+            var report = await health.CheckHealthAsync(stoppingToken);
+            var complaints = report.Entries.Where(entry => entry.Value.Status != HealthStatus.Healthy).Take(ComplaintsMax)
+                .Select(entry => Cut($"{entry.Key}: {entry.Value.Description ?? entry.Value.Exception?.Message ?? entry.Value.Status.ToString()}"))
+                .ToList();
+            if (!complaints.SequenceEqual(_seen.Complaints))
+            {
+                var text = string.Join("; ", complaints);
+                LogHealth(report.Status, text);
+            }
+
+            Volatile.Write(ref _seen, new SeenCondition(report.Status, complaints, await depth));
+        }
+        catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
+        {
+            LogNotLooked(exception.Message);
+        }
+        catch (Exception)
+        {
+            // Stopping.
+        }
+    }
+
+    private async Task<long?> QueueReadyAsync(CancellationToken stoppingToken)
+    {
+        if (role != InstancePulse.Worker)
+        {
+            return null;
+        }
+
+        try
+        {
+            return (await queues.ReadAsync(stoppingToken)).Ready;
+        }
+        catch (Exception)
+        {
+            // That the broker does not answer is among the complaints.
+            return null;
+        }
+    }
+
+    private static string Cut(string text) => text.Length <= ComplaintLengthMax ? text : text[..ComplaintLengthMax];
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Health: {Status} {Complaints}")]
+    private partial void LogHealth(HealthStatus status, string complaints);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The health of this instance is not known: {Reason}")]
+    private partial void LogNotLooked(string reason);
+}
