@@ -3,6 +3,7 @@ using Seckill.AppHost.Publishing;
 using Seckill.AppHost.Running;
 using Seckill.AppHost.Servers;
 using Seckill.AppHost.Services;
+using Seckill.AppHost.Settings;
 
 // The distributed application on Aspire. `dotnet run` starts everything on this machine; `aspire publish` writes Docker Compose
 // files; azd reads the manifest. Services see connection strings and OTLP variables, never Aspire.

@@ -20,7 +20,7 @@ internal static partial class Deployment
         }
     }
 
-    /// <summary>In Compose/, where Aspire.Hosting.Docker is to be had.</summary>
+    /// <summary>In ComposeDeployment.cs, where Aspire.Hosting.Docker is to be had.</summary>
     static partial void AddCompose(
         IDistributedApplicationBuilder builder, IResourceBuilder<ProjectResource> api, IResourceBuilder<ProjectResource> console);
 }

@@ -2,6 +2,7 @@ using System.Reflection;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Seckill.AppHost.Settings;
 using Seckill.LocalServers;
 
 namespace Seckill.AppHost.Running;

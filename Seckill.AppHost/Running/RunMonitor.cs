@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Hosting;
 using Seckill.AppHost.Servers;
+using Seckill.AppHost.Settings;
 using Seckill.LocalServers;
 
 namespace Seckill.AppHost.Running;

@@ -1,5 +1,4 @@
-using Seckill.AppHost.Publishing;
-using Seckill.AppHost.Running;
+using Seckill.AppHost.Settings;
 using Seckill.LocalServers;
 
 namespace Seckill.AppHost.Servers;

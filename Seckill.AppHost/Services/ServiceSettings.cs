@@ -1,5 +1,5 @@
 using Microsoft.Extensions.Configuration;
-using Seckill.AppHost.Running;
+using Seckill.AppHost.Settings;
 using Seckill.LocalServers;
 
 namespace Seckill.AppHost.Services;

@@ -1,7 +1,7 @@
 using Microsoft.Extensions.Configuration;
 using Seckill.LocalServers;
 
-namespace Seckill.AppHost.Running;
+namespace Seckill.AppHost.Settings;
 
 /// <summary>
 /// The dashboard's addresses. They are settled here and not in a launch profile alone, so that the dashboard is there however the AppHost

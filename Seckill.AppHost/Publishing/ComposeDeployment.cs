@@ -1,6 +1,7 @@
 using Aspire.Hosting.Docker.Resources.ComposeNodes;
 using Aspire.Hosting.Docker.Resources.ServiceNodes.Swarm;
 using Seckill.AppHost.Servers;
+using Seckill.AppHost.Settings;
 
 namespace Seckill.AppHost.Publishing;
 

@@ -2,7 +2,7 @@ using System.ComponentModel.DataAnnotations;
 using Microsoft.Extensions.Configuration;
 using Seckill.LocalServers;
 
-namespace Seckill.AppHost.Running;
+namespace Seckill.AppHost.Settings;
 
 /// <summary>
 /// Section <c>Local</c> of the AppHost's configuration: <c>--Local:ApiPort=8080</c>, or <c>Local__ApiPort</c> in the environment.

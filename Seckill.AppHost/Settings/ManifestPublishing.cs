@@ -1,4 +1,4 @@
-namespace Seckill.AppHost.Publishing;
+namespace Seckill.AppHost.Settings;
 
 internal static class ManifestPublishing
 {
