@@ -45,9 +45,9 @@ internal static class ReachedTypes
             yield return parent;
         }
 
-        foreach (var field in type.GetFields(Everything))
+        foreach (var named in type.GetFields(Everything).SelectMany(field => WhereAllIsHere(() => [field.FieldType])))
         {
-            yield return field.FieldType;
+            yield return named;
         }
 
         foreach (var method in type.GetMethods(Everything).Concat<MethodBase>(type.GetConstructors(Everything)))
@@ -60,7 +60,7 @@ internal static class ReachedTypes
         }
     }
 
-    /// <summary>A method that needs a package which the tests do not get cannot run in a test, and so reaches nothing.</summary>
+    /// <summary>Code that needs a package which the tests do not get cannot run in a test, and so reaches nothing.</summary>
     private static IReadOnlyList<Type> WhereAllIsHere(Func<IReadOnlyList<Type>> read)
     {
         try
