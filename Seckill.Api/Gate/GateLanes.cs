@@ -7,7 +7,8 @@ namespace Seckill.Api.Gate;
 
 /// <summary>The lanes of all SKUs that were asked for, each made when it is first needed. Disposing answers what waits in them.</summary>
 public sealed class GateLanes(
-    StockLedger ledger, OrderPublisher publisher, IOptions<GateOptions> options, TimeProvider time, ILogger<GateLanes> logger) : IAsyncDisposable
+    StockLedger ledger, OrderPublisher publisher, IOptions<GateOptions> options, TimeProvider time, ILogger<GateLanes> logger)
+    : IAsyncDisposable
 {
     private readonly ConcurrentDictionary<long, GateLane> _lanes = new();
     private readonly CancellationTokenSource _stopping = new();

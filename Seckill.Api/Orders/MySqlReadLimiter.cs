@@ -3,8 +3,8 @@ using System.Threading.RateLimiting;
 namespace Seckill.Api.Orders;
 
 /// <summary>
-/// Bounds buyers' reads from MySQL: a hundred thousand pages asking at once cannot take the database down. One limiter for the instance, whatever
-/// is asked.
+/// Bounds buyers' reads from MySQL: a hundred thousand pages asking at once cannot take the database down. One limiter for the instance,
+/// whatever is asked.
 /// </summary>
 public sealed class MySqlReadLimiter : IAsyncDisposable
 {

@@ -12,7 +12,10 @@ namespace Seckill.Api.Orders;
 public sealed partial class OrderStatusReader(
     StockLedger ledger, MySqlReadLimiter limiter, IServiceScopeFactory scopes, TimeProvider time, ILogger<OrderStatusReader> logger)
 {
-    /// <summary>Age up to which Redis's "pending" is believed, ms; with a long queue orders get older than that, and MySQL is not to be asked for all of them.</summary>
+    /// <summary>
+    /// Age up to which Redis's "pending" is believed, ms; with a long queue orders get older than that, and MySQL is not to be asked for all of
+    /// them.
+    /// </summary>
     private const int PendingTrustedMs = 10_000;
 
     public async Task<(OrderStatusResponse? Status, ErrorResult? Error)> ReadAsync(
@@ -49,7 +52,8 @@ public sealed partial class OrderStatusReader(
     }
 
     /// <summary>
-    /// Redis may have lost a verdict with its last moments: what has been pending for long is looked up in MySQL, unless others wait for it. Null to go by Redis.
+    /// Redis may have lost a verdict with its last moments: what has been pending for long is looked up in MySQL, unless others wait for it.
+    /// Null to go by Redis.
     /// </summary>
     private async Task<OrderStatusResponse?> CatchUpAsync(
         long userId, long skuId, string? clientOrderNo, Reservation reservation, CancellationToken cancellationToken)

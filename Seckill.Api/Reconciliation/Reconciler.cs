@@ -6,8 +6,8 @@ using StackExchange.Redis;
 namespace Seckill.Api.Reconciliation;
 
 /// <summary>
-/// Goes round all sales in the instance that holds the lease, a step every <c>EveryMs</c>, and has <see cref="SkuReconciler"/> look at those whose snapshot
-/// does not show that all is well.
+/// Goes round all sales in the instance that holds the lease, a step every <c>EveryMs</c>, and has <see cref="SkuReconciler"/> look at those
+/// whose snapshot does not show that all is well.
 /// </summary>
 internal sealed partial class Reconciler : BackgroundService
 {

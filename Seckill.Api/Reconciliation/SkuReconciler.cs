@@ -6,7 +6,8 @@ using StackExchange.Redis;
 namespace Seckill.Api.Reconciliation;
 
 /// <summary>
-/// Compares one SKU exactly, heals what is stuck, and reports the difference as a metric. It never touches a counter: that is an operator's decision.
+/// Compares one SKU exactly, heals what is stuck, and reports the difference as a metric. It never touches a counter: that is an operator's
+/// decision.
 /// </summary>
 internal sealed partial class SkuReconciler
 {
@@ -73,10 +74,12 @@ internal sealed partial class SkuReconciler
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "SKU {SkuId}: Redis and MySQL differ by {Difference} units; see GET /api/ops/reconciliation")]
+    [LoggerMessage(
+        Level = LogLevel.Warning, Message = "SKU {SkuId}: Redis and MySQL differ by {Difference} units; see GET /api/ops/reconciliation")]
     private partial void LogDifference(long skuId, long difference);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "SKU {SkuId}: {Settled} orders are settled from MySQL, {Republished} are published again")]
+    [LoggerMessage(
+        Level = LogLevel.Warning, Message = "SKU {SkuId}: {Settled} orders are settled from MySQL, {Republished} are published again")]
     private partial void LogHealing(long skuId, int settled, int republished);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "SKU {SkuId}: Redis and MySQL were not compared: {Reason}")]

@@ -5,8 +5,8 @@ using Seckill.Ordering.Store;
 namespace Seckill.Api.Snapshots;
 
 /// <summary>
-/// A SKU as MySQL and Redis have it at about the same time, without a lock. It can tell that nothing is to be done, which holds for most of many SKUs;
-/// what is to be done takes a look under the row lock.
+/// A SKU as MySQL and Redis have it at about the same time, without a lock. It can tell that nothing is to be done, which holds for most of
+/// many SKUs; what is to be done takes a look under the row lock.
 /// </summary>
 /// <param name="SkuId">The SKU.</param>
 /// <param name="MySqlStock">Units left in MySQL.</param>

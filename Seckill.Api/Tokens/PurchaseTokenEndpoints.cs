@@ -22,7 +22,8 @@ public static class PurchaseTokenEndpoints
 
     public static IServiceCollection AddPurchaseTokens(this IServiceCollection services)
     {
-        services.AddOptions<PurchaseTokenOptions>().BindConfiguration(PurchaseTokenOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        services.AddOptions<PurchaseTokenOptions>()
+            .BindConfiguration(PurchaseTokenOptions.Section).ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<PurchaseTokens>();
         return services;
     }

@@ -7,8 +7,8 @@ using StackExchange.Redis;
 namespace Seckill.Api.WarmUp;
 
 /// <summary>
-/// Sees to it that every sale's counter is loaded: at start, when a sale is new or changed, when the gate reports that Redis does not know a SKU, when Redis comes
-/// back after a break, and in rounds, a step every <c>CheckEveryMs</c>.
+/// Sees to it that every sale's counter is loaded: at start, when a sale is new or changed, when the gate reports that Redis does not know a
+/// SKU, when Redis comes back after a break, and in rounds, a step every <c>CheckEveryMs</c>.
 /// </summary>
 public sealed partial class StockLoader : BackgroundService
 {
@@ -29,8 +29,8 @@ public sealed partial class StockLoader : BackgroundService
     private readonly ILogger<StockLoader> _logger;
 
     public StockLoader(
-        SaleCatalogue catalogue, StockWarmUp warmUp, OrderGate gate, IConnectionMultiplexer redis, IOptions<CatalogueOptions> options, TimeProvider time,
-        ILogger<StockLoader> logger)
+        SaleCatalogue catalogue, StockWarmUp warmUp, OrderGate gate, IConnectionMultiplexer redis, IOptions<CatalogueOptions> options,
+        TimeProvider time, ILogger<StockLoader> logger)
     {
         (_catalogue, _warmUp, _options, _time, _logger) = (catalogue, warmUp, options.Value, time, logger);
         _cursor = new SaleCursor(() => catalogue.KeptSkuIds);

@@ -7,7 +7,7 @@ using StackExchange.Redis;
 
 namespace Seckill.Api.WarmUp;
 
-/// <summary>Loads the counters of many sales at once, where that is needed, and knows with which terms this instance has loaded each.</summary>
+/// <summary>Loads the counters of many sales at once, where needed. Knows the terms that this instance has loaded each with.</summary>
 public sealed class StockWarmUp(SaleCatalogue catalogue, SkuSnapshotReader snapshots, StockLoad load)
 {
     /// <summary>Loads under way at once, each with a MySQL connection.</summary>
@@ -33,7 +33,7 @@ public sealed class StockWarmUp(SaleCatalogue catalogue, SkuSnapshotReader snaps
     /// <summary>Whether the sale has other terms now than it was loaded with, or was not loaded by this instance.</summary>
     public bool HasOtherTerms(long skuId) => !_loadedTerms.TryGetValue(skuId, out var terms) || terms != catalogue.Find(skuId)?.Terms;
 
-    /// <summary>A snapshot of all of them, and a load for those that need one, several at once. One that fails keeps back no other.</summary>
+    /// <summary>Takes a snapshot of all and loads those that need it, several at once. One that fails keeps back no other.</summary>
     public async Task<(ConcurrentBag<LoadedSku> Loaded, ConcurrentDictionary<long, Exception> Failed)> LoadAsync(
         IReadOnlyList<long> skuIds, CancellationToken cancellationToken)
     {
@@ -41,8 +41,8 @@ public sealed class StockWarmUp(SaleCatalogue catalogue, SkuSnapshotReader snaps
         foreach (var step in skuIds.Chunk(SaleCursor.StepMax))
         {
             var found = await snapshots.ReadAsync(step, cancellationToken);
-            await Parallel.ForEachAsync(
-                found, new ParallelOptions { MaxDegreeOfParallelism = LoadsAtOnceMax, CancellationToken = cancellationToken }, async (snapshot, token) =>
+            var parallel = new ParallelOptions { MaxDegreeOfParallelism = LoadsAtOnceMax, CancellationToken = cancellationToken };
+            await Parallel.ForEachAsync(found, parallel, async (snapshot, token) =>
             {
                 try
                 {

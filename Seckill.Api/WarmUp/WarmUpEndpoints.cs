@@ -28,7 +28,8 @@ public static class WarmUpEndpoints
         return routes;
     }
 
-    private static async Task<JsonHttpResult<WarmUpResponse>> WarmUpAsync(ClaimsPrincipal user, AuditLog audit, StockWarmUp warmUp, CancellationToken cancellationToken)
+    private static async Task<JsonHttpResult<WarmUpResponse>> WarmUpAsync(
+        ClaimsPrincipal user, AuditLog audit, StockWarmUp warmUp, CancellationToken cancellationToken)
     {
         await audit.WriteAsync(user, "warm-up", "every sale", "", cancellationToken);
         var skus = await warmUp.LoadAllAsync(cancellationToken);

@@ -9,16 +9,17 @@ using Seckill.OrderWorker.Writing;
 namespace Seckill.OrderWorker.Consuming;
 
 /// <summary>
-/// A session's messages to MySQL to Redis to ack, in batches. Two stages run side by side: while one batch is settled in Redis and acked, the next ones
-/// are written to MySQL, <see cref="WorkerOptions.TransactionsMax"/> at once. They are settled and acked in the order of their tags. A message is acked
-/// only after its verdict is committed and told; whatever dies before that is delivered again and found committed already.
+/// A session's messages to MySQL to Redis to ack, in batches. Two stages run side by side: while one batch is settled in Redis and acked,
+/// the next ones are written to MySQL, <see cref="WorkerOptions.TransactionsMax"/> at once. They are settled and acked in the order of
+/// their tags. A message is acked only after its verdict is committed and told; whatever dies before that is delivered again and found
+/// committed already.
 ///
 /// Two tokens: <c>quit</c> (stop signal, or the session has ended) takes no new batch and ends waits between tries; <c>processing</c>
 /// fires <see cref="WorkerOptions.ShutdownTimeoutMs"/> after the stop signal and gives up the batch in hand.
 /// </summary>
 internal sealed partial class BatchPipeline(
-    TransactionShare share, BatchWriter writer, OrderSettler settler, DeadLetterPublisher deadLetters, IOptions<WorkerOptions> options, TimeProvider time,
-    ILogger<BatchPipeline> logger)
+    TransactionShare share, BatchWriter writer, OrderSettler settler, DeadLetterPublisher deadLetters, IOptions<WorkerOptions> options,
+    TimeProvider time, ILogger<BatchPipeline> logger)
 {
     /// <summary>A batch in MySQL's hands; false when it ended without a verdict for every order, because the worker stops.</summary>
     private readonly record struct BatchInWriting(OrderBatch Batch, Task<bool> Written);
@@ -31,7 +32,7 @@ internal sealed partial class BatchPipeline(
     {
         using var quit = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken, session.Ended);
         using var processing = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
-        await using var signal = stoppingToken.Register(() => processing.CancelAfter(TimeSpan.FromMilliseconds(_options.ShutdownTimeoutMs)));
+        await using var signal = stoppingToken.Register(() => processing.CancelAfter(_options.ShutdownTimeoutMs));
 
         // What is being written and what waits to be settled stand here; the prefetch covers it.
         var inWriting = Channel.CreateBounded<BatchInWriting>(
@@ -71,7 +72,8 @@ internal sealed partial class BatchPipeline(
         var running = new List<Task>(_options.TransactionsMax);
         await using var ceiling = new RateCeiling(_options.OrdersPerSecondMax);
         var reader = new BatchReader(
-            session.Deliveries, Math.Min(_options.BatchSizeMax, ceiling.BurstMax), TimeSpan.FromMilliseconds(_options.BatchWaitMsMax), time);
+            session.Deliveries, Math.Min(_options.BatchSizeMax, ceiling.BurstMax), TimeSpan.FromMilliseconds(_options.BatchWaitMsMax),
+            time);
         try
         {
             while (await reader.ReadAsync(quit) is { } batch)
@@ -117,8 +119,8 @@ internal sealed partial class BatchPipeline(
     }
 
     /// <summary>
-    /// Second stage: settles, dead-letters, acks. A batch that could not be written, or a failure here, ends both stages: an ack covers everything before
-    /// it, so nothing after that batch may be acked.
+    /// Second stage: settles, dead-letters, acks. A batch that could not be written, or a failure here, ends both stages: an ack covers
+    /// everything before it, so nothing after that batch may be acked.
     /// </summary>
     private async Task SettleAllAsync(
         ConsumerSession session, Channel<BatchInWriting> inWriting, CancellationTokenSource quit, CancellationToken processing)

@@ -7,12 +7,12 @@ using Seckill.OrderWorker.Writing;
 namespace Seckill.OrderWorker.Consuming;
 
 /// <summary>
-/// Keeps the worker at the queue: opens a session once the schema is there, lets <see cref="BatchPipeline"/> work on what comes, and opens the next when a
-/// session has ended, with back-off. What was not acked comes again.
+/// Keeps the worker at the queue: opens a session once the schema is there, lets <see cref="BatchPipeline"/> work on what comes, and opens the
+/// next when a session has ended, with back-off. What was not acked comes again.
 /// </summary>
 internal sealed partial class OrderPump(
-    IConnectionFactory connections, Migrator migrator, BatchPipeline pipeline, BatchWriter writer, WorkerHealth health, IOptions<WorkerOptions> options,
-    TimeProvider time, ILogger<OrderPump> logger) : BackgroundService
+    IConnectionFactory connections, Migrator migrator, BatchPipeline pipeline, BatchWriter writer, WorkerHealth health,
+    IOptions<WorkerOptions> options, TimeProvider time, ILogger<OrderPump> logger) : BackgroundService
 {
     /// <summary>With a ceiling, what waits in the worker must be through before the broker's consumer time-out.</summary>
     private const int WaitInWorkerSecondsMax = 300;

@@ -10,8 +10,8 @@ namespace Seckill.Ordering.Ledger;
 public sealed class StockLedger
 {
     /// <summary>
-    /// Published by settle.lua: a line with the SKU, one with the stock, then one for each settled order, as record.lua describes it. One subscription
-    /// serves an instance.
+    /// Published by settle.lua: a line with the SKU, one with the stock, then one for each settled order, as record.lua describes it. One
+    /// subscription serves an instance.
     /// </summary>
     public const string OutcomeChannel = "seckill:outcomes";
 

@@ -1,5 +1,5 @@
--- The records in a SKU's hashes, and the functions that read and write them; it stands before every script that does. Fields are parted by '|'.
--- In C#, Reservation reads them.
+-- The records in a SKU's hashes, and the functions that read and write them. This stands before every script that does.
+-- Fields are parted by '|'. In C#, Reservation reads them.
 --
 -- orders hash, order id -> reservation
 --   P|quantity|user id|epoch|reserved_ms|client_order_no|traceparent                                          pending

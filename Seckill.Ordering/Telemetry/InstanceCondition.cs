@@ -10,8 +10,12 @@ namespace Seckill.Ordering.Telemetry;
 /// <param name="QueueReady">Messages waiting in the queue; null when the broker did not say, or was not asked.</param>
 internal sealed record SeenCondition(HealthStatus Health, IReadOnlyList<string> Complaints, long? QueueReady);
 
-/// <summary>Looks at the health of this instance and, in a worker, at the depth of the queue; remembers what was seen last and logs what has changed.</summary>
-internal sealed partial class InstanceCondition(string role, HealthCheckService health, QueueDepths queues, ILogger<InstanceCondition> logger)
+/// <summary>
+/// Looks at the health of this instance and, in a worker, at the depth of the queue; remembers what was seen last and logs what has
+/// changed.
+/// </summary>
+internal sealed partial class InstanceCondition(
+    string role, HealthCheckService health, QueueDepths queues, ILogger<InstanceCondition> logger)
 {
     private const int ComplaintsMax = 16;
     private const int ComplaintLengthMax = 200;
@@ -28,7 +32,7 @@ internal sealed partial class InstanceCondition(string role, HealthCheckService 
             var depth = QueueReadyAsync(stoppingToken);
             var report = await health.CheckHealthAsync(stoppingToken);
             var complaints = report.Entries.Where(entry => entry.Value.Status != HealthStatus.Healthy).Take(ComplaintsMax)
-                .Select(entry => Cut($"{entry.Key}: {entry.Value.Description ?? entry.Value.Exception?.Message ?? entry.Value.Status.ToString()}"))
+                .Select(entry => Cut($"{entry.Key}: {ReasonOf(entry.Value)}"))
                 .ToList();
             if (!complaints.SequenceEqual(_seen.Complaints))
             {
@@ -65,6 +69,8 @@ internal sealed partial class InstanceCondition(string role, HealthCheckService 
             return null;
         }
     }
+
+    private static string ReasonOf(HealthReportEntry entry) => entry.Description ?? entry.Exception?.Message ?? entry.Status.ToString();
 
     private static string Cut(string text) => text.Length <= ComplaintLengthMax ? text : text[..ComplaintLengthMax];
 

@@ -11,8 +11,8 @@ namespace Seckill.Ordering.Telemetry;
 /// depth are asked on the side, because a server that hangs must not make the instance look dead; the pulse then says what was seen last.
 /// </summary>
 internal sealed partial class PulsePublisher(
-    string role, InstanceCondition condition, PulseCounters counters, IConnectionMultiplexer redis, IOptions<PulseOptions> options, TimeProvider time,
-    ILogger<PulsePublisher> logger) : BackgroundService
+    string role, InstanceCondition condition, PulseCounters counters, IConnectionMultiplexer redis, IOptions<PulseOptions> options,
+    TimeProvider time, ILogger<PulsePublisher> logger) : BackgroundService
 {
     private static readonly RedisChannel Pulses = RedisChannel.Literal(InstancePulse.Channel);
 

@@ -12,7 +12,8 @@ public sealed class FolderCycleTests
 
     [Theory]
     [MemberData(nameof(Projects))]
-    public void No_folders_depend_on_each_other_in_a_circle(string project) => Assert.Empty(new FolderGraph(project, FilesOf(project)).CyclicUses());
+    public void No_folders_depend_on_each_other_in_a_circle(string project) =>
+        Assert.Empty(new FolderGraph(project, FilesOf(project)).CyclicUses());
 
     [Theory]
     [MemberData(nameof(Projects))]
@@ -43,7 +44,8 @@ public sealed class FolderCycleTests
     {
         SourceFile[] files =
         [
-            new("_Imports.razor", "@using Shop.Cellar"), new("Attic/Window.razor", "<Barrel />"), new("Cellar/Barrel.razor", "@using Shop.Attic\n<Window />"),
+            new("_Imports.razor", "@using Shop.Cellar"), new("Attic/Window.razor", "<Barrel />"),
+            new("Cellar/Barrel.razor", "@using Shop.Attic\n<Window />"),
         ];
 
         Assert.Equal(["Attic -> Cellar (Window.razor)", "Cellar -> Attic (Barrel.razor)"], new FolderGraph("Shop", files).CyclicUses());

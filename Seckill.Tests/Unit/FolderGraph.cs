@@ -16,14 +16,14 @@ internal sealed record SourceFile(string Path, string Text)
     public static IReadOnlyList<SourceFile> ReadAll(string projectFolder) =>
         [.. Directory.EnumerateFiles(projectFolder, "*", SearchOption.AllDirectories)
             .Select(file => (Full: file, Path: System.IO.Path.GetRelativePath(projectFolder, file).Replace('\\', '/')))
-            .Where(file => !file.Path.StartsWith("bin/", StringComparison.Ordinal) && !file.Path.StartsWith("obj/", StringComparison.Ordinal))
-            .Where(file => file.Path.EndsWith(".cs", StringComparison.Ordinal) || file.Path.EndsWith(".razor", StringComparison.Ordinal))
+            .Where(file => file.Path.Split('/')[0] is not ("bin" or "obj"))
+            .Where(file => System.IO.Path.GetExtension(file.Path) is ".cs" or ".razor")
             .Select(file => new SourceFile(file.Path, File.ReadAllText(file.Full)))];
 }
 
 /// <summary>
-/// Which folders of a project use which, as the source says it: a name of another folder needs a <c>using</c>, or is written with its namespace. Files beside
-/// the project file put the rooms together (Program, registrations) or serve all of them, so they count as none.
+/// Which folders of a project use which, as the source says it: a name of another folder needs a <c>using</c>, or is written with its
+/// namespace. Files beside the project file put the folders together (Program, registrations) or serve all of them, so they count as none.
 /// </summary>
 internal sealed class FolderGraph
 {
@@ -41,7 +41,7 @@ internal sealed class FolderGraph
         _folders = [.. files.Select(file => file.Folder).Where(folder => folder.Length > 0)];
         _typesByFolder = files.SelectMany(file => TypesOf(file).Select(type => (file.Folder, Type: type)))
             .ToLookup(declared => declared.Folder, declared => declared.Type);
-        _razorImports = [.. files.Where(file => file.Path.EndsWith("_Imports.razor", StringComparison.Ordinal)).SelectMany(AbsoluteNames).Distinct()];
+        _razorImports = [.. files.Where(file => Path.GetFileName(file.Path) == "_Imports.razor").SelectMany(AbsoluteNames).Distinct()];
         foreach (var file in files.Where(file => file.Folder.Length > 0))
         {
             foreach (var to in AbsoluteNames(file).Concat(RelativeNames(file)).Concat(ImportedNames(file)).Where(to => to != file.Folder))
@@ -80,7 +80,7 @@ internal sealed class FolderGraph
     }
 
     private static IEnumerable<string> TypesOf(SourceFile file) =>
-        Regex.Matches(file.Text, @"^\s*(?:\w+\s+)*?(?:class|struct|record|enum|interface)\s+(?:struct\s+|class\s+)?([A-Z]\w*)", RegexOptions.Multiline)
+        Regex.Matches(file.Text, @"\b(?:class|struct|record|enum|interface)\s+(?:struct\s+|class\s+)?([A-Z]\w*)")
             .Select(match => match.Groups[1].Value)
             .Concat(file.IsRazor ? [Path.GetFileNameWithoutExtension(file.Path)] : []);
 
