@@ -6,7 +6,7 @@ namespace Seckill.AppHost.Settings;
 
 /// <summary>
 /// Section <c>Local</c> of the AppHost's configuration: <c>--Local:ApiPort=8080</c>, or <c>Local__ApiPort</c> in the environment.
-/// Ports are wishes: where one is taken, a free one is used and the start says so.
+/// Ports are wishes: where one is taken, a free one is used. The start prints the addresses.
 /// </summary>
 internal sealed class LocalOptions
 {
