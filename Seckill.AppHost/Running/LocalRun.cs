@@ -25,6 +25,8 @@ internal static class LocalRun
         // Before Aspire's own services: those return only when everything is up.
         builder.Services.AddSingleton<RunMonitor>();
         builder.Services.Insert(0, ServiceDescriptor.Singleton<IHostedService>(services => services.GetRequiredService<RunMonitor>()));
+        // The last hosted service is the first one to be stopped.
+        builder.Services.AddHostedService<ServicesStop>();
         // The monitor says what a person needs to know; the rest is in the dashboard. A missing development certificate is no news:
         // everything is plain HTTP on loopback.
         builder.Services.AddLogging(logging => logging

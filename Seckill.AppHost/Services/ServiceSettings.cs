@@ -7,7 +7,6 @@ namespace Seckill.AppHost.Services;
 internal static class ServiceSettings
 {
     private const int ReplicasMax = 64;
-    private const string OtlpTimeoutMs = "500";
 
     /// <summary>
     /// What all services have: of the servers they get the connection strings and nothing else, and in a run also the
@@ -24,8 +23,6 @@ internal static class ServiceSettings
         }
 
         service.WithEnvironment("ASPNETCORE_ENVIRONMENT", builder.Environment.EnvironmentName);
-        // The dashboard ends first in a stop: the last flush must not wait for it.
-        service.WithEnvironment("OTEL_EXPORTER_OTLP_TIMEOUT", OtlpTimeoutMs);
         foreach (var name in new[] { "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG" })
         {
             if (builder.Configuration[name] is { Length: > 0 } value)
