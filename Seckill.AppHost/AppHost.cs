@@ -25,7 +25,7 @@ try
     // Launch profiles are left out: what a service gets is written here, the same for a run and for a deployment.
     var orderWorker = builder.AddProject<Projects.Seckill_OrderWorker>("order-worker", launchProfileName: null)
         .WithServiceEnvironment()
-        .WithServiceEndpoint(local.OrderWorkerPort)
+        .WithServiceEndpoint(local, local.OrderWorkerPort)
         .WithReference(servers.Redis).WaitFor(servers.Redis)
         .WithReference(servers.RabbitMQ).WaitFor(servers.RabbitMQ)
         .WithReference(servers.MySql).WaitFor(servers.MySql)
@@ -35,7 +35,7 @@ try
     var api = builder.AddProject<Projects.Seckill_Api>("api", launchProfileName: null)
         .WithServiceEnvironment()
         .WithReplicas(builder.Configuration.GetApiReplicas())
-        .WithServiceEndpoint(local.ApiPort)
+        .WithServiceEndpoint(local, local.ApiPort)
         .WithExternalHttpEndpoints()
         .WithReference(servers.Redis).WaitFor(servers.Redis)
         .WithReference(servers.RabbitMQ).WaitFor(servers.RabbitMQ)
@@ -50,7 +50,7 @@ try
     // It asks the Api in the operator's name and hears in Redis what the instances publish; it knows no other server.
     var console = builder.AddProject<Projects.Seckill_Console>("console", launchProfileName: null)
         .WithServiceEnvironment()
-        .WithServiceEndpoint(local.ConsolePort)
+        .WithServiceEndpoint(local, local.ConsolePort)
         .WithExternalHttpEndpoints()
         .WithReference(servers.Redis).WaitFor(servers.Redis)
         .WithEnvironment("Api__Url", api.GetEndpoint("http")).WaitFor(api)

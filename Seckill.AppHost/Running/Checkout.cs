@@ -32,18 +32,22 @@ internal sealed class Checkout : IDisposable
     /// <exception cref="LocalServerException">Another AppHost holds it.</exception>
     public static Checkout Open(string folder)
     {
-        Directory.CreateDirectory(folder);
         try
         {
+            Directory.CreateDirectory(folder);
             var heldLock = new FileStream(Path.Combine(folder, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
             var checkout = new Checkout(folder, heldLock);
             // From a run that was killed: its addresses lead nowhere.
             checkout.Withdraw();
             return checkout;
         }
-        catch (IOException exception)
+        catch (IOException exception) when (File.Exists(Path.Combine(folder, "lock")))
         {
             throw new LocalServerException($"already running in this checkout: stop the other one first ({folder} is in use)", exception);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new LocalServerException($"the folder for data, {folder}, cannot be used: {exception.Message}", exception);
         }
     }
 

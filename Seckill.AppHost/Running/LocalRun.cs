@@ -47,6 +47,7 @@ internal static class LocalRun
         await application.RunAsync();
         if (monitor is not null)
         {
+            monitor.EndOrphans();
             Terminal.Say("stopped; no process is left");
         }
 

@@ -6,6 +6,9 @@ namespace Seckill.AppHost.Running;
 /// <summary>What is known of the watched resources, from the last notification of each. Not thread-safe.</summary>
 internal sealed class ResourceStates(RunParts parts)
 {
+    /// <summary>This process, among <see cref="Processes"/>.</summary>
+    public const string AppHost = "apphost";
+
     private static readonly string[] PidProperties = ["executable.pid", "project.pid", "server.pid"];
 
     private readonly Dictionary<string, ResourceEvent> _latest = [];
@@ -19,11 +22,12 @@ internal sealed class ResourceStates(RunParts parts)
     {
         get
         {
-            var processes = new SortedDictionary<string, int>(StringComparer.Ordinal) { ["apphost"] = Environment.ProcessId };
+            var processes = new SortedDictionary<string, int>(StringComparer.Ordinal) { [AppHost] = Environment.ProcessId };
             foreach (var latest in _latest.OrderBy(entry => entry.Key, StringComparer.Ordinal).Select(entry => entry.Value))
             {
-                if (IsRunning(latest) && ProcessId(latest.Snapshot) is { } processId)
+                if (IsRunning(latest) && ProcessId(latest.Snapshot) is { } started)
                 {
+                    var processId = ServingProcess.Of(started);
                     var name = latest.Resource.Name;
                     for (var replica = 2; !processes.TryAdd(name, processId); replica++)
                     {
@@ -35,6 +39,11 @@ internal sealed class ResourceStates(RunParts parts)
             return processes;
         }
     }
+
+    /// <summary>True when the resource is healthy by this notification, and was not before. To be asked before it is taken over.</summary>
+    public bool BecomesHealthy(ResourceEvent notification) =>
+        notification.Snapshot.HealthStatus == HealthStatus.Healthy && IsRunning(notification)
+        && !(_latest.TryGetValue(notification.ResourceId, out var before) && before.Snapshot.HealthStatus == HealthStatus.Healthy && IsRunning(before));
 
     /// <summary>Takes a notification over.</summary>
     /// <returns>True when the resource has ended by it, and had not before.</returns>

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Hosting;
 using Seckill.AppHost.Servers;
@@ -12,7 +13,7 @@ namespace Seckill.AppHost.Running;
 /// Tells the person at the terminal what the dashboard shows: where everything is once it is healthy, and what has ended. A resource that
 /// ends before everything was healthy ends the run, because what waits for it would wait for ever; later the dashboard can start it again.
 /// </summary>
-internal sealed class RunMonitor(
+internal sealed partial class RunMonitor(
     RunParts parts, LocalOptions options, IConfiguration configuration, ResourceNotificationService notifications,
     ResourceLoggerService logs, IHostApplicationLifetime lifetime) : BackgroundService
 {
@@ -21,6 +22,7 @@ internal sealed class RunMonitor(
     private const int SlowStartMs = 120_000;
 
     private readonly ResourceStates _states = new(parts);
+    private readonly HashSet<int> _served = [];
     private Checkout? _checkout;
 
     /// <summary>Takes the checkout's lock; to be called before the AppHost starts anything.</summary>
@@ -30,7 +32,21 @@ internal sealed class RunMonitor(
         _checkout = Checkout.Open(options.Folder);
         // The addresses lead nowhere from the first moment of a stop on.
         lifetime.ApplicationStopping.Register(_checkout.Withdraw);
+        foreach (var moved in options.MovedPorts)
+        {
+            Terminal.Say(moved);
+        }
+
         Terminal.Say($"starting {string.Join(", ", parts.Servers.Keys.Concat(parts.Services.Select(service => service.Name)))}");
+    }
+
+    /// <summary>Ends what outlived the stop; to be called when everything else is over.</summary>
+    public void EndOrphans()
+    {
+        foreach (var orphan in _served.Where(ServingProcess.KillOrphan))
+        {
+            Terminal.Say($"process {orphan} had lost its parent and was killed");
+        }
     }
 
     public override void Dispose()
@@ -64,6 +80,11 @@ internal sealed class RunMonitor(
             if (!parts.IsWatched(notification.Resource))
             {
                 continue;
+            }
+
+            if (!isUp && _states.BecomesHealthy(notification))
+            {
+                Terminal.Say($"{notification.Resource.Name} is healthy");
             }
 
             var hasEnded = _states.Take(notification);
@@ -112,7 +133,12 @@ internal sealed class RunMonitor(
     {
         var name = notification.Resource.Name;
         var how = notification.Snapshot.ExitCode is { } exitCode ? $"ended with exit code {exitCode}" : "could not be started";
-        Terminal.Say($"{name} {how}; {(isUp ? "the dashboard can start it again" : "stopping everything")}");
+        Terminal.Say($"{name} {how}; {(isUp ? "the dashboard has its log and can start it again" : "stopping everything")}");
+        if (isUp)
+        {
+            return;
+        }
+
         if (notification.Resource is LocalServerResource { Started: { IsFaulted: true } started })
         {
             // This message has the end of the server's log.
@@ -120,14 +146,9 @@ internal sealed class RunMonitor(
             return;
         }
 
-        if (notification.Snapshot.ExitCode == 0)
-        {
-            return;
-        }
-
         foreach (var line in await LogTailAsync(notification.ResourceId, stop))
         {
-            Terminal.Say($"  {line}");
+            Terminal.Say($"  {ColourCodes().Replace(line, "")}");
         }
     }
 
@@ -177,6 +198,7 @@ internal sealed class RunMonitor(
         var text = addresses.ToJsonString();
         if (text != published)
         {
+            _served.UnionWith(_states.Processes.Where(process => process.Key != ResourceStates.AppHost).Select(process => process.Value));
             _checkout!.Publish(addresses);
         }
 
@@ -216,4 +238,7 @@ internal sealed class RunMonitor(
         new(servers.Select(server => KeyValuePair.Create<string, JsonNode?>(server.Name, read(server))));
 
     private static string UrlOf(ProjectResource service) => service.GetEndpoint("http").Url;
+
+    [GeneratedRegex("\\e\\[[0-9;]*m")]
+    private static partial Regex ColourCodes();
 }

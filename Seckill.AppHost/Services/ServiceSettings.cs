@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Configuration;
 using Seckill.AppHost.Settings;
-using Seckill.LocalServers;
 
 namespace Seckill.AppHost.Services;
 
@@ -38,11 +37,11 @@ internal static class ServiceSettings
     /// The service's HTTP endpoint. In a run it has the wished port, or a free one where that is taken. One process listens there itself;
     /// Aspire's proxy stands in front of several only.
     /// </summary>
-    public static IResourceBuilder<ProjectResource> WithServiceEndpoint(this IResourceBuilder<ProjectResource> service, int port)
+    public static IResourceBuilder<ProjectResource> WithServiceEndpoint(this IResourceBuilder<ProjectResource> service, LocalOptions options, int port)
     {
         var builder = service.ApplicationBuilder;
         return builder.ExecutionContext.IsRunMode
-            ? service.WithHttpEndpoint(port: LoopbackPorts.Prefer(port), isProxied: service.Resource.GetReplicaCount() > 1)
+            ? service.WithHttpEndpoint(port: options.TakePort(service.Resource.Name, port), isProxied: service.Resource.GetReplicaCount() > 1)
             : service.WithHttpEndpoint();
     }
 

@@ -23,7 +23,7 @@ internal static class DashboardSettings
             return;
         }
 
-        configuration[PageUrl] = Loopback(options.DashboardPort);
+        configuration[PageUrl] = $"http://localhost:{options.TakePort("dashboard", options.DashboardPort)}";
         configuration["ASPIRE_DASHBOARD_OTLP_ENDPOINT_URL"] ??= $"http://localhost:{LoopbackPorts.Take()}";
         configuration["ASPIRE_RESOURCE_SERVICE_ENDPOINT_URL"] ??= $"http://localhost:{LoopbackPorts.Take()}";
     }
@@ -37,6 +37,4 @@ internal static class DashboardSettings
         configuration.DashboardUrl() is not { } url ? null
         : configuration["AppHost:BrowserToken"] is { Length: > 0 } token ? $"{url}/login?t={token}"
         : url;
-
-    private static string Loopback(int wish) => $"http://localhost:{LoopbackPorts.Prefer(wish)}";
 }

@@ -6,11 +6,13 @@ namespace Seckill.AppHost.Settings;
 
 /// <summary>
 /// Section <c>Local</c> of the AppHost's configuration: <c>--Local:ApiPort=8080</c>, or <c>Local__ApiPort</c> in the environment.
-/// Ports are wishes: where one is taken, a free one is used. The start prints the addresses.
+/// Ports are wishes: where one is taken, a free one is used and the start says so.
 /// </summary>
 internal sealed class LocalOptions
 {
     public const string Section = "Local";
+
+    private readonly List<string> _movedPorts = [];
 
     /// <summary>Holds the data of local servers, <c>local.json</c> and the lock. Null: <c>.seckill</c> in the repository.</summary>
     public string? StateFolder { get; set; }
@@ -63,12 +65,27 @@ internal sealed class LocalOptions
         }
     }
 
+    /// <summary>A line for each wish that could not be met.</summary>
+    public IReadOnlyList<string> MovedPorts => _movedPorts;
+
+    /// <summary>The wished port, or a free one where that is taken.</summary>
+    public int TakePort(string name, int wish)
+    {
+        var port = LoopbackPorts.Prefer(wish);
+        if (port != wish)
+        {
+            _movedPorts.Add($"{name}: port {wish} is taken, using {port}");
+        }
+
+        return port;
+    }
+
     /// <summary>What a local server is started with. Each generation has its own data, because none reads what a newer one wrote.</summary>
     public T Configure<T>(T defaults, string name, int port)
         where T : LocalServerOptions => defaults with
         {
             DataFolder = Path.Combine(Folder, defaults.ServersRoot is { Length: > 0 } ? "data-today" : "data", name),
-            Port = LoopbackPorts.Prefer(port),
+            Port = TakePort(name, port),
             StartTimeoutMs = StartTimeoutMs,
             StopTimeoutMs = StopTimeoutMs,
         };

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 
 namespace Seckill.Bench.Target;
@@ -56,6 +57,19 @@ public sealed record SystemAddresses(Uri Api, string Redis, string MySql, string
         return null;
     }
 
+    private static bool Runs(int processId)
+    {
+        try
+        {
+            using var process = Process.GetProcessById(processId);
+            return !process.HasExited;
+        }
+        catch (ArgumentException)
+        {
+            return false;
+        }
+    }
+
     private static async Task<SystemAddresses> ReadAsync(string file, CancellationToken cancellationToken)
     {
         try
@@ -63,6 +77,12 @@ public sealed record SystemAddresses(Uri Api, string Redis, string MySql, string
             await using var stream = File.OpenRead(file);
             using var document = await JsonDocument.ParseAsync(stream, cancellationToken: cancellationToken);
             var strings = document.RootElement.GetProperty("connectionStrings");
+            // A run that was killed leaves its file behind.
+            if (!Runs(document.RootElement.GetProperty("processes").GetProperty("apphost").GetInt32()))
+            {
+                throw new TargetException("Nothing is running here any more: start it with ./seckill up.");
+            }
+
             return new SystemAddresses(
                 new Uri(document.RootElement.GetProperty("api").GetString()!),
                 strings.GetProperty("redis").GetString()!,

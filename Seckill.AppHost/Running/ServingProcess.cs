@@ -1,0 +1,53 @@
+using System.Diagnostics;
+using System.Globalization;
+using Seckill.LocalServers;
+
+namespace Seckill.AppHost.Running;
+
+/// <summary>Aspire starts a project by <c>dotnet run</c>: the process that it knows is not the one that serves, but its parent.</summary>
+internal static class ServingProcess
+{
+    private const string LauncherArgument = "--project";
+
+    /// <summary>The process below a launcher; the process itself where it is none, or where the system does not tell.</summary>
+    public static int Of(int processId) =>
+        Read(processId, "cmdline").Contains(LauncherArgument, StringComparison.Ordinal)
+        && int.TryParse(Read(processId, $"task/{processId}/children").Split(' ')[0], CultureInfo.InvariantCulture, out var child)
+            ? child
+            : processId;
+
+    /// <summary>Kills a process of this checkout that still runs after its launcher was killed.</summary>
+    /// <returns>True when there was one.</returns>
+    public static bool KillOrphan(int processId)
+    {
+        // The number may belong to somebody else by now.
+        if (!Read(processId, "cmdline").Contains(Repository.Root, StringComparison.Ordinal))
+        {
+            return false;
+        }
+
+        try
+        {
+            using var process = Process.GetProcessById(processId);
+            process.Kill(entireProcessTree: true);
+            return true;
+        }
+        catch (ArgumentException)
+        {
+            // It ended by itself meanwhile.
+            return false;
+        }
+    }
+
+    private static string Read(int processId, string file)
+    {
+        try
+        {
+            return File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/{file}"));
+        }
+        catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
+        {
+            return "";
+        }
+    }
+}
