@@ -57,6 +57,9 @@ public sealed class OutcomeOnPageTests(ShopFloor floor) : IAsyncLifetime
         {
             await shop.Button(skuId).ClickAsync();
             await shop.ExpectStateAsync(skuId, "queueing");
+
+            // The line is for clicks that are answered: an earlier leap would end the click's own request.
+            await shop.ExpectLineAsync("push");
             await shop.Page.Clock.FastForwardAsync(SlowMs);
             await shop.ExpectSaidAsync(skuId, "Still in the queue. Nothing is lost");
             await shop.ExpectStateAsync(skuId, "queueing");
@@ -67,6 +70,29 @@ public sealed class OutcomeOnPageTests(ShopFloor floor) : IAsyncLifetime
         }
 
         await shop.ExpectStateAsync(skuId, "got");
+    }
+
+    [Fact]
+    public async Task A_click_that_is_taken_at_the_second_try_is_in_the_queue_and_nothing_else()
+    {
+        var skuId = await floor.PutOnSaleAsync(_cancellation);
+        await using var shop = await floor.EnterAsync();
+        await shop.BlockAsync("/api/seckill/orders");
+        floor.PauseWorker();
+        try
+        {
+            await shop.Button(skuId).ClickAsync();
+            await shop.ExpectSaidAsync(skuId, "No connection. Your click is remembered");
+            await shop.UnblockAsync("/api/seckill/orders");
+            await shop.ExpectSaidAsync(skuId, "Your click is in the queue");
+        }
+        finally
+        {
+            floor.ContinueWorker();
+        }
+
+        await shop.ExpectStateAsync(skuId, "got");
+        Assert.Equal(1, await floor.OrdersAsync(skuId, _cancellation));
     }
 
     [Fact]

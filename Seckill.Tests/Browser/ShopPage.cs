@@ -48,6 +48,8 @@ public sealed class ShopPage : IAsyncDisposable
     /// <summary>Makes calls to a path fail as if the network ate them.</summary>
     public Task BlockAsync(string path) => Page.RouteAsync($"**{path}**", route => route.AbortAsync());
 
+    public Task UnblockAsync(string path) => Page.UnrouteAsync($"**{path}**");
+
     /// <summary>Fails with each fault of weight that axe finds.</summary>
     public Task ExpectAccessibleAsync() => Accessibility.ExpectAsync(Page);
 

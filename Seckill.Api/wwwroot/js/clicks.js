@@ -64,7 +64,7 @@ async function send(skuId) {
   const latest = of(skuId);
   if (latest?.no !== click.no || latest.state !== 'sending') return;
   if (answer.status === 200) {
-    keep(skuId, { ...latest, state: 'queueing', orderId: answer.body.order_id, queuedAt: Date.now() });
+    keep(skuId, queued(latest, answer.body.order_id));
   } else if (answer.away || answer.status === 503 || answer.status === 429 || answer.status >= 500) {
     // Perhaps taken, perhaps not: the same number asks again, for as long as it takes.
     keep(skuId, { ...latest, trouble: answer.away ? 'away' : 'busy' });
@@ -73,6 +73,9 @@ async function send(skuId) {
     keep(skuId, { ...latest, state: 'refused', error: answer.body.error ?? `HTTP ${answer.status}`, limit: click.sale.limit_per_user, refusedAt: Date.now() });
   }
 }
+
+/** It is taken: what was said of an earlier try is over. */
+const queued = ({ trouble, ...click }, orderId) => ({ ...click, state: 'queueing', orderId, queuedAt: Date.now() });
 
 function resend(skuId, click, afterMs) {
   const tries = (resends.get(click.no) ?? -1) + 1;
@@ -92,7 +95,7 @@ function told(outcome, no) {
     // The shop has forgotten what it took: the same number asks again, and is harmless if it was wrong.
     keep(outcome.sku_id, { ...click, state: 'sending' });
     send(outcome.sku_id);
-  } else if (outcome.status === 'PENDING' && click.state === 'sending') keep(outcome.sku_id, { ...known, state: 'queueing', queuedAt: Date.now() });
+  } else if (outcome.status === 'PENDING' && click.state === 'sending') keep(outcome.sku_id, queued(known, known.orderId));
 }
 
 function keep(skuId, click) {
