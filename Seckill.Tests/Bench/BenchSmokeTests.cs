@@ -6,18 +6,34 @@ namespace Seckill.Tests.Bench;
 
 /// <summary>The benchmark runs and its books are right; how fast anything is, is no test's business, so no measurement waits for a quiet machine.</summary>
 [Collection(nameof(BenchSmokeTests))]
-public sealed class BenchSmokeTests
+public sealed class BenchSmokeTests(ITestOutputHelper output)
 {
     private const int Units = 30;
     private const int Clicks = 300;
     private const int Backlog = 1_000;
+    private const int LogLinesMax = 200;
 
     [Fact]
     public async Task Every_stage_runs_and_every_design_sells_exactly_its_stock()
     {
         var cancelled = TestContext.Current.CancellationToken;
         await using var log = new StringWriter();
-        await using var system = await BenchSystem.StartAsync(log, cancelled);
+        try
+        {
+            await using var system = await BenchSystem.StartAsync(log, cancelled);
+            await RunStagesAsync(system, cancelled);
+        }
+        finally
+        {
+            foreach (var line in log.ToString().Split('\n').TakeLast(LogLinesMax))
+            {
+                output.WriteLine(line);
+            }
+        }
+    }
+
+    private static async Task RunStagesAsync(BenchSystem system, CancellationToken cancelled)
+    {
         var options = new BenchOptions(1, TimeSpan.FromSeconds(1), 16, Clicks, Units, [], 1, Backlog, "");
         var contest = new Contest(system, new BenchSales(system), options, new Recorder(), Counts: false);
 
