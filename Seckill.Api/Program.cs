@@ -24,6 +24,7 @@ using Seckill.Ordering.Telemetry;
 var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, WebRootPath = PageRegistration.Root });
 builder.WebHost.ConfigureKestrel(KestrelLimits.Apply);
 builder.AddServiceDefaults();
+builder.AddConnectionDraining();
 
 // Orders are taken while RabbitMQ or MySQL is away (they wait in the outbox), so only Redis makes an instance unfit.
 builder.AddRedis();

@@ -22,12 +22,19 @@ internal static class ClientDefaults
 
     private const int ConnectTimeoutMs = 3_000;
     private const int ReconnectIntervalMs = 1_000;
+
+    /// <summary>Of one Redis command: most take less than a millisecond, and who waits for longer is a buyer.</summary>
+    private const int CommandTimeoutMs = 1_000;
+
+    /// <summary>How often the client looks for commands that are over their time.</summary>
+    private const int HeartbeatMs = 250;
     private const int ConnectTimeoutSeconds = 5;
     private const int HeartbeatSeconds = 15;
 
     /// <summary>
     /// Only the first connection is waited for, and only once: further tries go on in the background, every second and not
-    /// ever more slowly, because each second without Redis is a second without sales.
+    /// ever more slowly, because each second without Redis is a second without sales. While there is no connection a command fails at once instead of
+    /// waiting for one: every caller has a loop, or a buyer who is better told so now.
     /// </summary>
     public static void Configure(ConfigurationOptions redis)
     {
@@ -35,6 +42,16 @@ internal static class ClientDefaults
         redis.ConnectTimeout = ConnectTimeoutMs;
         redis.ConnectRetry = 1;
         redis.ReconnectRetryPolicy = new LinearRetry(ReconnectIntervalMs);
+        redis.BacklogPolicy = BacklogPolicy.FailFast;
+        redis.HeartbeatInterval = TimeSpan.FromMilliseconds(HeartbeatMs);
+
+        // Both: a longer syncTimeout keeps asynchronous commands waiting, too. A connection string that names one is left alone.
+        var given = redis.ToString();
+        if (!given.Contains("asyncTimeout=", StringComparison.OrdinalIgnoreCase) && !given.Contains("syncTimeout=", StringComparison.OrdinalIgnoreCase))
+        {
+            redis.SyncTimeout = CommandTimeoutMs;
+            redis.AsyncTimeout = CommandTimeoutMs;
+        }
     }
 
     /// <summary>

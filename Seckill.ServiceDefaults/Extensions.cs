@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -21,6 +22,9 @@ public static class Extensions
 
     /// <summary>Answers 200 while the process runs, whatever the servers behind it do.</summary>
     public const string AlivenessEndpointPath = "/alive";
+
+    /// <summary>Answers 200 once every part of the process has been started, whatever the servers behind it do.</summary>
+    public const string StartedEndpointPath = "/started";
 
     public static TBuilder AddServiceDefaults<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
     {
@@ -82,33 +86,34 @@ public static class Extensions
         builder.Services.AddHealthChecks()
             .AddCheck("self", () => HealthCheckResult.Healthy(), [HealthEndpoints.LiveTag]);
 
-        builder.Services.PostConfigure<HealthCheckServiceOptions>(HealthEndpoints.BoundTimeouts);
-        builder.Services.AddOutputCache(options => options.AddPolicy(HealthEndpoints.CachePolicy, HealthOutputCachePolicy.Instance));
+        builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton<HealthMonitor>();
+        builder.Services.Replace(ServiceDescriptor.Singleton<HealthCheckService>(services => services.GetRequiredService<HealthMonitor>()));
+        builder.Services.AddHostedService(services => services.GetRequiredService<HealthMonitor>());
 
         return builder;
     }
 
     /// <summary>
-    /// Maps <c>/health</c> and <c>/alive</c> in every environment, because orchestrators probe them in production too. Outside
-    /// Development they answer one word. It also adds the output-cache middleware, so an application must not add it again;
-    /// call it after the exception handler and before anything that could refuse a probe.
+    /// Lets a process that was told to stop serve for <c>Draining:ServeForMs</c> more, unready: for what stands behind a load balancer.
+    /// </summary>
+    public static TBuilder AddConnectionDraining<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
+    {
+        builder.Services.AddOptions<DrainingOptions>().BindConfiguration(DrainingOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        builder.Services.AddHostedService<ConnectionDraining>();
+        return builder;
+    }
+
+    /// <summary>
+    /// Maps <c>/health</c> (ready), <c>/alive</c> and <c>/started</c> in every environment, because orchestrators probe them in production too.
+    /// Outside Development they answer one word. Call it after the exception handler and before anything that could refuse a probe.
     /// </summary>
     public static WebApplication MapDefaultEndpoints(this WebApplication app)
     {
-        // The filter in ConfigureOpenTelemetry keeps the probe's own span out. A sampler that does not look at the parent, such as the always_on
-        // that Aspire sets in development, would still record what the checks do with the servers.
-        app.UseWhen(context => IsHealthRequest(context.Request.Path), probes => probes.Use(async (context, next) =>
-        {
-            using (SuppressInstrumentationScope.Begin())
-            {
-                await next(context);
-            }
-        }));
-        app.UseOutputCache();
-        HealthEndpoints.Map(app, HealthEndpointPath, AlivenessEndpointPath);
+        HealthEndpoints.Map(app, HealthEndpointPath, AlivenessEndpointPath, StartedEndpointPath);
         return app;
     }
 
     private static bool IsHealthRequest(PathString path) =>
-        path.StartsWithSegments(HealthEndpointPath) || path.StartsWithSegments(AlivenessEndpointPath);
+        path.StartsWithSegments(HealthEndpointPath) || path.StartsWithSegments(AlivenessEndpointPath) || path.StartsWithSegments(StartedEndpointPath);
 }

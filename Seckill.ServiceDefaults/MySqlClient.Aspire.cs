@@ -1,6 +1,8 @@
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Seckill.ServiceDefaults;
+using Seckill.ServiceDefaults.HealthChecks;
 
 namespace Microsoft.Extensions.Hosting;
 
@@ -23,8 +25,11 @@ public static partial class ServerClients
             settings.ConnectionString = ClientDefaults.ConfigureMySql(settings.ConnectionString);
             settings.ServerVersion = ClientDefaults.MySqlServerVersion;
             settings.DisableRetry = true;
+            // See MySqlHealthCheck: ours asks whether the server takes writes.
+            settings.DisableHealthChecks = true;
         });
 
-        return builder.WithFailureStatus(typeof(TContext).Name, failureStatus);
+        builder.Services.AddHealthChecks().AddCheck<MySqlHealthCheck<TContext>>(typeof(TContext).Name, failureStatus);
+        return builder;
     }
 }

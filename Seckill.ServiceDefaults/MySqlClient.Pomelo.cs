@@ -3,6 +3,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Seckill.ServiceDefaults;
+using Seckill.ServiceDefaults.HealthChecks;
 
 namespace Microsoft.Extensions.Hosting;
 
@@ -25,7 +26,7 @@ public static partial class ServerClients
                 ClientDefaults.ConfigureMySql(RequiredConnectionString(services, ClientDefaults.MySql)),
                 ServerVersion.Parse(ClientDefaults.MySqlServerVersion)));
 
-        builder.Services.AddHealthChecks().AddDbContextCheck<TContext>(typeof(TContext).Name, failureStatus);
+        builder.Services.AddHealthChecks().AddCheck<MySqlHealthCheck<TContext>>(typeof(TContext).Name, failureStatus);
         builder.Services.AddOpenTelemetry()
             .WithTracing(tracing => tracing.AddSource("MySqlConnector"))
             .WithMetrics(metrics => metrics.AddMeter("MySqlConnector"));

@@ -25,9 +25,12 @@ public static partial class ServerClients
             // Every script has a span of its own, which says what the script decided. Profiling each command besides
             // would double the spans and keep a session for every request of a burst.
             settings.DisableTracing = true;
+            // See RedisHealthCheck: ours asks the masters, and whether they take a write.
+            settings.DisableHealthChecks = true;
         }, ClientDefaults.Configure);
 
-        return builder.WithFailureStatus("StackExchange.Redis", failureStatus);
+        builder.Services.AddHealthChecks().AddCheck<RedisHealthCheck>(RedisHealthCheck.Name, failureStatus);
+        return builder;
     }
 
     /// <summary>
@@ -49,21 +52,6 @@ public static partial class ServerClients
 
         builder.Services.AddSingleton<RabbitMQHealthCheck>();
         builder.Services.AddHealthChecks().AddCheck<RabbitMQHealthCheck>(RabbitMQHealthCheck.Name, failureStatus);
-
-        return builder;
-    }
-
-    /// <summary>Aspire's settings know whether there is a health check, not how grave its failure is.</summary>
-    private static TBuilder WithFailureStatus<TBuilder>(this TBuilder builder, string checkName, HealthStatus failureStatus)
-        where TBuilder : IHostApplicationBuilder
-    {
-        builder.Services.PostConfigure<HealthCheckServiceOptions>(options =>
-        {
-            foreach (var registration in options.Registrations.Where(registration => registration.Name == checkName))
-            {
-                registration.FailureStatus = failureStatus;
-            }
-        });
 
         return builder;
     }

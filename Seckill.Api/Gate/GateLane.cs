@@ -3,6 +3,7 @@ using System.Threading.Channels;
 using Seckill.Api.Publishing;
 using Seckill.Ordering.Faults;
 using Seckill.Ordering.Ledger;
+using StackExchange.Redis;
 
 namespace Seckill.Api.Gate;
 
@@ -11,9 +12,14 @@ namespace Seckill.Api.Gate;
 /// so a lone request never waits), and a burst costs Redis a call for every <c>BatchSizeMax</c> requests instead of one each. While a call is under way
 /// a further one goes only with a full batch: one call at a time let 64 requests through in each round trip, and on a busy machine, where that takes 5 to 10 ms,
 /// the rest stood in line (four at once accepted 1.35 times the orders; at a steady 7,000 a second 99 of 100 clicks had Redis's answer after 55 ms instead of 115).
+/// Every call carries the moment after which Redis must not run it any more, so that a server that froze and thaws buys nothing for those who have
+/// been told to come again. While Redis is known not to answer, one click now and then asks it and all others are told so at once.
 /// </summary>
 internal sealed partial class GateLane
 {
+    /// <summary>Of a click's time, ms: what is kept for the reply's way back. A click with less than that left is not sent.</summary>
+    private const int ReplyAllowanceMs = 250;
+
     private readonly SkuKeys _sku;
     private readonly StockLedger _ledger;
     private readonly OrderPublisher _publisher;
@@ -24,11 +30,17 @@ internal sealed partial class GateLane
 
     /// <summary>Oldest first; answered in that order, which is Redis's own on the one connection, so that the shield learns in it, too.</summary>
     private readonly Queue<Call> _inFlight = new();
+
+    /// <summary>Clicks that came too late by a clock that was not known, and have time left.</summary>
+    private readonly Queue<PurchaseAttempt> _again = new();
+    private readonly ServerClock _clock;
+    private bool _away;
+    private long _askedWhileAwayAt;
     private long _failed;
     private long _reportedAt;
 
     /// <summary>One script call.</summary>
-    private readonly record struct Call(PurchaseAttempt[] Batch, Task<ReserveReply> Reply);
+    private readonly record struct Call(List<PurchaseAttempt> Batch, Task<ReserveReply> Reply);
 
     public GateLane(
         SkuKeys sku, StockLedger ledger, OrderPublisher publisher, GateOptions options, TimeProvider time, ILogger logger, CancellationToken stopping)
@@ -39,6 +51,7 @@ internal sealed partial class GateLane
         _options = options;
         _logger = logger;
         _time = time;
+        _clock = new ServerClock(time);
         Shield = new SoldOutShield(options, time);
         _waiting = Channel.CreateBounded<PurchaseAttempt>(new BoundedChannelOptions(options.WaitingMax) { SingleReader = true });
         Completion = Task.Run(() => RunAsync(stopping), CancellationToken.None);
@@ -55,14 +68,26 @@ internal sealed partial class GateLane
     public void Complete() => _waiting.Writer.TryComplete();
 
     /// <summary>
-    /// Takes a click; false when too many wait already. The answer comes even when the caller hangs up: stock may have moved.
+    /// Takes a click; false when too many wait already, or Redis is known not to answer. The answer comes even when the caller hangs up: stock may have
+    /// moved.
     /// </summary>
-    public bool TryAsk(PurchaseAttempt click) => _waiting.Writer.TryWrite(click);
+    public bool TryAsk(PurchaseAttempt click)
+    {
+        click.AskedAt = _time.GetTimestamp();
+        return (!Volatile.Read(ref _away) || MayAskWhileAway(click.AskedAt)) && _waiting.Writer.TryWrite(click);
+    }
+
+    private bool MayAskWhileAway(long now)
+    {
+        var askedAt = Volatile.Read(ref _askedWhileAwayAt);
+        return _time.GetElapsedTime(askedAt, now).TotalMilliseconds >= _options.AwayProbeEveryMs
+            && Interlocked.CompareExchange(ref _askedWhileAwayAt, now, askedAt) == askedAt;
+    }
 
     private async Task RunAsync(CancellationToken stopping)
     {
         ReserveReply? arming = null;
-        while (arming is not null || _inFlight.Count > 0 || await _waiting.Reader.WaitToReadAsync(CancellationToken.None))
+        while (arming is not null || _inFlight.Count > 0 || _again.Count > 0 || await _waiting.Reader.WaitToReadAsync(CancellationToken.None))
         {
             if (arming is null)
             {
@@ -84,18 +109,42 @@ internal sealed partial class GateLane
 
     private void AskWhatMayGo(CancellationToken stopping)
     {
-        while (_inFlight.Count == 0 ? _waiting.Reader.Count > 0 : _inFlight.Count < _options.CallsInFlightMax && _waiting.Reader.Count >= _options.BatchSizeMax)
+        while (_inFlight.Count == 0 ? WaitingCount > 0 : _inFlight.Count < _options.CallsInFlightMax && WaitingCount >= _options.BatchSizeMax)
         {
-            var batch = new PurchaseAttempt[Math.Min(_waiting.Reader.Count, _options.BatchSizeMax)];
-            var requests = new ReserveRequest[batch.Length];
-            for (var i = 0; i < batch.Length && _waiting.Reader.TryRead(out var click); i++)
+            var batch = TakeBatch();
+            if (batch.Count == 0)
             {
-                (batch[i], requests[i]) = (click, click.Request);
+                continue;
             }
 
-            _inFlight.Enqueue(new Call(batch, _ledger.ReserveAsync(_sku, requests, stopping)));
+            // Without its clock the server is asked for the time first: it answers "too late" with it.
+            var notAfterMs = _clock.NowMs + LeftMs(batch[0]) - ReplyAllowanceMs ?? 0;
+            _inFlight.Enqueue(new Call(batch, _ledger.ReserveAsync(_sku, batch.ConvertAll(click => click.Request), notAfterMs, stopping)));
         }
     }
+
+    private int WaitingCount => _again.Count + _waiting.Reader.Count;
+
+    /// <summary>The next clicks, oldest first. Those whose time is over are answered here.</summary>
+    private List<PurchaseAttempt> TakeBatch()
+    {
+        var batch = new List<PurchaseAttempt>(Math.Min(WaitingCount, _options.BatchSizeMax));
+        while (batch.Count < _options.BatchSizeMax && (_again.TryDequeue(out var click) || _waiting.Reader.TryRead(out click)))
+        {
+            if (LeftMs(click) > ReplyAllowanceMs)
+            {
+                batch.Add(click);
+            }
+            else
+            {
+                click.Fail(new TimeoutException("The click's time was over before Redis could be asked."));
+            }
+        }
+
+        return batch;
+    }
+
+    private long LeftMs(PurchaseAttempt click) => _options.AnswerWithinMs - (long)_time.GetElapsedTime(click.AskedAt).TotalMilliseconds;
 
     /// <summary>The reply with whose buyers the shield is to be armed; null when there is no ground for it.</summary>
     private async Task<ReserveReply?> AnswerAsync(Call call)
@@ -104,18 +153,38 @@ internal sealed partial class GateLane
         try
         {
             var reply = await call.Reply;
+            _clock.Learn(reply.NowMs);
+            Volatile.Write(ref _away, false);
             var soldOut = false;
-            for (var i = 0; i < batch.Length; i++)
+            for (var i = 0; i < batch.Count; i++)
             {
+                if (reply.Results[i].Code == ReserveCode.TooLate)
+                {
+                    _again.Enqueue(batch[i]);
+                    continue;
+                }
+
                 soldOut |= reply.Results[i].Code == ReserveCode.SoldOut;
-                Answer(batch[i], reply.Results[i], reply, batch.Length);
+                Answer(batch[i], reply.Results[i], reply, batch.Count);
+            }
+
+            if (_again.Count > 0)
+            {
+                return null;
             }
 
             return Shield.Learn(reply, soldOut) ? reply : null;
         }
         catch (Exception exception)
         {
-            Report(batch.Length, exception);
+            Report(batch.Count, exception);
+            if (exception is RedisConnectionException or TimeoutException)
+            {
+                Volatile.Write(ref _askedWhileAwayAt, _time.GetTimestamp());
+                Volatile.Write(ref _away, true);
+                _clock.Forget();
+            }
+
             foreach (var click in batch)
             {
                 click.Fail(exception);

@@ -90,10 +90,16 @@ public sealed class OrderGate(
         try
         {
             // The confirm makes the answer as durable as the broker; without it "queued" still holds, on the outbox's word.
-            while (!click.Answered.IsCompleted)
+            for (var waitMs = Math.Min(_options.ConfirmWaitMs, _options.AnswerWithinMs); !click.Answered.IsCompleted; waitMs = LeftMs(click))
             {
-                await ((Task)click.Answered).WaitAsync(TimeSpan.FromMilliseconds(_options.ConfirmWaitMs), time)
-                    .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                if (waitMs <= 0)
+                {
+                    // Nothing is reserved for it any more: the call, if one is out, names a moment that is past.
+                    span?.SetStatus(ActivityStatusCode.Error, "no answer in time");
+                    return new Placement(PlaceOutcome.Busy);
+                }
+
+                await ((Task)click.Answered).WaitAsync(TimeSpan.FromMilliseconds(waitMs), time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 if (click.IsReserved)
                 {
                     return Reserved(click);
@@ -109,6 +115,10 @@ public sealed class OrderGate(
             return new Placement(PlaceOutcome.Busy);
         }
     }
+
+    /// <summary>Of the time for an answer, ms, rounded up: a wait that ends early must not begin again and again.</summary>
+    private int LeftMs(PurchaseAttempt click) =>
+        (int)Math.Ceiling(_options.AnswerWithinMs - time.GetElapsedTime(click.AskedAt).TotalMilliseconds);
 
     private Placement PlacementOf(PurchaseAttempt click, ReserveResult result) => result.Code switch
     {

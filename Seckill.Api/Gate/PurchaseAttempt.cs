@@ -16,6 +16,9 @@ internal sealed class PurchaseAttempt(SkuKeys sku, ReserveRequest request, Activ
 
     public ReserveRequest Request => request;
 
+    /// <summary>When the lane took it, by <see cref="TimeProvider.GetTimestamp"/>.</summary>
+    public long AskedAt { get; set; }
+
     public override SkuKeys Sku => sku;
 
     public override OrderMessage Message => _message ?? throw new InvalidOperationException("The click has not been accepted.");

@@ -21,6 +21,9 @@ internal sealed partial class SharedUserLimit(IConnectionMultiplexer redis, IOpt
         return math.max(1, redis.call('PTTL', KEYS[1]))
         """;
 
+    /// <summary>A limit is not worth a longer wait, ms: the buyer's time belongs to the gate.</summary>
+    private const int CountWaitMsMax = 250;
+
     private readonly IDatabase _database = redis.GetDatabase();
     private readonly int _countMax = options.Value.SharedUserPurchasesMax;
     private readonly int _windowMs = options.Value.SharedWindowMs;
@@ -39,7 +42,7 @@ internal sealed partial class SharedUserLimit(IConnectionMultiplexer redis, IOpt
         RedisKey key = string.Create(CultureInfo.InvariantCulture, $"limit:purchases:{{{userId}}}");
         try
         {
-            return (long)await _database.ScriptEvaluateAsync(Script, [key], [_windowMs, _countMax]).WaitAsync(cancellationToken);
+            return (long)await _database.ScriptEvaluateAsync(Script, [key], [_windowMs, _countMax]).WaitAsync(TimeSpan.FromMilliseconds(CountWaitMsMax), cancellationToken);
         }
         catch (Exception exception) when (exception is RedisException or TimeoutException)
         {

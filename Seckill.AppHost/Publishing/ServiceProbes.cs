@@ -8,8 +8,9 @@ internal static class ServiceProbes
 {
     private const string ReadyPath = "/health";
     private const string AlivePath = "/alive";
+    private const string StartedPath = "/started";
 
-    /// <summary>A check of a server may take three seconds; a service that is only busy must not be taken for a dead one.</summary>
+    /// <summary>The answer is in memory; a service that is only busy must not be taken for a dead one.</summary>
     private const int TimeoutSeconds = 5;
 
     private const int ReadyPeriodSeconds = 5;
@@ -27,7 +28,7 @@ internal static class ServiceProbes
     private const int FirstDelaySeconds = 1;
 
     /// <summary>
-    /// Ready by <c>/health</c>, alive and started by <c>/alive</c>: a server that is down makes a service unready and never restarts it.
+    /// Ready by <c>/health</c>, alive by <c>/alive</c>, started by <c>/started</c>: a server that is down makes a service unready and never restarts it.
     /// </summary>
     public static IResourceBuilder<ProjectResource> WithProbes(this IResourceBuilder<ProjectResource> service) =>
         service
@@ -38,7 +39,7 @@ internal static class ServiceProbes
             {
                 Type = ProbeType.Startup,
                 EndpointReference = service.GetEndpoint("http"),
-                Path = AlivePath,
+                Path = StartedPath,
                 InitialDelaySeconds = FirstDelaySeconds,
                 PeriodSeconds = StartPeriodSeconds,
                 TimeoutSeconds = TimeoutSeconds,

@@ -54,6 +54,7 @@ internal sealed class BenchSystem : IAsyncDisposable
                     ["Auth__SigningKey"] = TokenIssuer.DevelopmentKey,
                     // All buyers come from one address, and the same one again in each round.
                     ["Limits__UserPurchasesPerSecond"] = "0",
+                    ["Draining__ServeForMs"] = "0",
                     ["Yardstick__Enabled"] = "true",
                 },
                 OnLine = (source, line) => lines.WriteLine($"{source,-14} | {line}"),

@@ -18,6 +18,9 @@ public enum ReserveCode
 
     /// <summary>Redis does not know this SKU's stock: not loaded yet, or lost.</summary>
     Cold,
+
+    /// <summary>Redis came to it after the moment that the call named.</summary>
+    TooLate,
 }
 
 /// <summary>One request to the gate.</summary>

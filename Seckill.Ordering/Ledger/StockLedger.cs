@@ -21,6 +21,9 @@ public sealed class StockLedger
     /// <summary>Added to an outbox score once the broker has confirmed: far above any time in ms, and still exact in a double.</summary>
     public const double ConfirmedScore = 1e13;
 
+    /// <summary>As <c>notAfterMs</c>: whenever. The largest number that a double, Lua's only one, holds exactly.</summary>
+    private const long EndOfTimeMs = 1L << 53;
+
     /// <summary>How long Redis remembers a sale after its end, days; after that MySQL answers.</summary>
     private const int RetentionDays = 7;
 
@@ -40,19 +43,28 @@ public sealed class StockLedger
         _scripts = scripts;
     }
 
-    /// <summary>Asks the gate for up to <see cref="ReserveBatchSizeMax"/> requests at once.</summary>
-    public async Task<ReserveReply> ReserveAsync(SkuKeys sku, IReadOnlyList<ReserveRequest> requests, CancellationToken cancellationToken)
+    /// <summary>Asks the gate for up to <see cref="ReserveBatchSizeMax"/> requests at once, however long it takes.</summary>
+    public Task<ReserveReply> ReserveAsync(SkuKeys sku, IReadOnlyList<ReserveRequest> requests, CancellationToken cancellationToken) =>
+        ReserveAsync(sku, requests, EndOfTimeMs, cancellationToken);
+
+    /// <summary>
+    /// Asks the gate for up to <see cref="ReserveBatchSizeMax"/> requests at once. After <paramref name="notAfterMs"/> (ms since 1970 by Redis's own clock)
+    /// nothing is reserved and each result is <see cref="ReserveCode.TooLate"/>: a call that a frozen server kept must not buy for those who have given up.
+    /// </summary>
+    public async Task<ReserveReply> ReserveAsync(
+        SkuKeys sku, IReadOnlyList<ReserveRequest> requests, long notAfterMs, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(requests.Count, ReserveBatchSizeMax);
-        var arguments = new RedisValue[requests.Count * 5];
+        var arguments = new RedisValue[1 + (requests.Count * 5)];
+        arguments[0] = notAfterMs;
         for (var i = 0; i < requests.Count; i++)
         {
             var request = requests[i];
-            arguments[i * 5] = request.OrderId;
-            arguments[(i * 5) + 1] = request.UserId;
-            arguments[(i * 5) + 2] = request.Quantity;
-            arguments[(i * 5) + 3] = request.ClientOrderNo ?? "";
-            arguments[(i * 5) + 4] = request.TraceParent ?? "";
+            arguments[(i * 5) + 1] = request.OrderId;
+            arguments[(i * 5) + 2] = request.UserId;
+            arguments[(i * 5) + 3] = request.Quantity;
+            arguments[(i * 5) + 4] = request.ClientOrderNo ?? "";
+            arguments[(i * 5) + 5] = request.TraceParent ?? "";
         }
 
         var reply = (RedisResult[])(await _scripts.Reserve.EvaluateAsync(_database, sku.All, arguments).WaitAsync(cancellationToken))!;
@@ -268,6 +280,7 @@ public sealed class StockLedger
         "L" => new(ReserveCode.Ended, 0, (long)value),
         "P" => new(ReserveCode.Paused, 0, 0),
         "C" => new(ReserveCode.Cold, 0, 0),
+        "X" => new(ReserveCode.TooLate, 0, 0),
         _ => throw new FormatException($"reserve.lua answered '{code}'."),
     };
 }

@@ -1,16 +1,24 @@
 -- The gate: deducts stock and writes the reservation (the outbox record) in one atomic step.
 -- Takes any number of requests for ONE SKU, so that what waits under load shares one round trip.
 -- KEYS  1 stock  2 sale  3 orders  4 buyers  5 clicks  6 outbox     (all in the SKU's slot)
--- ARGV  five per request: order id, user id, quantity, client_order_no ('' for none), traceparent
+-- ARGV  1 the last moment, ms by this server's clock, at which it may still run; then
+--       five per request: order id, user id, quantity, client_order_no ('' for none), traceparent
 -- Returns { now_ms, epoch, stock left, reservations so far, code 1, value 1, code 2, value 2, ... }
 --   A accepted (order id)      D duplicate click (the first order's id)
 --   S sold out (stock left)    M purchase limit (limit)     E early (starts_ms)   L late (ends_ms)
 --   P paused                   C cold: Redis does not know the stock (never loaded, or lost), or the gate is closed until it is loaded again
+--   X too late: whoever waited has been answered already. A client that a frozen server kept waiting has given up long since.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local sale = redis.call('HMGET', KEYS[2], 'starts_ms', 'ends_ms', 'limit', 'epoch', 'paused', 'held', 'seq', 'expire_ms', 'closed')
 local stock = tonumber(redis.call('GET', KEYS[1]) or nil)
-local n = #ARGV / 5
+local n = (#ARGV - 1) / 5
+
+if now > tonumber(ARGV[1]) then
+  local late = { now, 0, 0, 0 }
+  for _ = 1, n do late[#late + 1] = 'X'; late[#late + 1] = '' end
+  return late
+end
 
 if not stock or not sale[4] or sale[9] == '1' then
   local cold = { now, 0, 0, 0 }
@@ -25,7 +33,7 @@ local reply = { now, tonumber(epoch), 0, 0 }
 -- One read for all buyers and one for all clicks; `buyer` and `click` then overlay what this very call writes.
 local users, clicks = {}, {}
 for i = 1, n do
-  local at = (i - 1) * 5
+  local at = (i - 1) * 5 + 1
   users[i] = ARGV[at + 2]
   clicks[i] = ARGV[at + 2] .. ':' .. ARGV[at + 4]
 end
@@ -33,12 +41,12 @@ local known, clicked = redis.call('HMGET', KEYS[4], unpack(users)), redis.call('
 local buyer, click = {}, {}
 for i = 1, n do
   buyer[users[i]] = known[i] or buyer[users[i]]
-  if ARGV[(i - 1) * 5 + 4] ~= '' then click[clicks[i]] = clicked[i] or click[clicks[i]] end
+  if ARGV[(i - 1) * 5 + 5] ~= '' then click[clicks[i]] = clicked[i] or click[clicks[i]] end
 end
 
 local newOrders, newBuyers, newClicks, newOutbox, taken, accepted = {}, {}, {}, {}, 0, 0
 for i = 1, n do
-  local at = (i - 1) * 5
+  local at = (i - 1) * 5 + 1
   local id, user, qty, client = ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3]), ARGV[at + 4]
   local had = buyer[user] and tonumber((read_buyer(buyer[user]))) or 0
   local code, value

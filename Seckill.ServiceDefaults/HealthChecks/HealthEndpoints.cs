@@ -8,32 +8,15 @@ using Microsoft.Extensions.Hosting;
 
 namespace Seckill.ServiceDefaults.HealthChecks;
 
-/// <summary>The two probes. Anyone can reach them, so they cost little and tell little.</summary>
+/// <summary>The three probes. Anyone can reach them, so they cost little and tell little.</summary>
 internal static class HealthEndpoints
 {
     public const string LiveTag = "live";
-    public const string CachePolicy = "HealthChecks";
 
-    /// <summary>Upper bound of one check. Shorter than the ten seconds after which an orchestrator's probe gives up.</summary>
-    private const int CheckTimeoutMs = 3_000;
-
-    /// <summary>Checks come from several packages; those that set no time-out of their own get ours.</summary>
-    public static void BoundTimeouts(HealthCheckServiceOptions options)
-    {
-        foreach (var registration in options.Registrations)
-        {
-            if (registration.Timeout == Timeout.InfiniteTimeSpan)
-            {
-                registration.Timeout = TimeSpan.FromMilliseconds(CheckTimeoutMs);
-            }
-        }
-    }
-
-    public static void Map(WebApplication app, string readyPath, string alivePath)
+    public static void Map(WebApplication app, string readyPath, string alivePath, string startedPath)
     {
         // Probes must get through whatever guards the application's own endpoints.
         var probes = app.MapGroup("")
-            .CacheOutput(CachePolicy)
             .AllowAnonymous()
             .DisableRateLimiting()
             .DisableHttpMetrics()
@@ -47,6 +30,9 @@ internal static class HealthEndpoints
 
         probes.MapHealthChecks(readyPath, ready);
         probes.MapHealthChecks(alivePath, new HealthCheckOptions { Predicate = check => check.Tags.Contains(LiveTag) });
+        probes.MapGet(startedPath, (IHostApplicationLifetime lifetime) => lifetime.ApplicationStarted.IsCancellationRequested
+            ? Results.Text("Started")
+            : Results.Text("Starting", statusCode: StatusCodes.Status503ServiceUnavailable));
     }
 
     private static Task WriteDetailsAsync(HttpContext context, HealthReport report)

@@ -29,7 +29,7 @@ public sealed class ProbeTests : IDisposable
 
         Assert.Equal("/health", probes[ProbeType.Readiness].Path);
         Assert.Equal("/alive", probes[ProbeType.Liveness].Path);
-        Assert.Equal("/alive", probes[ProbeType.Startup].Path);
+        Assert.Equal("/started", probes[ProbeType.Startup].Path);
         Assert.All(probes.Values, probe =>
         {
             Assert.Equal("http", probe.EndpointReference.EndpointName);

@@ -39,7 +39,7 @@ public sealed class GateLaneTests(RedisFixture redis) : IClassFixture<RedisFixtu
             new ConnectionFactory(), new OutboxConfirmations(ledger, TimeProvider.System, NullLogger<OutboxConfirmations>.Instance), new PulseCounters(),
             Options.Create(new PublishOptions()), TimeProvider.System, NullLogger<OrderPublisher>.Instance);
         _lane = new GateLane(
-            _sku.Keys, ledger, publisher, new GateOptions { BatchSizeMax = BatchSize, CallsInFlightMax = CallsInFlight }, TimeProvider.System, NullLogger.Instance,
+            _sku.Keys, ledger, publisher, new GateOptions { BatchSizeMax = BatchSize, CallsInFlightMax = CallsInFlight, AnswerWithinMs = 30_000 }, TimeProvider.System, NullLogger.Instance,
             CancellationToken.None);
     }
 
@@ -88,12 +88,13 @@ public sealed class GateLaneTests(RedisFixture redis) : IClassFixture<RedisFixtu
     }
 
     /// <summary>
-    /// Stock for the clicks, for one before them, and a script that Redis knows: an answer that it does not would be held back, too.
+    /// Stock for the clicks and for two before them, a script that Redis knows, and a lane that knows Redis's clock: the answers that say otherwise would
+    /// be held back, too.
     /// </summary>
     private async Task WarmAsync(int stock)
     {
         await _sku.WarmAsync(stock + 2);
-        await _sku.ReserveAsync(user: Buyers + 2);
+        await Ask(Buyers + 2).Answered;
     }
 
     /// <summary>All buyers' clicks wait behind the call of another one when it is answered; what they are answered is held back.</summary>

@@ -65,6 +65,22 @@ public sealed class ReserveTests(RedisFixture redis) : IClassFixture<RedisFixtur
         Assert.Equal(ReserveCode.Cold, (await _sku.ReserveAsync(1)).Code);
 
     [Fact]
+    public async Task After_the_moment_that_the_call_names_nothing_is_reserved()
+    {
+        await _sku.WarmAsync(5);
+        var now = (await _sku.ReserveAsync(Request(1, 1))).NowMs;
+
+        var late = await _sku.Ledger.ReserveAsync(_sku.Keys, [Request(2, 1)], now - 1, TestContext.Current.CancellationToken);
+        var inTime = await _sku.Ledger.ReserveAsync(_sku.Keys, [Request(3, 1)], now + 60_000, TestContext.Current.CancellationToken);
+
+        Assert.Equal(ReserveCode.TooLate, Assert.Single(late.Results).Code);
+        Assert.InRange(late.NowMs, now, now + 60_000);
+        Assert.Equal(ReserveCode.Accepted, Assert.Single(inTime.Results).Code);
+        Assert.Null(await _sku.FindAsync(2));
+        Assert.Equal(3, await _sku.StockAsync());
+    }
+
+    [Fact]
     public async Task Cold_when_the_stock_key_is_lost()
     {
         await _sku.WarmAsync(5);

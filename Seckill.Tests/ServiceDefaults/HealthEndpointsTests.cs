@@ -87,39 +87,82 @@ public sealed class HealthEndpointsTests
     }
 
     [Fact]
-    public async Task A_check_that_hangs_is_given_up()
+    public async Task A_check_that_hangs_is_given_up_and_delays_no_probe()
     {
-        var builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders();
-        builder.AddServiceDefaults();
-        builder.Services.AddHealthChecks()
-            .AddAsyncCheck("hangs", async token =>
-            {
-                await Task.Delay(Timeout.Infinite, token);
-                return HealthCheckResult.Healthy();
-            });
-        await using var app = builder.Build();
+        var hung = new TaskCompletionSource<HealthCheckResult>(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var app = await StartAsync("Development", () => HealthCheckResult.Healthy(), health => health.AddAsyncCheck("hangs", () => hung.Task));
+        using var client = ClientOf(app);
 
-        var report = await app.Services.GetRequiredService<HealthCheckService>().CheckHealthAsync(Token);
-
-        Assert.Equal(HealthStatus.Unhealthy, report.Entries["hangs"].Status);
-        Assert.InRange(report.TotalDuration, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(10));
+        // The check that hangs has no result yet: the question is answered all the same.
+        Assert.Contains("not checked yet", await DetailsAsync(client));
+        await Deadline.UntilAsync(() => DetailsAsync(client), details => details.Contains("no answer within", StringComparison.Ordinal), Token);
+        hung.SetResult(HealthCheckResult.Healthy());
+        await Deadline.UntilAsync(
+            async () => (await client.GetAsync("/health", Token)).StatusCode, code => code == HttpStatusCode.OK, Token);
     }
 
-    private async Task<WebApplication> StartAsync(string environment, Func<HealthCheckResult> check)
+    [Fact]
+    public async Task A_prober_that_hangs_up_takes_no_answer_from_others()
+    {
+        await using var app = await StartAsync("Production", () => HealthCheckResult.Healthy());
+        using var client = ClientOf(app);
+
+        for (var i = 0; i < 50; i++)
+        {
+            using var impatient = new CancellationTokenSource();
+            var cancelled = client.GetAsync("/health", impatient.Token);
+            await impatient.CancelAsync();
+            using var other = await client.GetAsync("/health", Token);
+            Assert.NotEqual(HttpStatusCode.InternalServerError, other.StatusCode);
+            await ((Task)cancelled).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    [Fact]
+    public async Task A_process_that_stops_is_unready_while_it_still_serves()
+    {
+        await using var app = await StartAsync("Production", () => HealthCheckResult.Healthy(), serveForMs: 60_000);
+        using var client = ClientOf(app);
+        Assert.Equal("Started", await client.GetStringAsync("/started", Token));
+        using var impatience = new CancellationTokenSource();
+
+        app.Services.GetRequiredService<IHostApplicationLifetime>().StopApplication();
+        var stopping = app.StopAsync(impatience.Token);
+        using var ready = await client.GetAsync("/health", Token);
+        using var alive = await client.GetAsync("/alive", Token);
+        using var other = await client.GetAsync("/other", Token);
+
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, ready.StatusCode);
+        Assert.Equal(HttpStatusCode.OK, alive.StatusCode);
+        Assert.Equal(HttpStatusCode.Unauthorized, other.StatusCode);
+        await impatience.CancelAsync();
+        await stopping.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    private static async Task<string> DetailsAsync(HttpClient client)
+    {
+        using var response = await client.GetAsync("/health", Token);
+        return await response.Content.ReadAsStringAsync(Token);
+    }
+
+    private async Task<WebApplication> StartAsync(
+        string environment, Func<HealthCheckResult> check, Action<IHealthChecksBuilder>? more = null, int serveForMs = 0)
     {
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { EnvironmentName = environment });
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Logging.ClearProviders();
+        builder.Configuration["Draining:ServeForMs"] = $"{serveForMs}";
         builder.AddServiceDefaults();
+        builder.AddConnectionDraining();
         builder.Services.AddAuthentication().AddBearerToken();
         builder.Services.AddAuthorizationBuilder()
             .SetFallbackPolicy(new AuthorizationPolicyBuilder().RequireAuthenticatedUser().Build());
-        builder.Services.AddHealthChecks().AddCheck("server", () =>
+        var health = builder.Services.AddHealthChecks().AddCheck("server", () =>
         {
             Interlocked.Increment(ref _checks);
             return check();
         });
+        more?.Invoke(health);
 
         var app = builder.Build();
         app.MapDefaultEndpoints();
@@ -127,6 +170,7 @@ public sealed class HealthEndpointsTests
         app.UseAuthorization();
         app.MapGet("/other", () => "other");
         await app.StartAsync(Token);
+        await Deadline.UntilAsync(() => Task.FromResult(Volatile.Read(ref _checks)), checks => checks > 0, Token);
         return app;
     }
 

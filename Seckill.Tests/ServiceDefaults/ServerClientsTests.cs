@@ -38,7 +38,6 @@ public sealed class ServerClientsTests
                 ("self", HealthStatus.Unhealthy),
             ],
             registrations.Select(check => (check.Name, check.FailureStatus)).OrderBy(check => check.Name, StringComparer.Ordinal));
-        Assert.All(registrations, check => Assert.InRange(check.Timeout, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(5)));
     }
 
     [Fact]

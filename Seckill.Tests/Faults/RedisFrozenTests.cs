@@ -1,0 +1,64 @@
+using System.Diagnostics;
+using System.Net;
+using Seckill.Ordering.Ledger;
+using Seckill.Tests.EndToEnd;
+using ShopClient = Seckill.Tests.EndToEnd.ShopClient;
+
+namespace Seckill.Tests.Faults;
+
+/// <summary>Redis stands still under load, and goes on.</summary>
+[Collection(nameof(GateCrashes))]
+public sealed class RedisFrozenTests(GateCrashes faults)
+{
+    private const int Clicks = 200;
+    private const int TimeoutMs = 60_000;
+
+    /// <summary>The promise is two seconds; a busy machine may take longer to send and to read.</summary>
+    private const int AnswerMsMax = 10_000;
+
+    private readonly CancellationToken _cancellation = TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Nothing_is_bought_for_those_who_were_told_to_come_again()
+    {
+        var system = await faults.ReadyAsync(_cancellation);
+        var sale = await SaleOnTrial.OpenAsync(faults, _cancellation);
+        using var client = system.Client();
+        await sale.RushAsync(10);
+        await sale.OutcomesAsync();
+        var before = await OrdersAsync(system, sale);
+
+        system.Redis.Pause();
+        var clicks = sale.NewClicks(Clicks);
+        var answers = await Task.WhenAll(clicks.Select(click => SendAsync(client, click)));
+        system.Redis.Continue();
+
+        Assert.All(answers, answer => Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.Status));
+        Assert.All(answers, answer => Assert.InRange(answer.Ms, 0, AnswerMsMax));
+
+        // What had been sent has been run when a later click is accepted: there is one connection.
+        foreach (var sku in sale.Skus)
+        {
+            await Deadline.UntilAsync(
+                () => client.BuyAsync(SaleOnTrial.TokenOf(sku.SkuId), sku.SkuId, _cancellation),
+                answer => answer.Status == HttpStatusCode.OK, _cancellation, TimeoutMs);
+        }
+
+        await Deadline.UntilAsync(() => OrdersAsync(system, sale), orders => orders == before + sale.Skus.Count, _cancellation, TimeoutMs);
+        await Deadline.UntilAsync(() => sale.UnsettledAsync(), unsettled => unsettled == 0, _cancellation, TimeoutMs);
+        var bought = await Task.WhenAll(clicks.Select(click =>
+            system.RedisConnection.GetDatabase().HashExistsAsync(new SkuKeys(click.SkuId).Buyers, click.UserId)));
+        Assert.DoesNotContain(true, bought);
+        Assert.Equal(before + sale.Skus.Count, await OrdersAsync(system, sale));
+    }
+
+    private async Task<(HttpStatusCode Status, double Ms)> SendAsync(ShopClient client, Click click)
+    {
+        var started = Stopwatch.GetTimestamp();
+        var answer = await client.BuyAsync(click.Token, click.SkuId, _cancellation, click.Quantity, click.Number);
+        return (answer.Status, Stopwatch.GetElapsedTime(started).TotalMilliseconds);
+    }
+
+    private Task<long> OrdersAsync(LocalSystem system, SaleOnTrial sale) => system.CountAsync(
+        $"SELECT COUNT(*) FROM order_items WHERE sku_id IN ({string.Join(',', sale.Skus.Select(sku => sku.SkuId))})", _cancellation);
+}

@@ -1,0 +1,94 @@
+using StackExchange.Redis;
+
+namespace Seckill.Tests.Fixtures;
+
+/// <summary>A Redis Cluster of three masters, each with a replica if so wanted; a shard whose master is away does not close the others.</summary>
+public sealed class RedisCluster : IAsyncDisposable
+{
+    private const int MasterCount = 3;
+    private const int SlotCount = 16_384;
+    private const int NodeTimeoutMs = 2_000;
+    private const string Password = "cluster";
+
+    private static readonly string[] Arguments =
+    [
+        "--cluster-enabled", "yes", "--cluster-node-timeout", $"{NodeTimeoutMs}", "--cluster-require-full-coverage", "no", "--masterauth", Password,
+    ];
+
+    private readonly List<RedisServer> _nodes = [];
+
+    private RedisCluster()
+    {
+    }
+
+    public IReadOnlyList<RedisServer> Masters => _nodes[..MasterCount];
+
+    public IReadOnlyList<RedisServer> Replicas => _nodes[MasterCount..];
+
+    public string ConnectionString => $"{string.Join(',', _nodes.Select(node => $"127.0.0.1:{node.Port}"))},password={Password}";
+
+    public static async Task<RedisCluster> StartAsync(CancellationToken cancellationToken, bool withReplicas = false)
+    {
+        var cluster = new RedisCluster();
+        try
+        {
+            for (var i = 0; i < (withReplicas ? 2 : 1) * MasterCount; i++)
+            {
+                cluster._nodes.Add(await RedisServer.StartAsync(new RedisServerOptions { Password = Password, ExtraArguments = Arguments }, cancellationToken));
+            }
+
+            await cluster.FormAsync(cancellationToken);
+            return cluster;
+        }
+        catch
+        {
+            await cluster.DisposeAsync();
+            throw;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var node in _nodes)
+        {
+            await node.DisposeAsync();
+        }
+    }
+
+    private async Task FormAsync(CancellationToken cancellationToken)
+    {
+        for (var i = 0; i < MasterCount; i++)
+        {
+            await AskAsync(_nodes[i], cancellationToken, "CLUSTER", "ADDSLOTSRANGE", SlotCount * i / MasterCount, (SlotCount * (i + 1) / MasterCount) - 1);
+            await AskAsync(_nodes[i], cancellationToken, "CLUSTER", "SET-CONFIG-EPOCH", i + 1);
+        }
+
+        foreach (var node in _nodes.Skip(1))
+        {
+            await AskAsync(_nodes[0], cancellationToken, "CLUSTER", "MEET", "127.0.0.1", node.Port);
+        }
+
+        foreach (var (replica, i) in Replicas.Select((replica, i) => (replica, i)))
+        {
+            var masterId = await AskAsync(_nodes[i], cancellationToken, "CLUSTER", "MYID");
+            await Deadline.UntilAsync(() => AskAsync(replica, cancellationToken, "CLUSTER", "NODES"), nodes => nodes.Contains(masterId, StringComparison.Ordinal), cancellationToken);
+            await AskAsync(replica, cancellationToken, "CLUSTER", "REPLICATE", masterId);
+        }
+
+        foreach (var node in _nodes)
+        {
+            await Deadline.UntilAsync(
+                () => AskAsync(node, cancellationToken, "CLUSTER", "INFO"),
+                info => info.Contains("cluster_state:ok", StringComparison.Ordinal)
+                    && info.Contains($"cluster_known_nodes:{_nodes.Count}", StringComparison.Ordinal)
+                    && info.Contains($"cluster_slots_assigned:{SlotCount}", StringComparison.Ordinal),
+                cancellationToken);
+        }
+    }
+
+    private static async Task<string> AskAsync(RedisServer node, CancellationToken cancellationToken, string command, params object[] arguments)
+    {
+        await using var connection = await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{node.Port},password={Password},allowAdmin=true");
+        return (string)(await connection.GetServers()[0].ExecuteAsync(command, arguments).WaitAsync(cancellationToken))! ?? "";
+    }
+}

@@ -1,0 +1,101 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Seckill.Tests.ServiceDefaults;
+
+/// <summary>What an application says of Redis: only the masters count, and they must take a write.</summary>
+public sealed class RedisHealthTests
+{
+    private const string RedisCheck = "StackExchange.Redis";
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_replica_that_is_down_changes_nothing_and_a_master_that_is_down_does()
+    {
+        await using var master = await RedisServer.StartAsync(new RedisServerOptions(), Token);
+        await using var replica = await RedisServer.StartAsync(
+            new RedisServerOptions
+            {
+                Password = master.ConnectionString.Split("password=")[1],
+                ExtraArguments = ["--replicaof", "127.0.0.1", $"{master.Port}", "--masterauth", master.ConnectionString.Split("password=")[1]],
+            }, Token);
+        await using var host = await StartAsync($"127.0.0.1:{replica.Port},{master.ConnectionString}");
+        await UntilAsync(host, HealthStatus.Healthy);
+
+        replica.Kill();
+        await replica.Exited.WaitAsync(Token);
+        await StaysAsync(host, HealthStatus.Healthy);
+
+        await replica.RestartAsync(Token);
+        master.Kill();
+        await UntilAsync(host, HealthStatus.Unhealthy);
+    }
+
+    [Fact]
+    public async Task A_server_that_refuses_writes_is_not_healthy()
+    {
+        await using var redis = await RedisServer.StartAsync(new RedisServerOptions(), Token);
+        await using var host = await StartAsync(redis.ConnectionString + ",allowAdmin=true");
+        await UntilAsync(host, HealthStatus.Healthy);
+        var connection = host.Services.GetRequiredService<StackExchange.Redis.IConnectionMultiplexer>();
+
+        await connection.GetServers()[0].ConfigSetAsync("maxmemory", "1mb");
+        var entry = await UntilAsync(host, HealthStatus.Unhealthy);
+
+        Assert.Contains("OOM", entry.Description);
+        await connection.GetServers()[0].ConfigSetAsync("maxmemory", "0");
+        await UntilAsync(host, HealthStatus.Healthy);
+    }
+
+    [Fact]
+    public async Task One_shard_of_several_that_is_away_is_no_reason_to_send_everybody_away()
+    {
+        await using var cluster = await RedisCluster.StartAsync(Token);
+        await using var host = await StartAsync(cluster.ConnectionString);
+        await UntilAsync(host, HealthStatus.Healthy);
+
+        cluster.Masters[1].Pause();
+        var entry = await UntilAsync(host, HealthStatus.Degraded);
+
+        Assert.Contains($"{cluster.Masters[1].Port}", entry.Description);
+        cluster.Masters[1].Continue();
+        await UntilAsync(host, HealthStatus.Healthy);
+    }
+
+    private static Task<HealthReportEntry> UntilAsync(WebApplication host, HealthStatus status) =>
+        Deadline.UntilAsync(() => EntryAsync(host), entry => entry.Status == status, Token);
+
+    /// <summary>For as many checks as would have told.</summary>
+    private static async Task StaysAsync(WebApplication host, HealthStatus status)
+    {
+        var seen = new HashSet<TimeSpan>();
+        await Deadline.UntilAsync(
+            async () =>
+            {
+                var entry = await EntryAsync(host);
+                Assert.Equal(status, entry.Status);
+                seen.Add(entry.Duration);
+                return seen.Count;
+            }, checks => checks >= 5, Token);
+    }
+
+    private static async Task<HealthReportEntry> EntryAsync(WebApplication host) =>
+        (await host.Services.GetRequiredService<HealthCheckService>().CheckHealthAsync(check => check.Name == RedisCheck, Token)).Entries[RedisCheck];
+
+    private static async Task<WebApplication> StartAsync(string connectionString)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.WebHost.UseSetting("urls", "http://127.0.0.1:0");
+        builder.Configuration["ConnectionStrings:redis"] = connectionString;
+        builder.Logging.ClearProviders();
+        builder.AddServiceDefaults();
+        builder.AddRedis();
+        var host = builder.Build();
+        await host.StartAsync(Token);
+        return host;
+    }
+}
