@@ -33,8 +33,8 @@ internal static class ClientDefaults
 
     /// <summary>
     /// Only the first connection is waited for, and only once: further tries go on in the background, every second and not
-    /// ever more slowly, because each second without Redis is a second without sales. While there is no connection a command fails at once instead of
-    /// waiting for one: every caller has a loop, or a buyer who is better told so now.
+    /// ever more slowly, because each second without Redis is a second without sales. While there is no connection a command fails at once
+    /// instead of waiting for one: every caller has a loop, or a buyer who is better told so now.
     /// </summary>
     public static void Configure(ConfigurationOptions redis)
     {
@@ -47,7 +47,8 @@ internal static class ClientDefaults
 
         // Both: a longer syncTimeout keeps asynchronous commands waiting, too. A connection string that names one is left alone.
         var given = redis.ToString();
-        if (!given.Contains("asyncTimeout=", StringComparison.OrdinalIgnoreCase) && !given.Contains("syncTimeout=", StringComparison.OrdinalIgnoreCase))
+        if (!given.Contains("asyncTimeout=", StringComparison.OrdinalIgnoreCase)
+            && !given.Contains("syncTimeout=", StringComparison.OrdinalIgnoreCase))
         {
             redis.SyncTimeout = CommandTimeoutMs;
             redis.AsyncTimeout = CommandTimeoutMs;

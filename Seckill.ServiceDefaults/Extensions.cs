@@ -42,8 +42,8 @@ public static class Extensions
     }
 
     /// <summary>
-    /// Logs, metrics and traces. Where OTEL_TRACES_SAMPLER says how to sample, it does; otherwise a configured share of the traces is kept, and of
-    /// the others what fails (see <see cref="TracingOptions"/>). Each AddX of a server adds the sources and meters of its client.
+    /// Logs, metrics and traces. Where OTEL_TRACES_SAMPLER says how to sample, it does; otherwise a configured share of the traces is kept,
+    /// and of the others what fails (see <see cref="TracingOptions"/>). Each AddX of a server adds the sources and meters of its client.
     /// </summary>
     public static TBuilder ConfigureOpenTelemetry<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
     {
@@ -99,14 +99,15 @@ public static class Extensions
     /// </summary>
     public static TBuilder AddConnectionDraining<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
     {
-        builder.Services.AddOptions<DrainingOptions>().BindConfiguration(DrainingOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        builder.Services.AddOptions<DrainingOptions>().BindConfiguration(DrainingOptions.Section).ValidateDataAnnotations()
+            .ValidateOnStart();
         builder.Services.AddHostedService<ConnectionDraining>();
         return builder;
     }
 
     /// <summary>
-    /// Maps <c>/health</c> (ready), <c>/alive</c> and <c>/started</c> in every environment, because orchestrators probe them in production too.
-    /// Outside Development they answer one word. Call it after the exception handler and before anything that could refuse a probe.
+    /// Maps <c>/health</c> (ready), <c>/alive</c> and <c>/started</c> in every environment, because orchestrators probe them in production
+    /// too. Outside Development they answer one word. Call it after the exception handler and before anything that could refuse a probe.
     /// </summary>
     public static WebApplication MapDefaultEndpoints(this WebApplication app)
     {
@@ -115,5 +116,6 @@ public static class Extensions
     }
 
     private static bool IsHealthRequest(PathString path) =>
-        path.StartsWithSegments(HealthEndpointPath) || path.StartsWithSegments(AlivenessEndpointPath) || path.StartsWithSegments(StartedEndpointPath);
+        path.StartsWithSegments(HealthEndpointPath) || path.StartsWithSegments(AlivenessEndpointPath)
+            || path.StartsWithSegments(StartedEndpointPath);
 }

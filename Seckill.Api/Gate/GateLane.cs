@@ -9,11 +9,12 @@ namespace Seckill.Api.Gate;
 
 /// <summary>
 /// The queue of one SKU in front of Redis. What arrives while a script call is under way shares the next one (natural batching: no timer,
-/// so a lone request never waits), and a burst costs Redis a call for every <c>BatchSizeMax</c> requests instead of one each. While a call is under way
-/// a further one goes only with a full batch: one call at a time let 64 requests through in each round trip, and on a busy machine, where that takes 5 to 10 ms,
-/// the rest stood in line (four at once accepted 1.35 times the orders; at a steady 7,000 a second 99 of 100 clicks had Redis's answer after 55 ms instead of 115).
-/// Every call carries the moment after which Redis must not run it any more, so that a server that froze and thaws buys nothing for those who have
-/// been told to come again. While Redis is known not to answer, one click now and then asks it and all others are told so at once.
+/// so a lone request never waits), and a burst costs Redis a call for every <c>BatchSizeMax</c> requests instead of one each. While a call
+/// is under way a further one goes only with a full batch: with one call at a time only a batch's clicks get through in each round trip, and
+/// on a busy machine the rest stands in line.
+/// Every call carries the moment after which Redis must not run it any more,
+/// so that a server that froze and thaws buys nothing for those who have been told to come again. While Redis is known not to answer, one
+/// click now and then asks it and all others are told so at once.
 /// </summary>
 internal sealed partial class GateLane
 {
@@ -28,7 +29,9 @@ internal sealed partial class GateLane
     private readonly TimeProvider _time;
     private readonly Channel<PurchaseAttempt> _waiting;
 
-    /// <summary>Oldest first; answered in that order, which is Redis's own on the one connection, so that the shield learns in it, too.</summary>
+    /// <summary>
+    /// Oldest first; answered in that order, which is Redis's own on the one connection, so that the shield learns in it, too.
+    /// </summary>
     private readonly Queue<Call> _inFlight = new();
 
     /// <summary>Clicks that came too late by a clock that was not known, and have time left.</summary>
@@ -43,7 +46,8 @@ internal sealed partial class GateLane
     private readonly record struct Call(List<PurchaseAttempt> Batch, Task<ReserveReply> Reply);
 
     public GateLane(
-        SkuKeys sku, StockLedger ledger, OrderPublisher publisher, GateOptions options, TimeProvider time, ILogger logger, CancellationToken stopping)
+        SkuKeys sku, StockLedger ledger, OrderPublisher publisher, GateOptions options, TimeProvider time, ILogger logger,
+        CancellationToken stopping)
     {
         _sku = sku;
         _ledger = ledger;
@@ -68,8 +72,8 @@ internal sealed partial class GateLane
     public void Complete() => _waiting.Writer.TryComplete();
 
     /// <summary>
-    /// Takes a click; false when too many wait already, or Redis is known not to answer. The answer comes even when the caller hangs up: stock may have
-    /// moved.
+    /// Takes a click; false when too many wait already, or Redis is known not to answer. The answer comes even when the caller hangs up:
+    /// stock may have moved.
     /// </summary>
     public bool TryAsk(PurchaseAttempt click)
     {
@@ -87,7 +91,8 @@ internal sealed partial class GateLane
     private async Task RunAsync(CancellationToken stopping)
     {
         ReserveReply? arming = null;
-        while (arming is not null || _inFlight.Count > 0 || _again.Count > 0 || await _waiting.Reader.WaitToReadAsync(CancellationToken.None))
+        while (arming is not null || _inFlight.Count > 0 || _again.Count > 0
+            || await _waiting.Reader.WaitToReadAsync(CancellationToken.None))
         {
             if (arming is null)
             {
@@ -109,7 +114,9 @@ internal sealed partial class GateLane
 
     private void AskWhatMayGo(CancellationToken stopping)
     {
-        while (_inFlight.Count == 0 ? WaitingCount > 0 : _inFlight.Count < _options.CallsInFlightMax && WaitingCount >= _options.BatchSizeMax)
+        while (_inFlight.Count == 0
+            ? WaitingCount > 0
+            : _inFlight.Count < _options.CallsInFlightMax && WaitingCount >= _options.BatchSizeMax)
         {
             var batch = TakeBatch();
             if (batch.Count == 0)
@@ -240,6 +247,7 @@ internal sealed partial class GateLane
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "SKU {SkuId}: the gate could not ask Redis, {Count} requests are told to come again: {Reason}")]
+    [LoggerMessage(
+        Level = LogLevel.Warning, Message = "SKU {SkuId}: the gate could not ask Redis, {Count} requests are told to come again: {Reason}")]
     private partial void LogFailed(long skuId, long count, string reason);
 }

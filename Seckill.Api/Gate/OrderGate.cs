@@ -47,8 +47,8 @@ public sealed class OrderGate(
     public event Action<long>? Cold;
 
     /// <summary>
-    /// Takes a click that <see cref="OrderLimits"/> has found well-formed. Runs to its end even when the buyer hangs up: from the reservation on
-    /// there is an order to take care of.
+    /// Takes a click that <see cref="OrderLimits"/> has found well-formed. Runs to its end even when the buyer hangs up: from the
+    /// reservation on there is an order to take care of.
     /// </summary>
     public async ValueTask<Placement> PlaceAsync(long userId, long skuId, int quantity, string? clientOrderNo)
     {
@@ -60,7 +60,9 @@ public sealed class OrderGate(
         return placement;
     }
 
-    /// <summary>What can be answered from memory; null with the SKU's lane and an order id for a click that Redis must be asked about.</summary>
+    /// <summary>
+    /// What can be answered from memory; null with the SKU's lane and an order id for a click that Redis must be asked about.
+    /// </summary>
     private PlaceOutcome? TryEnter(long userId, long skuId, out GateLane? lane, out long orderId)
     {
         (lane, orderId) = (null, 0);
@@ -90,7 +92,8 @@ public sealed class OrderGate(
         try
         {
             // The confirm makes the answer as durable as the broker; without it "queued" still holds, on the outbox's word.
-            for (var waitMs = Math.Min(_options.ConfirmWaitMs, _options.AnswerWithinMs); !click.Answered.IsCompleted; waitMs = LeftMs(click))
+            for (
+                var waitMs = Math.Min(_options.ConfirmWaitMs, _options.AnswerWithinMs); !click.Answered.IsCompleted; waitMs = LeftMs(click))
             {
                 if (waitMs <= 0)
                 {
@@ -99,7 +102,8 @@ public sealed class OrderGate(
                     return new Placement(PlaceOutcome.Busy);
                 }
 
-                await ((Task)click.Answered).WaitAsync(TimeSpan.FromMilliseconds(waitMs), time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await ((Task)click.Answered).WaitAsync(TimeSpan.FromMilliseconds(waitMs), time)
+                    .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 if (click.IsReserved)
                 {
                     return Reserved(click);

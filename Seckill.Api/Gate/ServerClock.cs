@@ -1,8 +1,8 @@
 namespace Seckill.Api.Gate;
 
 /// <summary>
-/// A server's clock as its last reply told it, carried on by this process's own. The reply was under way for a while, so what this says is never ahead
-/// of the server, as long as nobody sets its clock back. For one thread.
+/// A server's clock as its last reply told it, carried on by this process's own. The reply was under way for a while, so what this says is
+/// never ahead of the server, as long as nobody sets its clock back. For one thread.
 /// </summary>
 internal sealed class ServerClock(TimeProvider time)
 {

@@ -28,7 +28,8 @@ internal static class ServiceProbes
     private const int FirstDelaySeconds = 1;
 
     /// <summary>
-    /// Ready by <c>/health</c>, alive by <c>/alive</c>, started by <c>/started</c>: a server that is down makes a service unready and never restarts it.
+    /// Ready by <c>/health</c>, alive by <c>/alive</c>, started by <c>/started</c>: a server that is down makes a service unready and never
+    /// restarts it.
     /// </summary>
     public static IResourceBuilder<ProjectResource> WithProbes(this IResourceBuilder<ProjectResource> service) =>
         service

@@ -8,15 +8,17 @@ using Seckill.Ordering.Store;
 
 namespace Seckill.Bench.Textbook;
 
-/// <summary>One purchase as one transaction in MySQL: what the tutorial's worker does for each message, and three ways to do it inside the request.</summary>
+/// <summary>
+/// One purchase as one transaction in MySQL: what the tutorial's worker does for each message, and three ways to do it inside the request.
+/// </summary>
 internal static class DatabaseDesign
 {
     public const string VersionTable =
         "CREATE TABLE IF NOT EXISTS textbook_sku_versions (sku_id BIGINT PRIMARY KEY, version BIGINT NOT NULL DEFAULT 0)";
 
     /// <summary>
-    /// The losers of a deadlock or of a race for the version try again, for as long as a buyer would wait. A count of tries is no bound here: among
-    /// many buyers somebody always loses that often, and that 500 would end the benchmark.
+    /// The losers of a deadlock or of a race for the version try again, for as long as a buyer would wait. A count of tries is no bound
+    /// here: among many buyers somebody always loses that often, and that 500 would end the benchmark.
     /// </summary>
     private const int TryForMsMax = 10_000;
 
@@ -33,7 +35,8 @@ internal static class DatabaseDesign
             try
             {
                 database.ChangeTracker.Clear();
-                await using var transaction = await database.Database.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken);
+                await using var transaction = await database.Database.BeginTransactionAsync(
+                    IsolationLevel.ReadCommitted, cancellationToken);
                 var sku = design switch
                 {
                     "conditional-update" => await ConditionalUpdateAsync(database, skuId, quantity, cancellationToken),
@@ -51,7 +54,9 @@ internal static class DatabaseDesign
                 return true;
             }
             catch (Exception exception) when (Stopwatch.GetElapsedTime(started).TotalMilliseconds < TryForMsMax
-                && (exception as MySqlException ?? exception.InnerException as MySqlException) is { ErrorCode: MySqlErrorCode.LockDeadlock })
+                && (
+                    exception as MySqlException
+                        ?? exception.InnerException as MySqlException) is { ErrorCode: MySqlErrorCode.LockDeadlock })
             {
                 // The loser of a deadlock tries again, as every shop's code does.
             }
@@ -59,9 +64,11 @@ internal static class DatabaseDesign
     }
 
     /// <summary>The tutorial's own: lock, read, check, write the number back.</summary>
-    private static async Task<ProductSku?> ForUpdateAsync(OrderingDbContext database, long skuId, int quantity, CancellationToken cancellationToken)
+    private static async Task<ProductSku?> ForUpdateAsync(
+        OrderingDbContext database, long skuId, int quantity, CancellationToken cancellationToken)
     {
-        var sku = await database.ProductSkus.FromSql($"SELECT * FROM product_skus WHERE id = {skuId} FOR UPDATE").SingleOrDefaultAsync(cancellationToken);
+        var sku = await database.ProductSkus.FromSql($"SELECT * FROM product_skus WHERE id = {skuId} FOR UPDATE")
+            .SingleOrDefaultAsync(cancellationToken);
         if (sku is null || sku.Stock < quantity)
         {
             return null;
@@ -79,13 +86,15 @@ internal static class DatabaseDesign
         return rows == 0 ? null : await database.ProductSkus.AsNoTracking().SingleAsync(sku => sku.Id == skuId, cancellationToken);
     }
 
-    private static async Task<ProductSku?> VersionColumnAsync(OrderingDbContext database, long skuId, int quantity, CancellationToken cancellationToken)
+    private static async Task<ProductSku?> VersionColumnAsync(
+        OrderingDbContext database, long skuId, int quantity, CancellationToken cancellationToken)
     {
         var started = Stopwatch.GetTimestamp();
         while (Stopwatch.GetElapsedTime(started).TotalMilliseconds < TryForMsMax)
         {
             var version = await database.Database
-                .SqlQuery<long>($"SELECT version AS Value FROM textbook_sku_versions WHERE sku_id = {skuId}").SingleAsync(cancellationToken);
+                .SqlQuery<long>($"SELECT version AS Value FROM textbook_sku_versions WHERE sku_id = {skuId}")
+                .SingleAsync(cancellationToken);
             var sku = await database.ProductSkus.AsNoTracking().SingleAsync(s => s.Id == skuId, cancellationToken);
             if (sku.Stock < quantity)
             {
@@ -93,7 +102,11 @@ internal static class DatabaseDesign
             }
 
             var rows = await database.Database.ExecuteSqlAsync(
-                $"UPDATE product_skus s JOIN textbook_sku_versions v ON v.sku_id = s.id SET s.stock = s.stock - {quantity}, v.version = v.version + 1 WHERE s.id = {skuId} AND v.version = {version} AND s.stock >= {quantity}",
+                $"""
+                UPDATE product_skus s JOIN textbook_sku_versions v ON v.sku_id = s.id
+                SET s.stock = s.stock - {quantity}, v.version = v.version + 1
+                WHERE s.id = {skuId} AND v.version = {version} AND s.stock >= {quantity}
+                """,
                 cancellationToken);
             if (rows > 0)
             {

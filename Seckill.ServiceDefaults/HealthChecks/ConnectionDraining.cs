@@ -11,14 +11,16 @@ internal sealed class DrainingOptions
     public const string Section = "Draining";
 
     /// <summary>
-    /// How long a process that was told to stop goes on serving while <c>/health</c> already says no, ms. It should be longer than a load balancer
-    /// takes to notice, and shorter than the orchestrator's patience less the stop itself. 0 stops at once.
+    /// How long a process that was told to stop goes on serving while <c>/health</c> already says no, ms. It should be longer than a load
+    /// balancer takes to notice, and shorter than the orchestrator's patience less the stop itself. 0 stops at once.
     /// </summary>
     [Range(0, 60_000)]
     public int ServeForMs { get; init; } = 5_000;
 }
 
-/// <summary>Keeps the server open for a while after the stop has been announced, so that a load balancer takes the process out before it refuses.</summary>
+/// <summary>
+/// Keeps the server open for a while after the stop has been announced, so that a load balancer takes the process out before it refuses.
+/// </summary>
 internal sealed partial class ConnectionDraining(IOptions<DrainingOptions> options, TimeProvider time, ILogger<ConnectionDraining> logger)
     : IHostedLifecycleService
 {
@@ -35,7 +37,8 @@ internal sealed partial class ConnectionDraining(IOptions<DrainingOptions> optio
         if (serveForMs > 0)
         {
             LogDraining(serveForMs);
-            await Task.Delay(TimeSpan.FromMilliseconds(serveForMs), time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(TimeSpan.FromMilliseconds(serveForMs), time, cancellationToken)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

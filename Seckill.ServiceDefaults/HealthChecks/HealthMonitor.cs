@@ -8,8 +8,8 @@ using OpenTelemetry;
 namespace Seckill.ServiceDefaults.HealthChecks;
 
 /// <summary>
-/// Runs each health check in the background, once a second and by itself, and answers every question with the last results. So a server that
-/// hangs delays no probe, a probe that hangs up takes no answer from others, and a flood of probes costs the servers nothing.
+/// Runs each health check in the background, once a second and by itself, and answers every question with the last results. So a server
+/// that hangs delays no probe, a probe that hangs up takes no answer from others, and a flood of probes costs the servers nothing.
 /// </summary>
 internal sealed class HealthMonitor(
     IServiceScopeFactory scopes, IOptions<HealthCheckServiceOptions> options, IHostApplicationLifetime lifetime, TimeProvider time)
@@ -29,10 +29,11 @@ internal sealed class HealthMonitor(
     private Task _watching = Task.CompletedTask;
 
     /// <summary>
-    /// The last results of the checks that <paramref name="predicate"/> selects; it never waits for a server. Without a predicate the question is
-    /// whether the process is ready, and one that stops is not.
+    /// The last results of the checks that <paramref name="predicate"/> selects; it never waits for a server. Without a predicate the
+    /// question is whether the process is ready, and one that stops is not.
     /// </summary>
-    public override Task<HealthReport> CheckHealthAsync(Func<HealthCheckRegistration, bool>? predicate, CancellationToken cancellationToken = default)
+    public override Task<HealthReport> CheckHealthAsync(
+        Func<HealthCheckRegistration, bool>? predicate, CancellationToken cancellationToken = default)
     {
         var found = options.Value.Registrations.Where(registration => predicate?.Invoke(registration) ?? true)
             .ToDictionary(registration => registration.Name, EntryOf);
@@ -104,7 +105,9 @@ internal sealed class HealthMonitor(
         {
             result = new HealthCheckResult(
                 registration.FailureStatus,
-                exception is TimeoutException or OperationCanceledException ? $"no answer within {timeout.TotalMilliseconds:F0} ms" : exception.Message,
+                exception is TimeoutException or OperationCanceledException
+                    ? $"no answer within {timeout.TotalMilliseconds:F0} ms"
+                    : exception.Message,
                 exception);
         }
 

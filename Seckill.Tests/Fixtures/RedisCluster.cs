@@ -2,7 +2,9 @@ using StackExchange.Redis;
 
 namespace Seckill.Tests.Fixtures;
 
-/// <summary>A Redis Cluster of three masters, each with a replica if so wanted; a shard whose master is away does not close the others.</summary>
+/// <summary>
+/// A Redis Cluster of three masters, each with a replica if so wanted; a shard whose master is away does not close the others.
+/// </summary>
 public sealed class RedisCluster : IAsyncDisposable
 {
     private const int MasterCount = 3;
@@ -12,7 +14,8 @@ public sealed class RedisCluster : IAsyncDisposable
 
     private static readonly string[] Arguments =
     [
-        "--cluster-enabled", "yes", "--cluster-node-timeout", $"{NodeTimeoutMs}", "--cluster-require-full-coverage", "no", "--masterauth", Password,
+        "--cluster-enabled", "yes", "--cluster-node-timeout", $"{NodeTimeoutMs}", "--cluster-require-full-coverage", "no", "--masterauth",
+        Password,
     ];
 
     private readonly List<RedisServer> _nodes = [];
@@ -34,7 +37,8 @@ public sealed class RedisCluster : IAsyncDisposable
         {
             for (var i = 0; i < (withReplicas ? 2 : 1) * MasterCount; i++)
             {
-                cluster._nodes.Add(await RedisServer.StartAsync(new RedisServerOptions { Password = Password, ExtraArguments = Arguments }, cancellationToken));
+                cluster._nodes.Add(await RedisServer.StartAsync(
+                    new RedisServerOptions { Password = Password, ExtraArguments = Arguments }, cancellationToken));
             }
 
             await cluster.FormAsync(cancellationToken);
@@ -59,7 +63,9 @@ public sealed class RedisCluster : IAsyncDisposable
     {
         for (var i = 0; i < MasterCount; i++)
         {
-            await AskAsync(_nodes[i], cancellationToken, "CLUSTER", "ADDSLOTSRANGE", SlotCount * i / MasterCount, (SlotCount * (i + 1) / MasterCount) - 1);
+            await AskAsync(
+                _nodes[i], cancellationToken, "CLUSTER", "ADDSLOTSRANGE", SlotCount * i / MasterCount,
+                (SlotCount * (i + 1) / MasterCount) - 1);
             await AskAsync(_nodes[i], cancellationToken, "CLUSTER", "SET-CONFIG-EPOCH", i + 1);
         }
 
@@ -71,7 +77,9 @@ public sealed class RedisCluster : IAsyncDisposable
         foreach (var (replica, i) in Replicas.Select((replica, i) => (replica, i)))
         {
             var masterId = await AskAsync(_nodes[i], cancellationToken, "CLUSTER", "MYID");
-            await Deadline.UntilAsync(() => AskAsync(replica, cancellationToken, "CLUSTER", "NODES"), nodes => nodes.Contains(masterId, StringComparison.Ordinal), cancellationToken);
+            await Deadline.UntilAsync(
+                () => AskAsync(replica, cancellationToken, "CLUSTER", "NODES"), nodes => nodes.Contains(masterId, StringComparison.Ordinal),
+                cancellationToken);
             await AskAsync(replica, cancellationToken, "CLUSTER", "REPLICATE", masterId);
         }
 
@@ -86,7 +94,8 @@ public sealed class RedisCluster : IAsyncDisposable
         }
     }
 
-    private static async Task<string> AskAsync(RedisServer node, CancellationToken cancellationToken, string command, params object[] arguments)
+    private static async Task<string> AskAsync(
+        RedisServer node, CancellationToken cancellationToken, string command, params object[] arguments)
     {
         await using var connection = await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{node.Port},password={Password},allowAdmin=true");
         return (string)(await connection.GetServers()[0].ExecuteAsync(command, arguments).WaitAsync(cancellationToken))! ?? "";

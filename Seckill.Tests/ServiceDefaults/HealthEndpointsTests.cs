@@ -90,12 +90,14 @@ public sealed class HealthEndpointsTests
     public async Task A_check_that_hangs_is_given_up_and_delays_no_probe()
     {
         var hung = new TaskCompletionSource<HealthCheckResult>(TaskCreationOptions.RunContinuationsAsynchronously);
-        await using var app = await StartAsync("Development", () => HealthCheckResult.Healthy(), health => health.AddAsyncCheck("hangs", () => hung.Task));
+        await using var app = await StartAsync(
+            "Development", () => HealthCheckResult.Healthy(), health => health.AddAsyncCheck("hangs", () => hung.Task));
         using var client = ClientOf(app);
 
         // The check that hangs has no result yet: the question is answered all the same.
         Assert.Contains("not checked yet", await DetailsAsync(client));
-        await Deadline.UntilAsync(() => DetailsAsync(client), details => details.Contains("no answer within", StringComparison.Ordinal), Token);
+        await Deadline.UntilAsync(
+            () => DetailsAsync(client), details => details.Contains("no answer within", StringComparison.Ordinal), Token);
         hung.SetResult(HealthCheckResult.Healthy());
         await Deadline.UntilAsync(
             async () => (await client.GetAsync("/health", Token)).StatusCode, code => code == HttpStatusCode.OK, Token);

@@ -21,7 +21,8 @@ public sealed class RedisHealthTests
             new RedisServerOptions
             {
                 Password = master.ConnectionString.Split("password=")[1],
-                ExtraArguments = ["--replicaof", "127.0.0.1", $"{master.Port}", "--masterauth", master.ConnectionString.Split("password=")[1]],
+                ExtraArguments =
+                    ["--replicaof", "127.0.0.1", $"{master.Port}", "--masterauth", master.ConnectionString.Split("password=")[1]],
             }, Token);
         await using var host = await StartAsync($"127.0.0.1:{replica.Port},{master.ConnectionString}");
         await UntilAsync(host, HealthStatus.Healthy);
@@ -84,7 +85,8 @@ public sealed class RedisHealthTests
     }
 
     private static async Task<HealthReportEntry> EntryAsync(WebApplication host) =>
-        (await host.Services.GetRequiredService<HealthCheckService>().CheckHealthAsync(check => check.Name == RedisCheck, Token)).Entries[RedisCheck];
+        (await host.Services.GetRequiredService<HealthCheckService>()
+            .CheckHealthAsync(check => check.Name == RedisCheck, Token)).Entries[RedisCheck];
 
     private static async Task<WebApplication> StartAsync(string connectionString)
     {
