@@ -116,7 +116,7 @@ public sealed class HealthEndpointsTests
             await impatient.CancelAsync();
             using var other = await client.GetAsync("/health", Token);
             Assert.NotEqual(HttpStatusCode.InternalServerError, other.StatusCode);
-            await ((Task)cancelled).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await ((Task)cancelled).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         }
     }
 
@@ -138,7 +138,7 @@ public sealed class HealthEndpointsTests
         Assert.Equal(HttpStatusCode.OK, alive.StatusCode);
         Assert.Equal(HttpStatusCode.Unauthorized, other.StatusCode);
         await impatience.CancelAsync();
-        await stopping.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await stopping.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
     }
 
     private static async Task<string> DetailsAsync(HttpClient client)
