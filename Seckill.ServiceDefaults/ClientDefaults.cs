@@ -29,7 +29,8 @@ internal static class ClientDefaults
     /// <summary>How often the client looks for commands that are over their time.</summary>
     private const int HeartbeatMs = 250;
     private const int ConnectTimeoutSeconds = 5;
-    private const int HeartbeatSeconds = 15;
+    private const int HeartbeatSeconds = 5;
+    private const int ConnectionLifeTimeSeconds = 300;
 
     /// <summary>
     /// Only the first connection is waited for, and only once: further tries go on in the background, every second and not
@@ -80,6 +81,14 @@ internal static class ClientDefaults
         if (!builder.ContainsKey("Connection Timeout"))
         {
             builder.ConnectionTimeout = ConnectTimeoutSeconds;
+        }
+
+        // A date of zeros, which MariaDB accepts, would end the reading of all rows beside it.
+        builder.ConvertZeroDateTime = true;
+        if (!builder.ContainsKey("Connection Lifetime"))
+        {
+            // After a switch-over the pool moves to the new primary by itself, though nothing has failed.
+            builder.ConnectionLifeTime = ConnectionLifeTimeSeconds;
         }
 
         return builder.ConnectionString;

@@ -27,6 +27,7 @@ internal sealed class HealthMonitor(
     private readonly ConcurrentDictionary<string, HealthReportEntry> _entries = new();
     private readonly CancellationTokenSource _stopping = new();
     private Task _watching = Task.CompletedTask;
+    private bool _disposed;
 
     /// <summary>
     /// The last results of the checks that <paramref name="predicate"/> selects; it never waits for a server. Without a predicate the
@@ -59,11 +60,25 @@ internal sealed class HealthMonitor(
 
     public async Task StopAsync(CancellationToken cancellationToken)
     {
+        // A host that is disposed without a stop is stopped after that by some who own one.
+        if (_disposed)
+        {
+            return;
+        }
+
         await _stopping.CancelAsync();
         await _watching.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    public void Dispose() => _stopping.Dispose();
+    public void Dispose()
+    {
+        if (!_disposed)
+        {
+            _disposed = true;
+            _stopping.Cancel();
+            _stopping.Dispose();
+        }
+    }
 
     private HealthReportEntry EntryOf(HealthCheckRegistration registration) => _entries.TryGetValue(registration.Name, out var entry)
         ? entry

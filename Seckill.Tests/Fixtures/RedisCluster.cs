@@ -96,7 +96,8 @@ public sealed class RedisCluster : IAsyncDisposable
     /// <summary>A CLUSTER command.</summary>
     private static async Task<string> AskAsync(RedisServer node, object[] arguments, CancellationToken cancellationToken)
     {
-        await using var connection = await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{node.Port},password={Password},allowAdmin=true");
+        await using var connection = await ConnectionMultiplexer.ConnectAsync(
+            $"127.0.0.1:{node.Port},password={Password},connectTimeout=300,abortConnect=false");
         return (string)(await connection.GetServers()[0].ExecuteAsync("CLUSTER", arguments).WaitAsync(cancellationToken))! ?? "";
     }
 }
