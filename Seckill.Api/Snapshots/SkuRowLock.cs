@@ -5,15 +5,17 @@ using Seckill.Ordering.Store;
 namespace Seckill.Api.Snapshots;
 
 /// <summary>
-/// The lock on a SKU's row that loading and comparing need. Somebody else may hold it for long (a forgotten transaction in a console), which must cost
-/// that SKU alone: so the wait is short, and its end is an error of its own.
+/// The lock on a SKU's row that loading and comparing need. Somebody else may hold it for long (a forgotten transaction in a console),
+/// which must cost that SKU alone: so the wait is short, and its end is an error of its own.
 /// </summary>
 internal static class SkuRowLock
 {
     /// <summary>Longest wait for the row. A worker's transaction holds it for milliseconds.</summary>
     public const int WaitSecondsMax = 2;
 
-    /// <summary>The row as it is now, locked until the transaction ends, or for this statement alone without one; null when there is none.</summary>
+    /// <summary>
+    /// The row as it is now, locked until the transaction ends, or for this statement alone without one; null when there is none.
+    /// </summary>
     /// <exception cref="SkuLockedException">Somebody has held the row for longer than <see cref="WaitSecondsMax"/>.</exception>
     public static async Task<ProductSku?> TakeAsync(OrderingDbContext context, long skuId, CancellationToken cancellationToken)
     {

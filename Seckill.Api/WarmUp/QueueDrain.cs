@@ -5,11 +5,12 @@ using Seckill.Ordering.Contract;
 namespace Seckill.Api.WarmUp;
 
 /// <summary>
-/// After Redis has forgotten who bought, the orders that are still in the queue are written first, so that the new counters do not offer their units.
-/// It is one wait for all SKUs of one loss, and bounded: an order that comes later is deducted when it is settled. A broker that does not say how
-/// much it holds is waited for like one that holds much.
+/// After Redis has forgotten who bought, the orders that are still in the queue are written first, so that the new counters do not offer
+/// their units. It is one wait for all SKUs of one loss, and bounded: an order that comes later is deducted when it is settled. A broker
+/// that does not say how much it holds is waited for like one that holds much.
 /// </summary>
-public sealed partial class QueueDrain(QueueDepths queues, IOptions<CatalogueOptions> options, TimeProvider time, ILogger<QueueDrain> logger)
+public sealed partial class QueueDrain(
+    QueueDepths queues, IOptions<CatalogueOptions> options, TimeProvider time, ILogger<QueueDrain> logger)
 {
     private const int PollEveryMs = 250;
 
@@ -20,10 +21,11 @@ public sealed partial class QueueDrain(QueueDepths queues, IOptions<CatalogueOpt
     private long _announced;
 
     /// <summary>
-    /// Whether the wait is over: the queue has been seen empty since the loss, or <c>DrainWaitMsMax</c> have passed. Looks at the queue meanwhile and
-    /// never waits for it.
+    /// Whether the wait is over: the queue has been seen empty since the loss, or <c>DrainWaitMsMax</c> have passed. Looks at the queue
+    /// meanwhile and never waits for it.
     /// </summary>
-    /// <param name="lostAt">When the loss was seen, by <see cref="TimeProvider.GetTimestamp"/>; the same for all SKUs that were looked at together.</param>
+    /// <param name="lostAt">When the loss was seen, by <see cref="TimeProvider.GetTimestamp"/>; the same for all SKUs that were looked at
+    /// together.</param>
     public bool IsOver(long lostAt)
     {
         if (LeftMs(lostAt) <= 0 || Volatile.Read(ref _emptyAt) >= lostAt)
@@ -77,7 +79,8 @@ public sealed partial class QueueDrain(QueueDepths queues, IOptions<CatalogueOpt
     }
 
     [LoggerMessage(
-        Level = LogLevel.Warning, Message = "Redis has lost sales; their orders in the queue are written first, for {DrainWaitMsMax} ms at most")]
+        Level = LogLevel.Warning,
+        Message = "Redis has lost sales; their orders in the queue are written first, for {DrainWaitMsMax} ms at most")]
     private partial void LogDraining(int drainWaitMsMax);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The queue's depth is not known, so it is not taken for empty: {Reason}")]

@@ -27,7 +27,6 @@ internal sealed class HealthMonitor(
     private readonly ConcurrentDictionary<string, HealthReportEntry> _entries = new();
     private readonly CancellationTokenSource _stopping = new();
     private Task _watching = Task.CompletedTask;
-    private bool _disposed;
 
     /// <summary>
     /// The last results of the checks that <paramref name="predicate"/> selects; it never waits for a server. Without a predicate the
@@ -60,25 +59,14 @@ internal sealed class HealthMonitor(
 
     public async Task StopAsync(CancellationToken cancellationToken)
     {
-        // A host that is disposed without a stop is stopped after that by some who own one.
-        if (_disposed)
-        {
-            return;
-        }
-
         await _stopping.CancelAsync();
         await _watching.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    public void Dispose()
-    {
-        if (!_disposed)
-        {
-            _disposed = true;
-            _stopping.Cancel();
-            _stopping.Dispose();
-        }
-    }
+    /// <summary>
+    /// Ends the checks and keeps the source: a host may be stopped after it was disposed, and without a timer there is nothing to free.
+    /// </summary>
+    public void Dispose() => _stopping.Cancel();
 
     private HealthReportEntry EntryOf(HealthCheckRegistration registration) => _entries.TryGetValue(registration.Name, out var entry)
         ? entry

@@ -6,7 +6,8 @@ using StackExchange.Redis;
 namespace Seckill.Tests.Operations;
 
 /// <summary>
-/// Whatever stands in one sale's row or under one SKU's keys, the other sales go on: they are sold, listed, compared, and new ones are made.
+/// Whatever stands in one sale's row or under one SKU's keys, the other sales go on: they are sold, listed, compared, and new ones are
+/// made.
 /// </summary>
 [Collection(OperationsTests.Name)]
 public sealed class BadRowTests(OperationsFixture servers) : IAsyncLifetime
@@ -31,7 +32,8 @@ public sealed class BadRowTests(OperationsFixture servers) : IAsyncLifetime
 
     private static readonly string[] Texts =
     [
-        "''", "'null'", "'not json'", "'{\"a\":1e999}'", "'\\0\\n\\t|'", "'</script><b>'", "REPEAT('[', 200)", "REPEAT('\U0001F4F1', 200)", "'\\\\'",
+        "''", "'null'", "'not json'", "'{\"a\":1e999}'", "'\\0\\n\\t|'", "'</script><b>'", "REPEAT('[', 200)", "REPEAT('\U0001F4F1', 200)",
+        "'\\\\'",
     ];
 
     private ApiHost _api = null!;
@@ -126,7 +128,8 @@ public sealed class BadRowTests(OperationsFixture servers) : IAsyncLifetime
         await using var held = await store.Database.BeginTransactionAsync(Cancelled);
         await store.Database.ExecuteSqlAsync($"SELECT id FROM product_skus WHERE id = {victim} FOR UPDATE", Cancelled);
 
-        var answer = await _api.GetAsync("/api/ops/reconciliation", _api.Operator).WaitAsync(TimeSpan.FromMilliseconds(LockedAnswerMsMax), Cancelled);
+        var answer = await _api.GetAsync("/api/ops/reconciliation", _api.Operator)
+            .WaitAsync(TimeSpan.FromMilliseconds(LockedAnswerMsMax), Cancelled);
 
         Assert.Equal(200, answer.Status);
         Assert.False(answer.Body.GetProperty("healthy").GetBoolean());
