@@ -1,8 +1,12 @@
 using System.Diagnostics;
+using System.Globalization;
 using RabbitMQ.Client;
+using RabbitMQ.Client.Events;
 using RabbitMQ.Client.Exceptions;
 using Seckill.Ordering.Contract;
+using Seckill.Ordering.DeadLetters;
 using Seckill.Ordering.Faults;
+using Seckill.Ordering.Unreadable;
 
 namespace Seckill.Api.DeadLetters;
 
@@ -24,6 +28,12 @@ internal sealed class DeadLetterSession : IAsyncDisposable
     private readonly SortedSet<ulong> _held = [];
 
     private DeadLetterSession(IConnection connection, IChannel channel) => (_connection, _channel) = (connection, channel);
+
+    /// <summary>Whether the connection ended because the client could not read a letter.</summary>
+    public bool HasMetUnreadable => _connection.CloseReason is { } end && UnreadableMessages.IsSuspectedOf(end);
+
+    /// <summary>The broker that it is connected to.</summary>
+    public AmqpTcpEndpoint Endpoint => _connection.Endpoint;
 
     /// <summary>Letters in the queue when the scan ended, those it holds included.</summary>
     public long Count { get; private set; }
@@ -68,6 +78,61 @@ internal sealed class DeadLetterSession : IAsyncDisposable
         }
 
         return letters;
+    }
+
+    /// <summary>
+    /// Reads which orders are among the letters, however many there are: their bodies are not kept.
+    /// </summary>
+    /// <returns>Null when there are more letters than <paramref name="countMax"/>.</returns>
+    public async Task<IReadOnlySet<string>?> ReadOrderIdsAsync(int countMax, CancellationToken cancellationToken)
+    {
+        var count = await _channel.MessageCountAsync(OrderTopology.DeadLetterQueue, cancellationToken);
+        var ids = new HashSet<string>();
+        if (count == 0 || count > countMax)
+        {
+            return count == 0 ? ids : null;
+        }
+
+        var all = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var consumer = new AsyncEventingBasicConsumer(_channel);
+        var read = 0u;
+        consumer.ReceivedAsync += (_, args) =>
+        {
+            ids.UnionWith(DeadLetterBody.OrderIdsOf(args.Body.ToArray()));
+            if (++read == count)
+            {
+                _held.Add(args.DeliveryTag);
+                all.TrySetResult();
+            }
+
+            return Task.CompletedTask;
+        };
+        _channel.CallbackExceptionAsync += (_, args) => Task.FromResult(all.TrySetException(args.Exception));
+        _channel.ChannelShutdownAsync += (_, args) => Task.FromResult(all.TrySetException(new OperationInterruptedException(args)));
+        var tag = await _channel.BasicConsumeAsync(OrderTopology.DeadLetterQueue, autoAck: false, consumer, cancellationToken);
+        await all.Task.WaitAsync(cancellationToken);
+        await _channel.BasicCancelAsync(tag, cancellationToken: cancellationToken);
+        return ids;
+    }
+
+    /// <summary>Puts a letter that the client cannot read back as one that it can.</summary>
+    public async Task KeepAsync(UnreadableMessage message, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var nowText = now.UtcDateTime.ToString("O", CultureInfo.InvariantCulture);
+        var properties = new BasicProperties
+        {
+            Persistent = true,
+            Headers = new Dictionary<string, object?>
+            {
+                [DeadLetterHeaders.Reason] = message.Reason,
+                [DeadLetterHeaders.Attempts] = 1L,
+                [DeadLetterHeaders.FirstAt] = nowText,
+                [DeadLetterHeaders.LastAt] = nowText,
+                [DeadLetterHeaders.BodyBytes] = (long)Math.Min(message.BodyBytes, long.MaxValue),
+            },
+        };
+        await _channel.BasicPublishAsync(
+            OrderTopology.DeadLetterExchange, OrderTopology.RoutingKey, mandatory: true, properties, message.BodyHead, cancellationToken);
     }
 
     /// <summary>

@@ -98,6 +98,26 @@ internal sealed class Shop : IAsyncDisposable
             OrderTopology.Exchange, OrderTopology.RoutingKey, mandatory: true, properties ?? new BasicProperties { Persistent = true }, body, cancellationToken);
     }
 
+    /// <summary>Publishes with properties as they are, see <see cref="RawMessages"/>.</summary>
+    public Task PublishRawAsync(byte[] properties, byte[] body, CancellationToken cancellationToken) =>
+        RawMessages.PublishAsync(_connection, _servers.RabbitMq.ConnectionString, properties, body, cancellationToken);
+
+    /// <summary>How long that many letters take of which each waits for its own confirm; they are removed again.</summary>
+    public async Task<TimeSpan> ConfirmOneByOneAsync(int count, CancellationToken cancellationToken)
+    {
+        var started = Stopwatch.GetTimestamp();
+        for (var i = 0; i < count; i++)
+        {
+            await _channel.BasicPublishAsync(
+                OrderTopology.DeadLetterExchange, OrderTopology.RoutingKey, mandatory: true, new BasicProperties { Persistent = true },
+                "letter"u8.ToArray(), cancellationToken);
+        }
+
+        var took = Stopwatch.GetElapsedTime(started);
+        await _channel.QueuePurgeAsync(OrderTopology.DeadLetterQueue, cancellationToken);
+        return took;
+    }
+
     /// <summary>Waits until an order is settled.</summary>
     public async Task<Reservation> SettledAsync(OrderMessage message, CancellationToken cancellationToken, int timeoutMs = Deadline.TimeoutMs) =>
         (await Deadline.UntilAsync(
