@@ -25,9 +25,15 @@ internal sealed class DeadLetterSession : IAsyncDisposable
 
     private readonly IConnection _connection;
     private readonly IChannel _channel;
+    private readonly CancellationTokenSource _lost = new();
     private readonly SortedSet<ulong> _held = [];
 
-    private DeadLetterSession(IConnection connection, IChannel channel) => (_connection, _channel) = (connection, channel);
+    private DeadLetterSession(IConnection connection, IChannel channel)
+    {
+        (_connection, _channel) = (connection, channel);
+        connection.ConnectionShutdownAsync += (_, _) => _lost.CancelAsync();
+        channel.ChannelShutdownAsync += (_, _) => _lost.CancelAsync();
+    }
 
     /// <summary>Whether the connection ended because the client could not read a letter.</summary>
     public bool HasMetUnreadable => _connection.CloseReason is { } end && UnreadableMessages.IsSuspectedOf(end);
@@ -63,7 +69,7 @@ internal sealed class DeadLetterSession : IAsyncDisposable
         var bytes = 0L;
         while (letters.Count < countMax && bytes < bytesMax)
         {
-            var got = await _channel.BasicGetAsync(OrderTopology.DeadLetterQueue, autoAck: false, cancellationToken);
+            var got = await GetAsync(cancellationToken);
             if (got is null)
             {
                 Count = letters.Count;
@@ -180,18 +186,34 @@ internal sealed class DeadLetterSession : IAsyncDisposable
             {
                 // Closing returns them too, but some time later: the next call must not find the queue empty.
                 await _channel.BasicNackAsync(_held.Max, multiple: true, requeue: true, deadline.Token);
+                await _channel.CloseAsync(deadline.Token);
             }
 
-            await _channel.CloseAsync(deadline.Token);
-            await _connection.CloseAsync(deadline.Token);
+            await _connection.CloseAsync(
+                Constants.ReplySuccess, "done", TimeSpan.FromMilliseconds(CloseTimeoutMs), abort: true, deadline.Token).WaitAsync(deadline.Token);
+            await _channel.DisposeAsync().AsTask().WaitAsync(deadline.Token);
+            await _connection.DisposeAsync().AsTask().WaitAsync(deadline.Token);
         }
         catch (Exception exception) when (exception is RabbitMQClientException or OperationCanceledException)
         {
             // The connection is gone, and with it the hold on the letters.
         }
+    }
 
-        await _channel.DisposeAsync();
-        await _connection.DisposeAsync();
+    /// <summary>The next letter. A get whose answer the client cannot decode ends the connection, and would itself wait for ever.</summary>
+    private async Task<BasicGetResult?> GetAsync(CancellationToken cancellationToken)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _lost.Token);
+        try
+        {
+            return await _channel.BasicGetAsync(OrderTopology.DeadLetterQueue, autoAck: false, cancellationToken).WaitAsync(either.Token);
+        }
+        catch (OperationCanceledException) when (_lost.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            throw _connection.CloseReason is { } reason
+                ? new OperationInterruptedException(reason)
+                : new OperationInterruptedException(_channel.CloseReason!);
+        }
     }
 
     private async Task<bool> PublishAsync(DeadLetter letter, CancellationToken cancellationToken)
@@ -219,7 +241,7 @@ internal sealed class DeadLetterSession : IAsyncDisposable
     /// </summary>
     private async Task SettleAsync(CancellationToken cancellationToken)
     {
-        if (await _channel.BasicGetAsync(OrderTopology.DeadLetterQueue, autoAck: false, cancellationToken) is { } got)
+        if (await GetAsync(cancellationToken) is { } got)
         {
             _held.Add(got.DeliveryTag);
         }

@@ -155,6 +155,7 @@ public sealed class BadMessageTests(WorkerServers servers)
         await servers.RabbitMq.ControlAsync(Cancelled, "set_vm_memory_high_watermark", "absolute", "1048576");
         try
         {
+            await shop.BlockedAsync(Cancelled);
             await using var worker = await RunningWorker.StartAsync(servers, Cancelled);
             await shop.SettledAsync(before.Concat(after), Cancelled, SoonMs);
             // Acked, too: nothing of them is at hand any more.

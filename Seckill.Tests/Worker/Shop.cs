@@ -100,7 +100,35 @@ internal sealed class Shop : IAsyncDisposable
 
     /// <summary>Publishes with properties as they are, see <see cref="RawMessages"/>.</summary>
     public Task PublishRawAsync(byte[] properties, byte[] body, CancellationToken cancellationToken) =>
-        RawMessages.PublishAsync(_connection, _servers.RabbitMq.ConnectionString, properties, body, cancellationToken);
+        PublishRawAsync([(properties, body)], cancellationToken);
+
+    /// <summary>Many at once.</summary>
+    public Task PublishRawAsync(IEnumerable<(byte[] Properties, byte[] Body)> messages, CancellationToken cancellationToken) =>
+        RawMessages.PublishAsync(_connection.Endpoint, _servers.RabbitMq.ConnectionString, messages, cancellationToken);
+
+    /// <summary>Waits until the broker takes no more messages, as it says itself.</summary>
+    public async Task BlockedAsync(CancellationToken cancellationToken)
+    {
+        var factory = new ConnectionFactory { Uri = new Uri(_servers.RabbitMq.ConnectionString), AutomaticRecoveryEnabled = false };
+        var connection = await factory.CreateConnectionAsync("probe", cancellationToken);
+        var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
+        var blocked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        connection.ConnectionBlockedAsync += (_, _) =>
+        {
+            blocked.TrySetResult();
+            return Task.CompletedTask;
+        };
+        // It says so to who publishes; a message to no queue is enough.
+        for (var i = 0; !blocked.Task.IsCompleted && i < Deadline.TimeoutMs / 100; i++)
+        {
+            await channel.BasicPublishAsync("", "nowhere", ReadOnlyMemory<byte>.Empty, cancellationToken);
+            await Task.WhenAny(blocked.Task, Task.Delay(100, cancellationToken));
+        }
+
+        Assert.True(blocked.Task.IsCompleted, "The broker takes messages.");
+        // It does not read the close either.
+        await connection.CloseAsync(Constants.ReplySuccess, "done", TimeSpan.FromMilliseconds(100), abort: true, cancellationToken);
+    }
 
     /// <summary>How long that many letters take of which each waits for its own confirm; they are removed again.</summary>
     public async Task<TimeSpan> ConfirmOneByOneAsync(int count, CancellationToken cancellationToken)
@@ -132,9 +160,10 @@ internal sealed class Shop : IAsyncDisposable
     }
 
     /// <summary>Waits for the next dead letter.</summary>
-    public async Task<BasicGetResult> DeadLetterAsync(CancellationToken cancellationToken) =>
+    public async Task<BasicGetResult> DeadLetterAsync(CancellationToken cancellationToken, int timeoutMs = Deadline.TimeoutMs) =>
         (await Deadline.UntilAsync(
-            () => _channel.BasicGetAsync(OrderTopology.DeadLetterQueue, autoAck: true, cancellationToken), got => got is not null, cancellationToken))!;
+            () => _channel.BasicGetAsync(OrderTopology.DeadLetterQueue, autoAck: true, cancellationToken), got => got is not null, cancellationToken,
+            timeoutMs))!;
 
     /// <summary>Orders that nobody has in hand.</summary>
     public async Task<uint> QueuedCountAsync(CancellationToken cancellationToken) =>
