@@ -18,13 +18,18 @@ public sealed class GeneratedMessagesTests(WorkerServers servers, ITestOutputHel
     /// <summary>Bytes that tell one body from the others; less than what is kept of those that are too large.</summary>
     private const int KnownBytes = 1_000;
 
+    /// <summary>Another each time; the one that a failure prints again, where the variable names it.</summary>
+    private static int Seed => int.TryParse(Environment.GetEnvironmentVariable("SECKILL_TEST_SEED"), CultureInfo.InvariantCulture, out var seed)
+        ? seed
+        : Random.Shared.Next();
+
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     [Fact]
     public async Task Good_orders_pass_every_kind_of_message_and_each_bad_one_is_a_dead_letter()
     {
         await using var shop = await Shop.OpenAsync(servers, 400, Cancelled);
-        var sent = await SendAsync(shop, Random.Shared.Next(), messageCount: 120);
+        var sent = await SendAsync(shop, Seed, messageCount: 120);
         await using var worker = await RunningWorker.StartAsync(servers, Cancelled, new() { ["Worker:BatchSizeMax"] = "50" });
 
         Assert.Equal([], await FaultsAsync(shop, sent, LettersSoonMs));
@@ -36,11 +41,11 @@ public sealed class GeneratedMessagesTests(WorkerServers servers, ITestOutputHel
     [Trait("Category", "Long")]
     public async Task Good_orders_pass_thousands_of_messages_of_every_kind()
     {
-        await using var worker = await RunningWorker.StartAsync(servers, Cancelled);
-        for (var round = 0; round < 10; round++)
+        for (var round = 0; round < 4; round++)
         {
             await using var shop = await Shop.OpenAsync(servers, 1_500, Cancelled);
-            var sent = await SendAsync(shop, Random.Shared.Next(), messageCount: 400);
+            var sent = await SendAsync(shop, Seed, messageCount: 400);
+            await using var worker = await RunningWorker.StartAsync(servers, Cancelled);
 
             Assert.Equal([], await FaultsAsync(shop, sent, LettersSoonMs));
         }
@@ -123,7 +128,8 @@ public sealed class GeneratedMessagesTests(WorkerServers servers, ITestOutputHel
         }
         catch (TimeoutException)
         {
-            faults.Add($"no dead letter of {missing.Count} messages, such as {missing.First()}");
+            var text = Encoding.UTF8.GetString(Convert.FromBase64String(missing.First()));
+            faults.Add($"no dead letter of {missing.Count} messages, such as {text}");
         }
 
         return faults;
