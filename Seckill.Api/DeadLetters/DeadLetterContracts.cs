@@ -26,6 +26,7 @@ public sealed record DeadLetterListResponse(long Count, IReadOnlyList<DeadLetter
 public sealed record ReplayResponse(int Replayed, int Refused, long Remaining);
 
 /// <summary>What an abandonment did.</summary>
-/// <param name="Outcome">"failed" (the buyer is told FAILED and what was held went back), or "removed" (no order of ours was behind it).</param>
+/// <param name="Outcome">"failed" (the buyer is told FAILED and what was held went back), or "removed" (no order of ours was behind
+/// it).</param>
 /// <param name="OrderId">The order that failed, else null.</param>
 public sealed record AbandonResponse(string Outcome, string? OrderId);

@@ -218,7 +218,8 @@ internal sealed class DeadLetterSession : IAsyncDisposable
 
     private async Task<bool> PublishAsync(DeadLetter letter, CancellationToken cancellationToken)
     {
-        // Under the order's own trace, not the operator's request: the client takes its parent, and the header's trace, from the current span.
+        // Under the order's own trace, not the operator's request: the client takes its parent, and the header's trace, from the current
+        // span.
         Activity.Current = null;
         using var span = Source.StartActivity("replay order", ActivityKind.Internal, letter.Trace);
         try
@@ -235,9 +236,9 @@ internal sealed class DeadLetterSession : IAsyncDisposable
     }
 
     /// <summary>
-    /// Waits until the queue has the acks. Nothing answers an ack, and past a few dozen the broker's channel keeps them to itself until the queue has
-    /// digested the earlier ones; a channel that closes meanwhile takes them with it, and the letters come back. A get is answered by the
-    /// queue itself, after what was sent before it. What it gets is held like the rest.
+    /// Waits until the queue has the acks. Nothing answers an ack, and past a few dozen the broker's channel keeps them to itself until the
+    /// queue has digested the earlier ones; a channel that closes meanwhile takes them with it, and the letters come back. A get is
+    /// answered by the queue itself, after what was sent before it. What it gets is held like the rest.
     /// </summary>
     private async Task SettleAsync(CancellationToken cancellationToken)
     {

@@ -15,8 +15,8 @@ internal static class ContainerServers
     private const string RabbitMQLimits = "-rabbit max_message_size 2097152 -rabbit frame_max 65536";
 
     /// <summary>
-    /// In a run the data stays in volumes of the developer's machine. A published model has none yet: only the target knows whether it has a
-    /// disk that a database can live on, so the target adds them.
+    /// In a run the data stays in volumes of the developer's machine. A published model has none yet: only the target knows whether it has
+    /// a disk that a database can live on, so the target adds them.
     /// </summary>
     public static ServerResources AddContainerServers(this IDistributedApplicationBuilder builder)
     {
