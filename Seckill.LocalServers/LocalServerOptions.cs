@@ -50,8 +50,8 @@ public sealed record RabbitMqServerOptions : LocalServerOptions
     public int MessageBytesMax { get; init; } = 2_097_152;
 
     /// <summary>
-    /// Bytes in one frame; the broker's own default is 128 KiB. A message's headers share one, and with fewer bytes they cannot be nested so
-    /// deeply that reading them overflows a stack.
+    /// Bytes in one frame; the broker's own default is 128 KiB. A message's headers share one, and with fewer bytes they cannot be nested
+    /// so deeply that reading them overflows a stack.
     /// </summary>
     public int FrameBytesMax { get; init; } = 65_536;
 }

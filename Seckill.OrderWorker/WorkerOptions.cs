@@ -48,8 +48,8 @@ public sealed class WorkerOptions
     public int PrefetchCountMax { get; set; } = 2_000;
 
     /// <summary>
-    /// Bytes of message bodies at hand. When more come, the session ends and the next takes as few messages ahead as have room, for the broker
-    /// counts messages, not bytes. At least one of the largest size.
+    /// Bytes of message bodies at hand. When more come, the session ends and the next takes as few messages ahead as have room, for the
+    /// broker counts messages, not bytes. At least one of the largest size.
     /// </summary>
     [Range(OrderTopology.MessageBytesMax, int.MaxValue)]
     public int HeldBytesMax { get; set; } = 67_108_864;
@@ -86,8 +86,8 @@ public sealed class WorkerOptions
     public int HoldMinutesMax { get; set; } = 20;
 
     /// <summary>
-    /// Wait for the broker's confirm of a dead letter, milliseconds. After that the message is left to the broker's own dead-lettering, since
-    /// nothing behind it can be acked meanwhile.
+    /// Wait for the broker's confirm of a dead letter, milliseconds. After that the message is left to the broker's own dead-lettering,
+    /// since nothing behind it can be acked meanwhile.
     /// </summary>
     [Range(100, 60_000)]
     public int ConfirmTimeoutMs { get; set; } = 5_000;

@@ -26,8 +26,8 @@ internal static class ClientDefaults
     private const int HeartbeatSeconds = 15;
 
     /// <summary>
-    /// Bytes of one message. What is larger ends the connection before a byte of it is held; else a few messages would take the memory of the
-    /// whole process. Brokers that we start refuse to take such messages in the first place.
+    /// Bytes of one message. What is larger ends the connection before a byte of it is held; else a few messages would take the memory of
+    /// the whole process. Brokers that we start refuse to take such messages in the first place.
     /// </summary>
     public const int RabbitMQMessageBytesMax = 2_097_152;
 

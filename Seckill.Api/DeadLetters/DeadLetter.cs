@@ -68,7 +68,8 @@ internal sealed class DeadLetter
     }
 
     /// <summary>
-    /// What to publish when it is replayed: the message as it was, as far as it may be sent, with its history, so that the worker counts on.
+    /// What to publish when it is replayed: the message as it was, as far as it may be sent, with its history, so that the worker counts
+    /// on.
     /// </summary>
     public BasicProperties ToReplay()
     {
@@ -92,7 +93,9 @@ internal sealed class DeadLetter
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(body);
         Append(properties.MessageId ?? "");
-        foreach (var name in (ReadOnlySpan<string>)[DeadLetterHeaders.Reason, DeadLetterHeaders.Attempts, DeadLetterHeaders.FirstAt, DeadLetterHeaders.LastAt])
+        foreach (var name in (
+            ReadOnlySpan<string>)[DeadLetterHeaders.Reason, DeadLetterHeaders.Attempts, DeadLetterHeaders.FirstAt,
+            DeadLetterHeaders.LastAt])
         {
             Append(HeaderValues.TextOf(properties.Headers, name) ?? "");
         }

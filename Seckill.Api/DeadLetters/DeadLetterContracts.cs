@@ -14,7 +14,8 @@ public sealed record DeadLetterOrder(string? UserId, string? SkuId, long? Quanti
 /// <param name="Body">The body as text, cut.</param>
 /// <param name="BodyBytes">Size of the whole body as it came; more than the letter holds where the worker kept the beginning only.</param>
 public sealed record DeadLetterItem(
-    string Id, string Reason, long Attempts, long? FirstAtMs, long? LastAtMs, string? TraceId, DeadLetterOrder? Order, string Body, long BodyBytes);
+    string Id, string Reason, long Attempts, long? FirstAtMs, long? LastAtMs, string? TraceId, DeadLetterOrder? Order, string Body,
+    long BodyBytes);
 
 /// <summary>The head of the dead-letter queue, and how many there are in all.</summary>
 public sealed record DeadLetterListResponse(long Count, IReadOnlyList<DeadLetterItem> Items);

@@ -15,8 +15,8 @@ namespace Seckill.Api.DeadLetters;
 /// Redis forget the lock, two calls see a part of the queue each and nothing worse happens, for the broker gives no letter to both.
 /// </summary>
 internal sealed partial class DeadLetterOperations(
-    IConnectionFactory connections, UnreadableMessages unreadable, IConnectionMultiplexer redis, OrderAbandonment abandonment, AuditLog audit,
-    IOptions<DeadLetterOptions> options, TimeProvider time, ILogger<DeadLetterOperations> logger)
+    IConnectionFactory connections, UnreadableMessages unreadable, IConnectionMultiplexer redis, OrderAbandonment abandonment,
+    AuditLog audit, IOptions<DeadLetterOptions> options, TimeProvider time, ILogger<DeadLetterOperations> logger)
 {
     private const string LockKey = "seckill:dead-letters:desk";
 
@@ -149,10 +149,11 @@ internal sealed partial class DeadLetterOperations(
     }
 
     /// <summary>
-    /// A letter that the client cannot read ends its connection, and would hide all letters behind it. It is met before anything is changed, when
-    /// letters are looked for: it is put in order, and the call begins again.
+    /// A letter that the client cannot read ends its connection, and would hide all letters behind it. It is met before anything is
+    /// changed, when letters are looked for: it is put in order, and the call begins again.
     /// </summary>
-    private async Task<T> RunLockedAsync<T>(Func<DeadLetterSession, CancellationToken, Task<T>> operation, CancellationToken cancellationToken)
+    private async Task<T> RunLockedAsync<T>(
+        Func<DeadLetterSession, CancellationToken, Task<T>> operation, CancellationToken cancellationToken)
     {
         for (var pass = 1; ; pass++)
         {

@@ -142,8 +142,8 @@ internal sealed class DeadLetterSession : IAsyncDisposable
     }
 
     /// <summary>
-    /// Publishes letters to the order queue, all at once, and waits for the confirms; only then takes them from here. Dying between leaves them in
-    /// both, which the worker makes one order of: the order id is the same.
+    /// Publishes letters to the order queue, all at once, and waits for the confirms; only then takes them from here. Dying between leaves
+    /// them in both, which the worker makes one order of: the order id is the same.
     /// </summary>
     /// <returns>How many the broker took; the others stay.</returns>
     public async Task<int> ReplayAsync(IReadOnlyList<DeadLetter> letters, CancellationToken cancellationToken)
@@ -190,7 +190,8 @@ internal sealed class DeadLetterSession : IAsyncDisposable
             }
 
             await _connection.CloseAsync(
-                Constants.ReplySuccess, "done", TimeSpan.FromMilliseconds(CloseTimeoutMs), abort: true, deadline.Token).WaitAsync(deadline.Token);
+                Constants.ReplySuccess, "done", TimeSpan.FromMilliseconds(CloseTimeoutMs), abort: true,
+                deadline.Token).WaitAsync(deadline.Token);
             await _channel.DisposeAsync().AsTask().WaitAsync(deadline.Token);
             await _connection.DisposeAsync().AsTask().WaitAsync(deadline.Token);
         }

@@ -11,7 +11,9 @@ internal static class ContainerServers
         [ServerResources.MySqlName] = "/var/lib/mysql",
     };
 
-    /// <summary>What the workers take, bytes in one message and in one frame: the broker refuses more to the producer who sends it.</summary>
+    /// <summary>
+    /// What the workers take, bytes in one message and in one frame: the broker refuses more to the producer who sends it.
+    /// </summary>
     private const string RabbitMQLimits = "-rabbit max_message_size 2097152 -rabbit frame_max 65536";
 
     /// <summary>

@@ -57,7 +57,8 @@ public sealed record RepairResult(bool Applied, IReadOnlyList<string> Steps);
 public sealed record DeadLetterOrder(string? UserId, string? SkuId, long? Quantity, string? ClientOrderNo, string? OrderId);
 
 public sealed record DeadLetterItem(
-    string Id, string Reason, long Attempts, long? FirstAtMs, long? LastAtMs, string? TraceId, DeadLetterOrder? Order, string Body, long BodyBytes);
+    string Id, string Reason, long Attempts, long? FirstAtMs, long? LastAtMs, string? TraceId, DeadLetterOrder? Order, string Body,
+    long BodyBytes);
 
 public sealed record DeadLetterList(long Count, IReadOnlyList<DeadLetterItem> Items);
 

@@ -15,7 +15,8 @@ internal sealed record DeadLetter(Delivery Delivery, ReadOnlyMemory<byte> Body, 
     /// <summary>Of a message that never became a delivery.</summary>
     public static DeadLetter Of(UnreadableMessage message, DateTimeOffset now)
     {
-        var delivery = new Delivery(0, message.BodyHead, new BasicProperties(), default, now, (long)Math.Min(message.BodyBytes, long.MaxValue));
+        var delivery = new Delivery(
+            0, message.BodyHead, new BasicProperties(), default, now, (long)Math.Min(message.BodyBytes, long.MaxValue));
         return new DeadLetter(delivery, message.BodyHead, null, message.Reason, null);
     }
 }

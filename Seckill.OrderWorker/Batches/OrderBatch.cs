@@ -25,7 +25,8 @@ internal sealed class OrderBatch(long startedAt) : IDisposable
     public List<DeadLetter> DeadLetters { get; } = [];
 
     /// <summary>Counts a delivery in.</summary>
-    /// <exception cref="InvalidOperationException">It is not the next one: an ack of the batch would ack what lies between, unread.</exception>
+    /// <exception cref="InvalidOperationException">It is not the next one: an ack of the batch would ack what lies between,
+    /// unread.</exception>
     public void Add(Delivery delivery)
     {
         if (FirstTag != 0 && delivery.Tag != LastTag + 1)

@@ -34,7 +34,8 @@ internal sealed class ConsumerSession : IAsyncDisposable
 
         // The broker hands out no more than the prefetch ahead of the acks, so there is always room.
         _deliveries = Channel.CreateBounded<Delivery>(
-            new BoundedChannelOptions(plan.PrefetchCount) { SingleReader = true, SingleWriter = true, AllowSynchronousContinuations = false });
+            new BoundedChannelOptions(
+                plan.PrefetchCount) { SingleReader = true, SingleWriter = true, AllowSynchronousContinuations = false });
         Ended = _ended.Token;
     }
 
@@ -93,15 +94,16 @@ internal sealed class ConsumerSession : IAsyncDisposable
     }
 
     /// <summary>
-    /// Acks a batch, all but those that the broker is to dead-letter itself. Batches come in the order of their tags without a gap, since an ack
-    /// covers everything before it.
+    /// Acks a batch, all but those that the broker is to dead-letter itself. Batches come in the order of their tags without a gap, since
+    /// an ack covers everything before it.
     /// </summary>
     /// <exception cref="InvalidOperationException">There is a gap: nothing is acked.</exception>
     public async Task SettleAsync(OrderBatch batch, IReadOnlySet<ulong> rejectedTags, CancellationToken cancellationToken)
     {
         if (batch.FirstTag != _settledTag + 1)
         {
-            throw new InvalidOperationException($"A batch begins with delivery {batch.FirstTag}, and the last that was settled is {_settledTag}.");
+            throw new InvalidOperationException(
+                $"A batch begins with delivery {batch.FirstTag}, and the last that was settled is {_settledTag}.");
         }
 
         foreach (var tag in rejectedTags)
@@ -176,8 +178,8 @@ internal sealed class ConsumerSession : IAsyncDisposable
         : EndAsync(SessionEndKind.Lost, args.ReplyText);
 
     /// <summary>
-    /// Takes over and returns. The client neither nacks nor stops when this throws: the next delivery would come, and its ack would cover the one
-    /// that nobody has seen. So whatever goes wrong here ends the session.
+    /// Takes over and returns. The client neither nacks nor stops when this throws: the next delivery would come, and its ack would cover
+    /// the one that nobody has seen. So whatever goes wrong here ends the session.
     /// </summary>
     private async Task OnReceivedAsync(object sender, BasicDeliverEventArgs args)
     {
@@ -216,7 +218,8 @@ internal sealed class ConsumerSession : IAsyncDisposable
         var properties = args.BasicProperties;
         var condemned = _plan.PrefetchCount == 1 ? Judge(args.Body.Span[..kept], properties.MessageId) : null;
         var delivery = new Delivery(
-            args.DeliveryTag, args.Body.Span[..kept].ToArray(), properties, DeliveryTrace.Of(properties), _time.GetUtcNow(), size, condemned);
+            args.DeliveryTag, args.Body.Span[..kept].ToArray(), properties, DeliveryTrace.Of(properties), _time.GetUtcNow(), size,
+            condemned);
         if (!_deliveries.Writer.TryWrite(delivery))
         {
             // More than the prefetch, or after the end: the broker has to deliver it again.

@@ -10,9 +10,9 @@ using Seckill.OrderWorker.Writing;
 namespace Seckill.OrderWorker.Consuming;
 
 /// <summary>
-/// Keeps the worker at the queue: opens a session once the schema is there, lets <see cref="BatchPipeline"/> work on what comes, and opens the
-/// next when a session has ended, with back-off. What was not acked comes again. What the client cannot read is taken off the queue between two
-/// sessions.
+/// Keeps the worker at the queue: opens a session once the schema is there, lets <see cref="BatchPipeline"/> work on what comes, and opens
+/// the next when a session has ended, with back-off. What was not acked comes again. What the client cannot read is taken off the queue
+/// between two sessions.
 /// </summary>
 internal sealed partial class OrderPump(
     IConnectionFactory connections, Migrator migrator, BatchPipeline pipeline, BatchWriter writer, UnreadableMessages unreadable,
@@ -133,7 +133,8 @@ internal sealed partial class OrderPump(
 
     private static ushort PrefetchCount(WorkerOptions options) => options.OrdersPerSecondMax == 0
         ? (ushort)options.PrefetchCountMax
-        : (ushort)Math.Clamp((long)options.OrdersPerSecondMax * WaitInWorkerSecondsMax / OrdersPerMessageUsual, 2, options.PrefetchCountMax);
+        : (ushort)Math.Clamp(
+            (long)options.OrdersPerSecondMax * WaitInWorkerSecondsMax / OrdersPerMessageUsual, 2, options.PrefetchCountMax);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Consuming orders, {PrefetchCount} ahead at most")]
     private partial void LogConsuming(ushort prefetchCount);
@@ -147,7 +148,8 @@ internal sealed partial class OrderPump(
     [LoggerMessage(Level = LogLevel.Warning, Message = "Stopped with orders in hand: {Reason}; they come again")]
     private partial void LogStopIncomplete(string reason);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "A session has ended ({Kind}: {Reason}) with {HeldCount} messages at hand, which come again")]
+    [LoggerMessage(
+        Level = LogLevel.Warning, Message = "A session has ended ({Kind}: {Reason}) with {HeldCount} messages at hand, which come again")]
     private partial void LogEnded(SessionEndKind kind, string reason, int heldCount);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Nothing got through, so messages come one at a time for a while: {Reason}")]

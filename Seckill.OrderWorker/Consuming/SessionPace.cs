@@ -1,9 +1,9 @@
 namespace Seckill.OrderWorker.Consuming;
 
 /// <summary>
-/// Plans each session from how the last one ended. In the normal case it is always the same. After one that ended without a single ack, though
-/// nothing was wrong with broker, network, MySQL or Redis, messages come one at a time for a while: the one that it ended over then stands
-/// alone, and is condemned when it ends a few more. After one whose bodies were too many bytes, as many come as there is room for.
+/// Plans each session from how the last one ended. In the normal case it is always the same. After one that ended without a single ack,
+/// though nothing was wrong with broker, network, MySQL or Redis, messages come one at a time for a while: the one that it ended over then
+/// stands alone, and is condemned when it ends a few more. After one whose bodies were too many bytes, as many come as there is room for.
 /// </summary>
 /// <param name="prefetchCountMax">The usual prefetch.</param>
 /// <param name="heldBytesMax">Bytes of bodies at hand at most.</param>

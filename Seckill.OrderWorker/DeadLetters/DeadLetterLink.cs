@@ -3,8 +3,8 @@ using RabbitMQ.Client;
 namespace Seckill.OrderWorker.DeadLetters;
 
 /// <summary>
-/// The connection that dead letters go out on, and nothing else: a broker that is short of memory or disk stops reading from connections that
-/// publish, and on the consumer's the acks would be stuck as well.
+/// The connection that dead letters go out on, and nothing else: a broker that is short of memory or disk stops reading from connections
+/// that publish, and on the consumer's the acks would be stuck as well.
 /// </summary>
 internal sealed class DeadLetterLink : IAsyncDisposable
 {
@@ -38,7 +38,8 @@ internal sealed class DeadLetterLink : IAsyncDisposable
     /// <summary>Why it is of no use any more.</summary>
     public string? LostReason { get; private set; }
 
-    public static async Task<DeadLetterLink> OpenAsync(IConnectionFactory connections, TimeProvider time, CancellationToken cancellationToken)
+    public static async Task<DeadLetterLink> OpenAsync(
+        IConnectionFactory connections, TimeProvider time, CancellationToken cancellationToken)
     {
         var connection = await connections.CreateConnectionAsync("seckill-orderworker dead letters", cancellationToken);
         try
@@ -59,7 +60,8 @@ internal sealed class DeadLetterLink : IAsyncDisposable
         using var deadline = new CancellationTokenSource(TimeSpan.FromMilliseconds(CloseTimeoutMs), _time);
         try
         {
-            await _connection.CloseAsync(Constants.ReplySuccess, "done", TimeSpan.FromMilliseconds(CloseTimeoutMs), abort: true, deadline.Token)
+            await _connection
+                .CloseAsync(Constants.ReplySuccess, "done", TimeSpan.FromMilliseconds(CloseTimeoutMs), abort: true, deadline.Token)
                 .WaitAsync(deadline.Token);
             await _connection.DisposeAsync().AsTask().WaitAsync(deadline.Token);
         }

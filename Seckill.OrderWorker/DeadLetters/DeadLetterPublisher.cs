@@ -10,12 +10,13 @@ using Seckill.OrderWorker.Batches;
 namespace Seckill.OrderWorker.DeadLetters;
 
 /// <summary>
-/// Puts poison into the dead-letter queue with what an operator needs to judge it. No letter may keep back the orders beside it: one that cannot be
-/// sent as it is goes bare, and what cannot be sent at all, or not now, the caller leaves to the broker's own dead-lettering, which needs no
-/// message of ours. For one caller at a time.
+/// Puts poison into the dead-letter queue with what an operator needs to judge it. No letter may keep back the orders beside it: one that
+/// cannot be sent as it is goes bare, and what cannot be sent at all, or not now, the caller leaves to the broker's own dead-lettering,
+/// which needs no message of ours. For one caller at a time.
 /// </summary>
 internal sealed partial class DeadLetterPublisher(
-    IConnectionFactory connections, PulseCounters counters, IOptions<WorkerOptions> options, TimeProvider time, ILogger<DeadLetterPublisher> logger)
+    IConnectionFactory connections, PulseCounters counters, IOptions<WorkerOptions> options, TimeProvider time,
+    ILogger<DeadLetterPublisher> logger)
     : IAsyncDisposable
 {
     /// <summary>Letters that wait for their confirms at once.</summary>
@@ -115,7 +116,8 @@ internal sealed partial class DeadLetterPublisher(
     }
 
     private async Task<Fate> SendAsync(
-        DeadLetterLink link, DeadLetter letter, Func<DeadLetter, DateTimeOffset, (BasicProperties Properties, ReadOnlyMemory<byte> Body)> write,
+        DeadLetterLink link, DeadLetter letter,
+        Func<DeadLetter, DateTimeOffset, (BasicProperties Properties, ReadOnlyMemory<byte> Body)> write,
         SemaphoreSlim window, CancellationTokenSource failed)
     {
         try
@@ -159,12 +161,15 @@ internal sealed partial class DeadLetterPublisher(
         }
     }
 
-    /// <summary>A wait that ended while the connection stands is the broker's silence; the rest may be the fault of what was sent.</summary>
+    /// <summary>
+    /// A wait that ended while the connection stands is the broker's silence; the rest may be the fault of what was sent.
+    /// </summary>
     private static Fate FateAfter(Exception exception, DeadLetterLink link) =>
         link.IsBlocked || (exception is OperationCanceledException && !link.Lost.IsCancellationRequested) ? Fate.NotTaken : Fate.Unsendable;
 
     private async Task PublishAsync(
-        IChannel channel, DeadLetter letter, Func<DeadLetter, DateTimeOffset, (BasicProperties Properties, ReadOnlyMemory<byte> Body)> write,
+        IChannel channel, DeadLetter letter,
+        Func<DeadLetter, DateTimeOffset, (BasicProperties Properties, ReadOnlyMemory<byte> Body)> write,
         CancellationToken cancellationToken)
     {
         var (properties, body) = write(letter, time.GetUtcNow());
@@ -221,7 +226,8 @@ internal sealed partial class DeadLetterPublisher(
         Message = "Message {MessageId} can never become an order: {Reason}; it is left to the broker's own dead-lettering: {Why}")]
     private partial void LogLeftToBroker(string? messageId, string reason, string why);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} dead letters could not be sent as they are and go bare; the first: {Reason}")]
+    [LoggerMessage(
+        Level = LogLevel.Warning, Message = "{Count} dead letters could not be sent as they are and go bare; the first: {Reason}")]
     private partial void LogBare(int count, string reason);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "A dead letter was not taken: {Reason}")]

@@ -63,7 +63,8 @@ internal static class DeadLetterWriting
         var before = letter.Delivery.Properties.Headers;
         var nowText = now.UtcDateTime.ToString("O", CultureInfo.InvariantCulture);
         headers[DeadLetterHeaders.Reason] = HeaderValues.Cut(letter.Reason, ReasonLengthMax);
-        headers[DeadLetterHeaders.Attempts] = Math.Min(HeaderValues.NumberOf(before, DeadLetterHeaders.Attempts) ?? 0, long.MaxValue - 1) + 1;
+        headers[DeadLetterHeaders.Attempts] = Math.Min(HeaderValues.NumberOf(before, DeadLetterHeaders.Attempts) ?? 0, long.MaxValue - 1)
+            + 1;
         headers[DeadLetterHeaders.FirstAt] =
             HeaderValues.TimeOf(before, DeadLetterHeaders.FirstAt)?.UtcDateTime.ToString("O", CultureInfo.InvariantCulture) ?? nowText;
         headers[DeadLetterHeaders.LastAt] = nowText;

@@ -6,15 +6,17 @@ namespace Seckill.Ordering.DeadLetters;
 
 /// <summary>
 /// What goes with a message when it is published again, as a dead letter or as a replay of one. A message arrives with anything in its
-/// properties, and not all of it may be sent: a short string longer than 255 bytes of UTF-8, which a shorter one of other bytes becomes when it
-/// is read; a user id that is not ours; headers that the broker acts on. What tells an operator nothing is left behind, too.
+/// properties, and not all of it may be sent: a short string longer than 255 bytes of UTF-8, which a shorter one of other bytes becomes
+/// when it is read; a user id that is not ours; headers that the broker acts on. What tells an operator nothing is left behind, too.
 /// </summary>
 public static class CarriedProperties
 {
     /// <summary>Bytes of UTF-8 in a short string: ids, types and the names of headers.</summary>
     public const int ShortStringBytesMax = 255;
 
-    /// <summary>Bytes of all headers together. They share one frame, of 128 KiB unless the broker says less, with what is added to them.</summary>
+    /// <summary>
+    /// Bytes of all headers together. They share one frame, of 128 KiB unless the broker says less, with what is added to them.
+    /// </summary>
     public const int HeaderBytesMax = 32_768;
 
     /// <summary>Bytes of one header beside its value: name's length, type, value's length.</summary>
@@ -30,7 +32,8 @@ public static class CarriedProperties
         foreach (var (name, value) in original.Headers ?? new Dictionary<string, object?>())
         {
             var nameBytes = Encoding.UTF8.GetByteCount(name);
-            if (nameBytes > ShortStringBytesMax || IsBrokers(name) || DeadLetterHeaders.All.Contains(name) || BytesOf(value) is not { } valueBytes)
+            if (nameBytes > ShortStringBytesMax || IsBrokers(name) || DeadLetterHeaders.All.Contains(name)
+                || BytesOf(value) is not { } valueBytes)
             {
                 continue;
             }
@@ -71,7 +74,9 @@ public static class CarriedProperties
     private static string? ShortOrNull(string? text) =>
         text is not null && Encoding.UTF8.GetByteCount(text) <= ShortStringBytesMax ? text : null;
 
-    /// <summary>Headers of the delivery, not of the message; those that would route a copy elsewhere; those that the client sets anew.</summary>
+    /// <summary>
+    /// Headers of the delivery, not of the message; those that would route a copy elsewhere; those that the client sets anew.
+    /// </summary>
     private static bool IsBrokers(string name) =>
         name is "x-delivery-count" or "x-acquired-count" or "x-death" or "CC" or "BCC" or Constants.PublishSequenceNumberHeader
         || name.StartsWith("x-first-death-", StringComparison.Ordinal)

@@ -25,7 +25,9 @@ public static class HeaderValues
 
     /// <summary>A point in time, ISO 8601; without an offset it is UTC.</summary>
     public static DateTimeOffset? TimeOf(IDictionary<string, object?>? headers, string name) =>
-        DateTimeOffset.TryParse(TextOf(headers, name), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) ? time : null;
+        DateTimeOffset.TryParse(TextOf(headers, name), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time)
+            ? time
+            : null;
 
     /// <summary>Cuts between characters, never inside a surrogate pair.</summary>
     public static string Cut(string text, int lengthMax = TextLengthMax) =>

@@ -140,12 +140,14 @@ public sealed record Reservation(
         }
     }
 
-    private static int Units(ReadOnlySpan<char> text) => int.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out var units)
+    private static int Units(ReadOnlySpan<char> text) => int.TryParse(
+        text, NumberStyles.Integer, CultureInfo.InvariantCulture, out var units)
         ? units
         : throw new FormatException($"'{text}' is no number of units.");
 
     /// <summary>Whatever is wrong with it is a matter of format, a number that is too large as well.</summary>
-    private static long Number(ReadOnlySpan<char> text) => long.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out var number)
+    private static long Number(ReadOnlySpan<char> text) => long.TryParse(
+        text, NumberStyles.Integer, CultureInfo.InvariantCulture, out var number)
         ? number
         : throw new FormatException($"'{text}' is no 64-bit number.");
 }

@@ -156,8 +156,8 @@ public sealed class StockLedger
     }
 
     /// <summary>
-    /// The buyer's newest reservation for the SKU, or that of one click; null when Redis knows none, or keeps something there that is not ours:
-    /// MySQL answers for it then.
+    /// The buyer's newest reservation for the SKU, or that of one click; null when Redis knows none, or keeps something there that is not
+    /// ours: MySQL answers for it then.
     /// </summary>
     public async Task<Reservation?> FindAsync(SkuKeys sku, long userId, string? clientOrderNo, CancellationToken cancellationToken)
     {

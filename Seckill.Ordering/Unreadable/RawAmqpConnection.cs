@@ -15,8 +15,8 @@ internal sealed record RawMessage(ulong DeliveryTag, byte[] Properties, ulong Bo
 
 /// <summary>
 /// As much of AMQP 0-9-1 as it takes to get messages off a queue without decoding them. The client decodes each message's properties, and
-/// drops its connection over what it cannot decode or over a body above its limit; then nothing behind that message is ever delivered. For one
-/// caller at a time; what is not settled when it ends goes back to the queue.
+/// drops its connection over what it cannot decode or over a body above its limit; then nothing behind that message is ever delivered. For
+/// one caller at a time; what is not settled when it ends goes back to the queue.
 /// </summary>
 internal sealed class RawAmqpConnection : IAsyncDisposable
 {
@@ -48,7 +48,8 @@ internal sealed class RawAmqpConnection : IAsyncDisposable
     /// <param name="endpoint">A broker of the factory's.</param>
     /// <param name="factory">Who logs in, and where.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    public static async Task<RawAmqpConnection> OpenAsync(AmqpTcpEndpoint endpoint, IConnectionFactory factory, CancellationToken cancellationToken)
+    public static async Task<RawAmqpConnection> OpenAsync(
+        AmqpTcpEndpoint endpoint, IConnectionFactory factory, CancellationToken cancellationToken)
     {
         var tcp = new TcpClient { NoDelay = true };
         try
@@ -159,7 +160,8 @@ internal sealed class RawAmqpConnection : IAsyncDisposable
         await _stream.WriteAsync("AMQP\0\0\u0009\u0001"u8.ToArray(), cancellationToken);
         await _stream.FlushAsync(cancellationToken);
         Expect(await ReadAsync(cancellationToken), RawMethod.ConnectionStart);
-        var (user, password) = factory.CredentialsProvider is { } provider && await provider.GetCredentialsAsync(cancellationToken) is { } given
+        var (user, password) = factory.CredentialsProvider is { } provider
+            && await provider.GetCredentialsAsync(cancellationToken) is { } given
             ? (given.UserName, given.Password)
             : (factory.UserName, factory.Password);
         await SendAsync(

@@ -10,8 +10,8 @@ namespace Seckill.Ordering.Unreadable;
 public sealed record UnreadableMessage(string Reason, byte[] BodyHead, ulong BodyBytes);
 
 /// <summary>
-/// Finds the messages at a queue's head that the client drops its connection over (properties that it cannot decode, a body above its limit),
-/// so that they can go where they stop nobody. The others go back to where they were.
+/// Finds the messages at a queue's head that the client drops its connection over (properties that it cannot decode, a body above its
+/// limit), so that they can go where they stop nobody. The others go back to where they were.
 /// </summary>
 public sealed class UnreadableMessages(IConnectionFactory connections)
 {
@@ -19,7 +19,8 @@ public sealed class UnreadableMessages(IConnectionFactory connections)
     public const int BodyHeadBytesMax = 65_536;
 
     /// <summary>
-    /// Bytes of all properties. In more than that, lists can be nested so deeply that decoding them overflows the stack, which ends the process.
+    /// Bytes of all properties. In more than that, lists can be nested so deeply that decoding them overflows the stack, which ends the
+    /// process.
     /// </summary>
     private const int PropertiesBytesMax = 65_536;
 
@@ -76,7 +77,8 @@ public sealed class UnreadableMessages(IConnectionFactory connections)
     /// </summary>
     public static bool IsSuspectedOf(RabbitMQ.Client.Events.ShutdownEventArgs end) =>
         end.Initiator == ShutdownInitiator.Library
-        && end.Exception is not (null or IOException or OperationCanceledException or System.Net.Sockets.SocketException or ObjectDisposedException);
+        && end.Exception is not (
+            null or IOException or OperationCanceledException or System.Net.Sockets.SocketException or ObjectDisposedException);
 
     /// <summary>What the client would stumble over; null when nothing.</summary>
     private static string? FaultOf(RawMessage message)

@@ -8,7 +8,9 @@ using Seckill.Tests.Worker;
 
 namespace Seckill.Tests.Operations;
 
-/// <summary>Whatever somebody else has written, into a dead letter or into Redis, operators see all letters and buyers get an answer.</summary>
+/// <summary>
+/// Whatever somebody else has written, into a dead letter or into Redis, operators see all letters and buyers get an answer.
+/// </summary>
 [Collection(OperationsTests.Name)]
 public sealed class OddDeadLetterTests(OperationsFixture servers) : IAsyncLifetime
 {
@@ -30,11 +32,15 @@ public sealed class OddDeadLetterTests(OperationsFixture servers) : IAsyncLifeti
 
     private static Dictionary<string, Dictionary<string, object?>> OddHeaders { get; } = new()
     {
-        ["a death after the end of time"] = new() { ["x-death"] = Deaths(new Dictionary<string, object?> { ["time"] = new AmqpTimestamp(long.MaxValue), ["reason"] = "rejected" }) },
-        ["a death before the beginning"] = new() { ["x-death"] = Deaths(new Dictionary<string, object?> { ["time"] = new AmqpTimestamp(long.MinValue), ["count"] = long.MinValue }) },
+        ["a death after the end of time"] = new() { ["x-death"] = Deaths(
+            new Dictionary<string, object?> { ["time"] = new AmqpTimestamp(long.MaxValue), ["reason"] = "rejected" }) },
+        ["a death before the beginning"] = new() { ["x-death"] = Deaths(
+            new Dictionary<string, object?> { ["time"] = new AmqpTimestamp(long.MinValue), ["count"] = long.MinValue }) },
         ["deaths without number"] = new()
         {
-            ["x-death"] = Deaths(new Dictionary<string, object?> { ["count"] = long.MaxValue, ["reason"] = "rejected" }, new Dictionary<string, object?> { ["count"] = long.MaxValue, ["reason"] = 7 }),
+            ["x-death"] = Deaths(
+                new Dictionary<string, object?> { ["count"] = long.MaxValue, ["reason"] = "rejected" },
+                new Dictionary<string, object?> { ["count"] = long.MaxValue, ["reason"] = 7 }),
         },
         ["a death that is none"] = new() { ["x-death"] = "rejected" },
         ["deaths that are none"] = new() { ["x-death"] = new List<object?> { 1, "two", null } },
@@ -66,7 +72,8 @@ public sealed class OddDeadLetterTests(OperationsFixture servers) : IAsyncLifeti
 
         Assert.Equal(["before", "behind", "no text", "priced"], (await BodiesAsync()).Order());
         var items = (await _api.GetAsync(Letters, _api.Operator)).Body.GetProperty("items").EnumerateArray();
-        Assert.Contains(items, item => item.GetProperty("reason").GetString()!.StartsWith("properties cannot be decoded", StringComparison.Ordinal));
+        Assert.Contains(
+            items, item => item.GetProperty("reason").GetString()!.StartsWith("properties cannot be decoded", StringComparison.Ordinal));
         var replay = await _api.PostAsync($"{Letters}/replay-all", _api.Operator);
         Assert.Equal((200, 4), (replay.Status, replay.Body.GetProperty("replayed").GetInt32()));
         Assert.Empty(await BodiesAsync());
@@ -114,12 +121,14 @@ public sealed class OddDeadLetterTests(OperationsFixture servers) : IAsyncLifeti
         await ledger.ConfirmAsync(sku, [id], DateTimeOffset.UtcNow.ToUnixTimeMilliseconds(), Cancelled);
         // Old enough to be looked into, by the clock of its own id.
         await Deadline.UntilAsync(
-            () => Task.FromResult(DateTimeOffset.UtcNow - SnowflakeSequence.TimeOf(id)), age => age > TimeSpan.FromMilliseconds(1_500), Cancelled);
+            () => Task.FromResult(DateTimeOffset.UtcNow - SnowflakeSequence.TimeOf(id)), age => age > TimeSpan.FromMilliseconds(1_500),
+            Cancelled);
 
         var repair = await _api.PostAsync("/api/ops/reconciliation/repair", _api.Operator);
 
         var target = string.Create(CultureInfo.InvariantCulture, $"sku {skuId}:");
-        Assert.DoesNotContain(repair.Body.GetProperty("steps").EnumerateArray(), step => step.GetString()!.StartsWith(target, StringComparison.Ordinal));
+        Assert.DoesNotContain(
+            repair.Body.GetProperty("steps").EnumerateArray(), step => step.GetString()!.StartsWith(target, StringComparison.Ordinal));
     }
 
     [Fact]

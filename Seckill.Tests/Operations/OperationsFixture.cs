@@ -110,7 +110,8 @@ public sealed class OperationsFixture(SharedServers servers) : IAsyncLifetime
 
     /// <summary>Puts a letter into the dead-letter queue with properties as they are, see <see cref="RawMessages"/>.</summary>
     public Task BuryRawAsync(byte[] properties, byte[] body) => RawMessages.PublishAsync(
-        _broker.Endpoint, _system.RabbitMqConnectionString, [(properties, body)], TestContext.Current.CancellationToken, OrderTopology.DeadLetterExchange);
+        _broker.Endpoint, _system.RabbitMqConnectionString, [(properties, body)], TestContext.Current.CancellationToken,
+        OrderTopology.DeadLetterExchange);
 
     /// <summary>Empties both queues of what an earlier test left.</summary>
     public async Task PurgeAsync()

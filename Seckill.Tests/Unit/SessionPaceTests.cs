@@ -83,5 +83,6 @@ public sealed class SessionPaceTests
     }
 
     private void Failed(bool hasAcked = false, string? fingerprint = null) =>
-        _pace.SessionEnded(new SessionEnd(SessionEndKind.Failed, "planted"), hasAcked, isOutage: false, heldCount: 1, fingerprint, largestBodyBytes: 1);
+        _pace.SessionEnded(
+            new SessionEnd(SessionEndKind.Failed, "planted"), hasAcked, isOutage: false, heldCount: 1, fingerprint, largestBodyBytes: 1);
 }

@@ -181,7 +181,9 @@ public sealed class BadMessageTests(WorkerServers servers)
         {
             ShouldListenTo = source => source.Name.StartsWith("Seckill", StringComparison.Ordinal),
             Sample = (ref ActivityCreationOptions<ActivityContext> options) => options.TraceId != trace ? ActivitySamplingResult.None
-                : options.Name.Contains("settle", StringComparison.Ordinal) ? throw new NotSupportedException("planted") : ActivitySamplingResult.AllData,
+                : options.Name.Contains("settle", StringComparison.Ordinal)
+                ? throw new NotSupportedException("planted")
+                : ActivitySamplingResult.AllData,
         };
         ActivitySource.AddActivityListener(listener);
         var bad = await shop.ReserveAsync(5_000, Cancelled);
@@ -218,7 +220,8 @@ public sealed class BadMessageTests(WorkerServers servers)
     }
 
     /// <summary>With orders before it and behind it; all are written soon, and the bad one is the next dead letter.</summary>
-    private async Task<BasicGetResult> OrdersPassAsync(Shop shop, Dictionary<string, string?>? settings = null, int expectedCount = OrderCount)
+    private async Task<BasicGetResult> OrdersPassAsync(
+        Shop shop, Dictionary<string, string?>? settings = null, int expectedCount = OrderCount)
     {
         // A worker takes what lies there in one go, so that the bad one and the good ones are at hand together.
         var orders = await shop.SellAsync(1_001, OrderCount, Cancelled);

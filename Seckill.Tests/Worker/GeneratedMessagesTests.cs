@@ -19,7 +19,8 @@ public sealed class GeneratedMessagesTests(WorkerServers servers, ITestOutputHel
     private const int KnownBytes = 1_000;
 
     /// <summary>Another each time; the one that a failure prints again, where the variable names it.</summary>
-    private static int Seed => int.TryParse(Environment.GetEnvironmentVariable("SECKILL_TEST_SEED"), CultureInfo.InvariantCulture, out var seed)
+    private static int Seed => int.TryParse(
+        Environment.GetEnvironmentVariable("SECKILL_TEST_SEED"), CultureInfo.InvariantCulture, out var seed)
         ? seed
         : Random.Shared.Next();
 
@@ -60,7 +61,8 @@ public sealed class GeneratedMessagesTests(WorkerServers servers, ITestOutputHel
         var worker = await servers.StartWorkerProcessAsync(Cancelled, ("SECKILL_SABOTAGE", Sabotage.NoDeadLetters));
         try
         {
-            Assert.Contains(await FaultsAsync(shop, sent, lettersSoonMs: 1_000), fault => fault.StartsWith("no dead letter", StringComparison.Ordinal));
+            Assert.Contains(
+                await FaultsAsync(shop, sent, lettersSoonMs: 1_000), fault => fault.StartsWith("no dead letter", StringComparison.Ordinal));
         }
         finally
         {

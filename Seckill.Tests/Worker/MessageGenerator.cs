@@ -11,8 +11,9 @@ namespace Seckill.Tests.Worker;
 internal sealed record GeneratedMessage(byte[] Properties, byte[] Body, IReadOnlyList<byte[]> Letters);
 
 /// <summary>
-/// Makes messages of every kind that a broker accepts: bodies that are orders, lists of orders, anything else, and sizes beyond every limit, with
-/// properties and headers of every type and length, some of which no .NET client can decode. The same seed makes the same messages.
+/// Makes messages of every kind that a broker accepts: bodies that are orders, lists of orders, anything else, and sizes beyond every
+/// limit, with properties and headers of every type and length, some of which no .NET client can decode. The same seed makes the same
+/// messages.
 /// </summary>
 internal sealed class MessageGenerator(int seed, long skuId)
 {
@@ -35,7 +36,8 @@ internal sealed class MessageGenerator(int seed, long skuId)
     {
         if (_count % LargeEvery == 0)
         {
-            var large = Junk(OrderTopology.MessageBytesMax + (_random.Next(2) == 0 ? -_random.Next(1_000_000) : _random.Next(1, 3_000_000)));
+            var large = Junk(
+                OrderTopology.MessageBytesMax + (_random.Next(2) == 0 ? -_random.Next(1_000_000) : _random.Next(1, 3_000_000)));
             return (large, [large]);
         }
 

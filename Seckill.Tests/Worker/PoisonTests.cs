@@ -95,7 +95,8 @@ public abstract class PoisonTests(WorkerServers servers, int lookUpsAfterSurpris
 
         Assert.Equal(2L, second.BasicProperties.Headers![DeadLetterHeaders.Attempts]);
         Assert.Equal(
-            Text(first.BasicProperties.Headers![DeadLetterHeaders.FirstAt]), Text(second.BasicProperties.Headers[DeadLetterHeaders.FirstAt]));
+            Text(first.BasicProperties.Headers![DeadLetterHeaders.FirstAt]),
+            Text(second.BasicProperties.Headers[DeadLetterHeaders.FirstAt]));
         Assert.NotEqual(
             Text(first.BasicProperties.Headers[DeadLetterHeaders.LastAt]), Text(second.BasicProperties.Headers[DeadLetterHeaders.LastAt]));
     }

@@ -14,7 +14,8 @@ internal static class RawMessages
     private const int BodyFrameBytesMax = 60_000;
 
     /// <summary>A decimal with more digits behind the point than .NET has.</summary>
-    public static byte[] LongDecimalHeader => new RawProperties { Headers = [.. RawProperties.Key("price"), (byte)'D', 40, 0, 0, 0, 1] }.ToArray();
+    public static byte[] LongDecimalHeader =>
+        new RawProperties { Headers = [.. RawProperties.Key("price"), (byte)'D', 40, 0, 0, 0, 1] }.ToArray();
 
     /// <summary>Lists in lists.</summary>
     public static byte[] NestedHeader(int depth)
@@ -34,8 +35,8 @@ internal static class RawMessages
 
     /// <summary>Publishes messages one after the other; returns once the broker has all of them.</summary>
     public static async Task PublishAsync(
-        AmqpTcpEndpoint broker, string connectionString, IEnumerable<(byte[] Properties, byte[] Body)> messages, CancellationToken cancellationToken,
-        string exchange = OrderTopology.Exchange)
+        AmqpTcpEndpoint broker, string connectionString, IEnumerable<(byte[] Properties, byte[] Body)> messages,
+        CancellationToken cancellationToken, string exchange = OrderTopology.Exchange)
     {
         await using var connection = await RawAmqpConnection.OpenAsync(
             broker, new ConnectionFactory { Uri = new Uri(connectionString) }, cancellationToken);

@@ -167,8 +167,8 @@ internal sealed class Shop : IAsyncDisposable
     /// <summary>Waits for the next dead letter.</summary>
     public async Task<BasicGetResult> DeadLetterAsync(CancellationToken cancellationToken, int timeoutMs = Deadline.TimeoutMs) =>
         (await Deadline.UntilAsync(
-            () => _channel.BasicGetAsync(OrderTopology.DeadLetterQueue, autoAck: true, cancellationToken), got => got is not null, cancellationToken,
-            timeoutMs))!;
+            () => _channel.BasicGetAsync(OrderTopology.DeadLetterQueue, autoAck: true, cancellationToken), got => got is not null,
+            cancellationToken, timeoutMs))!;
 
     /// <summary>Orders that nobody has in hand.</summary>
     public async Task<uint> QueuedCountAsync(CancellationToken cancellationToken) =>
