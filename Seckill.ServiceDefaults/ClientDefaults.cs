@@ -33,6 +33,12 @@ internal static class ClientDefaults
     private const int ConnectionLifeTimeSeconds = 300;
 
     /// <summary>
+    /// Bytes of one message. What is larger ends the connection before a byte of it is held; else a few messages would take the memory of
+    /// the whole process. Brokers that we start refuse to take such messages in the first place.
+    /// </summary>
+    public const int RabbitMQMessageBytesMax = 2_097_152;
+
+    /// <summary>
     /// Only the first connection is waited for, and only once: further tries go on in the background, every second and not
     /// ever more slowly, because each second without Redis is a second without sales. While there is no connection a command fails at once
     /// instead of waiting for one: every caller has a loop, or a buyer who is better told so now.
@@ -67,6 +73,7 @@ internal static class ClientDefaults
         rabbitMQ.TopologyRecoveryEnabled = false;
         rabbitMQ.RequestedConnectionTimeout = TimeSpan.FromSeconds(ConnectTimeoutSeconds);
         rabbitMQ.RequestedHeartbeat = TimeSpan.FromSeconds(HeartbeatSeconds);
+        rabbitMQ.MaxInboundMessageBodySize = RabbitMQMessageBytesMax;
     }
 
     /// <summary>Bounds the wait for a connection, unless the connection string names a bound itself.</summary>

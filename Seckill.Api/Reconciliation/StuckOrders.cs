@@ -73,11 +73,10 @@ internal sealed partial class StuckOrders(
         try
         {
             // Not only when the broker counts some: it does not count those that an operator's call holds, which is what their lock tells.
-            var (count, letters) = await deadLetters.ListAsync(int.MaxValue, cancellationToken);
-            var dead = letters.SelectMany(letter => DeadLetterBody.PartsOf(letter.Body))
-                .Select(order => DeadLetterBody.OrderOf(order)?.OrderId).ToHashSet();
-            // With more letters than one call looks at, nobody can tell which orders are among the others.
-            return count > letters.Count ? [] : [.. lost.Where(id => !dead.Contains(id.ToString(CultureInfo.InvariantCulture)))];
+            // With more letters than can be looked through, nobody can tell which orders are among the others.
+            return await deadLetters.ReadOrderIdsAsync(cancellationToken) is { } dead
+                ? [.. lost.Where(id => !dead.Contains(id.ToString(CultureInfo.InvariantCulture)))]
+                : [];
         }
         catch (DeadLettersBusyException)
         {

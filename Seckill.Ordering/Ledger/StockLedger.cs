@@ -1,3 +1,4 @@
+using System.Globalization;
 using Seckill.Ordering.Faults;
 using StackExchange.Redis;
 
@@ -168,13 +169,16 @@ public sealed class StockLedger
         return [.. skus.Zip(replies, DueReplyOf)];
     }
 
-    /// <summary>The buyer's newest reservation for the SKU, or that of one click; null when Redis knows none.</summary>
+    /// <summary>
+    /// The buyer's newest reservation for the SKU, or that of one click; null when Redis knows none, or keeps something there that is not
+    /// ours: MySQL answers for it then.
+    /// </summary>
     public async Task<Reservation?> FindAsync(SkuKeys sku, long userId, string? clientOrderNo, CancellationToken cancellationToken)
     {
-        long? id;
+        string? id;
         if (clientOrderNo is not null)
         {
-            id = (long?)await _database.HashGetAsync(sku.Clicks, $"{userId}:{clientOrderNo}").WaitAsync(cancellationToken);
+            id = await _database.HashGetAsync(sku.Clicks, $"{userId}:{clientOrderNo}").WaitAsync(cancellationToken);
         }
         else
         {
@@ -182,14 +186,16 @@ public sealed class StockLedger
             id = buyer is null ? null : Reservation.NewestOrderIdOf(buyer);
         }
 
-        return id is { } orderId ? await FindAsync(sku, orderId, cancellationToken) : null;
+        return long.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out var orderId)
+            ? await FindAsync(sku, orderId, cancellationToken)
+            : null;
     }
 
-    /// <summary>One reservation by its order id; null when Redis does not know it.</summary>
+    /// <summary>One reservation by its order id; null when Redis does not know it, or keeps something there that is not ours.</summary>
     public async Task<Reservation?> FindAsync(SkuKeys sku, long orderId, CancellationToken cancellationToken)
     {
         var record = await _database.HashGetAsync(sku.Orders, orderId).WaitAsync(cancellationToken);
-        return record.HasValue ? Reservation.Parse(orderId, record!) : null;
+        return record.HasValue && Reservation.TryParse(orderId, record!, out var reservation) ? reservation : null;
     }
 
     /// <summary>When the broker confirmed an unsettled order, ms since 1970 UTC; null when it has not, or the order is settled.</summary>
