@@ -56,6 +56,7 @@ internal sealed partial class ApiJson : JsonSerializerContext
     // In a class of its own, so that it is made after Default, whichever part of this class is initialised first.
     private static class Relaxed
     {
-        public static readonly ApiJson Instance = new(new JsonSerializerOptions(Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+        public static readonly ApiJson Instance = new(
+            new JsonSerializerOptions(Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
     }
 }

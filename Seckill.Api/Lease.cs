@@ -3,8 +3,8 @@ using StackExchange.Redis;
 namespace Seckill.Api;
 
 /// <summary>
-/// Makes one of all instances do a job, by a key in Redis that it renews. A lease is no lock: an instance that stalls may find itself one of two for a moment, so the job
-/// must be harmless when it is done twice.
+/// Makes one of all instances do a job, by a key in Redis that it renews. A lease is no lock: an instance that stalls may find itself one
+/// of two for a moment, so the job must be harmless when it is done twice.
 /// </summary>
 /// <param name="redis">Where the key is.</param>
 /// <param name="key">The job's name.</param>
@@ -29,7 +29,10 @@ internal sealed class Lease(IConnectionMultiplexer redis, string key, int durati
             || await database.LockTakeAsync(key, _me, duration).WaitAsync(cancellationToken);
     }
 
-    /// <summary>Gives the lease up, if this instance has it: for one that stops in good order, since nobody else does the job until a lease runs out.</summary>
+    /// <summary>
+    /// Gives the lease up, if this instance has it: for one that stops in good order, since nobody else does the job until a lease runs
+    /// out.
+    /// </summary>
     /// <exception cref="RedisException">Redis does not answer; the lease runs out by itself.</exception>
     /// <exception cref="TimeoutException">The same.</exception>
     public async Task ReleaseAsync()

@@ -10,7 +10,9 @@ using Seckill.Ordering.Ids;
 
 namespace Seckill.Api;
 
-/// <summary>The stages of the route, each with its options checked at start. Hosted services stop in reverse order: the publisher outlives the gate.</summary>
+/// <summary>
+/// The stages of the route, each with its options checked at start. Hosted services stop in reverse order: the publisher outlives the gate.
+/// </summary>
 internal static class Registration
 {
     public static IServiceCollection AddCatalogue(this IServiceCollection services)
@@ -53,7 +55,8 @@ internal static class Registration
 
     public static IServiceCollection AddReconciliation(this IServiceCollection services)
     {
-        services.AddOptions<ReconciliationOptions>().BindConfiguration(ReconciliationOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        services.AddOptions<ReconciliationOptions>().BindConfiguration(ReconciliationOptions.Section).ValidateDataAnnotations()
+            .ValidateOnStart();
         services.AddSingleton<ReconciliationReader>();
         services.AddSingleton<SkuSnapshotReader>();
         services.AddSingleton<StuckOrders>();

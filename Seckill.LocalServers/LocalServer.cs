@@ -77,7 +77,9 @@ public abstract class LocalServer : IAsyncDisposable
         }
     }
 
-    /// <summary>SIGSTOP to every process of this instance: connections stay open and nothing answers, until <see cref="Continue"/>.</summary>
+    /// <summary>
+    /// SIGSTOP to every process of this instance: connections stay open and nothing answers, until <see cref="Continue"/>.
+    /// </summary>
     public void Pause()
     {
         foreach (var process in _processes)

@@ -41,7 +41,9 @@ public sealed record RedisServerOptions : LocalServerOptions
 /// <summary>A private RabbitMQ broker with an Erlang port mapper of its own.</summary>
 public sealed record RabbitMqServerOptions : LocalServerOptions
 {
-    /// <summary>Virtual hosts beside the default one, made at the first start: systems that share the broker and do not see each other.</summary>
+    /// <summary>
+    /// Virtual hosts beside the default one, made at the first start: systems that share the broker and do not see each other.
+    /// </summary>
     public IReadOnlyList<string> VirtualHosts { get; init; } = [];
 }
 

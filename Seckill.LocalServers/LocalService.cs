@@ -94,7 +94,10 @@ public sealed class LocalService : IDisposable
         throw new LocalServerException($"{Name} was not healthy within {timeoutMs} ms; its last word: {last}");
     }
 
-    /// <summary>SIGSTOP: the process stands still, warm as it is, until <see cref="Continue"/>. Connections with heartbeats outlive it for some of them.</summary>
+    /// <summary>
+    /// SIGSTOP: the process stands still, warm as it is, until <see cref="Continue"/>. Connections with heartbeats outlive it for some of
+    /// them.
+    /// </summary>
     public void Pause() => _process.Pause();
 
     /// <summary>SIGCONT.</summary>

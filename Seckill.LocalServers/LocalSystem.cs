@@ -7,8 +7,8 @@ using StackExchange.Redis;
 namespace Seckill.LocalServers;
 
 /// <summary>
-/// The whole system as its users have it: three servers and the applications as processes of their own, on ports and folders of its own. Each can be stopped,
-/// killed, held still and started again. It dies with this process, and touches no system that runs already.
+/// The whole system as its users have it: three servers and the applications as processes of their own, on ports and folders of its own.
+/// Each can be stopped, killed, held still and started again. It dies with this process, and touches no system that runs already.
 /// </summary>
 public sealed class LocalSystem : IAsyncDisposable
 {
@@ -87,8 +87,8 @@ public sealed class LocalSystem : IAsyncDisposable
     }
 
     /// <summary>
-    /// Another system on the RabbitMQ and the MySQL of this one, in the virtual host and the database of that name, with a Redis of its own: neither sees the
-    /// other. The broker must know the virtual host, see <see cref="RabbitMqServerOptions.VirtualHosts"/>.
+    /// Another system on the RabbitMQ and the MySQL of this one, in the virtual host and the database of that name, with a Redis of its
+    /// own: neither sees the other. The broker must know the virtual host, see <see cref="RabbitMqServerOptions.VirtualHosts"/>.
     /// </summary>
     public async Task<LocalSystem> StartBesideAsync(string name, LocalSystemOptions options, CancellationToken cancellationToken)
     {
@@ -108,11 +108,14 @@ public sealed class LocalSystem : IAsyncDisposable
 
     /// <summary>The operator's console, in front of the first Api.</summary>
     public Task<LocalService> StartConsoleAsync(CancellationToken cancellationToken, params (string Name, string Value)[] settings) =>
-        StartAsync(_others, "console", "Seckill.Console", [], waitUntilHealthy: true, [("Api__Url", _apis[0].Url), .. settings], cancellationToken);
+        StartAsync(
+            _others, "console", "Seckill.Console", [], waitUntilHealthy: true, [("Api__Url", _apis[0].Url), .. settings],
+            cancellationToken);
 
     /// <summary>Any other application on these servers.</summary>
     public Task<LocalService> StartAsync(
-        string name, string project, string[] arguments, CancellationToken cancellationToken, params (string Name, string Value)[] settings) =>
+        string name, string project, string[] arguments, CancellationToken cancellationToken,
+        params (string Name, string Value)[] settings) =>
         StartAsync(_others, name, project, arguments, waitUntilHealthy: true, settings, cancellationToken);
 
     /// <summary>Waits until an application is healthy.</summary>
@@ -143,7 +146,8 @@ public sealed class LocalSystem : IAsyncDisposable
 
     /// <summary>Starts those servers again that do not run.</summary>
     public Task RestartDeadServersAsync(CancellationToken cancellationToken) => Task.WhenAll(
-        new LocalServer[] { Redis, RabbitMq, MySql }.Where(server => !server.Runs).Select(server => server.RestartAsync(cancellationToken)));
+        new LocalServer[] { Redis, RabbitMq, MySql }.Where(server => !server.Runs)
+            .Select(server => server.RestartAsync(cancellationToken)));
 
     /// <summary>An open connection to MySQL, not pooled.</summary>
     public async Task<MySqlConnection> OpenMySqlAsync(CancellationToken cancellationToken)
@@ -163,7 +167,8 @@ public sealed class LocalSystem : IAsyncDisposable
 
     /// <summary>A connection to RabbitMQ that does not recover by itself.</summary>
     public Task<IConnection> OpenRabbitMqAsync(CancellationToken cancellationToken) =>
-        new ConnectionFactory { Uri = new Uri(RabbitMqConnectionString), AutomaticRecoveryEnabled = false }.CreateConnectionAsync("local system", cancellationToken);
+        new ConnectionFactory { Uri = new Uri(RabbitMqConnectionString), AutomaticRecoveryEnabled = false }
+            .CreateConnectionAsync("local system", cancellationToken);
 
     /// <summary>Kills everything: nobody wants what it holds any more.</summary>
     public async ValueTask DisposeAsync()
@@ -197,8 +202,8 @@ public sealed class LocalSystem : IAsyncDisposable
     }
 
     private async Task<LocalService> StartAsync(
-        List<LocalService> services, string name, string project, string[] arguments, bool waitUntilHealthy, (string Name, string Value)[] settings,
-        CancellationToken cancellationToken)
+        List<LocalService> services, string name, string project, string[] arguments, bool waitUntilHealthy,
+        (string Name, string Value)[] settings, CancellationToken cancellationToken)
     {
         var environment = new Dictionary<string, string>(_environment);
         foreach (var (setting, value) in settings)
@@ -207,7 +212,8 @@ public sealed class LocalSystem : IAsyncDisposable
         }
 
         var url = string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{LoopbackPorts.Take()}");
-        var source = services.Count == 0 || services == _others ? name : string.Create(CultureInfo.InvariantCulture, $"{name}-{services.Count + 1}");
+        var source =
+            services.Count == 0 || services == _others ? name : string.Create(CultureInfo.InvariantCulture, $"{name}-{services.Count + 1}");
         var service = await LocalService.StartAsync(name, project, url, environment, line => Keep(source, line), arguments);
         services.Add(service);
         if (waitUntilHealthy)

@@ -23,10 +23,12 @@ public sealed class MySqlServer : LocalServer
 
     /// <summary>A MySqlConnector string that names the database.</summary>
     public override string ConnectionString =>
-        $"Server=127.0.0.1;Port={Port};Database={_options.Database};User ID={User};Password={Password};SslMode=Disabled;AllowPublicKeyRetrieval=True";
+        $"Server=127.0.0.1;Port={Port};Database={_options.Database};User ID={User};Password={Password};"
+            + "SslMode=Disabled;AllowPublicKeyRetrieval=True";
 
     /// <summary>The same for another database, which need not exist yet.</summary>
-    public string ConnectionStringOf(string database) => new MySqlConnectionStringBuilder(ConnectionString) { Database = database }.ConnectionString;
+    public string ConnectionStringOf(string database) =>
+        new MySqlConnectionStringBuilder(ConnectionString) { Database = database }.ConnectionString;
 
     /// <summary>Starts it, and returns once it answers a query in its database.</summary>
     /// <exception cref="LocalServerException">It is not installed, or did not answer in time.</exception>

@@ -37,7 +37,8 @@ public sealed class RabbitMqServer : LocalServer
     /// <exception cref="LocalServerException">It is not installed, or did not answer in time.</exception>
     public static Task<RabbitMqServer> StartAsync(RabbitMqServerOptions options, CancellationToken cancellationToken = default)
     {
-        // Debian's /usr/sbin/rabbitmq-server switches user when root runs it and then cannot write our folders; this is the script below it.
+        // Debian's /usr/sbin/rabbitmq-server switches user when root runs it and then cannot write our folders; this is the script below
+        // it.
         var script = ServerBinaries.Find(
             options, "SECKILL_RABBITMQ_SERVER", ["/usr/lib/rabbitmq/bin/rabbitmq-server", "rabbitmq-server"], "rabbitmq-server");
         var epmd = ServerBinaries.Search(ServerBinaries.RootOf(options), "epmd")
@@ -89,7 +90,10 @@ public sealed class RabbitMqServer : LocalServer
         var file = Path.Combine(DataFolder, "definitions.json");
         PrivateFile.Write(file, JsonSerializer.Serialize(new
         {
-            users = new[] { new { name = User, password_hash = hash, hashing_algorithm = "rabbit_password_hashing_sha256", tags = "administrator" } },
+            users = new[]
+            {
+                new { name = User, password_hash = hash, hashing_algorithm = "rabbit_password_hashing_sha256", tags = "administrator" },
+            },
             vhosts = virtualHosts.Select(name => new { name }),
             permissions = virtualHosts.Select(vhost => new { user = User, vhost, configure = ".*", write = ".*", read = ".*" }),
         }));

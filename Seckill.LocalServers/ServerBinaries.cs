@@ -6,7 +6,9 @@ public static class ServerBinaries
     private static readonly string[] UsualFolders =
         ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
-    /// <summary>The server's binary, as a path that is valid where it will run (inside <see cref="LocalServerOptions.ServersRoot"/> if set).</summary>
+    /// <summary>
+    /// The server's binary, as a path that is valid where it will run (inside <see cref="LocalServerOptions.ServersRoot"/> if set).
+    /// </summary>
     /// <param name="options">Says where to look.</param>
     /// <param name="variable">Environment variable that may name the binary.</param>
     /// <param name="names">File names, or absolute paths where they are to be tried first.</param>

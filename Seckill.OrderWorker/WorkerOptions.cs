@@ -21,15 +21,15 @@ public sealed class WorkerOptions
     public int BatchSizeMax { get; set; } = 500;
 
     /// <summary>
-    /// MySQL transactions at once of all workers on the queue together, of which each has at least one. More than one in a worker only while full batches wait:
-    /// one inserts while another commits. Their batches are acked in the order of arrival.
+    /// MySQL transactions at once of all workers on the queue together, of which each has at least one. More than one in a worker only
+    /// while full batches wait: one inserts while another commits. Their batches are acked in the order of arrival.
     /// </summary>
     [Range(1, 16)]
     public int TransactionsMax { get; set; } = 2;
 
     /// <summary>
-    /// Batches that look up their orders under the SKUs' locks, at the start and after anything unexpected, before batches are written the quick way
-    /// again: a killed worker's orders, and refusals, come in a row.
+    /// Batches that look up their orders under the SKUs' locks, at the start and after anything unexpected, before batches are written the
+    /// quick way again: a killed worker's orders, and refusals, come in a row.
     /// </summary>
     [Range(0, 10_000)]
     public int LookUpsAfterSurprise { get; set; } = 16;
@@ -40,8 +40,8 @@ public sealed class WorkerOptions
 
     /// <summary>
     /// Messages that the broker hands out ahead of their acks. One batch is gathered while <see cref="TransactionsMax"/> are written and
-    /// as many are settled or wait for it; with fewer messages than that one waits for another, and less than two batches are refused. It counts messages, each of which may
-    /// carry many orders: 64 from the gate, so 128,000 orders and some 30 MB of bodies at the default.
+    /// as many are settled or wait for it; with fewer messages than that one waits for another, and less than two batches are refused. It
+    /// counts messages, each of which may carry many orders: 64 from the gate, so 128,000 orders and some 30 MB of bodies at the default.
     /// </summary>
     [Range(2, ushort.MaxValue)]
     public int PrefetchCountMax { get; set; } = 2_000;

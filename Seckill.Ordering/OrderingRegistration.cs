@@ -12,7 +12,10 @@ namespace Seckill.Ordering;
 /// <summary>What the gate and the worker share.</summary>
 public static class OrderingRegistration
 {
-    /// <summary>Adds the ledger, the order ids and what counts for the pulse; needs IConnectionMultiplexer, IConnectionFactory and OrderingDbContext.</summary>
+    /// <summary>
+    /// Adds the ledger, the order ids and what counts for the pulse; needs IConnectionMultiplexer, IConnectionFactory and
+    /// OrderingDbContext.
+    /// </summary>
     public static IServiceCollection AddOrdering(this IServiceCollection services)
     {
         services.TryAddSingleton(TimeProvider.System);

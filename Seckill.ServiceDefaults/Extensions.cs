@@ -38,8 +38,8 @@ public static class Extensions
     }
 
     /// <summary>
-    /// Logs, metrics and traces. Where OTEL_TRACES_SAMPLER says how to sample, it does; otherwise a configured share of the traces is kept, and of
-    /// the others what fails (see <see cref="TracingOptions"/>). Each AddX of a server adds the sources and meters of its client.
+    /// Logs, metrics and traces. Where OTEL_TRACES_SAMPLER says how to sample, it does; otherwise a configured share of the traces is kept,
+    /// and of the others what fails (see <see cref="TracingOptions"/>). Each AddX of a server adds the sources and meters of its client.
     /// </summary>
     public static TBuilder ConfigureOpenTelemetry<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
     {
@@ -95,8 +95,8 @@ public static class Extensions
     /// </summary>
     public static WebApplication MapDefaultEndpoints(this WebApplication app)
     {
-        // The filter in ConfigureOpenTelemetry keeps the probe's own span out. A sampler that does not look at the parent, such as the always_on
-        // that Aspire sets in development, would still record what the checks do with the servers.
+        // The filter in ConfigureOpenTelemetry keeps the probe's own span out. A sampler that does not look at the parent, such as the
+        // always_on that Aspire sets in development, would still record what the checks do with the servers.
         app.UseWhen(context => IsHealthRequest(context.Request.Path), probes => probes.Use(async (context, next) =>
         {
             using (SuppressInstrumentationScope.Begin())

@@ -8,7 +8,9 @@ using Seckill.ServiceDefaults.Login;
 
 namespace Seckill.Api.Auth;
 
-/// <summary>Who is asking: a JWT in the Authorization header, or in the cookie that browsers send; numeric <c>sub</c>, optional <c>role</c>.</summary>
+/// <summary>
+/// Who is asking: a JWT in the Authorization header, or in the cookie that browsers send; numeric <c>sub</c>, optional <c>role</c>.
+/// </summary>
 public static class LoginState
 {
     public const string BuyerPolicy = "buyer";

@@ -4,7 +4,10 @@ using Seckill.ServiceDefaults.Login;
 
 namespace Seckill.Api.Auth;
 
-/// <summary>Who the page speaks for; null when nobody is logged in. <see cref="DemoLogin"/>: whether anybody may log in as anybody, for trying the system.</summary>
+/// <summary>
+/// Who the page speaks for; null when nobody is logged in. <see cref="DemoLogin"/>: whether anybody may log in as anybody, for trying the
+/// system.
+/// </summary>
 public sealed record SessionResponse(string? UserId, string? Role, bool DemoLogin, long NowMs);
 
 public static class SessionEndpoint

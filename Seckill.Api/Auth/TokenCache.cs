@@ -11,10 +11,11 @@ using Seckill.ServiceDefaults.Login;
 namespace Seckill.Api.Auth;
 
 /// <summary>
-/// Validates tokens with Microsoft's handler, and remembers those found valid until they expire: a buyer's page asks again and again with the
-/// same token. Keyed by the SHA-256 of the whole token, so a hit is the very text whose signature was checked, in some 200 bytes instead of
-/// several thousand; of more than <see cref="AuthOptions.TokensRememberedMax"/> those used least recently go. A token enters when it is
-/// seen a second time (the doorkeeper of TinyLFU, Einziger and others 2017): a crowd in which each asks once would only fill memory.
+/// Validates tokens with Microsoft's handler, and remembers those found valid until they expire: a buyer's page asks again and again with
+/// the same token. Keyed by the SHA-256 of the whole token, so a hit is the very text whose signature was checked, in some 200 bytes
+/// instead of several thousand; of more than <see cref="AuthOptions.TokensRememberedMax"/> those used least recently go. A token enters
+/// when it is seen a second time (the doorkeeper of TinyLFU, Einziger and others 2017): a crowd in which each asks once would only fill
+/// memory.
 /// </summary>
 internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider time) : TokenHandler
 {
@@ -91,7 +92,9 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
 
     private static TokenValidationResult ResultOf(Known known, TokenValidationParameters parameters)
     {
-        var identity = new ClaimsIdentity(parameters.AuthenticationType ?? TokenValidationParameters.DefaultAuthenticationType, LoginOptions.SubjectClaim, LoginOptions.RoleClaim);
+        var identity = new ClaimsIdentity(
+            parameters.AuthenticationType ?? TokenValidationParameters.DefaultAuthenticationType, LoginOptions.SubjectClaim,
+            LoginOptions.RoleClaim);
         identity.AddClaim(new Claim(LoginOptions.SubjectClaim, known.Subject));
         if (known.Role is not null)
         {

@@ -4,8 +4,9 @@ using Seckill.Api.Auth;
 namespace Seckill.Api.Baseline;
 
 /// <summary>
-/// An endpoint that does nothing, behind the same pipeline and the same authentication as an order: what an order costs beyond it is ours, the
-/// rest is HTTP, the token and the machine. Beside it, what the process has allocated so far. Mapped only with <c>Yardstick:Enabled</c>, which <c>./seckill bench</c> sets.
+/// An endpoint that does nothing, behind the same pipeline and the same authentication as an order: what an order costs beyond it is ours,
+/// the rest is HTTP, the token and the machine. Beside it, what the process has allocated so far. Mapped only with
+/// <c>Yardstick:Enabled</c>, which <c>./seckill bench</c> sets.
 /// </summary>
 internal static class BaselineEndpoint
 {
@@ -16,7 +17,8 @@ internal static class BaselineEndpoint
         if (configuration.GetValue("Yardstick:Enabled", false))
         {
             routes.MapPost("/api/yardstick", AnswerAsync).RequireAuthorization(LoginState.BuyerPolicy).ExcludeFromDescription();
-            routes.MapGet("/api/yardstick/allocated-bytes", () => GC.GetTotalAllocatedBytes().ToString(CultureInfo.InvariantCulture)).ExcludeFromDescription();
+            routes.MapGet("/api/yardstick/allocated-bytes", () => GC.GetTotalAllocatedBytes().ToString(CultureInfo.InvariantCulture))
+                .ExcludeFromDescription();
         }
 
         return routes;

@@ -5,10 +5,14 @@ using StackExchange.Redis;
 
 namespace Seckill.Api.Catalogue;
 
-/// <summary>One SKU on sale. Prices as decimal numbers, times in ms since 1970 UTC; stock null while it is not known, units (put on sale so far) when nobody has said.</summary>
+/// <summary>
+/// One SKU on sale. Prices as decimal numbers, times in ms since 1970 UTC; stock null while it is not known, units (put on sale so far)
+/// when nobody has said.
+/// </summary>
 public sealed record SaleItem(
     string SkuId, string ProductId, string Title, string ProductTitle, string Image, JsonElement Attrs,
-    decimal Price, decimal ListPrice, long? Stock, int? Units, int LimitPerUser, long StartsAtMs, long EndsAtMs, bool Paused, bool TokenRequired);
+    decimal Price, decimal ListPrice, long? Stock, int? Units, int LimitPerUser, long StartsAtMs, long EndsAtMs, bool Paused,
+    bool TokenRequired);
 
 /// <summary>All SKUs on sale, and the server's clock for the countdown.</summary>
 public sealed record SaleListing(long NowMs, IReadOnlyList<SaleItem> Items);
@@ -56,8 +60,8 @@ public sealed class SaleListings(
         return [.. sales.OrderBy(sale => sale.SkuId).Select(sale => new SaleItem(
             Text(sale.SkuId), Text(sale.ProductId), sale.Title, sale.ProductTitle, sale.Image, sale.Attrs, sale.Price, sale.ListPrice,
             stock.GetValueOrDefault(sale.SkuId) is { } left ? Math.Max(0, left) : null, sale.Units,
-            sale.Terms.LimitPerUser, sale.Terms.StartsAt.ToUnixTimeMilliseconds(), sale.Terms.EndsAt.ToUnixTimeMilliseconds(), sale.Terms.Paused,
-            sale.TokenRequired))];
+            sale.Terms.LimitPerUser, sale.Terms.StartsAt.ToUnixTimeMilliseconds(), sale.Terms.EndsAt.ToUnixTimeMilliseconds(),
+            sale.Terms.Paused, sale.TokenRequired))];
     }
 
     private static string Text(long id) => id.ToString(CultureInfo.InvariantCulture);

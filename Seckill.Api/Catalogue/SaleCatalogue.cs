@@ -29,8 +29,8 @@ public sealed partial class SaleCatalogue(
     public IReadOnlyCollection<SaleView> Sales => Volatile.Read(ref _sales)?.Values ?? [];
 
     /// <summary>
-    /// Sales that Redis keeps, in the order of their ids: what has been over for longer than <see cref="StockLedger.ExpiryOf"/> lives in MySQL alone and is
-    /// neither loaded, nor swept, nor compared any more.
+    /// Sales that Redis keeps, in the order of their ids: what has been over for longer than <see cref="StockLedger.ExpiryOf"/> lives in
+    /// MySQL alone and is neither loaded, nor swept, nor compared any more.
     /// </summary>
     public IReadOnlyList<long> KeptSkuIds
     {
@@ -59,8 +59,8 @@ public sealed partial class SaleCatalogue(
             .Select(sku => new { Sku = sku, sku.Product!.Title, Sale = sku.Sale! })
             .ToListAsync(cancellationToken);
         var sales = rows.Select(row => new SaleView(
-            row.Sku.Id, row.Sku.ProductId, row.Sku.Title, row.Title, row.Sku.Image, AttrsOf(row.Sku), row.Sku.Price, row.Sale.ListPrice, TermsOf(row.Sale),
-            row.Sale.TokenRequired, row.Sale.Units));
+            row.Sku.Id, row.Sku.ProductId, row.Sku.Title, row.Title, row.Sku.Image, AttrsOf(row.Sku), row.Sku.Price, row.Sale.ListPrice,
+            TermsOf(row.Sale), row.Sale.TokenRequired, row.Sale.Units));
         Volatile.Write(ref _sales, sales.ToFrozenDictionary(sale => sale.SkuId));
         Refreshed?.Invoke();
     }
@@ -82,7 +82,8 @@ public sealed partial class SaleCatalogue(
                 LogFailed(exception.Message);
             }
 
-            await Task.Delay(TimeSpan.FromMilliseconds(options.Value.RefreshEveryMs), time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(TimeSpan.FromMilliseconds(options.Value.RefreshEveryMs), time, stoppingToken)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

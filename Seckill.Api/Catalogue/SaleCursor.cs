@@ -1,8 +1,8 @@
 namespace Seckill.Api.Catalogue;
 
 /// <summary>
-/// Goes round the sales that Redis keeps, <see cref="StepMax"/> at most in a step, so that what looks after all of them costs no more a second when
-/// there are ten times as many. For one caller.
+/// Goes round the sales that Redis keeps, <see cref="StepMax"/> at most in a step, so that what looks after all of them costs no more a
+/// second when there are ten times as many. For one caller.
 /// </summary>
 /// <param name="skuIds">All of them as they are now, in order.</param>
 internal sealed class SaleCursor(Func<IReadOnlyList<long>> skuIds)

@@ -69,8 +69,8 @@ internal sealed class DeadLetter
     }
 
     /// <summary>
-    /// What to publish when it is replayed: the message as it was, with its history, so that the worker counts on. An expiration would let it
-    /// vanish, a user id is refused when it is not ours, and the broker's notes are about its former life.
+    /// What to publish when it is replayed: the message as it was, with its history, so that the worker counts on. An expiration would let
+    /// it vanish, a user id is refused when it is not ours, and the broker's notes are about its former life.
     /// </summary>
     public BasicProperties ToReplay()
     {
@@ -134,7 +134,8 @@ internal sealed class DeadLetter
 
     private string? Text(string name) => HeaderText(_properties.Headers, name);
 
-    private long? Number(string name) => long.TryParse(Text(name), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : null;
+    private long? Number(string name) =>
+        long.TryParse(Text(name), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : null;
 
     private DateTimeOffset? Time(string name) =>
         DateTimeOffset.TryParse(Text(name), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) ? time : null;
@@ -163,9 +164,12 @@ internal sealed record BrokerDeath(string Reason, long Count, DateTimeOffset? Fi
 
         var entries = list.OfType<IDictionary<string, object?>>().ToList();
         var times = entries
-            .Select(entry => entry.TryGetValue("time", out var time) && time is AmqpTimestamp stamp ? DateTimeOffset.FromUnixTimeSeconds(stamp.UnixTime) : (DateTimeOffset?)null)
+            .Select(entry => entry.TryGetValue("time", out var time) && time is AmqpTimestamp stamp
+                ? DateTimeOffset.FromUnixTimeSeconds(stamp.UnixTime)
+                : (DateTimeOffset?)null)
             .ToList();
-        var count = entries.Sum(entry => entry.TryGetValue("count", out var n) && n is long or int ? Convert.ToInt64(n, CultureInfo.InvariantCulture) : 1);
+        var count = entries.Sum(
+            entry => entry.TryGetValue("count", out var n) && n is long or int ? Convert.ToInt64(n, CultureInfo.InvariantCulture) : 1);
         return entries.Count == 0
             ? null
             : new BrokerDeath(DeadLetter.HeaderText(entries[0], "reason") ?? "unknown", count, times.Min(), times.Max());

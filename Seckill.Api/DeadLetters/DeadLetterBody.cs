@@ -11,7 +11,9 @@ internal static class DeadLetterBody
     /// <summary>The body's head as text; what is not UTF-8 shows as replacement characters.</summary>
     public static string TextOf(byte[] body, int bytesMax) => Encoding.UTF8.GetString(body.AsSpan(0, Math.Min(body.Length, bytesMax)));
 
-    /// <summary>The orders of a message of many, each as a body of its own; anything else is one part. The broker dead-letters whole messages.</summary>
+    /// <summary>
+    /// The orders of a message of many, each as a body of its own; anything else is one part. The broker dead-letters whole messages.
+    /// </summary>
     public static IReadOnlyList<byte[]> PartsOf(byte[] body)
     {
         try
@@ -39,7 +41,9 @@ internal static class DeadLetterBody
                     Id(document.RootElement, "user_id"),
                     Id(document.RootElement, "sku_id"),
                     Number(document.RootElement, "quantity"),
-                    document.RootElement.TryGetProperty("client_order_no", out var click) && click.ValueKind == JsonValueKind.String ? click.GetString() : null,
+                    document.RootElement.TryGetProperty("client_order_no", out var click) && click.ValueKind == JsonValueKind.String
+                        ? click.GetString()
+                        : null,
                     Id(document.RootElement, "order_id"));
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException)
@@ -65,5 +69,7 @@ internal static class DeadLetterBody
     private static string? Id(JsonElement order, string name) => Number(order, name)?.ToString(CultureInfo.InvariantCulture);
 
     private static long? Number(JsonElement order, string name) =>
-        order.TryGetProperty(name, out var member) && member.ValueKind == JsonValueKind.Number && member.TryGetInt64(out var number) ? number : null;
+        order.TryGetProperty(name, out var member) && member.ValueKind == JsonValueKind.Number && member.TryGetInt64(out var number)
+            ? number
+            : null;
 }

@@ -14,7 +14,8 @@ public sealed record DeadLetterOrder(string? UserId, string? SkuId, long? Quanti
 /// <param name="Body">The body as text, cut.</param>
 /// <param name="BodyBytes">Size of the whole body.</param>
 public sealed record DeadLetterItem(
-    string Id, string Reason, long Attempts, long? FirstAtMs, long? LastAtMs, string? TraceId, DeadLetterOrder? Order, string Body, int BodyBytes);
+    string Id, string Reason, long Attempts, long? FirstAtMs, long? LastAtMs, string? TraceId, DeadLetterOrder? Order, string Body,
+    int BodyBytes);
 
 /// <summary>The head of the dead-letter queue, and how many there are in all.</summary>
 public sealed record DeadLetterListResponse(long Count, IReadOnlyList<DeadLetterItem> Items);
@@ -26,6 +27,7 @@ public sealed record DeadLetterListResponse(long Count, IReadOnlyList<DeadLetter
 public sealed record ReplayResponse(int Replayed, int Refused, long Remaining);
 
 /// <summary>What an abandonment did.</summary>
-/// <param name="Outcome">"failed" (the buyer is told FAILED and what was held went back), or "removed" (no order of ours was behind it).</param>
+/// <param name="Outcome">"failed" (the buyer is told FAILED and what was held went back), or "removed" (no order of ours was behind
+/// it).</param>
 /// <param name="OrderId">The order that failed, else null.</param>
 public sealed record AbandonResponse(string Outcome, string? OrderId);

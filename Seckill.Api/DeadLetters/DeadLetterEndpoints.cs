@@ -52,7 +52,8 @@ public static class DeadLetterEndpoints
             .ProducesErrors(401, 403, 409, 503);
         letters.MapPost("/{id}/abandon", AbandonAsync)
             .WithName("AbandonDeadLetter")
-            .WithSummary("Gives a dead letter up: its order becomes FAILED, stock and the buyer's quota go back once, the letter is removed.")
+            .WithSummary(
+                "Gives a dead letter up: its order becomes FAILED, stock and the buyer's quota go back once, the letter is removed.")
             .Produces<AbandonResponse>()
             .ProducesErrors(401, 403, 404, 409, 503);
         return routes;
@@ -67,7 +68,8 @@ public static class DeadLetterEndpoints
 
         var (count, letters) = await operations.ListAsync(countMax, cancellationToken);
         return TypedResults.Json(
-            new DeadLetterListResponse(count, [.. letters.Select(letter => ToItem(letter, ListedBodyBytesMax))]), ApiJson.Web.DeadLetterListResponse);
+            new DeadLetterListResponse(count, [.. letters.Select(letter => ToItem(letter, ListedBodyBytesMax))]),
+            ApiJson.Web.DeadLetterListResponse);
     }
 
     private static async Task<IResult> ShowAsync(DeadLetterOperations operations, string id, CancellationToken cancellationToken) =>
@@ -92,10 +94,13 @@ public static class DeadLetterEndpoints
             null => ErrorResult.NoDeadLetter,
             AbandonOutcome.AlreadyAnOrder => ErrorResult.Conflict(
                 "already an order",
-                string.Create(CultureInfo.InvariantCulture, $"Order {abandonment.Value.OrderId} stands. Replay the letter: the worker finds the order and drops the copy.")),
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"Order {abandonment.Value.OrderId} stands. Replay the letter: the worker finds the order and drops the copy.")),
             var outcome => TypedResults.Json(
                 new AbandonResponse(
-                    outcome == AbandonOutcome.Failed ? "failed" : "removed", abandonment.Value.OrderId?.ToString(CultureInfo.InvariantCulture)),
+                    outcome == AbandonOutcome.Failed ? "failed" : "removed",
+                    abandonment.Value.OrderId?.ToString(CultureInfo.InvariantCulture)),
                 ApiJson.Web.AbandonResponse),
         };
     }

@@ -58,8 +58,8 @@ internal sealed partial class DeadLetterOperations(
             cancellationToken);
 
     /// <summary>
-    /// Sends the first <c>ScanMax</c> letters to the order queue again. All are taken before the first is sent, so what the worker refuses once
-    /// more is not taken twice.
+    /// Sends the first <c>ScanMax</c> letters to the order queue again. All are taken before the first is sent, so what the worker refuses
+    /// once more is not taken twice.
     /// </summary>
     public Task<ReplayResponse> ReplayAllAsync(ClaimsPrincipal user, CancellationToken cancellationToken) =>
         RunAsync(
@@ -70,7 +70,8 @@ internal sealed partial class DeadLetterOperations(
                 foreach (var batch in letters.Chunk(ReplayBatchSizeMax))
                 {
                     await audit.WriteAsync(
-                        user, "dead-letter.replay-all", $"{batch.Length} letters", string.Join(' ', batch.Select(letter => letter.Id)), token);
+                        user, "dead-letter.replay-all", $"{batch.Length} letters", string.Join(' ', batch.Select(letter => letter.Id)),
+                        token);
                     var taken = await session.ReplayAsync(batch, token);
                     replayed += taken;
                     refused += batch.Length - taken;
@@ -96,7 +97,8 @@ internal sealed partial class DeadLetterOperations(
                 if (done.Outcome != AbandonOutcome.AlreadyAnOrder)
                 {
                     CrashPoint.Reach(CrashPoint.AbandonSettled);
-                    // Last: dying before this leaves the letter, and a second abandonment (or a replay) finds the rejection and changes nothing.
+                    // Last: dying before this leaves the letter, and a second abandonment (or a replay) finds the rejection and changes
+                    // nothing.
                     await session.RemoveAsync([letter], token);
                     LogAbandoned(id, done.Outcome, done.OrderId);
                 }
@@ -160,7 +162,9 @@ internal sealed partial class DeadLetterOperations(
             : $"{letter.Reason}\n{JsonSerializer.Serialize(order, ApiJson.Web.DeadLetterOrder)}";
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "{Replayed} dead letters went to the order queue again, {Refused} were refused by the broker")]
+    [LoggerMessage(
+        Level = LogLevel.Information,
+        Message = "{Replayed} dead letters went to the order queue again, {Refused} were refused by the broker")]
     private partial void LogReplayed(int replayed, int refused);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Dead letter {Id} is abandoned: {Outcome}, order {OrderId}")]

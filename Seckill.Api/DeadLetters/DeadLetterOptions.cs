@@ -15,7 +15,9 @@ public sealed class DeadLetterOptions
     [Range(1_024, 1_073_741_824)]
     public long ScanBytesMax { get; init; } = 67_108_864;
 
-    /// <summary>Longest duration of one call, ms; its lock expires <see cref="LockMarginMs"/> later, so no call outlasts its lock.</summary>
+    /// <summary>
+    /// Longest duration of one call, ms; its lock expires <see cref="LockMarginMs"/> later, so no call outlasts its lock.
+    /// </summary>
     [Range(1_000, 600_000)]
     public int OperationTimeoutMs { get; init; } = 30_000;
 

@@ -71,8 +71,8 @@ internal sealed class DeadLetterSession : IAsyncDisposable
     }
 
     /// <summary>
-    /// Publishes letters to the order queue, all at once, and waits for the confirms; only then takes them from here. Dying between leaves them in
-    /// both, which the worker makes one order of: the order id is the same.
+    /// Publishes letters to the order queue, all at once, and waits for the confirms; only then takes them from here. Dying between leaves
+    /// them in both, which the worker makes one order of: the order id is the same.
     /// </summary>
     /// <returns>How many the broker took; the others stay.</returns>
     public async Task<int> ReplayAsync(IReadOnlyList<DeadLetter> letters, CancellationToken cancellationToken)
@@ -131,7 +131,8 @@ internal sealed class DeadLetterSession : IAsyncDisposable
 
     private async Task<bool> PublishAsync(DeadLetter letter, CancellationToken cancellationToken)
     {
-        // Under the order's own trace, not the operator's request: the client takes its parent, and the header's trace, from the current span.
+        // Under the order's own trace, not the operator's request: the client takes its parent, and the header's trace, from the current
+        // span.
         Activity.Current = null;
         using var span = Source.StartActivity("replay order", ActivityKind.Internal, letter.Trace);
         try
@@ -148,9 +149,9 @@ internal sealed class DeadLetterSession : IAsyncDisposable
     }
 
     /// <summary>
-    /// Waits until the queue has the acks. Nothing answers an ack, and past a few dozen the broker's channel keeps them to itself until the queue has
-    /// digested the earlier ones; a channel that closes meanwhile takes them with it, and the letters come back. A get is answered by the
-    /// queue itself, after what was sent before it. What it gets is held like the rest.
+    /// Waits until the queue has the acks. Nothing answers an ack, and past a few dozen the broker's channel keeps them to itself until the
+    /// queue has digested the earlier ones; a channel that closes meanwhile takes them with it, and the letters come back. A get is
+    /// answered by the queue itself, after what was sent before it. What it gets is held like the rest.
     /// </summary>
     private async Task SettleAsync(CancellationToken cancellationToken)
     {

@@ -35,8 +35,8 @@ internal sealed class OrderAbandonment(IServiceScopeFactory scopes, StockLedger 
     private sealed record Claim(long OrderId, long UserId, SkuKeys Sku, int Quantity, string? ClientOrderNo, long? Epoch);
 
     /// <summary>
-    /// Fails the orders of a letter; one in most cases. For a letter of many that holds an order which stands, the others are failed and the
-    /// letter stays, so that a replay finds each as it is.
+    /// Fails the orders of a letter; one in most cases. For a letter of many that holds an order which stands, the others are failed and
+    /// the letter stays, so that a replay finds each as it is.
     /// </summary>
     public async Task<Abandonment> ApplyAsync(DeadLetter letter, CancellationToken cancellationToken)
     {
@@ -74,19 +74,22 @@ internal sealed class OrderAbandonment(IServiceScopeFactory scopes, StockLedger 
         using var span = OrderingTelemetry.StartScript("settle", letter.Trace);
         await ledger.SettleAsync(
             claim.Sku,
-            [new Settlement(claim.OrderId, Success: false, reason, StockDeducted: false, epoch, claim.Quantity, claim.UserId, claim.ClientOrderNo, claim.Epoch)],
+            [new Settlement(
+                claim.OrderId, Success: false, reason, StockDeducted: false, epoch, claim.Quantity, claim.UserId, claim.ClientOrderNo,
+                claim.Epoch)],
             cancellationToken);
         return new Abandonment(AbandonOutcome.Failed, claim.OrderId);
     }
 
     /// <summary>
-    /// Whose order it is. The reservation knows best; without one (Redis lost it, or settled and forgotten) the body does, if it is valid. Null
-    /// when no order id of ours is in it, or the reservation of that id is another buyer's.
+    /// Whose order it is. The reservation knows best; without one (Redis lost it, or settled and forgotten) the body does, if it is valid.
+    /// Null when no order id of ours is in it, or the reservation of that id is another buyer's.
     /// </summary>
     private async Task<Claim?> ClaimOfAsync(byte[] body, CancellationToken cancellationToken)
     {
         var members = DeadLetterBody.OrderOf(body);
-        if (!long.TryParse(members?.OrderId, out var orderId) || orderId <= 0 || !long.TryParse(members?.SkuId, out var skuId) || skuId <= 0)
+        if (!long.TryParse(members?.OrderId, out var orderId) || orderId <= 0 || !long.TryParse(members?.SkuId, out var skuId)
+            || skuId <= 0)
         {
             return null;
         }
@@ -107,7 +110,8 @@ internal sealed class OrderAbandonment(IServiceScopeFactory scopes, StockLedger 
 
     /// <summary>Writes the refusal unless one stands or the order does.</summary>
     /// <returns>The buyer of the order that stands, or null; the SKU's gate epoch; the reason that counts.</returns>
-    private async Task<(long? OrdersUser, long Epoch, string Reason)> RejectAsync(Claim claim, string traceId, CancellationToken cancellationToken)
+    private async Task<(long? OrdersUser, long Epoch, string Reason)> RejectAsync(
+        Claim claim, string traceId, CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
@@ -116,10 +120,12 @@ internal sealed class OrderAbandonment(IServiceScopeFactory scopes, StockLedger 
             context.ChangeTracker.Clear();
             await using var transaction = await context.Database.BeginTransactionAsync(System.Data.IsolationLevel.ReadCommitted, token);
             var skuId = claim.Sku.SkuId;
-            var sku = (await context.ProductSkus.FromSql($"SELECT * FROM product_skus WHERE id = {skuId} FOR UPDATE").AsNoTracking().ToListAsync(token))
+            var sku = (await context.ProductSkus.FromSql($"SELECT * FROM product_skus WHERE id = {skuId} FOR UPDATE").AsNoTracking()
+                .ToListAsync(token))
                 .SingleOrDefault();
             // Statements of their own, after the lock: under READ COMMITTED they see what another holder of the lock has committed.
-            var order = await context.Orders.AsNoTracking().Where(o => o.Id == claim.OrderId).Select(o => (long?)o.UserId).SingleOrDefaultAsync(token);
+            var order = await context.Orders.AsNoTracking().Where(o => o.Id == claim.OrderId).Select(o => (long?)o.UserId)
+                .SingleOrDefaultAsync(token);
             var standing = await context.OrderRejections.AsNoTracking().SingleOrDefaultAsync(r => r.OrderId == claim.OrderId, token);
             if (order is null && standing is null)
             {

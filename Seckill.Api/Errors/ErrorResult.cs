@@ -7,29 +7,37 @@ using Microsoft.AspNetCore.WebUtilities;
 namespace Seckill.Api.Errors;
 
 /// <summary>
-/// Problem details (RFC 9457) with the <c>error</c> member that clients of the contract read. <see cref="SoldOut"/> and its like are written from
-/// bytes made once: in a sale most answers are refusals.
+/// Problem details (RFC 9457) with the <c>error</c> member that clients of the contract read. <see cref="SoldOut"/> and its like are
+/// written from bytes made once: in a sale most answers are refusals.
 /// </summary>
 public sealed class ErrorResult : IResult
 {
     internal const string ContentType = "application/problem+json";
 
-    public static readonly ErrorResult Unauthorized = new(StatusCodes.Status401Unauthorized, "unauthorized", "Send a valid bearer token, or the login cookie.");
+    public static readonly ErrorResult Unauthorized = new(
+        StatusCodes.Status401Unauthorized, "unauthorized", "Send a valid bearer token, or the login cookie.");
     public static readonly ErrorResult Forbidden = new(StatusCodes.Status403Forbidden, "forbidden", "Your role does not allow this.");
     public static readonly ErrorResult TokenRequired = new(
-        StatusCodes.Status403Forbidden, "purchase token required", "Get one from /api/seckill/token once the sale has started, and send it as X-Purchase-Token.");
+        StatusCodes.Status403Forbidden, "purchase token required",
+        "Get one from /api/seckill/token once the sale has started, and send it as X-Purchase-Token.");
     public static readonly ErrorResult TokenInvalid = new(
-        StatusCodes.Status403Forbidden, "invalid purchase token", "It is expired, or not for you and this SKU; get a new one from /api/seckill/token.");
+        StatusCodes.Status403Forbidden, "invalid purchase token",
+        "It is expired, or not for you and this SKU; get a new one from /api/seckill/token.");
     public static readonly ErrorResult SoldOut = new(StatusCodes.Status400BadRequest, "sold out", "No unit is left at the moment.");
     public static readonly ErrorResult Paused = new(StatusCodes.Status400BadRequest, "paused", "The sale is paused.");
     public static readonly ErrorResult UnknownSku = new(StatusCodes.Status404NotFound, "unknown sku", "No sale has this sku_id.");
     public static readonly ErrorResult NoOrder = new(StatusCodes.Status404NotFound, "no order", "You have no order that matches.");
-    public static readonly ErrorResult NoDeadLetter = new(StatusCodes.Status404NotFound, "no dead letter", "None of the first dead letters has this id.");
-    public static readonly ErrorResult TooLarge = new(StatusCodes.Status413PayloadTooLarge, "request body too large", "An order is a few dozen bytes.");
-    public static readonly ErrorResult NotJson = new(StatusCodes.Status415UnsupportedMediaType, "unsupported media type", "Send application/json.");
-    public static readonly ErrorResult WarmingUp = new(StatusCodes.Status503ServiceUnavailable, "warming up", "The stock is being loaded.", retryAfterSeconds: 1);
+    public static readonly ErrorResult NoDeadLetter = new(
+        StatusCodes.Status404NotFound, "no dead letter", "None of the first dead letters has this id.");
+    public static readonly ErrorResult TooLarge = new(
+        StatusCodes.Status413PayloadTooLarge, "request body too large", "An order is a few dozen bytes.");
+    public static readonly ErrorResult NotJson = new(
+        StatusCodes.Status415UnsupportedMediaType, "unsupported media type", "Send application/json.");
+    public static readonly ErrorResult WarmingUp = new(
+        StatusCodes.Status503ServiceUnavailable, "warming up", "The stock is being loaded.", retryAfterSeconds: 1);
     public static readonly ErrorResult Busy = new(
-        StatusCodes.Status503ServiceUnavailable, "busy", "Ask again; with the same client_order_no this never makes a second order.", retryAfterSeconds: 1);
+        StatusCodes.Status503ServiceUnavailable, "busy", "Ask again; with the same client_order_no this never makes a second order.",
+        retryAfterSeconds: 1);
 
     private readonly int _status;
     private readonly string? _retryAfter;
@@ -44,7 +52,8 @@ public sealed class ErrorResult : IResult
     }
 
     /// <summary>400 with what is wrong with the input.</summary>
-    public static ErrorResult BadRequest(string error, string? detail = null) => new(StatusCodes.Status400BadRequest, error, detail ?? error);
+    public static ErrorResult BadRequest(string error, string? detail = null) =>
+        new(StatusCodes.Status400BadRequest, error, detail ?? error);
 
     /// <summary>429: one sender asks too much.</summary>
     public static ErrorResult TooManyRequests(int retryAfterSeconds) =>

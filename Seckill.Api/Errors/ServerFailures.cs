@@ -19,7 +19,9 @@ internal static partial class ServerFailures
             catch (Exception exception) when (IsOf(exception))
             {
                 var http = invocation.HttpContext;
-                LogFailed(http.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(ServerFailures)), http.Request.Path, exception.Message);
+                LogFailed(
+                    http.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(ServerFailures)), http.Request.Path,
+                    exception.Message);
                 return ErrorResult.Busy;
             }
         });

@@ -8,9 +8,10 @@ namespace Seckill.Api.Gate;
 
 /// <summary>
 /// The queue of one SKU in front of Redis. What arrives while a script call is under way shares the next one (natural batching: no timer,
-/// so a lone request never waits), and a burst costs Redis a call for every <c>BatchSizeMax</c> requests instead of one each. While a call is under way
-/// a further one goes only with a full batch: one call at a time let 64 requests through in each round trip, and on a busy machine, where that takes 5 to 10 ms,
-/// the rest stood in line (four at once accepted 1.35 times the orders; at a steady 7,000 a second 99 of 100 clicks had Redis's answer after 55 ms instead of 115).
+/// so a lone request never waits), and a burst costs Redis a call for every <c>BatchSizeMax</c> requests instead of one each. While a call
+/// is under way a further one goes only with a full batch: one call at a time let 64 requests through in each round trip, and on a busy
+/// machine, where that takes 5 to 10 ms, the rest stood in line (four at once accepted 1.35 times the orders; at a steady 7,000 a second 99
+/// of 100 clicks had Redis's answer after 55 ms instead of 115).
 /// </summary>
 internal sealed partial class GateLane
 {
@@ -22,7 +23,9 @@ internal sealed partial class GateLane
     private readonly TimeProvider _time;
     private readonly Channel<PurchaseAttempt> _waiting;
 
-    /// <summary>Oldest first; answered in that order, which is Redis's own on the one connection, so that the shield learns in it, too.</summary>
+    /// <summary>
+    /// Oldest first; answered in that order, which is Redis's own on the one connection, so that the shield learns in it, too.
+    /// </summary>
     private readonly Queue<Call> _inFlight = new();
     private long _failed;
     private long _reportedAt;
@@ -31,7 +34,8 @@ internal sealed partial class GateLane
     private readonly record struct Call(PurchaseAttempt[] Batch, Task<ReserveReply> Reply);
 
     public GateLane(
-        SkuKeys sku, StockLedger ledger, OrderPublisher publisher, GateOptions options, TimeProvider time, ILogger logger, CancellationToken stopping)
+        SkuKeys sku, StockLedger ledger, OrderPublisher publisher, GateOptions options, TimeProvider time, ILogger logger,
+        CancellationToken stopping)
     {
         _sku = sku;
         _ledger = ledger;
@@ -84,7 +88,9 @@ internal sealed partial class GateLane
 
     private void AskWhatMayGo(CancellationToken stopping)
     {
-        while (_inFlight.Count == 0 ? _waiting.Reader.Count > 0 : _inFlight.Count < _options.CallsInFlightMax && _waiting.Reader.Count >= _options.BatchSizeMax)
+        while (_inFlight.Count == 0
+            ? _waiting.Reader.Count > 0
+            : _inFlight.Count < _options.CallsInFlightMax && _waiting.Reader.Count >= _options.BatchSizeMax)
         {
             var batch = new PurchaseAttempt[Math.Min(_waiting.Reader.Count, _options.BatchSizeMax)];
             var requests = new ReserveRequest[batch.Length];
@@ -171,6 +177,7 @@ internal sealed partial class GateLane
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "SKU {SkuId}: the gate could not ask Redis, {Count} requests are told to come again: {Reason}")]
+    [LoggerMessage(
+        Level = LogLevel.Warning, Message = "SKU {SkuId}: the gate could not ask Redis, {Count} requests are told to come again: {Reason}")]
     private partial void LogFailed(long skuId, long count, string reason);
 }

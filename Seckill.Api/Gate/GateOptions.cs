@@ -20,7 +20,10 @@ public sealed class GateOptions
     [Range(1, 64)]
     public int CallsInFlightMax { get; init; } = 4;
 
-    /// <summary>How long after the click a buyer whose order is reserved waits for the broker's confirm; then "queued" stands on the outbox's word alone, ms.</summary>
+    /// <summary>
+    /// How long after the click a buyer whose order is reserved waits for the broker's confirm; then "queued" stands on the outbox's word
+    /// alone, ms.
+    /// </summary>
     [Range(1, 30_000)]
     public int ConfirmWaitMs { get; init; } = 1_000;
 
@@ -32,7 +35,9 @@ public sealed class GateOptions
     [Range(10, 1_000)]
     public int ShieldHoldMs { get; init; } = 1_000;
 
-    /// <summary>Buyers that the shield knows by heart, so that a repeated click still finds its order; with more, all requests go to Redis.</summary>
+    /// <summary>
+    /// Buyers that the shield knows by heart, so that a repeated click still finds its order; with more, all requests go to Redis.
+    /// </summary>
     [Range(0, 10_000_000)]
     public int ShieldBuyersMax { get; init; } = 200_000;
 }

@@ -47,8 +47,8 @@ public sealed class OrderGate(
     public event Action<long>? Cold;
 
     /// <summary>
-    /// Takes a click that <see cref="OrderLimits"/> has found well-formed. Runs to its end even when the buyer hangs up: from the reservation on
-    /// there is an order to take care of.
+    /// Takes a click that <see cref="OrderLimits"/> has found well-formed. Runs to its end even when the buyer hangs up: from the
+    /// reservation on there is an order to take care of.
     /// </summary>
     public async ValueTask<Placement> PlaceAsync(long userId, long skuId, int quantity, string? clientOrderNo)
     {
@@ -60,7 +60,9 @@ public sealed class OrderGate(
         return placement;
     }
 
-    /// <summary>What can be answered from memory; null with the SKU's lane and an order id for a click that Redis must be asked about.</summary>
+    /// <summary>
+    /// What can be answered from memory; null with the SKU's lane and an order id for a click that Redis must be asked about.
+    /// </summary>
     private PlaceOutcome? TryEnter(long userId, long skuId, out GateLane? lane, out long orderId)
     {
         (lane, orderId) = (null, 0);

@@ -6,8 +6,8 @@ using Seckill.Ordering.Ledger;
 namespace Seckill.Api.Gate;
 
 /// <summary>
-/// One request on its way through the lane: a question to Redis first and, once accepted, an order for the broker. The buyer's request waits once,
-/// for both, instead of being woken between them.
+/// One request on its way through the lane: a question to Redis first and, once accepted, an order for the broker. The buyer's request
+/// waits once, for both, instead of being woken between them.
 /// </summary>
 internal sealed class PurchaseAttempt(SkuKeys sku, ReserveRequest request, ActivityContext trace, Activity? span) : Publication
 {
@@ -27,7 +27,10 @@ internal sealed class PurchaseAttempt(SkuKeys sku, ReserveRequest request, Activ
     /// <summary>Whether Redis has deducted for it: from then on there is an order, whatever becomes of the message.</summary>
     public bool IsReserved => Volatile.Read(ref _message) is not null;
 
-    /// <summary>Redis's answer; for an accepted click once the broker has confirmed it, or it was left to the outbox. Fails when Redis could not be asked.</summary>
+    /// <summary>
+    /// Redis's answer; for an accepted click once the broker has confirmed it, or it was left to the outbox. Fails when Redis could not be
+    /// asked.
+    /// </summary>
     public Task<ReserveResult> Answered => _answered.Task;
 
     /// <summary>Redis has answered: the span of the question ends here, though the buyer's request ends it.</summary>
@@ -49,7 +52,9 @@ internal sealed class PurchaseAttempt(SkuKeys sku, ReserveRequest request, Activ
 
     public void Answer(ReserveResult result) => _answered.TrySetResult(result);
 
-    /// <summary>For a click without a reservation. One that has it keeps waiting for the broker: nothing may tell its buyer that it failed.</summary>
+    /// <summary>
+    /// For a click without a reservation. One that has it keeps waiting for the broker: nothing may tell its buyer that it failed.
+    /// </summary>
     public void Fail(Exception exception)
     {
         if (!IsReserved)

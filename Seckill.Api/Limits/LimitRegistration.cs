@@ -9,9 +9,9 @@ namespace Seckill.Api.Limits;
 
 /// <summary>
 /// The limits in the order in which a request meets them: its address and the orders in flight (before authentication), its buyer (after),
-/// and, when switched on, its buyer over all instances. All but the last are memory only. The windows of address and buyer hold nothing for the length of
-/// a request, so they need no lease and no asynchronous middleware of their own; that and short security headers took 5 to 10 % off
-/// the Api's processor time for an answer.
+/// and, when switched on, its buyer over all instances. All but the last are memory only. The windows of address and buyer hold nothing for
+/// the length of a request, so they need no lease and no asynchronous middleware of their own; that and short security headers took 5 to 10
+/// % off the Api's processor time for an answer.
 /// </summary>
 internal static class LimitRegistration
 {

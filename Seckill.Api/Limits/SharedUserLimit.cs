@@ -7,12 +7,14 @@ using StackExchange.Redis;
 namespace Seckill.Api.Limits;
 
 /// <summary>
-/// Counts one buyer's orders over all instances, in Redis by Redis's clock, one key for each buyer. It guards the system, not the stock (the gate
-/// does that), so while Redis does not answer it lets everybody through to the gate, which then says "busy".
+/// Counts one buyer's orders over all instances, in Redis by Redis's clock, one key for each buyer. It guards the system, not the stock
+/// (the gate does that), so while Redis does not answer it lets everybody through to the gate, which then says "busy".
 /// </summary>
 internal sealed partial class SharedUserLimit(IConnectionMultiplexer redis, IOptions<LimitOptions> options, ILogger<SharedUserLimit> logger)
 {
-    /// <summary>One script, so that a counter without an end cannot be left behind by a process that dies in between. Returns 0 or the ms to wait.</summary>
+    /// <summary>
+    /// One script, so that a counter without an end cannot be left behind by a process that dies in between. Returns 0 or the ms to wait.
+    /// </summary>
     private const string Script =
         """
         local count = redis.call('INCR', KEYS[1])

@@ -8,8 +8,8 @@ using StackExchange.Redis;
 namespace Seckill.Api.OrderSearch;
 
 /// <summary>
-/// Finds orders for operators by what buyers can name: the order's id or number, their user id, the number of a click. From MySQL, and from Redis for the SKUs
-/// on sale, where orders are that MySQL does not have yet.
+/// Finds orders for operators by what buyers can name: the order's id or number, their user id, the number of a click. From MySQL, and from
+/// Redis for the SKUs on sale, where orders are that MySQL does not have yet.
 /// </summary>
 internal sealed class OrderFinder(OrderHistory history, SaleCatalogue catalogue, StockLedger ledger, IServiceScopeFactory scopes)
 {
@@ -18,7 +18,9 @@ internal sealed class OrderFinder(OrderHistory history, SaleCatalogue catalogue,
     /// <summary>SKUs on sale that Redis is asked for, newest ids first.</summary>
     private const int SkusAskedMax = 500;
 
-    /// <summary>The index on clicks begins with the buyer: a click's number alone is looked for among this many of the newest orders.</summary>
+    /// <summary>
+    /// The index on clicks begins with the buyer: a click's number alone is looked for among this many of the newest orders.
+    /// </summary>
     private const int OrdersScannedMax = 200_000;
 
     /// <summary>Where an order is; the SKU is known when it comes from Redis.</summary>
@@ -74,12 +76,14 @@ internal sealed class OrderFinder(OrderHistory history, SaleCatalogue catalogue,
         return trails;
     }
 
-    private static async Task<List<Trail>> OfBuyerAsync(OrderingDbContext context, long userId, string? click, CancellationToken cancellationToken)
+    private static async Task<List<Trail>> OfBuyerAsync(
+        OrderingDbContext context, long userId, string? click, CancellationToken cancellationToken)
     {
         var orders = await context.Orders.Where(order => order.UserId == userId && (click == null || order.ClientOrderNo == click))
             .OrderByDescending(order => order.Id).Take(FoundMax)
             .Select(order => new Trail(order.Id, order.UserId, null)).ToListAsync(cancellationToken);
-        var rejections = await context.OrderRejections.Where(rejection => rejection.UserId == userId && (click == null || rejection.ClientOrderNo == click))
+        var rejections = await context.OrderRejections
+            .Where(rejection => rejection.UserId == userId && (click == null || rejection.ClientOrderNo == click))
             .OrderByDescending(rejection => rejection.OrderId).Take(FoundMax)
             .Select(rejection => new Trail(rejection.OrderId, rejection.UserId, null)).ToListAsync(cancellationToken);
         return [.. orders, .. rejections];
@@ -92,7 +96,8 @@ internal sealed class OrderFinder(OrderHistory history, SaleCatalogue catalogue,
             .OrderByDescending(order => order.Id).Take(FoundMax)
             .Select(order => new Trail(order.Id, order.UserId, null)).ToListAsync(cancellationToken);
         var rejections = await context.OrderRejections.OrderByDescending(rejection => rejection.OrderId).Take(OrdersScannedMax)
-            .Select(rejection => new { rejection.OrderId, rejection.UserId, rejection.ClientOrderNo }).Where(rejection => rejection.ClientOrderNo == click)
+            .Select(rejection => new { rejection.OrderId, rejection.UserId, rejection.ClientOrderNo })
+            .Where(rejection => rejection.ClientOrderNo == click)
             .OrderByDescending(rejection => rejection.OrderId).Take(FoundMax)
             .Select(rejection => new Trail(rejection.OrderId, rejection.UserId, null)).ToListAsync(cancellationToken);
         return [.. orders, .. rejections];
@@ -103,7 +108,8 @@ internal sealed class OrderFinder(OrderHistory history, SaleCatalogue catalogue,
     {
         try
         {
-            var asked = catalogue.SkuIds.OrderDescending().Take(SkusAskedMax).Select(skuId => InGateAsync(new SkuKeys(skuId), query, cancellationToken));
+            var asked = catalogue.SkuIds.OrderDescending().Take(SkusAskedMax)
+                .Select(skuId => InGateAsync(new SkuKeys(skuId), query, cancellationToken));
             return [.. (await Task.WhenAll(asked)).SelectMany(trails => trails)];
         }
         catch (Exception exception) when (exception is RedisException or TimeoutException)

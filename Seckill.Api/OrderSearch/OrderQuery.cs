@@ -23,8 +23,11 @@ internal sealed record OrderQuery(string Text, long? Id, (long UserId, string Nu
         var colon = text.IndexOf(':', StringComparison.Ordinal);
         return new OrderQuery(
             text, IdOf(text),
-            colon > 0 && IdOf(text[..colon]) is { } userId && OrderLimits.Validate(userId, 1, 1, text[(colon + 1)..]) is null ? (userId, text[(colon + 1)..]) : null);
+            colon > 0 && IdOf(text[..colon]) is { } userId && OrderLimits.Validate(userId, 1, 1, text[(colon + 1)..]) is null
+                ? (userId, text[(colon + 1)..])
+                : null);
     }
 
-    private static long? IdOf(string text) => long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var id) && id > 0 ? id : null;
+    private static long? IdOf(string text) =>
+        long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var id) && id > 0 ? id : null;
 }

@@ -7,12 +7,12 @@ namespace Seckill.Api.OrderSearch;
 
 /// <summary>One order as operators see it: as its buyer does, and whose it is.</summary>
 public sealed record FoundOrder(
-    string OrderId, string? OrderSn, string UserId, string SkuId, int Quantity, string? ClientOrderNo, string Status, string? Reason, string? Payment,
-    string? Title, decimal? Price, decimal? TotalAmount, string? TraceId, OrderTimeline Timeline)
+    string OrderId, string? OrderSn, string UserId, string SkuId, int Quantity, string? ClientOrderNo, string Status, string? Reason,
+    string? Payment, string? Title, decimal? Price, decimal? TotalAmount, string? TraceId, OrderTimeline Timeline)
 {
     internal static FoundOrder Of(long userId, OrderView order) => new(
-        order.OrderId, order.OrderSn, userId.ToString(CultureInfo.InvariantCulture), order.SkuId, order.Quantity, order.ClientOrderNo, order.Status, order.Reason,
-        order.Payment, order.Title, order.Price, order.TotalAmount, order.TraceId, order.Timeline);
+        order.OrderId, order.OrderSn, userId.ToString(CultureInfo.InvariantCulture), order.SkuId, order.Quantity, order.ClientOrderNo,
+        order.Status, order.Reason, order.Payment, order.Title, order.Price, order.TotalAmount, order.TraceId, order.Timeline);
 }
 
 /// <summary>The orders, newest first.</summary>
@@ -27,13 +27,15 @@ public static class OrderSearchEndpoints
             .AnswersBusyWhenServersFail()
             .WithName("OrderSearch")
             .WithTags("Operations")
-            .WithSummary("Orders by order id or number, user id, click (`7:front-0001`, any age) or a click's number alone (among the newest).")
+            .WithSummary(
+                "Orders by order id or number, user id, click (`7:front-0001`, any age) or a click's number alone (among the newest).")
             .Produces<OrderSearchResponse>()
             .ProducesErrors(400, 401, 403, 503);
         return routes;
     }
 
-    private static async Task<IResult> FindAsync(OrderFinder finder, string? q, CancellationToken cancellationToken) => OrderQuery.Parse(q) is { } query
+    private static async Task<IResult> FindAsync(OrderFinder finder, string? q, CancellationToken cancellationToken) => OrderQuery.Parse(
+        q) is { } query
         ? TypedResults.Json(new OrderSearchResponse(await finder.FindAsync(query, cancellationToken)), ApiJson.Web.OrderSearchResponse)
         : ErrorResult.BadRequest("q must be an order id or number, a user id, or a click's number");
 }

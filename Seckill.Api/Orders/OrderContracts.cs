@@ -2,7 +2,9 @@ using System.Text.Json.Serialization;
 
 namespace Seckill.Api.Orders;
 
-/// <summary>A click on "buy". Settable members: for <c>init</c> the generated reader boxes each value, 496 bytes a click instead of 392.</summary>
+/// <summary>
+/// A click on "buy". Settable members: for <c>init</c> the generated reader boxes each value, 496 bytes a click instead of 392.
+/// </summary>
 public sealed class PlaceOrderRequest
 {
     /// <summary>The SKU, 1 or more; as a number, or as the string that the listing gives.</summary>

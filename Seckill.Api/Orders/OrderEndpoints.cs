@@ -109,5 +109,6 @@ public static class OrderEndpoints
         return status is null ? error! : TypedResults.Json(status, ApiJson.Web.OrderStatusResponse);
     }
 
-    private static string Time(long milliseconds) => DateTimeOffset.FromUnixTimeMilliseconds(milliseconds).ToString("u", CultureInfo.InvariantCulture);
+    private static string Time(long milliseconds) =>
+        DateTimeOffset.FromUnixTimeMilliseconds(milliseconds).ToString("u", CultureInfo.InvariantCulture);
 }

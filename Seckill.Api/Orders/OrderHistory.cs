@@ -13,9 +13,12 @@ namespace Seckill.Api.Orders;
 /// A buyer's orders from MySQL, and for one order what Redis adds: an order that is still on its way, and when the outcome was told.
 /// Throws what the servers' clients throw.
 /// </summary>
-public sealed partial class OrderHistory(StockLedger ledger, SaleCatalogue catalogue, IServiceScopeFactory scopes, ILogger<OrderHistory> logger)
+public sealed partial class OrderHistory(
+    StockLedger ledger, SaleCatalogue catalogue, IServiceScopeFactory scopes, ILogger<OrderHistory> logger)
 {
-    /// <summary>SKUs on sale that are asked for an order on its way; with more of them, the buyer's click is found by its own page.</summary>
+    /// <summary>
+    /// SKUs on sale that are asked for an order on its way; with more of them, the buyer's click is found by its own page.
+    /// </summary>
     private const int SkusAskedMax = 64;
 
     /// <summary>Orders and refusals older than <paramref name="beforeId"/>, newest first.</summary>
@@ -32,10 +35,13 @@ public sealed partial class OrderHistory(StockLedger ledger, SaleCatalogue catal
         var stored = orders.Where(order => order.Items.Count > 0).Select(Of).Concat(rejections.Select(Of)).ToList();
         var onTheirWay = beforeId == long.MaxValue ? await OnTheirWayAsync(userId, cancellationToken) : [];
         return [.. stored.Concat(onTheirWay.ExceptBy(stored.Select(view => view.OrderId), view => view.OrderId))
-            .OrderByDescending(view => view.Timeline.ClickedAtMs).ThenByDescending(view => long.Parse(view.OrderId, CultureInfo.InvariantCulture)).Take(countMax)];
+            .OrderByDescending(view => view.Timeline.ClickedAtMs)
+            .ThenByDescending(view => long.Parse(view.OrderId, CultureInfo.InvariantCulture)).Take(countMax)];
     }
 
-    /// <summary>One order of the buyer's; null when there is none. <paramref name="skuId"/> helps to find one that MySQL does not have yet.</summary>
+    /// <summary>
+    /// One order of the buyer's; null when there is none. <paramref name="skuId"/> helps to find one that MySQL does not have yet.
+    /// </summary>
     public async Task<OrderView?> FindAsync(long userId, long orderId, long? skuId, CancellationToken cancellationToken)
     {
         var stored = await FindStoredAsync(userId, orderId, cancellationToken);
@@ -76,7 +82,8 @@ public sealed partial class OrderHistory(StockLedger ledger, SaleCatalogue catal
             };
         }
 
-        return Of(keys.SkuId, reservation with { ConfirmedAtMs = reservation.ConfirmedAtMs ?? await ledger.ConfirmedAtMsAsync(keys, orderId, cancellationToken) });
+        var confirmedAtMs = reservation.ConfirmedAtMs ?? await ledger.ConfirmedAtMsAsync(keys, orderId, cancellationToken);
+        return Of(keys.SkuId, reservation with { ConfirmedAtMs = confirmedAtMs });
     }
 
     /// <summary>What Redis holds and MySQL does not have yet; none when Redis cannot tell.</summary>
@@ -86,7 +93,8 @@ public sealed partial class OrderHistory(StockLedger ledger, SaleCatalogue catal
         {
             var latest = await Task.WhenAll(catalogue.SkuIds.Take(SkusAskedMax).Select(async skuId =>
                 (SkuId: skuId, Reservation: await ledger.FindAsync(new SkuKeys(skuId), userId, null, cancellationToken))));
-            return [.. latest.Where(found => found.Reservation is { State: OrderState.Pending }).Select(found => Of(found.SkuId, found.Reservation!))];
+            return [.. latest.Where(found => found.Reservation is { State: OrderState.Pending })
+                .Select(found => Of(found.SkuId, found.Reservation!))];
         }
         catch (Exception exception) when (ServerFailures.IsOf(exception))
         {
@@ -115,9 +123,11 @@ public sealed partial class OrderHistory(StockLedger ledger, SaleCatalogue catal
     {
         var item = order.Items[0];
         return new OrderView(
-            Text(order.Id), Text(item.SkuId), item.Quantity, "SUCCESS", order.OrderSn, null, PaymentOf(order.Status), item.Title, item.Image,
-            item.Price, order.TotalAmount, order.ClientOrderNo, order.TraceId.Length == 0 ? null : order.TraceId,
-            new OrderTimeline(ClickedAtMs(order.Id), Milliseconds(order.ReservedAt), null, Milliseconds(order.PickedUpAt), Milliseconds(order.CreatedAt), null));
+            Text(order.Id), Text(item.SkuId), item.Quantity, "SUCCESS", order.OrderSn, null, PaymentOf(order.Status), item.Title,
+            item.Image, item.Price, order.TotalAmount, order.ClientOrderNo, order.TraceId.Length == 0 ? null : order.TraceId,
+            new OrderTimeline(
+                ClickedAtMs(order.Id), Milliseconds(order.ReservedAt), null, Milliseconds(order.PickedUpAt), Milliseconds(order.CreatedAt),
+                null));
     }
 
     private OrderView Of(long skuId, Reservation reservation)
@@ -125,10 +135,11 @@ public sealed partial class OrderHistory(StockLedger ledger, SaleCatalogue catal
         var status = OrderStatusReader.ToResponse(skuId, reservation);
         var sale = catalogue.Find(skuId);
         return new OrderView(
-            status.OrderId, status.SkuId, status.Quantity, status.Status, status.OrderSn, status.Reason, null, sale?.Title, sale?.Image, null, null,
-            reservation.ClientOrderNo, TraceIdOf(reservation.TraceParent),
+            status.OrderId, status.SkuId, status.Quantity, status.Status, status.OrderSn, status.Reason, null, sale?.Title, sale?.Image,
+            null, null, reservation.ClientOrderNo, TraceIdOf(reservation.TraceParent),
             new OrderTimeline(
-                ClickedAtMs(reservation.OrderId), reservation.ReservedAtMs, reservation.ConfirmedAtMs, null, null, reservation.SettledAtMs));
+                ClickedAtMs(reservation.OrderId), reservation.ReservedAtMs, reservation.ConfirmedAtMs, null, null,
+                reservation.SettledAtMs));
     }
 
     private static OrderView Of(OrderRejection rejection) => new(

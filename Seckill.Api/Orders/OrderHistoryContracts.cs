@@ -1,16 +1,19 @@
 namespace Seckill.Api.Orders;
 
 /// <summary>
-/// When an order passed each hop, ms since 1970 UTC; null where nothing is stored. Clicked is in the order id, reserved is by Redis's clock, picked up
-/// and committed are the worker's, told is when the outcome was published. Picked up may come before confirmed: the broker delivers and confirms at once.
+/// When an order passed each hop, ms since 1970 UTC; null where nothing is stored. Clicked is in the order id, reserved is by Redis's
+/// clock, picked up and committed are the worker's, told is when the outcome was published. Picked up may come before confirmed: the broker
+/// delivers and confirms at once.
 /// </summary>
 public sealed record OrderTimeline(
     long ClickedAtMs, long? ReservedAtMs, long? ConfirmedAtMs, long? PickedUpAtMs, long? CommittedAtMs, long? ToldAtMs);
 
-/// <summary>One order as its buyer sees it: PENDING, SUCCESS (with number, amount and the state of payment) or FAILED (with the reason).</summary>
+/// <summary>
+/// One order as its buyer sees it: PENDING, SUCCESS (with number, amount and the state of payment) or FAILED (with the reason).
+/// </summary>
 public sealed record OrderView(
-    string OrderId, string SkuId, int Quantity, string Status, string? OrderSn, string? Reason, string? Payment, string? Title, string? Image,
-    decimal? Price, decimal? TotalAmount, string? ClientOrderNo, string? TraceId, OrderTimeline Timeline);
+    string OrderId, string SkuId, int Quantity, string Status, string? OrderSn, string? Reason, string? Payment, string? Title,
+    string? Image, decimal? Price, decimal? TotalAmount, string? ClientOrderNo, string? TraceId, OrderTimeline Timeline);
 
 /// <summary>A buyer's orders, newest first; <see cref="Before"/> asks for the next page, null on the last.</summary>
 public sealed record OrderListResponse(IReadOnlyList<OrderView> Items, string? Before);

@@ -15,7 +15,8 @@ public static class OrderHistoryEndpoints
 
     public static IEndpointRouteBuilder MapOrderHistory(this IEndpointRouteBuilder routes)
     {
-        var buyers = routes.MapGroup("/api/orders").RequireAuthorization(LoginState.BuyerPolicy).WithTags("Orders").AnswersBusyWhenServersFail();
+        var buyers = routes.MapGroup("/api/orders").RequireAuthorization(LoginState.BuyerPolicy).WithTags("Orders")
+            .AnswersBusyWhenServersFail();
         buyers.MapGet("", ListAsync)
             .WithName("Orders")
             .WithSummary("The buyer's orders and refusals, newest first; `before` takes the value of the last answer.")
@@ -32,7 +33,8 @@ public static class OrderHistoryEndpoints
     }
 
     private static async Task<IResult> ListAsync(
-        ClaimsPrincipal user, OrderHistory history, MySqlReadLimiter limiter, string? before, string? take, CancellationToken cancellationToken)
+        ClaimsPrincipal user, OrderHistory history, MySqlReadLimiter limiter, string? before, string? take,
+        CancellationToken cancellationToken)
     {
         if (!TakeParameter.TryRead(take, TakeDefault, TakeMax, out var count, out var error))
         {
@@ -52,11 +54,13 @@ public static class OrderHistoryEndpoints
         }
 
         var orders = await history.ListAsync(user.UserId(), beforeId, count, cancellationToken);
-        return TypedResults.Json(new OrderListResponse(orders, orders.Count == count ? orders[^1].OrderId : null), ApiJson.Web.OrderListResponse);
+        return TypedResults.Json(
+            new OrderListResponse(orders, orders.Count == count ? orders[^1].OrderId : null), ApiJson.Web.OrderListResponse);
     }
 
     private static async Task<IResult> FindAsync(
-        ClaimsPrincipal user, OrderHistory history, MySqlReadLimiter limiter, string order_id, string? sku_id, CancellationToken cancellationToken)
+        ClaimsPrincipal user, OrderHistory history, MySqlReadLimiter limiter, string order_id, string? sku_id,
+        CancellationToken cancellationToken)
     {
         long skuId = 0;
         if (!TryReadId(order_id, out var orderId) || (sku_id is not null && !TryReadId(sku_id, out skuId)))
@@ -74,5 +78,6 @@ public static class OrderHistoryEndpoints
         return order is null ? ErrorResult.NoOrder : TypedResults.Json(order, ApiJson.Web.OrderView);
     }
 
-    private static bool TryReadId(string text, out long id) => long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out id) && id > 0;
+    private static bool TryReadId(string text, out long id) =>
+        long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out id) && id > 0;
 }

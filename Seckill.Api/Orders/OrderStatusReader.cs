@@ -13,8 +13,8 @@ public sealed partial class OrderStatusReader(
     StockLedger ledger, MySqlReadLimiter limiter, IServiceScopeFactory scopes, TimeProvider time, ILogger<OrderStatusReader> logger)
 {
     /// <summary>
-    /// Age up to which Redis's "pending" is believed, ms; with a long queue orders get older than that, and MySQL is not to be asked for all of
-    /// them.
+    /// Age up to which Redis's "pending" is believed, ms; with a long queue orders get older than that, and MySQL is not to be asked for
+    /// all of them.
     /// </summary>
     private const int PendingTrustedMs = 10_000;
 
@@ -25,7 +25,8 @@ public sealed partial class OrderStatusReader(
         {
             if (await ledger.FindAsync(new SkuKeys(skuId), userId, clientOrderNo, cancellationToken) is { } reservation)
             {
-                return (await CatchUpAsync(userId, skuId, clientOrderNo, reservation, cancellationToken) ?? ToResponse(skuId, reservation), null);
+                var caughtUp = await CatchUpAsync(userId, skuId, clientOrderNo, reservation, cancellationToken);
+                return (caughtUp ?? ToResponse(skuId, reservation), null);
             }
         }
         catch (Exception exception) when (ServerFailures.IsOf(exception))
@@ -52,8 +53,8 @@ public sealed partial class OrderStatusReader(
     }
 
     /// <summary>
-    /// Redis may have lost a verdict with its last moments: what has been pending for long is looked up in MySQL, unless others wait for it.
-    /// Null to go by Redis.
+    /// Redis may have lost a verdict with its last moments: what has been pending for long is looked up in MySQL, unless others wait for
+    /// it. Null to go by Redis.
     /// </summary>
     private async Task<OrderStatusResponse?> CatchUpAsync(
         long userId, long skuId, string? clientOrderNo, Reservation reservation, CancellationToken cancellationToken)
@@ -82,7 +83,8 @@ public sealed partial class OrderStatusReader(
         }
     }
 
-    private async Task<OrderStatusResponse?> ReadStoreAsync(long userId, long skuId, string? clientOrderNo, CancellationToken cancellationToken)
+    private async Task<OrderStatusResponse?> ReadStoreAsync(
+        long userId, long skuId, string? clientOrderNo, CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
@@ -95,7 +97,8 @@ public sealed partial class OrderStatusReader(
             select new { order.Id, order.OrderSn, item.Quantity, order.ReservedAt, order.CreatedAt };
         var rejections =
             from rejection in context.OrderRejections
-            where rejection.UserId == userId && rejection.SkuId == skuId && (clientOrderNo == null || rejection.ClientOrderNo == clientOrderNo)
+            where rejection.UserId == userId && rejection.SkuId == skuId
+                && (clientOrderNo == null || rejection.ClientOrderNo == clientOrderNo)
             orderby rejection.OrderId descending
             select rejection;
         var found = await orders.AsNoTracking().FirstOrDefaultAsync(cancellationToken);
@@ -105,13 +108,15 @@ public sealed partial class OrderStatusReader(
         if (found is not null && (clientOrderNo is not null || rejected is null || found.Id > rejected.OrderId))
         {
             return new OrderStatusResponse(
-                "SUCCESS", Text(found.Id), Text(skuId), found.Quantity, found.OrderSn, null, Milliseconds(found.ReservedAt), Milliseconds(found.CreatedAt));
+                "SUCCESS", Text(found.Id), Text(skuId), found.Quantity, found.OrderSn, null, Milliseconds(found.ReservedAt),
+                Milliseconds(found.CreatedAt));
         }
 
         return rejected is null
             ? null
             : new OrderStatusResponse(
-                "FAILED", Text(rejected.OrderId), Text(skuId), rejected.Quantity, null, rejected.Reason, null, Milliseconds(rejected.CreatedAt));
+                "FAILED", Text(rejected.OrderId), Text(skuId), rejected.Quantity, null, rejected.Reason, null,
+                Milliseconds(rejected.CreatedAt));
     }
 
     internal static OrderStatusResponse ToResponse(long skuId, Reservation reservation) => new(

@@ -2,10 +2,14 @@ using Microsoft.Net.Http.Headers;
 
 namespace Seckill.Api.Page;
 
-/// <summary>The buyer's page: plain files, the same for everybody, so that a CDN can keep them and the rush never reaches this process for them.</summary>
+/// <summary>
+/// The buyer's page: plain files, the same for everybody, so that a CDN can keep them and the rush never reaches this process for them.
+/// </summary>
 internal static class PageRegistration
 {
-    /// <summary>Old pages must not outlive a release by much; after this a cache shows what it has and asks with the ETag meanwhile.</summary>
+    /// <summary>
+    /// Old pages must not outlive a release by much; after this a cache shows what it has and asks with the ETag meanwhile.
+    /// </summary>
     private const int FreshSeconds = 60;
     private const int StaleWhileRevalidateSeconds = 600;
 

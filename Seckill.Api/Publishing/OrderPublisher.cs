@@ -12,13 +12,13 @@ namespace Seckill.Api.Publishing;
 
 /// <summary>
 /// Publishes orders with tracked confirms: a bounded queue, a few loops, each with its own AMQP channel and a small window of unconfirmed
-/// messages. While the window is full, what arrives gathers, and the next message takes all of it, so a burst costs the broker a message for
-/// every <c>OrdersPerMessageMax</c> orders and a lone order never waits. What fails or stays unconfirmed is not repeated here; it stands in
-/// the outbox and the sweeper takes it up.
+/// messages. While the window is full, what arrives gathers, and the next message takes all of it, so a burst costs the broker a message
+/// for every <c>OrdersPerMessageMax</c> orders and a lone order never waits. What fails or stays unconfirmed is not repeated here; it
+/// stands in the outbox and the sweeper takes it up.
 /// </summary>
 public sealed partial class OrderPublisher(
-    IConnectionFactory connections, OutboxConfirmations confirmations, PulseCounters counters, IOptions<PublishOptions> options, TimeProvider time,
-    ILogger<OrderPublisher> logger)
+    IConnectionFactory connections, OutboxConfirmations confirmations, PulseCounters counters, IOptions<PublishOptions> options,
+    TimeProvider time, ILogger<OrderPublisher> logger)
     : BackgroundService
 {
     private static readonly Histogram<double> ConfirmLatency = OrderingTelemetry.Meter.CreateHistogram<double>(
@@ -237,6 +237,7 @@ public sealed partial class OrderPublisher(
     [LoggerMessage(Level = LogLevel.Warning, Message = "No RabbitMQ: {Reason}; orders wait in the outbox")]
     private partial void LogDisconnected(string reason);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} orders from {OrderId} on have no confirm: {Reason}; they stay in the outbox")]
+    [LoggerMessage(
+        Level = LogLevel.Warning, Message = "{Count} orders from {OrderId} on have no confirm: {Reason}; they stay in the outbox")]
     private partial void LogUnconfirmed(int count, long? orderId, string reason);
 }

@@ -8,7 +8,8 @@ namespace Seckill.Api.Publishing;
 /// Marks confirmed orders in the outbox, many in one call. What it cannot do (Redis away, too many waiting, process killed) is
 /// harmless: the sweeper publishes the order once more, and the worker's primary key makes one order of it.
 /// </summary>
-public sealed partial class OutboxConfirmations(StockLedger ledger, TimeProvider time, ILogger<OutboxConfirmations> logger) : BackgroundService
+public sealed partial class OutboxConfirmations(StockLedger ledger, TimeProvider time, ILogger<OutboxConfirmations> logger)
+    : BackgroundService
 {
     private const int WaitingMax = 50_000;
     private const int BatchSizeMax = 1_000;
@@ -62,6 +63,7 @@ public sealed partial class OutboxConfirmations(StockLedger ledger, TimeProvider
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Confirmed orders stay unmarked in the outbox: {Reason}; the sweeper will repeat them")]
+    [LoggerMessage(
+        Level = LogLevel.Warning, Message = "Confirmed orders stay unmarked in the outbox: {Reason}; the sweeper will repeat them")]
     private partial void LogFailed(string reason);
 }

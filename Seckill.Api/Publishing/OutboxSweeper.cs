@@ -97,18 +97,23 @@ public sealed partial class OutboxSweeper(
         await Task.WhenAll(published).WaitAsync(cancellationToken);
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "SKU {SkuId}: {Count} orders in the outbox without a confirm are published again")]
+    [LoggerMessage(
+        Level = LogLevel.Information, Message = "SKU {SkuId}: {Count} orders in the outbox without a confirm are published again")]
     private partial void LogSwept(long skuId, int count);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The outbox was not swept: {Reason}")]
     private partial void LogFailed(string reason);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The outbox of {Count} SKUs, {SkuId} among them, was not swept, or not wholly: {Reason}")]
+    [LoggerMessage(
+        Level = LogLevel.Warning, Message = "The outbox of {Count} SKUs, {SkuId} among them, was not swept, or not wholly: {Reason}")]
     private partial void LogNotWhole(int count, long skuId, string reason);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "The sweeper stops")]
     private partial void LogStopped();
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The sweeper stops; another instance takes over only when the lease has run out, since it could not be given up: {Reason}")]
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message =
+            "The sweeper stops; another instance takes over only when the lease has run out, since it could not be given up: {Reason}")]
     private partial void LogLeaseKept(string reason);
 }

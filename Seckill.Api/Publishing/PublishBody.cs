@@ -5,8 +5,8 @@ using Seckill.Ordering.Contract;
 namespace Seckill.Api.Publishing;
 
 /// <summary>
-/// The body of a message: one order as the contract has it, or a JSON array of several, each with its own trace. Its buffer serves one message after
-/// another: 395 bytes for each order of a full message became 106.
+/// The body of a message: one order as the contract has it, or a JSON array of several, each with its own trace. Its buffer serves one
+/// message after another: 395 bytes for each order of a full message became 106.
 /// </summary>
 internal sealed class PublishBody
 {

@@ -65,7 +65,8 @@ public sealed class PublishOptions : IValidatableObject
     {
         if (SweepGraceMs < ConfirmTimeoutMs * 2)
         {
-            yield return new ValidationResult("SweepGraceMs must be at least twice ConfirmTimeoutMs, or orders still under way are published again.");
+            yield return new ValidationResult(
+                "SweepGraceMs must be at least twice ConfirmTimeoutMs, or orders still under way are published again.");
         }
     }
 }

@@ -12,10 +12,11 @@ namespace Seckill.Api.Push;
 public sealed record OutcomeRequest(long UserId, IReadOnlyList<long> SkuIds, long SinceMs);
 
 /// <summary>
-/// The outcomes of one buyer: first where the SKUs asked for stand, then each outcome as it is settled. Listening begins before the state is
-/// read, so nothing falls between; an outcome may be told twice, and its id tells. Null is a sign of life.
+/// The outcomes of one buyer: first where the SKUs asked for stand, then each outcome as it is settled. Listening begins before the state
+/// is read, so nothing falls between; an outcome may be told twice, and its id tells. Null is a sign of life.
 /// </summary>
-public sealed class OutcomeFeed(OrderStatusReader reader, IOptions<PushOptions> options, TimeProvider time, IHostApplicationLifetime lifetime)
+public sealed class OutcomeFeed(
+    OrderStatusReader reader, IOptions<PushOptions> options, TimeProvider time, IHostApplicationLifetime lifetime)
 {
     /// <summary>Servers of different SKUs have clocks of their own: rather tell once more than not at all.</summary>
     private const int ResumeMarginMs = 5_000;

@@ -17,7 +17,9 @@ public sealed class OutcomeHub(IOptions<PushOptions> options)
 
     public int Count => Volatile.Read(ref _count);
 
-    /// <summary>Begins to listen for a buyer's outcomes of all SKUs; null when the instance or the buyer has as many listeners as are allowed.</summary>
+    /// <summary>
+    /// Begins to listen for a buyer's outcomes of all SKUs; null when the instance or the buyer has as many listeners as are allowed.
+    /// </summary>
     public OutcomeListening? TryListen(long userId)
     {
         if (Interlocked.Increment(ref _count) <= options.Value.ListenersMax)

@@ -7,8 +7,9 @@ using StackExchange.Redis;
 namespace Seckill.Api.Push;
 
 /// <summary>
-/// Hears what is settled, with one subscription for the instance: opens the sold-out shield when a SKU has stock again, and passes outcomes on
-/// to the buyers who wait for them here. Hearing is not guaranteed (Redis pub/sub forgets), so the shield also looks for itself, and pages ask.
+/// Hears what is settled, with one subscription for the instance: opens the sold-out shield when a SKU has stock again, and passes outcomes
+/// on to the buyers who wait for them here. Hearing is not guaranteed (Redis pub/sub forgets), so the shield also looks for itself, and
+/// pages ask.
 /// </summary>
 public sealed partial class OutcomeListener(
     IConnectionMultiplexer redis, GateLanes lanes, OutcomeHub hub, ILogger<OutcomeListener> logger) : IHostedService
@@ -33,7 +34,8 @@ public sealed partial class OutcomeListener(
 
     private void Hear(RedisChannel channel, RedisValue message)
     {
-        // SKU, stock, then one settled order a line. With many SKUs there is a message for nearly each order: the text is made only for listeners.
+        // SKU, stock, then one settled order a line. With many SKUs there is a message for nearly each order: the text is made only for
+        // listeners.
         var bytes = ((ReadOnlyMemory<byte>)message).Span;
         if (!TryReadLine(ref bytes, out var skuId) || !TryReadLine(ref bytes, out var left))
         {

@@ -12,7 +12,9 @@ using Seckill.Api.Orders;
 
 namespace Seckill.Api.Push;
 
-/// <summary>Outcomes by push: Server-Sent Events, which resume by themselves, and a WebSocket for pages that have one open already.</summary>
+/// <summary>
+/// Outcomes by push: Server-Sent Events, which resume by themselves, and a WebSocket for pages that have one open already.
+/// </summary>
 public static class PushEndpoints
 {
     private const int SkusMax = 32;
@@ -21,16 +23,21 @@ public static class PushEndpoints
 
     public static IEndpointRouteBuilder MapPush(this IEndpointRouteBuilder routes)
     {
-        var buyers = routes.MapGroup("/api/orders/seckill").RequireAuthorization(LoginState.BuyerPolicy).WithTags("Orders").DisableHttpMetrics();
+        var buyers = routes.MapGroup("/api/orders/seckill").RequireAuthorization(LoginState.BuyerPolicy).WithTags("Orders")
+            .DisableHttpMetrics();
         buyers.MapGet("/events", Events)
             .WithName("OrderEvents")
-            .WithSummary("The buyer's outcomes as they are decided (text/event-stream); sku_id, up to 32 times, asks for the present state first. Last-Event-ID resumes.")
+            .WithSummary(
+                "The buyer's outcomes as they are decided (text/event-stream); sku_id, up to 32 times, asks for the present state "
+                    + "first. Last-Event-ID resumes.")
             .Produces<OrderStatusResponse>(contentType: "text/event-stream")
             .ProducesErrors(400, 401, 503)
             .LimitQueries();
         buyers.MapGet("/ws", SocketAsync)
             .WithName("OrderSocket")
-            .WithSummary("The same over a WebSocket, one JSON text for each outcome; `since` takes the id of the last one: settled_at_ms, a hyphen, order_id.")
+            .WithSummary(
+                "The same over a WebSocket, one JSON text for each outcome; `since` takes the id of the last one: settled_at_ms, "
+                    + "a hyphen, order_id.")
             .ProducesErrors(400, 401, 403, 503)
             .LimitQueries();
         return routes;
@@ -63,12 +70,16 @@ public static class PushEndpoints
         {
             yield return outcome is null
                 ? new SseItem<string>("{}", "alive")
-                : new SseItem<string>(JsonSerializer.Serialize(outcome, ApiJson.Web.OrderStatusResponse), "outcome") { EventId = OutcomeFeed.IdOf(outcome) };
+                : new SseItem<string>(JsonSerializer.Serialize(outcome, ApiJson.Web.OrderStatusResponse), "outcome")
+                {
+                    EventId = OutcomeFeed.IdOf(outcome),
+                };
         }
     }
 
     private static async Task<IResult> SocketAsync(
-        HttpContext http, ClaimsPrincipal user, OutcomeHub hub, OutcomeFeed feed, IOptions<PushOptions> options, string[]? sku_id, string? since)
+        HttpContext http, ClaimsPrincipal user, OutcomeHub hub, OutcomeFeed feed, IOptions<PushOptions> options, string[]? sku_id,
+        string? since)
     {
         if (!http.WebSockets.IsWebSocketRequest)
         {
@@ -76,7 +87,8 @@ public static class PushEndpoints
         }
 
         // Browsers send the login cookie with a socket that another site opens, and no CORS stands in between.
-        if (http.Request.Headers.Origin is [{ } origin] && !(Uri.TryCreate(origin, UriKind.Absolute, out var site) && site.Authority == http.Request.Host.Value))
+        if (http.Request.Headers.Origin is [{ } origin]
+            && !(Uri.TryCreate(origin, UriKind.Absolute, out var site) && site.Authority == http.Request.Host.Value))
         {
             return ErrorResult.Forbidden;
         }
@@ -106,7 +118,8 @@ public static class PushEndpoints
                 if (outcome is not null)
                 {
                     await socket.SendAsync(
-                        JsonSerializer.SerializeToUtf8Bytes(outcome, ApiJson.Web.OrderStatusResponse), WebSocketMessageType.Text, true, closed.Token);
+                        JsonSerializer.SerializeToUtf8Bytes(outcome, ApiJson.Web.OrderStatusResponse), WebSocketMessageType.Text, true,
+                        closed.Token);
                 }
             }
 

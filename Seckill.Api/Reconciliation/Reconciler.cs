@@ -6,16 +6,16 @@ using StackExchange.Redis;
 namespace Seckill.Api.Reconciliation;
 
 /// <summary>
-/// Goes round all sales in the instance that holds the lease, a step every <c>EveryMs</c>, and has <see cref="SkuReconciler"/> look at those
-/// whose snapshot does not show that all is well.
+/// Goes round all sales in the instance that holds the lease, a step every <c>EveryMs</c>, and has <see cref="SkuReconciler"/> look at
+/// those whose snapshot does not show that all is well.
 /// </summary>
 internal sealed partial class Reconciler : BackgroundService
 {
     private const string LeaseKey = "seckill:reconciler";
 
     /// <summary>
-    /// SKUs compared under their row lock in one pass; the next goes on from there. When all were each time, loader, sweeper and reconciler took 45 % of a
-    /// two-core machine with 1,000 SKUs on sale and nobody buying.
+    /// SKUs compared under their row lock in one pass; the next goes on from there. When all were each time, loader, sweeper and reconciler
+    /// took 45 % of a two-core machine with 1,000 SKUs on sale and nobody buying.
     /// </summary>
     private const int ExactPerPassMax = 100;
 
@@ -40,7 +40,8 @@ internal sealed partial class Reconciler : BackgroundService
     {
         while (!stoppingToken.IsCancellationRequested)
         {
-            await Task.Delay(TimeSpan.FromMilliseconds(_options.EveryMs), _time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(TimeSpan.FromMilliseconds(_options.EveryMs), _time, stoppingToken)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             try
             {
                 if (!stoppingToken.IsCancellationRequested && await _lease.HoldAsync(stoppingToken))
@@ -94,6 +95,9 @@ internal sealed partial class Reconciler : BackgroundService
     [LoggerMessage(Level = LogLevel.Debug, Message = "The reconciler stops in the middle of a pass: {Reason}")]
     private partial void LogCutOff(string reason);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The reconciler stops; another instance takes over only when the lease has run out, since it could not be given up: {Reason}")]
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message =
+            "The reconciler stops; another instance takes over only when the lease has run out, since it could not be given up: {Reason}")]
     private partial void LogLeaseKept(string reason);
 }

@@ -15,10 +15,12 @@ namespace Seckill.Api.Reconciliation;
 /// <param name="MySqlEpoch">Which load of the counter MySQL takes for the valid one.</param>
 /// <param name="LiveUnits">Units in orders.</param>
 /// <param name="Units">Units put on sale; null when nobody has said.</param>
-/// <param name="CommittedUnsettledUnits">Units that MySQL has committed from this counter and Redis has not settled yet; null when there are too many to look at.</param>
+/// <param name="CommittedUnsettledUnits">Units that MySQL has committed from this counter and Redis has not settled yet; null when there
+/// are too many to look at.</param>
 /// <param name="Decided">Unsettled orders on which MySQL has a verdict.</param>
 /// <param name="Undecided">Unsettled orders of which MySQL knows nothing yet.</param>
-/// <param name="Unreadable">Redis's own words when what it holds for the SKU is not what belongs there; then nothing is known of Redis's side.</param>
+/// <param name="Unreadable">Redis's own words when what it holds for the SKU is not what belongs there; then nothing is known of Redis's
+/// side.</param>
 public sealed record SkuReconciliation(
     long SkuId, LedgerSnapshot Redis, long MySqlStock, long MySqlEpoch, long LiveUnits, long? Units, long? CommittedUnsettledUnits,
     IReadOnlyList<Settlement> Decided, IReadOnlyList<long> Undecided, string? Unreadable)
@@ -27,14 +29,16 @@ public sealed record SkuReconciliation(
     public bool Loaded => Redis.Epoch == MySqlEpoch && !Redis.Closed;
 
     /// <summary>
-    /// Redis stock + units held − units committed but not settled − MySQL stock: 0 in a healthy system at any moment, more when Redis offers units that
-    /// MySQL has not, less when units have leaked. Null when it cannot be told.
+    /// Redis stock + units held − units committed but not settled − MySQL stock: 0 in a healthy system at any moment, more when Redis
+    /// offers units that MySQL has not, less when units have leaked. Null when it cannot be told.
     /// </summary>
     public long? Difference => Loaded && Redis.Stock is { } stock && CommittedUnsettledUnits is { } committed
         ? stock + Redis.Held - committed - MySqlStock
         : null;
 
-    /// <summary>MySQL stock + units in orders − units put on sale; 0 in a healthy system. Null when nobody has said how many were put on sale.</summary>
+    /// <summary>
+    /// MySQL stock + units in orders − units put on sale; 0 in a healthy system. Null when nobody has said how many were put on sale.
+    /// </summary>
     public long? StoreDifference => Units is { } units ? MySqlStock + LiveUnits - units : null;
 
     /// <summary>When the oldest unsettled reservation was made.</summary>
@@ -42,8 +46,8 @@ public sealed record SkuReconciliation(
 }
 
 /// <summary>
-/// Compares Redis and MySQL exactly, while the sale runs. Under the SKU's row lock nothing can be committed; in that moment a read view is opened in MySQL
-/// and a snapshot taken in Redis by one script, then the lock is let go, and what is slow is read from the view.
+/// Compares Redis and MySQL exactly, while the sale runs. Under the SKU's row lock nothing can be committed; in that moment a read view is
+/// opened in MySQL and a snapshot taken in Redis by one script, then the lock is let go, and what is slow is read from the view.
 /// </summary>
 public sealed class ReconciliationReader(IServiceScopeFactory scopes, StockRecovery recovery)
 {
@@ -66,7 +70,8 @@ public sealed class ReconciliationReader(IServiceScopeFactory scopes, StockRecov
         {
             var locking = lockScope.ServiceProvider.GetRequiredService<OrderingDbContext>();
             await using var locked = await locking.Database.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken);
-            _ = await locking.ProductSkus.FromSql($"SELECT * FROM product_skus WHERE id = {skuId} FOR UPDATE").AsNoTracking().ToListAsync(cancellationToken);
+            _ = await locking.ProductSkus.FromSql($"SELECT * FROM product_skus WHERE id = {skuId} FOR UPDATE").AsNoTracking()
+                .ToListAsync(cancellationToken);
             sku = await view.ProductSkus.AsNoTracking().Include(s => s.Sale).SingleOrDefaultAsync(s => s.Id == skuId, cancellationToken);
             try
             {
@@ -85,13 +90,16 @@ public sealed class ReconciliationReader(IServiceScopeFactory scopes, StockRecov
         }
 
         var live = await view.OrderItems.Where(item => item.SkuId == skuId)
-            .Join(view.Orders.Where(order => order.Status != OrderStatus.Closed), item => item.OrderId, order => order.Id, (item, _) => (long)item.Quantity)
+            .Join(
+                view.Orders.Where(order => order.Status != OrderStatus.Closed), item => item.OrderId, order => order.Id,
+                (item, _) => (long)item.Quantity)
             .SumAsync(cancellationToken);
         var decided = redis.UnsettledIds is null ? null : await StoreDecisions.ReadAsync(view, redis.UnsettledIds, cancellationToken);
         var known = decided?.Select(decision => decision.OrderId).ToHashSet();
         return new SkuReconciliation(
             skuId, redis, sku.Stock, sku.GateEpoch, live, sku.Sale.Units,
-            decided?.Where(decision => decision.StockDeducted && decision.CommittedEpoch == redis.Epoch).Sum(decision => (long)decision.Quantity),
+            decided?.Where(decision => decision.StockDeducted && decision.CommittedEpoch == redis.Epoch)
+                .Sum(decision => (long)decision.Quantity),
             decided ?? [],
             known is null ? [] : [.. redis.UnsettledIds!.Where(id => !known.Contains(id))],
             unreadable);

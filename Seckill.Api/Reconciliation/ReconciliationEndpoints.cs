@@ -10,18 +10,21 @@ using Seckill.Ordering.Contract;
 namespace Seckill.Api.Reconciliation;
 
 /// <summary>
-/// One SKU at one moment. <c>difference</c> = redis_stock + held − committed_unsettled − mysql_stock, <c>store_difference</c> = mysql_stock + live_units − units:
-/// both 0 when healthy, null when they cannot be told. <c>unreadable</c>: what Redis says when other things than the SKU's stand under its keys.
+/// One SKU at one moment. <c>difference</c> = redis_stock + held − committed_unsettled − mysql_stock, <c>store_difference</c> = mysql_stock
+/// + live_units − units: both 0 when healthy, null when they cannot be told. <c>unreadable</c>: what Redis says when other things than the
+/// SKU's stand under its keys.
 /// </summary>
 public sealed record ReconciliationItem(
     string SkuId, long? RedisStock, long Held, long Unsettled, long Unconfirmed, long? CommittedUnsettled, long? OldestUnsettledAtMs,
-    long MysqlStock, long LiveUnits, long? Units, long? Difference, long? StoreDifference, bool Loaded, RepairItem? Repair, string? Unreadable);
+    long MysqlStock, long LiveUnits, long? Units, long? Difference, long? StoreDifference, bool Loaded, RepairItem? Repair,
+    string? Unreadable);
 
 /// <summary>What a repair of the SKU would do.</summary>
 public sealed record RepairItem(bool Load, long ReloadDifference, int Settle, int Republish);
 
 /// <summary>All SKUs; queue depths null while the broker does not answer.</summary>
-public sealed record ReconciliationResponse(bool Healthy, long? QueueReady, long? Workers, long? DeadLetters, IReadOnlyList<ReconciliationItem> Items);
+public sealed record ReconciliationResponse(
+    bool Healthy, long? QueueReady, long? Workers, long? DeadLetters, IReadOnlyList<ReconciliationItem> Items);
 
 /// <summary>What a repair would do, or did.</summary>
 public sealed record RepairResponse(bool Applied, IReadOnlyList<string> Steps);
@@ -49,7 +52,8 @@ public static class ReconciliationEndpoints
     }
 
     private static async Task<IResult> ReadAsync(
-        SaleCatalogue catalogue, ReconciliationReader reader, StuckOrders stuck, QueueDepths queues, ILogger<Reconciler> logger, CancellationToken cancellationToken)
+        SaleCatalogue catalogue, ReconciliationReader reader, StuckOrders stuck, QueueDepths queues, ILogger<Reconciler> logger,
+        CancellationToken cancellationToken)
     {
         QueueDepth? depth = null;
         try
@@ -124,7 +128,8 @@ public static class ReconciliationEndpoints
     private static ReconciliationItem ToItem(SkuReconciliation found, RepairPlan? plan) => new(
         found.SkuId.ToString(CultureInfo.InvariantCulture),
         found.Redis.Stock, found.Redis.Held, found.Redis.Unsettled, found.Redis.Unconfirmed, found.CommittedUnsettledUnits,
-        found.OldestUnsettled?.ToUnixTimeMilliseconds(), found.MySqlStock, found.LiveUnits, found.Units, found.Difference, found.StoreDifference, found.Loaded,
+        found.OldestUnsettled?.ToUnixTimeMilliseconds(), found.MySqlStock, found.LiveUnits, found.Units, found.Difference,
+        found.StoreDifference, found.Loaded,
         plan is null or { Empty: true } ? null : new RepairItem(plan.Load, plan.Reload, plan.Settle.Count, plan.Republish.Count),
         found.Unreadable);
 }

@@ -8,7 +8,8 @@ public sealed class ReconciliationOptions
     public const string Section = "Reconciliation";
 
     /// <summary>
-    /// How often the instance that holds the lease compares sales and heals what is stuck, ms: up to 1,000 SKUs each time, of which up to 100 are selling.
+    /// How often the instance that holds the lease compares sales and heals what is stuck, ms: up to 1,000 SKUs each time, of which up to
+    /// 100 are selling.
     /// </summary>
     [Range(100, 3_600_000)]
     public int EveryMs { get; init; } = 10_000;

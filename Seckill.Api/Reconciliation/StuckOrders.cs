@@ -10,7 +10,8 @@ namespace Seckill.Api.Reconciliation;
 /// <summary>What is to be done about one SKU.</summary>
 /// <param name="SkuId">The SKU.</param>
 /// <param name="Load">Redis has no valid counter: load it.</param>
-/// <param name="Reload">The counter differs from what it must be by this many units: close the gate for a moment and load it again. 0 for no.</param>
+/// <param name="Reload">The counter differs from what it must be by this many units: close the gate for a moment and load it again. 0 for
+/// no.</param>
 /// <param name="Settle">Verdicts of MySQL that Redis has not heard of.</param>
 /// <param name="Republish">Orders that the broker had confirmed and that are neither in its queue nor in MySQL.</param>
 public sealed record RepairPlan(long SkuId, bool Load, long Reload, IReadOnlyList<Settlement> Settle, IReadOnlyList<long> Republish)
@@ -19,15 +20,18 @@ public sealed record RepairPlan(long SkuId, bool Load, long Reload, IReadOnlyLis
 
     /// <summary>One line for the audit log.</summary>
     public string Describe() => string.Create(
-        CultureInfo.InvariantCulture, $"load: {Load}, reload for a difference of: {Reload}, settle: {Settle.Count}, republish: {Republish.Count}");
+        CultureInfo.InvariantCulture,
+        $"load: {Load}, reload for a difference of: {Reload}, settle: {Settle.Count}, republish: {Republish.Count}");
 }
 
 /// <summary>
-/// Finds and heals orders that are unsettled for too long, which happens when Redis or the broker lost its last moments: MySQL's verdict is told to
-/// Redis, and an order that nobody has is published again. Both are safe at any time, because settling happens once and an order id is one order.
+/// Finds and heals orders that are unsettled for too long, which happens when Redis or the broker lost its last moments: MySQL's verdict is
+/// told to Redis, and an order that nobody has is published again. Both are safe at any time, because settling happens once and an order id
+/// is one order.
 /// </summary>
 internal sealed class StuckOrders(
-    StockLedger ledger, StockRecovery recovery, QueueDepths queues, DeadLetterOperations deadLetters, IOptions<ReconciliationOptions> options, TimeProvider time)
+    StockLedger ledger, StockRecovery recovery, QueueDepths queues, DeadLetterOperations deadLetters,
+    IOptions<ReconciliationOptions> options, TimeProvider time)
 {
     /// <summary>Plans from one comparison; asks the broker only when an order may have to be published again.</summary>
     public async Task<RepairPlan> PlanAsync(SkuReconciliation found, CancellationToken cancellationToken)
@@ -48,8 +52,8 @@ internal sealed class StuckOrders(
     }
 
     /// <summary>
-    /// What lies among the dead letters is not lost: it waits for an operator, who replays or abandons it. Publishing it again would make one more
-    /// letter of it at every pass, and could write the order while it is being abandoned.
+    /// What lies among the dead letters is not lost: it waits for an operator, who replays or abandons it. Publishing it again would make
+    /// one more letter of it at every pass, and could write the order while it is being abandoned.
     /// </summary>
     private async Task<List<long>> WithoutDeadAsync(List<long> lost, CancellationToken cancellationToken)
     {
@@ -57,7 +61,8 @@ internal sealed class StuckOrders(
         {
             // Not only when the broker counts some: it does not count those that an operator's call holds, which is what their lock tells.
             var (count, letters) = await deadLetters.ListAsync(int.MaxValue, cancellationToken);
-            var dead = letters.SelectMany(letter => DeadLetterBody.PartsOf(letter.Body)).Select(order => DeadLetterBody.OrderOf(order)?.OrderId).ToHashSet();
+            var dead = letters.SelectMany(letter => DeadLetterBody.PartsOf(letter.Body))
+                .Select(order => DeadLetterBody.OrderOf(order)?.OrderId).ToHashSet();
             // With more letters than one call looks at, nobody can tell which orders are among the others.
             return count > letters.Count ? [] : [.. lost.Where(id => !dead.Contains(id.ToString(CultureInfo.InvariantCulture)))];
         }

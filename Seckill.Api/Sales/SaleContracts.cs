@@ -2,7 +2,10 @@ using System.Text.Json.Serialization;
 
 namespace Seckill.Api.Sales;
 
-/// <summary>A sale as operators see it, read fresh. Stock in Redis null while it is not known, units null when nobody has said how many were put on sale.</summary>
+/// <summary>
+/// A sale as operators see it, read fresh. Stock in Redis null while it is not known, units null when nobody has said how many were put on
+/// sale.
+/// </summary>
 public sealed record OperatorSale(
     string SkuId, string ProductId, string Title, string ProductTitle, string Description, string Image, decimal Price, decimal ListPrice,
     int LimitPerUser, long StartsAtMs, long EndsAtMs, bool Paused, bool TokenRequired, int? Units, int MysqlStock, long? RedisStock);

@@ -61,10 +61,13 @@ public static class SaleEndpoints
         return routes;
     }
 
-    private static async Task<IResult> ListAsync(SaleRecords records, TimeProvider time, CancellationToken cancellationToken) => TypedResults.Json(
-        new OperatorSaleList(time.GetUtcNow().ToUnixTimeMilliseconds(), await records.ListAsync(cancellationToken)), ApiJson.Web.OperatorSaleList);
+    private static async Task<IResult> ListAsync(SaleRecords records, TimeProvider time, CancellationToken cancellationToken) =>
+        TypedResults.Json(
+            new OperatorSaleList(time.GetUtcNow().ToUnixTimeMilliseconds(), await records.ListAsync(cancellationToken)),
+            ApiJson.Web.OperatorSaleList);
 
-    // The operator's hanging up stops none of the following: each is bounded by the servers' own time-outs, and half-way is worth less than done.
+    // The operator's hanging up stops none of the following: each is bounded by the servers' own time-outs, and half-way is worth less than
+    // done.
     private static async Task<IResult> CreateAsync(HttpContext http, SaleOperations operations, TimeProvider time)
     {
         var (request, malformed) = await JsonBody.ReadAsync(http.Request, ApiJson.Web.CreateSaleRequest, http.RequestAborted);
@@ -90,7 +93,9 @@ public static class SaleEndpoints
         TryReadId(sku_id, out var skuId) ? Answer(await operations.PauseAsync(user, skuId, paused: true, CancellationToken.None)) : WrongId;
 
     private static async Task<IResult> ResumeAsync(ClaimsPrincipal user, SaleOperations operations, string sku_id) =>
-        TryReadId(sku_id, out var skuId) ? Answer(await operations.PauseAsync(user, skuId, paused: false, CancellationToken.None)) : WrongId;
+        TryReadId(sku_id, out var skuId)
+            ? Answer(await operations.PauseAsync(user, skuId, paused: false, CancellationToken.None))
+            : WrongId;
 
     private static async Task<IResult> AddStockAsync(HttpContext http, SaleOperations operations, string sku_id)
     {
@@ -108,5 +113,6 @@ public static class SaleEndpoints
     private static IResult Answer(SaleResult change, int status = StatusCodes.Status200OK) =>
         change.Error ?? (IResult)TypedResults.Json(change.Sale, ApiJson.Web.OperatorSale, statusCode: status);
 
-    private static bool TryReadId(string text, out long id) => long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out id) && id > 0;
+    private static bool TryReadId(string text, out long id) =>
+        long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out id) && id > 0;
 }

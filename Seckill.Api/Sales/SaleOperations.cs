@@ -19,11 +19,13 @@ namespace Seckill.Api.Sales;
 internal readonly record struct SaleResult(OperatorSale? Sale, ErrorResult? Error);
 
 /// <summary>
-/// Changes sales. MySQL first, in one transaction; then the gate, from what MySQL has committed. So the gate never offers what MySQL does not have, and a
-/// process that dies in between leaves a change that every instance's loader sees for itself: other terms than it knows, or another epoch than Redis has.
+/// Changes sales. MySQL first, in one transaction; then the gate, from what MySQL has committed. So the gate never offers what MySQL does
+/// not have, and a process that dies in between leaves a change that every instance's loader sees for itself: other terms than it knows, or
+/// another epoch than Redis has.
 /// </summary>
 internal sealed class SaleOperations(
-    IServiceScopeFactory scopes, SaleRecords records, StockRecovery recovery, StockLoad load, SaleCatalogue catalogue, GateLanes lanes, AuditLog audit)
+    IServiceScopeFactory scopes, SaleRecords records, StockRecovery recovery, StockLoad load, SaleCatalogue catalogue, GateLanes lanes,
+    AuditLog audit)
 {
     private const int CreateTriesMax = 5;
     private const string DefaultImage = "/img/bolt.svg";
@@ -40,7 +42,8 @@ internal sealed class SaleOperations(
                 return new SaleResult(null, IdTaken);
             }
 
-            await AuditAsync(user, "sale.create", skuId, JsonSerializer.Serialize(request, ApiJson.Web.CreateSaleRequest), cancellationToken);
+            await AuditAsync(
+                user, "sale.create", skuId, JsonSerializer.Serialize(request, ApiJson.Web.CreateSaleRequest), cancellationToken);
             if (await TryInsertAsync(skuId, request, cancellationToken))
             {
                 return await ConcludeAsync(skuId, null, cancellationToken);
@@ -72,10 +75,11 @@ internal sealed class SaleOperations(
     }
 
     /// <summary>
-    /// Puts more units on sale, also in the middle of it. The epoch in MySQL rises with the stock: the counter in Redis, which does not have these units,
-    /// is from then on an outdated one, and is loaded anew by whoever looks first.
+    /// Puts more units on sale, also in the middle of it. The epoch in MySQL rises with the stock: the counter in Redis, which does not
+    /// have these units, is from then on an outdated one, and is loaded anew by whoever looks first.
     /// </summary>
-    public async Task<SaleResult> AddStockAsync(ClaimsPrincipal user, long skuId, AddStockRequest request, CancellationToken cancellationToken)
+    public async Task<SaleResult> AddStockAsync(
+        ClaimsPrincipal user, long skuId, AddStockRequest request, CancellationToken cancellationToken)
     {
         var (add, before) = (request.Add!.Value, request.UnitsBefore!.Value);
         await AuditAsync(user, "sale.add-stock", skuId, JsonSerializer.Serialize(request, ApiJson.Web.AddStockRequest), cancellationToken);
@@ -83,7 +87,8 @@ internal sealed class SaleOperations(
         if (snapshot.Unsettled > StockRecovery.UnsettledIdsMax)
         {
             // So many cannot be told apart while the counter is loaded: it would offer again what they hold.
-            return new SaleResult(null, ErrorResult.Conflict("too many orders under way", "Ask again when the worker has written more of them."));
+            return new SaleResult(
+                null, ErrorResult.Conflict("too many orders under way", "Ask again when the worker has written more of them."));
         }
 
         return await ChangeAsync(
@@ -108,7 +113,8 @@ internal sealed class SaleOperations(
             },
             cancellationToken);
 
-        static ErrorResult Conflict(string error) => ErrorResult.Conflict(error, "Nothing was added. Was it a repeated request? Then the first one was heard.");
+        static ErrorResult Conflict(string error) =>
+            ErrorResult.Conflict(error, "Nothing was added. Was it a repeated request? Then the first one was heard.");
     }
 
     private static ErrorResult? Edit(ProductSku sku, SeckillSale sale, EditSaleRequest request)
@@ -140,21 +146,24 @@ internal sealed class SaleOperations(
     }
 
     /// <summary>Under the SKU's row lock, so that no order is written and no counter loaded meanwhile.</summary>
-    private async Task<SaleResult> ChangeAsync(long skuId, Func<ProductSku, SeckillSale, ErrorResult?> change, CancellationToken cancellationToken)
+    private async Task<SaleResult> ChangeAsync(
+        long skuId, Func<ProductSku, SeckillSale, ErrorResult?> change, CancellationToken cancellationToken)
     {
         long? raisedFrom = null;
         await using (var scope = scopes.CreateAsyncScope())
         {
             var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
             await using var transaction = await context.Database.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken);
-            var sku = (await context.ProductSkus.FromSql($"SELECT * FROM product_skus WHERE id = {skuId} FOR UPDATE").ToListAsync(cancellationToken)).SingleOrDefault();
+            var sku = (await context.ProductSkus.FromSql($"SELECT * FROM product_skus WHERE id = {skuId} FOR UPDATE")
+                .ToListAsync(cancellationToken)).SingleOrDefault();
             var sale = await context.SeckillSales.SingleOrDefaultAsync(s => s.SkuId == skuId, cancellationToken);
             if (sku is null || sale is null)
             {
                 return new SaleResult(null, ErrorResult.UnknownSku);
             }
 
-            await context.Products.Include(product => product.Skus).Where(product => product.Id == sku.ProductId).LoadAsync(cancellationToken);
+            await context.Products.Include(product => product.Skus).Where(product => product.Id == sku.ProductId)
+                .LoadAsync(cancellationToken);
             var epoch = sku.GateEpoch;
             if (change(sku, sale) is { } error)
             {
@@ -169,11 +178,14 @@ internal sealed class SaleOperations(
         return await ConcludeAsync(skuId, raisedFrom, cancellationToken);
     }
 
-    /// <summary>Another took the id, or the two inserts at the end of the table waited for each other; EF wraps the second once more, as transient.</summary>
+    /// <summary>
+    /// Another took the id, or the two inserts at the end of the table waited for each other; EF wraps the second once more, as transient.
+    /// </summary>
     private static bool IsLostRace(Exception exception) => exception switch
     {
         InvalidOperationException { InnerException: DbUpdateException inner } => IsLostRace(inner),
-        DbUpdateException { InnerException: MySqlException cause } => cause.ErrorCode is MySqlErrorCode.DuplicateKeyEntry or MySqlErrorCode.LockDeadlock,
+        DbUpdateException { InnerException: MySqlException cause } =>
+            cause.ErrorCode is MySqlErrorCode.DuplicateKeyEntry or MySqlErrorCode.LockDeadlock,
         _ => false,
     };
 

@@ -13,7 +13,8 @@ internal sealed class SaleRecords(IServiceScopeFactory scopes, StockLedger ledge
 
     /// <summary>By SKU; of very many those that end last.</summary>
     public async Task<IReadOnlyList<OperatorSale>> ListAsync(CancellationToken cancellationToken) =>
-        [.. (await ReadAsync(skus => skus.OrderByDescending(sku => sku.Sale!.EndsAt).Take(SalesMax), cancellationToken)).OrderBy(sale => sale.Id).Select(sale => sale.Sale)];
+        [.. (await ReadAsync(skus => skus.OrderByDescending(sku => sku.Sale!.EndsAt).Take(SalesMax), cancellationToken))
+            .OrderBy(sale => sale.Id).Select(sale => sale.Sale)];
 
     /// <summary>Null when MySQL has no sale of this SKU.</summary>
     public async Task<OperatorSale?> FindAsync(long skuId, CancellationToken cancellationToken) =>
@@ -23,7 +24,8 @@ internal sealed class SaleRecords(IServiceScopeFactory scopes, StockLedger ledge
     public async Task<bool> ExistsAsync(long skuId, CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();
-        return await scope.ServiceProvider.GetRequiredService<OrderingDbContext>().ProductSkus.AnyAsync(sku => sku.Id == skuId, cancellationToken);
+        return await scope.ServiceProvider.GetRequiredService<OrderingDbContext>().ProductSkus.AnyAsync(
+            sku => sku.Id == skuId, cancellationToken);
     }
 
     public async Task<long> NextFreeSkuIdAsync(CancellationToken cancellationToken)
@@ -63,7 +65,8 @@ internal sealed class SaleRecords(IServiceScopeFactory scopes, StockLedger ledge
 
     private static OperatorSale Of(ProductSku sku, Product product, SeckillSale sale, long? redisStock) => new(
         Text(sku.Id), Text(product.Id), sku.Title, product.Title, product.Description, sku.Image, sku.Price, sale.ListPrice,
-        sale.LimitPerUser, Milliseconds(sale.StartsAt), Milliseconds(sale.EndsAt), sale.Paused, sale.TokenRequired, sale.Units, sku.Stock, redisStock);
+        sale.LimitPerUser, Milliseconds(sale.StartsAt), Milliseconds(sale.EndsAt), sale.Paused, sale.TokenRequired, sale.Units, sku.Stock,
+        redisStock);
 
     private static string Text(long id) => id.ToString(CultureInfo.InvariantCulture);
 }

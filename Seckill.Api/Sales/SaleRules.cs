@@ -21,10 +21,14 @@ internal static class SaleRules
     private const decimal PriceMin = 0.01m;
     private const decimal PriceMax = 9_999_999.99m;
 
-    /// <summary>The year 2100, ms since 1970 UTC: Redis is told to forget a sale some days after its end, and later than this is a slip.</summary>
+    /// <summary>
+    /// The year 2100, ms since 1970 UTC: Redis is told to forget a sale some days after its end, and later than this is a slip.
+    /// </summary>
     private const long TimeMaxMs = 4_102_444_800_000;
 
-    /// <summary>How far back a sale may be told to end: "now" by a clock that is slow. Far back, Redis would forget orders that are under way.</summary>
+    /// <summary>
+    /// How far back a sale may be told to end: "now" by a clock that is slow. Far back, Redis would forget orders that are under way.
+    /// </summary>
     private const long EndedForMsMax = 600_000;
 
     public static string? Validate(CreateSaleRequest request, long nowMs) =>
@@ -69,7 +73,9 @@ internal static class SaleRules
         : null;
 
     private static string? ValidateTitle(string title) =>
-        string.IsNullOrWhiteSpace(title) ? Text($"title must be 1 to {TitleLengthMax} characters") : ValidateText("title", title, TitleLengthMax);
+        string.IsNullOrWhiteSpace(title)
+            ? Text($"title must be 1 to {TitleLengthMax} characters")
+            : ValidateText("title", title, TitleLengthMax);
 
     private static string? ValidateText(string name, string text, int lengthMax) =>
         text.Length > lengthMax ? Text($"{name} must be {(name == "title" ? "1" : "0")} to {lengthMax} characters")
@@ -94,12 +100,14 @@ internal static class SaleRules
 
     private static string? ValidateLimit(int limit) => limit is < 1 or > LimitMax ? Text($"limit_per_user must be 1 to {LimitMax}") : null;
 
-    private static string? ValidateUnits(string name, int units) => units is < 1 or > UnitsMax ? Text($"{name} must be 1 to {UnitsMax}") : null;
+    private static string? ValidateUnits(string name, int units) =>
+        units is < 1 or > UnitsMax ? Text($"{name} must be 1 to {UnitsMax}") : null;
 
     private static string? ValidateTime(string name, long milliseconds) =>
         milliseconds is < 0 or > TimeMaxMs ? Text($"{name} must be 0 to {TimeMaxMs}") : null;
 
-    private static string? ValidateEnd(long endsAtMs, long nowMs) => endsAtMs < nowMs - EndedForMsMax ? "ends_at_ms must not be in the past" : null;
+    private static string? ValidateEnd(long endsAtMs, long nowMs) =>
+        endsAtMs < nowMs - EndedForMsMax ? "ends_at_ms must not be in the past" : null;
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

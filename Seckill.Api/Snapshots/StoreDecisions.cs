@@ -25,14 +25,16 @@ internal static class StoreDecisions
             await foreach (var order in committed.AsNoTracking().AsAsyncEnumerable().WithCancellation(cancellationToken))
             {
                 decisions.Add(new Settlement(
-                    order.Id, Success: true, order.OrderSn, StockDeducted: true, order.GateEpoch, order.Quantity, order.UserId, order.ClientOrderNo, null));
+                    order.Id, Success: true, order.OrderSn, StockDeducted: true, order.GateEpoch, order.Quantity, order.UserId,
+                    order.ClientOrderNo, null));
             }
 
             var rejected = context.OrderRejections.AsNoTracking().Where(rejection => ids.Contains(rejection.OrderId));
             await foreach (var order in rejected.AsAsyncEnumerable().WithCancellation(cancellationToken))
             {
                 decisions.Add(new Settlement(
-                    order.OrderId, Success: false, order.Reason, StockDeducted: false, 0, order.Quantity, order.UserId, order.ClientOrderNo, null));
+                    order.OrderId, Success: false, order.Reason, StockDeducted: false, 0, order.Quantity, order.UserId, order.ClientOrderNo,
+                    null));
             }
         }
 

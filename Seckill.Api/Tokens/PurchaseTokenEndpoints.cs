@@ -8,7 +8,8 @@ using Seckill.Api.Limits;
 namespace Seckill.Api.Tokens;
 
 /// <summary>
-/// The token to send back with the order, as header <c>X-Purchase-Token</c> or member <c>purchase_token</c>; good until then, ms since 1970 UTC.
+/// The token to send back with the order, as header <c>X-Purchase-Token</c> or member <c>purchase_token</c>; good until then, ms since 1970
+/// UTC.
 /// </summary>
 public sealed record PurchaseTokenResponse(string PurchaseToken, string SkuId, long ExpiresAtMs);
 

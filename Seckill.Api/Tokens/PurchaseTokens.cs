@@ -10,8 +10,8 @@ namespace Seckill.Api.Tokens;
 
 /// <summary>
 /// Purchase tokens: 8 bytes of expiry (ms since 1970 UTC) and the first 16 bytes of an HMAC-SHA256 over user, SKU and expiry, as 32
-/// characters of base64url. Any instance checks what any other gave out, without memory or I/O. The key is derived from the login's, so that
-/// neither can pass for the other.
+/// characters of base64url. Any instance checks what any other gave out, without memory or I/O. The key is derived from the login's, so
+/// that neither can pass for the other.
 /// </summary>
 public sealed class PurchaseTokens(IOptions<AuthOptions> auth, IOptions<PurchaseTokenOptions> options, TimeProvider time)
 {

@@ -19,8 +19,8 @@ namespace Seckill.Api.WarmUp;
 public sealed record LoadedSku(long SkuId, bool Loaded, long Stock, long Epoch);
 
 /// <summary>
-/// Sets one SKU's counter from MySQL when it must be: Redis does not know it, has another epoch than MySQL, or is not the server any more that took the
-/// last load. A running counter is left alone. See warm.lua for what happens to orders that are under way.
+/// Sets one SKU's counter from MySQL when it must be: Redis does not know it, has another epoch than MySQL, or is not the server any more
+/// that took the last load. A running counter is left alone. See warm.lua for what happens to orders that are under way.
 /// </summary>
 public sealed partial class StockLoad(
     IServiceScopeFactory scopes, StockLedger ledger, StockRecovery recovery, QueueDepths queues,
@@ -28,7 +28,9 @@ public sealed partial class StockLoad(
 {
     private const int DrainPollMs = 250;
 
-    /// <summary>Looks, and loads if need be; with <paramref name="termsChanged"/> the sale's terms are brought up to date in any case.</summary>
+    /// <summary>
+    /// Looks, and loads if need be; with <paramref name="termsChanged"/> the sale's terms are brought up to date in any case.
+    /// </summary>
     /// <returns>Null when MySQL has no sale of this SKU.</returns>
     public async Task<LoadedSku?> RunAsync(long skuId, bool termsChanged, CancellationToken cancellationToken)
     {
@@ -67,14 +69,13 @@ public sealed partial class StockLoad(
     }
 
     /// <summary>
-    /// Brings what has been changed in MySQL to the gate: the terms, and the counter if MySQL's epoch is another one. A gate that Redis has lost stays closed,
-    /// so there is nothing to change; the loader opens it, with this change, when the queue is drained.
+    /// Brings what has been changed in MySQL to the gate: the terms, and the counter if MySQL's epoch is another one. A gate that Redis has
+    /// lost stays closed, so there is nothing to change; the loader opens it, with this change, when the queue is drained.
     /// </summary>
     /// <param name="skuId">The SKU.</param>
     /// <param name="raisedFrom">
-    /// MySQL's epoch before the caller raised it; null if it did not. A counter with that epoch has lost nothing, it is only outdated: it goes on selling until
-    /// the new one takes its place.
-    /// </param>
+    /// MySQL's epoch before the caller raised it; null if it did not. A counter with that epoch has lost nothing, it is only outdated: it
+    /// goes on selling until the new one takes its place. </param>
     /// <param name="cancellationToken">Ends the waits.</param>
     public async Task ApplyAsync(long skuId, long? raisedFrom, CancellationToken cancellationToken)
     {
@@ -103,8 +104,8 @@ public sealed partial class StockLoad(
         var redis = await recovery.SnapshotAsync(sku, 0, cancellationToken);
         if (redis is { Stock: not null, Epoch: { } loaded, Closed: false, SameServer: true } && loaded == epoch + 1)
         {
-            // Somebody else has just loaded it and not committed yet, or died before he could: the row lock tells which when it comes free. Closing
-            // now would shut out buyers from a counter that is right.
+            // Somebody else has just loaded it and not committed yet, or died before he could: the row lock tells which when it comes free.
+            // Closing now would shut out buyers from a counter that is right.
             epoch = (await LockAsync(context, sku, cancellationToken))?.GateEpoch;
         }
 
@@ -113,12 +114,13 @@ public sealed partial class StockLoad(
 
     /// <summary>The SKU's row, locked until the transaction ends, or for this statement alone without one.</summary>
     private static async Task<ProductSku?> LockAsync(OrderingDbContext context, SkuKeys sku, CancellationToken cancellationToken) =>
-        (await context.ProductSkus.FromSql($"SELECT * FROM product_skus WHERE id = {sku.SkuId} FOR UPDATE").AsNoTracking().ToListAsync(cancellationToken))
+        (await context.ProductSkus.FromSql($"SELECT * FROM product_skus WHERE id = {sku.SkuId} FOR UPDATE").AsNoTracking()
+            .ToListAsync(cancellationToken))
         .SingleOrDefault();
 
     /// <summary>
-    /// Redis has forgotten who bought: the orders that are still in the queue are written first, so that the new counter does not offer their units.
-    /// Bounded, because it is a courtesy to the next buyers: an order that comes later is deducted when it is settled.
+    /// Redis has forgotten who bought: the orders that are still in the queue are written first, so that the new counter does not offer
+    /// their units. Bounded, because it is a courtesy to the next buyers: an order that comes later is deducted when it is settled.
     /// </summary>
     private async Task DrainAsync(long skuId, CancellationToken cancellationToken)
     {
@@ -133,7 +135,8 @@ public sealed partial class StockLoad(
                     return;
                 }
             }
-            catch (Exception exception) when (exception is BrokerUnreachableException or OperationInterruptedException or AlreadyClosedException or IOException)
+            catch (Exception exception)
+                when (exception is BrokerUnreachableException or OperationInterruptedException or AlreadyClosedException or IOException)
             {
                 LogDepthUnknown(exception.Message);
             }
@@ -143,8 +146,8 @@ public sealed partial class StockLoad(
     }
 
     /// <summary>
-    /// Under the row lock: while the counter is being set, the worker cannot commit an order that the number read here does not count. Dying between Redis
-    /// and the commit leaves two different epochs, which the next check sees and loads again.
+    /// Under the row lock: while the counter is being set, the worker cannot commit an order that the number read here does not count.
+    /// Dying between Redis and the commit leaves two different epochs, which the next check sees and loads again.
     /// </summary>
     private async Task<LoadedSku?> LoadAsync(SkuKeys sku, long? raisedFrom, CancellationToken cancellationToken)
     {
@@ -165,7 +168,8 @@ public sealed partial class StockLoad(
         {
             decided = redis.UnsettledIds is null
                 ? null
-                : [.. (await StoreDecisions.ReadAsync(context, redis.UnsettledIds, cancellationToken)).Select(decision => decision.OrderId)];
+                : [.. (await StoreDecisions.ReadAsync(context, redis.UnsettledIds, cancellationToken))
+                    .Select(decision => decision.OrderId)];
             if (row.GateEpoch != raisedFrom + 1 || !IsOutdated(redis, raisedFrom))
             {
                 await RestoreBuyersAsync(context, sku, terms, cancellationToken);
@@ -192,7 +196,9 @@ public sealed partial class StockLoad(
     private async Task RestoreBuyersAsync(OrderingDbContext context, SkuKeys sku, SaleTerms terms, CancellationToken cancellationToken)
     {
         var holdings = await context.OrderItems.Where(item => item.SkuId == sku.SkuId)
-            .Join(context.Orders.Where(order => order.Status != OrderStatus.Closed), item => item.OrderId, order => order.Id, (item, _) => item)
+            .Join(
+                context.Orders.Where(order => order.Status != OrderStatus.Closed), item => item.OrderId, order => order.Id,
+                (item, _) => item)
             .GroupBy(item => item.UserId)
             .Select(items => new { UserId = items.Key, Units = items.Sum(item => item.Quantity), Newest = items.Max(item => item.OrderId) })
             .ToListAsync(cancellationToken);
@@ -203,10 +209,14 @@ public sealed partial class StockLoad(
     [LoggerMessage(Level = LogLevel.Information, Message = "SKU {SkuId}: {Stock} units loaded into the gate, epoch {Epoch}")]
     private partial void LogLoaded(long skuId, long stock, long epoch);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "SKU {SkuId}: Redis and MySQL do not have the same load; the gate is closed until it is loaded again")]
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "SKU {SkuId}: Redis and MySQL do not have the same load; the gate is closed until it is loaded again")]
     private partial void LogClosed(long skuId);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "SKU {SkuId}: Redis has lost it; the gate opens when the queue is drained and the stock loaded")]
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "SKU {SkuId}: Redis has lost it; the gate opens when the queue is drained and the stock loaded")]
     private partial void LogDraining(long skuId);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The queue's depth is not known: {Reason}")]

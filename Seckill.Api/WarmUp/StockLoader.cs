@@ -7,8 +7,8 @@ using StackExchange.Redis;
 namespace Seckill.Api.WarmUp;
 
 /// <summary>
-/// Sees to it that every sale's counter is loaded: at start, when a sale is new or changed, when the gate reports that Redis does not know a
-/// SKU, when Redis comes back after a break, and in rounds, a step every <c>CheckEveryMs</c>.
+/// Sees to it that every sale's counter is loaded: at start, when a sale is new or changed, when the gate reports that Redis does not know
+/// a SKU, when Redis comes back after a break, and in rounds, a step every <c>CheckEveryMs</c>.
 /// </summary>
 public sealed partial class StockLoader : BackgroundService
 {
@@ -69,7 +69,8 @@ public sealed partial class StockLoader : BackgroundService
                 LogFailed(exception.Message);
                 // Whoever asked has not been served.
                 _asked.Writer.TryWrite(EverySku);
-                await Task.Delay(TimeSpan.FromMilliseconds(RetryDelayMs), _time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.Delay(TimeSpan.FromMilliseconds(RetryDelayMs), _time, stoppingToken)
+                    .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
             catch (Exception)
             {
@@ -111,7 +112,8 @@ public sealed partial class StockLoader : BackgroundService
             }
         }
 
-        await Task.Delay(TimeSpan.FromMilliseconds(RetryDelayMs), _time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Task.Delay(TimeSpan.FromMilliseconds(RetryDelayMs), _time, stoppingToken)
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     private void AskForChangedSales()

@@ -34,7 +34,8 @@ public static class WarmUpEndpoints
         await audit.WriteAsync(user, "warm-up", "every sale", "", cancellationToken);
         var skus = await warmUp.LoadAllAsync(cancellationToken);
         return TypedResults.Json(
-            new WarmUpResponse([.. skus.Select(sku => new WarmUpItem(sku.SkuId.ToString(CultureInfo.InvariantCulture), sku.Loaded, sku.Stock, sku.Epoch))]),
+            new WarmUpResponse([.. skus.Select(
+                sku => new WarmUpItem(sku.SkuId.ToString(CultureInfo.InvariantCulture), sku.Loaded, sku.Stock, sku.Epoch))]),
             ApiJson.Web.WarmUpResponse);
     }
 }

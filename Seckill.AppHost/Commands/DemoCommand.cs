@@ -3,7 +3,8 @@ using Seckill.LocalServers;
 
 namespace Seckill.AppHost.Commands;
 
-#pragma warning disable ASPIREINTERACTION001, ASPIREPROCESSCOMMAND001 // Commands with arguments are new in 13.6 and still marked as a preview.
+// Commands with arguments are new in 13.6 and still marked as a preview.
+#pragma warning disable ASPIREINTERACTION001, ASPIREPROCESSCOMMAND001
 
 /// <summary>The demonstration that <c>./seckill demo</c> runs, from the dashboard.</summary>
 internal static class DemoCommand

@@ -5,7 +5,9 @@ namespace Seckill.AppHost.Commands;
 
 #pragma warning disable ASPIREINTERACTION001 // Commands with arguments are new in 13.6 and still marked as a preview.
 
-/// <summary>What an operator does with a sale, as commands of the dashboard and of the Aspire CLI. The Api writes each into its audit log.</summary>
+/// <summary>
+/// What an operator does with a sale, as commands of the dashboard and of the Aspire CLI. The Api writes each into its audit log.
+/// </summary>
 internal static class SaleCommands
 {
     public const string WarmUp = "warm-up";

@@ -33,8 +33,10 @@ internal static partial class Deployment
             KeepData(builder);
         }
 
-        api.PublishAsDockerComposeService((_, service) => PublishPorts(service, "SECKILL_PORT", DefaultHostPort, api.Resource.GetReplicaCount()));
-        console.PublishAsDockerComposeService((_, service) => PublishPorts(service, "SECKILL_CONSOLE_PORT", DefaultConsoleHostPort, replicas: 1));
+        api.PublishAsDockerComposeService(
+            (_, service) => PublishPorts(service, "SECKILL_PORT", DefaultHostPort, api.Resource.GetReplicaCount()));
+        console.PublishAsDockerComposeService(
+            (_, service) => PublishPorts(service, "SECKILL_CONSOLE_PORT", DefaultConsoleHostPort, replicas: 1));
     }
 
     /// <summary>Named volumes on the host's own disk, and a name for each server that its next container keeps.</summary>

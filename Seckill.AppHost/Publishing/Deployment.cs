@@ -3,7 +3,8 @@ namespace Seckill.AppHost.Publishing;
 /// <summary>What a deployment has besides the application model.</summary>
 internal static partial class Deployment
 {
-    /// <exception cref="DistributedApplicationException">Something is to be published or deployed, and there is no target for it.</exception>
+    /// <exception cref="DistributedApplicationException">Something is to be published or deployed, and there is no target for
+    /// it.</exception>
     public static void AddDeployment(
         this IDistributedApplicationBuilder builder, IResourceBuilder<ProjectResource> api, IResourceBuilder<ProjectResource> console)
     {

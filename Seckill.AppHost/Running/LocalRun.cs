@@ -54,7 +54,9 @@ internal static class LocalRun
         return Environment.ExitCode;
     }
 
-    /// <summary>True for what a person at the terminal can read and mend; a test that hosts this program gets the exception itself.</summary>
+    /// <summary>
+    /// True for what a person at the terminal can read and mend; a test that hosts this program gets the exception itself.
+    /// </summary>
     public static bool IsForTerminal(Exception refused) =>
         refused is DistributedApplicationException or LocalServerException && Assembly.GetEntryAssembly() == typeof(LocalRun).Assembly;
 

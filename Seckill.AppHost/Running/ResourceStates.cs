@@ -43,7 +43,9 @@ internal sealed class ResourceStates(RunParts parts)
     /// <summary>True when the resource is healthy by this notification, and was not before. To be asked before it is taken over.</summary>
     public bool BecomesHealthy(ResourceEvent notification) =>
         notification.Snapshot.HealthStatus == HealthStatus.Healthy && IsRunning(notification)
-        && !(_latest.TryGetValue(notification.ResourceId, out var before) && before.Snapshot.HealthStatus == HealthStatus.Healthy && IsRunning(before));
+        && !(_latest.TryGetValue(notification.ResourceId, out var before)
+            && before.Snapshot.HealthStatus == HealthStatus.Healthy
+            && IsRunning(before));
 
     /// <summary>Takes a notification over.</summary>
     /// <returns>True when the resource has ended by it, and had not before.</returns>

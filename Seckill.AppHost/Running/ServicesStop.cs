@@ -5,7 +5,8 @@ namespace Seckill.AppHost.Running;
 /// <summary>
 /// Stops the applications before Aspire ends everything at once: servers and dashboard are still there for their last orders and spans.
 /// </summary>
-internal sealed class ServicesStop(RunParts parts, ResourceCommandService commands, ResourceNotificationService notifications) : IHostedService
+internal sealed class ServicesStop(RunParts parts, ResourceCommandService commands, ResourceNotificationService notifications)
+    : IHostedService
 {
     private const int StopTimeoutMs = 5_000;
 

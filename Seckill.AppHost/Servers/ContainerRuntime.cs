@@ -16,7 +16,8 @@ internal static class ContainerRuntime
     {
         try
         {
-            using var process = Process.Start(new ProcessStartInfo(runtime, ["info"]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+            using var process =
+                Process.Start(new ProcessStartInfo(runtime, ["info"]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
             process.OutputDataReceived += (_, _) => { };
             process.BeginOutputReadLine();
             if (process.WaitForExit(TimeoutMs))

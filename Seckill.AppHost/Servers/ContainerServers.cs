@@ -12,8 +12,8 @@ internal static class ContainerServers
     };
 
     /// <summary>
-    /// In a run the data stays in volumes of the developer's machine. A published model has none yet: only the target knows whether it has a
-    /// disk that a database can live on, so the target adds them.
+    /// In a run the data stays in volumes of the developer's machine. A published model has none yet: only the target knows whether it has
+    /// a disk that a database can live on, so the target adds them.
     /// </summary>
     public static ServerResources AddContainerServers(this IDistributedApplicationBuilder builder)
     {

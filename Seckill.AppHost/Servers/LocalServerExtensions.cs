@@ -14,20 +14,24 @@ internal static class LocalServerExtensions
         {
             builder.Services.AddSingleton<LocalServerProcesses>();
             // The first hosted service is the last one to be stopped: servers outlive the services that use them.
-            builder.Services.Insert(0, ServiceDescriptor.Singleton<IHostedService>(services => services.GetRequiredService<LocalServerProcesses>()));
+            builder.Services.Insert(
+                0, ServiceDescriptor.Singleton<IHostedService>(services => services.GetRequiredService<LocalServerProcesses>()));
         }
 
         var resource = new LocalServerResource(name, start);
         return builder.AddResource(resource)
-            .WithInitialState(new CustomResourceSnapshot { ResourceType = "LocalServer", Properties = [], State = KnownResourceStates.NotStarted })
+            .WithInitialState(
+                new CustomResourceSnapshot { ResourceType = "LocalServer", Properties = [], State = KnownResourceStates.NotStarted })
             .WithConnectionCheck(async (_, cancellationToken) =>
                 await (await resource.Started.WaitAsync(cancellationToken)).CheckAsync(cancellationToken))
-            .OnInitializeResource((_, context, _) => context.Services.GetRequiredService<LocalServerProcesses>().RunAsync(resource, context))
+            .OnInitializeResource(
+                (_, context, _) => context.Services.GetRequiredService<LocalServerProcesses>().RunAsync(resource, context))
             .WithLifecycleCommand(KnownResourceCommands.StartCommand, "Start", "Play", KnownResourceStates.TerminalStates.Contains,
                 (processes, cancellationToken) => processes.RestartAsync(resource, cancellationToken))
             .WithLifecycleCommand(KnownResourceCommands.StopCommand, "Stop", "Stop", state => state == KnownResourceStates.Running,
                 (processes, cancellationToken) => processes.StopAsync(resource, cancellationToken))
-            .WithLifecycleCommand(KnownResourceCommands.RestartCommand, "Restart", "ArrowCounterclockwise", state => state == KnownResourceStates.Running,
+            .WithLifecycleCommand(
+                KnownResourceCommands.RestartCommand, "Restart", "ArrowCounterclockwise", state => state == KnownResourceStates.Running,
                 (processes, cancellationToken) => processes.RestartAsync(resource, cancellationToken));
     }
 

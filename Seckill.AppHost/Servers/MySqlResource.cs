@@ -5,12 +5,14 @@ using MySqlConnector;
 namespace Seckill.AppHost.Servers;
 
 /// <summary>MySQL in a container, with one database.</summary>
-internal sealed class MySqlResource(string name, string database, ParameterResource password) : ContainerResource(name), IResourceWithConnectionString
+internal sealed class MySqlResource(string name, string database, ParameterResource password)
+    : ContainerResource(name), IResourceWithConnectionString
 {
     public EndpointReference Endpoint => new(this, "tcp");
 
     public ReferenceExpression ConnectionStringExpression => ReferenceExpression.Create(
-        $"Server={Endpoint.Property(EndpointProperty.Host)};Port={Endpoint.Property(EndpointProperty.Port)};User ID=root;Password={password};Database={database}");
+        $"Server={Endpoint.Property(EndpointProperty.Host)};Port={Endpoint.Property(EndpointProperty.Port)};"
+            + $"User ID=root;Password={password};Database={database}");
 }
 
 internal static class MySqlResourceExtensions

@@ -21,9 +21,9 @@ internal sealed record ServerResources(
 internal static class ServerResourcesExtensions
 {
     /// <summary>
-    /// What <c>Servers</c> says: <c>containers</c>, <c>external</c> or, for a run, <c>local</c>. Where it says nothing, a run takes containers if a
-    /// container runtime answers and processes of this machine if none does; a deployment takes containers, but in the cloud that azd deploys to
-    /// external servers: its containers have no disk that a database can live on.
+    /// What <c>Servers</c> says: <c>containers</c>, <c>external</c> or, for a run, <c>local</c>. Where it says nothing, a run takes
+    /// containers if a container runtime answers and processes of this machine if none does; a deployment takes containers, but in the
+    /// cloud that azd deploys to external servers: its containers have no disk that a database can live on.
     /// </summary>
     public static ServerResources AddServers(this IDistributedApplicationBuilder builder, LocalOptions local)
     {
@@ -33,7 +33,8 @@ internal static class ServerResourcesExtensions
             "containers" => builder.AddContainerServers(),
             "external" => builder.AddExternalServers(),
             "local" when builder.ExecutionContext.IsRunMode => builder.AddLocalServers(local),
-            "local" => throw new DistributedApplicationException("Servers of this machine cannot be published: Servers must be containers or external."),
+            "local" => throw new DistributedApplicationException(
+                "Servers of this machine cannot be published: Servers must be containers or external."),
             _ => throw new DistributedApplicationException($"Servers must be containers, local or external, not {servers}."),
         };
     }
@@ -52,8 +53,11 @@ internal static class ServerResourcesExtensions
         builder.AddLocalServer(ServerResources.RedisName, async stop =>
             await RedisServer.StartAsync(options.Configure(new RedisServerOptions(), ServerResources.RedisName, options.RedisPort), stop)),
         builder.AddLocalServer(ServerResources.RabbitMQName, async stop =>
-            await RabbitMqServer.StartAsync(options.Configure(new RabbitMqServerOptions(), ServerResources.RabbitMQName, options.RabbitMqPort), stop)),
+            await RabbitMqServer.StartAsync(
+                options.Configure(new RabbitMqServerOptions(), ServerResources.RabbitMQName, options.RabbitMqPort), stop)),
         builder.AddLocalServer(ServerResources.MySqlName, async stop =>
             await MySqlServer.StartAsync(
-                options.Configure(new MySqlServerOptions { Database = ServerResources.Database }, ServerResources.MySqlName, options.MySqlPort), stop)));
+                options.Configure(
+                    new MySqlServerOptions { Database = ServerResources.Database }, ServerResources.MySqlName, options.MySqlPort),
+                stop)));
 }

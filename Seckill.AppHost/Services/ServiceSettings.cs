@@ -37,11 +37,13 @@ internal static class ServiceSettings
     /// The service's HTTP endpoint. In a run it has the wished port, or a free one where that is taken. One process listens there itself;
     /// Aspire's proxy stands in front of several only.
     /// </summary>
-    public static IResourceBuilder<ProjectResource> WithServiceEndpoint(this IResourceBuilder<ProjectResource> service, LocalOptions options, int port)
+    public static IResourceBuilder<ProjectResource> WithServiceEndpoint(
+        this IResourceBuilder<ProjectResource> service, LocalOptions options, int port)
     {
         var builder = service.ApplicationBuilder;
         return builder.ExecutionContext.IsRunMode
-            ? service.WithHttpEndpoint(port: options.TakePort(service.Resource.Name, port), isProxied: service.Resource.GetReplicaCount() > 1)
+            ? service.WithHttpEndpoint(
+                port: options.TakePort(service.Resource.Name, port), isProxied: service.Resource.GetReplicaCount() > 1)
             : service.WithHttpEndpoint();
     }
 

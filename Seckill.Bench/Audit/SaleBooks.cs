@@ -31,8 +31,10 @@ public sealed class SaleAuditor(Func<OrderingDbContext> contexts, StockLedger le
     {
         await using var context = contexts();
         // One snapshot: InnoDB's repeatable read, so that stock and orders belong to the same moment.
-        await using var transaction = await context.Database.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead, cancellationToken);
-        var stock = await context.ProductSkus.Where(s => s.Id == sku.SkuId).Select(s => (int?)s.Stock).SingleOrDefaultAsync(cancellationToken)
+        await using var transaction = await context.Database.BeginTransactionAsync(
+            System.Data.IsolationLevel.RepeatableRead, cancellationToken);
+        var stock = await context.ProductSkus.Where(s => s.Id == sku.SkuId).Select(s => (int?)s.Stock)
+            .SingleOrDefaultAsync(cancellationToken)
             ?? throw new InvalidOperationException($"MySQL has no SKU {sku.SkuId}.");
         var orders = await context.OrderItems.Where(i => i.SkuId == sku.SkuId)
             .Join(context.Orders, i => i.OrderId, o => o.Id, (i, o) => new { o.Id, o.UserId, i.Quantity, o.Status, o.CreatedAt, o.TraceId })
@@ -58,14 +60,17 @@ public sealed class SaleAuditor(Func<OrderingDbContext> contexts, StockLedger le
             try
             {
                 var now = await ReadAsync(sku, cancellationToken);
-                if (late || (before is not null && now.MySqlStock == now.RedisStock && now.MySqlStock == before.MySqlStock && now.Orders.Count == before.Orders.Count))
+                if (late
+                    || (before is not null && now.MySqlStock == now.RedisStock && now.MySqlStock == before.MySqlStock
+                        && now.Orders.Count == before.Orders.Count))
                 {
                     return now;
                 }
 
                 before = now;
             }
-            catch (Exception exception) when (!late && exception is MySqlException or RedisException or InvalidOperationException { InnerException: MySqlException })
+            catch (Exception exception) when (!late
+                && exception is MySqlException or RedisException or InvalidOperationException { InnerException: MySqlException })
             {
                 // A server that was killed during the sale is coming back.
             }

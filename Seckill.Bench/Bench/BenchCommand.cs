@@ -9,22 +9,28 @@ public static class BenchCommand
 {
     private const int TableWidth = 140;
 
-    private static readonly string[] StageNames = ["route", "refuse", "spread", "database", "open", "pair", "headline", "scale", "depth", "soak"];
+    private static readonly string[] StageNames =
+        ["route", "refuse", "spread", "database", "open", "pair", "headline", "scale", "depth", "soak"];
 
     /// <summary>Long ones, and only on demand.</summary>
     private static readonly string[] ExtraStages = ["scale", "depth", "soak"];
 
-    private static readonly Option<bool> Quick = new("--quick") { Description = "One short round of everything that is not long by itself, in a few minutes." };
+    private static readonly Option<bool> Quick =
+        new("--quick") { Description = "One short round of everything that is not long by itself, in a few minutes." };
     private static readonly Option<int> Rounds = NumberOption.Create("--rounds", "Rounds, in alternation; medians are shown.", 3, 100);
     private static readonly Option<int> Seconds = NumberOption.Create("--seconds", "Length of one measurement.", 6, 60);
-    private static readonly Option<int> Connections = NumberOption.Create("--connections", "Keep-alive connections of the load.", 512, 2_000);
-    private static readonly Option<int> Units = NumberOption.Create("--units", "Units of the headline sale; ten times as many buyers.", 10_000, 100_000);
+    private static readonly Option<int> Connections = NumberOption.Create(
+        "--connections", "Keep-alive connections of the load.", 512, 2_000);
+    private static readonly Option<int> Units = NumberOption.Create(
+        "--units", "Units of the headline sale; ten times as many buyers.", 10_000, 100_000);
     private static readonly Option<int> SoakMinutes = NumberOption.Create("--soak-minutes", "Length of the soak.", 10, 600);
-    private static readonly Option<int> Backlog = NumberOption.Create("--backlog", "Messages that gather in the queue in the stage 'depth'.", 1_000_000, 10_000_000);
+    private static readonly Option<int> Backlog = NumberOption.Create(
+        "--backlog", "Messages that gather in the queue in the stage 'depth'.", 1_000_000, 10_000_000);
 
     private static readonly Option<string[]> Only = new("--only")
     {
-        Description = $"Stages: {string.Join(", ", StageNames)}. All but {string.Join(", ", ExtraStages)} if not given. 'open' needs 'route' and 'database', 'soak' needs 'route'.",
+        Description = $"Stages: {string.Join(", ", StageNames)}. All but {string.Join(", ", ExtraStages)} if not given. 'open' needs "
+            + $"'route' and 'database', 'soak' needs 'route'.",
         AllowMultipleArgumentsPerToken = true,
     };
 
@@ -37,7 +43,8 @@ public static class BenchCommand
     public static Command Create()
     {
         Only.AcceptOnlyFromAmong(StageNames);
-        var command = new Command("bench", "Measures every stage beside the textbook design and the limits of its parts, on private servers.")
+        var command = new Command(
+            "bench", "Measures every stage beside the textbook design and the limits of its parts, on private servers.")
         {
             Quick, Rounds, Seconds, Connections, Units, SoakMinutes, Backlog, Only, Out, ProcessCommand.Create(Out),
         };
@@ -52,8 +59,8 @@ public static class BenchCommand
         var units = quick ? 2_000 : parsed.GetValue(Units);
         var stages = parsed.GetValue(Only) is { Length: > 0 } only ? only : [.. StageNames.Except(ExtraStages)];
         var options = new BenchOptions(
-            quick ? 1 : parsed.GetValue(Rounds), TimeSpan.FromSeconds(quick ? 3 : parsed.GetValue(Seconds)), parsed.GetValue(Connections), units * 10, units,
-            stages, parsed.GetValue(SoakMinutes), parsed.GetValue(Backlog), Path.GetFullPath(parsed.GetValue(Out)!));
+            quick ? 1 : parsed.GetValue(Rounds), TimeSpan.FromSeconds(quick ? 3 : parsed.GetValue(Seconds)), parsed.GetValue(Connections),
+            units * 10, units, stages, parsed.GetValue(SoakMinutes), parsed.GetValue(Backlog), Path.GetFullPath(parsed.GetValue(Out)!));
         Directory.CreateDirectory(options.Folder);
         await using var log = new StreamWriter(Path.Combine(options.Folder, "bench.log"));
         try
@@ -77,7 +84,8 @@ public static class BenchCommand
         }
     }
 
-    private static async Task<int> MeasureAsync(BenchOptions options, TextWriter log, IAnsiConsole console, CancellationToken cancellationToken)
+    private static async Task<int> MeasureAsync(
+        BenchOptions options, TextWriter log, IAnsiConsole console, CancellationToken cancellationToken)
     {
         console.WriteLine("starting servers and applications");
         await using var system = await BenchSystem.StartAsync(log, cancellationToken);
@@ -113,7 +121,8 @@ public static class BenchCommand
         foreach (var (name, found) in moments ?? new Dictionary<string, IReadOnlyList<Moment>>())
         {
             var title = $"{options.Units * 10:N0} buyers for {options.Units:N0} units: {name}";
-            await File.WriteAllTextAsync(Path.Combine(options.Folder, $"peak-{name.ToLowerInvariant()}.svg"), PeakPicture.Draw(found, title), cancellationToken);
+            await File.WriteAllTextAsync(
+                Path.Combine(options.Folder, $"peak-{name.ToLowerInvariant()}.svg"), PeakPicture.Draw(found, title), cancellationToken);
         }
 
         console.WriteLine($"bench.json, pictures and log are in {options.Folder}");

@@ -26,8 +26,8 @@ internal static class BenchReport
                 var m = recorder.MedianOf(stage, contestant)!;
                 var ratio = ours is null || contestant == Contest.Ours ? "" : Number(m.PerSecond / ours.PerSecond, "0.000");
                 table.AddRow(
-                    "  " + contestant, Number(m.PerSecond, "N0"), ratio, Number(m.P50Ms, "0.0"), Number(m.P99Ms, "0.0"), Number(m.P999Ms, "0.0"),
-                    Number(m.Seconds, "0.00"), Number(m.CpuUs, "0.0"), Number(m.AllocatedBytes, "N0"));
+                    "  " + contestant, Number(m.PerSecond, "N0"), ratio, Number(m.P50Ms, "0.0"), Number(m.P99Ms, "0.0"),
+                    Number(m.P999Ms, "0.0"), Number(m.Seconds, "0.00"), Number(m.CpuUs, "0.0"), Number(m.AllocatedBytes, "N0"));
             }
         }
 
@@ -57,13 +57,15 @@ internal static class BenchReport
         return table;
     }
 
-    public static async Task WriteJsonAsync(string file, Recorder recorder, BenchOptions options, string versions, CancellationToken cancellationToken)
+    public static async Task WriteJsonAsync(
+        string file, Recorder recorder, BenchOptions options, string versions, CancellationToken cancellationToken)
     {
         var results = recorder.All.Select(entry => new ResultJson(entry.Stage, entry.Contestant, entry.Measurement)).ToArray();
         var targets = Target.All.Select(target => (target.Text, target.Wanted, Rounds: target.Ratios(recorder)))
             .Select(target => new TargetJson(target.Text, target.Wanted, MedianOf(target.Rounds), target.Rounds)).ToArray();
         var report = new ReportJson(
-            DateTimeOffset.UtcNow, versions, Environment.ProcessorCount, options.Rounds, options.Round.TotalSeconds, options.Connections, options.BuyerCount, targets, results);
+            DateTimeOffset.UtcNow, versions, Environment.ProcessorCount, options.Rounds, options.Round.TotalSeconds, options.Connections,
+            options.BuyerCount, targets, results);
         await using var stream = File.Create(file);
         await JsonSerializer.SerializeAsync(stream, report, BenchJson.Default.ReportJson, cancellationToken);
     }
@@ -82,6 +84,7 @@ internal sealed record ReportJson(
     IReadOnlyList<TargetJson> Targets, IReadOnlyList<ResultJson> Results);
 
 [JsonSourceGenerationOptions(
-    WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+    WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(ReportJson))]
 internal sealed partial class BenchJson : JsonSerializerContext;

@@ -54,7 +54,9 @@ internal sealed class BenchSales(BenchSystem system)
     /// <summary>Units sold, as MySQL has it.</summary>
     public async Task<long> SoldAsync(long[] skuIds, int unitsEach, CancellationToken cancellationToken) =>
         ((long)unitsEach * skuIds.Length) - await system.CountAsync(
-            string.Create(CultureInfo.InvariantCulture, $"SELECT CAST(SUM(stock) AS SIGNED) FROM product_skus WHERE id BETWEEN {skuIds[0]} AND {skuIds[^1]}"),
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"SELECT CAST(SUM(stock) AS SIGNED) FROM product_skus WHERE id BETWEEN {skuIds[0]} AND {skuIds[^1]}"),
             cancellationToken);
 
     private async Task<long[]> AddSkusAsync(int count, int units, int? limitPerUser, CancellationToken cancellationToken)

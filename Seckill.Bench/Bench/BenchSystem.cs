@@ -8,8 +8,8 @@ using StackExchange.Redis;
 namespace Seckill.Bench.Bench;
 
 /// <summary>
-/// A whole system of the benchmark's own with every durability setting on: three servers, one Api, one worker, and the designs to compare with.
-/// Everything shares one machine, the load generator too.
+/// A whole system of the benchmark's own with every durability setting on: three servers, one Api, one worker, and the designs to compare
+/// with. Everything shares one machine, the load generator too.
 /// </summary>
 internal sealed class BenchSystem : IAsyncDisposable
 {

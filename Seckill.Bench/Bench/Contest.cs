@@ -28,7 +28,9 @@ internal sealed record Contest(BenchSystem System, BenchSales Sales, BenchOption
 
     private const int DrainDeadlineMs = 300_000;
 
-    /// <summary>Length of a measurement that does not count: long enough for the code to be compiled, however short the rounds are, s.</summary>
+    /// <summary>
+    /// Length of a measurement that does not count: long enough for the code to be compiled, however short the rounds are, s.
+    /// </summary>
     private const int WarmUpSeconds = 5;
 
     private readonly string[] _tokens = TokensOf(Options.BuyerCount);
@@ -44,9 +46,11 @@ internal sealed record Contest(BenchSystem System, BenchSales Sales, BenchOption
     public Task<LocalService> TextbookApiAsync(CancellationToken cancellationToken) =>
         System.OwnAsync("textbook-api", cancellationToken, "textbook-api", "--design", TextbookApi.RedisDesign);
 
-    public Task<LocalService> TextbookWorkerAsync(CancellationToken cancellationToken) => System.OwnAsync("textbook-worker", cancellationToken, "textbook-worker");
+    public Task<LocalService> TextbookWorkerAsync(CancellationToken cancellationToken) =>
+        System.OwnAsync("textbook-worker", cancellationToken, "textbook-worker");
 
-    public Task<LocalService> EmptyApiAsync(CancellationToken cancellationToken) => System.OwnAsync("empty-api", cancellationToken, "empty-api");
+    public Task<LocalService> EmptyApiAsync(CancellationToken cancellationToken) =>
+        System.OwnAsync("empty-api", cancellationToken, "empty-api");
 
     /// <summary>One of the three designs inside the database.</summary>
     public Task<LocalService> DesignAsync(string design, CancellationToken cancellationToken) =>
@@ -56,7 +60,8 @@ internal sealed record Contest(BenchSystem System, BenchSales Sales, BenchOption
     public HttpLoad Load(LocalService service, string path, params long[] skuIds)
     {
         var shop = new HttpShop(new Uri(service.Url));
-        return new HttpLoad(shop, [.. _tokens.Select((token, i) => shop.Request(path, token, skuIds[i % skuIds.Length]))], Options.Connections);
+        return new HttpLoad(
+            shop, [.. _tokens.Select((token, i) => shop.Request(path, token, skuIds[i % skuIds.Length]))], Options.Connections);
     }
 
     /// <summary>A closed loop for the length of a round, in which nothing but the expected may be answered.</summary>
@@ -65,7 +70,8 @@ internal sealed record Contest(BenchSystem System, BenchSales Sales, BenchOption
         var result = await load.ClosedAsync(Options.Round, cancellationToken);
         return result.Other.Count == 0
             ? result
-            : throw new BenchException($"Unexpected answers: {string.Join(", ", result.Other.Select(other => $"{other.Value} with status {other.Key}"))}.");
+            : throw new BenchException(
+                $"Unexpected answers: {string.Join(", ", result.Other.Select(other => $"{other.Value} with status {other.Key}"))}.");
     }
 
     /// <summary>Goes before each measurement that counts, see <see cref="Quiet"/>.</summary>
@@ -81,12 +87,15 @@ internal sealed record Contest(BenchSystem System, BenchSales Sales, BenchOption
             var elapsed = Stopwatch.GetElapsedTime(started);
             if (now >= sold)
             {
-                return now == sold ? elapsed.TotalSeconds : throw new BenchException($"{now} units sold in MySQL, but {sold} clicks were accepted.");
+                return now == sold
+                    ? elapsed.TotalSeconds
+                    : throw new BenchException($"{now} units sold in MySQL, but {sold} clicks were accepted.");
             }
 
             if (elapsed.TotalMilliseconds > DrainDeadlineMs)
             {
-                throw new BenchException($"Only {now} of {sold} accepted orders stood in MySQL after {DrainDeadlineMs / 1_000} s (before: {last}).");
+                throw new BenchException(
+                    $"Only {now} of {sold} accepted orders stood in MySQL after {DrainDeadlineMs / 1_000} s (before: {last}).");
             }
 
             last = now;
@@ -140,7 +149,8 @@ internal sealed class BenchException(string message) : Exception(message);
 /// <param name="Backlog">Messages in the queue of the stage 'depth'.</param>
 /// <param name="Folder">Where the files go.</param>
 internal sealed record BenchOptions(
-    int Rounds, TimeSpan Round, int Connections, int BuyerCount, int Units, IReadOnlyList<string> Stages, int SoakMinutes, int Backlog, string Folder)
+    int Rounds, TimeSpan Round, int Connections, int BuyerCount, int Units, IReadOnlyList<string> Stages, int SoakMinutes, int Backlog,
+    string Folder)
 {
     public static string Time(double seconds) => string.Create(CultureInfo.InvariantCulture, $"{seconds:0.00} s");
 }

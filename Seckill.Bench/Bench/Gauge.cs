@@ -22,24 +22,29 @@ internal sealed class Gauge
     public async Task<Measurement> AddToAsync(Measurement measurement, long count, CancellationToken cancellationToken) => measurement with
     {
         CpuUs = (CpuSecondsOf(_service.ProcessId) - _cpuSeconds) * 1e6 / count,
-        AllocatedBytes = _allocatedBytes is { } before ? (double)(await AllocatedAsync(_service, cancellationToken) - before) / count : null,
+        AllocatedBytes =
+            _allocatedBytes is { } before ? (double)(await AllocatedAsync(_service, cancellationToken) - before) / count : null,
     };
 
     /// <summary>Resident memory, MiB.</summary>
     public static double ResidentMiB(int processId) =>
-        long.Parse(File.ReadAllText($"/proc/{processId}/statm").Split(' ')[1], CultureInfo.InvariantCulture) * Environment.SystemPageSize / 1024.0 / 1024.0;
+        long.Parse(File.ReadAllText($"/proc/{processId}/statm").Split(' ')[1], CultureInfo.InvariantCulture)
+            * Environment.SystemPageSize / 1024.0 / 1024.0;
 
     private static double CpuSecondsOf(int processId)
     {
         // The name in brackets may hold anything; user and system time are the 12th and 13th after it.
         var stat = File.ReadAllText($"/proc/{processId}/stat");
         var fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
-        return (long.Parse(fields[11], CultureInfo.InvariantCulture) + long.Parse(fields[12], CultureInfo.InvariantCulture)) / TicksPerSecond;
+        var ticks = long.Parse(fields[11], CultureInfo.InvariantCulture) + long.Parse(fields[12], CultureInfo.InvariantCulture);
+        return ticks / TicksPerSecond;
     }
 
     private static async Task<long> AllocatedAsync(LocalService service, CancellationToken cancellationToken)
     {
         using var http = new HttpClient();
-        return long.Parse(await http.GetStringAsync(new Uri(service.Url + "/api/yardstick/allocated-bytes"), cancellationToken), CultureInfo.InvariantCulture);
+        return long.Parse(
+            await http.GetStringAsync(new Uri(service.Url + "/api/yardstick/allocated-bytes"), cancellationToken),
+            CultureInfo.InvariantCulture);
     }
 }

@@ -19,7 +19,8 @@ internal static class HeadlineStage
     private const int SampleEveryMs = 20;
     private const int DeadlineMs = 600_000;
 
-    public static async Task<IReadOnlyDictionary<string, IReadOnlyList<Moment>>> RunAsync(Contest contest, CancellationToken cancellationToken)
+    public static async Task<IReadOnlyDictionary<string, IReadOnlyList<Moment>>> RunAsync(
+        Contest contest, CancellationToken cancellationToken)
     {
         var units = contest.Options.Units;
         var ours = (await contest.Sales.OpenAsync(1, units, 1, cancellationToken))[0];
@@ -29,7 +30,8 @@ internal static class HeadlineStage
 
         var textbook = await contest.Sales.OpenTextbookAsync(units, cancellationToken);
         (await contest.TextbookWorkerAsync(cancellationToken)).Continue();
-        var textbookMoments = await SellAsync(contest, Contest.Textbook, await contest.TextbookApiAsync(cancellationToken), textbook, cancellationToken);
+        var textbookMoments = await SellAsync(
+            contest, Contest.Textbook, await contest.TextbookApiAsync(cancellationToken), textbook, cancellationToken);
         return new Dictionary<string, IReadOnlyList<Moment>> { [Contest.Ours] = oursMoments, [Contest.Textbook] = textbookMoments };
     }
 
@@ -56,11 +58,13 @@ internal static class HeadlineStage
             cancellationToken);
         if (result.Accepted != units || result.Other.Count > 0)
         {
-            throw new BenchException($"{name} accepted {result.Accepted} clicks for {units} units, and answered {result.Other.Values.Sum()} in another way.");
+            throw new BenchException(
+                $"{name} accepted {result.Accepted} clicks for {units} units, and answered {result.Other.Values.Sum()} in another way.");
         }
 
         contest.Recorder.Add(
-            Answered, name, Measurement.Of(result.Answered / result.Elapsed.TotalSeconds, result) with { Seconds = result.Elapsed.TotalSeconds });
+            Answered, name,
+            Measurement.Of(result.Answered / result.Elapsed.TotalSeconds, result) with { Seconds = result.Elapsed.TotalSeconds });
         var all = await moments;
         var last = all.First(moment => moment.Written >= units).Seconds;
         contest.Recorder.Add(Written, name, new Measurement(units / last, Seconds: last));

@@ -11,7 +11,8 @@ namespace Seckill.Bench.Bench;
 /// <param name="CpuUs">Processor time of the contestant's own process for each request or order, microseconds.</param>
 /// <param name="AllocatedBytes">Managed memory allocated for each request, bytes; only of the Api.</param>
 internal sealed record Measurement(
-    double PerSecond, double? P50Ms = null, double? P99Ms = null, double? P999Ms = null, double? Seconds = null, double? CpuUs = null, double? AllocatedBytes = null)
+    double PerSecond, double? P50Ms = null, double? P99Ms = null, double? P999Ms = null, double? Seconds = null, double? CpuUs = null,
+    double? AllocatedBytes = null)
 {
     public static Measurement Of(double perSecond, LoadResult load) =>
         new(perSecond, load.LatencyMs(50), load.LatencyMs(99), load.LatencyMs(99.9));
@@ -28,7 +29,8 @@ internal sealed class Recorder
 
     public void Add(string stage, string contestant, Measurement measurement) => _all.Add((stage, contestant, measurement));
 
-    public IEnumerable<string> ContestantsOf(string stage) => _all.Where(entry => entry.Stage == stage).Select(entry => entry.Contestant).Distinct();
+    public IEnumerable<string> ContestantsOf(string stage) =>
+        _all.Where(entry => entry.Stage == stage).Select(entry => entry.Contestant).Distinct();
 
     /// <summary>Rounds so far.</summary>
     public int CountOf(string stage, string contestant) => RoundsOf((stage, contestant)).Count();
@@ -40,14 +42,18 @@ internal sealed class Recorder
         return rounds.Count == 0
             ? null
             : new Measurement(
-                Median(rounds.Select(m => (double?)m.PerSecond))!.Value, Median(rounds.Select(m => m.P50Ms)), Median(rounds.Select(m => m.P99Ms)),
+                Median(rounds.Select(m => (double?)m.PerSecond))!.Value, Median(rounds.Select(m => m.P50Ms)),
+                Median(rounds.Select(m => m.P99Ms)),
                 Median(rounds.Select(m => m.P999Ms)), Median(rounds.Select(m => m.Seconds)), Median(rounds.Select(m => m.CpuUs)),
                 Median(rounds.Select(m => m.AllocatedBytes)));
     }
 
-    /// <summary>What the n-th measurements of two contestants make of each other; a stage measures each once a round. Empty when either did not run.</summary>
+    /// <summary>
+    /// What the n-th measurements of two contestants make of each other; a stage measures each once a round. Empty when either did not run.
+    /// </summary>
     public IReadOnlyList<double> EachRound(
-        (string Stage, string Contestant) first, (string Stage, string Contestant) second, Func<Measurement, Measurement, double?> compare) =>
+        (string Stage, string Contestant) first, (string Stage, string Contestant) second,
+        Func<Measurement, Measurement, double?> compare) =>
         [.. RoundsOf(first).Zip(RoundsOf(second), compare).OfType<double>()];
 
     private IEnumerable<Measurement> RoundsOf((string Stage, string Contestant) of) =>

@@ -16,9 +16,9 @@ internal static class OtherStages
     private const double SoakShare = 0.25;
 
     /// <summary>
-    /// What buyers feel with the worker writing: at half of the rate at which orders go the whole way to MySQL, and, since a rush is shorter than the queue
-    /// is long, at half of what the gate accepts while the worker stands still, which may be nearly all that the whole route holds. The latter is no target,
-    /// and a run of one round, which is to be short, leaves it out.
+    /// What buyers feel with the worker writing: at half of the rate at which orders go the whole way to MySQL, and, since a rush is
+    /// shorter than the queue is long, at half of what the gate accepts while the worker stands still, which may be nearly all that the
+    /// whole route holds. The latter is no target, and a run of one round, which is to be short, leaves it out.
     /// </summary>
     public static async Task OpenLoopAsync(Contest contest, CancellationToken cancellationToken)
     {
@@ -40,7 +40,10 @@ internal static class OtherStages
         }
     }
 
-    /// <summary>Each of the three designs inside the request, and our whole route: orders that stand in MySQL, from the first click to the last commit.</summary>
+    /// <summary>
+    /// Each of the three designs inside the request, and our whole route: orders that stand in MySQL, from the first click to the last
+    /// commit.
+    /// </summary>
     public static async Task DatabaseAsync(Contest contest, CancellationToken cancellationToken)
     {
         contest.System.Worker.Continue();
@@ -76,7 +79,8 @@ internal static class OtherStages
             foreach (var (name, service) in new (string, LocalService)[] { ("Api", contest.System.Api), ("worker", contest.System.Worker) })
             {
                 contest.Recorder.Add(
-                    "soak: resident memory", name, new Measurement(Gauge.ResidentMiB(service.ProcessId), Seconds: Stopwatch.GetElapsedTime(started).TotalSeconds));
+                    "soak: resident memory", name,
+                    new Measurement(Gauge.ResidentMiB(service.ProcessId), Seconds: Stopwatch.GetElapsedTime(started).TotalSeconds));
             }
 
             await Task.WhenAny(load, Task.Delay(SoakSampleEveryMs, cancellationToken));

@@ -47,7 +47,8 @@ internal static class PartLimits
         var body = new byte[PublishBodyBytes];
         var rate = await CountAsync(PublishInFlight, duration, async () =>
         {
-            await channel.BasicPublishAsync("", LimitQueue, mandatory: true, new BasicProperties { Persistent = true }, body, cancellationToken);
+            await channel.BasicPublishAsync(
+                "", LimitQueue, mandatory: true, new BasicProperties { Persistent = true }, body, cancellationToken);
             return 1;
         }, cancellationToken);
         await channel.QueueDeleteAsync(LimitQueue, cancellationToken: cancellationToken);
@@ -55,7 +56,8 @@ internal static class PartLimits
     }
 
     /// <summary>
-    /// Rows as the worker writes them, an order and an item each, in ready-made statements, a batch a transaction, on one connection; orders a second.
+    /// Rows as the worker writes them, an order and an item each, in ready-made statements, a batch a transaction, on one connection;
+    /// orders a second.
     /// </summary>
     public static async Task<double> InsertAsync(BenchSystem system, long skuId, TimeSpan duration, CancellationToken cancellationToken)
     {
@@ -80,14 +82,17 @@ internal static class PartLimits
     private static string InsertStatement(long skuId)
     {
         var orders = new StringBuilder(
-            "BEGIN;INSERT INTO orders (id, order_sn, user_id, client_order_no, status, total_amount, pay_amount, gate_epoch, trace_id, reserved_at, picked_up_at, created_at, expires_at) VALUES ");
-        var items = new StringBuilder("INSERT INTO order_items (order_id, user_id, product_id, sku_id, title, image, price, quantity, attrs) VALUES ");
+            "BEGIN;INSERT INTO orders (id, order_sn, user_id, client_order_no, status, total_amount, pay_amount, gate_epoch, "
+                + "trace_id, reserved_at, picked_up_at, created_at, expires_at) VALUES ");
+        var items = new StringBuilder(
+            "INSERT INTO order_items (order_id, user_id, product_id, sku_id, title, image, price, quantity, attrs) VALUES ");
         for (var i = 0; i < InsertBatchSize; i++)
         {
             var (id, comma) = (Ids.Next(), i == 0 ? "" : ",");
             var user = InsertUserMin + (id & 0xFFFF);
             orders.Append(CultureInfo.InvariantCulture,
-                $"{comma}({id},'{id}',{user},NULL,0,99.00,99.00,1,'0af7651916cd43dd8448eb211c80319c','2026-01-01 00:00:00.123456','2026-01-01 00:00:00.123456','2026-01-01 00:00:00.123456','2026-01-01 00:15:00.123456')");
+                $"{comma}({id},'{id}',{user},NULL,0,99.00,99.00,1,'0af7651916cd43dd8448eb211c80319c','2026-01-01 00:00:00.123456',"
+                    + $"'2026-01-01 00:00:00.123456','2026-01-01 00:00:00.123456','2026-01-01 00:15:00.123456')");
             items.Append(CultureInfo.InvariantCulture,
                 $$"""{{comma}}({{id}},{{user}},{{skuId}},{{skuId}},'Benchmark 量子手机','/img/bench.svg',99.00,1,'{"color":"black"}')""");
         }
@@ -95,7 +100,8 @@ internal static class PartLimits
         return orders.Append(';').Append(items).Append(";COMMIT;").ToString();
     }
 
-    private static async Task<double> CountAsync(int callers, TimeSpan duration, Func<Task<int>> callAsync, CancellationToken cancellationToken)
+    private static async Task<double> CountAsync(
+        int callers, TimeSpan duration, Func<Task<int>> callAsync, CancellationToken cancellationToken)
     {
         long done = 0;
         var started = Stopwatch.GetTimestamp();

@@ -3,7 +3,9 @@ using System.Text;
 
 namespace Seckill.Bench.Bench;
 
-/// <summary>Draws how the peak is shaved: clicks a second, orders waiting, and orders a second into MySQL, over time; an SVG without a library.</summary>
+/// <summary>
+/// Draws how the peak is shaved: clicks a second, orders waiting, and orders a second into MySQL, over time; an SVG without a library.
+/// </summary>
 internal static class PeakPicture
 {
     private const int Width = 960;
@@ -24,12 +26,19 @@ internal static class PeakPicture
     {
         var svg = new StringBuilder();
         var height = Top + (Panels.Length * (PanelHeight + Gap));
-        svg.Append(CultureInfo.InvariantCulture, $"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {Width} {height}\" font-family=\"sans-serif\" font-size=\"13\">\n");
-        svg.Append(CultureInfo.InvariantCulture, $"<rect width=\"{Width}\" height=\"{height}\" fill=\"#ffffff\"/>\n<text x=\"{Left}\" y=\"24\" font-size=\"16\">{title}</text>\n");
+        svg.Append(
+            CultureInfo.InvariantCulture,
+            $"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {Width} {height}\" font-family=\"sans-serif\" font-size=\"13\">\n");
+        svg.Append(
+            CultureInfo.InvariantCulture,
+            $"<rect width=\"{Width}\" height=\"{height}\" fill=\"#ffffff\"/>\n"
+                + $"<text x=\"{Left}\" y=\"24\" font-size=\"16\">{title}</text>\n");
         var end = moments[^1].Seconds;
         for (var i = 0; i < Panels.Length; i++)
         {
-            DrawPanel(svg, Points(moments, Panels[i].Value, Panels[i].IsRate), Panels[i].Title, Panels[i].Color, Top + (i * (PanelHeight + Gap)) + 20, end);
+            DrawPanel(
+                svg, Points(moments, Panels[i].Value, Panels[i].IsRate), Panels[i].Title, Panels[i].Color,
+                Top + (i * (PanelHeight + Gap)) + 20, end);
         }
 
         return svg.Append("</svg>\n").ToString();
@@ -55,17 +64,25 @@ internal static class PeakPicture
         return points;
     }
 
-    private static void DrawPanel(StringBuilder svg, List<(double Seconds, double Value)> points, string title, string color, int top, double end)
+    private static void DrawPanel(
+        StringBuilder svg, List<(double Seconds, double Value)> points, string title, string color, int top, double end)
     {
         var max = Math.Max(1, points.Count == 0 ? 1 : points.Max(point => point.Value));
         var (bottom, right) = (top + PanelHeight, Width - 30);
         svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{Left}\" y=\"{top - 6}\" fill=\"{color}\">{title}</text>\n");
         svg.Append(CultureInfo.InvariantCulture, $"<path d=\"M{Left} {top}V{bottom}H{right}\" fill=\"none\" stroke=\"#555\"/>\n");
-        svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{Left - 8}\" y=\"{top + 10}\" text-anchor=\"end\">{max:N0}</text><text x=\"{Left - 8}\" y=\"{bottom}\" text-anchor=\"end\">0</text>\n");
-        svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{right}\" y=\"{bottom + 16}\" text-anchor=\"end\">{end:0.0} s</text>\n<polyline fill=\"none\" stroke=\"{color}\" stroke-width=\"2\" points=\"");
+        svg.Append(
+            CultureInfo.InvariantCulture,
+            $"<text x=\"{Left - 8}\" y=\"{top + 10}\" text-anchor=\"end\">{max:N0}</text>"
+                + $"<text x=\"{Left - 8}\" y=\"{bottom}\" text-anchor=\"end\">0</text>\n");
+        svg.Append(
+            CultureInfo.InvariantCulture,
+            $"<text x=\"{right}\" y=\"{bottom + 16}\" text-anchor=\"end\">{end:0.0} s</text>\n"
+                + $"<polyline fill=\"none\" stroke=\"{color}\" stroke-width=\"2\" points=\"");
         foreach (var (seconds, value) in points)
         {
-            svg.Append(CultureInfo.InvariantCulture, $"{Left + (seconds / end * (right - Left)):0.0},{bottom - (value / max * PanelHeight):0.0} ");
+            svg.Append(
+                CultureInfo.InvariantCulture, $"{Left + (seconds / end * (right - Left)):0.0},{bottom - (value / max * PanelHeight):0.0} ");
         }
 
         svg.Append("\"/>\n");

@@ -4,8 +4,9 @@ using System.Globalization;
 namespace Seckill.Bench.Bench;
 
 /// <summary>
-/// What a stage leaves to be done behind its last answer (pages to flush, files to rewrite, methods to compile) would be the next one's burden: in one run
-/// accepting made 9,000 a second right behind the warm-up or the textbook's sale, and 14,500 in a later stage. So each measurement begins on a quiet machine, or after a bounded wait.
+/// What a stage leaves to be done behind its last answer (pages to flush, files to rewrite, methods to compile) would be the next one's
+/// burden: in one run accepting made 9,000 a second right behind the warm-up or the textbook's sale, and 14,500 in a later stage. So each
+/// measurement begins on a quiet machine, or after a bounded wait.
 /// </summary>
 internal static class Quiet
 {
@@ -31,17 +32,22 @@ internal static class Quiet
         }
     }
 
-    /// <summary>Share of the time between two looks in which a processor was busy for us, 0 to 1; what the host took away counts as neither.</summary>
+    /// <summary>
+    /// Share of the time between two looks in which a processor was busy for us, 0 to 1; what the host took away counts as neither.
+    /// </summary>
     internal static double BusyShare((long Busy, long Idle) before, (long Busy, long Idle) now)
     {
         var (busy, idle) = (now.Busy - before.Busy, now.Idle - before.Idle);
         return busy + idle == 0 ? 0 : (double)busy / (busy + idle);
     }
 
-    /// <summary>The first line of /proc/stat: cpu, then user, nice, system, idle, iowait, irq, softirq and more, in ticks of all processors.</summary>
+    /// <summary>
+    /// The first line of /proc/stat: cpu, then user, nice, system, idle, iowait, irq, softirq and more, in ticks of all processors.
+    /// </summary>
     internal static (long Busy, long Idle) Parse(string line)
     {
-        var ticks = line.Split(' ', StringSplitOptions.RemoveEmptyEntries).Skip(1).Select(text => long.Parse(text, CultureInfo.InvariantCulture)).ToArray();
+        var ticks = line.Split(' ', StringSplitOptions.RemoveEmptyEntries).Skip(1)
+            .Select(text => long.Parse(text, CultureInfo.InvariantCulture)).ToArray();
         return (ticks[0] + ticks[1] + ticks[2] + ticks[5] + ticks[6], ticks[3] + ticks[4]);
     }
 

@@ -19,7 +19,10 @@ internal static class RouteStages
     private const string Baseline = "empty endpoint, same login";
     private const int SpreadCount = 1_000;
 
-    /// <summary>Rounds that a new worker writes before it counts: in its second it still took two to three times the CPU for each order, in its third no more.</summary>
+    /// <summary>
+    /// Rounds that a new worker writes before it counts: in its second it still took two to three times the CPU for each order, in its
+    /// third no more.
+    /// </summary>
     private const int WarmUpRounds = 2;
 
     /// <summary>Accepts while the worker stands still, then lets it write the backlog: two stages in one go.</summary>
@@ -32,12 +35,15 @@ internal static class RouteStages
     /// <summary>What the parts of both stages can do alone.</summary>
     public static async Task LimitsAsync(Contest contest, CancellationToken cancellationToken)
     {
-        contest.Recorder.Add(Accept, "script alone", new Measurement(await PartLimits.ScriptAsync(contest.System, contest.Options.Round, cancellationToken)));
+        contest.Recorder.Add(Accept, "script alone", new Measurement(
+            await PartLimits.ScriptAsync(contest.System, contest.Options.Round, cancellationToken)));
         contest.Recorder.Add(
-            Accept, "quorum queue alone, a confirm each", new Measurement(await PartLimits.PublishAsync(contest.System, contest.Options.Round, cancellationToken)));
+            Accept, "quorum queue alone, a confirm each",
+            new Measurement(await PartLimits.PublishAsync(contest.System, contest.Options.Round, cancellationToken)));
         var sku = await contest.Sales.OpenTextbookAsync(Contest.Plenty, cancellationToken);
         contest.Recorder.Add(
-            Write, "multi-row insert alone", new Measurement(await PartLimits.InsertAsync(contest.System, sku, contest.Options.Round, cancellationToken)));
+            Write, "multi-row insert alone",
+            new Measurement(await PartLimits.InsertAsync(contest.System, sku, contest.Options.Round, cancellationToken)));
     }
 
     /// <summary>The same backlog over a thousand SKUs.</summary>
@@ -104,7 +110,9 @@ internal static class RouteStages
         contest.Recorder.Add(write, Contest.Ours, await workerGauge.AddToAsync(measurement, load.Accepted, cancellationToken));
     }
 
-    /// <summary>The textbook's worker would need minutes for its backlog: what it writes in one round is counted, the rest thrown away.</summary>
+    /// <summary>
+    /// The textbook's worker would need minutes for its backlog: what it writes in one round is counted, the rest thrown away.
+    /// </summary>
     private static async Task TextbookAsync(Contest contest, CancellationToken cancellationToken)
     {
         var api = await contest.TextbookApiAsync(cancellationToken);
@@ -115,7 +123,8 @@ internal static class RouteStages
         var gauge = await Gauge.StartAsync(api, withAllocations: false, cancellationToken);
         var load = await contest.RunAsync(contest.Load(api, HttpShop.OrderPath, sku), cancellationToken);
         contest.Recorder.Add(
-            Accept, Contest.Textbook, await gauge.AddToAsync(Measurement.Of(load.AcceptedPerSecond, load), load.Accepted, cancellationToken));
+            Accept, Contest.Textbook,
+            await gauge.AddToAsync(Measurement.Of(load.AcceptedPerSecond, load), load.Accepted, cancellationToken));
         worker.Continue();
         var before = await contest.Sales.SoldAsync([sku], Contest.Plenty, cancellationToken);
         var started = System.Diagnostics.Stopwatch.GetTimestamp();
@@ -143,13 +152,15 @@ internal static class RouteStages
     {
         foreach (var (name, service, path) in new[]
         {
-            (Baseline, contest.System.Api, HttpShop.BaselinePath), (EmptyApi, await contest.EmptyApiAsync(cancellationToken), HttpShop.OrderPath),
+            (Baseline, contest.System.Api, HttpShop.BaselinePath),
+            (EmptyApi, await contest.EmptyApiAsync(cancellationToken), HttpShop.OrderPath),
         })
         {
             await contest.UntilQuietAsync(cancellationToken);
             var gauge = await Gauge.StartAsync(service, service == contest.System.Api, cancellationToken);
             var load = await contest.RunAsync(contest.Load(service, path, 1), cancellationToken);
-            contest.Recorder.Add(stage, name, await gauge.AddToAsync(Measurement.Of(load.AcceptedPerSecond, load), load.Accepted, cancellationToken));
+            contest.Recorder.Add(
+                stage, name, await gauge.AddToAsync(Measurement.Of(load.AcceptedPerSecond, load), load.Accepted, cancellationToken));
         }
     }
 }

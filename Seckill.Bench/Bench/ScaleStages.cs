@@ -23,12 +23,13 @@ internal static class ScaleStages
             await RouteStages.OursAsync(contest, count, Name("accept", count), Name("write", count), cancellationToken);
         }
 
-        static string Name(string stage, int count) => string.Create(CultureInfo.InvariantCulture, $"{stage}, {count:N0} of up to {SkuCounts[^1]:N0} SKUs");
+        static string Name(string stage, int count) =>
+            string.Create(CultureInfo.InvariantCulture, $"{stage}, {count:N0} of up to {SkuCounts[^1]:N0} SKUs");
     }
 
     /// <summary>
-    /// A backlog of messages with one order each, which an Api of its own publishes while the worker stands still; then the worker works it off. What the
-    /// second, the sixth and the last tenth cost is recorded.
+    /// A backlog of messages with one order each, which an Api of its own publishes while the worker stands still; then the worker works it
+    /// off. What the second, the sixth and the last tenth cost is recorded.
     /// </summary>
     public static async Task DepthAsync(Contest contest, CancellationToken cancellationToken)
     {
@@ -45,7 +46,8 @@ internal static class ScaleStages
             var gauge = await Gauge.StartAsync(api, withAllocations: true, cancellationToken);
             var load = await contest.Load(api, HttpShop.OrderPath, skus).ClosedAsync(part, null, cancellationToken);
             accepted += load.Accepted;
-            Record(contest, "accept", i, await gauge.AddToAsync(Measurement.Of(load.AcceptedPerSecond, load), load.Accepted, cancellationToken));
+            Record(contest, "accept", i, await gauge.AddToAsync(
+                Measurement.Of(load.AcceptedPerSecond, load), load.Accepted, cancellationToken));
         }
 
         await contest.System.StopAsync(api);
@@ -70,10 +72,13 @@ internal static class ScaleStages
 
     private static void Record(Contest contest, string stage, int part, Measurement measurement)
     {
-        var name = part switch { 1 => "the second tenth", PartCount / 2 => "the sixth tenth", PartCount - 1 => "the last tenth", _ => null };
+        var name =
+            part switch { 1 => "the second tenth", PartCount / 2 => "the sixth tenth", PartCount - 1 => "the last tenth", _ => null };
         if (name is not null)
         {
-            contest.Recorder.Add(string.Create(CultureInfo.InvariantCulture, $"{stage}, backlog of {contest.Options.Backlog:N0} messages"), name, measurement);
+            contest.Recorder.Add(
+                string.Create(CultureInfo.InvariantCulture, $"{stage}, backlog of {contest.Options.Backlog:N0} messages"), name,
+                measurement);
         }
     }
 

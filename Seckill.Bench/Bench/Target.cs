@@ -1,8 +1,8 @@
 namespace Seckill.Bench.Bench;
 
 /// <summary>
-/// A ratio that the project has set itself. It is taken within each round, and the median of the rounds counts: on a machine whose speed drifts, what was
-/// measured one after the other has more in common than the medians of two stages have.
+/// A ratio that the project has set itself. It is taken within each round, and the median of the rounds counts: on a machine whose speed
+/// drifts, what was measured one after the other has more in common than the medians of two stages have.
 /// </summary>
 /// <param name="Text">What is compared.</param>
 /// <param name="Wanted">The least ratio.</param>
@@ -21,7 +21,8 @@ internal sealed record Target(string Text, double Wanted, Func<Recorder, IReadOn
         new("two workers : one", 1, recorder => recorder.EachRound(
             (RouteStages.WritePair, Contest.Ours), (RouteStages.WriteAlone, Contest.Ours), (two, one) => two.PerSecond / one.PerSecond)),
         new("last order in MySQL: textbook's time : ours", 20, recorder => recorder.EachRound(
-            (HeadlineStage.Written, Contest.Textbook), (HeadlineStage.Written, Contest.Ours), (textbook, ours) => textbook.Seconds / ours.Seconds)),
+            (HeadlineStage.Written, Contest.Textbook), (HeadlineStage.Written, Contest.Ours),
+            (textbook, ours) => textbook.Seconds / ours.Seconds)),
         new("open loop: 3 x p99 of the empty endpoint (at least 20 ms) : p99 of accept", 1, recorder => recorder.EachRound(
             (OtherStages.Open, OtherStages.EmptyEndpoint), (OtherStages.Open, Contest.Ours),
             (empty, ours) => Math.Max(P99MsFloor, 3 * empty.P99Ms ?? 0) / ours.P99Ms)),

@@ -20,7 +20,8 @@ public readonly record struct BookedLine(long OrderId, long UserId, int Quantity
 /// <param name="Lines">Order lines in MySQL.</param>
 /// <param name="Rejected">Order ids that MySQL has as refused.</param>
 public sealed record SkuBooks(
-    ChaosSale Sale, long? RedisStock, long Held, long Unsettled, long Pending, long MySqlStock, IReadOnlyList<BookedLine> Lines, IReadOnlySet<long> Rejected)
+    ChaosSale Sale, long? RedisStock, long Held, long Unsettled, long Pending, long MySqlStock, IReadOnlyList<BookedLine> Lines,
+    IReadOnlySet<long> Rejected)
 {
     public long LiveUnits => Lines.Where(line => line.Live).Sum(line => (long)line.Quantity);
 }
@@ -43,7 +44,11 @@ public sealed record ChaosBooks(IReadOnlyList<SkuBooks> Skus, long LeftInQueue, 
             skus.Add(await ReadAsync(sale, redis.GetDatabase(), mySql, cancellationToken));
         }
 
-        var factory = new ConnectionFactory { Uri = new Uri(system.RabbitMq), RequestedConnectionTimeout = TimeSpan.FromMilliseconds(ConnectTimeoutMs) };
+        var factory = new ConnectionFactory
+        {
+            Uri = new Uri(system.RabbitMq),
+            RequestedConnectionTimeout = TimeSpan.FromMilliseconds(ConnectTimeoutMs),
+        };
         await using var connection = await factory.CreateConnectionAsync("chaos audit", cancellationToken);
         await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
         return new ChaosBooks(
@@ -67,7 +72,8 @@ public sealed record ChaosBooks(IReadOnlyList<SkuBooks> Skus, long LeftInQueue, 
         return await ConnectionMultiplexer.ConnectAsync(options);
     }
 
-    private static async Task<SkuBooks> ReadAsync(ChaosSale sale, IDatabase redis, MySqlConnection mySql, CancellationToken cancellationToken)
+    private static async Task<SkuBooks> ReadAsync(
+        ChaosSale sale, IDatabase redis, MySqlConnection mySql, CancellationToken cancellationToken)
     {
         var stock = await redis.StringGetAsync(sale.Keys.Stock);
         var held = await redis.HashGetAsync(sale.Keys.Sale, "held");
@@ -79,12 +85,18 @@ public sealed record ChaosBooks(IReadOnlyList<SkuBooks> Skus, long LeftInQueue, 
         }
 
         var lines = await ListAsync(
-            mySql, "SELECT o.id, o.user_id, i.quantity, o.status FROM order_items i JOIN orders o ON o.id = i.order_id WHERE i.sku_id = @sku", sale,
-            row => new BookedLine(row.GetInt64(0), row.GetInt64(1), row.GetInt32(2), row.GetInt32(3) != (int)OrderStatus.Closed), cancellationToken);
+            mySql,
+            "SELECT o.id, o.user_id, i.quantity, o.status FROM order_items i JOIN orders o ON o.id = i.order_id WHERE i.sku_id = @sku",
+            sale,
+            row => new BookedLine(row.GetInt64(0), row.GetInt64(1), row.GetInt32(2), row.GetInt32(3) != (int)OrderStatus.Closed),
+            cancellationToken);
         var rejected = await ListAsync(
             mySql, "SELECT order_id FROM order_rejections WHERE sku_id = @sku", sale, row => row.GetInt64(0), cancellationToken);
-        var left = await ListAsync(mySql, "SELECT stock FROM product_skus WHERE id = @sku", sale, row => row.GetInt64(0), cancellationToken);
-        return new SkuBooks(sale, stock.HasValue ? (long)stock : null, held.HasValue ? (long)held : 0, unsettled, pending, left[0], lines, rejected.ToHashSet());
+        var left = await ListAsync(
+            mySql, "SELECT stock FROM product_skus WHERE id = @sku", sale, row => row.GetInt64(0), cancellationToken);
+        return new SkuBooks(
+            sale, stock.HasValue ? (long)stock : null, held.HasValue ? (long)held : 0, unsettled, pending, left[0], lines,
+            rejected.ToHashSet());
     }
 
     private static async Task<List<T>> ListAsync<T>(

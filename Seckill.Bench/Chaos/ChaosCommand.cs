@@ -45,7 +45,8 @@ public static class ChaosCommand
 
     public static Command Create()
     {
-        var command = new Command("chaos", "Sells on a system of its own while everything in it is killed at random; then audits all three servers.")
+        var command = new Command(
+            "chaos", "Sells on a system of its own while everything in it is killed at random; then audits all three servers.")
         {
             Minutes, Seed, Rate, Concurrency, Bug,
         };
@@ -70,7 +71,8 @@ public static class ChaosCommand
     {
         var seconds = (int)(parsed.GetValue(Minutes) * 60);
         var options = PlantedBug.Prepare(new ChaosOptions(
-            seconds, parsed.GetValue(Seed), parsed.GetValue(Rate), parsed.GetValue(Concurrency), ChaosOptions.KillsFor(seconds), parsed.GetValue(Bug)));
+            seconds, parsed.GetValue(Seed), parsed.GetValue(Rate), parsed.GetValue(Concurrency), ChaosOptions.KillsFor(seconds),
+            parsed.GetValue(Bug)));
         using var log = new ChaosLog(Path.Combine(
             Path.GetTempPath(), string.Create(CultureInfo.InvariantCulture, $"seckill-chaos-{options.Seed}-{Environment.ProcessId}.log")));
         try

@@ -23,7 +23,8 @@ public sealed class ChaosLog : IDisposable
         lock (_lock)
         {
             // An application may print its last line after the run.
-            _writer?.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Stopwatch.GetElapsedTime(_started).TotalSeconds,8:F2} {source,-14}| {line}"));
+            _writer?.WriteLine(string.Create(
+                CultureInfo.InvariantCulture, $"{Stopwatch.GetElapsedTime(_started).TotalSeconds,8:F2} {source,-14}| {line}"));
         }
     }
 

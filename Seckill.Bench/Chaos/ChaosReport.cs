@@ -48,7 +48,8 @@ public static class ChaosReport
         Row(table, "clicks", clicks.Count);
         Row(table, "requests, repeats included", clicks.Sum(click => (long)click.RequestCount));
         Row(table, "queued", clicks.Count(click => click.Queued));
-        foreach (var reason in clicks.Where(click => !click.Queued && click.Refusal is not null).GroupBy(click => click.Refusal!).OrderByDescending(g => g.Count()))
+        foreach (var reason in clicks.Where(click => !click.Queued && click.Refusal is not null).GroupBy(click => click.Refusal!)
+            .OrderByDescending(g => g.Count()))
         {
             Row(table, $"refused: {reason.Key}", reason.Count());
         }

@@ -7,8 +7,8 @@ namespace Seckill.Bench.Chaos;
 
 /// <summary>All that one run brought.</summary>
 public sealed record ChaosFigures(
-    ChaosOptions Options, string Versions, TimeSpan Elapsed, IReadOnlyCollection<ClickHistory> Clicks, ChaosBooks Books, ChaosVerdict Verdict,
-    IReadOnlyDictionary<Component, int> Kills, int Comparisons)
+    ChaosOptions Options, string Versions, TimeSpan Elapsed, IReadOnlyCollection<ClickHistory> Clicks, ChaosBooks Books,
+    ChaosVerdict Verdict, IReadOnlyDictionary<Component, int> Kills, int Comparisons)
 {
     /// <summary>Clean, and everything was killed as often as it was to be.</summary>
     public bool Clean => Verdict.Clean && Options.Victims.All(victim => Kills[victim] >= Options.KillsMin);
@@ -18,9 +18,11 @@ public sealed record ChaosFigures(
 /// <param name="options">How it goes.</param>
 /// <param name="log">Gets what the applications print.</param>
 /// <param name="say">Told how far it is.</param>
-/// <param name="startServersAsync">Gives the servers, and no application; servers of the run's own where nothing is given. Who kills servers needs these.</param>
+/// <param name="startServersAsync">Gives the servers, and no application; servers of the run's own where nothing is given. Who kills
+/// servers needs these.</param>
 public sealed class ChaosRun(
-    ChaosOptions options, ChaosLog log, Action<string> say, Func<LocalSystemOptions, CancellationToken, Task<LocalSystem>>? startServersAsync = null)
+    ChaosOptions options, ChaosLog log, Action<string> say,
+    Func<LocalSystemOptions, CancellationToken, Task<LocalSystem>>? startServersAsync = null)
 {
     private const int RequestTimeoutMs = 15_000;
     private const int LastAnswersTimeoutMs = 60_000;
@@ -33,7 +35,8 @@ public sealed class ChaosRun(
     public async Task<ChaosFigures> ExecuteAsync(CancellationToken cancellationToken)
     {
         say("starting Redis, RabbitMQ, MySQL, two workers and two gates of the run's own");
-        await using var system = await ChaosSystem.StartAsync(options, log, startServersAsync ?? LocalSystem.StartServersAsync, cancellationToken);
+        await using var system = await ChaosSystem.StartAsync(
+            options, log, startServersAsync ?? LocalSystem.StartServersAsync, cancellationToken);
         say(system.Versions);
         var shops = system.Apis.Select(gate => new GateClient(gate, options.Concurrency, RequestTimeoutMs)).ToArray();
         try
@@ -148,7 +151,8 @@ public sealed class ChaosRun(
             await Task.Delay(SayEveryMs, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             say(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{Stopwatch.GetElapsedTime(started).TotalSeconds,4:F0} s: {crowd.ClickCount:N0} clicks, {storm.KillCount} kills, {pollers.OpenCount:N0} wait for their outcome"));
+                $"{Stopwatch.GetElapsedTime(started).TotalSeconds,4:F0} s: {crowd.ClickCount:N0} clicks, {storm.KillCount} kills, "
+                    + $"{pollers.OpenCount:N0} wait for their outcome"));
         }
     }
 }

@@ -38,7 +38,8 @@ public sealed record ChaosSale(long SkuId, int Units, int LimitPerUser, int Shar
         await using var command = new MySqlCommand(
             """
             INSERT INTO products (id, title, description, image) VALUES (@sku, 'Chaos', 'Made by the chaos run.', '/img/chaos.svg');
-            INSERT INTO product_skus (id, product_id, title, price, stock, image, attrs) VALUES (@sku, @sku, 'Chaos', 9.90, @units, '/img/chaos.svg', '{}');
+            INSERT INTO product_skus (id, product_id, title, price, stock, image, attrs)
+                VALUES (@sku, @sku, 'Chaos', 9.90, @units, '/img/chaos.svg', '{}');
             INSERT INTO seckill_sales (sku_id, starts_at, ends_at, limit_per_user, units) VALUES (@sku, @starts, @ends, @limit, @units);
             """,
             connection);

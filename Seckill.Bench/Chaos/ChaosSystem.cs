@@ -29,7 +29,8 @@ public sealed class ChaosSystem : IAsyncDisposable
     /// <param name="cancellationToken">Ends the start.</param>
     /// <exception cref="LocalServerException">A server is missing, or something did not start.</exception>
     public static async Task<ChaosSystem> StartAsync(
-        ChaosOptions options, ChaosLog log, Func<LocalSystemOptions, CancellationToken, Task<LocalSystem>> startServersAsync, CancellationToken cancellationToken)
+        ChaosOptions options, ChaosLog log, Func<LocalSystemOptions, CancellationToken, Task<LocalSystem>> startServersAsync,
+        CancellationToken cancellationToken)
     {
         var settings = new Dictionary<string, string>(options.Settings)
         {
@@ -44,7 +45,8 @@ public sealed class ChaosSystem : IAsyncDisposable
         var system = await startServersAsync(
             new LocalSystemOptions
             {
-                // "Nothing lost" is promised of a Redis that writes each answer to disk: with `everysec` a kill may take one, where a flush is slow (docs/recovery.md).
+                // "Nothing lost" is promised of a Redis that writes each answer to disk: with `everysec` a kill may take one, where a flush
+                // is slow (docs/recovery.md).
                 Redis = new RedisServerOptions { AppendFsyncAlways = true },
                 Settings = settings,
                 OnLine = log.Write,
@@ -105,8 +107,12 @@ public sealed class ChaosSystem : IAsyncDisposable
         }
     }
 
-    /// <summary>Starts again what was killed; a server until it answers, an application until it is healthy or <paramref name="patienceMs"/> is over.</summary>
-    public async Task StartAgainAsync(Component component, IReadOnlyList<int> instances, int patienceMs, CancellationToken cancellationToken)
+    /// <summary>
+    /// Starts again what was killed; a server until it answers, an application until it is healthy or <paramref name="patienceMs"/> is
+    /// over.
+    /// </summary>
+    public async Task StartAgainAsync(
+        Component component, IReadOnlyList<int> instances, int patienceMs, CancellationToken cancellationToken)
     {
         if (ServerOf(component) is { } server)
         {

@@ -7,13 +7,15 @@ namespace Seckill.Bench.Chaos;
 /// <param name="Lost">Buyers who were told "queued" and have neither order nor refusal, or who never learned.</param>
 /// <param name="Doubled">Orders beyond the one that a click may become.</param>
 /// <param name="Contradicted">Buyers who were told the opposite of what MySQL has.</param>
-/// <param name="Leaked">Units that are neither sold nor for sale: between MySQL and what was put on sale, between Redis and MySQL, or held by nobody.</param>
+/// <param name="Leaked">Units that are neither sold nor for sale: between MySQL and what was put on sale, between Redis and MySQL, or held
+/// by nobody.</param>
 /// <param name="Unsettled">Reservations that are still open although nothing is under way any more.</param>
 /// <param name="LeftInQueue">Messages left in the order queue.</param>
 /// <param name="DeadLetters">Messages in the dead-letter queue: no good order may end there.</param>
 /// <param name="FalseAlarms">Differences that the live reconciliation showed.</param>
 public sealed record ChaosVerdict(
-    long Oversold, long Lost, long Doubled, long Contradicted, long Leaked, long Unsettled, long LeftInQueue, long DeadLetters, long FalseAlarms)
+    long Oversold, long Lost, long Doubled, long Contradicted, long Leaked, long Unsettled, long LeftInQueue, long DeadLetters,
+    long FalseAlarms)
 {
     public bool Clean => this == new ChaosVerdict(0, 0, 0, 0, 0, 0, 0, 0, 0);
 
@@ -34,12 +36,16 @@ public sealed record ChaosVerdict(
                 if (LossOf(click, sku, ids, owners) is { } loss)
                 {
                     lost++;
-                    explain($"LOST user {click.Buyer.UserId} SKU {sku.Sale.SkuId} orders {string.Join(' ', click.QueuedIds)} no {click.Buyer.ClientOrderNo}: {loss}");
+                    explain(
+                        $"LOST user {click.Buyer.UserId} SKU {sku.Sale.SkuId} orders {string.Join(' ', click.QueuedIds)} no "
+                            + $"{click.Buyer.ClientOrderNo}: {loss}");
                 }
                 else if (ContradictionOf(click, owners) is { } contradiction)
                 {
                     contradicted++;
-                    explain($"CONTRADICTED user {click.Buyer.UserId} SKU {sku.Sale.SkuId} orders {string.Join(' ', click.QueuedIds)}: {contradiction}");
+                    explain(
+                        $"CONTRADICTED user {click.Buyer.UserId} SKU {sku.Sale.SkuId} orders {string.Join(' ', click.QueuedIds)}: "
+                            + $"{contradiction}");
                 }
             }
         }
@@ -49,7 +55,9 @@ public sealed record ChaosVerdict(
             lost,
             books.Skus.Sum(DoubledIn),
             contradicted,
-            books.Skus.Sum(sku => Math.Abs(sku.Sale.Units - sku.LiveUnits - sku.MySqlStock) + Math.Abs(sku.MySqlStock - (sku.RedisStock ?? 0)) + Math.Abs(sku.Held)),
+            books.Skus.Sum(sku =>
+                Math.Abs(sku.Sale.Units - sku.LiveUnits - sku.MySqlStock) + Math.Abs(sku.MySqlStock - (sku.RedisStock ?? 0))
+                    + Math.Abs(sku.Held)),
             books.Skus.Sum(sku => Math.Max(sku.Unsettled, sku.Pending)),
             books.LeftInQueue, books.DeadLetters, falseAlarms);
     }

@@ -6,10 +6,11 @@ using Seckill.Bench.Load;
 namespace Seckill.Bench.Chaos;
 
 /// <summary>
-/// Buyers at full speed, as real pages behave: a click with a client_order_no is repeated with the same number until there is an answer, one without is never
-/// repeated; some click twice.
+/// Buyers at full speed, as real pages behave: a click with a client_order_no is repeated with the same number until there is an answer,
+/// one without is never repeated; some click twice.
 /// </summary>
-public sealed class Crowd(IReadOnlyList<ChaosSale> sales, IReadOnlyList<GateClient> gates, TokenIssuer issuer, Pollers pollers, ChaosOptions options)
+public sealed class Crowd(
+    IReadOnlyList<ChaosSale> sales, IReadOnlyList<GateClient> gates, TokenIssuer issuer, Pollers pollers, ChaosOptions options)
 {
     /// <summary>Of a hundred clicks, how many come from pages that send no client_order_no.</summary>
     private const int NamelessPercent = 10;
@@ -29,11 +30,15 @@ public sealed class Crowd(IReadOnlyList<ChaosSale> sales, IReadOnlyList<GateClie
 
     public long ClickCount => Volatile.Read(ref _clickCount);
 
-    /// <summary>Clicks until <paramref name="closing"/>, then finishes the clicks that have no answer yet, until <paramref name="cancellationToken"/>.</summary>
+    /// <summary>
+    /// Clicks until <paramref name="closing"/>, then finishes the clicks that have no answer yet, until
+    /// <paramref name="cancellationToken"/>.
+    /// </summary>
     public Task RunAsync(CancellationToken closing, CancellationToken cancellationToken)
     {
         _startedAt = Stopwatch.GetTimestamp();
-        return Task.WhenAll(Enumerable.Range(0, options.Concurrency).Select(n => Task.Run(() => BuyAsync(n, closing, cancellationToken), CancellationToken.None)));
+        return Task.WhenAll(Enumerable.Range(0, options.Concurrency).Select(n => Task.Run(
+            () => BuyAsync(n, closing, cancellationToken), CancellationToken.None)));
     }
 
     private async Task BuyAsync(int number, CancellationToken closing, CancellationToken cancellationToken)
@@ -85,7 +90,8 @@ public sealed class Crowd(IReadOnlyList<ChaosSale> sales, IReadOnlyList<GateClie
     {
         try
         {
-            return click.Note(await gates[random.Next(gates.Count)].OrderAsync(click.Buyer, click.Sale.SkuId, click.Quantity, cancellationToken));
+            return click.Note(
+                await gates[random.Next(gates.Count)].OrderAsync(click.Buyer, click.Sale.SkuId, click.Quantity, cancellationToken));
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {

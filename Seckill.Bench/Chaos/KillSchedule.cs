@@ -52,7 +52,10 @@ public static class KillSchedule
     private static IReadOnlyList<int> InstancesOf(Component component, Random random)
     {
         var (both, one) = (random.Next(100) < BothInstancesPercent, random.Next(ChaosSystem.InstanceCount));
-        return component is not (Component.Api or Component.Worker) ? [0] : both ? [.. Enumerable.Range(0, ChaosSystem.InstanceCount)] : [one];
+        return component is not (Component.Api or Component.Worker)
+            ? [0]
+            : both ? [.. Enumerable.Range(0, ChaosSystem.InstanceCount)]
+            : [one];
     }
 
     private static int DownMsOf(ChaosOptions options, Random random)

@@ -25,8 +25,8 @@ public static class PlantedBug
             RestTimeoutMs = RestTimeoutMs,
         },
 
-        // A worker that dies between ack and commit has its batch delivered to nobody. The reconciler would see in half a minute that nobody has
-        // these orders, and publish them again; here it looks away.
+        // A worker that dies between ack and commit has its batch delivered to nobody. The reconciler would see in half a minute that
+        // nobody has these orders, and publish them again; here it looks away.
         Sabotage.AckBeforeCommit => options with
         {
             Victims = [],

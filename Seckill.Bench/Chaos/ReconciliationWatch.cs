@@ -33,7 +33,8 @@ public sealed class ReconciliationWatch(IReadOnlyList<Uri> gates, string operato
                     Read(await response.Content.ReadAsStringAsync(cancellationToken));
                 }
             }
-            catch (Exception exception) when (exception is HttpRequestException or IOException or JsonException or OperationCanceledException)
+            catch (Exception exception)
+                when (exception is HttpRequestException or IOException or JsonException or OperationCanceledException)
             {
                 // The gate or a server behind it was killed: no comparison, and no alarm.
             }

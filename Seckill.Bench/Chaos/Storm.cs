@@ -25,7 +25,8 @@ public sealed class Storm(ChaosSystem system, ChaosOptions options)
     {
         var started = Stopwatch.GetTimestamp();
         var plan = KillSchedule.Plan(options);
-        await Task.WhenAll(plan.Select(kills => Task.Run(() => KillAsync(kills.Value, started, cancellationToken), CancellationToken.None)));
+        await Task.WhenAll(
+            plan.Select(kills => Task.Run(() => KillAsync(kills.Value, started, cancellationToken), CancellationToken.None)));
         await WaitUntilAsync(TimeSpan.FromSeconds(options.Seconds), started, cancellationToken);
     }
 

@@ -14,15 +14,22 @@ public static class DemoCommand
     private const int ConcurrencyMax = 1_000;
 
     private static readonly Option<int> Buyers = NumberOption.Create("--buyers", "Distinct buyers; each clicks once.", 2_000, BuyersMax);
-    private static readonly Option<int> Units = NumberOption.Create("--units", "Units in the fresh sale that the demonstration makes for itself.", 100, UnitsMax);
-    private static readonly Option<int> Concurrency = NumberOption.Create("--concurrency", "Requests in flight, over as many connections.", 200, ConcurrencyMax);
-    private static readonly Option<long?> Sku = new("--sku") { Description = "Fight for this SKU as it stands, instead of for a fresh sale." };
-    private static readonly Option<string?> Api = new("--api") { Description = "Address of the gate; else SECKILL_API, else .seckill/local.json." };
-    private static readonly Option<string?> Redis = new("--redis") { Description = "Connection string; else ConnectionStrings__redis, else .seckill/local.json." };
-    private static readonly Option<string?> MySql = new("--mysql") { Description = "Connection string; else ConnectionStrings__mysql, else .seckill/local.json." };
+    private static readonly Option<int> Units = NumberOption.Create(
+        "--units", "Units in the fresh sale that the demonstration makes for itself.", 100, UnitsMax);
+    private static readonly Option<int> Concurrency = NumberOption.Create(
+        "--concurrency", "Requests in flight, over as many connections.", 200, ConcurrencyMax);
+    private static readonly Option<long?> Sku =
+        new("--sku") { Description = "Fight for this SKU as it stands, instead of for a fresh sale." };
+    private static readonly Option<string?> Api =
+        new("--api") { Description = "Address of the gate; else SECKILL_API, else .seckill/local.json." };
+    private static readonly Option<string?> Redis =
+        new("--redis") { Description = "Connection string; else ConnectionStrings__redis, else .seckill/local.json." };
+    private static readonly Option<string?> MySql =
+        new("--mysql") { Description = "Connection string; else ConnectionStrings__mysql, else .seckill/local.json." };
     private static readonly Option<string?> SigningKey = new("--signing-key")
     {
-        Description = "Key that signs the buyers' tokens; else Auth__SigningKey, else what .seckill/local.json says, else the development key.",
+        Description =
+            "Key that signs the buyers' tokens; else Auth__SigningKey, else what .seckill/local.json says, else the development key.",
     };
 
     public static Command Create()
@@ -51,7 +58,8 @@ public static class DemoCommand
                 parsed.GetValue(Api), parsed.GetValue(Redis), parsed.GetValue(MySql), cancellationToken);
             var options = new DemoOptions(
                 parsed.GetValue(Buyers), parsed.GetValue(Units), parsed.GetValue(Sku), parsed.GetValue(Concurrency),
-                parsed.GetValue(SigningKey) ?? Environment.GetEnvironmentVariable("Auth__SigningKey") ?? addresses.SigningKey ?? TokenIssuer.DevelopmentKey);
+                parsed.GetValue(SigningKey) ?? Environment.GetEnvironmentVariable("Auth__SigningKey") ?? addresses.SigningKey
+                    ?? TokenIssuer.DevelopmentKey);
             return await DemoRun.ExecuteAsync(addresses, options, AnsiConsole.Console, cancellationToken) ? 0 : 1;
         }
         catch (Exception exception) when (exception is TargetException or HttpRequestException or MySqlException or RedisException)

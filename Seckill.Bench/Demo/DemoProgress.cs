@@ -5,7 +5,9 @@ namespace Seckill.Bench.Demo;
 /// <summary>Bars on a terminal; elsewhere (a file, a CI log) nothing moves, so nothing is drawn.</summary>
 public static class DemoProgress
 {
-    /// <summary>Runs <paramref name="work"/>, giving it callbacks for an answered click, for the number of queued orders, and for a settled one.</summary>
+    /// <summary>
+    /// Runs <paramref name="work"/>, giving it callbacks for an answered click, for the number of queued orders, and for a settled one.
+    /// </summary>
     public static async Task<T> ShowAsync<T>(IAnsiConsole console, int buyers, Func<Action, Action<int>, Action, Task<T>> work)
     {
         if (!console.Profile.Capabilities.Interactive || Console.IsOutputRedirected)

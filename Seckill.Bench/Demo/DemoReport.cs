@@ -56,7 +56,8 @@ public static class DemoReport
             Row(table, $"refused: {reason.Key}", reason.Count());
         }
 
-        foreach (var reason in answers.Where(a => a.Outcome == AskOutcome.NoAnswer).GroupBy(a => a.Reason).OrderByDescending(g => g.Count()))
+        foreach (var reason in answers.Where(a => a.Outcome == AskOutcome.NoAnswer).GroupBy(a => a.Reason)
+            .OrderByDescending(g => g.Count()))
         {
             Row(table, $"no answer: {reason.Key}", reason.Count());
         }
@@ -93,11 +94,13 @@ public static class DemoReport
         table.AddRow("everyone had an answer after", Seconds(figures.Rush.Elapsed));
         table.AddRow("answer p50 / p99 / max", string.Create(
             CultureInfo.InvariantCulture,
-            $"{latencies.GetValueAtPercentile(50) / 1000.0:N1} / {latencies.GetValueAtPercentile(99) / 1000.0:N1} / {latencies.GetValueAtPercentile(100) / 1000.0:N1} ms"));
+            $"{latencies.GetValueAtPercentile(50) / 1000.0:N1} / {latencies.GetValueAtPercentile(99) / 1000.0:N1} / "
+                + $"{latencies.GetValueAtPercentile(100) / 1000.0:N1} ms"));
         // The first entry is what the watch found when it began, not a change.
         if (figures.StockChanges.Count > 1)
         {
-            table.AddRow("last order stood in MySQL after", Seconds(Stopwatch.GetElapsedTime(figures.Rush.StartedAt, figures.StockChanges[^1].At)));
+            table.AddRow(
+                "last order stood in MySQL after", Seconds(Stopwatch.GetElapsedTime(figures.Rush.StartedAt, figures.StockChanges[^1].At)));
         }
     }
 

@@ -10,7 +10,9 @@ using StackExchange.Redis;
 
 namespace Seckill.Bench.Demo;
 
-/// <summary>Makes a sale, lets the crowd in, waits for every answer, checks the answers against the stores, and takes the sale off the page again.</summary>
+/// <summary>
+/// Makes a sale, lets the crowd in, waits for every answer, checks the answers against the stores, and takes the sale off the page again.
+/// </summary>
 public sealed class DemoRun
 {
     private const int RequestTimeoutMs = 30_000;
@@ -35,7 +37,8 @@ public sealed class DemoRun
     {
         (_addresses, _options, _console, _shop) = (addresses, options, console, shop);
         _issuer = new TokenIssuer(options.SigningKey);
-        _contextOptions = new DbContextOptionsBuilder<OrderingDbContext>().UseMySql(addresses.MySql, new MySqlServerVersion(new Version(8, 0, 36))).Options;
+        _contextOptions = new DbContextOptionsBuilder<OrderingDbContext>()
+            .UseMySql(addresses.MySql, new MySqlServerVersion(new Version(8, 0, 36))).Options;
         _auditor = new SaleAuditor(Context, new StockLedger(redis));
     }
 
@@ -74,7 +77,9 @@ public sealed class DemoRun
             cancellationToken);
     }
 
-    /// <summary>A sale of our own, which is gone from the page afterwards, unless something was wrong with it and somebody will want to look.</summary>
+    /// <summary>
+    /// A sale of our own, which is gone from the page afterwards, unless something was wrong with it and somebody will want to look.
+    /// </summary>
     private async Task<bool> OnFreshSaleAsync(int units, Func<long, Task<bool>> sell, CancellationToken cancellationToken)
     {
         var skuId = await DemoSale.CreateAsync(Context, units, cancellationToken);

@@ -28,7 +28,8 @@ public static class DemoSale
                 await context.ProductSkus.Where(s => s.Id >= SkuIdMin).MaxAsync(s => (long?)s.Id, cancellationToken) ?? SkuIdMin,
                 await context.Products.Where(p => p.Id >= SkuIdMin).MaxAsync(p => (long?)p.Id, cancellationToken) ?? SkuIdMin);
             var now = DateTime.UtcNow;
-            context.Products.Add(new Product { Id = id, Title = $"Demonstration {id}", Description = "Made by the demo command.", Image = "/img/bolt.svg" });
+            context.Products.Add(
+                new Product { Id = id, Title = $"Demonstration {id}", Description = "Made by the demo command.", Image = "/img/bolt.svg" });
             context.ProductSkus.Add(new ProductSku
             {
                 Id = id,
@@ -61,8 +62,8 @@ public static class DemoSale
     }
 
     /// <summary>
-    /// Takes the sale off the buyers' page; product, SKU and orders stay. To be called once all is quiet: the Api instances forget the SKU when they read
-    /// the sales again, and what Redis has of it expires.
+    /// Takes the sale off the buyers' page; product, SKU and orders stay. To be called once all is quiet: the Api instances forget the SKU
+    /// when they read the sales again, and what Redis has of it expires.
     /// </summary>
     public static async Task RemoveAsync(Func<OrderingDbContext> contexts, long skuId, CancellationToken cancellationToken)
     {
@@ -80,7 +81,8 @@ public static class DemoSale
         {
             if (Environment.TickCount64 - started > OpenDeadlineMs)
             {
-                throw new TargetException($"The gate was loaded, but GET /api/products shows no stock for SKU {skuId} after {OpenDeadlineMs / 1000} s.");
+                throw new TargetException(
+                    $"The gate was loaded, but GET /api/products shows no stock for SKU {skuId} after {OpenDeadlineMs / 1000} s.");
             }
 
             await Task.Delay(PollDelayMs, cancellationToken);

@@ -21,7 +21,9 @@ public class MessageBenchmarks
     public void Prepare()
     {
         _orders = SampleOrders.ToPublish(Orders);
-        _delivery = new Delivery(1, new PublishBody().Write(_orders).ToArray(), new BasicProperties(), default(ActivityContext), TimeProvider.System.GetUtcNow());
+        _delivery = new Delivery(
+            1, new PublishBody().Write(_orders).ToArray(), new BasicProperties(), default(ActivityContext),
+            TimeProvider.System.GetUtcNow());
     }
 
     [Benchmark(Description = "write a message's body (Api)")]

@@ -16,13 +16,16 @@ internal static class ProcessCommand
     /// <summary>Short, so that the whole takes three minutes.</summary>
     private const int IterationMs = 200;
 
-    private static readonly Option<bool> Dry = new("--dry") { Hidden = true, Description = "Once each: whether they run, not how fast they are." };
-    private static readonly Option<bool> Broken = new("--broken") { Hidden = true, Description = "Plants a benchmark that throws, which must end the run with an error." };
+    private static readonly Option<bool> Dry =
+        new("--dry") { Hidden = true, Description = "Once each: whether they run, not how fast they are." };
+    private static readonly Option<bool> Broken =
+        new("--broken") { Hidden = true, Description = "Plants a benchmark that throws, which must end the run with an error." };
 
     /// <param name="folder">The option of <c>bench</c> for where files go.</param>
     public static Command Create(Option<string> folder)
     {
-        var command = new Command("process", "Measures what happens inside one process, without servers, with BenchmarkDotNet.") { folder, Dry, Broken };
+        var command = new Command(
+            "process", "Measures what happens inside one process, without servers, with BenchmarkDotNet.") { folder, Dry, Broken };
         command.SetAction((parsed, cancellationToken) => RunAsync(
             Path.GetFullPath(parsed.GetValue(folder)!), parsed.GetValue(Dry), parsed.GetValue(Broken), cancellationToken));
         return command;
@@ -41,7 +44,8 @@ internal static class ProcessCommand
         IReadOnlyList<ProcessResult> results;
         try
         {
-            results = ProcessRun.Measure(broken ? [typeof(BrokenBenchmark)] : ProcessRun.Benchmarks, job, folder, console.WriteLine, cancellationToken);
+            results = ProcessRun.Measure(
+                broken ? [typeof(BrokenBenchmark)] : ProcessRun.Benchmarks, job, folder, console.WriteLine, cancellationToken);
         }
         catch (InvalidOperationException exception)
         {

@@ -14,7 +14,8 @@ internal static class ProcessReport
     /// <summary>A file or a pipe has no width of its own, and a table broken into pieces cannot be read.</summary>
     public const int WidthMin = 140;
 
-    private static readonly string[] Headings = ["in one process", "of", "ns", "fastest", "slowest", "to the usual", "ns each order", "bytes", "bytes each order"];
+    private static readonly string[] Headings =
+        ["in one process", "of", "ns", "fastest", "slowest", "to the usual", "ns each order", "bytes", "bytes each order"];
 
     public static Table Table(IReadOnlyList<ProcessResult> results)
     {
@@ -37,7 +38,8 @@ internal static class ProcessReport
     {
         string[] lines =
         [
-            LineOf(Headings), LineOf(Headings.Select((_, i) => i < 2 ? "---" : "---:")), .. results.Select(result => LineOf(CellsOf(result))),
+            LineOf(Headings), LineOf(Headings.Select((_, i) => i < 2 ? "---" : "---:")),
+            .. results.Select(result => LineOf(CellsOf(result))),
         ];
         await File.WriteAllLinesAsync(Path.Combine(folder, MarkdownFileName), lines, cancellationToken);
         var report = new ProcessReportJson(DateTimeOffset.UtcNow, Environment.Version.ToString(), Environment.ProcessorCount, results);
@@ -47,7 +49,8 @@ internal static class ProcessReport
 
     private static string[] CellsOf(ProcessResult result) =>
     [
-        result.Name, result.Parameters, Number(result.MedianNs), Number(result.LeastNs), Number(result.MostNs), Number(result.ToBaseline, "0.00"),
+        result.Name, result.Parameters, Number(result.MedianNs), Number(result.LeastNs), Number(result.MostNs),
+        Number(result.ToBaseline, "0.00"),
         Number(result.MedianNs / result.Orders), Number(result.AllocatedBytes), Number((double)result.AllocatedBytes / result.Orders),
     ];
 
@@ -59,7 +62,8 @@ internal static class ProcessReport
 internal sealed record ProcessReportJson(DateTimeOffset At, string Net, int Processors, IReadOnlyList<ProcessResult> Results);
 
 [JsonSourceGenerationOptions(
-    WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+    WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(ProcessReportJson))]
 [JsonSerializable(typeof(IReadOnlyList<ProcessResult>))]
 internal sealed partial class ProcessJson : JsonSerializerContext;

@@ -16,14 +16,15 @@ namespace Seckill.Bench.InProcess;
 /// <param name="MedianNs">The middle iteration, ns.</param>
 /// <param name="LeastNs">The fastest iteration, ns.</param>
 /// <param name="MostNs">The slowest iteration, ns.</param>
-/// <param name="ToBaseline">Its fastest iteration to that of the usual way, which other work on the machine disturbs least; null where there is no usual way.</param>
+/// <param name="ToBaseline">Its fastest iteration to that of the usual way, which other work on the machine disturbs least; null where
+/// there is no usual way.</param>
 /// <param name="AllocatedBytes">Managed memory, bytes.</param>
 internal sealed record ProcessResult(
     string Name, string Parameters, int Orders, double MedianNs, double LeastNs, double MostNs, double? ToBaseline, long AllocatedBytes);
 
 /// <summary>
-/// Runs every benchmark of this folder in this very process. BenchmarkDotNet's usual way, a generated project that is built and started for each,
-/// would inherit this repository's build settings, for which generated code is not made.
+/// Runs every benchmark of this folder in this very process. BenchmarkDotNet's usual way, a generated project that is built and started for
+/// each, would inherit this repository's build settings, for which generated code is not made.
 /// </summary>
 internal static class ProcessRun
 {
@@ -59,7 +60,8 @@ internal static class ProcessRun
             var summary = BenchmarkRunner.Run(type, config);
             if (summary.HasCriticalValidationErrors || summary.Reports.Length == 0)
             {
-                throw new InvalidOperationException($"{type.Name} did not run: {string.Join("; ", summary.ValidationErrors.Select(error => error.Message))}");
+                throw new InvalidOperationException(
+                    $"{type.Name} did not run: {string.Join("; ", summary.ValidationErrors.Select(error => error.Message))}");
             }
 
             results.AddRange(summary.Reports.Select(report => ResultOf(report, summary)));
@@ -75,10 +77,12 @@ internal static class ProcessRun
         var statistics = report.ResultStatistics
             ?? throw new InvalidOperationException($"{benchmark.Descriptor.DisplayInfo} gave no result; {LogFileName} says why.");
         var orders = benchmark.Parameters.Items.FirstOrDefault(item => item.Name == nameof(MessageBenchmarks.Orders))?.Value as int? ?? 1;
-        var sizes = benchmark.Parameters.Items.Select(item => string.Create(CultureInfo.InvariantCulture, $"{item.Name.ToLowerInvariant()} {item.Value}"));
-        var baseline = summary.GetBaseline(summary.GetLogicalGroupKey(benchmark)) is { } usual ? summary[usual]?.ResultStatistics?.Min : null;
+        var sizes = benchmark.Parameters.Items.Select(
+            item => string.Create(CultureInfo.InvariantCulture, $"{item.Name.ToLowerInvariant()} {item.Value}"));
+        var baseline =
+            summary.GetBaseline(summary.GetLogicalGroupKey(benchmark)) is { } usual ? summary[usual]?.ResultStatistics?.Min : null;
         return new ProcessResult(
-            benchmark.Descriptor.WorkloadMethodDisplayInfo.Trim('\''), string.Join(", ", sizes), orders, statistics.Median, statistics.Min, statistics.Max,
-            statistics.Min / baseline, report.GcStats.GetBytesAllocatedPerOperation(benchmark) ?? 0);
+            benchmark.Descriptor.WorkloadMethodDisplayInfo.Trim('\''), string.Join(", ", sizes), orders, statistics.Median, statistics.Min,
+            statistics.Max, statistics.Min / baseline, report.GcStats.GetBytesAllocatedPerOperation(benchmark) ?? 0);
     }
 }

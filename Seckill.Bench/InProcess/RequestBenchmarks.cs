@@ -15,7 +15,9 @@ using Seckill.Ordering.Ids;
 
 namespace Seckill.Bench.InProcess;
 
-/// <summary>What each click costs the Api between the socket and Redis, and back: token, body, order id, answer; with the Api's own settings.</summary>
+/// <summary>
+/// What each click costs the Api between the socket and Redis, and back: token, body, order id, answer; with the Api's own settings.
+/// </summary>
 public class RequestBenchmarks
 {
     private const int TokensRememberedMax = 1_000;
@@ -23,7 +25,8 @@ public class RequestBenchmarks
     private const string ClickNo = "0b9f8f4e-0f7c-4d0e-9a57-8f2f6a3d1c55";
 
     private readonly SnowflakeSequence _ids = new(SnowflakeSequence.NodeMax, TimeProvider.System);
-    private readonly byte[] _body = System.Text.Encoding.UTF8.GetBytes($$"""{"sku_id":{{SampleOrders.FirstSku}},"quantity":1,"client_order_no":"{{ClickNo}}"}""");
+    private readonly byte[] _body = System.Text.Encoding.UTF8.GetBytes(
+        $$"""{"sku_id":{{SampleOrders.FirstSku}},"quantity":1,"client_order_no":"{{ClickNo}}"}""");
     private readonly ReadyBody _ready = new();
     private DefaultHttpContext _http = null!;
     private long _orderId;
@@ -58,7 +61,8 @@ public class RequestBenchmarks
 
     [BenchmarkCategory("body")]
     [Benchmark(Description = "read a click's body")]
-    public async Task<PlaceOrderRequest?> ReadAsync() => (await JsonBody.ReadAsync(Request(), ApiJson.Web.PlaceOrderRequest, default)).Value;
+    public async Task<PlaceOrderRequest?> ReadAsync() =>
+        (await JsonBody.ReadAsync(Request(), ApiJson.Web.PlaceOrderRequest, default)).Value;
 
     [BenchmarkCategory("id")]
     [Benchmark(Description = "make an order id")]

@@ -64,7 +64,8 @@ public sealed class GateClient : IDisposable
                 HttpMethod.Get,
                 string.Create(
                     CultureInfo.InvariantCulture,
-                    $"/api/orders/seckill/status?sku_id={skuId}{(buyer.ClientOrderNo is null ? "" : "&client_order_no=")}{buyer.ClientOrderNo}"),
+                    $"/api/orders/seckill/status?sku_id={skuId}"
+                        + $"{(buyer.ClientOrderNo is null ? "" : "&client_order_no=")}{buyer.ClientOrderNo}"),
                 buyer.Token);
             using var response = await _http.SendAsync(request, cancellationToken);
             if (response.StatusCode != HttpStatusCode.OK)
@@ -94,7 +95,8 @@ public sealed class GateClient : IDisposable
         using var response = await _http.SendAsync(request, cancellationToken);
         if (!response.IsSuccessStatusCode)
         {
-            throw new HttpRequestException($"Warm-up was refused: {await ReasonAsync(response, cancellationToken)}", null, response.StatusCode);
+            throw new HttpRequestException(
+                $"Warm-up was refused: {await ReasonAsync(response, cancellationToken)}", null, response.StatusCode);
         }
     }
 

@@ -18,21 +18,27 @@ public sealed class HttpLoad(HttpShop shop, IReadOnlyList<byte[]> requests, int 
     /// <summary>Longest load of a number of requests, ms.</summary>
     private const int CountTimeoutMs = 600_000;
 
-    /// <summary>A quarter of the cores: asking and hearing takes about a third of what the quickest answer of a shop takes (14 and 40 µs, one profile on two cores).</summary>
+    /// <summary>
+    /// A quarter of the cores: asking and hearing takes about a third of what the quickest answer of a shop takes (14 and 40 µs, one
+    /// profile on two cores).
+    /// </summary>
     private readonly int _threadCount = Math.Clamp(Environment.ProcessorCount / 4, 1, connectionCount);
 
     private long _next = -1;
 
     /// <summary>As fast as the answers come, for a time.</summary>
     public Task<LoadResult> ClosedAsync(TimeSpan duration, CancellationToken cancellationToken) =>
-        RunAsync((_, started) => new ClosedPace(started, duration, long.MaxValue), null, duration + TimeSpan.FromMilliseconds(StallTimeoutMs), cancellationToken);
+        RunAsync(
+            (_, started) => new ClosedPace(started, duration, long.MaxValue), null, duration + TimeSpan.FromMilliseconds(StallTimeoutMs),
+            cancellationToken);
 
     /// <summary>As fast as the answers come, a number of requests.</summary>
     /// <param name="count">Requests.</param>
     /// <param name="answered">Called from several threads after each answer, with its status.</param>
     /// <param name="cancellationToken">Stops the load.</param>
     public Task<LoadResult> ClosedAsync(long count, Action<int>? answered, CancellationToken cancellationToken) => RunAsync(
-        (thread, started) => new ClosedPace(started, TimeSpan.MaxValue, ShareOf(count, thread)), answered, TimeSpan.FromMilliseconds(CountTimeoutMs), cancellationToken);
+        (thread, started) => new ClosedPace(started, TimeSpan.MaxValue, ShareOf(count, thread)), answered,
+        TimeSpan.FromMilliseconds(CountTimeoutMs), cancellationToken);
 
     /// <summary>At a fixed rate.</summary>
     public Task<LoadResult> OpenAsync(double requestsPerSecond, TimeSpan duration, CancellationToken cancellationToken)
@@ -45,7 +51,8 @@ public sealed class HttpLoad(HttpShop shop, IReadOnlyList<byte[]> requests, int 
 
     private long ShareOf(long total, int thread) => (total + _threadCount - 1 - thread) / _threadCount;
 
-    private async Task<LoadResult> RunAsync(Func<int, long, LoadPace> paceOf, Action<int>? answered, TimeSpan timeout, CancellationToken cancellationToken)
+    private async Task<LoadResult> RunAsync(
+        Func<int, long, LoadPace> paceOf, Action<int>? answered, TimeSpan timeout, CancellationToken cancellationToken)
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         deadline.CancelAfter(timeout);

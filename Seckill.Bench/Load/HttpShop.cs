@@ -4,7 +4,9 @@ using System.Text;
 
 namespace Seckill.Bench.Load;
 
-/// <summary>One HTTP address under load: where it is and what a request to it looks like, byte by byte, made before the clock starts.</summary>
+/// <summary>
+/// One HTTP address under load: where it is and what a request to it looks like, byte by byte, made before the clock starts.
+/// </summary>
 public sealed class HttpShop(Uri address)
 {
     public const string OrderPath = "/api/seckill/orders";
@@ -18,6 +20,7 @@ public sealed class HttpShop(Uri address)
         var body = string.Create(CultureInfo.InvariantCulture, $$"""{"sku_id":{{skuId}},"quantity":1}""");
         return Encoding.ASCII.GetBytes(string.Create(
             CultureInfo.InvariantCulture,
-            $"POST {path} HTTP/1.1\r\nHost: {EndPoint}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {body.Length}\r\n\r\n{body}"));
+            $"POST {path} HTTP/1.1\r\nHost: {EndPoint}\r\nAuthorization: Bearer {token}\r\n"
+                + $"Content-Type: application/json\r\nContent-Length: {body.Length}\r\n\r\n{body}"));
     }
 }

@@ -4,8 +4,8 @@ using System.Net.Sockets;
 namespace Seckill.Bench.Load;
 
 /// <summary>
-/// One keep-alive connection that asks and is answered. A raw socket with ready-made requests, because HttpClient takes about as much of the
-/// processor as the server it measures, and on one machine the two share it.
+/// One keep-alive connection that asks and is answered. A raw socket with ready-made requests, because HttpClient takes about as much of
+/// the processor as the server it measures, and on one machine the two share it.
 /// </summary>
 internal sealed class LoadConnection : IDisposable
 {

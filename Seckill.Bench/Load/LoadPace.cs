@@ -46,7 +46,8 @@ internal sealed class ClosedPace(long started, TimeSpan duration, long count) : 
 }
 
 /// <summary>
-/// At a fixed rate, each when it is due and not before. How late one goes, by up to a millisecond, counts as latency, for every system alike.
+/// At a fixed rate, each when it is due and not before. How late one goes, by up to a millisecond, counts as latency, for every system
+/// alike.
 /// </summary>
 /// <param name="started">When the load began, a <see cref="Stopwatch"/> timestamp.</param>
 /// <param name="requestsPerSecond">Of all threads together.</param>

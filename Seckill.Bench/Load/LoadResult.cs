@@ -9,7 +9,8 @@ namespace Seckill.Bench.Load;
 /// <param name="Other">Any other status; none is expected.</param>
 /// <param name="Elapsed">From the first request to the last reply.</param>
 /// <param name="LatenciesUs">Microseconds; in an open loop counted from when a request was due.</param>
-public sealed record LoadResult(long Accepted, long Refused, IReadOnlyDictionary<int, long> Other, TimeSpan Elapsed, LongHistogram LatenciesUs)
+public sealed record LoadResult(
+    long Accepted, long Refused, IReadOnlyDictionary<int, long> Other, TimeSpan Elapsed, LongHistogram LatenciesUs)
 {
     public long Answered => Accepted + Refused + Other.Values.Sum();
 

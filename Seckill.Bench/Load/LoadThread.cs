@@ -35,7 +35,8 @@ internal sealed class LoadThread(IPEndPoint endPoint, Func<byte[]> next) : IDisp
     }
 
     private static Task<T> OnThreadOfItsOwnAsync<T>(Func<T> work, CancellationToken cancellationToken) =>
-        Task.Factory.StartNew(work, cancellationToken, TaskCreationOptions.LongRunning | TaskCreationOptions.DenyChildAttach, TaskScheduler.Default);
+        Task.Factory.StartNew(
+            work, cancellationToken, TaskCreationOptions.LongRunning | TaskCreationOptions.DenyChildAttach, TaskScheduler.Default);
 
     private LoadCounts Run(LoadPace pace, Action<int>? answered, CancellationToken cancellationToken)
     {

@@ -6,8 +6,9 @@ using Microsoft.Win32.SafeHandles;
 namespace Seckill.Bench.Load;
 
 /// <summary>
-/// Which of many sockets have something to read: Linux's epoll(7), level-triggered. .NET's own asynchronous sockets stand on it, too, but schedule what follows
-/// each answer by itself; without that the same two cores accepted 15,302 orders a second instead of 13,585 (two rounds each, one run after the other).
+/// Which of many sockets have something to read: Linux's epoll(7), level-triggered. .NET's own asynchronous sockets stand on it, too, but
+/// schedule what follows each answer by itself; without that the same two cores accepted 15,302 orders a second instead of 13,585 (two
+/// rounds each, one run after the other).
 /// </summary>
 internal sealed class ReadyList : IDisposable
 {
@@ -47,7 +48,8 @@ internal sealed class ReadyList : IDisposable
     }
 
     /// <summary>Waits until a socket can be read, or for a time; blocks the thread.</summary>
-    /// <param name="numbers">Takes the numbers of those that can be, of <see cref="ReadyMax"/> at most; the others come with the next call.</param>
+    /// <param name="numbers">Takes the numbers of those that can be, of <see cref="ReadyMax"/> at most; the others come with the next
+    /// call.</param>
     /// <param name="timeoutMs">0 to not wait at all.</param>
     public void Wait(List<int> numbers, int timeoutMs)
     {

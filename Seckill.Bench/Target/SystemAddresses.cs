@@ -89,7 +89,8 @@ public sealed record SystemAddresses(Uri Api, string Redis, string MySql, string
                 strings.GetProperty("mysql").GetString()!,
                 document.RootElement.TryGetProperty("signingKey", out var key) ? key.GetString() : null);
         }
-        catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException or IOException or UriFormatException)
+        catch (Exception exception)
+            when (exception is JsonException or KeyNotFoundException or InvalidOperationException or IOException or UriFormatException)
         {
             throw new TargetException($"{file} cannot be read ({exception.Message}). Is the system still starting?", exception);
         }

@@ -7,7 +7,9 @@ using Seckill.Ordering.Store;
 
 namespace Seckill.Bench.Textbook;
 
-/// <summary>One purchase as one transaction in MySQL: what the tutorial's worker does for each message, and three ways to do it inside the request.</summary>
+/// <summary>
+/// One purchase as one transaction in MySQL: what the tutorial's worker does for each message, and three ways to do it inside the request.
+/// </summary>
 internal static class DatabaseDesign
 {
     public const string VersionTable =
@@ -34,7 +36,8 @@ internal static class DatabaseDesign
             try
             {
                 database.ChangeTracker.Clear();
-                await using var transaction = await database.Database.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken);
+                await using var transaction = await database.Database.BeginTransactionAsync(
+                    IsolationLevel.ReadCommitted, cancellationToken);
                 var sku = design switch
                 {
                     "conditional-update" => await ConditionalUpdateAsync(database, skuId, quantity, cancellationToken),
@@ -52,7 +55,8 @@ internal static class DatabaseDesign
                 return true;
             }
             catch (Exception exception) when (tries < DeadlockTriesMax
-                && (exception as MySqlException ?? exception.InnerException as MySqlException) is { ErrorCode: MySqlErrorCode.LockDeadlock })
+                && (exception as MySqlException ?? exception.InnerException as MySqlException)
+                    is { ErrorCode: MySqlErrorCode.LockDeadlock })
             {
                 // The loser of a deadlock tries again, as every shop's code does.
             }
@@ -60,9 +64,11 @@ internal static class DatabaseDesign
     }
 
     /// <summary>The tutorial's own: lock, read, check, write the number back.</summary>
-    private static async Task<ProductSku?> ForUpdateAsync(OrderingDbContext database, long skuId, int quantity, CancellationToken cancellationToken)
+    private static async Task<ProductSku?> ForUpdateAsync(
+        OrderingDbContext database, long skuId, int quantity, CancellationToken cancellationToken)
     {
-        var sku = await database.ProductSkus.FromSql($"SELECT * FROM product_skus WHERE id = {skuId} FOR UPDATE").SingleOrDefaultAsync(cancellationToken);
+        var sku = await database.ProductSkus.FromSql($"SELECT * FROM product_skus WHERE id = {skuId} FOR UPDATE")
+            .SingleOrDefaultAsync(cancellationToken);
         if (sku is null || sku.Stock < quantity)
         {
             return null;
@@ -80,12 +86,14 @@ internal static class DatabaseDesign
         return rows == 0 ? null : await database.ProductSkus.AsNoTracking().SingleAsync(sku => sku.Id == skuId, cancellationToken);
     }
 
-    private static async Task<ProductSku?> VersionColumnAsync(OrderingDbContext database, long skuId, int quantity, CancellationToken cancellationToken)
+    private static async Task<ProductSku?> VersionColumnAsync(
+        OrderingDbContext database, long skuId, int quantity, CancellationToken cancellationToken)
     {
         for (var tries = 0; tries < VersionTriesMax; tries++)
         {
             var version = await database.Database
-                .SqlQuery<long>($"SELECT version AS Value FROM textbook_sku_versions WHERE sku_id = {skuId}").SingleAsync(cancellationToken);
+                .SqlQuery<long>($"SELECT version AS Value FROM textbook_sku_versions WHERE sku_id = {skuId}")
+                .SingleAsync(cancellationToken);
             var sku = await database.ProductSkus.AsNoTracking().SingleAsync(s => s.Id == skuId, cancellationToken);
             if (sku.Stock < quantity)
             {
@@ -93,7 +101,11 @@ internal static class DatabaseDesign
             }
 
             var rows = await database.Database.ExecuteSqlAsync(
-                $"UPDATE product_skus s JOIN textbook_sku_versions v ON v.sku_id = s.id SET s.stock = s.stock - {quantity}, v.version = v.version + 1 WHERE s.id = {skuId} AND v.version = {version} AND s.stock >= {quantity}",
+                $"""
+                UPDATE product_skus s JOIN textbook_sku_versions v ON v.sku_id = s.id
+                SET s.stock = s.stock - {quantity}, v.version = v.version + 1
+                WHERE s.id = {skuId} AND v.version = {version} AND s.stock >= {quantity}
+                """,
                 cancellationToken);
             if (rows > 0)
             {

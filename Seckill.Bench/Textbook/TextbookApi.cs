@@ -17,8 +17,8 @@ using Seckill.Ordering.Store;
 namespace Seckill.Bench.Textbook;
 
 /// <summary>
-/// The designs to compare with, as an application of their own: the tutorial's (one script, one publish without confirm for each request) and the
-/// three that it replaces, which work in the database inside the request.
+/// The designs to compare with, as an application of their own: the tutorial's (one script, one publish without confirm for each request)
+/// and the three that it replaces, which work in the database inside the request.
 /// </summary>
 internal static class TextbookApi
 {
@@ -106,7 +106,8 @@ internal sealed record Refusal([property: JsonPropertyName("error")] string Erro
 
 /// <summary>The tutorial's message.</summary>
 internal sealed record TutorialMessage(
-    [property: JsonPropertyName("user_id")] long UserId, [property: JsonPropertyName("sku_id")] long SkuId, [property: JsonPropertyName("quantity")] int Quantity);
+    [property: JsonPropertyName("user_id")] long UserId, [property: JsonPropertyName("sku_id")] long SkuId,
+    [property: JsonPropertyName("quantity")] int Quantity);
 
 [JsonSerializable(typeof(Purchase))]
 [JsonSerializable(typeof(TextbookAnswer))]

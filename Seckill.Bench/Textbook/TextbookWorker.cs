@@ -12,13 +12,18 @@ using Seckill.Ordering.Store;
 
 namespace Seckill.Bench.Textbook;
 
-/// <summary>The tutorial's consumer: one message after the other, each a transaction of its own; what fails is dropped, as it does.</summary>
-internal sealed class TextbookWorker(IDbContextFactory<OrderingDbContext> contexts, IConfiguration configuration, ILogger<TextbookWorker> logger) : BackgroundService
+/// <summary>
+/// The tutorial's consumer: one message after the other, each a transaction of its own; what fails is dropped, as it does.
+/// </summary>
+internal sealed class TextbookWorker(
+    IDbContextFactory<OrderingDbContext> contexts, IConfiguration configuration, ILogger<TextbookWorker> logger)
+    : BackgroundService
 {
     /// <summary>The tutorial sets none; without any, the broker would push the whole backlog into the process.</summary>
     private const ushort PrefetchCount = 1_000;
 
-    private static readonly Action<ILogger, Exception?> LogDropped = LoggerMessage.Define(LogLevel.Warning, default, "Order message dropped");
+    private static readonly Action<ILogger, Exception?> LogDropped = LoggerMessage.Define(
+        LogLevel.Warning, default, "Order message dropped");
 
     /// <summary>The command that the benchmark starts this very program with; not for people.</summary>
     public static Command Create()

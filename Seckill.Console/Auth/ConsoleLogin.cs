@@ -20,8 +20,10 @@ public static class ConsoleLogin
     {
         services.AddOptions<LoginOptions>().BindConfiguration(LoginOptions.Section).ValidateDataAnnotations().ValidateOnStart();
         services.AddAuthentication(JwtBearerDefaults.AuthenticationScheme).AddJwtBearer();
-        services.AddOptions<JwtBearerOptions>(JwtBearerDefaults.AuthenticationScheme).Configure<IOptions<LoginOptions>, TimeProvider>(Configure);
-        services.AddAuthorizationBuilder().AddPolicy(OperatorPolicy, policy => policy.RequireClaim(LoginOptions.RoleClaim, LoginOptions.OperatorRole));
+        services.AddOptions<JwtBearerOptions>(JwtBearerDefaults.AuthenticationScheme)
+            .Configure<IOptions<LoginOptions>, TimeProvider>(Configure);
+        services.AddAuthorizationBuilder()
+            .AddPolicy(OperatorPolicy, policy => policy.RequireClaim(LoginOptions.RoleClaim, LoginOptions.OperatorRole));
         services.AddCascadingAuthenticationState();
         services.AddScoped<AuthenticationStateProvider, ExpiringLogin>();
         return services;

@@ -11,9 +11,11 @@ internal sealed class ExpiringLogin(ILoggerFactory loggers, TimeProvider time) :
 
     protected override TimeSpan RevalidationInterval => TimeSpan.FromSeconds(RevalidationSeconds);
 
-    protected override Task<bool> ValidateAuthenticationStateAsync(AuthenticationState authenticationState, CancellationToken cancellationToken) =>
+    protected override Task<bool> ValidateAuthenticationStateAsync(
+        AuthenticationState authenticationState, CancellationToken cancellationToken) =>
         Task.FromResult(
             long.TryParse(
-                authenticationState.User.FindFirst(ConsoleLogin.ExpiryClaim)?.Value, NumberStyles.None, CultureInfo.InvariantCulture, out var expiresAtSeconds)
+                authenticationState.User.FindFirst(ConsoleLogin.ExpiryClaim)?.Value, NumberStyles.None, CultureInfo.InvariantCulture,
+                out var expiresAtSeconds)
             && time.GetUtcNow().ToUnixTimeSeconds() < expiresAtSeconds);
 }

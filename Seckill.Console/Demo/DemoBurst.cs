@@ -16,7 +16,8 @@ public enum BurstPhase
 }
 
 /// <summary>Where the burst stands.</summary>
-public sealed record BurstProgress(BurstPhase Phase, long SkuId, int Buyers, int LoggedIn, int Queued, int Refused, int Unanswered, double ClickedSeconds, string? Fault)
+public sealed record BurstProgress(
+    BurstPhase Phase, long SkuId, int Buyers, int LoggedIn, int Queued, int Refused, int Unanswered, double ClickedSeconds, string? Fault)
 {
     public static readonly BurstProgress None = new(BurstPhase.Idle, 0, 0, 0, 0, 0, 0, 0, null);
 
@@ -55,7 +56,9 @@ internal sealed partial class DemoBurst(DemoShop shop, ILogger<DemoBurst> logger
                     Queued = Volatile.Read(ref _queued),
                     Refused = Volatile.Read(ref _refused),
                     Unanswered = Volatile.Read(ref _unanswered),
-                    ClickedSeconds = _progress.Phase == BurstPhase.Clicking ? Stopwatch.GetElapsedTime(_clickingSince).TotalSeconds : _progress.ClickedSeconds,
+                    ClickedSeconds = _progress.Phase == BurstPhase.Clicking
+                        ? Stopwatch.GetElapsedTime(_clickingSince).TotalSeconds
+                        : _progress.ClickedSeconds,
                 };
             }
         }
@@ -121,7 +124,9 @@ internal sealed partial class DemoBurst(DemoShop shop, ILogger<DemoBurst> logger
 
         Enter(BurstPhase.Clicking);
         await Parallel.ForAsync(0, tokens.Length, Bounded(ClicksAtOnceMax, cancellationToken), async (buyer, token) =>
-            await ClickAsync(tokens[buyer], new DemoClick(wanted.SkuId, 1, string.Create(CultureInfo.InvariantCulture, $"burst-{wanted.SkuId}-{buyer}")), token));
+            await ClickAsync(
+                tokens[buyer], new DemoClick(wanted.SkuId, 1, string.Create(CultureInfo.InvariantCulture, $"burst-{wanted.SkuId}-{buyer}")),
+                token));
         Enter(BurstPhase.Done);
     }
 

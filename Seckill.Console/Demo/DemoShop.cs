@@ -15,7 +15,9 @@ public enum ClickAnswer
     Failed,
 }
 
-/// <summary>Speaks to the Api as strangers do: a token of their own for each, no retries behind their backs, no trace that begins here.</summary>
+/// <summary>
+/// Speaks to the Api as strangers do: a token of their own for each, no retries behind their backs, no trace that begins here.
+/// </summary>
 internal sealed class DemoShop(IOptions<ApiOptions> options) : IDisposable
 {
     private const int ConnectionsMax = 512;
@@ -34,7 +36,8 @@ internal sealed class DemoShop(IOptions<ApiOptions> options) : IDisposable
     public async Task<string> LogInAsync(long userId, string? role, CancellationToken cancellationToken)
     {
         using var response = await SendAsync(
-            HttpMethod.Post, "/api/demo/login", null, JsonContent.Create(new DemoLoginBody(userId, role), OpsJson.Default.DemoLoginBody), cancellationToken);
+            HttpMethod.Post, "/api/demo/login", null, JsonContent.Create(new DemoLoginBody(userId, role), OpsJson.Default.DemoLoginBody),
+            cancellationToken);
         return (await ReadAsync(response, OpsJson.Default.DemoLoginAnswer, cancellationToken)).Token;
     }
 
@@ -66,7 +69,8 @@ internal sealed class DemoShop(IOptions<ApiOptions> options) : IDisposable
 
     public void Dispose() => _http.Dispose();
 
-    private async Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, string? token, HttpContent? body, CancellationToken cancellationToken)
+    private async Task<HttpResponseMessage> SendAsync(
+        HttpMethod method, string path, string? token, HttpContent? body, CancellationToken cancellationToken)
     {
         using var strangers = SuppressInstrumentationScope.Begin();
         using var request = new HttpRequestMessage(method, path) { Content = body };

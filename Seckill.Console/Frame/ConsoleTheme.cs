@@ -5,7 +5,8 @@ namespace Seckill.Console.Frame;
 /// <summary>Colours with enough contrast in light and dark, and the machine's own fonts: nothing is fetched from elsewhere.</summary>
 internal static class ConsoleTheme
 {
-    private static readonly string[] Fonts = ["system-ui", "-apple-system", "Segoe UI", "Noto Sans", "Noto Sans SC", "PingFang SC", "Microsoft YaHei", "sans-serif"];
+    private static readonly string[] Fonts =
+        ["system-ui", "-apple-system", "Segoe UI", "Noto Sans", "Noto Sans SC", "PingFang SC", "Microsoft YaHei", "sans-serif"];
 
     public static readonly MudTheme Instance = new()
     {
@@ -53,7 +54,11 @@ internal static class ConsoleTheme
             WarningContrastText = "#0d1117",
             ErrorContrastText = "#0d1117",
         },
-        Typography = new Typography { Default = new DefaultTypography { FontFamily = Fonts }, Button = new ButtonTypography { FontFamily = Fonts, TextTransform = "none" } },
+        Typography = new Typography
+        {
+            Default = new DefaultTypography { FontFamily = Fonts },
+            Button = new ButtonTypography { FontFamily = Fonts, TextTransform = "none" },
+        },
         LayoutProperties = new LayoutProperties { DefaultBorderRadius = "8px" },
     };
 }

@@ -13,7 +13,8 @@ public sealed class OperatorClock(TimeProvider time)
     public DateTimeOffset Now => TimeZoneInfo.ConvertTime(time.GetUtcNow(), _zone);
 
     /// <param name="zone">An IANA name; UTC stays where this machine does not know it.</param>
-    public void Use(string? zone) => _zone = zone is not null && TimeZoneInfo.TryFindSystemTimeZoneById(zone, out var found) ? found : TimeZoneInfo.Utc;
+    public void Use(string? zone) =>
+        _zone = zone is not null && TimeZoneInfo.TryFindSystemTimeZoneById(zone, out var found) ? found : TimeZoneInfo.Utc;
 
     /// <summary>Date and time to the second.</summary>
     public string Text(long? atMs) => Format(atMs, "yyyy-MM-dd HH:mm:ss");
@@ -28,7 +29,9 @@ public sealed class OperatorClock(TimeProvider time)
     public bool TryRead(string fieldText, out long atMs)
     {
         var read = DateTime.TryParse(fieldText, CultureInfo.InvariantCulture, DateTimeStyles.None, out var local);
-        atMs = read ? new DateTimeOffset(DateTime.SpecifyKind(local, DateTimeKind.Unspecified), _zone.GetUtcOffset(local)).ToUnixTimeMilliseconds() : 0;
+        atMs = read
+            ? new DateTimeOffset(DateTime.SpecifyKind(local, DateTimeKind.Unspecified), _zone.GetUtcOffset(local)).ToUnixTimeMilliseconds()
+            : 0;
         return read;
     }
 

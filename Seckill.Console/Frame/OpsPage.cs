@@ -7,10 +7,15 @@ using Seckill.Console.Ops;
 
 namespace Seckill.Console.Frame;
 
-/// <summary>A page that asks the Api: one thing at a time, and what goes wrong is said to the operator and not thrown at the circuit.</summary>
+/// <summary>
+/// A page that asks the Api: one thing at a time, and what goes wrong is said to the operator and not thrown at the circuit.
+/// </summary>
 public abstract class OpsPage : ComponentBase, IDisposable
 {
-    /// <summary>Between two questions of <see cref="RepeatAsync"/> lies at least so many times what the first one took: looking must not become a load.</summary>
+    /// <summary>
+    /// Between two questions of <see cref="RepeatAsync"/> lies at least so many times what the first one took: looking must not become a
+    /// load.
+    /// </summary>
     private const int PauseTimes = 4;
 
     private readonly CancellationTokenSource _left = new();
@@ -85,7 +90,9 @@ public abstract class OpsPage : ComponentBase, IDisposable
     /// <summary>Says what is wrong with what the operator typed.</summary>
     protected void Complain(string fault) => Fault = fault;
 
-    /// <summary>Asks again and again while the page is open, never twice at a time; an action of the operator's may run beside it.</summary>
+    /// <summary>
+    /// Asks again and again while the page is open, never twice at a time; an action of the operator's may run beside it.
+    /// </summary>
     /// <param name="everyMs">From an answer to the next question, or longer where answers are slow.</param>
     /// <param name="ask">What to ask.</param>
     /// <param name="say">Gets what went wrong, or null when it went well.</param>
@@ -126,7 +133,8 @@ public abstract class OpsPage : ComponentBase, IDisposable
         if (failure is OpsRefusedException { Status: HttpStatusCode.Unauthorized })
         {
             // Only a request can carry a new cookie, so the whole document is left.
-            Navigation.NavigateTo(ConsoleLogin.LoginAddress("/" + Navigation.ToBaseRelativePath(Navigation.Uri), LoginFault.RefusedByApi), forceLoad: true);
+            Navigation.NavigateTo(
+                ConsoleLogin.LoginAddress("/" + Navigation.ToBaseRelativePath(Navigation.Uri), LoginFault.RefusedByApi), forceLoad: true);
         }
 
         return failure switch

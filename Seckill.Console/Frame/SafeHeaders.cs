@@ -5,7 +5,8 @@ internal static class SafeHeaders
 {
     // Component libraries write style attributes; scripts are files of our own.
     private const string ContentSecurityPolicy =
-        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'self'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
+        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'self'; form-action 'self'; "
+            + "frame-ancestors 'none'; object-src 'none'";
 
     public static WebApplication UseSafeHeaders(this WebApplication app)
     {

@@ -7,4 +7,5 @@ namespace Seckill.Console.Live;
 /// <param name="Values">One a second, the last one at the right edge; null leaves a gap.</param>
 /// <param name="Right">Measured on the right axis.</param>
 /// <param name="Filled">Drawn as an area.</param>
-public sealed record ChartLine(string Name, string Unit, string Class, IReadOnlyList<double?> Values, bool Right = false, bool Filled = false);
+public sealed record ChartLine(
+    string Name, string Unit, string Class, IReadOnlyList<double?> Values, bool Right = false, bool Filled = false);

@@ -52,7 +52,8 @@ internal static class LoginEndpoints
         {
             return await LogInAsync(http, options.Value, await shop.LogInAsync(id, LoginOptions.OperatorRole, cancellationToken), returnTo);
         }
-        catch (Exception exception) when (exception is OpsRefusedException || (OpsApi.IsNoAnswer(exception) && !cancellationToken.IsCancellationRequested))
+        catch (Exception exception)
+            when (exception is OpsRefusedException || (OpsApi.IsNoAnswer(exception) && !cancellationToken.IsCancellationRequested))
         {
             return Refused(LoginFault.ApiAway, returnTo);
         }

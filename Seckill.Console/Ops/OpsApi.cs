@@ -8,25 +8,33 @@ using Seckill.Console.Auth;
 
 namespace Seckill.Console.Ops;
 
-/// <summary>The Api's operator calls, in the name of whoever is logged in: what is allowed, and what is written into the audit, is decided there.</summary>
-/// <remarks>All throw <see cref="OpsRefusedException"/> when the Api says no and <see cref="HttpRequestException"/> when it does not answer.</remarks>
+/// <summary>
+/// The Api's operator calls, in the name of whoever is logged in: what is allowed, and what is written into the audit, is decided there.
+/// </summary>
+/// <remarks>All throw <see cref="OpsRefusedException"/> when the Api says no and <see cref="HttpRequestException"/> when it does not
+/// answer.</remarks>
 public sealed class OpsApi(HttpClient http, AuthenticationStateProvider login)
 {
     public Task<OperatorSaleList> SalesAsync(CancellationToken cancellationToken) =>
         SendAsync(HttpMethod.Get, "/api/ops/sales", null, OpsJson.Default.OperatorSaleList, cancellationToken);
 
     public Task<OperatorSale> CreateSaleAsync(NewSale sale, CancellationToken cancellationToken) =>
-        SendAsync(HttpMethod.Post, "/api/ops/sales", JsonContent.Create(sale, OpsJson.Default.NewSale), OpsJson.Default.OperatorSale, cancellationToken);
+        SendAsync(
+            HttpMethod.Post, "/api/ops/sales", JsonContent.Create(sale, OpsJson.Default.NewSale), OpsJson.Default.OperatorSale,
+            cancellationToken);
 
     public Task<OperatorSale> ChangeSaleAsync(long skuId, SaleChange change, CancellationToken cancellationToken) =>
-        SendAsync(HttpMethod.Put, Sale(skuId), JsonContent.Create(change, OpsJson.Default.SaleChange), OpsJson.Default.OperatorSale, cancellationToken);
+        SendAsync(
+            HttpMethod.Put, Sale(skuId), JsonContent.Create(change, OpsJson.Default.SaleChange), OpsJson.Default.OperatorSale,
+            cancellationToken);
 
     public Task<OperatorSale> PauseAsync(long skuId, bool pause, CancellationToken cancellationToken) =>
         SendAsync(HttpMethod.Post, $"{Sale(skuId)}/{(pause ? "pause" : "resume")}", null, OpsJson.Default.OperatorSale, cancellationToken);
 
     public Task<OperatorSale> AddStockAsync(long skuId, StockAddition addition, CancellationToken cancellationToken) =>
         SendAsync(
-            HttpMethod.Post, $"{Sale(skuId)}/stock", JsonContent.Create(addition, OpsJson.Default.StockAddition), OpsJson.Default.OperatorSale, cancellationToken);
+            HttpMethod.Post, $"{Sale(skuId)}/stock", JsonContent.Create(addition, OpsJson.Default.StockAddition),
+            OpsJson.Default.OperatorSale, cancellationToken);
 
     public Task<WarmUpResult> WarmUpAsync(CancellationToken cancellationToken) =>
         SendAsync(HttpMethod.Post, "/api/ops/warm-up", null, OpsJson.Default.WarmUpResult, cancellationToken);
@@ -43,10 +51,13 @@ public sealed class OpsApi(HttpClient http, AuthenticationStateProvider login)
     /// <param name="cancellationToken">Ends the wait.</param>
     public Task<RepairResult> RepairAsync(bool apply, CancellationToken cancellationToken) =>
         SendAsync(
-            HttpMethod.Post, $"/api/ops/reconciliation/repair?apply={(apply ? "true" : "false")}", null, OpsJson.Default.RepairResult, cancellationToken);
+            HttpMethod.Post, $"/api/ops/reconciliation/repair?apply={(apply ? "true" : "false")}", null, OpsJson.Default.RepairResult,
+            cancellationToken);
 
     public Task<DeadLetterList> DeadLettersAsync(int take, CancellationToken cancellationToken) =>
-        SendAsync(HttpMethod.Get, string.Create(CultureInfo.InvariantCulture, $"/api/ops/dead-letters?take={take}"), null, OpsJson.Default.DeadLetterList, cancellationToken);
+        SendAsync(
+            HttpMethod.Get, string.Create(CultureInfo.InvariantCulture, $"/api/ops/dead-letters?take={take}"), null,
+            OpsJson.Default.DeadLetterList, cancellationToken);
 
     /// <summary>One letter, with more of its body than the list has.</summary>
     public Task<DeadLetterItem> DeadLetterAsync(string id, CancellationToken cancellationToken) =>
@@ -62,7 +73,9 @@ public sealed class OpsApi(HttpClient http, AuthenticationStateProvider login)
         SendAsync(HttpMethod.Post, $"{Letter(id)}/abandon", null, OpsJson.Default.AbandonResult, cancellationToken);
 
     public Task<AuditList> AuditAsync(int take, CancellationToken cancellationToken) =>
-        SendAsync(HttpMethod.Get, string.Create(CultureInfo.InvariantCulture, $"/api/ops/audit?take={take}"), null, OpsJson.Default.AuditList, cancellationToken);
+        SendAsync(
+            HttpMethod.Get, string.Create(CultureInfo.InvariantCulture, $"/api/ops/audit?take={take}"), null, OpsJson.Default.AuditList,
+            cancellationToken);
 
     /// <summary>Whether the Api gave no answer that could be read: it is away, hung up, or took too long.</summary>
     public static bool IsNoAnswer(Exception failure) =>
@@ -72,7 +85,8 @@ public sealed class OpsApi(HttpClient http, AuthenticationStateProvider login)
 
     private static string Letter(string id) => $"/api/ops/dead-letters/{Uri.EscapeDataString(id)}";
 
-    private async Task<T> SendAsync<T>(HttpMethod method, string path, HttpContent? body, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+    private async Task<T> SendAsync<T>(
+        HttpMethod method, string path, HttpContent? body, JsonTypeInfo<T> type, CancellationToken cancellationToken)
     {
         var state = await login.GetAuthenticationStateAsync();
         using var request = new HttpRequestMessage(method, path) { Content = body };

@@ -6,8 +6,8 @@ namespace Seckill.Console.Ops;
 
 /// <summary>One SKU on sale, read fresh from MySQL and Redis.</summary>
 public sealed record OperatorSale(
-    long SkuId, long ProductId, string Title, string? ProductTitle, string? Description, string? Image, decimal Price, decimal ListPrice, int LimitPerUser,
-    long StartsAtMs, long EndsAtMs, bool Paused, bool TokenRequired, long? Units, long MysqlStock, long? RedisStock);
+    long SkuId, long ProductId, string Title, string? ProductTitle, string? Description, string? Image, decimal Price, decimal ListPrice,
+    int LimitPerUser, long StartsAtMs, long EndsAtMs, bool Paused, bool TokenRequired, long? Units, long MysqlStock, long? RedisStock);
 
 public sealed record OperatorSaleList(long NowMs, IReadOnlyList<OperatorSale> Items);
 
@@ -30,8 +30,8 @@ public sealed record OrderTimeline(
 }
 
 public sealed record FoundOrder(
-    long OrderId, string? OrderSn, long UserId, long SkuId, int Quantity, string? ClientOrderNo, string Status, string? Reason, string? Payment, string? Title,
-    decimal? TotalAmount, string? TraceId, OrderTimeline? Timeline);
+    long OrderId, string? OrderSn, long UserId, long SkuId, int Quantity, string? ClientOrderNo, string Status, string? Reason,
+    string? Payment, string? Title, decimal? TotalAmount, string? TraceId, OrderTimeline? Timeline);
 
 public sealed record OrderList(IReadOnlyList<FoundOrder> Items);
 
@@ -43,19 +43,22 @@ public sealed record PlannedRepair(bool Load, long ReloadDifference, int Settle,
 
 public sealed record ReconciliationItem(
     long SkuId, long? RedisStock, long Held, long Unsettled, long Unconfirmed, long? CommittedUnsettled, long? OldestUnsettledAtMs,
-    long MysqlStock, long LiveUnits, long? Units, long? Difference, long? StoreDifference, bool Loaded, PlannedRepair? Repair, string? Unreadable)
+    long MysqlStock, long LiveUnits, long? Units, long? Difference, long? StoreDifference, bool Loaded, PlannedRepair? Repair,
+    string? Unreadable)
 {
     public bool Balanced => Loaded && Difference is null or 0 && StoreDifference is null or 0;
 }
 
-public sealed record Reconciliation(bool Healthy, long? QueueReady, long? Workers, long? DeadLetters, IReadOnlyList<ReconciliationItem> Items);
+public sealed record Reconciliation(
+    bool Healthy, long? QueueReady, long? Workers, long? DeadLetters, IReadOnlyList<ReconciliationItem> Items);
 
 public sealed record RepairResult(bool Applied, IReadOnlyList<string> Steps);
 
 public sealed record DeadLetterOrder(string? UserId, string? SkuId, long? Quantity, string? ClientOrderNo, string? OrderId);
 
 public sealed record DeadLetterItem(
-    string Id, string Reason, long Attempts, long? FirstAtMs, long? LastAtMs, string? TraceId, DeadLetterOrder? Order, string Body, int BodyBytes);
+    string Id, string Reason, long Attempts, long? FirstAtMs, long? LastAtMs, string? TraceId, DeadLetterOrder? Order, string Body,
+    int BodyBytes);
 
 public sealed record DeadLetterList(long Count, IReadOnlyList<DeadLetterItem> Items);
 

@@ -25,6 +25,7 @@ public sealed class OpsRefusedException(HttpStatusCode status, string error, str
             // Something in between answered; the status has to do.
         }
 
-        return new OpsRefusedException(response.StatusCode, problem?.Error ?? problem?.Title ?? $"the Api answered {(int)response.StatusCode}", problem?.Detail);
+        return new OpsRefusedException(
+            response.StatusCode, problem?.Error ?? problem?.Title ?? $"the Api answered {(int)response.StatusCode}", problem?.Detail);
     }
 }

@@ -14,15 +14,19 @@ public sealed class TraceOptions : IValidatableObject
 
     /// <summary>Null when there is nowhere to look.</summary>
     public string? UrlOf(string? traceId) =>
-        UrlTemplate.Length > 0 && traceId is { Length: > 0 } ? UrlTemplate.Replace(Placeholder, Uri.EscapeDataString(traceId), StringComparison.Ordinal) : null;
+        UrlTemplate.Length > 0 && traceId is { Length: > 0 }
+            ? UrlTemplate.Replace(Placeholder, Uri.EscapeDataString(traceId), StringComparison.Ordinal)
+            : null;
 
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {
         // An address of another kind, such as javascript:, would run in the operator's name.
         if (UrlTemplate.Length > 0 && !(UrlTemplate.Contains(Placeholder, StringComparison.Ordinal)
-            && Uri.TryCreate(UrlTemplate.Replace(Placeholder, "0", StringComparison.Ordinal), UriKind.Absolute, out var url) && (url.Scheme == Uri.UriSchemeHttp || url.Scheme == Uri.UriSchemeHttps)))
+            && Uri.TryCreate(UrlTemplate.Replace(Placeholder, "0", StringComparison.Ordinal), UriKind.Absolute, out var url)
+            && (url.Scheme == Uri.UriSchemeHttp || url.Scheme == Uri.UriSchemeHttps)))
         {
-            yield return new ValidationResult($"Traces:UrlTemplate must be empty, or an http(s) address with {Placeholder} in it.", [nameof(UrlTemplate)]);
+            yield return new ValidationResult(
+                $"Traces:UrlTemplate must be empty, or an http(s) address with {Placeholder} in it.", [nameof(UrlTemplate)]);
         }
     }
 }

@@ -13,10 +13,12 @@ internal readonly record struct Growth(
             0, 0, 0, 0, Of(before?.Committed, after.Committed), Of(before?.Rejected, after.Rejected),
             [.. after.ClickToCommit.Select((count, bucket) => Of(before?.ClickToCommit[bucket], count))])
         : new Growth(
-            Of(before?.Requests, after.Requests), Of(before?.Accepted, after.Accepted), Of(before?.Refused, after.Refused), Of(before?.Errors, after.Errors), 0, 0, null);
+            Of(before?.Requests, after.Requests), Of(before?.Accepted, after.Accepted), Of(before?.Refused, after.Refused),
+            Of(before?.Errors, after.Errors), 0, 0, null);
 
     public static Growth operator *(Growth growth, double share) => new(
-        growth.Requests * share, growth.Accepted * share, growth.Refused * share, growth.Errors * share, growth.Committed * share, growth.Rejected * share, null);
+        growth.Requests * share, growth.Accepted * share, growth.Refused * share, growth.Errors * share, growth.Committed * share,
+        growth.Rejected * share, null);
 
     public static Growth operator +(Growth left, Growth right) => new(
         left.Requests + right.Requests, left.Accepted + right.Accepted, left.Refused + right.Refused, left.Errors + right.Errors,
@@ -28,7 +30,9 @@ internal readonly record struct Growth(
 /// <summary>Orders accepted but neither written nor refused, by the counters.</summary>
 internal readonly record struct Backlog(double Balance, double Ahead, int QuietSeconds)
 {
-    /// <summary>The worker's pulse may come before the Api's: what it has written lately may stand below zero until the Api's word of it has come.</summary>
+    /// <summary>
+    /// The worker's pulse may come before the Api's: what it has written lately may stand below zero until the Api's word of it has come.
+    /// </summary>
     private const double AheadKeptEachSecond = 0.7;
 
     /// <summary>Orders of which no counter will tell any more (an instance was killed) do not wait for ever in the picture.</summary>

@@ -13,8 +13,8 @@ namespace Seckill.Console.Pulse;
 /// <param name="P50Ms">Click to commit over the last seconds; null when nothing was written.</param>
 /// <param name="P99Ms">The same.</param>
 public readonly record struct LiveSecond(
-    long Second, double Requests, double Accepted, double Refused, double Errors, double Committed, double Rejected, double Waiting, long? QueueReady,
-    double? P50Ms, double? P99Ms);
+    long Second, double Requests, double Accepted, double Refused, double Errors, double Committed, double Rejected, double Waiting,
+    long? QueueReady, double? P50Ms, double? P99Ms);
 
 /// <summary>An instance as it was last heard.</summary>
 /// <param name="Instance">Its name.</param>
@@ -26,7 +26,8 @@ public readonly record struct LiveSecond(
 /// <param name="Health">Healthy, Degraded or Unhealthy.</param>
 /// <param name="Complaints">Why it is not healthy.</param>
 public sealed record LiveInstance(
-    string Instance, string Role, long SilentMs, long StartedMs, double RatePerSecond, long WorkingSetBytes, string Health, IReadOnlyList<string> Complaints)
+    string Instance, string Role, long SilentMs, long StartedMs, double RatePerSecond, long WorkingSetBytes, string Health,
+    IReadOnlyList<string> Complaints)
 {
     private const int GoneAfterMs = 5_000;
 

@@ -4,8 +4,8 @@ using StackExchange.Redis;
 namespace Seckill.Console.Pulse;
 
 /// <summary>
-/// One subscription for all who look: what the instances publish goes into a ring of five minutes, and once a second everyone who watches gets the same
-/// picture. Nothing here asks an instance for anything.
+/// One subscription for all who look: what the instances publish goes into a ring of five minutes, and once a second everyone who watches
+/// gets the same picture. Nothing here asks an instance for anything.
 /// </summary>
 internal sealed partial class PulseFeed(IConnectionMultiplexer redis, TimeProvider time, ILogger<PulseFeed> logger) : BackgroundService
 {

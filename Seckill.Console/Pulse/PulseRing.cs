@@ -3,8 +3,9 @@ using Seckill.Ordering.Telemetry;
 namespace Seckill.Console.Pulse;
 
 /// <summary>
-/// Five minutes of seconds. Instances publish counters that only grow; the growth between two pulses of one instance is spread evenly over the time between
-/// them, so that nothing is lost or counted twice when a pulse is late or missing, and the curves do not jump with the moment of publishing.
+/// Five minutes of seconds. Instances publish counters that only grow; the growth between two pulses of one instance is spread evenly over
+/// the time between them, so that nothing is lost or counted twice when a pulse is late or missing, and the curves do not jump with the
+/// moment of publishing.
 /// </summary>
 internal sealed class PulseRing(long startedMs)
 {
@@ -69,7 +70,8 @@ internal sealed class PulseRing(long startedMs)
     {
         lock (_lock)
         {
-            foreach (var gone in _heard.Where(heard => nowMs - heard.Value.ArrivedMs > ForgottenAfterMs).Select(heard => heard.Key).ToArray())
+            foreach (var gone in _heard.Where(heard => nowMs - heard.Value.ArrivedMs > ForgottenAfterMs).Select(heard => heard.Key)
+                .ToArray())
             {
                 _heard.Remove(gone);
             }
@@ -89,7 +91,8 @@ internal sealed class PulseRing(long startedMs)
                 backlog = backlog.After(growth);
                 var (p50, p99) = Percentiles(second - WindowSeconds + 1, second, window);
                 seconds.Add(new LiveSecond(
-                    second, growth.Requests, growth.Accepted, growth.Refused, growth.Errors, growth.Committed, growth.Rejected, Math.Round(backlog.Waiting), queue, p50, p99));
+                    second, growth.Requests, growth.Accepted, growth.Refused, growth.Errors, growth.Committed, growth.Rejected,
+                    Math.Round(backlog.Waiting), queue, p50, p99));
             }
 
             var (minuteP50, minuteP99) = Percentiles(last - MinuteSeconds + 1, last + OpenSeconds, window);
@@ -108,8 +111,8 @@ internal sealed class PulseRing(long startedMs)
     }
 
     private static LiveInstance ToInstance(Heard heard, long nowMs) => new(
-        heard.Pulse.Instance, heard.Pulse.Role, nowMs - heard.ArrivedMs, heard.Pulse.StartedMs, heard.RatePerSecond, heard.Pulse.WorkingSetBytes,
-        heard.Pulse.Health, heard.Pulse.Complaints);
+        heard.Pulse.Instance, heard.Pulse.Role, nowMs - heard.ArrivedMs, heard.Pulse.StartedMs, heard.RatePerSecond,
+        heard.Pulse.WorkingSetBytes, heard.Pulse.Health, heard.Pulse.Complaints);
 
     private void Spread(Growth growth, long fromMs, long toMs, long nowMs)
     {

@@ -3,7 +3,10 @@ using Seckill.Console.Ops;
 
 namespace Seckill.Console.Sales;
 
-/// <summary>What stands in the fields of the sale dialog. Whether it may be so is decided by the Api; here only what is no number or no time is found.</summary>
+/// <summary>
+/// What stands in the fields of the sale dialog. Whether it may be so is decided by the Api; here only what is no number or no time is
+/// found.
+/// </summary>
 internal sealed class SaleForm
 {
     private const long NewSaleStartsInMs = 600_000;
@@ -53,7 +56,8 @@ internal sealed class SaleForm
     {
         wrong = Wrong(clock, out var startsMs, out var endsMs) ?? (Units is null ? "How many units?" : null);
         return wrong is not null ? null : new NewSale(
-            SkuId, Title.Trim(), Price!.Value, ListPrice, LimitPerUser!.Value, startsMs, endsMs, Units!.Value, TextOrNull(Description), TextOrNull(Image));
+            SkuId, Title.Trim(), Price!.Value, ListPrice, LimitPerUser!.Value, startsMs, endsMs, Units!.Value, TextOrNull(Description),
+            TextOrNull(Image));
     }
 
     /// <summary>Only what the operator changed, so that two operators at work do not undo each other; null with what is wrong.</summary>

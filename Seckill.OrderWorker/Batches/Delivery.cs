@@ -11,4 +11,5 @@ namespace Seckill.OrderWorker.Batches;
 /// <param name="Properties">Properties and headers; the client does not reuse them.</param>
 /// <param name="Trace">The click's trace, or default when the message carries none and nobody listens.</param>
 /// <param name="ReceivedAt">When the worker picked it up.</param>
-internal sealed record Delivery(ulong Tag, byte[] Body, IReadOnlyBasicProperties Properties, ActivityContext Trace, DateTimeOffset ReceivedAt);
+internal sealed record Delivery(
+    ulong Tag, byte[] Body, IReadOnlyBasicProperties Properties, ActivityContext Trace, DateTimeOffset ReceivedAt);

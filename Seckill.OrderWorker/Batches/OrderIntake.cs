@@ -65,13 +65,14 @@ internal static class OrderIntake
     }
 
     /// <summary>
-    /// An order in a message of many names its own trace; what is no trace does no harm. Remote in either case: the order's way through this process
-    /// begins here, also for who samples.
+    /// An order in a message of many names its own trace; what is no trace does no harm. Remote in either case: the order's way through
+    /// this process begins here, also for who samples.
     /// </summary>
     private static ActivityContext TraceOf(OrderMessage message, Delivery delivery) =>
         ActivityContext.TryParse(message.TraceParent, null, isRemote: true, out var own) ? own
         : delivery.Trace == default ? default
-        : new ActivityContext(delivery.Trace.TraceId, delivery.Trace.SpanId, delivery.Trace.TraceFlags, delivery.Trace.TraceState, isRemote: true);
+        : new ActivityContext(
+            delivery.Trace.TraceId, delivery.Trace.SpanId, delivery.Trace.TraceFlags, delivery.Trace.TraceState, isRemote: true);
 
     private static void Refuse(Delivery delivery, ReadOnlyMemory<byte> body, int? part, string reason, Activity? span, OrderBatch batch)
     {
@@ -82,7 +83,8 @@ internal static class OrderIntake
     private static Activity? StartSpan(Delivery delivery, ActivityContext trace)
     {
         // The message's own trace, where it is another one, hangs on by a link.
-        ActivityLink[]? carrier = delivery.Trace == default || delivery.Trace.TraceId == trace.TraceId ? null : [new ActivityLink(delivery.Trace)];
+        ActivityLink[]? carrier =
+            delivery.Trace == default || delivery.Trace.TraceId == trace.TraceId ? null : [new ActivityLink(delivery.Trace)];
         var span = WorkerTelemetry.StartDetached("process order", ActivityKind.Consumer, trace, delivery.ReceivedAt, carrier);
         span?.SetTag("messaging.system", "rabbitmq");
         span?.SetTag("messaging.operation.type", "process");
@@ -121,7 +123,9 @@ internal static class OrderIntake
             : throw new InvalidOrderException($"an array must hold 1 to {OrdersPerMessageMax} orders");
     }
 
-    /// <summary>The message id of one order out of many; the same whether it comes in its array or alone, as a replayed dead letter.</summary>
+    /// <summary>
+    /// The message id of one order out of many; the same whether it comes in its array or alone, as a replayed dead letter.
+    /// </summary>
     public static string PartId(string messageId, int part) => string.Create(CultureInfo.InvariantCulture, $"{messageId}#{part}");
 
     private static string? ClickNoOf(OrderMessage message, Delivery delivery, int? index)

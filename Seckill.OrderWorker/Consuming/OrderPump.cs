@@ -7,8 +7,8 @@ using Seckill.OrderWorker.Writing;
 namespace Seckill.OrderWorker.Consuming;
 
 /// <summary>
-/// Keeps the worker at the queue: opens a session once the schema is there, lets <see cref="BatchPipeline"/> work on what comes, and opens the
-/// next when a session has ended, with back-off. What was not acked comes again.
+/// Keeps the worker at the queue: opens a session once the schema is there, lets <see cref="BatchPipeline"/> work on what comes, and opens
+/// the next when a session has ended, with back-off. What was not acked comes again.
 /// </summary>
 internal sealed partial class OrderPump(
     IConnectionFactory connections, Migrator migrator, BatchPipeline pipeline, BatchWriter writer, WorkerHealth health,
@@ -77,7 +77,8 @@ internal sealed partial class OrderPump(
 
     private ushort PrefetchCount() => _options.OrdersPerSecondMax == 0
         ? (ushort)_options.PrefetchCountMax
-        : (ushort)Math.Clamp((long)_options.OrdersPerSecondMax * WaitInWorkerSecondsMax / OrdersPerMessageUsual, 2, _options.PrefetchCountMax);
+        : (ushort)Math.Clamp(
+            (long)_options.OrdersPerSecondMax * WaitInWorkerSecondsMax / OrdersPerMessageUsual, 2, _options.PrefetchCountMax);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Consuming orders, {PrefetchCount} ahead at most")]
     private partial void LogConsuming(ushort prefetchCount);

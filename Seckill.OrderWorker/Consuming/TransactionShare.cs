@@ -4,8 +4,8 @@ using Seckill.Ordering.Contract;
 namespace Seckill.OrderWorker.Consuming;
 
 /// <summary>
-/// This worker's share of <see cref="WorkerOptions.TransactionsMax"/>: all workers on the queue write at once what one alone would, each at least one. How many
-/// there are the broker says; until it does, and while it does not, what it said last holds.
+/// This worker's share of <see cref="WorkerOptions.TransactionsMax"/>: all workers on the queue write at once what one alone would, each at
+/// least one. How many there are the broker says; until it does, and while it does not, what it said last holds.
 /// </summary>
 internal sealed partial class TransactionShare(
     QueueDepths queues, IOptions<WorkerOptions> options, TimeProvider time, ILogger<TransactionShare> logger) : BackgroundService
@@ -34,7 +34,8 @@ internal sealed partial class TransactionShare(
                 return;
             }
 
-            await Task.Delay(TimeSpan.FromMilliseconds(AskEveryMs), time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(TimeSpan.FromMilliseconds(AskEveryMs), time, stoppingToken)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

@@ -23,7 +23,8 @@ internal static class DemoCatalogue
             await context.SaveChangesAsync(cancellationToken);
             return true;
         }
-        catch (DbUpdateException exception) when (exception.InnerException is MySqlException { ErrorCode: MySqlErrorCode.DuplicateKeyEntry })
+        catch (DbUpdateException exception)
+            when (exception.InnerException is MySqlException { ErrorCode: MySqlErrorCode.DuplicateKeyEntry })
         {
             // One transaction, the same keys everywhere: another worker was quicker and has added all of it.
             return false;

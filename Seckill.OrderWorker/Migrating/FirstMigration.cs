@@ -9,11 +9,13 @@ using Seckill.Ordering.Store;
 namespace Seckill.OrderWorker.Migrating;
 
 /// <summary>
-/// Migrates so that a process killed in the middle of the very first migration does no lasting harm. MySQL commits DDL statement by statement, so that leaves some
-/// tables and no word of them in the migrations' history; applying the migration again fails at the first table that exists.
+/// Migrates so that a process killed in the middle of the very first migration does no lasting harm. MySQL commits DDL statement by
+/// statement, so that leaves some tables and no word of them in the migrations' history; applying the migration again fails at the first
+/// table that exists.
 ///
-/// So a marker table is made first, and only while none of our tables exists. Whoever finds the marker and an empty history knows that every one of our tables was made by
-/// the attempt that died: they hold nothing, are dropped, and made anew. Without the marker nothing is ever dropped.
+/// So a marker table is made first, and only while none of our tables exists. Whoever finds the marker and an empty history knows that
+/// every one of our tables was made by the attempt that died: they hold nothing, are dropped, and made anew. Without the marker nothing is
+/// ever dropped.
 /// </summary>
 internal static class FirstMigration
 {
@@ -75,9 +77,10 @@ internal static class FirstMigration
         if (await AskAsync(context, $"{Here} = '{Marker}'", cancellationToken) > 0)
         {
             // In one statement, since foreign keys bind them to each other.
+            var tables = string.Join(',', ours.Select(table => $"`{table}`"));
             await ExecuteAsync(
                 context,
-                $"SET SESSION foreign_key_checks = 0; DROP TABLE IF EXISTS {string.Join(',', ours.Select(table => $"`{table}`"))}; SET SESSION foreign_key_checks = 1",
+                $"SET SESSION foreign_key_checks = 0; DROP TABLE IF EXISTS {tables}; SET SESSION foreign_key_checks = 1",
                 cancellationToken);
         }
         else if (await AskAsync(context, $"{Here} IN ({quoted})", cancellationToken) == 0)
@@ -88,7 +91,8 @@ internal static class FirstMigration
 
     private static async Task LockAsync(OrderingDbContext context, CancellationToken cancellationToken)
     {
-        if (await AskAsync(context, $"SELECT GET_LOCK(LEFT(CONCAT('{Marker}:', DATABASE()), 64), {LockWaitSecondsMax})", cancellationToken) != 1)
+        var lockSql = $"SELECT GET_LOCK(LEFT(CONCAT('{Marker}:', DATABASE()), 64), {LockWaitSecondsMax})";
+        if (await AskAsync(context, lockSql, cancellationToken) != 1)
         {
             throw new TimeoutException($"Another worker has been migrating for more than {LockWaitSecondsMax} s.");
         }

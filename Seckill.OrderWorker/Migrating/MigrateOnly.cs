@@ -15,8 +15,8 @@ internal static partial class MigrateOnly
         args.Contains(Switch) || string.Equals(configuration[Key], nameof(MigrationMode.Only), StringComparison.OrdinalIgnoreCase);
 
     /// <summary>
-    /// The process's exit code: 0 when the schema is up to date, 1 when it is not within <see cref="WorkerOptions.MigrateOnlySecondsMax"/> or
-    /// when the process is told to stop before.
+    /// The process's exit code: 0 when the schema is up to date, 1 when it is not within <see cref="WorkerOptions.MigrateOnlySecondsMax"/>
+    /// or when the process is told to stop before.
     /// </summary>
     /// <exception cref="OptionsValidationException">A setting is out of range.</exception>
     public static async Task<int> RunAsync(HostApplicationBuilder builder, CancellationToken cancellationToken)

@@ -65,7 +65,8 @@ internal sealed partial class Migrator(
         var pending = (await context.Database.GetPendingMigrationsAsync(cancellationToken)).ToList();
         if (pending.Count > 0)
         {
-            throw new InvalidOperationException($"the schema lacks {string.Join(", ", pending)}, and this worker never migrates (Worker:Migrations)");
+            throw new InvalidOperationException(
+                $"the schema lacks {string.Join(", ", pending)}, and this worker never migrates (Worker:Migrations)");
         }
 
         LogMigrated();

@@ -204,6 +204,7 @@ internal sealed partial class OrderSettler(
     [LoggerMessage(Level = LogLevel.Warning, Message = "Redis takes no verdicts, {OrderCount} of SKU {SkuId} held: {Reason}")]
     private partial void LogHeld(int orderCount, long skuId, string reason);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "The verdict on order {OrderId} of SKU {SkuId} cannot be told to Redis: {Reason}; MySQL has it")]
+    [LoggerMessage(
+        Level = LogLevel.Error, Message = "The verdict on order {OrderId} of SKU {SkuId} cannot be told to Redis: {Reason}; MySQL has it")]
     private partial void LogRefused(long orderId, long skuId, string reason);
 }

@@ -9,8 +9,9 @@ namespace Seckill.OrderWorker.Writing;
 internal static class BatchLookUp
 {
     /// <summary>
-    /// Items go in with their orders, so there is nothing to check; but each check would lock its order's row, and a page that splits under such locks shuts
-    /// out whoever else inserts at the end of the table until the commit. Ends when the connection goes back to its pool, which resets it.
+    /// Items go in with their orders, so there is nothing to check; but each check would lock its order's row, and a page that splits under
+    /// such locks shuts out whoever else inserts at the end of the table until the commit. Ends when the connection goes back to its pool,
+    /// which resets it.
     /// </summary>
     private const string WithoutForeignKeyChecks = "SET foreign_key_checks = 0;\n";
 
@@ -36,7 +37,8 @@ internal static class BatchLookUp
         var clicks = 0;
         foreach (var order in orders.Where(order => order.ClickNo is not null))
         {
-            sql.Append(clicks++ == 0 ? "(" : ",(").Append(order.Message.UserId).Append(',').Append(command.Parameter(order.ClickNo!)).Append(')');
+            sql.Append(clicks++ == 0 ? "(" : ",(").Append(order.Message.UserId).Append(',').Append(command.Parameter(order.ClickNo!))
+                .Append(')');
         }
 
         // An empty list is no SQL; nobody has the user NULL.

@@ -22,8 +22,8 @@ internal sealed class BatchFacts
 }
 
 /// <summary>
-/// Decides a batch in the order of arrival. No I/O: what comes out is written in the transaction that what goes in was read in, under the SKUs' locks or
-/// only if they are found unchanged.
+/// Decides a batch in the order of arrival. No I/O: what comes out is written in the transaction that what goes in was read in, under the
+/// SKUs' locks or only if they are found unchanged.
 /// </summary>
 internal sealed class BatchPlan
 {
@@ -99,7 +99,8 @@ internal sealed class BatchPlan
     {
         Accepted.Add((order, sku));
         Taken[sku.Id] = taken;
-        var written = new WrittenOrder(order.OrderId, order.OrderId.ToString(CultureInfo.InvariantCulture), order.Message.UserId, sku.GateEpoch);
+        var written = new WrittenOrder(
+            order.OrderId, order.OrderId.ToString(CultureInfo.InvariantCulture), order.Message.UserId, sku.GateEpoch);
         Facts.OrdersById.Add(order.OrderId, written);
         if (order.ClickNo is not null)
         {

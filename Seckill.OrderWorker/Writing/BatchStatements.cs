@@ -8,8 +8,8 @@ namespace Seckill.OrderWorker.Writing;
 
 /// <summary>
 /// The SQL of a batch; the same on MySQL and MariaDB. Numbers, times and trace ids, which cannot hold anything else, stand in the text;
-/// strings are parameters, those of a SKU once for all its orders. With a parameter object for each of 22 columns, and the look-up of every order,
-/// the worker reached 0.38 of what the insert alone does; without them 0.62 to 0.81.
+/// strings are parameters, those of a SKU once for all its orders. With a parameter object for each of 22 columns, and the look-up of every
+/// order, the worker reached 0.38 of what the insert alone does; without them 0.62 to 0.81.
 /// </summary>
 internal static class BatchStatements
 {
@@ -43,9 +43,10 @@ internal static class BatchStatements
 
     /// <summary>
     /// Inserts and the stock's UPDATE, in one command unless that would grow too large; none when there is nothing to write. With
-    /// <paramref name="guarded"/>, for rows that are not locked yet, the last command also commits, unless a SKU has not enough stock any more, is not in the
-    /// epoch that the orders were decided in, or one of the orders has been refused meanwhile: then it fails with <see cref="GuardFailed"/>. All in
-    /// the server, because the SKU's lock would otherwise wait for us to be scheduled: two workers on two cores wrote half as much as one.
+    /// <paramref name="guarded"/>, for rows that are not locked yet, the last command also commits, unless a SKU has not enough stock any
+    /// more, is not in the epoch that the orders were decided in, or one of the orders has been refused meanwhile: then it fails with
+    /// <see cref="GuardFailed"/>. All in the server, because the SKU's lock would otherwise wait for us to be scheduled: two workers on two
+    /// cores wrote half as much as one.
     /// </summary>
     public static IEnumerable<MySqlCommand> Write(BatchPlan plan, DateTime now, TimeSpan paymentWindow, bool guarded)
     {
@@ -105,10 +106,12 @@ internal static class BatchStatements
                 amounts = string.Create(CultureInfo.InvariantCulture, $",{amount},{amount},{sku.GateEpoch},'");
             }
 
-            sql.Append(i == 0 ? "\n(" : ",\n(").Append(order.OrderId).Append(",'").Append(order.OrderId).Append("',").Append(order.Message.UserId)
+            sql.Append(i == 0 ? "\n(" : ",\n(").Append(order.OrderId).Append(",'").Append(order.OrderId).Append("',")
+                .Append(order.Message.UserId)
                 .Append(',').Append(ClickOf(order, command)).Append(',').Append((int)OrderStatus.PendingPayment)
                 .Append(amounts).Append(TraceIdOf(order)).Append("','")
-                .Append(reservedAt.Of(order.ReservedAt.UtcDateTime)).Append("','").Append(pickedUpAt.Of(order.Delivery.ReceivedAt.UtcDateTime))
+                .Append(reservedAt.Of(order.ReservedAt.UtcDateTime)).Append("','")
+                .Append(pickedUpAt.Of(order.Delivery.ReceivedAt.UtcDateTime))
                 .Append("','").Append(createdAt).Append("','").Append(expiresAt).Append("')");
         }
 
@@ -140,8 +143,8 @@ internal static class BatchStatements
     }
 
     /// <summary>
-    /// One statement for all SKUs, which locks their rows in the order of their ids whoever else does the same. Cases are grouped by their outcome: a
-    /// list of constants is searched in halves, a case for each of 500 SKUs would be walked through for each of 500 rows.
+    /// One statement for all SKUs, which locks their rows in the order of their ids whoever else does the same. Cases are grouped by their
+    /// outcome: a list of constants is searched in halves, a case for each of 500 SKUs would be walked through for each of 500 rows.
     /// </summary>
     private static void AddStock(BatchPlan plan, bool guarded, StringBuilder sql)
     {
@@ -154,7 +157,8 @@ internal static class BatchStatements
             AddCase(plan.Taken, static taken => taken.Value, sql);
             sql.Append(" AND gate_epoch = ");
             AddCase(plan.Taken, taken => plan.Facts.Skus[taken.Key].GateEpoch, sql);
-            // A subquery of more than one row is an error, which stops the command before its COMMIT; not in a DO, whose errors MariaDB swallows.
+            // A subquery of more than one row is an error, which stops the command before its COMMIT; not in a DO, whose errors MariaDB
+            // swallows.
             sql.Append(";\nSELECT (SELECT 1 UNION ALL SELECT 1 FROM DUAL WHERE ROW_COUNT() <> ").Append(plan.Taken.Count)
                 .Append(" UNION ALL SELECT 1 FROM order_rejections WHERE order_id IN (")
                 .AppendList(plan.Accepted.Select(accepted => accepted.Order.OrderId)).Append("));\nCOMMIT");
@@ -189,8 +193,11 @@ internal static class BatchStatements
         {
             var (order, reason) = rejected[i];
             sql.Append(i == 0 ? "\n" : ",\n")
-                .Append(CultureInfo.InvariantCulture, $"({order.OrderId},{order.Message.UserId},{order.Message.SkuId},{order.Message.Quantity},")
-                .Append(ClickOf(order, command)).Append(',').Append(command.Parameter(reason)).Append(",'").Append(TraceIdOf(order)).Append("','")
+                .Append(
+                    CultureInfo.InvariantCulture,
+                    $"({order.OrderId},{order.Message.UserId},{order.Message.SkuId},{order.Message.Quantity},")
+                .Append(ClickOf(order, command)).Append(',').Append(command.Parameter(reason)).Append(",'").Append(TraceIdOf(order))
+                .Append("','")
                 .Append(Text(now)).Append("')");
         }
 
@@ -203,7 +210,8 @@ internal static class BatchStatements
 
     private static string Text(DateTime time) => time.ToString(TimeFormat, CultureInfo.InvariantCulture);
 
-    private static string ClickOf(OrderInHand order, MySqlCommand command) => order.ClickNo is null ? "NULL" : command.Parameter(order.ClickNo);
+    private static string ClickOf(OrderInHand order, MySqlCommand command) =>
+        order.ClickNo is null ? "NULL" : command.Parameter(order.ClickNo);
 
     /// <summary>A column's time as text, remembered from one row to the next.</summary>
     private sealed class LastText

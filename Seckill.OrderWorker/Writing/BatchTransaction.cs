@@ -11,13 +11,15 @@ using Seckill.OrderWorker.Batches;
 namespace Seckill.OrderWorker.Writing;
 
 /// <summary>
-/// One READ COMMITTED transaction for many orders, four round trips however many they are, in one of two orders. The quick one inserts first and
-/// deducts last, so that a hot SKU's row is locked for the deduction and the commit alone and other transactions insert meanwhile; it takes the
-/// unique indexes' word for what was written before, and anything unexpected ends it without a trace. With two at once it brought 1.2 times the orders a
-/// second on one hot SKU, with two workers 1.5 times. The careful one locks the SKU rows in id order first, looks up what is known of the orders, decides
-/// and writes. Past EF's change tracker: it would insert 500 orders with 500 tracked entities and twelve statements.
+/// One READ COMMITTED transaction for many orders, four round trips however many they are, in one of two orders. The quick one inserts
+/// first and deducts last, so that a hot SKU's row is locked for the deduction and the commit alone and other transactions insert
+/// meanwhile; it takes the unique indexes' word for what was written before, and anything unexpected ends it without a trace. With two at
+/// once it brought 1.2 times the orders a second on one hot SKU, with two workers 1.5 times. The careful one locks the SKU rows in id order
+/// first, looks up what is known of the orders, decides and writes. Past EF's change tracker: it would insert 500 orders with 500 tracked
+/// entities and twelve statements.
 /// </summary>
-internal sealed class BatchTransaction(IServiceScopeFactory scopes, PulseCounters counters, IOptions<WorkerOptions> options, TimeProvider time)
+internal sealed class BatchTransaction(
+    IServiceScopeFactory scopes, PulseCounters counters, IOptions<WorkerOptions> options, TimeProvider time)
 {
     /// <summary>Links of one span; what is above is cut off by OpenTelemetry's own default.</summary>
     private const int LinkCountMax = 128;
@@ -25,15 +27,17 @@ internal sealed class BatchTransaction(IServiceScopeFactory scopes, PulseCounter
     private readonly WorkerOptions _options = options.Value;
 
     /// <summary>
-    /// The quick way: writes the orders and gives each its verdict; or writes none of them and answers false, when one must be refused, an order was
-    /// refused before, or a SKU's stock or epoch moved away between reading and deducting.
+    /// The quick way: writes the orders and gives each its verdict; or writes none of them and answers false, when one must be refused, an
+    /// order was refused before, or a SKU's stock or epoch moved away between reading and deducting.
     /// </summary>
-    /// <exception cref="MySqlException">Nothing was written, as when an order was written before; or all, if the connection broke at the commit.</exception>
+    /// <exception cref="MySqlException">Nothing was written, as when an order was written before; or all, if the connection broke at the
+    /// commit.</exception>
     public Task<bool> TryWriteAsync(IReadOnlyList<OrderInHand> orders, CancellationToken cancellationToken) =>
         RunAsync(orders, TryWriteAsync, cancellationToken);
 
     /// <summary>The careful way: writes the orders, or none of them, and gives each its verdict.</summary>
-    /// <exception cref="MySqlException">Nothing was written; or all, if the connection broke at the commit: the next try will see.</exception>
+    /// <exception cref="MySqlException">Nothing was written; or all, if the connection broke at the commit: the next try will
+    /// see.</exception>
     public Task WriteLockedAsync(IReadOnlyList<OrderInHand> orders, CancellationToken cancellationToken) =>
         RunAsync(orders, WriteLockedAsync, cancellationToken);
 
@@ -47,7 +51,8 @@ internal sealed class BatchTransaction(IServiceScopeFactory scopes, PulseCounter
 
     /// <summary>Commits what <paramref name="writeAsync"/> has written, unless it answers null.</summary>
     private async Task<bool> RunAsync(
-        IReadOnlyList<OrderInHand> orders, Func<IReadOnlyList<OrderInHand>, MySqlTransaction, CancellationToken, Task<BatchPlan?>> writeAsync,
+        IReadOnlyList<OrderInHand> orders,
+        Func<IReadOnlyList<OrderInHand>, MySqlTransaction, CancellationToken, Task<BatchPlan?>> writeAsync,
         CancellationToken cancellationToken)
     {
         using var span = StartSpan(orders);
@@ -85,7 +90,8 @@ internal sealed class BatchTransaction(IServiceScopeFactory scopes, PulseCounter
         }
     }
 
-    private async Task<BatchPlan?> TryWriteAsync(IReadOnlyList<OrderInHand> orders, MySqlTransaction transaction, CancellationToken cancellationToken)
+    private async Task<BatchPlan?> TryWriteAsync(
+        IReadOnlyList<OrderInHand> orders, MySqlTransaction transaction, CancellationToken cancellationToken)
     {
         BatchPlan plan;
         await using (var command = Attach(BatchLookUp.Skus(orders), transaction))
@@ -110,7 +116,8 @@ internal sealed class BatchTransaction(IServiceScopeFactory scopes, PulseCounter
         }
     }
 
-    private async Task<BatchPlan?> WriteLockedAsync(IReadOnlyList<OrderInHand> orders, MySqlTransaction transaction, CancellationToken cancellationToken)
+    private async Task<BatchPlan?> WriteLockedAsync(
+        IReadOnlyList<OrderInHand> orders, MySqlTransaction transaction, CancellationToken cancellationToken)
     {
         BatchPlan plan;
         await using (var command = Attach(BatchLookUp.LockAndLookUp(orders), transaction))

@@ -8,9 +8,9 @@ using Seckill.OrderWorker.Batches;
 namespace Seckill.OrderWorker.Writing;
 
 /// <summary>
-/// Brings every order of a batch to a committed verdict; several batches may be under way at once. An outage holds the batch, however long: it is
-/// tried again as a whole, nothing is dead-lettered, and since nothing is acked the broker stops handing out at the prefetch. A bad order is found by
-/// halving the batch until it stands alone; it is dead-lettered, the others commit.
+/// Brings every order of a batch to a committed verdict; several batches may be under way at once. An outage holds the batch, however long:
+/// it is tried again as a whole, nothing is dead-lettered, and since nothing is acked the broker stops handing out at the prefetch. A bad
+/// order is found by halving the batch until it stands alone; it is dead-lettered, the others commit.
 /// </summary>
 internal sealed partial class BatchWriter(
     BatchTransaction transaction, OrderIds orderIds, WorkerHealth health, IOptions<WorkerOptions> options, TimeProvider time,
@@ -22,8 +22,8 @@ internal sealed partial class BatchWriter(
     private readonly WorkerOptions _options = options.Value;
 
     /// <summary>
-    /// How many batches are still to look first; at the start, too, what comes may be another worker's legacy. Batches written at the same time share it:
-    /// one more or less does no harm, since either way is right for any batch.
+    /// How many batches are still to look first; at the start, too, what comes may be another worker's legacy. Batches written at the same
+    /// time share it: one more or less does no harm, since either way is right for any batch.
     /// </summary>
     private int _lookUps = options.Value.LookUpsAfterSurprise;
 

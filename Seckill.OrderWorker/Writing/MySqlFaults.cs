@@ -11,7 +11,9 @@ internal enum FaultKind
     /// <summary>Another worker has written one of the orders meanwhile: look again and decide anew.</summary>
     Collision,
 
-    /// <summary>MySQL ended this transaction so that another one could go on, as when both write the same orders: nothing is wrong, try again.</summary>
+    /// <summary>
+    /// MySQL ended this transaction so that another one could go on, as when both write the same orders: nothing is wrong, try again.
+    /// </summary>
     Deadlock,
 
     /// <summary>One of the orders cannot stand in the tables.</summary>

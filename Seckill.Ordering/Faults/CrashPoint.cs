@@ -4,8 +4,8 @@ using System.Globalization;
 namespace Seckill.Ordering.Faults;
 
 /// <summary>
-/// Named places between two steps at which a test may let the process die by SIGKILL, as it would by <c>kill -9</c>: no <c>finally</c>, no flush. The calls exist in Debug
-/// builds only; there <c>SECKILL_CRASH_AT=name</c> arms one, <c>name:3</c> at its third passing.
+/// Named places between two steps at which a test may let the process die by SIGKILL, as it would by <c>kill -9</c>: no <c>finally</c>, no
+/// flush. The calls exist in Debug builds only; there <c>SECKILL_CRASH_AT=name</c> arms one, <c>name:3</c> at its third passing.
 /// </summary>
 public static class CrashPoint
 {

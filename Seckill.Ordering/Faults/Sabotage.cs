@@ -1,8 +1,8 @@
 namespace Seckill.Ordering.Faults;
 
 /// <summary>
-/// Bugs planted on purpose: the chaos run must find each of them, or its "nothing lost" proves nothing. They exist in Debug builds only; there <c>SECKILL_SABOTAGE=name</c>
-/// plants one.
+/// Bugs planted on purpose: the chaos run must find each of them, or its "nothing lost" proves nothing. They exist in Debug builds only;
+/// there <c>SECKILL_SABOTAGE=name</c> plants one.
 /// </summary>
 public static class Sabotage
 {

@@ -89,7 +89,11 @@ public sealed partial class OrderIds(IServiceScopeFactory scopes, TimeProvider t
 
         // The rows stand there from the migration on, so this locks one row and no gap.
         var nodes = await context.SnowflakeNodes
-            .FromSql($"SELECT * FROM snowflake_nodes WHERE owner = {_owner} OR leased_until < UTC_TIMESTAMP(6) ORDER BY owner = {_owner} DESC, leased_until, node LIMIT 1 FOR UPDATE")
+            .FromSql(
+                $"""
+                SELECT * FROM snowflake_nodes WHERE owner = {_owner} OR leased_until < UTC_TIMESTAMP(6)
+                ORDER BY owner = {_owner} DESC, leased_until, node LIMIT 1 FOR UPDATE
+                """)
             .AsNoTracking()
             .ToListAsync(cancellationToken);
         var node = nodes.SingleOrDefault() ?? throw new InvalidOperationException("All Snowflake nodes are leased.");
@@ -101,7 +105,10 @@ public sealed partial class OrderIds(IServiceScopeFactory scopes, TimeProvider t
         }
 
         await context.Database.ExecuteSqlAsync(
-            $"UPDATE snowflake_nodes SET owner = {_owner}, leased_until = UTC_TIMESTAMP(6) + INTERVAL {LeaseMinutes} MINUTE WHERE node = {node.Node}",
+            $"""
+            UPDATE snowflake_nodes SET owner = {_owner}, leased_until = UTC_TIMESTAMP(6) + INTERVAL {LeaseMinutes} MINUTE
+            WHERE node = {node.Node}
+            """,
             cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         return node.Node;

@@ -5,17 +5,20 @@ using StackExchange.Redis;
 namespace Seckill.Ordering.Ledger;
 
 /// <summary>
-/// A script, called by its hash. The client can do that by itself, but looks the hash up by the whole text for each call, and hashing that string
-/// alone took 3 (reserve.lua) to 5 µs (settle.lua), for what may be a single order.
+/// A script, called by its hash. The client can do that by itself, but looks the hash up by the whole text for each call, and hashing that
+/// string alone took 3 (reserve.lua) to 5 µs (settle.lua), for what may be a single order.
 /// </summary>
 internal sealed class LedgerScript(string text)
 {
-    [System.Diagnostics.CodeAnalysis.SuppressMessage("Security", "CA5350", Justification = "Redis names scripts by SHA-1; nothing is kept safe by it.")]
+    [System.Diagnostics.CodeAnalysis.SuppressMessage(
+        "Security", "CA5350", Justification = "Redis names scripts by SHA-1; nothing is kept safe by it.")]
     private readonly byte[] _hash = SHA1.HashData(Encoding.UTF8.GetBytes(text));
 
     public string Text => text;
 
-    /// <summary>Runs it; where the server does not know it (first call, restart, SCRIPT FLUSH, another node), the client loads it on the way.</summary>
+    /// <summary>
+    /// Runs it; where the server does not know it (first call, restart, SCRIPT FLUSH, another node), the client loads it on the way.
+    /// </summary>
     public async Task<RedisResult> EvaluateAsync(IDatabase database, RedisKey[] keys, RedisValue[] arguments)
     {
         try
@@ -29,10 +32,11 @@ internal sealed class LedgerScript(string text)
     }
 
     /// <summary>
-    /// Runs it for each of these. They are written one straight after the other, so that client, kernel and server handle them by the packet instead of
-    /// waking each other for each. Ends when all have ended; each task that comes back has.
+    /// Runs it for each of these. They are written one straight after the other, so that client, kernel and server handle them by the
+    /// packet instead of waking each other for each. Ends when all have ended; each task that comes back has.
     /// </summary>
-    public async Task<Task<RedisResult>[]> EvaluateAllAsync(IDatabase database, IReadOnlyList<(RedisKey[] Keys, RedisValue[] Arguments)> calls)
+    public async Task<Task<RedisResult>[]> EvaluateAllAsync(
+        IDatabase database, IReadOnlyList<(RedisKey[] Keys, RedisValue[] Arguments)> calls)
     {
         var replies = new Task<RedisResult>[calls.Count];
         for (var i = 0; i < replies.Length; i++)

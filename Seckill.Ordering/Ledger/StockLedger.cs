@@ -15,7 +15,9 @@ public sealed class StockLedger
     /// </summary>
     public const string OutcomeChannel = "seckill:outcomes";
 
-    /// <summary>Requests in one call of reserve.lua: keeps one call under about a millisecond, since Redis runs nothing else meanwhile.</summary>
+    /// <summary>
+    /// Requests in one call of reserve.lua: keeps one call under about a millisecond, since Redis runs nothing else meanwhile.
+    /// </summary>
     public const int ReserveBatchSizeMax = 128;
 
     /// <summary>Added to an outbox score once the broker has confirmed: far above any time in ms, and still exact in a double.</summary>
@@ -66,11 +68,12 @@ public sealed class StockLedger
 
     /// <summary>Records verdicts and gives back what failed orders held, exactly once however often it is called.</summary>
     public async Task<SettleCode[]> SettleAsync(SkuKeys sku, IReadOnlyList<Settlement> settlements, CancellationToken cancellationToken) =>
-        SettleCodesOf(await _scripts.Settle.EvaluateAsync(_database, sku.All, SettleArguments(sku, settlements)).WaitAsync(cancellationToken));
+        SettleCodesOf(
+            await _scripts.Settle.EvaluateAsync(_database, sku.All, SettleArguments(sku, settlements)).WaitAsync(cancellationToken));
 
     /// <summary>
-    /// The same for many SKUs, a call for each, sent together. Each succeeds or fails for itself; this throws for the token alone, and then any of them may
-    /// have gone through.
+    /// The same for many SKUs, a call for each, sent together. Each succeeds or fails for itself; this throws for the token alone, and then
+    /// any of them may have gone through.
     /// </summary>
     public async Task<SettleReply[]> SettleAsync(
         IReadOnlyList<(SkuKeys Sku, IReadOnlyList<Settlement> Settlements)> calls, CancellationToken cancellationToken)
@@ -110,16 +113,17 @@ public sealed class StockLedger
 
     /// <summary>
     /// Loads the counter from MySQL, unless it is running. The caller holds the SKU's row lock in MySQL and stores the epoch
-    /// that comes back before it lets go. <paramref name="decided"/>: which of the unsettled orders MySQL has committed or rejected; the others
-    /// stay deducted from the new counter. Null when that is not known: then the counter starts at MySQL's number.
+    /// that comes back before it lets go. <paramref name="decided"/>: which of the unsettled orders MySQL has committed or rejected; the
+    /// others stay deducted from the new counter. Null when that is not known: then the counter starts at MySQL's number.
     /// </summary>
     public async Task<WarmResult> WarmAsync(
         SkuKeys sku, long stock, long epoch, SaleTerms terms, IReadOnlyCollection<long>? decided, CancellationToken cancellationToken)
     {
         RedisValue[] arguments =
         [
-            stock, epoch, terms.StartsAt.ToUnixTimeMilliseconds(), terms.EndsAt.ToUnixTimeMilliseconds(), terms.LimitPerUser, terms.Paused ? 1 : 0,
-            ExpiryOf(terms).ToUnixTimeMilliseconds(), decided is null ? 0 : 1, .. (decided ?? []).Select(id => (RedisValue)id),
+            stock, epoch, terms.StartsAt.ToUnixTimeMilliseconds(), terms.EndsAt.ToUnixTimeMilliseconds(), terms.LimitPerUser,
+            terms.Paused ? 1 : 0, ExpiryOf(terms).ToUnixTimeMilliseconds(), decided is null ? 0 : 1,
+            .. (decided ?? []).Select(id => (RedisValue)id),
         ];
         var reply = (RedisResult[])(await _scripts.Warm.EvaluateAsync(_database, sku.All, arguments).WaitAsync(cancellationToken))!;
         return new WarmResult((long)reply[0] == 1, (long)reply[1], (long)reply[2]);
@@ -134,16 +138,19 @@ public sealed class StockLedger
     /// </summary>
     public Task ConfirmAsync(SkuKeys sku, IReadOnlyList<long> orderIds, long atMs, CancellationToken cancellationToken) =>
         _database.SortedSetUpdateAsync(
-            sku.Outbox, [.. orderIds.Select(id => new SortedSetEntry(id, ConfirmedScore + atMs))], SortedSetWhen.Exists).WaitAsync(cancellationToken);
+            sku.Outbox, [.. orderIds.Select(id => new SortedSetEntry(id, ConfirmedScore + atMs))], SortedSetWhen.Exists)
+            .WaitAsync(cancellationToken);
 
     /// <summary>
-    /// Unconfirmed reservations whose last attempt is at least <paramref name="graceMs"/> old by Redis time, the oldest <paramref name="countMax"/> of each
-    /// SKU, and marks them as attempted now. Asked for many SKUs at once.
+    /// Unconfirmed reservations whose last attempt is at least <paramref name="graceMs"/> old by Redis time, the oldest
+    /// <paramref name="countMax"/> of each SKU, and marks them as attempted now. Asked for many SKUs at once.
     /// </summary>
-    public async Task<DueReply[]> TakeUnconfirmedAsync(IReadOnlyList<SkuKeys> skus, int graceMs, int countMax, CancellationToken cancellationToken)
+    public async Task<DueReply[]> TakeUnconfirmedAsync(
+        IReadOnlyList<SkuKeys> skus, int graceMs, int countMax, CancellationToken cancellationToken)
     {
         RedisValue[] arguments = [graceMs, countMax];
-        var replies = await _scripts.Due.EvaluateAllAsync(_database, [.. skus.Select(sku => (sku.All, arguments))]).WaitAsync(cancellationToken);
+        var replies = await _scripts.Due.EvaluateAllAsync(_database, [.. skus.Select(sku => (sku.All, arguments))])
+            .WaitAsync(cancellationToken);
         return [.. skus.Zip(replies, DueReplyOf)];
     }
 
@@ -177,7 +184,9 @@ public sealed class StockLedger
             ? (long)(score - ConfirmedScore)
             : null;
 
-    /// <summary>Ids of everybody who holds or has bought the SKU; at most <paramref name="countMax"/>, else null (too many to hold in memory).</summary>
+    /// <summary>
+    /// Ids of everybody who holds or has bought the SKU; at most <paramref name="countMax"/>, else null (too many to hold in memory).
+    /// </summary>
     public async Task<IReadOnlySet<long>?> BuyersAsync(SkuKeys sku, int countMax, CancellationToken cancellationToken)
     {
         if (await _database.HashLengthAsync(sku.Buyers).WaitAsync(cancellationToken) > countMax)

@@ -47,7 +47,9 @@ public sealed class StockRecovery(IConnectionMultiplexer redis)
             unsettled <= idsMax ? Array.ConvertAll(reply[7..], id => (long)id) : null);
     }
 
-    /// <summary>The same of many SKUs, without the ids, each at a moment of its own; null where the script cannot read what is stored.</summary>
+    /// <summary>
+    /// The same of many SKUs, without the ids, each at a moment of its own; null where the script cannot read what is stored.
+    /// </summary>
     public async Task<LedgerSnapshot?[]> SnapshotAsync(IReadOnlyList<SkuKeys> skus, CancellationToken cancellationToken)
     {
         var snapshots = new List<LedgerSnapshot?>(skus.Count);
@@ -77,7 +79,8 @@ public sealed class StockRecovery(IConnectionMultiplexer redis)
         _database.ScriptEvaluateAsync(CloseScript, [sku.Stock, sku.Sale]).WaitAsync(cancellationToken);
 
     /// <summary>Gives buyers that Redis has forgotten the units back that they hold, so that the purchase limit still holds.</summary>
-    public async Task RestoreBuyersAsync(SkuKeys sku, IEnumerable<BuyerHolding> buyers, DateTimeOffset expiresAt, CancellationToken cancellationToken)
+    public async Task RestoreBuyersAsync(
+        SkuKeys sku, IEnumerable<BuyerHolding> buyers, DateTimeOffset expiresAt, CancellationToken cancellationToken)
     {
         foreach (var batch in buyers.Chunk(RestoreBatchSizeMax))
         {

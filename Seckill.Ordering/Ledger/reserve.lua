@@ -5,7 +5,8 @@
 -- Returns { now_ms, epoch, stock left, reservations so far, code 1, value 1, code 2, value 2, ... }
 --   A accepted (order id)      D duplicate click (the first order's id)
 --   S sold out (stock left)    M purchase limit (limit)     E early (starts_ms)   L late (ends_ms)
---   P paused                   C cold: Redis does not know the stock (never loaded, or lost), or the gate is closed until it is loaded again
+--   P paused                   C cold: Redis does not know the stock (never loaded, or lost), or the gate is closed until it is
+--                                loaded again
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local sale = redis.call('HMGET', KEYS[2], 'starts_ms', 'ends_ms', 'limit', 'epoch', 'paused', 'held', 'seq', 'expire_ms', 'closed')

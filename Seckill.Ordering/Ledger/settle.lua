@@ -21,7 +21,8 @@ local now = string.format('%.0f', clock[1] * 1000 + math.floor(clock[2] / 1000))
 local ids = {}
 for i = 1, n do ids[i] = ARGV[2 + (i - 1) * 9 + 1] end
 local records = redis.call('HMGET', KEYS[3], unpack(ids))
--- A score above 1e13 is 1e13 and the time of the broker's confirm (StockLedger.ConfirmedScore); it goes into the record, the score goes away.
+-- A score above 1e13 is 1e13 and the time of the broker's confirm (StockLedger.ConfirmedScore); it goes into the record, the score goes
+-- away.
 local scores = redis.call('ZMSCORE', KEYS[6], unpack(ids))
 
 -- One read for all buyers; `buyer` then overlays what this very call decides. Everything is worked out before the first write, because a
@@ -36,7 +37,8 @@ local newOrders, newBuyers, newClicks = {}, {}, {}
 for i = 1, n do
   local at = 2 + (i - 1) * 9
   local id, state, detail, deducted = ids[i], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4] == '1'
-  local committed, qty, user, client, sent = tonumber(ARGV[at + 5]), tonumber(ARGV[at + 6]), ARGV[at + 7], ARGV[at + 8], tonumber(ARGV[at + 9])
+  local committed, qty, sent = tonumber(ARGV[at + 5]), tonumber(ARGV[at + 6]), tonumber(ARGV[at + 9])
+  local user, client = ARGV[at + 7], ARGV[at + 8]
   local record = records[i]
   if done[id] or (record and not is_pending(record)) then
     reply[i] = 'B'

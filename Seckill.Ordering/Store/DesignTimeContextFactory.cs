@@ -3,7 +3,9 @@ using Microsoft.EntityFrameworkCore.Design;
 
 namespace Seckill.Ordering.Store;
 
-/// <summary>Lets <c>dotnet ef migrations add</c> run without a server: <c>dotnet ef migrations add Name -p Seckill.Ordering -o Store/Migrations</c>.</summary>
+/// <summary>
+/// Lets <c>dotnet ef migrations add</c> run without a server: <c>dotnet ef migrations add Name -p Seckill.Ordering -o Store/Migrations</c>.
+/// </summary>
 internal sealed class DesignTimeContextFactory : IDesignTimeDbContextFactory<OrderingDbContext>
 {
     public OrderingDbContext CreateDbContext(string[] args) => new(

@@ -2,7 +2,9 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Seckill.Ordering.Store;
 
-/// <summary>The tables in MySQL. The batch writer inserts past the change tracker; everything else reads and migrates through here.</summary>
+/// <summary>
+/// The tables in MySQL. The batch writer inserts past the change tracker; everything else reads and migrates through here.
+/// </summary>
 public sealed class OrderingDbContext(DbContextOptions<OrderingDbContext> options) : DbContext(options)
 {
     /// <summary>Redis tells "a" from "A"; so must the unique index on the click's number.</summary>

@@ -13,7 +13,8 @@ public enum PulseCounter
 }
 
 /// <summary>
-/// Counts for <see cref="InstancePulse"/>, beside the meter: a meter can be listened to but not read. Counting is one atomic addition and allocates nothing.
+/// Counts for <see cref="InstancePulse"/>, beside the meter: a meter can be listened to but not read. Counting is one atomic addition and
+/// allocates nothing.
 /// </summary>
 public sealed class PulseCounters
 {

@@ -7,8 +7,9 @@ using StackExchange.Redis;
 namespace Seckill.Ordering.Telemetry;
 
 /// <summary>
-/// Publishes the instance's pulse every <c>EveryMs</c>, and forgets it: nobody waits for a pulse, and one that is lost is made good by the next. Health and queue
-/// depth are asked on the side, because a server that hangs must not make the instance look dead; the pulse then says what was seen last.
+/// Publishes the instance's pulse every <c>EveryMs</c>, and forgets it: nobody waits for a pulse, and one that is lost is made good by the
+/// next. Health and queue depth are asked on the side, because a server that hangs must not make the instance look dead; the pulse then
+/// says what was seen last.
 /// </summary>
 internal sealed partial class PulsePublisher(
     string role, InstanceCondition condition, PulseCounters counters, IConnectionMultiplexer redis, IOptions<PulseOptions> options,
@@ -16,7 +17,8 @@ internal sealed partial class PulsePublisher(
 {
     private static readonly RedisChannel Pulses = RedisChannel.Literal(InstancePulse.Channel);
 
-    private readonly string _instance = string.Create(CultureInfo.InvariantCulture, $"{role}-{Environment.MachineName}-{Environment.ProcessId}");
+    private readonly string _instance = string.Create(
+        CultureInfo.InvariantCulture, $"{role}-{Environment.MachineName}-{Environment.ProcessId}");
     private readonly long _startedMs = time.GetUtcNow().ToUnixTimeMilliseconds();
     private Task _looking = Task.CompletedTask;
 
@@ -46,7 +48,8 @@ internal sealed partial class PulsePublisher(
             }
 
             var rest = every - time.GetElapsedTime(started);
-            await Task.Delay(rest > TimeSpan.Zero ? rest : TimeSpan.Zero, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(rest > TimeSpan.Zero ? rest : TimeSpan.Zero, time, stoppingToken)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

@@ -5,8 +5,8 @@ namespace Seckill.ServiceDefaults.Tracing;
 
 /// <summary>
 /// Keeps a share of the traces whole, chosen by trace id, so that all processes choose alike. Of the others it lets the first span in each
-/// process be recorded without being kept, for <see cref="FailedSpanKeeper"/> to decide when it ends, and drops the spans below it, which is
-/// where most of the cost is.
+/// process be recorded without being kept, for <see cref="FailedSpanKeeper"/> to decide when it ends, and drops the spans below it, which
+/// is where most of the cost is.
 /// </summary>
 internal sealed class ShareOrFailedSampler(double share) : Sampler
 {

@@ -109,7 +109,8 @@ public sealed class ContainersTests
         var runtime = Environment.GetEnvironmentVariable("ASPIRE_CONTAINER_RUNTIME") ?? "docker";
         try
         {
-            using var process = Process.Start(new ProcessStartInfo(runtime, "info") { RedirectStandardOutput = true, RedirectStandardError = true });
+            using var process = Process.Start(
+                new ProcessStartInfo(runtime, "info") { RedirectStandardOutput = true, RedirectStandardError = true });
             await process!.WaitForExitAsync(TestContext.Current.CancellationToken);
             return process.ExitCode == 0;
         }

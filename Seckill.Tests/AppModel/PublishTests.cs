@@ -34,7 +34,8 @@ public sealed partial class PublishTests : IDisposable
         var environment = await appHost.EnvironmentOfAsync("console", Token);
 
         Assert.Equal("{api.bindings.http.url}", environment["Api__Url"]);
-        Assert.Equal(["ConnectionStrings__redis"], environment.Keys.Where(key => key.StartsWith("ConnectionStrings__", StringComparison.Ordinal)));
+        Assert.Equal(
+            ["ConnectionStrings__redis"], environment.Keys.Where(key => key.StartsWith("ConnectionStrings__", StringComparison.Ordinal)));
         Assert.DoesNotContain(environment.Keys, key => ServerVariable().IsMatch(key) || key == "Traces__UrlTemplate");
     }
 
@@ -51,13 +52,15 @@ public sealed partial class PublishTests : IDisposable
         Assert.DoesNotContain("Ops__Key", console.Keys);
         Assert.Equal("{auth-signing-key.value}", api["Auth__SigningKey"]);
         Assert.Equal("{ops-key.value}", api["Ops__Key"]);
-        Assert.DoesNotContain(worker.Keys, key => key.StartsWith("Auth__", StringComparison.Ordinal) || key.StartsWith("Ops__", StringComparison.Ordinal));
+        Assert.DoesNotContain(
+            worker.Keys, key => key.StartsWith("Auth__", StringComparison.Ordinal) || key.StartsWith("Ops__", StringComparison.Ordinal));
     }
 
     [Fact]
     public async Task A_manifest_has_no_data_volume_because_a_database_on_a_file_share_fails()
     {
-        await using var appHost = await BuiltAppHost.ForManifestAsync(Path.Combine(_output.FullName, "manifest.json"), Token, "--Servers=containers");
+        await using var appHost = await BuiltAppHost.ForManifestAsync(
+            Path.Combine(_output.FullName, "manifest.json"), Token, "--Servers=containers");
 
         Assert.NotEmpty(appHost.Resources.OfType<ContainerResource>());
         Assert.Empty(appHost.Resources.SelectMany(resource => resource.Annotations.OfType<ContainerMountAnnotation>()));
@@ -80,7 +83,8 @@ public sealed partial class PublishTests : IDisposable
 
         Assert.All(["redis", "rabbitmq", "mysql"], name => Assert.Equal("container.v0", types[name]));
         Assert.All(["api", "console", "order-worker"], name => Assert.Equal("project.v0", types[name]));
-        Assert.All(types.Values, type => Assert.Contains(type, (string[])["container.v0", "project.v0", "value.v0", "parameter.v0", "annotated.string"]));
+        Assert.All(types.Values, type => Assert.Contains(
+            type, (string[])["container.v0", "project.v0", "value.v0", "parameter.v0", "annotated.string"]));
     }
 
     [Theory]

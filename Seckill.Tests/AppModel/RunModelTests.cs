@@ -67,10 +67,12 @@ public sealed class RunModelTests
         await using var appHost = await BuiltAppHost.ForRunAsync(Token);
 
         var checks = appHost.Resources.ToDictionary(
-            resource => resource.Name, resource => resource.Annotations.OfType<HealthCheckAnnotation>().Select(check => check.Key).ToArray());
+            resource => resource.Name,
+            resource => resource.Annotations.OfType<HealthCheckAnnotation>().Select(check => check.Key).ToArray());
 
         Assert.All(["redis", "rabbitmq", "mysql"], name => Assert.Equal([$"{name}_check"], checks[name]));
-        Assert.All(["api", "console", "order-worker"], name => Assert.Equal([$"{name}_http_/health_200_check", $"{name}_http_/alive_200_check"], checks[name]));
+        Assert.All(["api", "console", "order-worker"], name => Assert.Equal(
+            [$"{name}_http_/health_200_check", $"{name}_http_/alive_200_check"], checks[name]));
         Assert.NotNull(appHost.CreateHealthCheckService());
     }
 
@@ -133,7 +135,9 @@ public sealed class RunModelTests
     }
 
     private static string ImageOf(IResource resource) =>
-        resource.TryGetContainerImageName(out var name) ? name : throw new InvalidOperationException($"{resource.Name} is not a container.");
+        resource.TryGetContainerImageName(out var name)
+            ? name
+            : throw new InvalidOperationException($"{resource.Name} is not a container.");
 
     private static string[] WaitsOf(IResource resource) =>
         [.. resource.Annotations.OfType<WaitAnnotation>()

@@ -4,7 +4,9 @@ using Seckill.Bench.Textbook;
 
 namespace Seckill.Tests.Bench;
 
-/// <summary>The benchmark runs and its books are right; how fast anything is, is no test's business, so no measurement waits for a quiet machine.</summary>
+/// <summary>
+/// The benchmark runs and its books are right; how fast anything is, is no test's business, so no measurement waits for a quiet machine.
+/// </summary>
 [Collection(nameof(BenchSmokeTests))]
 public sealed class BenchSmokeTests
 {
@@ -34,7 +36,8 @@ public sealed class BenchSmokeTests
         foreach (var design in TextbookApi.DatabaseDesigns)
         {
             var sku = await contest.Sales.OpenTextbookAsync(Units, cancelled);
-            var result = await contest.Load(await contest.DesignAsync(design, cancelled), HttpShop.OrderPath, sku).ClosedAsync(Clicks, null, cancelled);
+            var result = await contest.Load(await contest.DesignAsync(design, cancelled), HttpShop.OrderPath, sku)
+                .ClosedAsync(Clicks, null, cancelled);
             Assert.Equal((Units, Clicks - Units), (result.Accepted, result.Refused));
             Assert.Equal(Units, await contest.Sales.SoldAsync([sku], Units, cancelled));
         }

@@ -46,7 +46,8 @@ public sealed class HttpLoadTests
     }
 
     private static long CountAbove(LoadResult result, int milliseconds) =>
-        result.LatenciesUs.RecordedValues().Where(step => step.ValueIteratedTo > milliseconds * 1_000).Sum(step => step.CountAddedInThisIterationStep);
+        result.LatenciesUs.RecordedValues().Where(step => step.ValueIteratedTo > milliseconds * 1_000)
+            .Sum(step => step.CountAddedInThisIterationStep);
 
     private static HttpLoad LoadOf(WebApplication app)
     {

@@ -7,8 +7,10 @@ namespace Seckill.Tests.Bench;
 [Trait("Category", "Quick")]
 public sealed class HttpReplyTests
 {
-    private const string WithLength = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\ncontent-length: 20\r\n\r\n{\"message\":\"queued\"}";
-    private const string WithChunks = "HTTP/1.1 400 Bad Request\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"a\":\r\nb\r\n1,\"b\":\"22\"}\r\n0\r\n\r\n";
+    private const string WithLength =
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\ncontent-length: 20\r\n\r\n{\"message\":\"queued\"}";
+    private const string WithChunks =
+        "HTTP/1.1 400 Bad Request\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"a\":\r\nb\r\n1,\"b\":\"22\"}\r\n0\r\n\r\n";
     private const string WithoutBody = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
 
     [Theory]

@@ -5,8 +5,8 @@ using Seckill.Bench.InProcess;
 namespace Seckill.Tests.Bench;
 
 /// <summary>
-/// The benchmarks inside one process run, each of them, as <c>./seckill bench process</c> runs them; how fast anything is, is no test's business. In a process of
-/// their own, because memory is counted for the whole process.
+/// The benchmarks inside one process run, each of them, as <c>./seckill bench process</c> runs them; how fast anything is, is no test's
+/// business. In a process of their own, because memory is counted for the whole process.
 /// </summary>
 [Collection(nameof(ProcessRunTests))]
 public sealed class ProcessRunTests : IDisposable
@@ -20,13 +20,14 @@ public sealed class ProcessRunTests : IDisposable
         Assert.Equal(0, await RunAsync("--dry"));
         Assert.Equal(["RequestBenchmarks", "MessageBenchmarks", "ReplyBenchmarks", "BatchBenchmarks"], _printed.Take(4));
 
-        using var json = JsonDocument.Parse(await File.ReadAllBytesAsync(Path.Combine(_folder, ProcessReport.JsonFileName), TestContext.Current.CancellationToken));
+        using var json = JsonDocument.Parse(
+            await File.ReadAllBytesAsync(Path.Combine(_folder, ProcessReport.JsonFileName), TestContext.Current.CancellationToken));
         var results = json.RootElement.GetProperty("results").Deserialize(ProcessJson.Default.IReadOnlyListProcessResult)!;
         Assert.Equal(
             [
-                "answer \"queued\"", "check a token", "check a token that is remembered", "decide a batch", "make an order id", "read a click's body",
-                "read a reply of reserve.lua", "read a reply of settle.lua", "read and check a message (worker)", "the insert statements of a batch",
-                "write a message's body (Api)",
+                "answer \"queued\"", "check a token", "check a token that is remembered", "decide a batch", "make an order id",
+                "read a click's body", "read a reply of reserve.lua", "read a reply of settle.lua",
+                "read and check a message (worker)", "the insert statements of a batch", "write a message's body (Api)",
             ],
             results.Select(result => result.Name).Distinct().Order(StringComparer.Ordinal));
         Assert.All(results, result => Assert.True(result.MedianNs > 0, result.Name));
@@ -34,7 +35,8 @@ public sealed class ProcessRunTests : IDisposable
         Assert.All(results.Where(result => result.Orders > 1), result => Assert.True(result.AllocatedBytes > result.Orders, result.Name));
         Assert.Equal(2, results.Count(result => result.ToBaseline is not null));
 
-        var lines = await File.ReadAllLinesAsync(Path.Combine(_folder, ProcessReport.MarkdownFileName), TestContext.Current.CancellationToken);
+        var lines = await File.ReadAllLinesAsync(
+            Path.Combine(_folder, ProcessReport.MarkdownFileName), TestContext.Current.CancellationToken);
         Assert.Equal(results.Count + 2, lines.Length);
         Assert.All(lines, line => Assert.Equal(lines[0].Count(c => c == '|'), line.Count(c => c == '|')));
     }
@@ -51,7 +53,8 @@ public sealed class ProcessRunTests : IDisposable
     private async Task<int> RunAsync(params string[] options)
     {
         using var process = await ChildProcess.StartAsync(
-            new ChildCommand([LocalService.DotNet(), Repository.Assembly("Seckill.Bench"), "bench", "process", "--out", _folder, .. options], _folder)
+            new ChildCommand(
+                [LocalService.DotNet(), Repository.Assembly("Seckill.Bench"), "bench", "process", "--out", _folder, .. options], _folder)
             {
                 InheritEnvironment = true,
                 OnLine = _printed.Enqueue,

@@ -15,6 +15,8 @@ internal static class Accessibility
         var found = await page.RunAxe(Options);
         Assert.NotEmpty(found.Passes);
         Assert.Equal(
-            [], found.Violations.Where(fault => fault.Impact is "serious" or "critical").Select(fault => $"{page.Url} {fault.Id}: {fault.Nodes[0].Html}"));
+            [],
+            found.Violations.Where(fault => fault.Impact is "serious" or "critical")
+                .Select(fault => $"{page.Url} {fault.Id}: {fault.Nodes[0].Html}"));
     }
 }

@@ -40,7 +40,8 @@ public sealed class BuyerPageTests(ShopFloor floor) : IAsyncLifetime
         await row.Locator("a").ClickAsync();
         var number = await shop.Page.Locator("#order-sn").TextContentAsync();
         Assert.Equal(1, await floor.OrdersAsync(skuId, _cancellation));
-        Assert.Equal(1, await floor.System.CountAsync($"SELECT COUNT(*) FROM orders WHERE order_sn = '{number}' AND user_id = 69001", _cancellation));
+        Assert.Equal(1, await floor.System.CountAsync(
+            $"SELECT COUNT(*) FROM orders WHERE order_sn = '{number}' AND user_id = 69001", _cancellation));
 
         // Settling follows the commit; the page looks again until it is told.
         foreach (var hop in StoredHops)
@@ -113,7 +114,8 @@ public sealed class BuyerPageTests(ShopFloor floor) : IAsyncLifetime
     [Fact]
     public async Task A_sale_opens_by_itself_and_ends_by_itself_by_the_servers_clock()
     {
-        // Two sales, so that one waiting serves both; long enough to open a page before it on a busy machine, and to see the countdowns' last nine seconds.
+        // Two sales, so that one waiting serves both; long enough to open a page before it on a busy machine, and to see the countdowns'
+        // last nine seconds.
         var soon = TimeSpan.FromSeconds(20);
         var opening = await floor.PutOnSaleAsync(_cancellation, startsIn: soon, endsIn: TimeSpan.FromHours(1));
         var ending = await floor.PutOnSaleAsync(_cancellation, endsIn: soon);
@@ -166,7 +168,8 @@ public sealed class BuyerPageTests(ShopFloor floor) : IAsyncLifetime
         await shop.Button(skuId).ClickAsync();
         await shop.ExpectStateAsync(skuId, "got");
         await shop.ExpectAccessibleAsync();
-        Assert.True(await shop.Page.EvaluateAsync<bool>("document.documentElement.scrollWidth <= innerWidth"), "the page is wider than the window");
+        Assert.True(
+            await shop.Page.EvaluateAsync<bool>("document.documentElement.scrollWidth <= innerWidth"), "the page is wider than the window");
 
         await shop.Page.ClickAsync("#log-in");
         await Expect(shop.Page.Locator("#login")).ToBeVisibleAsync();
@@ -188,7 +191,8 @@ public sealed class BuyerPageTests(ShopFloor floor) : IAsyncLifetime
         await shop.ExpectStateAsync(skuId, "buy");
         await shop.Page.Keyboard.PressAsync("Tab");
         await Expect(shop.Page.Locator(".skip")).ToBeFocusedAsync();
-        for (var presses = 0; presses < 200 && await shop.Button(skuId).EvaluateAsync<bool>("button => button !== document.activeElement"); presses++)
+        for (var presses = 0; presses < 200
+            && await shop.Button(skuId).EvaluateAsync<bool>("button => button !== document.activeElement"); presses++)
         {
             await shop.Page.Keyboard.PressAsync("Tab");
         }
@@ -208,7 +212,8 @@ public sealed class BuyerPageTests(ShopFloor floor) : IAsyncLifetime
             Assert.Equal((200, "public, max-age=60, stale-while-revalidate=600"), (first.Status, first.Headers["cache-control"]));
             Assert.DoesNotContain("set-cookie", first.Headers.Keys);
             var again = await shop.Context.APIRequest.GetAsync(
-                floor.Url + path, new APIRequestContextOptions { Headers = new Dictionary<string, string> { ["If-None-Match"] = first.Headers["etag"] } });
+                floor.Url + path,
+                new APIRequestContextOptions { Headers = new Dictionary<string, string> { ["If-None-Match"] = first.Headers["etag"] } });
             Assert.Equal(304, again.Status);
         }
     }

@@ -60,7 +60,8 @@ public sealed class ConsoleActTests(ConsoleFloor floor)
         await console.Button($"Add stock to {skuId}").ClickAsync();
         using var api = floor.System.Client();
         var other = await api.PostAsync(
-            $"/api/ops/sales/{skuId}/stock", """{"add":5,"units_before":10}""", _cancellation, await api.LogInAsync(8, _cancellation, "operator"));
+            $"/api/ops/sales/{skuId}/stock", """{"add":5,"units_before":10}""", _cancellation,
+            await api.LogInAsync(8, _cancellation, "operator"));
         Assert.Null(other.Error);
 
         await console.Page.FillAsync("#stock-add", "5");
@@ -81,7 +82,8 @@ public sealed class ConsoleActTests(ConsoleFloor floor)
         await Expect(console.Button("Apply")).ToBeDisabledAsync();
 
         await console.Button("Make a plan").ClickAsync();
-        await Expect(console.Page.Locator("[data-repair=planned]")).ToContainTextAsync($"sku {skuId}: load: False, reload for a difference of: 5");
+        await Expect(console.Page.Locator("[data-repair=planned]"))
+            .ToContainTextAsync($"sku {skuId}: load: False, reload for a difference of: 5");
         Assert.Equal(15, (long)await redis.StringGetAsync($"stock:sku:{skuId}"));
 
         await console.Button("Apply").ClickAsync();
@@ -132,8 +134,10 @@ public sealed class ConsoleActTests(ConsoleFloor floor)
         await Expect(second).ToHaveCountAsync(0);
 
         using var shop = floor.System.Client();
-        Assert.Equal("SUCCESS", (await shop.OutcomeAsync(await shop.LogInAsync(60_101, _cancellation), skuId, _cancellation)).Text("status"));
-        Assert.Equal("FAILED", (await shop.OutcomeAsync(await shop.LogInAsync(60_102, _cancellation), skuId, _cancellation)).Text("status"));
+        Assert.Equal(
+            "SUCCESS", (await shop.OutcomeAsync(await shop.LogInAsync(60_101, _cancellation), skuId, _cancellation)).Text("status"));
+        Assert.Equal(
+            "FAILED", (await shop.OutcomeAsync(await shop.LogInAsync(60_102, _cancellation), skuId, _cancellation)).Text("status"));
         Assert.Equal(9, (long)await floor.System.RedisConnection.GetDatabase().StringGetAsync($"stock:sku:{skuId}"));
         Assert.Equal(9, await floor.System.CountAsync($"SELECT stock FROM product_skus WHERE id = {skuId}", _cancellation));
     }
@@ -175,7 +179,8 @@ public sealed class ConsoleActTests(ConsoleFloor floor)
         var trace = console.Page.Locator("a[data-trace]");
         var traceId = await trace.InnerTextAsync();
         Assert.Equal(32, traceId.Length);
-        await Expect(trace).ToHaveAttributeAsync("href", ConsoleFloor.TraceTemplate.Replace("{trace_id}", traceId, StringComparison.Ordinal));
+        await Expect(trace)
+            .ToHaveAttributeAsync("href", ConsoleFloor.TraceTemplate.Replace("{trace_id}", traceId, StringComparison.Ordinal));
         await console.ExpectAccessibleAsync();
 
         await console.Page.FillAsync("#order-query", "no-such-click");
@@ -210,7 +215,8 @@ public sealed class ConsoleActTests(ConsoleFloor floor)
     private static ILocator Row(ConsolePage console, long skuId) =>
         console.Page.Locator("tr", new PageLocatorOptions { Has = console.Page.Locator($"[data-sku='{skuId}']") });
 
-    private static ILocator Letter(ConsolePage console, string orderId) => console.Page.Locator("tr[data-letter]", new PageLocatorOptions { HasText = orderId });
+    private static ILocator Letter(ConsolePage console, string orderId) =>
+        console.Page.Locator("tr[data-letter]", new PageLocatorOptions { HasText = orderId });
 
     /// <summary>What the operator of these tests did to something, in order.</summary>
     private async Task<string> ActionsOnAsync(string target)

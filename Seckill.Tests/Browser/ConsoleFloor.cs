@@ -8,7 +8,9 @@ namespace Seckill.Tests.Browser;
 [CollectionDefinition(nameof(ConsoleFloor))]
 public sealed class ConsoleFloorDefinition : ICollectionFixture<ConsoleFloor>;
 
-/// <summary>The whole system with its console. The Api looks at the books only when asked, so that what a test disturbs stays disturbed.</summary>
+/// <summary>
+/// The whole system with its console. The Api looks at the books only when asked, so that what a test disturbs stays disturbed.
+/// </summary>
 public sealed class ConsoleFloor(TestBrowser browser, SharedServers servers) : IAsyncLifetime
 {
     public const string TraceTemplate = "http://localhost:18888/traces/detail/{trace_id}";
@@ -24,7 +26,8 @@ public sealed class ConsoleFloor(TestBrowser browser, SharedServers servers) : I
     {
         var options = SystemUnderTest.Options(
             ("Catalogue__RefreshEveryMs", "200"), ("Catalogue__CheckEveryMs", "3600000"), ("Reconciliation__EveryMs", "3600000"));
-        System = await servers.StartAsync(SharedServers.Console, options, CancellationToken.None).WithApplicationsAsync(CancellationToken.None);
+        System = await servers.StartAsync(SharedServers.Console, options, CancellationToken.None)
+            .WithApplicationsAsync(CancellationToken.None);
         Url = (await System.StartConsoleAsync(CancellationToken.None, ("Traces__UrlTemplate", TraceTemplate))).Url;
     }
 
@@ -62,7 +65,8 @@ public sealed class ConsoleFloor(TestBrowser browser, SharedServers servers) : I
         var order = await client.BuyAsync(await client.LogInAsync(userId, cancellationToken), skuId, cancellationToken);
         var orderId = order.Text("order_id") ?? throw new InvalidOperationException($"{order.Status}: {order.Body}");
         var message = await Deadline.UntilAsync(
-            () => channel.BasicGetAsync(OrderTopology.Queue, autoAck: true, cancellationToken), message => message is not null, cancellationToken);
+            () => channel.BasicGetAsync(OrderTopology.Queue, autoAck: true, cancellationToken), message => message is not null,
+            cancellationToken);
         var properties = new BasicProperties
         {
             Persistent = true,
@@ -76,7 +80,8 @@ public sealed class ConsoleFloor(TestBrowser browser, SharedServers servers) : I
                 ["traceparent"] = $"00-{ActivityTraceId.CreateRandom()}-{ActivitySpanId.CreateRandom()}-01",
             },
         };
-        await channel.BasicPublishAsync(OrderTopology.DeadLetterExchange, OrderTopology.RoutingKey, mandatory: true, properties, message!.Body, cancellationToken);
+        await channel.BasicPublishAsync(
+            OrderTopology.DeadLetterExchange, OrderTopology.RoutingKey, mandatory: true, properties, message!.Body, cancellationToken);
         return orderId;
     }
 

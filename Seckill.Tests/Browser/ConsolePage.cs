@@ -29,7 +29,8 @@ public sealed class ConsolePage : IAsyncDisposable
 
     public ILocator Button(string name) => Page.GetByRole(AriaRole.Button, new PageGetByRoleOptions { Name = name, Exact = true });
 
-    public ILocator DialogButton(string name) => Dialog.GetByRole(AriaRole.Button, new LocatorGetByRoleOptions { Name = name, Exact = true });
+    public ILocator DialogButton(string name) =>
+        Dialog.GetByRole(AriaRole.Button, new LocatorGetByRoleOptions { Name = name, Exact = true });
 
     /// <summary>A page by its path, waited for until its heading stands there.</summary>
     public async Task OpenAsync(string path, string heading)
@@ -39,7 +40,8 @@ public sealed class ConsolePage : IAsyncDisposable
     }
 
     /// <summary>The message that tells what an action has done.</summary>
-    public Task ExpectSaidAsync(string part) => Expect(Page.Locator(".mud-snackbar", new PageLocatorOptions { HasText = part }).First).ToBeVisibleAsync();
+    public Task ExpectSaidAsync(string part) =>
+        Expect(Page.Locator(".mud-snackbar", new PageLocatorOptions { HasText = part }).First).ToBeVisibleAsync();
 
     /// <summary>Fails with each fault of weight that axe finds.</summary>
     public Task ExpectAccessibleAsync() => Accessibility.ExpectAsync(Page);

@@ -13,7 +13,8 @@ public sealed partial class ConsoleTests(ConsoleFloor floor)
 
     private static readonly (string Path, string Heading)[] Pages =
     [
-        ("/", "Live"), ("/sales", "Sales"), ("/orders", "Orders"), ("/repair", "Repair"), ("/dead-letters", "Dead letters"), ("/audit", "Audit"),
+        ("/", "Live"), ("/sales", "Sales"), ("/orders", "Orders"), ("/repair", "Repair"), ("/dead-letters", "Dead letters"),
+        ("/audit", "Audit"),
     ];
 
     private static readonly string[] Servers = ["Redis", "RabbitMQ", "MySQL"];
@@ -81,8 +82,10 @@ public sealed partial class ConsoleTests(ConsoleFloor floor)
 
         // The chart has what the instances published.
         var chart = console.Page.Locator("figure.chart svg").First;
-        await Deadline.UntilAsync(async () => PeakOf("accepted", await chart.GetAttributeAsync("aria-label")), peak => peak > 50, _cancellation);
-        await Deadline.UntilAsync(async () => PeakOf("orders written", await chart.GetAttributeAsync("aria-label")), peak => peak > 50, _cancellation);
+        await Deadline.UntilAsync(
+            async () => PeakOf("accepted", await chart.GetAttributeAsync("aria-label")), peak => peak > 50, _cancellation);
+        await Deadline.UntilAsync(
+            async () => PeakOf("orders written", await chart.GetAttributeAsync("aria-label")), peak => peak > 50, _cancellation);
         Assert.InRange((await console.Page.Locator("path.chart-line.line-accepted").GetAttributeAsync("d"))!.Count(c => c == 'L'), 2, 60);
         await Expect(console.Figure("p99")).ToHaveTextAsync(new Regex("^[0-9,]+$"));
 
@@ -90,7 +93,8 @@ public sealed partial class ConsoleTests(ConsoleFloor floor)
         foreach (var role in Roles)
         {
             // Beside it may stand one that another test has stopped.
-            await Expect(console.Page.Locator($"tr[data-instance={role}]").Filter(new LocatorFilterOptions { HasText = "Healthy" })).ToHaveCountAsync(1);
+            await Expect(console.Page.Locator($"tr[data-instance={role}]").Filter(new LocatorFilterOptions { HasText = "Healthy" }))
+                .ToHaveCountAsync(1);
         }
 
         foreach (var server in Servers)

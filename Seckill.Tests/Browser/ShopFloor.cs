@@ -20,12 +20,14 @@ public sealed class ShopFloor(TestBrowser browser, SharedServers servers) : IAsy
 
     public async ValueTask InitializeAsync()
     {
-        System = await servers.StartAsync(SharedServers.Shop, SystemUnderTest.Options(("Catalogue__RefreshEveryMs", "200")), CancellationToken.None)
+        System = await servers
+            .StartAsync(SharedServers.Shop, SystemUnderTest.Options(("Catalogue__RefreshEveryMs", "200")), CancellationToken.None)
             .WithApplicationsAsync(CancellationToken.None);
     }
 
     /// <summary>Puts a new SKU on sale and waits until the gate sells it, or until it is listed if it has not begun.</summary>
-    public async Task<long> PutOnSaleAsync(CancellationToken cancellationToken, int units = 10, int limitPerUser = 1, TimeSpan? startsIn = null, TimeSpan? endsIn = null)
+    public async Task<long> PutOnSaleAsync(
+        CancellationToken cancellationToken, int units = 10, int limitPerUser = 1, TimeSpan? startsIn = null, TimeSpan? endsIn = null)
     {
         var skuId = Interlocked.Increment(ref _lastSku);
         await System.AddSaleAsync(skuId, units, limitPerUser, cancellationToken, startsIn, endsIn);
@@ -41,7 +43,8 @@ public sealed class ShopFloor(TestBrowser browser, SharedServers servers) : IAsy
         var buyer = Interlocked.Increment(ref _lastUser);
         if (loggedIn)
         {
-            var login = await context.APIRequest.PostAsync($"{Url}/api/demo/login", new APIRequestContextOptions { DataObject = new { user_id = buyer } });
+            var login = await context.APIRequest.PostAsync(
+                $"{Url}/api/demo/login", new APIRequestContextOptions { DataObject = new { user_id = buyer } });
             Assert.True(login.Ok, await login.TextAsync());
         }
 

@@ -37,7 +37,9 @@ public sealed class ShopPage : IAsyncDisposable
         await Page.WaitForSelectorAsync(".sale");
     }
 
-    /// <summary>Waits until the buy button is in a state: buy, queueing, got, soldOut, limitReached, notStarted, ended, again, paused.</summary>
+    /// <summary>
+    /// Waits until the buy button is in a state: buy, queueing, got, soldOut, limitReached, notStarted, ended, again, paused.
+    /// </summary>
     public Task ExpectStateAsync(long skuId, string state) =>
         Assertions.Expect(Button(skuId)).ToHaveAttributeAsync("data-state", state);
 

@@ -6,8 +6,8 @@ using Seckill.Tests.Browser;
 namespace Seckill.Tests.Browser;
 
 /// <summary>
-/// The machine's own Chromium, driven by Playwright; nothing is downloaded. One for the assembly, started when the first test asks for a window. Each test
-/// takes a context of its own: cookies, storage, language.
+/// The machine's own Chromium, driven by Playwright; nothing is downloaded. One for the assembly, started when the first test asks for a
+/// window. Each test takes a context of its own: cookies, storage, language.
 /// </summary>
 public sealed class TestBrowser : IAsyncDisposable
 {
@@ -60,7 +60,9 @@ public sealed class TestBrowser : IAsyncDisposable
     private static string Find() =>
         Environment.GetEnvironmentVariable("SECKILL_CHROMIUM")
         ?? Names
-            .SelectMany(name => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Select(folder => Path.Combine(folder, name)))
+            .SelectMany(name =>
+                (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Select(folder => Path.Combine(folder, name)))
             .FirstOrDefault(File.Exists)
-        ?? throw new InvalidOperationException("No Chromium or Chrome on PATH: `./seckill prepare` installs one, or SECKILL_CHROMIUM names it.");
+        ?? throw new InvalidOperationException(
+            "No Chromium or Chrome on PATH: `./seckill prepare` installs one, or SECKILL_CHROMIUM names it.");
 }

@@ -3,7 +3,9 @@ using Seckill.Ordering.Faults;
 
 namespace Seckill.Tests.Chaos;
 
-/// <summary>A short chaos run, and the bug that it takes the death of a server to find. The long runs are made with <c>./seckill chaos</c>.</summary>
+/// <summary>
+/// A short chaos run, and the bug that it takes the death of a server to find. The long runs are made with <c>./seckill chaos</c>.
+/// </summary>
 [Collection(nameof(ChaosTests))]
 public sealed class ChaosTests(ITestOutputHelper output)
 {
@@ -12,7 +14,8 @@ public sealed class ChaosTests(ITestOutputHelper output)
 
     [Fact(Explicit = true)]
     [Trait("Category", "Long")]
-    public Task Nothing_is_lost_doubled_or_leaked_while_everything_is_killed_again_and_again() => AssertNothingGoesWrongAsync(seconds: 30, killsMin: 2);
+    public Task Nothing_is_lost_doubled_or_leaked_while_everything_is_killed_again_and_again() =>
+        AssertNothingGoesWrongAsync(seconds: 30, killsMin: 2);
 
     [Fact]
     public async Task A_gate_without_an_outbox_is_found_to_lose_orders()
@@ -78,13 +81,15 @@ internal static class ShortChaos
     }
 
     public static async Task<ChaosFigures> RunAsync(
-        ChaosOptions options, ITestOutputHelper output, Func<LocalSystemOptions, CancellationToken, Task<LocalSystem>>? startServersAsync = null)
+        ChaosOptions options, ITestOutputHelper output,
+        Func<LocalSystemOptions, CancellationToken, Task<LocalSystem>>? startServersAsync = null)
     {
         var file = Path.GetTempFileName();
         try
         {
             using var log = new ChaosLog(file);
-            var figures = await new ChaosRun(options, log, output.WriteLine, startServersAsync).ExecuteAsync(TestContext.Current.CancellationToken);
+            var figures = await new ChaosRun(options, log, output.WriteLine, startServersAsync)
+                .ExecuteAsync(TestContext.Current.CancellationToken);
             output.WriteLine($"{figures.Versions}: {figures.Clicks.Count} clicks, {figures.Verdict}");
             return figures;
         }

@@ -52,7 +52,8 @@ public sealed class BadInputTests(RunningSystem running)
         using var client = await ClientAsync();
         var token = await client.LogInAsync(User(), _cancellation);
         await RefusedAsync(
-            () => client.PostAsync("/api/seckill/orders", new string(' ', 10_000_000), _cancellation, token), 413, "request body too large");
+            () => client.PostAsync("/api/seckill/orders", new string(' ', 10_000_000), _cancellation, token), 413,
+            "request body too large");
     }
 
     [Fact]
@@ -61,16 +62,23 @@ public sealed class BadInputTests(RunningSystem running)
         using var client = await ClientAsync();
         var token = await client.LogInAsync(User(), _cancellation);
         await RefusedAsync(
-            () => client.PostAsync("/api/seckill/orders", """{"sku_id":21001,"quantity":1}""", _cancellation, token, "text/plain"), 415, "unsupported media type");
+            () => client.PostAsync("/api/seckill/orders", """{"sku_id":21001,"quantity":1}""", _cancellation, token, "text/plain"), 415,
+            "unsupported media type");
     }
 
     [Theory]
     [InlineData(null)]
     [InlineData("not-a-token")]
     // Signed with the development key: expired in 2001; another issuer; sub "seven". The last one is not signed.
-    [InlineData("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiI3IiwiaXNzIjoic2Vja2lsbCIsImF1ZCI6InNlY2tpbGwiLCJleHAiOjEwMDAwMDAwMDB9.aXm4LBx-e-HuyEe2fRkhfxdLrpjPlgxOlww68r63yYY")]
-    [InlineData("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiI3IiwiaXNzIjoib3RoZXIiLCJhdWQiOiJzZWNraWxsIiwiZXhwIjo0MDAwMDAwMDAwfQ.5BsvWxOBtHTbzkFMIV22L_EMhdsqokiKozSDls54wk0")]
-    [InlineData("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJzZXZlbiIsImlzcyI6InNlY2tpbGwiLCJhdWQiOiJzZWNraWxsIiwiZXhwIjo0MDAwMDAwMDAwfQ.rb7JbZGMb23sZkABUKhieV5SCCUDIyGgsz4ks1jl98s")]
+    [InlineData(
+        "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiI3IiwiaXNzIjoic2Vja2lsbCIsImF1ZCI6InNlY2tpbGwiLCJleHAiOjEwMDAwMDAwMDB9."
+            + "aXm4LBx-e-HuyEe2fRkhfxdLrpjPlgxOlww68r63yYY")]
+    [InlineData(
+        "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiI3IiwiaXNzIjoib3RoZXIiLCJhdWQiOiJzZWNraWxsIiwiZXhwIjo0MDAwMDAwMDAwfQ."
+            + "5BsvWxOBtHTbzkFMIV22L_EMhdsqokiKozSDls54wk0")]
+    [InlineData(
+        "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJzZXZlbiIsImlzcyI6InNlY2tpbGwiLCJhdWQiOiJzZWNraWxsIiwiZXhwIjo0MDAwMDAwMDAwfQ."
+            + "rb7JbZGMb23sZkABUKhieV5SCCUDIyGgsz4ks1jl98s")]
     [InlineData("eyJhbGciOiJub25lIn0.eyJzdWIiOiI3IiwiaXNzIjoic2Vja2lsbCIsImF1ZCI6InNlY2tpbGwiLCJleHAiOjQwMDAwMDAwMDB9.")]
     public async Task Without_a_valid_token_nobody_buys(string? token)
     {

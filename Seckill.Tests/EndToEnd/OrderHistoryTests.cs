@@ -30,20 +30,27 @@ public sealed class OrderHistoryTests(RunningSystem running)
         await client.WaitUntilOnSaleAsync(23_001, _cancellation);
         var token = await client.LogInAsync(16_001, _cancellation);
         var (bought, order, clickNo) = await BuyWithConfirmInTimeAsync(client, token);
-        Assert.Equal(("SUCCESS", "pending", "9.90", clickNo), (order.Text("status"), order.Text("payment"), order.Text("total_amount"), order.Text("client_order_no")));
+        Assert.Equal(
+            ("SUCCESS", "pending", "9.90", clickNo),
+            (order.Text("status"), order.Text("payment"), order.Text("total_amount"), order.Text("client_order_no")));
         Assert.All(HopsInOrder, hops =>
         {
             var times = hops.Select(hop => order.Body.GetProperty("timeline").GetProperty(hop).GetInt64()).ToArray();
             Assert.All(times.Zip(times.Skip(1)), pair => Assert.True(pair.Second >= pair.First - RoundingMs, $"{order.Body}"));
         });
         Assert.Equal(
-            1, await _system.CountAsync($"SELECT COUNT(*) FROM orders WHERE id = {bought.Text("order_id")} AND trace_id = '{order.Text("trace_id")}'", _cancellation));
+            1,
+            await _system.CountAsync(
+                $"SELECT COUNT(*) FROM orders WHERE id = {bought.Text("order_id")} AND trace_id = '{order.Text("trace_id")}'",
+                _cancellation));
 
         using var other = _system.Client();
         var otherToken = await other.LogInAsync(16_002, _cancellation);
         foreach (var query in (string[])["", "?sku_id=23001"])
         {
-            Assert.Equal(HttpStatusCode.NotFound, (await other.GetAsync($"/api/orders/{bought.Text("order_id")}{query}", _cancellation, otherToken)).Status);
+            Assert.Equal(
+                HttpStatusCode.NotFound,
+                (await other.GetAsync($"/api/orders/{bought.Text("order_id")}{query}", _cancellation, otherToken)).Status);
         }
 
         Assert.Equal(0, (await other.GetAsync("/api/orders", _cancellation, otherToken)).Body.GetProperty("items").GetArrayLength());
@@ -93,8 +100,8 @@ public sealed class OrderHistoryTests(RunningSystem running)
     }
 
     /// <summary>
-    /// Buys until an order's confirm was marked before the worker had settled it, after which there is nothing left to mark. The answer "SUCCESS"
-    /// may come from MySQL, so it waits until Redis has been told, too.
+    /// Buys until an order's confirm was marked before the worker had settled it, after which there is nothing left to mark. The answer
+    /// "SUCCESS" may come from MySQL, so it waits until Redis has been told, too.
     /// </summary>
     private async Task<(ApiAnswer Bought, ApiAnswer Order, string ClickNo)> BuyWithConfirmInTimeAsync(ShopClient client, string token)
     {

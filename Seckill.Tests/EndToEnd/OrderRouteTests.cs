@@ -26,18 +26,22 @@ public sealed class OrderRouteTests(RunningSystem running)
         var answer = await client.BuyAsync(token, 20_001, _cancellation, quantity: 2);
         Assert.Equal((HttpStatusCode.OK, "queued"), (answer.Status, answer.Text("message")));
         var outcome = await client.OutcomeAsync(token, 20_001, _cancellation);
-        Assert.Equal(("SUCCESS", answer.Text("order_id"), answer.Text("order_sn")), (outcome.Text("status"), outcome.Text("order_id"), outcome.Text("order_sn")));
+        Assert.Equal(
+            ("SUCCESS", answer.Text("order_id"), answer.Text("order_sn")),
+            (outcome.Text("status"), outcome.Text("order_id"), outcome.Text("order_sn")));
 
         await using var mySql = await _system.OpenMySqlAsync(_cancellation);
         await using var command = new MySqlCommand(
-            "SELECT o.total_amount, o.status, i.title, i.image, i.price, i.quantity, i.attrs, length(o.trace_id) FROM orders o JOIN order_items i ON i.order_id = o.id WHERE o.id = @id",
+            "SELECT o.total_amount, o.status, i.title, i.image, i.price, i.quantity, i.attrs, length(o.trace_id) FROM orders o JOIN "
+                + "order_items i ON i.order_id = o.id WHERE o.id = @id",
             mySql);
         command.Parameters.AddWithValue("@id", long.Parse(answer.Text("order_id")!, System.Globalization.CultureInfo.InvariantCulture));
         await using var row = await command.ExecuteReaderAsync(_cancellation);
         Assert.True(await row.ReadAsync(_cancellation));
         Assert.Equal(
             (19.80m, 0, "Test SKU", "/img/test.svg", 9.90m, 2, "{}", 32),
-            (row.GetDecimal(0), row.GetInt32(1), row.GetString(2), row.GetString(3), row.GetDecimal(4), row.GetInt32(5), row.GetString(6), row.GetInt32(7)));
+            (row.GetDecimal(0), row.GetInt32(1), row.GetString(2), row.GetString(3), row.GetDecimal(4), row.GetInt32(5), row.GetString(6),
+                row.GetInt32(7)));
         await BooksBalanceAsync(20_001, units: 5, sold: 2);
     }
 
@@ -51,13 +55,15 @@ public sealed class OrderRouteTests(RunningSystem running)
         await two.WaitUntilOnSaleAsync(20_002, _cancellation);
         var token = await one.LogInAsync(User(), _cancellation);
 
-        var clicks = await Task.WhenAll(Enumerable.Range(0, 20).Select(i => (i % 2 == 0 ? one : two).BuyAsync(token, 20_002, _cancellation, clientOrderNo: "click-1")));
+        var clicks = await Task.WhenAll(
+            Enumerable.Range(0, 20).Select(i => (i % 2 == 0 ? one : two).BuyAsync(token, 20_002, _cancellation, clientOrderNo: "click-1")));
         // The stock is one: every repeat finds the order and not "sold out", also from behind the shield.
         Assert.All(clicks, click => Assert.Equal((HttpStatusCode.OK, clicks[0].Text("order_id")), (click.Status, click.Text("order_id"))));
         Assert.Equal("SUCCESS", (await two.OutcomeAsync(token, 20_002, _cancellation, "click-1")).Text("status"));
         var other = await one.LogInAsync(User(), _cancellation);
         Assert.Equal("sold out", (await one.BuyAsync(other, 20_002, _cancellation)).Error);
-        Assert.Equal(clicks[0].Text("order_id"), (await two.BuyAsync(token, 20_002, _cancellation, clientOrderNo: "click-1")).Text("order_id"));
+        Assert.Equal(
+            clicks[0].Text("order_id"), (await two.BuyAsync(token, 20_002, _cancellation, clientOrderNo: "click-1")).Text("order_id"));
         await BooksBalanceAsync(20_002, units: 1, sold: 1);
     }
 
@@ -112,7 +118,8 @@ public sealed class OrderRouteTests(RunningSystem running)
     [Fact]
     public async Task A_sale_that_was_over_so_long_ago_that_Redis_may_forget_it_stays_over()
     {
-        await _system.AddSaleAsync(20_009, units: 9, limitPerUser: 2, _cancellation, startsIn: TimeSpan.FromDays(-9), endsIn: TimeSpan.FromDays(-8));
+        await _system.AddSaleAsync(
+            20_009, units: 9, limitPerUser: 2, _cancellation, startsIn: TimeSpan.FromDays(-9), endsIn: TimeSpan.FromDays(-8));
         using var client = _system.Client();
         var warm = await client.PostAsync("/api/ops/warm-up", null, _cancellation, await client.LogInAsync(2, _cancellation, "operator"));
 
@@ -160,13 +167,15 @@ public sealed class OrderRouteTests(RunningSystem running)
         // No message says so, as when the outcome channel is not heard.
         await _system.RedisConnection.GetDatabase().StringIncrementAsync("stock:sku:20008");
         var bought = await Deadline.UntilAsync(
-            () => client.BuyAsync(loser, 20_008, _cancellation), answer => answer.Status == HttpStatusCode.OK, _cancellation, timeoutMs: 10_000);
+            () => client.BuyAsync(loser, 20_008, _cancellation), answer => answer.Status == HttpStatusCode.OK, _cancellation,
+            timeoutMs: 10_000);
         Assert.Equal("queued", bought.Text("message"));
     }
 
     private static long User() => Interlocked.Increment(ref _nextUser);
 
-    private static async Task<(HttpStatusCode, string?)> StatusAndErrorAsync(Task<ApiAnswer> answer) => ((await answer).Status, (await answer).Error);
+    private static async Task<(HttpStatusCode, string?)> StatusAndErrorAsync(Task<ApiAnswer> answer) =>
+        ((await answer).Status, (await answer).Error);
 
     /// <summary>Both stores, once all is settled: nothing oversold, nothing leaked.</summary>
     private async Task BooksBalanceAsync(long skuId, int units, int sold)
@@ -176,7 +185,8 @@ public sealed class OrderRouteTests(RunningSystem running)
                 Redis: (long)await _system.RedisConnection.GetDatabase().StringGetAsync($"stock:sku:{skuId}"),
                 Unsettled: await _system.RedisConnection.GetDatabase().SortedSetLengthAsync($"{{stock:sku:{skuId}}}:outbox"),
                 MySql: await _system.CountAsync($"SELECT stock FROM product_skus WHERE id = {skuId}", _cancellation),
-                Sold: await _system.CountAsync($"SELECT COALESCE(SUM(quantity), 0) FROM order_items WHERE sku_id = {skuId}", _cancellation)),
+                Sold: await _system.CountAsync(
+                    $"SELECT COALESCE(SUM(quantity), 0) FROM order_items WHERE sku_id = {skuId}", _cancellation)),
             books => books == (units - sold, 0, units - sold, sold),
             _cancellation);
     }

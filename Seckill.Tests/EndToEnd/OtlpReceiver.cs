@@ -49,7 +49,9 @@ public sealed class OtlpReceiver : IAsyncDisposable
         await request.Body.CopyToAsync(body, request.HttpContext.RequestAborted);
         foreach (var resourceSpans in Messages(body.ToArray(), 1))
         {
-            var service = Messages(resourceSpans, 1).SelectMany(resource => Attributes(resource, 1)).FirstOrDefault(a => a.Key == "service.name").Value ?? "";
+            var service = Messages(resourceSpans, 1).SelectMany(resource => Attributes(resource, 1))
+                .FirstOrDefault(a => a.Key == "service.name").Value
+                ?? "";
             foreach (var scopeSpans in Messages(resourceSpans, 2))
             {
                 var scope = Messages(scopeSpans, 1).Select(s => Text(s, 1)).FirstOrDefault() ?? "";
@@ -73,7 +75,8 @@ public sealed class OtlpReceiver : IAsyncDisposable
 
     private static string Hex(byte[] message, int field) => Convert.ToHexStringLower(Messages(message, field).FirstOrDefault() ?? []);
 
-    private static string Text(byte[] message, int field) => System.Text.Encoding.UTF8.GetString(Messages(message, field).FirstOrDefault() ?? []);
+    private static string Text(byte[] message, int field) =>
+        System.Text.Encoding.UTF8.GetString(Messages(message, field).FirstOrDefault() ?? []);
 
     private static string Number(byte[] message, int field)
     {

@@ -25,7 +25,9 @@ public sealed class OutcomePushTests(RunningSystem running) : IDisposable
         await using var line = await EventLine.OpenAsync(_http, token, _cancellation);
         var answer = await buyer.BuyAsync(token, 24_001, _cancellation);
         var (id, outcome) = await line.OutcomeAsync();
-        Assert.Equal(("SUCCESS", answer.Text("order_id"), answer.Text("order_sn")), (Text(outcome, "status"), Text(outcome, "order_id"), Text(outcome, "order_sn")));
+        Assert.Equal(
+            ("SUCCESS", answer.Text("order_id"), answer.Text("order_sn")),
+            (Text(outcome, "status"), Text(outcome, "order_id"), Text(outcome, "order_sn")));
         Assert.Equal($"{outcome.GetProperty("settled_at_ms").GetInt64()}-{answer.Text("order_id")}", id);
     }
 
@@ -69,7 +71,8 @@ public sealed class OutcomePushTests(RunningSystem running) : IDisposable
         using var _ = buyer;
         using var socket = new ClientWebSocket();
         socket.Options.SetRequestHeader("Authorization", $"Bearer {token}");
-        await socket.ConnectAsync(new Uri($"{_system.Apis[1].Url.Replace("http", "ws", StringComparison.Ordinal)}/api/orders/seckill/ws"), _cancellation);
+        await socket.ConnectAsync(
+            new Uri($"{_system.Apis[1].Url.Replace("http", "ws", StringComparison.Ordinal)}/api/orders/seckill/ws"), _cancellation);
         var answer = await buyer.BuyAsync(token, 24_005, _cancellation);
         var buffer = new byte[4_096];
         var received = await socket.ReceiveAsync(buffer, _cancellation);
@@ -114,7 +117,8 @@ public sealed class OutcomePushTests(RunningSystem running) : IDisposable
         using var client = _system.Client();
         var token = await client.LogInAsync(User(), _cancellation);
         var query = string.Join('&', Enumerable.Range(1, 33).Select(sku => $"sku_id={sku}"));
-        Assert.Equal(HttpStatusCode.BadRequest, (await client.GetAsync($"/api/orders/seckill/events?{query}", _cancellation, token)).Status);
+        Assert.Equal(
+            HttpStatusCode.BadRequest, (await client.GetAsync($"/api/orders/seckill/events?{query}", _cancellation, token)).Status);
         await using var line = await EventLine.OpenAsync(_http, token, _cancellation, "?" + query[..query.LastIndexOf('&')]);
     }
 

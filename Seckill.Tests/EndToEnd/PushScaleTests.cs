@@ -13,7 +13,9 @@ public sealed class PushScaleTests(RunningSystem running)
     private const int SkuId = 25_001;
     private const int OpeningAtOnce = 64;
 
-    /// <summary>Resident memory that one waiting buyer may cost, KiB: connection, request and pipe buffers of the server included.</summary>
+    /// <summary>
+    /// Resident memory that one waiting buyer may cost, KiB: connection, request and pipe buffers of the server included.
+    /// </summary>
     private const int ListenerKibMax = 100;
 
     private readonly CancellationToken _cancellation = TestContext.Current.CancellationToken;
@@ -35,7 +37,8 @@ public sealed class PushScaleTests(RunningSystem running)
                 lines[i] = await EventLine.OpenAsync(http, tokens.ForBuyer(FirstUser + i), cancelled));
             var waiting = (Kib: ResidentKib(system.Apis[0]), Subscriptions: await SubscriptionsAsync(system));
             TestContext.Current.TestOutputHelper?.WriteLine(
-                string.Create(CultureInfo.InvariantCulture, $"{Listeners} listeners: {before.Kib} KiB before, {waiting.Kib} KiB with them"));
+                string.Create(
+                    CultureInfo.InvariantCulture, $"{Listeners} listeners: {before.Kib} KiB before, {waiting.Kib} KiB with them"));
             Assert.Equal(before.Subscriptions, waiting.Subscriptions);
             Assert.InRange((waiting.Kib - before.Kib) / Listeners, 0, ListenerKibMax);
 
@@ -57,6 +60,7 @@ public sealed class PushScaleTests(RunningSystem running)
         await system.RedisConnection.GetServers()[0].SubscriptionSubscriberCountAsync(RedisChannel.Literal(StockLedger.OutcomeChannel));
 
     private static long ResidentKib(LocalService service) => long.Parse(
-        File.ReadLines($"/proc/{service.ProcessId}/status").First(line => line.StartsWith("VmRSS:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1],
+        File.ReadLines($"/proc/{service.ProcessId}/status").First(line => line.StartsWith("VmRSS:", StringComparison.Ordinal))
+            .Split(' ', StringSplitOptions.RemoveEmptyEntries)[1],
         CultureInfo.InvariantCulture);
 }

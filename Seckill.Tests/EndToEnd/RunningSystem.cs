@@ -14,9 +14,11 @@ public sealed class RunningSystem(SharedServers servers) : IAsyncLifetime
     {
         Traces = await OtlpReceiver.StartAsync(CancellationToken.None);
         var options = SystemUnderTest.Options(
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", Traces.Endpoint), ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"), ("OTEL_BSP_SCHEDULE_DELAY", "200"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", Traces.Endpoint), ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+            ("OTEL_BSP_SCHEDULE_DELAY", "200"),
             ("Catalogue__RefreshEveryMs", "200"));
-        System = await servers.StartAsync(SharedServers.EndToEnd, options, CancellationToken.None).WithApplicationsAsync(CancellationToken.None);
+        System = await servers.StartAsync(SharedServers.EndToEnd, options, CancellationToken.None)
+            .WithApplicationsAsync(CancellationToken.None);
         await System.StartApiAsync(CancellationToken.None);
     }
 

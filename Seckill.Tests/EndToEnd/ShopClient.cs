@@ -12,7 +12,8 @@ public sealed record ApiAnswer(HttpStatusCode Status, JsonElement Body, HttpResp
     /// <summary>The <c>error</c> member, or null.</summary>
     public string? Error => Text("error");
 
-    public string? Text(string member) => Body.ValueKind == JsonValueKind.Object && Body.TryGetProperty(member, out var value) ? value.ToString() : null;
+    public string? Text(string member) =>
+        Body.ValueKind == JsonValueKind.Object && Body.TryGetProperty(member, out var value) ? value.ToString() : null;
 }
 
 /// <summary>Speaks to the Api as a page does, with plain HTTP and nothing of the product's code.</summary>
@@ -21,7 +22,8 @@ public sealed class ShopClient(string url) : IDisposable
     private const int RequestTimeoutMs = 60_000;
     private const int LargeBodyBytes = 1_000_000;
 
-    // A page sends no traceparent. This would, whenever a host in this process listens to HTTP clients, and the click's trace would begin here.
+    // A page sends no traceparent. This would, whenever a host in this process listens to HTTP clients, and the click's trace would begin
+    // here.
     private readonly HttpClient _http = new(new SocketsHttpHandler { ActivityHeadersPropagator = null })
     {
         BaseAddress = new Uri(url),
@@ -31,11 +33,13 @@ public sealed class ShopClient(string url) : IDisposable
     public async Task<string> LogInAsync(long userId, CancellationToken cancellationToken, string? role = null)
     {
         var answer = await SendAsync(
-            HttpMethod.Post, "/api/demo/login", null, role is null ? $"{{\"user_id\":{userId}}}" : $"{{\"user_id\":{userId},\"role\":\"{role}\"}}", cancellationToken);
+            HttpMethod.Post, "/api/demo/login", null,
+            role is null ? $"{{\"user_id\":{userId}}}" : $"{{\"user_id\":{userId},\"role\":\"{role}\"}}", cancellationToken);
         return answer.Text("token") ?? throw new InvalidOperationException($"{answer.Status}: {answer.Body}");
     }
 
-    public Task<ApiAnswer> BuyAsync(string token, long skuId, CancellationToken cancellationToken, int quantity = 1, string? clientOrderNo = null) =>
+    public Task<ApiAnswer> BuyAsync(
+        string token, long skuId, CancellationToken cancellationToken, int quantity = 1, string? clientOrderNo = null) =>
         SendAsync(
             HttpMethod.Post, "/api/seckill/orders", token,
             clientOrderNo is null
@@ -45,17 +49,22 @@ public sealed class ShopClient(string url) : IDisposable
 
     public Task<ApiAnswer> StatusAsync(string token, long skuId, CancellationToken cancellationToken, string? clientOrderNo = null) =>
         SendAsync(
-            HttpMethod.Get, $"/api/orders/seckill/status?sku_id={skuId}{(clientOrderNo is null ? "" : $"&client_order_no={clientOrderNo}")}", token, null, cancellationToken);
+            HttpMethod.Get,
+            $"/api/orders/seckill/status?sku_id={skuId}{(clientOrderNo is null ? "" : $"&client_order_no={clientOrderNo}")}", token, null,
+            cancellationToken);
 
     /// <summary>Polls until the order is decided.</summary>
-    public Task<ApiAnswer> OutcomeAsync(string token, long skuId, CancellationToken cancellationToken, string? clientOrderNo = null, int timeoutMs = 60_000) =>
+    public Task<ApiAnswer> OutcomeAsync(
+        string token, long skuId, CancellationToken cancellationToken, string? clientOrderNo = null, int timeoutMs = 60_000) =>
         Deadline.UntilAsync(
-            () => StatusAsync(token, skuId, cancellationToken, clientOrderNo), answer => answer.Text("status") is "SUCCESS" or "FAILED", cancellationToken, timeoutMs);
+            () => StatusAsync(token, skuId, cancellationToken, clientOrderNo), answer => answer.Text("status") is "SUCCESS" or "FAILED",
+            cancellationToken, timeoutMs);
 
     public Task<ApiAnswer> GetAsync(string path, CancellationToken cancellationToken, string? token = null) =>
         SendAsync(HttpMethod.Get, path, token, null, cancellationToken);
 
-    public Task<ApiAnswer> PostAsync(string path, string? body, CancellationToken cancellationToken, string? token = null, string contentType = "application/json") =>
+    public Task<ApiAnswer> PostAsync(
+        string path, string? body, CancellationToken cancellationToken, string? token = null, string contentType = "application/json") =>
         SendAsync(HttpMethod.Post, path, token, body, cancellationToken, contentType);
 
     /// <summary>Waits until a SKU is listed with a stock that the gate sells from.</summary>
@@ -63,14 +72,16 @@ public sealed class ShopClient(string url) : IDisposable
         Deadline.UntilAsync(
             () => GetAsync("/api/products", cancellationToken),
             answer => answer.Body.GetProperty("items").EnumerateArray().Any(item =>
-                item.GetProperty("sku_id").GetString() == $"{skuId}" && item.TryGetProperty("stock", out var stock) && stock.ValueKind == JsonValueKind.Number),
+                item.GetProperty("sku_id").GetString() == $"{skuId}" && item.TryGetProperty("stock", out var stock)
+                    && stock.ValueKind == JsonValueKind.Number),
             cancellationToken,
             60_000);
 
     public void Dispose() => _http.Dispose();
 
     private async Task<ApiAnswer> SendAsync(
-        HttpMethod method, string path, string? token, string? body, CancellationToken cancellationToken, string contentType = "application/json")
+        HttpMethod method, string path, string? token, string? body, CancellationToken cancellationToken,
+        string contentType = "application/json")
     {
         using var request = new HttpRequestMessage(method, path);
         if (token is not null)

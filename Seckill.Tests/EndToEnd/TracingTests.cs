@@ -26,8 +26,8 @@ public sealed class TracingTests(RunningSystem running)
     }
 
     /// <summary>
-    /// The processes export on their own time, and a broker or a database that halts may have the order sent or written twice: asked for is one whole
-    /// chain from the click to the settling, and that nothing in the trace hangs anywhere else.
+    /// The processes export on their own time, and a broker or a database that halts may have the order sent or written twice: asked for is
+    /// one whole chain from the click to the settling, and that nothing in the trace hangs anywhere else.
     /// </summary>
     private async Task OneTraceAsync(string orderId)
     {
@@ -36,7 +36,9 @@ public sealed class TracingTests(RunningSystem running)
         var click = Assert.Single(trace, span => span.ParentSpanId == "");
         Assert.Equal("api", click.Service);
         Assert.Contains("POST", click.Name, StringComparison.Ordinal);
-        Assert.All(trace.Where(span => span.Name is "reserve" or "publish order"), span => Assert.Equal((click.SpanId, "api"), (span.ParentSpanId, span.Service)));
+        Assert.All(
+            trace.Where(span => span.Name is "reserve" or "publish order"),
+            span => Assert.Equal((click.SpanId, "api"), (span.ParentSpanId, span.Service)));
         Assert.All(trace.Where(span => span.Name is "process order" or "settle"), span => Assert.Equal("order-worker", span.Service));
     }
 
@@ -45,26 +47,37 @@ public sealed class TracingTests(RunningSystem running)
     {
         var spans = running.Traces.Spans;
         var trace = TraceOf(orderId, spans);
+        var sent = Named("publish order").Any(publish => Named("process order").Any(process => IsSent(publish, process, trace, spans)));
+        var settled = Named("process order").Any(process =>
+            IsWritten(process, spans) && Named("settle").Any(settle => settle.ParentSpanId == process.SpanId));
+        var orphan = trace.FirstOrDefault(span => span.ParentSpanId != "" && trace.All(other => other.SpanId != span.ParentSpanId));
         var missing =
             !trace.Any(span => span.ParentSpanId == "") ? "the click"
-            : trace.FirstOrDefault(span => span.ParentSpanId != "" && trace.All(other => other.SpanId != span.ParentSpanId)) is { } orphan ? $"the parent of {orphan.Name}"
-            : !Named("publish order").Any(publish => Named("process order").Any(process => IsSent(publish, process, trace, spans))) ? "the way over the broker"
-            : !Named("process order").Any(process => IsWritten(process, spans) && Named("settle").Any(settle => settle.ParentSpanId == process.SpanId)) ? "the way into MySQL and back to Redis"
+            : orphan is not null ? $"the parent of {orphan.Name}"
+            : !sent ? "the way over the broker"
+            : !settled ? "the way into MySQL and back to Redis"
             : null;
-        return missing is null ? "" : $"{missing}; there is {string.Join(", ", trace.Select(span => $"{span.Name} {span.SpanId} below '{span.ParentSpanId}'"))}";
+        return missing is null
+            ? ""
+            : $"{missing}; there is {string.Join(", ", trace.Select(span => $"{span.Name} {span.SpanId} below '{span.ParentSpanId}'"))}";
 
         IEnumerable<ReceivedSpan> Named(string name) => trace.Where(span => span.Name == name);
     }
 
-    /// <summary>A message of one order is sent in the order's trace; one of many in a trace of its own, tied to each order's by links.</summary>
+    /// <summary>
+    /// A message of one order is sent in the order's trace; one of many in a trace of its own, tied to each order's by links.
+    /// </summary>
     private static bool IsSent(ReceivedSpan publish, ReceivedSpan process, ReceivedSpan[] trace, IReadOnlyCollection<ReceivedSpan> spans) =>
-        trace.Any(sent => sent.Scope == PublisherScope && sent.ParentSpanId == publish.SpanId && Ancestors(process, trace).Contains(sent.SpanId))
+        trace.Any(
+            sent => sent.Scope == PublisherScope && sent.ParentSpanId == publish.SpanId && Ancestors(process, trace).Contains(sent.SpanId))
         || (process.ParentSpanId == publish.SpanId && spans.Any(batch =>
             batch.Name == "publish batch" && batch.Links.Contains((publish.TraceId, publish.SpanId))
             && process.Links.Any(link => link.TraceId == batch.TraceId)
             && spans.Any(sent => sent.Scope == PublisherScope && (sent.TraceId, sent.ParentSpanId) == (batch.TraceId, batch.SpanId))));
 
-    /// <summary>The batch has a trace of its own, tied to the order's by links in both directions, and MySQL's commands are in it.</summary>
+    /// <summary>
+    /// The batch has a trace of its own, tied to the order's by links in both directions, and MySQL's commands are in it.
+    /// </summary>
     private static bool IsWritten(ReceivedSpan process, IReadOnlyCollection<ReceivedSpan> spans) => spans.Any(batch =>
         batch.Name == "write batch" && batch.TraceId != process.TraceId
         && process.Links.Contains((batch.TraceId, batch.SpanId)) && batch.Links.Contains((process.TraceId, process.SpanId))
@@ -72,7 +85,8 @@ public sealed class TracingTests(RunningSystem running)
 
     private static ReceivedSpan[] TraceOf(string orderId, IReadOnlyCollection<ReceivedSpan> spans)
     {
-        var reserve = spans.FirstOrDefault(span => span.Name == "reserve" && span.Attributes.GetValueOrDefault("seckill.order_id") == orderId);
+        var reserve = spans.FirstOrDefault(
+            span => span.Name == "reserve" && span.Attributes.GetValueOrDefault("seckill.order_id") == orderId);
         return reserve is null ? [] : [.. spans.Where(span => span.TraceId == reserve.TraceId)];
     }
 

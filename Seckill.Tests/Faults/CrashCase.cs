@@ -29,10 +29,13 @@ internal sealed record CrashCase(
     CrashPlace Place, Func<CrashScene, Task> Prepare, Func<CrashScene, LocalService, Task> Provoke, Func<CrashScene, Task>? Finish = null)
 {
     private static readonly CrashCase Clicking = new(CrashPlace.Gate, scene => Task.CompletedTask, (scene, api) => scene.RushAsync(api));
-    private static readonly CrashCase Consuming = new(CrashPlace.Worker, scene => scene.FillQueueAsync(), (scene, worker) => Task.CompletedTask);
-    private static readonly CrashCase Loading = new(CrashPlace.Gate, scene => scene.Sale.RushAsync(CrashScene.BurstCount), (scene, api) => scene.LoseConnectionAsync(api));
+    private static readonly CrashCase Consuming = new(
+        CrashPlace.Worker, scene => scene.FillQueueAsync(), (scene, worker) => Task.CompletedTask);
+    private static readonly CrashCase Loading = new(
+        CrashPlace.Gate, scene => scene.Sale.RushAsync(CrashScene.BurstCount), (scene, api) => scene.LoseConnectionAsync(api));
     private static readonly CrashCase Abandoning = new(
-        CrashPlace.Operators, scene => scene.KillOrdersAsync(), (scene, api) => scene.ActAsync("abandon", api), scene => scene.FinishLettersAsync("abandon"));
+        CrashPlace.Operators, scene => scene.KillOrdersAsync(), (scene, api) => scene.ActAsync("abandon", api),
+        scene => scene.FinishLettersAsync("abandon"));
 
     /// <summary>One for each name.</summary>
     public static readonly IReadOnlyDictionary<string, CrashCase> All = new Dictionary<string, CrashCase>
@@ -49,7 +52,8 @@ internal sealed record CrashCase(
         [CrashPoint.Written] = Consuming,
         [CrashPoint.Committed] = Consuming,
         [CrashPoint.Settled] = Consuming,
-        [CrashPoint.DeadLettered] = Consuming with { Prepare = scene => scene.FillQueueAsync(poison: 6), Finish = scene => scene.PurgeLettersAsync() },
+        [CrashPoint.DeadLettered] =
+            Consuming with { Prepare = scene => scene.FillQueueAsync(poison: 6), Finish = scene => scene.PurgeLettersAsync() },
         [CrashPoint.Acked] = Consuming,
         [CrashPoint.RejectionWritten] = Abandoning,
         [CrashPoint.AbandonSettled] = Abandoning,
@@ -58,7 +62,9 @@ internal sealed record CrashCase(
             Provoke = (scene, api) => scene.ActAsync("replay", api),
             Finish = scene => scene.FinishLettersAsync("replay"),
         },
-        [CrashPoint.SaleChanged] = new(CrashPlace.Operators, scene => Task.CompletedTask, (scene, api) => scene.AddStockAsync(api), scene => scene.Additions.FinishAsync()),
+        [CrashPoint.SaleChanged] = new(
+            CrashPlace.Operators, scene => Task.CompletedTask, (scene, api) => scene.AddStockAsync(api),
+            scene => scene.Additions.FinishAsync()),
     };
 }
 
@@ -101,7 +107,8 @@ internal sealed class CrashScene(FaultSystem faults, SaleOnTrial sale, Cancellat
         for (var i = 0; i < poison; i++)
         {
             await channel.BasicPublishAsync(
-                OrderTopology.Exchange, OrderTopology.RoutingKey, mandatory: true, new BasicProperties { Persistent = true }, Encoding.UTF8.GetBytes($"poison {i}"), cancellation);
+                OrderTopology.Exchange, OrderTopology.RoutingKey, mandatory: true, new BasicProperties { Persistent = true },
+                Encoding.UTF8.GetBytes($"poison {i}"), cancellation);
         }
 
         await sale.RushAsync(BurstCount / 2);
@@ -169,7 +176,8 @@ internal sealed class CrashScene(FaultSystem faults, SaleOnTrial sale, Cancellat
         for (var i = 0; i < LetterCount; i++)
         {
             var delivery = await Deadline.UntilAsync(
-                () => channel.BasicGetAsync(OrderTopology.Queue, autoAck: false, cancellation), got => got is not null, cancellation, LettersTimeoutMs);
+                () => channel.BasicGetAsync(OrderTopology.Queue, autoAck: false, cancellation), got => got is not null, cancellation,
+                LettersTimeoutMs);
             await channel.BasicRejectAsync(delivery!.DeliveryTag, requeue: false, cancellation);
         }
 
@@ -196,7 +204,8 @@ internal sealed class CrashScene(FaultSystem faults, SaleOnTrial sale, Cancellat
                 {
                     var id = list.Body.GetProperty("items")[0].GetProperty("id").GetString();
                     var answer = await client.PostAsync(
-                        string.Create(CultureInfo.InvariantCulture, $"/api/ops/dead-letters/{id}/{action}"), null, cancellation, SaleOnTrial.Operator);
+                        string.Create(CultureInfo.InvariantCulture, $"/api/ops/dead-letters/{id}/{action}"), null, cancellation,
+                        SaleOnTrial.Operator);
                     if (answer.Status == HttpStatusCode.OK)
                     {
                         continue;

@@ -4,8 +4,8 @@ using Seckill.Ordering.Faults;
 namespace Seckill.Tests.Faults;
 
 /// <summary>
-/// At every named point a process really dies by SIGKILL, twice over: the first armed process at its first passing, and the one that takes over at its third, in the
-/// middle of the recovery. A third one, unarmed, then has to bring everything to its end.
+/// At every named point a process really dies by SIGKILL, twice over: the first armed process at its first passing, and the one that takes
+/// over at its third, in the middle of the recovery. A third one, unarmed, then has to bring everything to its end.
 /// </summary>
 public abstract class CrashPointTests(FaultSystem faults)
 {
@@ -70,7 +70,9 @@ public abstract class CrashPointTests(FaultSystem faults)
         var outcomes = await sale.OutcomesAsync();
         var failed = point is CrashPoint.RejectionWritten or CrashPoint.AbandonSettled ? sale.Queued.Count : 0;
         Assert.Empty(sale.Refused);
-        Assert.Equal((sale.Clicks.Distinct().Count() - failed, failed), (outcomes.GetValueOrDefault("SUCCESS"), outcomes.GetValueOrDefault("FAILED")));
+        Assert.Equal(
+            (sale.Clicks.Distinct().Count() - failed, failed),
+            (outcomes.GetValueOrDefault("SUCCESS"), outcomes.GetValueOrDefault("FAILED")));
         await sale.AssertConservedAsync(outcomes);
 
         Task<LocalService> StartAsync(string? crashAt, bool waitUntilHealthy) => crash.Place == CrashPlace.Worker

@@ -12,7 +12,9 @@ public sealed class GateCrashesDefinition : ICollectionFixture<GateCrashes>;
 [CollectionDefinition(nameof(OrderCrashes))]
 public sealed class OrderCrashesDefinition : ICollectionFixture<OrderCrashes>;
 
-/// <summary>For the applications that die at the gate. Only Redis dies with them, so the other servers are shared and other tests run beside.</summary>
+/// <summary>
+/// For the applications that die at the gate. Only Redis dies with them, so the other servers are shared and other tests run beside.
+/// </summary>
 public sealed class GateCrashes(SharedServers servers) : FaultSystem
 {
     protected override Task<LocalSystem> StartServersAsync(LocalSystemOptions options, CancellationToken cancellationToken) =>
@@ -27,8 +29,8 @@ public sealed class OrderCrashes(SharedServers servers) : FaultSystem
 }
 
 /// <summary>
-/// One set of servers for all tests that kill something, with bounds so short that a recovery takes seconds. Each test begins with a healthy system: see
-/// <see cref="ReadyAsync"/>.
+/// One set of servers for all tests that kill something, with bounds so short that a recovery takes seconds. Each test begins with a
+/// healthy system: see <see cref="ReadyAsync"/>.
 /// </summary>
 public class FaultSystem : IAsyncLifetime
 {
@@ -54,8 +56,9 @@ public class FaultSystem : IAsyncLifetime
 
     public LocalSystem System { get; private set; } = null!;
 
-    public async ValueTask InitializeAsync() => System = await StartServersAsync(SystemUnderTest.Options(ShortBounds), CancellationToken.None)
-        .WithApplicationsAsync(CancellationToken.None);
+    public async ValueTask InitializeAsync() =>
+        System = await StartServersAsync(SystemUnderTest.Options(ShortBounds), CancellationToken.None)
+            .WithApplicationsAsync(CancellationToken.None);
 
     public async ValueTask DisposeAsync()
     {
@@ -75,7 +78,9 @@ public class FaultSystem : IAsyncLifetime
     public async Task<LocalSystem> ReadyAsync(CancellationToken cancellationToken, params (string Name, string Value)[] apiSettings)
     {
         await System.RestartDeadServersAsync(cancellationToken);
-        await Task.WhenAll(OneAsync(System.Apis, () => System.StartApiAsync(cancellationToken, settings: apiSettings)), OneAsync(System.Workers, () => System.StartWorkerAsync(cancellationToken)));
+        await Task.WhenAll(
+            OneAsync(System.Apis, () => System.StartApiAsync(cancellationToken, settings: apiSettings)),
+            OneAsync(System.Workers, () => System.StartWorkerAsync(cancellationToken)));
         await using var connection = await ConnectAsync(cancellationToken);
         await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
         await OrderTopology.DeclareAsync(channel, cancellationToken);

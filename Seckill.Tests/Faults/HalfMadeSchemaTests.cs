@@ -23,7 +23,8 @@ public sealed class HalfMadeSchemaTests(WorkerServers servers)
     {
         var database = await CreateDatabaseAsync();
         var statements = Statements(database);
-        await ExecuteAsync(database, [$"CREATE TABLE `{FirstMigration.Marker}` (`id` int NOT NULL PRIMARY KEY)", .. statements.Take((int)(statements.Count * share))]);
+        await ExecuteAsync(database, [$"CREATE TABLE `{FirstMigration.Marker}` (`id` int NOT NULL PRIMARY KEY)", .. statements.Take(
+            (int)(statements.Count * share))]);
 
         await using var worker = await RunningWorker.StartAsync(servers, _cancellation, Settings(database));
         await worker.HealthAsync("migrated", HealthStatus.Healthy, _cancellation);
@@ -31,7 +32,8 @@ public sealed class HalfMadeSchemaTests(WorkerServers servers)
         Assert.Equal(1_024, await AskAsync(database, "SELECT COUNT(*) FROM snowflake_nodes"));
         Assert.Equal(1, await AskAsync(database, "SELECT COUNT(*) FROM __EFMigrationsHistory"));
         Assert.Equal(0, await AskAsync(
-            database, $"SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '{FirstMigration.Marker}'"));
+            database,
+            $"SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '{FirstMigration.Marker}'"));
     }
 
     [Fact]
@@ -43,7 +45,8 @@ public sealed class HalfMadeSchemaTests(WorkerServers servers)
         await using var worker = await RunningWorker.StartAsync(servers, _cancellation, Settings(database));
         // It tries, and tries again: the tables that come before `orders` show that it has got there.
         await Deadline.UntilAsync(
-            () => AskAsync(database, "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE()"), count => count > 2, _cancellation);
+            () => AskAsync(database, "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE()"), count => count > 2,
+            _cancellation);
         await worker.HealthAsync("migrated", HealthStatus.Unhealthy, _cancellation);
         Assert.Equal(42, await AskAsync(database, "SELECT id FROM orders"));
     }
@@ -52,11 +55,14 @@ public sealed class HalfMadeSchemaTests(WorkerServers servers)
     private static List<string> Statements(string connectionString)
     {
         using var context = new OrderingDbContext(
-            new DbContextOptionsBuilder<OrderingDbContext>().UseMySql(connectionString, new MySqlServerVersion(new Version(8, 0, 36))).Options);
+            new DbContextOptionsBuilder<OrderingDbContext>()
+                .UseMySql(connectionString, new MySqlServerVersion(new Version(8, 0, 36))).Options);
         return
         [
-            .. context.GetService<IMigrator>().GenerateScript().Split(";\n", StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
-                .Where(statement => statement is not ("START TRANSACTION" or "COMMIT") && !statement.Contains("INSERT INTO `__EFMigrationsHistory`", StringComparison.Ordinal)),
+            .. context.GetService<IMigrator>().GenerateScript()
+                .Split(";\n", StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
+                .Where(statement => statement is not ("START TRANSACTION" or "COMMIT")
+                    && !statement.Contains("INSERT INTO `__EFMigrationsHistory`", StringComparison.Ordinal)),
         ];
     }
 

@@ -4,7 +4,10 @@ namespace Seckill.Tests.Faults;
 [Collection(nameof(FaultSystem))]
 public sealed class RabbitMqAwayTests(FaultSystem faults)
 {
-    /// <summary>Far above the second that a buyer waits for a confirm at most: the machine may be busy. Far below any time-out of a hanging publisher.</summary>
+    /// <summary>
+    /// Far above the second that a buyer waits for a confirm at most: the machine may be busy. Far below any time-out of a hanging
+    /// publisher.
+    /// </summary>
     private const int QueuedWithinMs = 15_000;
     private const int TimeoutMs = 120_000;
     private const int PaceMs = 100;

@@ -55,12 +55,15 @@ public sealed class ReconciliationTests(FaultSystem faults) : IAsyncDisposable
             foreach (var item in answer.Body.GetProperty("items").EnumerateArray())
             {
                 Assert.True(
-                    item.GetProperty("loaded").GetBoolean() && item.GetProperty("difference").GetInt64() == 0 && Number(item, "store_difference") is 0 or null, $"{item}");
+                    item.GetProperty("loaded").GetBoolean() && item.GetProperty("difference").GetInt64() == 0
+                        && Number(item, "store_difference") is 0 or null,
+                    $"{item}");
                 underWay += item.GetProperty("unsettled").GetInt64() > 0 ? 1 : 0;
                 committed += item.GetProperty("committed_unsettled").GetInt64() > 0 ? 1 : 0;
             }
 
-            // Until it was looked at in the middle of it: orders were under way, some of them between the two stores, which is a matter of moments.
+            // Until it was looked at in the middle of it: orders were under way, some of them between the two stores, which is a matter of
+            // moments.
             samples++;
             if (!enough.IsCancellationRequested && ((samples >= 12 && underWay >= 5 && committed > 0) || samples == SamplesMax))
             {
@@ -118,7 +121,8 @@ public sealed class ReconciliationTests(FaultSystem faults) : IAsyncDisposable
         // An instance that looks by itself needs no operator.
         await system.StartApiAsync(_cancellation);
         await Deadline.UntilAsync(
-            () => ItemAsync(client, sku), item => item.GetProperty("loaded").GetBoolean() && item.GetProperty("difference").GetInt64() == 0, _cancellation, TimeoutMs);
+            () => ItemAsync(client, sku), item => item.GetProperty("loaded").GetBoolean() && item.GetProperty("difference").GetInt64() == 0,
+            _cancellation, TimeoutMs);
         await sale.RushAsync(12);
         await sale.AssertConservedAsync(await sale.OutcomesAsync());
     }
@@ -142,7 +146,8 @@ public sealed class ReconciliationTests(FaultSystem faults) : IAsyncDisposable
         // No unit is missing for it, so it is no difference; but when it is old enough, it is due.
         await Deadline.UntilAsync(
             () => client.PostAsync("/api/ops/reconciliation/repair", null, _cancellation, SaleOnTrial.Operator),
-            plan => StepsOf(plan).Contains($"sku {sku.SkuId}: load: False, reload for a difference of: 0, settle: 1, republish: 0"), _cancellation, TimeoutMs);
+            plan => StepsOf(plan).Contains($"sku {sku.SkuId}: load: False, reload for a difference of: 0, settle: 1, republish: 0"),
+            _cancellation, TimeoutMs);
 
         await system.StartApiAsync(_cancellation);
         await Deadline.UntilAsync(() => sale.UnsettledAsync(), unsettled => unsettled == 0, _cancellation, TimeoutMs);
@@ -207,5 +212,6 @@ public sealed class ReconciliationTests(FaultSystem faults) : IAsyncDisposable
     private static long? Number(JsonElement item, string member) =>
         item.TryGetProperty(member, out var value) && value.ValueKind == JsonValueKind.Number ? value.GetInt64() : null;
 
-    private static IEnumerable<string> StepsOf(ApiAnswer answer) => answer.Body.GetProperty("steps").EnumerateArray().Select(step => step.GetString()!);
+    private static IEnumerable<string> StepsOf(ApiAnswer answer) =>
+        answer.Body.GetProperty("steps").EnumerateArray().Select(step => step.GetString()!);
 }

@@ -69,7 +69,8 @@ public sealed class RedisLossTests(FaultSystem faults)
 
         // The replica hears no more; what comes now is lost with the primary.
         await faults.EndAllAsync(system.Workers);
-        await Deadline.UntilAsync(() => BuyerAtAsync(toReplica, sale.Skus[0], early[0].UserId), value => value is not null, _cancellation, TimeoutMs);
+        await Deadline.UntilAsync(
+            () => BuyerAtAsync(toReplica, sale.Skus[0], early[0].UserId), value => value is not null, _cancellation, TimeoutMs);
         await toReplica.GetDatabase().ExecuteAsync("REPLICAOF", "NO", "ONE");
         await sale.RushAsync(QueuedCount);
         Assert.Equal(EarlyCount + QueuedCount, sale.Queued.Count);
@@ -144,7 +145,8 @@ public sealed class RedisLossTests(FaultSystem faults)
     {
         using var client = faults.System.Client();
         return await Deadline.UntilAsync(
-            () => client.BuyAsync(click.Token, click.SkuId, _cancellation, 1, Guid.NewGuid().ToString()), condition, _cancellation, TimeoutMs);
+            () => client.BuyAsync(click.Token, click.SkuId, _cancellation, 1, Guid.NewGuid().ToString()), condition, _cancellation,
+            TimeoutMs);
     }
 
     private static string DataOf(RedisServer server) => Path.Combine(server.DataFolder, "data");

@@ -12,8 +12,8 @@ namespace Seckill.Tests.Faults;
 internal sealed record Click(long UserId, string Token, long SkuId, int Quantity, string Number);
 
 /// <summary>
-/// A sale of several SKUs with a crowd of buyers who remember what they were told, and at the end the audit: everybody who was told "queued" has an outcome,
-/// each click is one order at most, and all books agree.
+/// A sale of several SKUs with a crowd of buyers who remember what they were told, and at the end the audit: everybody who was told
+/// "queued" has an outcome, each click is one order at most, and all books agree.
 /// </summary>
 internal sealed class SaleOnTrial
 {
@@ -130,7 +130,8 @@ internal sealed class SaleOnTrial
         while (Clicks.Where(click => !Queued.ContainsKey(click) && !Refused.ContainsKey(click)).ToList() is { Count: > 0 } unanswered)
         {
             Assert.True(
-                Stopwatch.GetElapsedTime(started).TotalMilliseconds < TimeoutMs, $"{unanswered.Count} clicks have no answer.\n{_system.Log}");
+                Stopwatch.GetElapsedTime(started).TotalMilliseconds < TimeoutMs,
+                $"{unanswered.Count} clicks have no answer.\n{_system.Log}");
             await SendAsync(unanswered);
             await Task.Delay(RepeatPauseMs, _cancellation);
         }
@@ -168,7 +169,11 @@ internal sealed class SaleOnTrial
         {
             await SettledAsync(sku);
             var live = await _system.CountAsync(
-                $"SELECT COALESCE(SUM(i.quantity), 0) FROM order_items i JOIN orders o ON o.id = i.order_id WHERE i.sku_id = {sku.SkuId} AND o.status <> 2", _cancellation);
+                $"""
+                SELECT COALESCE(SUM(i.quantity), 0) FROM order_items i JOIN orders o ON o.id = i.order_id
+                WHERE i.sku_id = {sku.SkuId} AND o.status <> 2
+                """,
+                _cancellation);
             var stock = await StoreStockAsync(sku);
             Assert.Equal(_units[sku], stock + live);
             Assert.Equal(stock, await GateStockAsync(sku));
@@ -177,15 +182,21 @@ internal sealed class SaleOnTrial
         var ids = string.Join(',', Skus.Select(sku => sku.SkuId));
         var orders = await _system.CountAsync($"SELECT COUNT(*) FROM order_items WHERE sku_id IN ({ids})", _cancellation);
         var clicks = await _system.CountAsync(
-            $"SELECT COUNT(DISTINCT o.user_id, o.client_order_no) FROM orders o JOIN order_items i ON i.order_id = o.id WHERE i.sku_id IN ({ids})", _cancellation);
+            $"""
+            SELECT COUNT(DISTINCT o.user_id, o.client_order_no) FROM orders o JOIN order_items i ON i.order_id = o.id
+            WHERE i.sku_id IN ({ids})
+            """,
+            _cancellation);
         Assert.Equal(orders, clicks);
         Assert.Equal(outcomes.GetValueOrDefault("SUCCESS"), orders);
         await UntilDeadLettersAsync((uint)deadLetters);
     }
 
-    public Task<long> StoreStockAsync(SkuKeys sku) => _system.CountAsync($"SELECT stock FROM product_skus WHERE id = {sku.SkuId}", _cancellation);
+    public Task<long> StoreStockAsync(SkuKeys sku) =>
+        _system.CountAsync($"SELECT stock FROM product_skus WHERE id = {sku.SkuId}", _cancellation);
 
-    public Task<long> StoreEpochAsync(SkuKeys sku) => _system.CountAsync($"SELECT gate_epoch FROM product_skus WHERE id = {sku.SkuId}", _cancellation);
+    public Task<long> StoreEpochAsync(SkuKeys sku) =>
+        _system.CountAsync($"SELECT gate_epoch FROM product_skus WHERE id = {sku.SkuId}", _cancellation);
 
     public async Task<long> GateStockAsync(SkuKeys sku) => (long)await _system.RedisConnection.GetDatabase().StringGetAsync(sku.Stock);
 
@@ -197,8 +208,11 @@ internal sealed class SaleOnTrial
         return counts.Sum();
     }
 
-    /// <summary>Waits for it: the broker does not count letters that a call holds which looks at them, the reconciler's among these.</summary>
-    public Task UntilDeadLettersAsync(uint count) => Deadline.UntilAsync(DeadLettersAsync, counted => counted == count, _cancellation, TimeoutMs);
+    /// <summary>
+    /// Waits for it: the broker does not count letters that a call holds which looks at them, the reconciler's among these.
+    /// </summary>
+    public Task UntilDeadLettersAsync(uint count) =>
+        Deadline.UntilAsync(DeadLettersAsync, counted => counted == count, _cancellation, TimeoutMs);
 
     private async Task<uint> DeadLettersAsync()
     {
@@ -211,7 +225,8 @@ internal sealed class SaleOnTrial
     {
         var database = _system.RedisConnection.GetDatabase();
         var left = await Deadline.UntilAsync(
-            async () => (Unsettled: await database.SortedSetLengthAsync(sku.Outbox), Held: (long)await database.HashGetAsync(sku.Sale, "held")),
+            async () =>
+                (Unsettled: await database.SortedSetLengthAsync(sku.Outbox), Held: (long)await database.HashGetAsync(sku.Sale, "held")),
             state => state is (0, 0), _cancellation, TimeoutMs);
         Assert.Equal((0, 0), left);
     }

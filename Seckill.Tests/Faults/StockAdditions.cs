@@ -3,7 +3,9 @@ using System.Net;
 
 namespace Seckill.Tests.Faults;
 
-/// <summary>An operator who puts more units on sale while the sale runs, and who, when there is no answer, asks for the same once more.</summary>
+/// <summary>
+/// An operator who puts more units on sale while the sale runs, and who, when there is no answer, asks for the same once more.
+/// </summary>
 internal sealed class StockAdditions(FaultSystem faults, SaleOnTrial sale, CancellationToken cancellation)
 {
     private const int Each = 100;
@@ -45,7 +47,8 @@ internal sealed class StockAdditions(FaultSystem faults, SaleOnTrial sale, Cance
         {
             var answer = await client.PostAsync(
                 string.Create(CultureInfo.InvariantCulture, $"/api/ops/sales/{sku.SkuId}/stock"),
-                string.Create(CultureInfo.InvariantCulture, $$"""{"add":{{Each}},"units_before":{{before}}}"""), cancellation, SaleOnTrial.Operator);
+                string.Create(CultureInfo.InvariantCulture, $$"""{"add":{{Each}},"units_before":{{before}}}"""), cancellation,
+                SaleOnTrial.Operator);
             if ((int)answer.Status >= 500)
             {
                 return;
@@ -53,7 +56,8 @@ internal sealed class StockAdditions(FaultSystem faults, SaleOnTrial sale, Cance
 
             // Once, and once only: it is done now, or was done before the last process died.
             Assert.True(
-                answer.Status == HttpStatusCode.OK || answer.Error == string.Create(CultureInfo.InvariantCulture, $"units are {before + Each} now"),
+                answer.Status == HttpStatusCode.OK
+                    || answer.Error == string.Create(CultureInfo.InvariantCulture, $"units are {before + Each} now"),
                 $"{answer.Status}: {answer.Body}");
             sale.CountUnits(sku, Each);
             _withoutAnswer = null;

@@ -33,7 +33,8 @@ public sealed class StopTests(FaultSystem faults)
             foreach (var record in await system.RedisConnection.GetDatabase().HashGetAllAsync(sku.Orders))
             {
                 var reservation = Reservation.Parse((long)record.Name, record.Value!);
-                Assert.True(answered.Contains(reservation.ClientOrderNo!), $"Nobody was told of order {reservation.OrderId}.\n{system.Log}");
+                Assert.True(
+                    answered.Contains(reservation.ClientOrderNo!), $"Nobody was told of order {reservation.OrderId}.\n{system.Log}");
             }
         }
 
@@ -59,10 +60,12 @@ public sealed class StopTests(FaultSystem faults)
         // What is not in the queue is in MySQL and settled: neither between the stores, nor to be delivered twice.
         var unsettled = await sale.UnsettledAsync();
         var ids = string.Join(',', sale.Skus.Select(sku => sku.SkuId));
-        Assert.Equal(OrderCount - unsettled, await system.CountAsync($"SELECT COUNT(*) FROM order_items WHERE sku_id IN ({ids})", _cancellation));
+        Assert.Equal(
+            OrderCount - unsettled, await system.CountAsync($"SELECT COUNT(*) FROM order_items WHERE sku_id IN ({ids})", _cancellation));
         await using (var connection = await faults.ConnectAsync(_cancellation))
         {
-            await Deadline.UntilAsync(() => QueuedOrders.CountAsync(connection, _cancellation), waiting => waiting == unsettled, _cancellation);
+            await Deadline.UntilAsync(
+                () => QueuedOrders.CountAsync(connection, _cancellation), waiting => waiting == unsettled, _cancellation);
         }
 
         await faults.EndAllAsync(system.Workers);

@@ -3,8 +3,9 @@
 namespace Seckill.Tests.Fixtures;
 
 /// <summary>
-/// One RabbitMQ and one MySQL for all collections that leave servers alone: a broker takes longer to start than most classes to run. Each collection has a virtual
-/// host, a database and a Redis of its own. Whoever kills, stops or flushes starts servers of his own. Started with the first collection that asks.
+/// One RabbitMQ and one MySQL for all collections that leave servers alone: a broker takes longer to start than most classes to run. Each
+/// collection has a virtual host, a database and a Redis of its own. Whoever kills, stops or flushes starts servers of his own. Started
+/// with the first collection that asks.
 /// </summary>
 public sealed class SharedServers : IAsyncLifetime
 {
@@ -18,7 +19,14 @@ public sealed class SharedServers : IAsyncLifetime
     public const string AckBeforeCommit = "ack_before_commit";
 
     private readonly Lazy<Task<LocalSystem>> _servers = new(() => LocalSystem.StartServersAsync(
-        new LocalSystemOptions { RabbitMq = new RabbitMqServerOptions { VirtualHosts = [EndToEnd, Operations, Shop, Console, GateCrashes, OrderCrashes, NoIdempotency, AckBeforeCommit] } }, CancellationToken.None));
+        new LocalSystemOptions
+        {
+            RabbitMq = new RabbitMqServerOptions
+            {
+                VirtualHosts = [EndToEnd, Operations, Shop, Console, GateCrashes, OrderCrashes, NoIdempotency, AckBeforeCommit],
+            },
+        },
+        CancellationToken.None));
 
     public ValueTask InitializeAsync() => ValueTask.CompletedTask;
 

@@ -44,13 +44,15 @@ public static class SystemUnderTest
 
     /// <summary>Puts a new SKU on sale; the Api instances find it by themselves.</summary>
     public static async Task AddSaleAsync(
-        this LocalSystem system, long skuId, int units, int limitPerUser, CancellationToken cancellationToken, TimeSpan? startsIn = null, TimeSpan? endsIn = null)
+        this LocalSystem system, long skuId, int units, int limitPerUser, CancellationToken cancellationToken, TimeSpan? startsIn = null,
+        TimeSpan? endsIn = null)
     {
         await using var connection = await system.OpenMySqlAsync(cancellationToken);
         await using var command = new MySqlCommand(
             """
             INSERT INTO products (id, title, description, image) VALUES (@sku, 'Test', 'Test', '/img/test.svg');
-            INSERT INTO product_skus (id, product_id, title, price, stock, image, attrs) VALUES (@sku, @sku, 'Test SKU', 9.90, @units, '/img/test.svg', '{}');
+            INSERT INTO product_skus (id, product_id, title, price, stock, image, attrs)
+                VALUES (@sku, @sku, 'Test SKU', 9.90, @units, '/img/test.svg', '{}');
             INSERT INTO seckill_sales (sku_id, starts_at, ends_at, limit_per_user, units) VALUES (@sku, @starts, @ends, @limit, @units);
             """,
             connection);

@@ -36,11 +36,11 @@ public sealed class GateLaneTests(RedisFixture redis) : IClassFixture<RedisFixtu
         var ledger = new StockLedger(_connection);
         // Never started, so without a broker: an accepted order is left to the outbox and its buyer is answered at once.
         var publisher = new OrderPublisher(
-            new ConnectionFactory(), new OutboxConfirmations(ledger, TimeProvider.System, NullLogger<OutboxConfirmations>.Instance), new PulseCounters(),
-            Options.Create(new PublishOptions()), TimeProvider.System, NullLogger<OrderPublisher>.Instance);
+            new ConnectionFactory(), new OutboxConfirmations(ledger, TimeProvider.System, NullLogger<OutboxConfirmations>.Instance),
+            new PulseCounters(), Options.Create(new PublishOptions()), TimeProvider.System, NullLogger<OrderPublisher>.Instance);
         _lane = new GateLane(
-            _sku.Keys, ledger, publisher, new GateOptions { BatchSizeMax = BatchSize, CallsInFlightMax = CallsInFlight }, TimeProvider.System, NullLogger.Instance,
-            CancellationToken.None);
+            _sku.Keys, ledger, publisher, new GateOptions { BatchSizeMax = BatchSize, CallsInFlightMax = CallsInFlight },
+            TimeProvider.System, NullLogger.Instance, CancellationToken.None);
     }
 
     public async ValueTask DisposeAsync()
@@ -84,7 +84,8 @@ public sealed class GateLaneTests(RedisFixture redis) : IClassFixture<RedisFixtu
         Assert.Equal(stock, answers.Count(answer => answer.Code == ReserveCode.Accepted));
         Assert.Equal(Buyers - stock, answers.Count(answer => answer.Code == ReserveCode.SoldOut));
         Assert.All(
-            clicks.Where((_, i) => answers[i].Code == ReserveCode.Accepted), click => Assert.False(_lane.Shield.Refuses(click.Request.UserId)));
+            clicks.Where((_, i) => answers[i].Code == ReserveCode.Accepted),
+            click => Assert.False(_lane.Shield.Refuses(click.Request.UserId)));
     }
 
     /// <summary>

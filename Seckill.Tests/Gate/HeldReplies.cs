@@ -3,7 +3,9 @@ using System.Net.Sockets;
 
 namespace Seckill.Tests.Gate;
 
-/// <summary>Stands between a client and its server and passes everything on, but the server's answers only while it is not told to hold them.</summary>
+/// <summary>
+/// Stands between a client and its server and passes everything on, but the server's answers only while it is not told to hold them.
+/// </summary>
 internal sealed class HeldReplies : IAsyncDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);

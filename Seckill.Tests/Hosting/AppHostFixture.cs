@@ -58,7 +58,8 @@ public sealed class AppHostFixture : IAsyncLifetime
     }
 
     /// <summary>Runs a command of a resource as the dashboard does.</summary>
-    public Task<ExecuteCommandResult> ExecuteAsync(string resource, string command, CancellationToken cancellationToken, params (string Name, string Value)[] arguments) =>
+    public Task<ExecuteCommandResult> ExecuteAsync(
+        string resource, string command, CancellationToken cancellationToken, params (string Name, string Value)[] arguments) =>
         Application.Services.GetRequiredService<ResourceCommandService>().ExecuteCommandAsync(
             resource,
             command,

@@ -50,12 +50,14 @@ public sealed class AppHostProcessTests(ITestOutputHelper output) : IDisposable
     {
         await using var appHost = RunningAppHost.Start(_state, AppHostFixture.Ports());
         await appHost.WaitForOutputAsync("starting redis", Cancelled);
-        await Deadline.UntilAsync(() => Task.FromResult(Tests.LocalServers.Processes.Mentioning(_state)), started => started.Count > 1, Cancelled);
+        await Deadline.UntilAsync(
+            () => Task.FromResult(Tests.LocalServers.Processes.Mentioning(_state)), started => started.Count > 1, Cancelled);
 
         appHost.Signal("TERM");
 
         await appHost.WaitForExitAsync(Cancelled);
-        await Deadline.UntilAsync(() => Task.FromResult(Tests.LocalServers.Processes.Mentioning(_state)), left => left.Count == 0, Cancelled);
+        await Deadline.UntilAsync(
+            () => Task.FromResult(Tests.LocalServers.Processes.Mentioning(_state)), left => left.Count == 0, Cancelled);
     }
 
     [Fact]
@@ -68,13 +70,16 @@ public sealed class AppHostProcessTests(ITestOutputHelper output) : IDisposable
             await chmod.WaitForExitAsync(Cancelled);
         }
 
-        await using var appHost = RunningAppHost.Start(_state, new Dictionary<string, string> { ["SECKILL_REDIS_SERVER"] = wrong, ["SECKILL_SERVERS_ROOT"] = "" }, AppHostFixture.Ports());
+        await using var appHost = RunningAppHost.Start(
+            _state, new Dictionary<string, string> { ["SECKILL_REDIS_SERVER"] = wrong, ["SECKILL_SERVERS_ROOT"] = "" },
+            AppHostFixture.Ports());
 
         Assert.Equal(1, await appHost.WaitForExitAsync(Cancelled));
 
         Assert.Contains("redis could not be started; stopping everything", appHost.Output, StringComparison.Ordinal);
         Assert.Contains("no memory for redis", appHost.Output, StringComparison.Ordinal);
-        await Deadline.UntilAsync(() => Task.FromResult(Tests.LocalServers.Processes.Mentioning(_state)), left => left.Count == 0, Cancelled);
+        await Deadline.UntilAsync(
+            () => Task.FromResult(Tests.LocalServers.Processes.Mentioning(_state)), left => left.Count == 0, Cancelled);
     }
 
     [Theory]

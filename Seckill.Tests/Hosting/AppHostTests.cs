@@ -21,7 +21,8 @@ public sealed class AppHostTests(AppHostFixture appHost, TestBrowser browser)
         foreach (var name in new[] { "redis", "rabbitmq", "mysql", "order-worker", "api", "console", "aspire-dashboard" })
         {
             var state = await appHost.Notifications.WaitForResourceAsync(
-                name, resource => resource.Snapshot.HealthStatus == Microsoft.Extensions.Diagnostics.HealthChecks.HealthStatus.Healthy, Cancelled);
+                name, resource => resource.Snapshot.HealthStatus == Microsoft.Extensions.Diagnostics.HealthChecks.HealthStatus.Healthy,
+                Cancelled);
             Assert.Equal(KnownResourceStates.Running, state.Snapshot.State?.Text);
         }
 
@@ -109,6 +110,7 @@ public sealed class AppHostTests(AppHostFixture appHost, TestBrowser browser)
     {
         var operatorToken = await client.LogInAsync(9, Cancelled, "operator");
         var sales = await client.GetAsync("/api/ops/sales", Cancelled, operatorToken);
-        return sales.Body.GetProperty("items").EnumerateArray().Single(sale => sale.GetProperty("sku_id").GetString() == "1002").GetProperty("units").GetInt32();
+        return sales.Body.GetProperty("items").EnumerateArray().Single(sale => sale.GetProperty("sku_id").GetString() == "1002")
+            .GetProperty("units").GetInt32();
     }
 }

@@ -54,7 +54,8 @@ internal sealed class RunningAppHost : IAsyncDisposable
 
     /// <summary>Waits until it has printed a text.</summary>
     public Task WaitForOutputAsync(string text, CancellationToken cancellationToken) => Deadline.UntilAsync(
-        () => Task.FromResult(Output), printed => printed.Contains(text, StringComparison.Ordinal) || _process.HasExited, cancellationToken, StartTimeoutMs);
+        () => Task.FromResult(Output), printed => printed.Contains(text, StringComparison.Ordinal) || _process.HasExited, cancellationToken,
+        StartTimeoutMs);
 
     /// <summary>Waits until it says that everything is healthy, and returns what <c>local.json</c> holds.</summary>
     public async Task<JsonElement> WaitUntilUpAsync(CancellationToken cancellationToken)

@@ -85,12 +85,14 @@ internal sealed class LedgerMachine
 
     private async Task ReserveAsync(LedgerStep.Reserve reserve)
     {
-        var requests = reserve.Asks.Select(ask => new ReserveRequest(++_nextOrder, ask.User, ask.Quantity, ClickOf(ask.Click), null)).ToArray();
+        var requests = reserve.Asks.Select(ask => new ReserveRequest(++_nextOrder, ask.User, ask.Quantity, ClickOf(ask.Click), null))
+            .ToArray();
         var real = await _ledger.ReserveAsync(_sku, requests, _cancellationToken);
         for (var i = 0; i < requests.Length; i++)
         {
             var (code, orderId, value) = _model.Reserve(requests[i].OrderId, reserve.Asks[i], requests[i].ClientOrderNo);
-            Assert.Equal(new ReserveResult(code, orderId, code is ReserveCode.LimitReached or ReserveCode.SoldOut ? value : 0), real.Results[i]);
+            Assert.Equal(
+                new ReserveResult(code, orderId, code is ReserveCode.LimitReached or ReserveCode.SoldOut ? value : 0), real.Results[i]);
         }
 
         if (_model is { Counter: not null, Closed: false })
@@ -206,7 +208,8 @@ internal sealed class LedgerMachine
     {
         var (stock, sale, orders, buyers, clicks, outbox) = (
             _database.StringGetAsync(_sku.Stock), _database.HashGetAllAsync(_sku.Sale), _database.HashGetAllAsync(_sku.Orders),
-            _database.HashGetAllAsync(_sku.Buyers), _database.HashGetAllAsync(_sku.Clicks), _database.SortedSetRangeByRankAsync(_sku.Outbox));
+            _database.HashGetAllAsync(_sku.Buyers), _database.HashGetAllAsync(_sku.Clicks),
+            _database.SortedSetRangeByRankAsync(_sku.Outbox));
         await Task.WhenAll(stock, sale, orders, buyers, clicks, outbox);
 
         if (_model.SaleKnown)
@@ -243,12 +246,14 @@ internal sealed class LedgerMachine
             var record = real[order.Id];
             var state = !order.SettledInRedis ? OrderState.Pending : order.Verdict!.Value.Success ? OrderState.Success : OrderState.Failed;
             Assert.Equal(
-                (state, order.Quantity, order.User, order.Epoch ?? -1, order.Click, order.SettledInRedis ? order.Verdict!.Value.Detail : null),
+                (state, order.Quantity, order.User, order.Epoch ?? -1, order.Click,
+                    order.SettledInRedis ? order.Verdict!.Value.Detail : null),
                 (record.State, record.Quantity, record.UserId, record.Epoch, record.ClientOrderNo, record.Detail));
         }
     }
 
-    private static LedgerModel.Order? Pick(List<LedgerModel.Order> orders, int pick) => orders.Count == 0 ? null : orders[pick % orders.Count];
+    private static LedgerModel.Order? Pick(List<LedgerModel.Order> orders, int pick) =>
+        orders.Count == 0 ? null : orders[pick % orders.Count];
 
     private static string? ClickOf(int click) => click == 0 ? null : string.Create(CultureInfo.InvariantCulture, $"click-{click}");
 }

@@ -62,7 +62,8 @@ internal sealed class LedgerModel(int mySqlStock)
     public IEnumerable<Order> InRedis => Orders.Where(o => o.KnownToRedis);
 
     /// <summary>Units of unsettled reservations that were deducted from the counter that is there now.</summary>
-    public long Held => Counter is null ? 0 : InRedis.Where(o => !o.SettledInRedis && o.DeductedFromLoad == _loads).Sum(o => (long)o.Quantity);
+    public long Held =>
+        Counter is null ? 0 : InRedis.Where(o => !o.SettledInRedis && o.DeductedFromLoad == _loads).Sum(o => (long)o.Quantity);
 
     /// <summary>Units that MySQL has deducted since the load and that Redis has yet to be told of.</summary>
     public long CommittedUntold => Orders.Where(o => o.StockDeducted && !o.SettledInRedis && TellingCounts(o)).Sum(o => (long)o.Quantity);
@@ -78,7 +79,8 @@ internal sealed class LedgerModel(int mySqlStock)
         .Select(orders => new BuyerHolding(orders.Key, orders.Sum(o => (long)o.Quantity), orders.Max(o => o.Id)));
 
     /// <summary>Unsettled orders on which MySQL has a verdict.</summary>
-    public IReadOnlyCollection<long> DecidedUnsettled => [.. InRedis.Where(o => !o.SettledInRedis && o.Verdict is not null).Select(o => o.Id)];
+    public IReadOnlyCollection<long> DecidedUnsettled =>
+        [.. InRedis.Where(o => !o.SettledInRedis && o.Verdict is not null).Select(o => o.Id)];
 
     public (bool Loaded, long Epoch, long Stock) Warm(int limit, bool paused, bool crash, bool carry)
     {
@@ -196,7 +198,8 @@ internal sealed class LedgerModel(int mySqlStock)
             }
         }
 
-        order.Verdict = new Settlement(order.Id, success, detail, deducted, MySqlEpoch, order.Quantity, order.User, order.Click, order.Epoch);
+        order.Verdict = new Settlement(
+            order.Id, success, detail, deducted, MySqlEpoch, order.Quantity, order.User, order.Click, order.Epoch);
         order.LoadsBeforeCommit = _loads;
         if (deducted && Counter is not null && !TellingCounts(order))
         {
@@ -226,7 +229,8 @@ internal sealed class LedgerModel(int mySqlStock)
         }
 
         // A commit from before the load was given back to the buyer with the load.
-        order.CountsForBuyer = order.StockDeducted && (order.CountsForBuyer || (!order.KnownToRedis && Counter is not null && order.Verdict!.Value.CommittedEpoch == Epoch));
+        order.CountsForBuyer = order.StockDeducted
+            && (order.CountsForBuyer || (!order.KnownToRedis && Counter is not null && order.Verdict!.Value.CommittedEpoch == Epoch));
         order.SettledInRedis = true;
         order.KnownToRedis = true;
         LastOrder.TryAdd(order.User, order.Id);

@@ -34,7 +34,11 @@ public sealed class LedgerModelTests(RedisFixture redis) : IClassFixture<RedisFi
         { "reserve", "forgets the click", "if click[clicks[i]] then", "if false then" },
         { "reserve", "forgets a click of this very call", "click[clicks[i]] = id\n", "\n" },
         { "reserve", "limit is one too high", "had + qty > limit", "had + qty > limit + 1" },
-        { "reserve", "limit does not count this very call", "buyer[user] = write_buyer(had + qty, id)\n    newBuyers[#newBuyers + 1] = user; newBuyers[#newBuyers + 1] = buyer[user]", "newBuyers[#newBuyers + 1] = user; newBuyers[#newBuyers + 1] = write_buyer(had + qty, id)" },
+        {
+            "reserve", "limit does not count this very call",
+            "buyer[user] = write_buyer(had + qty, id)\n    newBuyers[#newBuyers + 1] = user; newBuyers[#newBuyers + 1] = buyer[user]",
+            "newBuyers[#newBuyers + 1] = user; newBuyers[#newBuyers + 1] = write_buyer(had + qty, id)"
+        },
         { "reserve", "sells while paused", "sale[5] == '1'", "sale[5] == '9'" },
         { "reserve", "writes no outbox record", "redis.call('ZADD', KEYS[6], unpack(newOutbox))", "" },
         { "reserve", "does not count what it holds", "held + taken", "held" },
@@ -59,7 +63,10 @@ public sealed class LedgerModelTests(RedisFixture redis) : IClassFixture<RedisFi
         { "warm", "leaves the gate closed", "'closed', 0", "'closed', 1" },
         { "warm", "keeps a closed gate's counter", "or sale[2] == '1' then", "then" },
         { "reserve", "sells while the gate is closed", "or sale[9] == '1'", "" },
-        { "settle", "counts twice for the buyer what came back with the load", "deducted and committed == epoch then units", "deducted then units" },
+        {
+            "settle", "counts twice for the buyer what came back with the load", "deducted and committed == epoch then units",
+            "deducted then units"
+        },
     };
 
     [Theory]
@@ -79,7 +86,8 @@ public sealed class LedgerModelTests(RedisFixture redis) : IClassFixture<RedisFi
         }
 
         var mutant = new LedgerScripts(
-            new(Mutate("reserve", scripts.Reserve.Text)), new(Mutate("settle", scripts.Settle.Text)), new(Mutate("warm", scripts.Warm.Text)), scripts.Due);
+            new(Mutate("reserve", scripts.Reserve.Text)), new(Mutate("settle", scripts.Settle.Text)),
+            new(Mutate("warm", scripts.Warm.Text)), scripts.Due);
         // The first history that tells the mutant from the model is enough: nobody reads the shortest one.
         Exception? found = null;
         await LedgerStep.History.SampleAsync(
@@ -94,6 +102,7 @@ public sealed class LedgerModelTests(RedisFixture redis) : IClassFixture<RedisFi
             iter: HistoriesForMutants);
         // A Redis that was away finds nothing.
         Assert.True(
-            found is not (null or OperationCanceledException or RedisConnectionException or RedisTimeoutException), $"{script}.lua that {fault} went unnoticed: {found}");
+            found is not (null or OperationCanceledException or RedisConnectionException or RedisTimeoutException),
+            $"{script}.lua that {fault} went unnoticed: {found}");
     }
 }

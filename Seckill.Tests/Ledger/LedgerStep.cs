@@ -6,8 +6,8 @@ namespace Seckill.Tests.Ledger;
 internal abstract record LedgerStep
 {
     /// <summary>
-    /// The warm-up runs; with <paramref name="Crash"/> it dies after Redis and before MySQL has the epoch; with <paramref name="Carry"/> it knows which of the
-    /// unsettled orders MySQL has decided.
+    /// The warm-up runs; with <paramref name="Crash"/> it dies after Redis and before MySQL has the epoch; with <paramref name="Carry"/> it
+    /// knows which of the unsettled orders MySQL has decided.
     /// </summary>
     public sealed record Warm(bool Crash, int Limit, bool Paused, bool Carry) : LedgerStep;
 
@@ -26,7 +26,9 @@ internal abstract record LedgerStep
     /// <summary>The worker commits one message to MySQL; with <paramref name="Refuse"/> for good, whatever the stock.</summary>
     public sealed record Commit(int Pick, bool Refuse) : LedgerStep;
 
-    /// <summary>The worker tells Redis of <paramref name="Count"/> verdicts, new or old; with <paramref name="Twice"/> one of them twice.</summary>
+    /// <summary>
+    /// The worker tells Redis of <paramref name="Count"/> verdicts, new or old; with <paramref name="Twice"/> one of them twice.
+    /// </summary>
     public sealed record Settle(int Pick, int Count, bool Twice) : LedgerStep;
 
     /// <summary>Another producer sends an order in the plain shape, after deducting from the counter itself or without that.</summary>
@@ -51,12 +53,15 @@ internal abstract record LedgerStep
         select new Ask(user, click, quantity);
 
     private static readonly Gen<LedgerStep> Any = Gen.Frequency(
-        (2, Gen.Select(Gen.Int[0, 9], Gen.Int[2, 8], Gen.Int[0, 9], Gen.Bool, (crash, limit, paused, carry) => (LedgerStep)new Warm(crash == 0, limit, paused == 0, carry))),
+        (2, Gen.Select(
+            Gen.Int[0, 9], Gen.Int[2, 8], Gen.Int[0, 9], Gen.Bool,
+            (crash, limit, paused, carry) => (LedgerStep)new Warm(crash == 0, limit, paused == 0, carry))),
         (10, AnAsk.Array[1, 5].Select(asks => (LedgerStep)new Reserve(asks))),
         (3, Gen.Int[0, 999].Select(pick => (LedgerStep)new Confirm(pick))),
         (8, Gen.Select(Gen.Int[0, 999], Gen.Int[0, 4], (pick, refuse) => (LedgerStep)new Commit(pick, refuse == 0))),
         (8, Gen.Select(Gen.Int[0, 999], Gen.Int[1, 4], Gen.Bool, (pick, count, twice) => (LedgerStep)new Settle(pick, count, twice))),
-        (1, Gen.Select(Gen.Int[1, Users], Gen.Int[0, ClicksPerUser], Gen.Int[1, 3], Gen.Bool, (u, c, q, d) => (LedgerStep)new Foreign(u, c, q, d))),
+        (1, Gen.Select(
+            Gen.Int[1, Users], Gen.Int[0, ClicksPerUser], Gen.Int[1, 3], Gen.Bool, (u, c, q, d) => (LedgerStep)new Foreign(u, c, q, d))),
         (1, Gen.Const((LedgerStep)new Close())),
         (1, Gen.Const((LedgerStep)new Flush())),
         (1, Gen.Const((LedgerStep)new LoseCounter())),
@@ -72,5 +77,6 @@ internal abstract record LedgerStep
 
     /// <summary>A history as a person reads it, one step a line.</summary>
     public static string Print((int Stock, LedgerStep[] Steps) history) =>
-        $"stock {history.Stock}{Environment.NewLine}{string.Join(Environment.NewLine, history.Steps.Select(step => step is Reserve reserve ? $"Reserve {string.Join(", ", reserve.Asks)}" : step.ToString()))}";
+        $"stock {history.Stock}{Environment.NewLine}" + string.Join(Environment.NewLine, history.Steps.Select(step =>
+            step is Reserve reserve ? $"Reserve {string.Join(", ", reserve.Asks)}" : step.ToString()));
 }

@@ -21,8 +21,11 @@ public sealed class ReserveTests(RedisFixture redis) : IClassFixture<RedisFixtur
         Assert.NotNull(reservation);
         Assert.Equal(
             (result.OrderId, OrderState.Pending, 3, 7L, 1L, "front-uuid", Trace),
-            (reservation.OrderId, reservation.State, reservation.Quantity, reservation.UserId, reservation.Epoch, reservation.ClientOrderNo, reservation.TraceParent));
-        Assert.InRange(reservation.ReservedAtMs, DateTimeOffset.UtcNow.AddMinutes(-1).ToUnixTimeMilliseconds(), DateTimeOffset.UtcNow.AddMinutes(1).ToUnixTimeMilliseconds());
+            (reservation.OrderId, reservation.State, reservation.Quantity, reservation.UserId, reservation.Epoch, reservation.ClientOrderNo,
+                reservation.TraceParent));
+        Assert.InRange(
+            reservation.ReservedAtMs, DateTimeOffset.UtcNow.AddMinutes(-1).ToUnixTimeMilliseconds(),
+            DateTimeOffset.UtcNow.AddMinutes(1).ToUnixTimeMilliseconds());
         Assert.Equal(reservation, await _sku.FindAsync(7, "front-uuid"));
     }
 
@@ -167,7 +170,8 @@ public sealed class ReserveTests(RedisFixture redis) : IClassFixture<RedisFixtur
 
     [Fact]
     public async Task A_call_that_is_too_large_is_refused_before_Redis() =>
-        await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => _sku.ReserveAsync(new ReserveRequest[StockLedger.ReserveBatchSizeMax + 1]));
+        await Assert.ThrowsAsync<ArgumentOutOfRangeException>(
+            () => _sku.ReserveAsync(new ReserveRequest[StockLedger.ReserveBatchSizeMax + 1]));
 
     [Fact]
     public async Task All_keys_of_a_SKU_lie_in_the_slot_of_the_plain_stock_key()
@@ -191,5 +195,6 @@ public sealed class ReserveTests(RedisFixture redis) : IClassFixture<RedisFixtur
         Assert.Equal((0L, 100L), (await _sku.StockAsync(), await _sku.HeldAsync()));
     }
 
-    private static ReserveRequest Request(long user, int quantity, string? click = null) => new(SkuOnTrial.NextOrder(), user, quantity, click, null);
+    private static ReserveRequest Request(long user, int quantity, string? click = null) =>
+        new(SkuOnTrial.NextOrder(), user, quantity, click, null);
 }

@@ -39,7 +39,8 @@ public sealed class SettleTests(RedisFixture redis) : IClassFixture<RedisFixture
 
         foreach (var key in new[] { _sku.Keys.Orders, _sku.Keys.Buyers })
         {
-            Assert.Equal(StockLedger.ExpiryOf(later).UtcDateTime, (await _sku.Database.KeyExpireTimeAsync(key))!.Value, TimeSpan.FromSeconds(1));
+            Assert.Equal(
+                StockLedger.ExpiryOf(later).UtcDateTime, (await _sku.Database.KeyExpireTimeAsync(key))!.Value, TimeSpan.FromSeconds(1));
         }
     }
 
@@ -77,7 +78,8 @@ public sealed class SettleTests(RedisFixture redis) : IClassFixture<RedisFixture
         var order = (await _sku.ReserveAsync(1, 2)).OrderId;
         var verdict = SkuOnTrial.Verdict(order, false, "sold out in MySQL | really", quantity: 2);
 
-        Assert.Equal([SettleCode.Settled, SettleCode.AlreadySettled], await _sku.Ledger.SettleAsync(_sku.Keys, [verdict, verdict], Cancelled));
+        Assert.Equal(
+            [SettleCode.Settled, SettleCode.AlreadySettled], await _sku.Ledger.SettleAsync(_sku.Keys, [verdict, verdict], Cancelled));
         Assert.Equal(SettleCode.AlreadySettled, await _sku.SettleAsync(verdict));
 
         Assert.Equal((10L, 0L), (await _sku.StockAsync(), await _sku.HeldAsync()));
@@ -115,7 +117,8 @@ public sealed class SettleTests(RedisFixture redis) : IClassFixture<RedisFixture
     public async Task Another_producers_order_is_recorded_and_never_moves_the_counter()
     {
         await _sku.WarmAsync(10);
-        var verdict = SkuOnTrial.Verdict(SkuOnTrial.NextOrder(), true, "SN1", user: 5) with { MessageEpoch = null, ClientOrderNo = "theirs" };
+        var verdict =
+            SkuOnTrial.Verdict(SkuOnTrial.NextOrder(), true, "SN1", user: 5) with { MessageEpoch = null, ClientOrderNo = "theirs" };
 
         Assert.Equal(SettleCode.Settled, await _sku.SettleAsync(verdict));
         Assert.Equal(SettleCode.AlreadySettled, await _sku.SettleAsync(verdict));

@@ -38,7 +38,8 @@ internal sealed class SkuOnTrial(RedisFixture redis)
 
     public Task<ReserveReply> ReserveAsync(params ReserveRequest[] requests) => Ledger.ReserveAsync(Keys, requests, Cancelled);
 
-    public async Task<SettleCode> SettleAsync(Settlement settlement) => Assert.Single(await Ledger.SettleAsync(Keys, [settlement], Cancelled));
+    public async Task<SettleCode> SettleAsync(Settlement settlement) =>
+        Assert.Single(await Ledger.SettleAsync(Keys, [settlement], Cancelled));
 
     /// <summary>The verdict on an order of epoch 1, committed under epoch 1.</summary>
     public static Settlement Verdict(long orderId, bool success, string detail, long user = 1, int quantity = 1) =>

@@ -46,14 +46,16 @@ public sealed class LocalServerTests(SharedServers shared, ITestOutputHelper out
         await using (var connection = await factory.CreateConnectionAsync(Cancelled))
         {
             await using var channel = await connection.CreateChannelAsync(new CreateChannelOptions(true, true), Cancelled);
-            await channel.BasicPublishAsync("", "q", mandatory: true, new BasicProperties { Persistent = true }, "kept"u8.ToArray(), Cancelled);
+            await channel.BasicPublishAsync(
+                "", "q", mandatory: true, new BasicProperties { Persistent = true }, "kept"u8.ToArray(), Cancelled);
         }
 
         await CrashAndRestartAsync(rabbit);
 
         await using var again = await factory.CreateConnectionAsync(Cancelled);
         await using var reader = await again.CreateChannelAsync(cancellationToken: Cancelled);
-        var message = await Deadline.UntilAsync(() => reader.BasicGetAsync("q", autoAck: true, Cancelled), got => got is not null, Cancelled);
+        var message = await Deadline.UntilAsync(
+            () => reader.BasicGetAsync("q", autoAck: true, Cancelled), got => got is not null, Cancelled);
         Assert.Equal("kept", Encoding.UTF8.GetString(message!.Body.Span));
     }
 
@@ -130,7 +132,8 @@ public sealed class LocalServerTests(SharedServers shared, ITestOutputHelper out
     public void A_missing_server_says_what_to_install()
     {
         var here = Assert.Throws<LocalServerException>(
-            () => ServerBinaries.Find(new RedisServerOptions { ServersRoot = null }, "SECKILL_NO_SERVER", ["no-server", "none"], "some-package"));
+            () => ServerBinaries.Find(
+                new RedisServerOptions { ServersRoot = null }, "SECKILL_NO_SERVER", ["no-server", "none"], "some-package"));
         Assert.Equal("no-server or none not found: ./seckill prepare installs it (package some-package)", here.Message);
     }
 

@@ -9,7 +9,8 @@ internal static class Processes
         .. Directory.EnumerateDirectories("/proc")
             .Select(folder => int.TryParse(Path.GetFileName(folder), out var id) ? id : 0)
             .Where(id => id > 0 && id != Environment.ProcessId
-                && (Read(id, "cmdline").Contains(text, StringComparison.Ordinal) || Read(id, "environ").Contains(text, StringComparison.Ordinal))),
+                && (Read(id, "cmdline").Contains(text, StringComparison.Ordinal)
+                    || Read(id, "environ").Contains(text, StringComparison.Ordinal))),
     ];
 
     public static bool Exists(int id) => Directory.Exists($"/proc/{id}") && !Read(id, "stat").Contains(") Z ", StringComparison.Ordinal);

@@ -7,7 +7,7 @@ using Seckill.Ordering.Contract;
 
 namespace Seckill.Tests.Operations;
 
-/// <summary>What operators do with dead letters, on real servers: nothing lost, nothing doubled, and who did it stands in the log.</summary>
+/// <summary>What operators do with dead letters, on real servers: nothing is lost or doubled, and the log names the operator.</summary>
 [Collection(OperationsTests.Name)]
 public sealed class DeadLetterTests(OperationsFixture servers) : IAsyncLifetime
 {
@@ -173,9 +173,11 @@ public sealed class DeadLetterTests(OperationsFixture servers) : IAsyncLifetime
         await using (servers.StartWorker())
         {
             await servers.Channel.BasicPublishAsync(
-                OrderTopology.Exchange, OrderTopology.RoutingKey, mandatory: true, new BasicProperties { MessageId = orderId }, body, Cancelled);
+                OrderTopology.Exchange, OrderTopology.RoutingKey, mandatory: true, new BasicProperties { MessageId = orderId }, body,
+                Cancelled);
             await Deadline.UntilAsync(
-                () => _api.GetAsync($"/api/orders/seckill/status?sku_id={skuId}", _api.Buyer(7)), status => status.Text("status") == "SUCCESS", Cancelled);
+                () => _api.GetAsync($"/api/orders/seckill/status?sku_id={skuId}", _api.Buyer(7)),
+                status => status.Text("status") == "SUCCESS", Cancelled);
         }
 
         await BuryAsync(body, orderId);
@@ -241,13 +243,14 @@ public sealed class DeadLetterTests(OperationsFixture servers) : IAsyncLifetime
 
     private async Task<string> OnlyIdAsync() => Assert.Single(await ListAsync()).Id;
 
-    /// <summary>Buys, and takes the message off the queue as a worker would that refuses it: acked (and buried by hand), or rejected.</summary>
+    /// <summary>Buys, and takes the message off the queue like a worker that refuses it: acked (buried by hand), or rejected.</summary>
     private async Task<(string OrderId, byte[] Body)> ReserveAsync(long userId, long skuId, bool acknowledge = true)
     {
         var placed = await _api.BuyAsync(userId, skuId);
         Assert.Equal(200, placed.Status);
         var got = await Deadline.UntilAsync(
-            () => servers.Channel.BasicGetAsync(OrderTopology.Queue, autoAck: acknowledge, Cancelled), message => message is not null, Cancelled);
+            () => servers.Channel.BasicGetAsync(OrderTopology.Queue, autoAck: acknowledge, Cancelled), message => message is not null,
+            Cancelled);
         if (!acknowledge)
         {
             await servers.Channel.BasicRejectAsync(got!.DeliveryTag, requeue: false, Cancelled);

@@ -176,8 +176,8 @@ public sealed class LimitTests(OperationsFixture servers)
     }
 
     /// <summary>
-    /// A body whose end does not come until it is released. It begins with more white space than the test server's pipe takes, so it is known to be
-    /// under way once the order's handler reads it.
+    /// A body whose end does not come until it is released. It begins with more white space than the test server's pipe takes, so it is
+    /// known to be under way once the order's handler reads it.
     /// </summary>
     private sealed class HeldContent : HttpContent
     {

@@ -12,7 +12,9 @@ public sealed class OperationsTests : ICollectionFixture<OperationsFixture>
     public const string Name = "Operations";
 }
 
-/// <summary>The three servers with an empty, migrated store, for the tests of one collection; every test puts its own SKU on sale.</summary>
+/// <summary>
+/// The three servers with an empty, migrated store, for the tests of one collection; every test puts its own SKU on sale.
+/// </summary>
 public sealed class OperationsFixture(SharedServers servers) : IAsyncLifetime
 {
     private const int Limit = 2;

@@ -11,9 +11,11 @@ public sealed class OperatorAccessTests(OperationsFixture servers)
         (HttpMethod Method, string Path)[] calls =
         [
             (HttpMethod.Get, "/api/ops/dead-letters"), (HttpMethod.Get, "/api/ops/dead-letters/x"), (HttpMethod.Get, "/api/ops/audit"),
-            (HttpMethod.Get, "/api/ops/orders?q=7"), (HttpMethod.Get, "/api/ops/sales"), (HttpMethod.Post, "/api/ops/sales"), (HttpMethod.Put, "/api/ops/sales/1"), (HttpMethod.Post, "/api/ops/sales/1/pause"),
+            (HttpMethod.Get, "/api/ops/orders?q=7"), (HttpMethod.Get, "/api/ops/sales"), (HttpMethod.Post, "/api/ops/sales"),
+            (HttpMethod.Put, "/api/ops/sales/1"), (HttpMethod.Post, "/api/ops/sales/1/pause"),
             (HttpMethod.Post, "/api/ops/sales/1/resume"), (HttpMethod.Post, "/api/ops/sales/1/stock"),
-            (HttpMethod.Post, "/api/ops/dead-letters/x/replay"), (HttpMethod.Post, "/api/ops/dead-letters/replay-all"), (HttpMethod.Post, "/api/ops/dead-letters/x/abandon"),
+            (HttpMethod.Post, "/api/ops/dead-letters/x/replay"), (HttpMethod.Post, "/api/ops/dead-letters/replay-all"),
+            (HttpMethod.Post, "/api/ops/dead-letters/x/abandon"),
         ];
         foreach (var (method, path) in calls)
         {

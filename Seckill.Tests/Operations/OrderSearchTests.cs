@@ -33,14 +33,19 @@ public sealed class OrderSearchTests(OperationsFixture servers) : IAsyncLifetime
         foreach (var query in new[] { orderId, $"{user}", $"{user}:{click}", click, $"%20{orderId}" })
         {
             var order = Assert.Single(await FindAsync(query));
-            Assert.Equal((orderId, $"{user}", $"{skuId}", click), (Text(order, "order_id"), Text(order, "user_id"), Text(order, "sku_id"), Text(order, "client_order_no")));
-            Assert.Equal(("SUCCESS", orderId, "Phone, black", "pending"), (Text(order, "status"), Text(order, "order_sn"), Text(order, "title"), Text(order, "payment")));
+            Assert.Equal(
+                (orderId, $"{user}", $"{skuId}", click),
+                (Text(order, "order_id"), Text(order, "user_id"), Text(order, "sku_id"), Text(order, "client_order_no")));
+            Assert.Equal(
+                ("SUCCESS", orderId, "Phone, black", "pending"),
+                (Text(order, "status"), Text(order, "order_sn"), Text(order, "title"), Text(order, "payment")));
             Assert.Equal(99.5m, order.GetProperty("total_amount").GetDecimal());
             Assert.Equal(32, Text(order, "trace_id")!.Length);
         }
 
         // Each hop after the one before; told as soon as Redis has settled it.
-        var told = await Deadline.UntilAsync(() => FindAsync(orderId), found => found[0].GetProperty("timeline").TryGetProperty("told_at_ms", out _), Cancelled);
+        var told = await Deadline.UntilAsync(
+            () => FindAsync(orderId), found => found[0].GetProperty("timeline").TryGetProperty("told_at_ms", out _), Cancelled);
         var timeline = told[0].GetProperty("timeline");
         string[] hops = ["clicked_at_ms", "reserved_at_ms", "picked_up_at_ms", "committed_at_ms", "told_at_ms"];
         var times = hops.Select(hop => timeline.GetProperty(hop).GetInt64()).ToList();
@@ -58,7 +63,8 @@ public sealed class OrderSearchTests(OperationsFixture servers) : IAsyncLifetime
             var order = Assert.Single(await FindAsync(query));
             Assert.Equal(
                 (orderId, $"{user}", $"{skuId}", "PENDING", click),
-                (Text(order, "order_id"), Text(order, "user_id"), Text(order, "sku_id"), Text(order, "status"), Text(order, "client_order_no")));
+                (Text(order, "order_id"), Text(order, "user_id"), Text(order, "sku_id"), Text(order, "status"),
+                    Text(order, "client_order_no")));
             Assert.Null(Text(order, "order_sn"));
             Assert.True(order.GetProperty("timeline").TryGetProperty("reserved_at_ms", out _));
             Assert.False(order.GetProperty("timeline").TryGetProperty("committed_at_ms", out _));
@@ -89,7 +95,9 @@ public sealed class OrderSearchTests(OperationsFixture servers) : IAsyncLifetime
         foreach (var query in new[] { $"{orderId}", $"{user}", $"{user}:{click}", click })
         {
             var order = Assert.Single(await FindAsync(query));
-            Assert.Equal(("FAILED", "sold out in the store", $"{user}", $"{orderId}"), (Text(order, "status"), Text(order, "reason"), Text(order, "user_id"), Text(order, "order_id")));
+            Assert.Equal(
+                ("FAILED", "sold out in the store", $"{user}", $"{orderId}"),
+                (Text(order, "status"), Text(order, "reason"), Text(order, "user_id"), Text(order, "order_id")));
         }
     }
 

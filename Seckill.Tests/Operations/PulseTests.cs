@@ -37,7 +37,8 @@ public sealed class PulseTests(OperationsFixture servers)
         Assert.Equal(200, (await api.BuyAsync(1, skuId, "click")).Status);
         Assert.Equal(404, (await api.BuyAsync(1, 4_999)).Status);
 
-        var fromApi = await HearAsync(InstancePulse.Api, pulse => pulse.Requests >= 10 && pulse.Confirmed >= 5 && pulse.Health == "Healthy");
+        var fromApi = await HearAsync(
+            InstancePulse.Api, pulse => pulse.Requests >= 10 && pulse.Confirmed >= 5 && pulse.Health == "Healthy");
         Assert.Equal((10, 5, 4, 0, 5), (fromApi.Requests, fromApi.Accepted, fromApi.Refused, fromApi.Errors, fromApi.Confirmed));
         Assert.Null(fromApi.QueueReady);
 

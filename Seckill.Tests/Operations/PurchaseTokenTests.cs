@@ -58,7 +58,8 @@ public sealed class PurchaseTokenTests
     public void Rubbish_is_refused(string token) => Assert.False(Tokens().IsValid(token, 7, 1001));
 
     private PurchaseTokens Tokens(string key = Key) => new(
-        Options.Create(new AuthOptions { Issuer = "i", Audience = "a", SigningKey = key }), Options.Create(new PurchaseTokenOptions()), _time);
+        Options.Create(new AuthOptions { Issuer = "i", Audience = "a", SigningKey = key }), Options.Create(new PurchaseTokenOptions()),
+        _time);
 
     private sealed class SettableTime : TimeProvider
     {

@@ -33,9 +33,11 @@ public sealed class SaleTests(OperationsFixture servers) : IAsyncLifetime
         var skuId = long.Parse(made.Text("sku_id"), null);
         Assert.Equal(
             ("Lamp", "Lamp", "Long-lived", "/img/bolt.svg", 9.9m, 12.5m, 2, 3, 3, 3, false),
-            (made.Text("title"), made.Text("product_title"), made.Text("description"), made.Text("image"), made.Body.GetProperty("price").GetDecimal(),
-                made.Body.GetProperty("list_price").GetDecimal(), made.Body.GetProperty("limit_per_user").GetInt32(), made.Body.GetProperty("units").GetInt32(),
-                made.Body.GetProperty("mysql_stock").GetInt32(), made.Body.GetProperty("redis_stock").GetInt32(), made.Body.GetProperty("paused").GetBoolean()));
+            (made.Text("title"), made.Text("product_title"), made.Text("description"), made.Text("image"),
+                made.Body.GetProperty("price").GetDecimal(), made.Body.GetProperty("list_price").GetDecimal(),
+                made.Body.GetProperty("limit_per_user").GetInt32(), made.Body.GetProperty("units").GetInt32(),
+                made.Body.GetProperty("mysql_stock").GetInt32(), made.Body.GetProperty("redis_stock").GetInt32(),
+                made.Body.GetProperty("paused").GetBoolean()));
 
         Assert.Equal(200, (await _api.BuyAsync(Buyer(), skuId)).Status);
         var listed = await ItemAsync(skuId);
@@ -76,14 +78,16 @@ public sealed class SaleTests(OperationsFixture servers) : IAsyncLifetime
 
         var edited = await _api.PutAsync($"{Sales}/{skuId}", _api.Operator, """{"limit_per_user":1,"title":"Lamp, red","price":8}""");
         Assert.Equal((200, "Lamp, red", "Lamp, red", 8m, 0m), (
-            edited.Status, edited.Text("title"), edited.Text("product_title"), edited.Body.GetProperty("price").GetDecimal(), edited.Body.GetProperty("list_price").GetDecimal()));
+            edited.Status, edited.Text("title"), edited.Text("product_title"), edited.Body.GetProperty("price").GetDecimal(),
+            edited.Body.GetProperty("list_price").GetDecimal()));
         Assert.Equal("limit reached", (await _api.BuyAsync(one, skuId)).Error);
         Assert.Equal(200, (await _api.BuyAsync(two, skuId)).Status);
 
         var ended = await _api.PutAsync($"{Sales}/{skuId}", _api.Operator, $$"""{"ends_at_ms":{{Now}}}""");
         Assert.Equal((200, 1), (ended.Status, ended.Body.GetProperty("limit_per_user").GetInt32()));
         Assert.Equal("ended", (await _api.BuyAsync(Buyer(), skuId)).Error);
-        var later = await _api.PutAsync($"{Sales}/{skuId}", _api.Operator, $$"""{"starts_at_ms":{{Now + 3_600_000}},"ends_at_ms":{{Now + 7_200_000}}}""");
+        var later = await _api.PutAsync(
+            $"{Sales}/{skuId}", _api.Operator, $$"""{"starts_at_ms":{{Now + 3_600_000}},"ends_at_ms":{{Now + 7_200_000}}}""");
         Assert.Equal(200, later.Status);
         Assert.Equal("not started", (await _api.BuyAsync(Buyer(), skuId)).Error);
 
@@ -209,10 +213,12 @@ public sealed class SaleTests(OperationsFixture servers) : IAsyncLifetime
 
     private Task<Reply> CreateAsync(string more = "", int units = 5) => _api.PostAsync(
         Sales, _api.Operator,
-        $$"""{"title":"Lamp","price":9.90,"limit_per_user":2,"starts_at_ms":{{Now - 1_000}},"ends_at_ms":{{Now + 3_600_000}},"units":{{units}}{{more}}}""");
+        $$"""{"title":"Lamp","price":9.90,"limit_per_user":2,"starts_at_ms":{{Now - 1_000}},"ends_at_ms":{{Now + 3_600_000}},"units":"""
+            + $$"""{{units}}{{more}}}""");
 
-    private async Task<JsonElement> ItemAsync(long skuId) => (await _api.GetAsync(Sales, _api.Operator)).Body.GetProperty("items").EnumerateArray()
-        .Single(item => item.GetProperty("sku_id").GetString() == $"{skuId}");
+    private async Task<JsonElement> ItemAsync(long skuId) =>
+        (await _api.GetAsync(Sales, _api.Operator)).Body.GetProperty("items").EnumerateArray()
+            .Single(item => item.GetProperty("sku_id").GetString() == $"{skuId}");
 
     private async Task<(long Difference, bool Loaded)> DifferenceAsync(long skuId)
     {
@@ -236,6 +242,7 @@ public sealed class SaleTests(OperationsFixture servers) : IAsyncLifetime
         await using var store = servers.OpenStore();
         return (
             await store.ProductSkus.CountAsync(Cancelled), await store.SeckillSales.SumAsync(sale => (long)(sale.Units ?? 0), Cancelled),
-            await store.ProductSkus.SumAsync(sku => sku.Price, Cancelled), await store.SeckillSales.MaxAsync(sale => (DateTime?)sale.EndsAt, Cancelled));
+            await store.ProductSkus.SumAsync(sku => sku.Price, Cancelled),
+            await store.SeckillSales.MaxAsync(sale => (DateTime?)sale.EndsAt, Cancelled));
     }
 }

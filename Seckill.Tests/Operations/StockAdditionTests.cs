@@ -31,7 +31,8 @@ public sealed class StockAdditionTests(OperationsFixture servers) : IAsyncLifeti
         var added = await AddAsync(skuId, 4, before: 5);
         Assert.Equal(
             (200, 9, 9, 4),
-            (added.Status, added.Body.GetProperty("units").GetInt32(), added.Body.GetProperty("mysql_stock").GetInt32(), added.Body.GetProperty("redis_stock").GetInt32()));
+            (added.Status, added.Body.GetProperty("units").GetInt32(), added.Body.GetProperty("mysql_stock").GetInt32(),
+                added.Body.GetProperty("redis_stock").GetInt32()));
         Assert.Equal((5L, 0L), await UnsettledAndDifferenceAsync(skuId));
         Assert.Equal(4, await BuyUntilSoldOutAsync(_api, skuId));
         Assert.Equal((9L, 0L), await UnsettledAndDifferenceAsync(skuId));
@@ -61,7 +62,8 @@ public sealed class StockAdditionTests(OperationsFixture servers) : IAsyncLifeti
         var skuId = await servers.PutOnSaleAsync(_api, stock: 5);
         await using (var store = servers.OpenStore())
         {
-            await store.SeckillSales.Where(sale => sale.SkuId == skuId).ExecuteUpdateAsync(set => set.SetProperty(sale => sale.Units, (int?)null), Cancelled);
+            await store.SeckillSales.Where(sale => sale.SkuId == skuId)
+                .ExecuteUpdateAsync(set => set.SetProperty(sale => sale.Units, (int?)null), Cancelled);
         }
 
         var answer = await AddAsync(skuId, 3, before: 5);
@@ -114,14 +116,18 @@ public sealed class StockAdditionTests(OperationsFixture servers) : IAsyncLifeti
         {
             // What the transaction leaves when nothing follows it.
             await store.Database.ExecuteSqlAsync(
-                $"UPDATE product_skus s JOIN seckill_sales a ON a.sku_id = s.id SET s.stock = s.stock + 3, s.gate_epoch = s.gate_epoch + 1, a.units = a.units + 3 WHERE s.id = {skuId}",
+                $"""
+                UPDATE product_skus s JOIN seckill_sales a ON a.sku_id = s.id
+                SET s.stock = s.stock + 3, s.gate_epoch = s.gate_epoch + 1, a.units = a.units + 3 WHERE s.id = {skuId}
+                """,
                 Cancelled);
         }
 
         await Deadline.UntilAsync(() => GateStockAsync(skuId), stock => stock == 3, Cancelled);
         Assert.Equal((5L, 0L), await UnsettledAndDifferenceAsync(skuId));
         // An instance that refuses from memory sees it with its next look at Redis.
-        await Deadline.UntilAsync(() => other.BuyAsync(Interlocked.Increment(ref _lastBuyer), skuId), answer => answer.Status == 200, Cancelled);
+        await Deadline.UntilAsync(
+            () => other.BuyAsync(Interlocked.Increment(ref _lastBuyer), skuId), answer => answer.Status == 200, Cancelled);
         Assert.Equal(2, await BuyUntilSoldOutAsync(other, skuId));
     }
 
@@ -169,7 +175,9 @@ public sealed class StockAdditionTests(OperationsFixture servers) : IAsyncLifeti
         var item = await Deadline.UntilAsync(
             async () => (await _api.GetAsync("/api/ops/reconciliation", _api.Operator)).Body.GetProperty("items").EnumerateArray()
                 .Single(item => item.GetProperty("sku_id").GetString() == $"{skuId}"),
-            item => item.GetProperty("loaded").GetBoolean() && item.TryGetProperty("difference", out var difference) && difference.ValueKind == JsonValueKind.Number,
+            item =>
+                item.GetProperty("loaded").GetBoolean() && item.TryGetProperty("difference", out var difference)
+                    && difference.ValueKind == JsonValueKind.Number,
             Cancelled);
         Assert.Equal(0, item.GetProperty("store_difference").GetInt64());
         return (item.GetProperty("unsettled").GetInt64(), item.GetProperty("difference").GetInt64());

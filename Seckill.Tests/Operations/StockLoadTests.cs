@@ -30,7 +30,8 @@ public sealed class StockLoadTests(OperationsFixture servers)
         // The other one, as far as its commit.
         await using var store = servers.OpenStore();
         await using var other = await store.Database.BeginTransactionAsync(IsolationLevel.ReadCommitted, Cancelled);
-        var row = (await store.ProductSkus.FromSql($"SELECT * FROM product_skus WHERE id = {skuId} FOR UPDATE").AsNoTracking().ToListAsync(Cancelled)).Single();
+        var row = (await store.ProductSkus.FromSql($"SELECT * FROM product_skus WHERE id = {skuId} FOR UPDATE").AsNoTracking()
+            .ToListAsync(Cancelled)).Single();
         var sale = await store.SeckillSales.AsNoTracking().SingleAsync(s => s.SkuId == skuId, Cancelled);
         await recovery.CloseAsync(sku, Cancelled);
         var loaded = await ledger.WarmAsync(sku, row.Stock, row.GateEpoch, SaleCatalogue.TermsOf(sale), [], Cancelled);
@@ -39,14 +40,17 @@ public sealed class StockLoadTests(OperationsFixture servers)
         var load = api.Get<StockLoad>().RunAsync(skuId, termsChanged: false, Cancelled);
         await Deadline.UntilAsync(LockWaitsAsync, waits => waits > 0, Cancelled);
         Assert.False((await recovery.SnapshotAsync(sku, 0, Cancelled)).Closed, "The gate was shut although the load in it is the newest.");
-        await store.ProductSkus.Where(s => s.Id == skuId).ExecuteUpdateAsync(set => set.SetProperty(s => s.GateEpoch, loaded.Epoch), Cancelled);
+        await store.ProductSkus.Where(s => s.Id == skuId)
+            .ExecuteUpdateAsync(set => set.SetProperty(s => s.GateEpoch, loaded.Epoch), Cancelled);
         await (commits ? other.CommitAsync(Cancelled) : other.RollbackAsync(Cancelled));
 
         Assert.Equal(new LoadedSku(skuId, !commits, Stock, commits ? loaded.Epoch : loaded.Epoch + 1), await load);
         Assert.Equal(200, (await api.BuyAsync(61_000, skuId)).Status);
     }
 
-    /// <summary>Transactions that wait for a row at this moment. (The table of transactions is a copy that no reader in a hurry gets anew.)</summary>
+    /// <summary>
+    /// Transactions that wait for a row at this moment. (The table of transactions is a copy that no reader in a hurry gets anew.)
+    /// </summary>
     private async Task<long> LockWaitsAsync()
     {
         await using var store = servers.OpenStore();

@@ -29,7 +29,8 @@ public sealed class SamplingTests
             failed.SetStatus(ActivityStatusCode.Error, "no stock");
         }
 
-        var elsewhere = new ActivityContext(ActivityTraceId.CreateRandom(), ActivitySpanId.CreateRandom(), ActivityTraceFlags.None, isRemote: true);
+        var elsewhere = new ActivityContext(
+            ActivityTraceId.CreateRandom(), ActivitySpanId.CreateRandom(), ActivityTraceFlags.None, isRemote: true);
         End(Source.StartActivity("processed", ActivityKind.Consumer, elsewhere), ActivityStatusCode.Unset);
         End(Source.StartActivity("refused", ActivityKind.Consumer, elsewhere), ActivityStatusCode.Error);
         Assert.Equal(["failed", "refused"], Exported());
@@ -40,7 +41,8 @@ public sealed class SamplingTests
     public async Task A_trace_that_is_kept_is_kept_whole_wherever_it_began()
     {
         using var host = await StartAsync(("Tracing:KeptShare", "0"));
-        var kept = new ActivityContext(ActivityTraceId.CreateRandom(), ActivitySpanId.CreateRandom(), ActivityTraceFlags.Recorded, isRemote: true);
+        var kept = new ActivityContext(
+            ActivityTraceId.CreateRandom(), ActivitySpanId.CreateRandom(), ActivityTraceFlags.Recorded, isRemote: true);
         using (Source.StartActivity("first", ActivityKind.Server, kept))
         {
             End(Source.StartActivity("second"), ActivityStatusCode.Unset);

@@ -3,8 +3,8 @@ using System.Reflection;
 namespace Seckill.Tests.Suite;
 
 /// <summary>
-/// <c>./seckill test quick</c> runs what is marked Quick, <c>./seckill test</c> what is not Long: the marks must be true. What starts servers, browsers or
-/// processes does it through one of the libraries below.
+/// <c>./seckill test quick</c> runs what is marked Quick, <c>./seckill test</c> what is not Long: the marks must be true. What starts
+/// servers, browsers or processes does it through one of the libraries below.
 /// </summary>
 [Trait("Category", Quick)]
 public sealed class CategoryTests
@@ -17,7 +17,8 @@ public sealed class CategoryTests
 
     private static readonly string[] Own = ["Seckill.Tests", "Seckill.Bench", "Seckill.LocalServers"];
 
-    private static IEnumerable<Type> TestClasses => typeof(CategoryTests).Assembly.GetTypes().Where(type => !type.IsAbstract && TestsOf(type).Any());
+    private static IEnumerable<Type> TestClasses =>
+        typeof(CategoryTests).Assembly.GetTypes().Where(type => !type.IsAbstract && TestsOf(type).Any());
 
     [Fact]
     public void Quick_is_what_reaches_no_server_no_browser_and_no_process()
@@ -25,15 +26,21 @@ public sealed class CategoryTests
         var wrong = TestClasses
             .Select(type => (type.FullName, Marked: IsMarked(type, Quick), Reached: StartedBy(type)))
             .Where(test => test.Marked != (test.Reached is null))
-            .Select(test => $"{test.FullName} is {(test.Marked ? "" : "not ")}marked {Quick}, and reaches {test.Reached ?? "nothing that takes long to start"}");
+            .Select(test =>
+                $"{test.FullName} is {(test.Marked ? "" : "not ")}marked {Quick}, and reaches "
+                    + $"{test.Reached ?? "nothing that takes long to start"}");
         Assert.Equal([], wrong);
     }
 
     [Fact]
     public void Quick_classes_are_in_no_collection_whose_fixture_would_be_started_for_them() =>
-        Assert.Equal([], TestClasses.Where(type => IsMarked(type, Quick) && type.IsDefined(typeof(CollectionAttribute))).Select(type => type.FullName));
+        Assert.Equal(
+            [],
+            TestClasses.Where(type => IsMarked(type, Quick) && type.IsDefined(typeof(CollectionAttribute))).Select(type => type.FullName));
 
-    /// <summary>Explicit, so that a plain <c>dotnet test</c> leaves them out as <c>./seckill test</c> does; marked, so that they can be run alone.</summary>
+    /// <summary>
+    /// Explicit, so that a plain <c>dotnet test</c> leaves them out as <c>./seckill test</c> does; marked, so that they can be run alone.
+    /// </summary>
     [Fact]
     public void Long_tests_are_explicit_and_explicit_tests_are_long()
     {
@@ -43,7 +50,8 @@ public sealed class CategoryTests
         Assert.Equal([], wrong);
     }
 
-    private static IEnumerable<MethodInfo> TestsOf(Type type) => type.GetMethods().Where(method => method.IsDefined(typeof(FactAttribute), inherit: true));
+    private static IEnumerable<MethodInfo> TestsOf(Type type) =>
+        type.GetMethods().Where(method => method.IsDefined(typeof(FactAttribute), inherit: true));
 
     private static bool IsMarked(MemberInfo member, string category) =>
         member.GetCustomAttributes<TraitAttribute>(inherit: true).Any(trait => (trait.Name, trait.Value) == ("Category", category));

@@ -81,7 +81,8 @@ internal sealed class ProgressLines : IRunnerReporterMessageHandler
 
         Say(string.Create(
             CultureInfo.InvariantCulture,
-            $"{took.TotalSeconds,7:N1} s  {Short(name)}: {ran - finished.TestsFailed - finished.TestsSkipped} passed{Counted(finished.TestsFailed, "FAILED")}{Counted(finished.TestsSkipped, "skipped")}"));
+            $"{took.TotalSeconds,7:N1} s  {Short(name)}: {ran - finished.TestsFailed - finished.TestsSkipped} "
+                + $"passed{Counted(finished.TestsFailed, "FAILED")}{Counted(finished.TestsSkipped, "skipped")}"));
     }
 
     private void SayWhatIsRunning()
@@ -92,7 +93,9 @@ internal sealed class ProgressLines : IRunnerReporterMessageHandler
             var names = running.Take(RunningNamesMax).Select(test => string.Create(
                 CultureInfo.InvariantCulture, $"{Short(test.Name)} ({_time.GetElapsedTime(test.StartedAt).TotalSeconds:N0} s)"));
             var more = running.Length > RunningNamesMax ? $", and {running.Length - RunningNamesMax} more" : "";
-            Say(running.Length == 0 ? "           no test is running: servers are starting or stopping" : $"           running: {string.Join(", ", names)}{more}");
+            Say(running.Length == 0
+                ? "           no test is running: servers are starting or stopping"
+                : $"           running: {string.Join(", ", names)}{more}");
         }
     }
 
@@ -106,8 +109,10 @@ internal sealed class ProgressLines : IRunnerReporterMessageHandler
         _silence.Change(Period, Period);
     }
 
-    private static string Counted(int count, string what) => count == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $", {count} {what}");
+    private static string Counted(int count, string what) =>
+        count == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $", {count} {what}");
 
     /// <summary>Without what all have in common.</summary>
-    private static string Short(string name) => name.StartsWith("Seckill.Tests.", StringComparison.Ordinal) ? name["Seckill.Tests.".Length..] : name;
+    private static string Short(string name) =>
+        name.StartsWith("Seckill.Tests.", StringComparison.Ordinal) ? name["Seckill.Tests.".Length..] : name;
 }

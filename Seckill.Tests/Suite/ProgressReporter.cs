@@ -6,7 +6,10 @@ using Xunit.Sdk;
 
 namespace Seckill.Tests.Suite;
 
-/// <summary>Says how far a run is: a line for each finished class, and what is running when nothing has finished for a while. The platform prints the failures.</summary>
+/// <summary>
+/// Says how far a run is: a line for each finished class, and what is running when nothing has finished for a while. The platform prints
+/// the failures.
+/// </summary>
 public sealed class ProgressReporter : IRunnerReporter
 {
     public bool CanBeEnvironmentallyEnabled => true;
@@ -15,7 +18,9 @@ public sealed class ProgressReporter : IRunnerReporter
 
     public bool ForceNoLogo => true;
 
-    /// <summary>Reporters of the platform can be chosen in no other way. `dotnet test` has a display of its own and shows nothing of ours.</summary>
+    /// <summary>
+    /// Reporters of the platform can be chosen in no other way. `dotnet test` has a display of its own and shows nothing of ours.
+    /// </summary>
     public bool IsEnvironmentallyEnabled => !Environment.GetCommandLineArgs().Contains("--server");
 
     public string RunnerSwitch => "progress";

@@ -7,7 +7,8 @@ namespace Seckill.Tests.Suite;
 /// <summary>Which types a type's code can reach: all that it names, and all that those name, as long as they are our own.</summary>
 internal static class ReachedTypes
 {
-    private const BindingFlags Everything = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
+    private const BindingFlags Everything = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static
+        | BindingFlags.DeclaredOnly;
 
     private static readonly Dictionary<short, OpCode> OpCodesByValue = typeof(OpCodes).GetFields(BindingFlags.Public | BindingFlags.Static)
         .Select(field => (OpCode)field.GetValue(null)!)
@@ -84,7 +85,8 @@ internal static class ReachedTypes
             {
                 var token = BinaryPrimitives.ReadInt32LittleEndian(il.AsSpan(at));
                 var member = type.Module.ResolveMember(
-                    token, type.IsGenericType ? type.GetGenericArguments() : null, method.IsGenericMethod ? method.GetGenericArguments() : null);
+                    token, type.IsGenericType ? type.GetGenericArguments() : null,
+                    method.IsGenericMethod ? method.GetGenericArguments() : null);
                 foreach (var named in member switch
                 {
                     Type itself => [itself],

@@ -7,7 +7,8 @@ namespace Seckill.Tests.Unit;
 public sealed class InstancePulseTests
 {
     private static readonly InstancePulse Pulse = new(
-        "worker-host-7", InstancePulse.Worker, 2, 1, 10, 9, 8, 7, 6, 5, 4, new long[InstancePulse.LatencyUpperMs.Count + 1], 3, 1_000, "Degraded", ["redis: away"]);
+        "worker-host-7", InstancePulse.Worker, 2, 1, 10, 9, 8, 7, 6, 5, 4, new long[InstancePulse.LatencyUpperMs.Count + 1], 3, 1_000,
+        "Degraded", ["redis: away"]);
 
     [Fact]
     public void The_bounds_grow_by_about_a_quarter_from_a_millisecond_to_ten_minutes()
@@ -31,7 +32,8 @@ public sealed class InstancePulseTests
     public void What_is_above_all_bounds_has_a_bucket_of_its_own()
     {
         var last = InstancePulse.LatencyUpperMs.Count;
-        Assert.Equal((last - 1, last, last), (InstancePulse.BucketOf(600_000), InstancePulse.BucketOf(600_000.5), InstancePulse.BucketOf(1e18)));
+        Assert.Equal(
+            (last - 1, last, last), (InstancePulse.BucketOf(600_000), InstancePulse.BucketOf(600_000.5), InstancePulse.BucketOf(1e18)));
     }
 
     [Fact]
@@ -53,5 +55,6 @@ public sealed class InstancePulseTests
     public void What_is_no_pulse_is_null(string text) => Assert.Null(InstancePulse.TryParse(text));
 
     [Fact]
-    public void A_pulse_with_other_buckets_is_null() => Assert.Null(InstancePulse.TryParse((Pulse with { ClickToCommit = [1, 2] }).ToJson()));
+    public void A_pulse_with_other_buckets_is_null() =>
+        Assert.Null(InstancePulse.TryParse((Pulse with { ClickToCommit = [1, 2] }).ToJson()));
 }

@@ -15,7 +15,9 @@ public sealed class PublishBodyTests
     public void One_order_is_an_object()
     {
         var message = OrderMessage.Parse(new PublishBody().Write([Order(1)]).Span);
-        Assert.Equal((1L, 7L, 1001L, 2, "click-1"), (message.OrderId!.Value, message.UserId, message.SkuId, message.Quantity, message.ClientOrderNo));
+        Assert.Equal(
+            (1L, 7L, 1001L, 2, "click-1"),
+            (message.OrderId!.Value, message.UserId, message.SkuId, message.Quantity, message.ClientOrderNo));
         // Nobody records it, so the headers cannot name its trace.
         Assert.Equal(Trace, message.TraceParent);
     }
@@ -24,7 +26,8 @@ public sealed class PublishBodyTests
     public void Many_are_an_array_of_such_objects()
     {
         using var body = JsonDocument.Parse(new PublishBody().Write([Order(1), Order(2), Order(3, trace: null)]));
-        var orders = body.RootElement.EnumerateArray().Select(order => OrderMessage.Parse(JsonSerializer.SerializeToUtf8Bytes(order))).ToList();
+        var orders = body.RootElement.EnumerateArray().Select(order => OrderMessage.Parse(JsonSerializer.SerializeToUtf8Bytes(order)))
+            .ToList();
         Assert.Equal([1, 2, 3], orders.Select(order => order.OrderId!.Value));
         Assert.Equal([Trace, Trace, null], orders.Select(order => order.TraceParent));
     }

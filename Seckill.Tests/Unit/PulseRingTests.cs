@@ -9,7 +9,8 @@ public sealed class PulseRingTests
 {
     private const long StartMs = 1_000_000_000;
 
-    private static readonly InstancePulse Api = new("api-1", InstancePulse.Api, 0, StartMs - 60_000, 0, 0, 0, 0, 0, 0, 0, NoLatencies, null, 1, "Healthy", []);
+    private static readonly InstancePulse Api = new(
+        "api-1", InstancePulse.Api, 0, StartMs - 60_000, 0, 0, 0, 0, 0, 0, 0, NoLatencies, null, 1, "Healthy", []);
 
     private static readonly InstancePulse Worker = Api with { Instance = "worker-1", Role = InstancePulse.Worker, QueueReady = 0 };
 
@@ -74,7 +75,8 @@ public sealed class PulseRingTests
         Take(Api, 1_000);
         Take(Worker with { Health = "Unhealthy", Complaints = ["OrderingDbContext: away", "consuming: no"] }, 1_000);
         var servers = ServerHealth.Of(Draw(2_000).Instances);
-        Assert.Equal([("Redis", true), ("RabbitMQ", true), ("MySQL", false)], servers.Select(server => (server.Server, server.Reached!.Value)));
+        Assert.Equal(
+            [("Redis", true), ("RabbitMQ", true), ("MySQL", false)], servers.Select(server => (server.Server, server.Reached!.Value)));
         Assert.Equal(["worker-1: away"], servers[2].Complaints);
 
         // Of what the worker said last nothing counts once it is gone.

@@ -52,7 +52,8 @@ public sealed class SnowflakeSequenceTests
     public async Task Many_callers_and_nodes_never_get_one_id_twice()
     {
         const int IdsPerCaller = 20_000;
-        var sequences = new[] { 0, 1, SnowflakeSequence.NodeMax }.Select(node => new SnowflakeSequence(node, TimeProvider.System)).ToArray();
+        var sequences = new[] { 0, 1, SnowflakeSequence.NodeMax }.Select(node => new SnowflakeSequence(node, TimeProvider.System))
+            .ToArray();
         var seen = new ConcurrentDictionary<long, bool>();
 
         await Task.WhenAll(Enumerable.Range(0, 6).Select(caller => Task.Run(() =>

@@ -88,7 +88,15 @@ public sealed class TokenCacheTests
     }
 
     private TokenCache Cache(int max) => new(
-        Options.Create(new AuthOptions { Issuer = "seckill", Audience = "seckill", SigningKey = TokenIssuer.DevelopmentKey, TokensRememberedMax = max }), _clock);
+        Options.Create(
+            new AuthOptions
+            {
+                Issuer = "seckill",
+                Audience = "seckill",
+                SigningKey = TokenIssuer.DevelopmentKey,
+                TokensRememberedMax = max,
+            }),
+        _clock);
 
     private static async Task<string> RememberAsync(TokenCache cache, long user)
     {

@@ -28,7 +28,8 @@ public sealed class BatchPlanTests
         var plan = BatchPlan.Decide([Of(1, click: "a"), Of(1, click: "a"), Of(2, click: "a"), Of(3, click: "A")], Facts(stock: 10));
 
         Assert.Equal(
-            [VerdictKind.Accepted, VerdictKind.WrittenBefore, VerdictKind.DuplicateClick, VerdictKind.Accepted], plan.Verdicts.Select(v => v!.Kind));
+            [VerdictKind.Accepted, VerdictKind.WrittenBefore, VerdictKind.DuplicateClick, VerdictKind.Accepted],
+            plan.Verdicts.Select(v => v!.Kind));
         Assert.Equal("1", plan.Verdicts[2]!.Detail);
         Assert.Equal([true, true, false, true], plan.Verdicts.Select(v => v!.StockDeducted));
         Assert.Equal(2, plan.Taken[1001]);
@@ -43,7 +44,8 @@ public sealed class BatchPlanTests
         facts.RejectionsById.Add(2, "sold out");
         var plan = BatchPlan.Decide([Of(1), Of(2, click: "a"), Of(3, click: "a")], facts);
 
-        Assert.Equal([VerdictKind.WrittenBefore, VerdictKind.RejectedBefore, VerdictKind.DuplicateClick], plan.Verdicts.Select(v => v!.Kind));
+        Assert.Equal(
+            [VerdictKind.WrittenBefore, VerdictKind.RejectedBefore, VerdictKind.DuplicateClick], plan.Verdicts.Select(v => v!.Kind));
         Assert.Equal(3, plan.Verdicts[0]!.CommittedEpoch);
         Assert.Empty(plan.Accepted);
         Assert.Empty(plan.Rejected);
@@ -66,5 +68,7 @@ public sealed class BatchPlanTests
     }
 
     private static OrderInHand Of(long id, int quantity = 1, string? click = null) =>
-        new(Delivery, default, null, new OrderMessage { OrderId = id, UserId = 7, SkuId = 1001, Quantity = quantity, ClientOrderNo = click }, click, default, null);
+        new(
+            Delivery, default, null,
+            new OrderMessage { OrderId = id, UserId = 7, SkuId = 1001, Quantity = quantity, ClientOrderNo = click }, click, default, null);
 }

@@ -27,7 +27,8 @@ public sealed class MigratingTests(WorkerServers servers)
         var settings = Settings(mySql);
         var starting = new[]
         {
-            RunningWorker.StartAsync(servers, Token, settings, "Development"), RunningWorker.StartAsync(servers, Token, settings, "Development"),
+            RunningWorker.StartAsync(servers, Token, settings, "Development"),
+            RunningWorker.StartAsync(servers, Token, settings, "Development"),
         };
         await using var first = await starting[0];
         await using var second = await starting[1];
@@ -88,7 +89,8 @@ public sealed class MigratingTests(WorkerServers servers)
         settings["Worker:Migrations"] = "never";
         await using var worker = await RunningWorker.StartAsync(servers, Token, settings);
 
-        var waiting = await Deadline.UntilAsync(() => worker.EntryAsync("migrated", Token), entry => entry.Description?.Contains(':') is true, Token);
+        var waiting = await Deadline.UntilAsync(
+            () => worker.EntryAsync("migrated", Token), entry => entry.Description?.Contains(':') is true, Token);
         Assert.Equal(HealthStatus.Unhealthy, waiting.Status);
         Assert.Matches("^migrations not applied yet: the schema lacks .*_Route, and this worker never migrates", waiting.Description);
         Assert.Equal(HealthStatus.Unhealthy, (await worker.EntryAsync("consuming", Token)).Status);

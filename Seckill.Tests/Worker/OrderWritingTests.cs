@@ -37,7 +37,9 @@ public abstract class OrderWritingTests(WorkerServers servers, ITestOutputHelper
         await shop.AssertConservedAsync(Cancelled);
         await Deadline.UntilAsync(() => Task.FromResult(told.Count), count => count == 300, Cancelled);
         var first = messages[0].OrderId!.Value.ToString(CultureInfo.InvariantCulture);
-        Assert.Contains(told, line => line.StartsWith($"{first}|S|1|1|", StringComparison.Ordinal) && line.EndsWith($"|{first}", StringComparison.Ordinal));
+        Assert.Contains(
+            told,
+            line => line.StartsWith($"{first}|S|1|1|", StringComparison.Ordinal) && line.EndsWith($"|{first}", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -48,7 +50,9 @@ public abstract class OrderWritingTests(WorkerServers servers, ITestOutputHelper
 
         // Another producer deducts by itself, as the contract's key says, and publishes without any property.
         await servers.RedisConnection.GetDatabase().StringDecrementAsync(shop.Sku.Stock, 2);
-        await shop.PublishAsync($$"""{"user_id":123,"sku_id":{{shop.Sku.SkuId}},"quantity":2,"client_order_no":"{{Click("front-uuid")}}"}""", Cancelled, new BasicProperties());
+        await shop.PublishAsync(
+            $$"""{"user_id":123,"sku_id":{{shop.Sku.SkuId}},"quantity":2,"client_order_no":"{{Click("front-uuid")}}"}""", Cancelled,
+            new BasicProperties());
 
         await Deadline.UntilAsync(() => shop.OrderCountAsync(Cancelled), count => count == 1, Cancelled);
         var row = await shop.AskAsync<string>(
@@ -57,8 +61,10 @@ public abstract class OrderWritingTests(WorkerServers servers, ITestOutputHelper
               i.product_id, i.title, i.image, i.price, i.quantity, i.attrs, o.expires_at = o.created_at + INTERVAL 15 MINUTE)
             FROM orders o JOIN order_items i ON i.order_id = o.id WHERE i.sku_id = @sku
             """, Cancelled);
-        Assert.Equal($$"""123|0|39.98|39.98|{{Click("front-uuid")}}|1|{{shop.Sku.SkuId}}|规格 / sku|/img/s.svg|19.99|2|{"color":"red"}|1""", row);
-        var found = await Deadline.UntilAsync(() => shop.Ledger.FindAsync(shop.Sku, 123, Click("front-uuid"), Cancelled), r => r is not null, Cancelled);
+        Assert.Equal(
+            $$"""123|0|39.98|39.98|{{Click("front-uuid")}}|1|{{shop.Sku.SkuId}}|规格 / sku|/img/s.svg|19.99|2|{"color":"red"}|1""", row);
+        var found = await Deadline.UntilAsync(
+            () => shop.Ledger.FindAsync(shop.Sku, 123, Click("front-uuid"), Cancelled), r => r is not null, Cancelled);
         Assert.Equal(OrderState.Success, found!.State);
         await shop.AssertConservedAsync(Cancelled);
     }
@@ -193,13 +199,16 @@ public abstract class OrderWritingTests(WorkerServers servers, ITestOutputHelper
     private string Click(string name) => string.Create(CultureInfo.InvariantCulture, $"{name}-{lookUpsAfterSurprise}");
 
     private Task<RunningWorker> StartAsync(Dictionary<string, string?>? settings = null) => RunningWorker.StartAsync(
-        servers, Cancelled, new(settings ?? []) { ["Worker:LookUpsAfterSurprise"] = lookUpsAfterSurprise.ToString(CultureInfo.InvariantCulture) });
+        servers, Cancelled,
+        new(settings ?? []) { ["Worker:LookUpsAfterSurprise"] = lookUpsAfterSurprise.ToString(CultureInfo.InvariantCulture) });
 }
 
 /// <summary>Every batch looks its orders up under the SKUs' locks, as after a start.</summary>
 [Collection(nameof(WorkerServers))]
-public sealed class CarefulOrderWritingTests(WorkerServers servers, ITestOutputHelper output) : OrderWritingTests(servers, output, lookUpsAfterSurprise: 10_000);
+public sealed class CarefulOrderWritingTests(WorkerServers servers, ITestOutputHelper output)
+    : OrderWritingTests(servers, output, lookUpsAfterSurprise: 10_000);
 
 /// <summary>Every batch is tried the quick way first.</summary>
 [Collection(nameof(WorkerServers))]
-public sealed class QuickOrderWritingTests(WorkerServers servers, ITestOutputHelper output) : OrderWritingTests(servers, output, lookUpsAfterSurprise: 0);
+public sealed class QuickOrderWritingTests(WorkerServers servers, ITestOutputHelper output)
+    : OrderWritingTests(servers, output, lookUpsAfterSurprise: 0);

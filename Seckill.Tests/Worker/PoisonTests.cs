@@ -31,7 +31,11 @@ public abstract class PoisonTests(WorkerServers servers, int lookUpsAfterSurpris
             MessageId = "bad-1",
             UserId = "seckill",
             Expiration = "600000",
-            Headers = new Dictionary<string, object?> { ["x-shop"] = "kept", ["traceparent"] = "00-11111111111111111111111111111111-2222222222222222-01" },
+            Headers = new Dictionary<string, object?>
+            {
+                ["x-shop"] = "kept",
+                ["traceparent"] = "00-11111111111111111111111111111111-2222222222222222-01",
+            },
         });
         var after = await shop.SellAsync(11, 5, Cancelled);
 
@@ -60,11 +64,19 @@ public abstract class PoisonTests(WorkerServers servers, int lookUpsAfterSurpris
         // MySQL knows each message once, and both ways of writing share it.
         var many = $"many-{lookUpsAfterSurprise}";
         await shop.PublishAsync(
-            $$"""[{"user_id":1,"sku_id":{{shop.Sku.SkuId}},"quantity":0},{"user_id":2,"sku_id":{{shop.Sku.SkuId}},"quantity":1},{"user_id":3,"sku_id":{{shop.Sku.SkuId}},"quantity":0}]""",
+            $$"""
+            [{"user_id":1,"sku_id":{{shop.Sku.SkuId}},"quantity":0},
+            {"user_id":2,"sku_id":{{shop.Sku.SkuId}},"quantity":1},
+            {"user_id":3,"sku_id":{{shop.Sku.SkuId}},"quantity":0}]
+            """,
             Cancelled,
             new BasicProperties { MessageId = many });
 
-        string?[] ids = [(await shop.DeadLetterAsync(Cancelled)).BasicProperties.MessageId, (await shop.DeadLetterAsync(Cancelled)).BasicProperties.MessageId];
+        string?[] ids =
+        [
+            (await shop.DeadLetterAsync(Cancelled)).BasicProperties.MessageId,
+            (await shop.DeadLetterAsync(Cancelled)).BasicProperties.MessageId,
+        ];
 
         Assert.Equal([$"{many}#0", $"{many}#2"], ids);
         Assert.Equal(1, await shop.OrderCountAsync(Cancelled));
@@ -83,9 +95,11 @@ public abstract class PoisonTests(WorkerServers servers, int lookUpsAfterSurpris
 
         Assert.Equal(2L, second.BasicProperties.Headers![DeadLetterPublisher.AttemptsHeader]);
         Assert.Equal(
-            Text(first.BasicProperties.Headers![DeadLetterPublisher.FirstAtHeader]), Text(second.BasicProperties.Headers[DeadLetterPublisher.FirstAtHeader]));
+            Text(first.BasicProperties.Headers![DeadLetterPublisher.FirstAtHeader]),
+            Text(second.BasicProperties.Headers[DeadLetterPublisher.FirstAtHeader]));
         Assert.NotEqual(
-            Text(first.BasicProperties.Headers[DeadLetterPublisher.LastAtHeader]), Text(second.BasicProperties.Headers[DeadLetterPublisher.LastAtHeader]));
+            Text(first.BasicProperties.Headers[DeadLetterPublisher.LastAtHeader]),
+            Text(second.BasicProperties.Headers[DeadLetterPublisher.LastAtHeader]));
     }
 
     [Fact]
@@ -129,7 +143,8 @@ public abstract class PoisonTests(WorkerServers servers, int lookUpsAfterSurpris
     private static string Text(object? header) => Encoding.UTF8.GetString((byte[])header!);
 
     private Task<RunningWorker> StartAsync(Dictionary<string, string?>? settings = null) => RunningWorker.StartAsync(
-        servers, Cancelled, new(settings ?? []) { ["Worker:LookUpsAfterSurprise"] = lookUpsAfterSurprise.ToString(CultureInfo.InvariantCulture) });
+        servers, Cancelled,
+        new(settings ?? []) { ["Worker:LookUpsAfterSurprise"] = lookUpsAfterSurprise.ToString(CultureInfo.InvariantCulture) });
 }
 
 /// <summary>Every batch looks its orders up under the SKUs' locks, as after a start.</summary>

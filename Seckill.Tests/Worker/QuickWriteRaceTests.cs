@@ -6,18 +6,19 @@ using Seckill.Ordering.Ledger;
 namespace Seckill.Tests.Worker;
 
 /// <summary>
-/// What changes between the quick way's reading and its deduction. A transaction of the test's own holds the SKU's row until the worker has inserted and waits
-/// for it, then commits what the worker could not have read.
+/// What changes between the quick way's reading and its deduction. A transaction of the test's own holds the SKU's row until the worker has
+/// inserted and waits for it, then commits what the worker could not have read.
 /// </summary>
 [Collection(nameof(WorkerServers))]
 public sealed class QuickWriteRaceTests(WorkerServers servers)
 {
     /// <summary>
-    /// Deductions that are under way and so wait for the row: those workers have inserted already. Not from innodb_trx, whose contents stand still for who asks
-    /// more often than ten times a second.
+    /// Deductions that are under way and so wait for the row: those workers have inserted already. Not from innodb_trx, whose contents
+    /// stand still for who asks more often than ten times a second.
     /// </summary>
     private const string Waiting =
-        "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'UPDATE product_skus SET stock = stock - % AND gate_epoch = %'";
+        "SELECT COUNT(*) FROM information_schema.processlist "
+            + "WHERE info LIKE 'UPDATE product_skus SET stock = stock - % AND gate_epoch = %'";
 
     private static readonly Dictionary<string, string?> QuickAlways = new() { ["Worker:LookUpsAfterSurprise"] = "0" };
 
@@ -56,7 +57,9 @@ public sealed class QuickWriteRaceTests(WorkerServers servers)
         Assert.Equal(
             $"{before + 1}x3",
             await shop.AskAsync<string>(
-                "SELECT CONCAT(MIN(o.gate_epoch), 'x', COUNT(*)) FROM orders o JOIN order_items i ON i.order_id = o.id WHERE i.sku_id = @sku", Cancelled));
+                "SELECT CONCAT(MIN(o.gate_epoch), 'x', COUNT(*)) FROM orders o JOIN order_items i ON i.order_id = o.id "
+                    + "WHERE i.sku_id = @sku",
+                Cancelled));
         Assert.Equal(7, await shop.MySqlStockAsync(Cancelled));
     }
 

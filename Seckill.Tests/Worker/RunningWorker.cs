@@ -17,7 +17,8 @@ internal sealed class RunningWorker : IAsyncDisposable
     private RunningWorker(IHost host) => _host = host;
 
     public static async Task<RunningWorker> StartAsync(
-        WorkerServers servers, CancellationToken cancellationToken, Dictionary<string, string?>? settings = null, string environment = "Production")
+        WorkerServers servers, CancellationToken cancellationToken, Dictionary<string, string?>? settings = null,
+        string environment = "Production")
     {
         var builder = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { EnvironmentName = environment });
         builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>

@@ -52,7 +52,8 @@ internal sealed class Shop : IAsyncDisposable
     }
 
     /// <summary>Lets one buyer through the gate; the message is what the Api would publish.</summary>
-    public async Task<OrderMessage> ReserveAsync(long userId, CancellationToken cancellationToken, int quantity = 1, string? clientOrderNo = null)
+    public async Task<OrderMessage> ReserveAsync(
+        long userId, CancellationToken cancellationToken, int quantity = 1, string? clientOrderNo = null)
     {
         var request = new ReserveRequest(Ids.Next(), userId, quantity, clientOrderNo, null);
         var reply = await Ledger.ReserveAsync(Sku, [request], cancellationToken);
@@ -90,18 +91,22 @@ internal sealed class Shop : IAsyncDisposable
 
     public async Task PublishAsync(byte[] body, CancellationToken cancellationToken, BasicProperties? properties = null)
     {
-        // Where a host in this process listens to the client's spans, the client writes the current trace over the one in the headers: it is the same.
+        // Where a host in this process listens to the client's spans, the client writes the current trace over the one in the headers: it
+        // is the same.
         using var click = properties?.Headers is { } headers && headers.TryGetValue("traceparent", out var header) && header is string trace
             ? new Activity("click").SetParentId(trace).Start()
             : null;
         await _channel.BasicPublishAsync(
-            OrderTopology.Exchange, OrderTopology.RoutingKey, mandatory: true, properties ?? new BasicProperties { Persistent = true }, body, cancellationToken);
+            OrderTopology.Exchange, OrderTopology.RoutingKey, mandatory: true, properties ?? new BasicProperties { Persistent = true },
+            body, cancellationToken);
     }
 
     /// <summary>Waits until an order is settled.</summary>
-    public async Task<Reservation> SettledAsync(OrderMessage message, CancellationToken cancellationToken, int timeoutMs = Deadline.TimeoutMs) =>
+    public async Task<Reservation> SettledAsync(
+        OrderMessage message, CancellationToken cancellationToken, int timeoutMs = Deadline.TimeoutMs) =>
         (await Deadline.UntilAsync(
-            () => Ledger.FindAsync(Sku, message.OrderId!.Value, cancellationToken), r => r is { State: not OrderState.Pending }, cancellationToken, timeoutMs))!;
+            () => Ledger.FindAsync(Sku, message.OrderId!.Value, cancellationToken), r => r is { State: not OrderState.Pending },
+            cancellationToken, timeoutMs))!;
 
     public async Task SettledAsync(IEnumerable<OrderMessage> messages, CancellationToken cancellationToken, int timeoutMs = 90_000)
     {
@@ -114,7 +119,8 @@ internal sealed class Shop : IAsyncDisposable
     /// <summary>Waits for the next dead letter.</summary>
     public async Task<BasicGetResult> DeadLetterAsync(CancellationToken cancellationToken) =>
         (await Deadline.UntilAsync(
-            () => _channel.BasicGetAsync(OrderTopology.DeadLetterQueue, autoAck: true, cancellationToken), got => got is not null, cancellationToken))!;
+            () => _channel.BasicGetAsync(OrderTopology.DeadLetterQueue, autoAck: true, cancellationToken), got => got is not null,
+            cancellationToken))!;
 
     /// <summary>Orders that nobody has in hand.</summary>
     public async Task<uint> QueuedCountAsync(CancellationToken cancellationToken) =>

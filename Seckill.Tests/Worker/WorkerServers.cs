@@ -23,7 +23,8 @@ public sealed class WorkerServers : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        // A kill must not take what Redis has answered, so that a test knows what has to be there: with `everysec` it may, where a flush is slow.
+        // A kill must not take what Redis has answered, so that a test knows what has to be there: with `everysec` it may, where a flush is
+        // slow.
         _system = await LocalSystem.StartServersAsync(
             new LocalSystemOptions { Redis = new RedisServerOptions { AppendFsyncAlways = true } }, CancellationToken.None);
         await using var worker = await RunningWorker.StartAsync(this, CancellationToken.None);

@@ -34,17 +34,20 @@ public sealed class WorkerTracingTests(WorkerServers servers)
         foreach (var (message, traceId) in traces)
         {
             var process = await Deadline.UntilAsync(
-                () => Task.FromResult(stopped.FirstOrDefault(a => a.TraceId == traceId && a.OperationName == "process order")), a => a is not null, Cancelled);
+                () => Task.FromResult(stopped.FirstOrDefault(a => a.TraceId == traceId && a.OperationName == "process order")),
+                a => a is not null, Cancelled);
             var deliver = Assert.Single(stopped, a => a.TraceId == traceId && a.Source.Name == "RabbitMQ.Client.Subscriber");
             var settle = Assert.Single(stopped, a => a.TraceId == traceId && a.OperationName == "settle");
-            var batch = Assert.Single(stopped, a => a.OperationName == "write batch" && a.Links.Any(link => link.Context.SpanId == process!.SpanId));
+            var batch = Assert.Single(
+                stopped, a => a.OperationName == "write batch" && a.Links.Any(link => link.Context.SpanId == process!.SpanId));
 
             Assert.Equal(deliver.SpanId, process!.ParentSpanId);
             Assert.Equal(process.SpanId, settle.ParentSpanId);
             Assert.Equal(default, batch.ParentSpanId);
             Assert.Contains(process.Links, link => link.Context.SpanId == batch.SpanId);
             Assert.Equal(message.OrderId, process.GetTagItem("seckill.order_id"));
-            Assert.Equal(traceId.ToHexString(), await shop.AskAsync<string>($"SELECT trace_id FROM orders WHERE id = {message.OrderId}", Cancelled));
+            Assert.Equal(
+                traceId.ToHexString(), await shop.AskAsync<string>($"SELECT trace_id FROM orders WHERE id = {message.OrderId}", Cancelled));
         }
     }
 
@@ -73,11 +76,13 @@ public sealed class WorkerTracingTests(WorkerServers servers)
         foreach (var (order, trace) in orders.Zip([own[0], own[1], carrier, carrier]))
         {
             var process = await Deadline.UntilAsync(
-                () => Task.FromResult(stopped.FirstOrDefault(a => a.OperationName == "process order" && a.GetTagItem("seckill.order_id") is long id && id == order.OrderId)),
+                () => Task.FromResult(stopped.FirstOrDefault(
+                    a => a.OperationName == "process order" && a.GetTagItem("seckill.order_id") is long id && id == order.OrderId)),
                 a => a is not null, Cancelled);
             Assert.Equal(trace, process!.TraceId);
             Assert.Equal(trace != carrier, process.Links.Any(link => link.Context.TraceId == carrier));
-            Assert.Equal(trace.ToHexString(), await shop.AskAsync<string>($"SELECT trace_id FROM orders WHERE id = {order.OrderId}", Cancelled));
+            Assert.Equal(
+                trace.ToHexString(), await shop.AskAsync<string>($"SELECT trace_id FROM orders WHERE id = {order.OrderId}", Cancelled));
         }
     }
 
@@ -85,7 +90,8 @@ public sealed class WorkerTracingTests(WorkerServers servers)
     {
         var listener = new ActivityListener
         {
-            ShouldListenTo = source => source.Name.StartsWith("Seckill.", StringComparison.Ordinal) || source.Name.StartsWith("RabbitMQ.Client.", StringComparison.Ordinal),
+            ShouldListenTo = source => source.Name.StartsWith("Seckill.", StringComparison.Ordinal) || source.Name.StartsWith(
+                "RabbitMQ.Client.", StringComparison.Ordinal),
             Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded,
             ActivityStopped = stopped.Enqueue,
         };

@@ -1,4 +1,5 @@
-// What this buyer has clicked, kept over reloads: for each SKU the number of the click and how far it is. The number makes every repetition harmless.
+// What this buyer has clicked, kept over reloads: for each SKU the number of the click and how far it is. The number makes every repetition
+// harmless.
 import * as shop from './shop.js';
 import * as line from './line.js';
 
@@ -22,7 +23,8 @@ export function begin(changed) {
   line.begin(told, state => onChange(null, state));
   // Another tab of the same buyer clicks, too.
   addEventListener('storage', event => { if (event.key?.startsWith(`seckill.click.${userId}.`)) changed(event.key.split('.').at(-1)); });
-  addEventListener('online', () => all().filter(([, click]) => click.state === 'sending').forEach(([skuId, click]) => resend(skuId, click, 0)));
+  addEventListener('online', () => all().filter(([, click]) => click.state === 'sending')
+    .forEach(([skuId, click]) => resend(skuId, click, 0)));
 }
 
 export function setBuyer(id) {
@@ -49,7 +51,8 @@ export function of(skuId) {
 /** The buy button. A second click while one is open is the same click. */
 export function click(sale) {
   if (userId === null || isOpen(of(sale.sku_id))) return;
-  keep(sale.sku_id, { no: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(36).slice(2)}`, state: 'sending', at: Date.now(), sale: termsOf(sale) });
+  const no = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(36).slice(2)}`;
+  keep(sale.sku_id, { no, state: 'sending', at: Date.now(), sale: termsOf(sale) });
   send(sale.sku_id);
 }
 
@@ -70,14 +73,16 @@ async function send(skuId) {
     keep(skuId, { ...latest, trouble: answer.away ? 'away' : 'busy' });
     resend(skuId, latest, answer.retryAfterMs);
   } else {
-    keep(skuId, { ...latest, state: 'refused', error: answer.body.error ?? `HTTP ${answer.status}`, limit: click.sale.limit_per_user, refusedAt: Date.now() });
+    const error = answer.body.error ?? `HTTP ${answer.status}`;
+    keep(skuId, { ...latest, state: 'refused', error, limit: click.sale.limit_per_user, refusedAt: Date.now() });
   }
 }
 
 function resend(skuId, click, afterMs) {
   const tries = (resends.get(click.no) ?? -1) + 1;
   resends.set(click.no, tries);
-  const delayMs = tries === 0 && afterMs === 0 ? 0 : Math.max(afterMs, Math.min(resendMsMin * 2 ** tries, resendMsMax)) * (0.75 + Math.random() / 2);
+  const delayMs = tries === 0 && afterMs === 0 ? 0
+    : Math.max(afterMs, Math.min(resendMsMin * 2 ** tries, resendMsMax)) * (0.75 + Math.random() / 2);
   setTimeout(() => { if (of(skuId)?.no === click.no) send(skuId); }, delayMs);
 }
 
@@ -92,7 +97,9 @@ function told(outcome, no) {
     // The shop has forgotten what it took: the same number asks again, and is harmless if it was wrong.
     keep(outcome.sku_id, { ...click, state: 'sending' });
     send(outcome.sku_id);
-  } else if (outcome.status === 'PENDING' && click.state === 'sending') keep(outcome.sku_id, { ...known, state: 'queueing', queuedAt: Date.now() });
+  } else if (outcome.status === 'PENDING' && click.state === 'sending') {
+    keep(outcome.sku_id, { ...known, state: 'queueing', queuedAt: Date.now() });
+  }
 }
 
 function keep(skuId, click) {

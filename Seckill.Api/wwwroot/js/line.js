@@ -1,5 +1,5 @@
-// The line on which outcomes come: Server-Sent Events, then a WebSocket, then questions now and then. A lost line is tried again for as long as
-// somebody waits; what was decided meanwhile is told first when it is back, and what is told twice is the same outcome.
+// The line on which outcomes come: Server-Sent Events, then a WebSocket, then questions now and then. A lost line is tried again for as
+// long as somebody waits; what was decided meanwhile is told first when it is back, and what is told twice is the same outcome.
 import * as shop from './shop.js';
 
 const pollMsMin = 1_000;
@@ -64,7 +64,8 @@ function reopen() {
 }
 
 function openEvents() {
-  // EventSource sends Last-Event-ID by itself, but only within one object: a new one asks for the state of all it waits for, which says as much.
+  // EventSource sends Last-Event-ID by itself, but only within one object: a new one asks for the state of all it waits for, which says as
+  // much.
   const mine = new EventSource(address('/api/orders/seckill/events'));
   let errors = 0;
   source = mine;

@@ -93,7 +93,12 @@ clicks.begin((skuId, line) => { if (skuId === null) showLine(line); else sales.u
 logInButton.addEventListener('click', openLogin);
 document.getElementById('login-form').addEventListener('submit', logIn);
 document.getElementById('login-cancel').addEventListener('click', () => { wish = null; login.close(); });
-document.getElementById('language').addEventListener('click', () => { switchLanguage(); showBuyer(); showLine(document.getElementById('line').dataset.state); draw(); });
+document.getElementById('language').addEventListener('click', () => {
+  switchLanguage();
+  showBuyer();
+  showLine(document.getElementById('line').dataset.state);
+  draw();
+});
 addEventListener('hashchange', () => { draw(); main.focus(); });
 setInterval(() => sales.update(), tickMs);
 draw();

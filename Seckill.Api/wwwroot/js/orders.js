@@ -91,6 +91,7 @@ function timeline(order) {
 }
 
 function problem(answer) {
-  const text = answer.status === 401 ? t('logInFirst') : answer.status === 404 ? t('notFound') : answer.away ? t('away') : t('loadFailed') + (answer.body.error ?? '');
+  const text = answer.status === 401 ? t('logInFirst') : answer.status === 404 ? t('notFound') : answer.away ? t('away')
+    : t('loadFailed') + (answer.body.error ?? '');
   return element('p', { class: 'notice', role: 'alert' }, text);
 }

@@ -19,12 +19,19 @@ export function stateOf(sale, click, now) {
 
   const got = click?.state === 'got';
   const gotSaid = got ? t('saidGot', click.orderSn, money(sale.price)) : '';
-  if (now >= sale.ends_at_ms) return { name: got ? 'got' : 'ended', word: got ? 'got' : 'ended', said: gotSaid || t('saidEnded'), tone: got ? 'good' : 'bad' };
+  if (now >= sale.ends_at_ms) {
+    const name = got ? 'got' : 'ended';
+    return { name, word: name, said: gotSaid || t('saidEnded'), tone: got ? 'good' : 'bad' };
+  }
+
   if (got && sale.limit_per_user <= 1) return { name: 'got', word: 'got', said: gotSaid, tone: 'good' };
   if (now < sale.starts_at_ms) return { name: 'notStarted', word: 'notStarted', said: '', tone: 'bad' };
   if (sale.paused) return { name: 'paused', word: 'paused', said: gotSaid || t('saidPaused'), tone: got ? 'good' : 'bad' };
   const refused = click?.state === 'refused' ? click.error : null;
-  if (refused === 'limit reached' && isFresh(click, sale)) return { name: 'limitReached', word: 'limitReached', said: t('saidLimit'), tone: 'bad' };
+  if (refused === 'limit reached' && isFresh(click, sale)) {
+    return { name: 'limitReached', word: 'limitReached', said: t('saidLimit'), tone: 'bad' };
+  }
+
   if (sale.stock === 0) return { name: 'soldOut', word: 'soldOut', said: gotSaid || t('saidSoldOut'), tone: got ? 'good' : 'bad' };
   if (got) return { name: 'buy', word: 'buyMore', said: gotSaid, tone: 'good', enabled: true };
   if (click?.state === 'failed') return { name: 'again', word: 'again', said: t('saidFailed', click.reason), tone: 'bad', enabled: true };
@@ -36,13 +43,20 @@ export function stateOf(sale, click, now) {
 /** A limit may have been raised, or an order given back. */
 const isFresh = (click, sale) => click.limit === sale.limit_per_user && Date.now() - click.refusedAt < limitMsMax;
 
-const saidOf = error => ({ 'limit reached': t('saidLimit'), paused: t('saidPaused'), ended: t('saidEnded'), 'not started': t('saidNotStarted') })[error] ?? t('saidWrong', error);
+const saidOf = error => ({
+  'limit reached': t('saidLimit'),
+  paused: t('saidPaused'),
+  ended: t('saidEnded'),
+  'not started': t('saidNotStarted'),
+})[error] ?? t('saidWrong', error);
 
 /** Draws the page; `buy` is called with a sale. */
 export function draw(main, buy) {
   cards.clear();
   const list = element('ul', { class: 'sales', id: 'sales' });
-  main.replaceChildren(element('h1', {}, t('salesTitle')), element('p', { class: 'lead' }, t('lead')), element('p', { class: 'error', id: 'sales-error', role: 'alert' }), list);
+  main.replaceChildren(
+    element('h1', {}, t('salesTitle')), element('p', { class: 'lead' }, t('lead')),
+    element('p', { class: 'error', id: 'sales-error', role: 'alert' }), list);
   for (const sale of known.values()) list.append(card(sale, buy));
 }
 
@@ -82,9 +96,17 @@ export function update(skuId) {
 
 function card(sale, buy) {
   const entry = {
-    price: element('strong'), struck: element('s'), struckWord: element('span', { class: 'unseen' }), clock: element('p', { class: 'clock' }), left: element('span'),
-    bar: element('progress', { max: '100' }), terms: element('p', { class: 'terms' }), said: element('p', { class: 'state', 'aria-live': 'polite' }),
-    order: element('a', { hidden: '' }), button: element('button', { type: 'button', class: 'buy' }), title: element('h2', { id: `title-${sale.sku_id}` }),
+    price: element('strong'),
+    struck: element('s'),
+    struckWord: element('span', { class: 'unseen' }),
+    clock: element('p', { class: 'clock' }),
+    left: element('span'),
+    bar: element('progress', { max: '100' }),
+    terms: element('p', { class: 'terms' }),
+    said: element('p', { class: 'state', 'aria-live': 'polite' }),
+    order: element('a', { hidden: '' }),
+    button: element('button', { type: 'button', class: 'buy' }),
+    title: element('h2', { id: `title-${sale.sku_id}` }),
     attrs: element('p', { class: 'attrs' }),
   };
   entry.button.setAttribute('aria-describedby', `title-${sale.sku_id}`);
@@ -134,7 +156,9 @@ function set(node, text) {
 function leftOf(sale) {
   if (sale.stock === undefined || sale.stock === null) return t('unknownStock');
   if (sale.stock === 0) return t('none');
-  return sale.units > 0 ? t('left', number(sale.stock), Math.max(1, Math.round(100 * sale.stock / sale.units))) : t('leftPlain', number(sale.stock));
+  return sale.units > 0
+    ? t('left', number(sale.stock), Math.max(1, Math.round(100 * sale.stock / sale.units)))
+    : t('leftPlain', number(sale.stock));
 }
 
 function clockOf(sale, now) {

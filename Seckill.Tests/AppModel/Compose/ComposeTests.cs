@@ -40,7 +40,8 @@ public sealed class ComposeTests : IDisposable
     {
         var service = ServiceOf(await PublishAsync(), "redis");
 
-        Assert.Matches("""- "-c"\n      - "redis-server .* --appendonly yes --appendfsync everysec --maxmemory-policy noeviction"\n""", service);
+        Assert.Matches(
+            """- "-c"\n      - "redis-server .* --appendonly yes --appendfsync everysec --maxmemory-policy noeviction"\n""", service);
     }
 
     [Fact]
