@@ -16,8 +16,8 @@ internal static class DatabaseDesign
         "CREATE TABLE IF NOT EXISTS textbook_sku_versions (sku_id BIGINT PRIMARY KEY, version BIGINT NOT NULL DEFAULT 0)";
 
     /// <summary>
-    /// The environment variable with this process's number for its order ids. Not leased by any gate while a benchmark runs, because those take the lowest; and
-    /// each process of a benchmark has another, because one may still write orders while the next takes some.
+    /// The environment variable with this process's number for its order ids. Not leased by any gate while a benchmark runs, because those
+    /// take the lowest; and each process of a benchmark has another, because one may still write orders while the next takes some.
     /// </summary>
     public const string IdNode = "SECKILL_BENCH_ID_NODE";
 
@@ -25,7 +25,8 @@ internal static class DatabaseDesign
     private const int DeadlockTriesMax = 20;
 
     private static readonly SnowflakeSequence Ids = new(
-        int.Parse(Environment.GetEnvironmentVariable(IdNode) ?? $"{SnowflakeSequence.NodeMax}", CultureInfo.InvariantCulture), TimeProvider.System);
+        int.Parse(Environment.GetEnvironmentVariable(IdNode) ?? $"{SnowflakeSequence.NodeMax}", CultureInfo.InvariantCulture),
+        TimeProvider.System);
 
     /// <exception cref="InvalidOperationException">The tries are used up.</exception>
     public static async Task<bool> BuyAsync(
