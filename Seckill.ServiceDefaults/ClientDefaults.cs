@@ -45,6 +45,9 @@ internal static class ClientDefaults
         redis.BacklogPolicy = BacklogPolicy.FailFast;
         redis.HeartbeatInterval = TimeSpan.FromMilliseconds(HeartbeatMs);
 
+        // Channels have fixed names, as keys have, and scripts publish on them: the client's prefix would only reach its subscriptions.
+        redis.ChannelPrefix = default;
+
         // Both: a longer syncTimeout keeps asynchronous commands waiting, too. A connection string that names one is left alone.
         var given = redis.ToString();
         if (!given.Contains("asyncTimeout=", StringComparison.OrdinalIgnoreCase)
