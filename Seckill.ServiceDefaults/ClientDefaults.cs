@@ -1,5 +1,5 @@
-using MySqlConnector;
 using RabbitMQ.Client;
+using Seckill.ServiceDefaults.Connections;
 using StackExchange.Redis;
 
 namespace Seckill.ServiceDefaults;
@@ -72,14 +72,10 @@ internal static class ClientDefaults
     }
 
     /// <summary>Bounds the wait for a connection, unless the connection string names a bound itself.</summary>
-    public static string? ConfigureMySql(string? connectionString)
+    /// <exception cref="ConnectionStringException">The connection string is missing or cannot be used.</exception>
+    public static string ConfigureMySql(string? connectionString)
     {
-        if (string.IsNullOrWhiteSpace(connectionString))
-        {
-            return connectionString;
-        }
-
-        var builder = new MySqlConnectionStringBuilder(connectionString);
+        var builder = MySqlConnectionString.Parse(MySql, connectionString);
         if (!builder.ContainsKey("Connection Timeout"))
         {
             builder.ConnectionTimeout = ConnectTimeoutSeconds;
