@@ -20,16 +20,25 @@ using Seckill.Api.WarmUp;
 using Seckill.Ordering;
 using Seckill.Ordering.Store;
 using Seckill.Ordering.Telemetry;
+using Seckill.ServiceDefaults.Connections;
 
 var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, WebRootPath = PageRegistration.Root });
 builder.WebHost.ConfigureKestrel(KestrelLimits.Apply);
 builder.AddServiceDefaults();
 builder.AddConnectionDraining();
 
-// Orders are taken while RabbitMQ or MySQL is away (they wait in the outbox), so only Redis makes an instance unfit.
-builder.AddRedis();
-builder.AddRabbitMQ(HealthStatus.Degraded);
-builder.AddMySql<OrderingDbContext>(HealthStatus.Degraded);
+try
+{
+    // Orders are taken while RabbitMQ or MySQL is away (they wait in the outbox), so only Redis makes an instance unfit.
+    builder.AddRedis();
+    builder.AddRabbitMQ(HealthStatus.Degraded);
+    builder.AddMySql<OrderingDbContext>(HealthStatus.Degraded);
+}
+catch (ConnectionStringException refused)
+{
+    return await refused.EndAsync();
+}
+
 builder.Services.AddOrdering();
 
 builder.Services.AddEdge();
@@ -85,3 +94,4 @@ if (app.Environment.IsDevelopment())
 }
 
 await app.RunAsync();
+return 0;

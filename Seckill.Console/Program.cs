@@ -7,14 +7,23 @@ using Seckill.Console.Login;
 using Seckill.Console.Ops;
 using Seckill.Console.Orders;
 using Seckill.Console.Pulse;
+using Seckill.ServiceDefaults.Connections;
 
 var builder = WebApplication.CreateBuilder(args);
 // Started from a build output, the components' style sheets lie in their packages; in what is published this finds nothing to do.
 builder.WebHost.UseStaticWebAssets();
 builder.AddServiceDefaults();
 
-// Without Redis the live figures stand still; everything else goes through the Api.
-builder.AddRedis(HealthStatus.Degraded);
+try
+{
+    // Without Redis the live figures stand still; everything else goes through the Api.
+    builder.AddRedis(HealthStatus.Degraded);
+}
+catch (ConnectionStringException refused)
+{
+    return await refused.EndAsync();
+}
+
 builder.Services.AddSingleton(TimeProvider.System);
 
 builder.Services.AddConsoleLogin();
@@ -40,3 +49,4 @@ app.MapLogin();
 app.MapRazorComponents<Root>().AddInteractiveServerRenderMode(options => options.ContentSecurityFrameAncestorsPolicy = null);
 
 await app.RunAsync();
+return 0;

@@ -50,7 +50,7 @@ internal sealed class ChildProcess : IDisposable
         mount --rbind /dev "$root/dev"
         mkdir -p "$root$data"
         mount --bind "$data" "$root$data"
-        exec chroot "$root" "$@"
+        exec chroot "$root" /bin/sh -c 'cd "$0" && exec "$@"' "$data" "$@"
         """;
 
     // The kernel's parent-death signal fires when the THREAD that forked ends, and pool threads do end. This one never does.

@@ -133,10 +133,12 @@ public sealed class MySqlServer : LocalServer
             ? ServerBinaries.Search(Root, Path.Combine(Path.GetDirectoryName(_binary)!, "mariadb-install-db"), "mariadb-install-db")
                 ?? throw new LocalServerException("mariadb-install-db not found: install it with apt-get install mariadb-server")
             : null;
+        // Relative to the working folder (a bare name would be relative to the installation), because the script takes a path with spaces
+        // apart.
         string[] command = installer is null
             ? [_binary, "--no-defaults", "--initialize-insecure", .. AsRoot(), $"--datadir={unfinished}"]
-            : [installer, "--no-defaults", .. AsRoot(), $"--datadir={unfinished}", "--auth-root-authentication-method=normal",
-                "--skip-test-db", "--skip-name-resolve"];
+            : [installer, "--no-defaults", .. AsRoot(), $"--datadir=./{Path.GetRelativePath(DataFolder, unfinished)}",
+                "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"];
         await RunToEndAsync(command, cancellationToken);
         Directory.Delete(ServerFolder);
         Directory.Move(unfinished, ServerFolder);

@@ -65,7 +65,8 @@ public sealed class RabbitMqServer : LocalServer
     private protected override async Task LaunchAsync(CancellationToken cancellationToken)
     {
         var configuration = Path.Combine(DataFolder, "rabbitmq.conf");
-        // Where definitions are loaded, the broker makes no user and no virtual host by itself.
+        // Where definitions are loaded, the broker makes no user and no virtual host by itself. The file's name is relative to the working
+        // folder, because this format has no quotes.
         PrivateFile.Write(configuration, _options.VirtualHosts.Count == 0
             ? $"""
             listeners.tcp.local = 127.0.0.1:{Port}
@@ -79,7 +80,7 @@ public sealed class RabbitMqServer : LocalServer
             listeners.tcp.local = 127.0.0.1:{Port}
             max_message_size = {_options.MessageBytesMax}
             frame_max = {_options.FrameBytesMax}
-            load_definitions = {WriteDefinitions()}
+            load_definitions = {Path.GetFileName(WriteDefinitions())}
 
             """);
         var empty = Path.Combine(DataFolder, "empty");

@@ -34,7 +34,7 @@ public sealed class RedisServer : LocalServer
             bind 127.0.0.1
             port {Port}
             requirepass {Password}
-            dir "{ServerFolder}"
+            dir "{Quotable(ServerFolder)}"
             daemonize no
             save ""
             appendonly yes
@@ -44,6 +44,9 @@ public sealed class RedisServer : LocalServer
             """);
         return RunAsync([_binary, configuration, .. _options.ExtraArguments], new Dictionary<string, string>());
     }
+
+    private static string Quotable(string path) =>
+        path.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal);
 
     private protected override async Task<string> ProbeAsync(CancellationToken cancellationToken)
     {

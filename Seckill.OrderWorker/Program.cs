@@ -3,19 +3,27 @@ using Seckill.Ordering.Store;
 using Seckill.Ordering.Telemetry;
 using Seckill.OrderWorker;
 using Seckill.OrderWorker.Migrating;
+using Seckill.ServiceDefaults.Connections;
 
 // The switch has no value, so it is not for the configuration, which would take the next argument for one.
 string[] settings = [.. args.Where(argument => argument != MigrateOnly.Switch)];
 var builder = WebApplication.CreateBuilder(settings);
-if (MigrateOnly.IsAsked(args, builder.Configuration))
+try
 {
-    return await MigrateOnly.RunAsync(Host.CreateApplicationBuilder(settings), CancellationToken.None);
-}
+    if (MigrateOnly.IsAsked(args, builder.Configuration))
+    {
+        return await MigrateOnly.RunAsync(Host.CreateApplicationBuilder(settings), CancellationToken.None);
+    }
 
-builder.AddServiceDefaults();
-builder.AddRedis();
-builder.AddRabbitMQ();
-builder.AddMySql<OrderingDbContext>();
+    builder.AddServiceDefaults();
+    builder.AddRedis();
+    builder.AddRabbitMQ();
+    builder.AddMySql<OrderingDbContext>();
+}
+catch (ConnectionStringException refused)
+{
+    return await refused.EndAsync();
+}
 
 builder.Services.AddOrdering();
 builder.Services.AddMigrations();

@@ -1,5 +1,5 @@
-using MySqlConnector;
 using RabbitMQ.Client;
+using Seckill.ServiceDefaults.Connections;
 using StackExchange.Redis;
 
 namespace Seckill.ServiceDefaults;
@@ -52,6 +52,9 @@ internal static class ClientDefaults
         redis.BacklogPolicy = BacklogPolicy.FailFast;
         redis.HeartbeatInterval = TimeSpan.FromMilliseconds(HeartbeatMs);
 
+        // Channels have fixed names, as keys have, and scripts publish on them: the client's prefix would only reach its subscriptions.
+        redis.ChannelPrefix = default;
+
         // Both: a longer syncTimeout keeps asynchronous commands waiting, too. A connection string that names one is left alone.
         var given = redis.ToString();
         if (!given.Contains("asyncTimeout=", StringComparison.OrdinalIgnoreCase)
@@ -77,14 +80,10 @@ internal static class ClientDefaults
     }
 
     /// <summary>Bounds the wait for a connection, unless the connection string names a bound itself.</summary>
-    public static string? ConfigureMySql(string? connectionString)
+    /// <exception cref="ConnectionStringException">The connection string is missing or cannot be used.</exception>
+    public static string ConfigureMySql(string? connectionString)
     {
-        if (string.IsNullOrWhiteSpace(connectionString))
-        {
-            return connectionString;
-        }
-
-        var builder = new MySqlConnectionStringBuilder(connectionString);
+        var builder = MySqlConnectionString.Parse(MySql, connectionString);
         if (!builder.ContainsKey("Connection Timeout"))
         {
             builder.ConnectionTimeout = ConnectTimeoutSeconds;

@@ -2,6 +2,7 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Seckill.ServiceDefaults;
+using Seckill.ServiceDefaults.Connections;
 using Seckill.ServiceDefaults.HealthChecks;
 
 namespace Microsoft.Extensions.Hosting;
@@ -15,7 +16,7 @@ public static partial class ServerClients
     /// </summary>
     /// <param name="builder">The application's builder.</param>
     /// <param name="failureStatus">What the application's health becomes when the database does not answer.</param>
-    /// <exception cref="InvalidOperationException">When the first context is made: the connection string is missing.</exception>
+    /// <exception cref="ConnectionStringException">The connection string is missing or cannot be used.</exception>
     public static IHostApplicationBuilder AddMySql<TContext>(
         this IHostApplicationBuilder builder, HealthStatus failureStatus = HealthStatus.Unhealthy)
         where TContext : DbContext

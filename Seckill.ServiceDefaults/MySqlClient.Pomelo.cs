@@ -3,6 +3,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Seckill.ServiceDefaults;
+using Seckill.ServiceDefaults.Connections;
 using Seckill.ServiceDefaults.HealthChecks;
 
 namespace Microsoft.Extensions.Hosting;
@@ -16,15 +17,14 @@ public static partial class ServerClients
     /// </summary>
     /// <param name="builder">The application's builder.</param>
     /// <param name="failureStatus">What the application's health becomes when the database does not answer.</param>
-    /// <exception cref="InvalidOperationException">When the first context is made: the connection string is missing.</exception>
+    /// <exception cref="ConnectionStringException">The connection string is missing or cannot be used.</exception>
     public static IHostApplicationBuilder AddMySql<TContext>(
         this IHostApplicationBuilder builder, HealthStatus failureStatus = HealthStatus.Unhealthy)
         where TContext : DbContext
     {
-        builder.Services.AddDbContextPool<TContext>((services, options) =>
-            options.UseMySql(
-                ClientDefaults.ConfigureMySql(RequiredConnectionString(services, ClientDefaults.MySql)),
-                ServerVersion.Parse(ClientDefaults.MySqlServerVersion)));
+        var connectionString = ClientDefaults.ConfigureMySql(builder.Configuration.GetConnectionString(ClientDefaults.MySql));
+        builder.Services.AddDbContextPool<TContext>(options =>
+            options.UseMySql(connectionString, ServerVersion.Parse(ClientDefaults.MySqlServerVersion)));
 
         builder.Services.AddHealthChecks().AddCheck<MySqlHealthCheck<TContext>>(typeof(TContext).Name, failureStatus);
         builder.Services.AddOpenTelemetry()
@@ -33,8 +33,4 @@ public static partial class ServerClients
 
         return builder;
     }
-
-    private static string RequiredConnectionString(IServiceProvider services, string name) =>
-        services.GetRequiredService<IConfiguration>().GetConnectionString(name)
-            ?? throw new InvalidOperationException($"ConnectionStrings:{name} is not configured.");
 }

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Seckill.ServiceDefaults;
+using Seckill.ServiceDefaults.Connections;
 using Seckill.ServiceDefaults.HealthChecks;
 
 namespace Microsoft.Extensions.Hosting;
@@ -14,12 +15,13 @@ public static partial class ServerClients
     /// </summary>
     /// <param name="builder">The application's builder.</param>
     /// <param name="failureStatus">What the application's health becomes when the server does not answer.</param>
-    /// <exception cref="InvalidOperationException">At start: the connection string is missing.</exception>
+    /// <exception cref="ConnectionStringException">The connection string is missing or cannot be used.</exception>
     public static TBuilder AddRedis<TBuilder>(this TBuilder builder, HealthStatus failureStatus = HealthStatus.Unhealthy)
         where TBuilder : IHostApplicationBuilder
     {
         builder.AddRedisClient(ClientDefaults.Redis, settings =>
         {
+            settings.ConnectionString = RedisConnection.Check(ClientDefaults.Redis, settings.ConnectionString);
             // The first to ask for the connection waits for it: let that be the host, not a buyer's request.
             settings.DisableAutoActivation = false;
             // Every script has a span of its own, which says what the script decided. Profiling each command besides
@@ -39,16 +41,24 @@ public static partial class ServerClients
     /// </summary>
     /// <param name="builder">The application's builder.</param>
     /// <param name="failureStatus">What the application's health becomes when the broker does not answer.</param>
+    /// <exception cref="ConnectionStringException">The connection string is missing or cannot be used.</exception>
     public static TBuilder AddRabbitMQ<TBuilder>(this TBuilder builder, HealthStatus failureStatus = HealthStatus.Unhealthy)
         where TBuilder : IHostApplicationBuilder
     {
         var applicationName = builder.Environment.ApplicationName;
+        RabbitMQConnection? connection = null;
         builder.AddRabbitMQClient(ClientDefaults.RabbitMQ, settings =>
         {
+            connection = RabbitMQConnection.Parse(ClientDefaults.RabbitMQ, settings.ConnectionString);
+            settings.ConnectionString = connection.FirstUri;
             // See RabbitMQHealthCheck: ours neither blocks a thread nor trusts one connection for ever.
             settings.DisableHealthChecks = true;
             settings.MaxConnectRetryCount = 0;
-        }, factory => ClientDefaults.Configure(factory, applicationName));
+        }, factory =>
+        {
+            ClientDefaults.Configure(factory, applicationName);
+            connection!.Apply(factory);
+        });
 
         builder.Services.AddSingleton<RabbitMQHealthCheck>();
         builder.Services.AddHealthChecks().AddCheck<RabbitMQHealthCheck>(RabbitMQHealthCheck.Name, failureStatus);

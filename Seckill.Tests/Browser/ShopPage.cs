@@ -37,6 +37,14 @@ public sealed class ShopPage : IAsyncDisposable
         await Page.WaitForSelectorAsync(".sale");
     }
 
+    /// <summary>The same buyer's page in one more tab, which is closed with the window.</summary>
+    public async Task<ShopPage> OpenTabAsync()
+    {
+        var tab = new ShopPage(Context, await Context.NewPageAsync(), _url, Buyer);
+        await tab.OpenAsync();
+        return tab;
+    }
+
     /// <summary>
     /// Waits until the buy button is in a state: buy, queueing, got, soldOut, limitReached, notStarted, ended, again, paused.
     /// </summary>

@@ -32,6 +32,26 @@ public sealed class OutcomePushTests(RunningSystem running) : IDisposable
     }
 
     [Fact]
+    public async Task A_channel_prefix_in_the_connection_string_mutes_nobody()
+    {
+        var prefixed = await _system.StartApiAsync(
+            _cancellation, settings: ("ConnectionStrings__redis", $"{_system.RedisConnectionString},channelPrefix=shop:"));
+        try
+        {
+            var (buyer, token) = await EnterAsync(24_006);
+            using var _ = buyer;
+            using var http = new HttpClient { BaseAddress = new Uri(prefixed.Url) };
+            await using var line = await EventLine.OpenAsync(http, token, _cancellation);
+            var answer = await buyer.BuyAsync(token, 24_006, _cancellation);
+            Assert.Equal(answer.Text("order_id"), Text((await line.OutcomeAsync()).Body, "order_id"));
+        }
+        finally
+        {
+            await _system.EndAsync(prefixed, kill: true);
+        }
+    }
+
+    [Fact]
     public async Task What_was_decided_while_nobody_listened_is_told_first()
     {
         var (buyer, token) = await EnterAsync(24_002);

@@ -2,9 +2,9 @@
 // harmless.
 import * as shop from './shop.js';
 import * as line from './line.js';
+import { pauseMs } from './pauses.js';
 
-const resendMsMin = 1_000;
-const resendMsMax = 15_000;
+const resendMs = { minMs: 1_000, maxMs: 15_000 };
 const keptDays = 7;
 const unknownMsMax = 30_000;
 
@@ -22,9 +22,12 @@ export function begin(changed) {
   onChange = changed;
   line.begin(told, state => onChange(null, state));
   // Another tab of the same buyer clicks, too.
-  addEventListener('storage', event => { if (event.key?.startsWith(`seckill.click.${userId}.`)) changed(event.key.split('.').at(-1)); });
-  addEventListener('online', () => all().filter(([, click]) => click.state === 'sending')
-    .forEach(([skuId, click]) => resend(skuId, click, 0)));
+  addEventListener('storage', event => {
+    if (userId === null || !event.key?.startsWith(`seckill.click.${userId}.`)) return;
+    changed(event.key.split('.').at(-1));
+    listen();
+  });
+  addEventListener('online', () => all().forEach(([skuId]) => send(skuId)));
 }
 
 export function setBuyer(id) {
@@ -33,7 +36,7 @@ export function setBuyer(id) {
   for (const [skuId, click] of all()) {
     if (Date.now() - click.at > keptDays * 86_400_000) localStorage.removeItem(keyOf(skuId));
     // A click whose answer never came: its number says whether it was taken.
-    else if (click.state === 'sending') resend(skuId, click, 0);
+    else send(skuId);
   }
 
   listen();
@@ -60,7 +63,7 @@ const termsOf = sale => ({ sku_id: sale.sku_id, token_required: sale.token_requi
 
 async function send(skuId) {
   const click = of(skuId);
-  if (click === null || sending.has(click.no)) return;
+  if (click?.state !== 'sending' || sending.has(click.no)) return;
   sending.add(click.no);
   const answer = await shop.buy(click.sale, click.no);
   sending.delete(click.no);
@@ -81,12 +84,12 @@ async function send(skuId) {
 /** It is taken: what was said of an earlier try is over. */
 const queued = ({ trouble, ...click }, orderId) => ({ ...click, state: 'queueing', orderId, queuedAt: Date.now() });
 
-function resend(skuId, click, afterMs) {
-  const tries = (resends.get(click.no) ?? -1) + 1;
-  resends.set(click.no, tries);
-  const delayMs = tries === 0 && afterMs === 0 ? 0
-    : Math.max(afterMs, Math.min(resendMsMin * 2 ** tries, resendMsMax)) * (0.75 + Math.random() / 2);
-  setTimeout(() => { if (of(skuId)?.no === click.no) send(skuId); }, delayMs);
+/** Sends a click again later: one pause at a time for each click, and never a short one twice. */
+function resend(skuId, click, askedMs) {
+  const { tries, timer } = resends.get(click.no) ?? { tries: 0 };
+  clearTimeout(timer);
+  const again = () => { if (of(skuId)?.no === click.no) send(skuId); };
+  resends.set(click.no, { tries: tries + 1, timer: setTimeout(again, pauseMs(tries, { ...resendMs, askedMs })) });
 }
 
 /** An outcome; by the line it is known by its order id, by a question by the click's number. */
@@ -110,7 +113,7 @@ function keep(skuId, click) {
 }
 
 function listen() {
-  line.waitFor(all().filter(([, click]) => click.state === 'queueing').map(([skuId, click]) => ({ skuId, no: click.no })));
+  line.waitFor(userId, all().filter(([, click]) => click.state === 'queueing').map(([skuId, click]) => ({ skuId, no: click.no })));
 }
 
 const all = () => Object.keys(localStorage)

@@ -1,23 +1,32 @@
-// The line on which outcomes come: Server-Sent Events, then a WebSocket, then questions now and then. A lost line is tried again for as
-// long as somebody waits; what was decided meanwhile is told first when it is back, and what is told twice is the same outcome.
+// The line on which outcomes come: Server-Sent Events, then a WebSocket, then questions now and then. One tab of a buyer holds it for all
+// of them. A lost line is tried again for as long as somebody waits; what was decided meanwhile is told first when it is back, and what is
+// told twice is the same outcome.
 import * as shop from './shop.js';
+import * as tabs from './tabs.js';
+import { pauseMs } from './pauses.js';
 
 const pollMsMin = 1_000;
 const pollMsMax = 15_000;
 const pollBesidePushMs = 20_000;
-const pushRetryMs = 10_000;
+const reopenMs = { minMs: 1_000, maxMs: 15_000 };
+const steadyMs = 10_000;
+const watchEveryMs = 10_000;
 const silenceMsMax = 40_000;
-const eventErrorsMax = 2;
 
 let source = null;
 let socket = null;
+let openedAt = 0;
 let lastHeardAt = 0;
 let lastId = '';
 let wanted = [];
+let joined = null;
 let hear = () => {};
 let show = () => {};
+let state = '';
 let pollTimer = 0;
-let pollMs = pollMsMin;
+let polls = 0;
+let reopenTimer = 0;
+let losses = 0;
 let pushFailures = 0;
 
 const address = path => `${path}?${wanted.map(click => `sku_id=${click.skuId}`).join('&')}`;
@@ -25,23 +34,42 @@ const address = path => `${path}?${wanted.map(click => `sku_id=${click.skuId}`).
 /** Says who is to be told, and where the state of the line is shown: push, poll, away or '' when nobody waits. */
 export function begin(onOutcome, onState) {
   [hear, show] = [onOutcome, onState];
-  addEventListener('online', () => reopen());
+  addEventListener('online', () => {
+    if (wanted.length === 0) return;
+    if (speaks()) reopen(); else if (tabs.canShare) show(state); else startPolling();
+  });
   addEventListener('offline', () => show('away'));
-  setInterval(watch, pushRetryMs);
+  setInterval(watch, watchEveryMs);
 }
 
-/** Whose outcomes are waited for: [{ skuId, no }]. Opens the line, and closes it when there is nobody. */
-export function waitFor(clicks) {
+/** Whose outcomes a buyer waits for: [{ skuId, no }]. Opens the line, and closes it when there is nobody. */
+export function waitFor(buyer, clicks) {
   const before = wanted.map(click => click.skuId).join();
   wanted = clicks.slice(0, 32);
-  if (wanted.length === 0) return close();
-  if ((source === null && socket === null) || before !== wanted.map(click => click.skuId).join()) reopen();
+  if (wanted.length === 0) return rest();
+  if (joined !== buyer) {
+    joined = buyer;
+    // Where tabs cannot agree on one line, none opens one: the seventh would hang with its whole page.
+    if (tabs.canShare) tabs.join(buyer, { speak: reopen, listen: close, hear: overhear, present: () => ({ state }) });
+    else startPolling();
+  } else if (speaks() && before !== wanted.map(click => click.skuId).join()) reopen();
 }
 
 /** A new buyer: nothing of the old one's is known. */
 export function forget() {
   lastId = '';
-  waitFor([]);
+  waitFor(null, []);
+}
+
+const speaks = () => tabs.speaks() && wanted.length > 0;
+
+function rest() {
+  close();
+  tabs.leave();
+  joined = null;
+  losses = 0;
+  state = '';
+  show(state);
 }
 
 function close() {
@@ -50,36 +78,46 @@ function close() {
   const old = socket;
   socket = null;
   old?.close();
+  openedAt = 0;
+  clearTimeout(reopenTimer);
   clearTimeout(pollTimer);
-  pollTimer = 0;
-  show('');
+  polls++;
 }
 
 function reopen() {
-  source?.close();
-  source = null;
+  close();
   if (wanted.length === 0) return;
+  lastHeardAt = Date.now();
   if (pushFailures % 2 === 1) openSocket(); else openEvents();
   schedulePoll(pollMsMin);
 }
 
+function startPolling() {
+  say(navigator.onLine ? 'poll' : 'away');
+  schedulePoll(pollMsMin);
+}
+
+/** What the tab that holds the line tells the others. */
+function overhear(message) {
+  if (message.state !== undefined) {
+    state = message.state;
+    show(navigator.onLine ? state : 'away');
+  }
+
+  if (message.outcome !== undefined) hear(message.outcome, message.no);
+}
+
 function openEvents() {
   // EventSource sends Last-Event-ID by itself, but only within one object: a new one asks for the state of all it waits for, which says as
-  // much.
+  // much. Nor does it try again by itself, because the server would say how soon.
   const mine = new EventSource(address('/api/orders/seckill/events'));
-  let errors = 0;
   source = mine;
-  mine.addEventListener('listening', () => { errors = 0; opened(); });
+  mine.addEventListener('listening', opened);
   mine.addEventListener('alive', () => { lastHeardAt = Date.now(); });
-  mine.addEventListener('outcome', event => take(event.lastEventId, JSON.parse(event.data)));
+  mine.addEventListener('outcome', event => take(event.data, () => event.lastEventId));
   mine.onerror = () => {
-    if (source !== mine) return;
-    lost();
-    // It tries again by itself; where something in between lets no events pass, a socket may.
-    if (mine.readyState !== EventSource.CLOSED && ++errors < eventErrorsMax) return;
     mine.close();
-    source = null;
-    pushFailures++;
+    if (source === mine) lost();
   };
 }
 
@@ -87,61 +125,81 @@ function openSocket() {
   const url = new URL(address('/api/orders/seckill/ws') + (lastId ? `&since=${lastId}` : ''), location.href);
   url.protocol = url.protocol.replace('http', 'ws');
   const mine = new WebSocket(url);
-  let wasOpen = false;
   socket = mine;
-  mine.onopen = () => { wasOpen = true; opened(); };
-  mine.onmessage = event => {
-    const outcome = JSON.parse(event.data);
-    take(outcome.settled_at_ms ? `${outcome.settled_at_ms}-${outcome.order_id}` : '', outcome);
-  };
-  mine.onclose = () => {
-    if (socket !== mine) return;
-    socket = null;
-    if (!wasOpen) pushFailures++;
-    lost();
-  };
+  mine.onopen = opened;
+  mine.onmessage = event =>
+    take(event.data, outcome => (outcome.settled_at_ms ? `${outcome.settled_at_ms}-${outcome.order_id}` : ''));
+  mine.onclose = () => { if (socket === mine) lost(); };
 }
 
 function opened() {
-  lastHeardAt = Date.now();
-  show('push');
+  openedAt = lastHeardAt = Date.now();
+  say('push');
   schedulePoll(pollBesidePushMs);
 }
 
+/** Tries the other kind where this one did not come about, each time after a longer pause unless the line was a good one. */
 function lost() {
-  show(navigator.onLine ? 'poll' : 'away');
+  if (openedAt === 0) pushFailures++;
+  else if (Date.now() - openedAt > steadyMs) losses = 0;
+  openedAt = 0;
+  source = socket = null;
+  say(navigator.onLine ? 'poll' : 'away');
   schedulePoll(pollMsMin);
+  clearTimeout(reopenTimer);
+  reopenTimer = setTimeout(reopen, pauseMs(losses++, reopenMs));
 }
 
 const isOpen = () => source?.readyState === EventSource.OPEN || socket?.readyState === WebSocket.OPEN;
 
-function take(id, outcome) {
-  lastHeardAt = Date.now();
-  if (id) lastId = id;
-  hear(outcome);
+function say(now) {
+  state = now;
+  show(state);
+  tabs.tell({ state });
 }
 
-/** A line that is gone, or silent for longer than its signs of life allow, is opened again. */
+function take(text, idOf) {
+  lastHeardAt = Date.now();
+  let outcome;
+  try {
+    outcome = JSON.parse(text);
+  } catch {
+    // Not the shop's word.
+    return;
+  }
+
+  lastId = idOf(outcome) || lastId;
+  pass(outcome);
+}
+
+/** What is decided is passed on to the other tabs; what is not is for the one that asks. */
+function pass(outcome, no) {
+  if (outcome.status === 'SUCCESS' || outcome.status === 'FAILED') tabs.tell({ outcome, no });
+  hear(outcome, no);
+}
+
+/** A line that is silent for longer than its signs of life allow is opened again. */
 function watch() {
-  if (wanted.length === 0) return;
-  const silent = source !== null && Date.now() - lastHeardAt > silenceMsMax;
-  if (silent || (source === null && socket === null)) reopen();
+  if (speaks() && source !== null && Date.now() - lastHeardAt > silenceMsMax) reopen();
 }
 
 /** Asks, further and further apart; seldom beside an open line, which may have missed a word. */
-function schedulePoll(delayMs) {
-  pollMs = delayMs;
+function schedulePoll(delayMs, askedMs = 0) {
+  const mine = ++polls;
   clearTimeout(pollTimer);
-  pollTimer = setTimeout(poll, pollMs * (0.75 + Math.random() / 2));
+  pollTimer = setTimeout(() => poll(mine, delayMs), pauseMs(0, { minMs: delayMs, maxMs: delayMs, askedMs }));
 }
 
-async function poll() {
+async function poll(mine, delayMs) {
+  let askedMs = 0;
   for (const click of [...wanted]) {
     const answer = await shop.status(click.skuId, click.no);
-    if (answer.status === 200) hear(answer.body, click.no);
-    else if (answer.status === 404) hear({ status: 'UNKNOWN', sku_id: click.skuId }, click.no);
-    else if (answer.away) show('away');
+    askedMs = Math.max(askedMs, answer.retryAfterMs);
+    if (answer.status === 200) pass(answer.body, click.no);
+    else if (answer.status === 404) pass({ status: 'UNKNOWN', sku_id: click.skuId }, click.no);
+    else if (answer.away) say('away');
+    if (mine !== polls) return;
   }
 
-  if (wanted.length > 0) schedulePoll(isOpen() ? pollBesidePushMs : Math.min(pollMs * 2, pollMsMax));
+  if (wanted.length > 0) schedulePoll(isOpen() ? pollBesidePushMs : Math.min(delayMs * 2, pollMsMax), askedMs);
 }

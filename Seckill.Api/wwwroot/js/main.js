@@ -84,8 +84,13 @@ function showLine(state) {
 }
 
 async function refreshSales() {
-  const waitMs = document.hidden ? 5_000 : await sales.refresh(buy);
-  setTimeout(refreshSales, waitMs);
+  let waitMs = 5_000;
+  try {
+    if (!document.hidden) waitMs = await sales.refresh(buy);
+  } finally {
+    // One list that cannot be drawn must not be the last one.
+    setTimeout(refreshSales, waitMs);
+  }
 }
 
 applyWords();

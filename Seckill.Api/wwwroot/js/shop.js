@@ -1,4 +1,6 @@
 // Speaks to the Api. Every call ends: with an answer, or with `away` when there was none in time.
+import { retryAfterMs } from './pauses.js';
+
 const requestTimeoutMs = 10_000;
 
 let offsetMs = 0;
@@ -6,17 +8,32 @@ let offsetMs = 0;
 /** The server's clock: countdowns must not depend on the buyer's. */
 export const now = () => Date.now() + offsetMs;
 
-const keepTime = (serverMs, sentAt) => { offsetMs = serverMs - (sentAt + Date.now()) / 2; };
+function keepTime(serverMs, sentAt) {
+  if (Number.isFinite(serverMs)) offsetMs = serverMs - (sentAt + Date.now()) / 2;
+}
+
+const away = { status: 0, away: true, body: {}, retryAfterMs: 0 };
 
 async function call(path, options = {}) {
   try {
     const response = await fetch(path, { signal: AbortSignal.timeout(requestTimeoutMs), ...options });
-    const text = await response.text();
-    let body = {};
-    try { body = JSON.parse(text); } catch { /* An error page of something in between: its status says enough. */ }
-    return { status: response.status, body, retryAfterMs: 1000 * Number(response.headers.get('Retry-After') ?? 0) };
+    const body = bodyOf(await response.text());
+    // Something in between that answers in the shop's name: nobody knows what became of the call.
+    if (response.ok && body === null) return { ...away, cause: 'no JSON' };
+    const serverMs = Date.parse(response.headers.get('Date') ?? '') || now();
+    return { status: response.status, body: body ?? {}, retryAfterMs: retryAfterMs(response.headers.get('Retry-After'), serverMs) };
   } catch (cause) {
-    return { status: 0, away: true, body: {}, cause, retryAfterMs: 0 };
+    return { ...away, cause };
+  }
+}
+
+/** An object; null for anything else, such as the error page of something in between. */
+function bodyOf(text) {
+  try {
+    const body = JSON.parse(text);
+    return typeof body === 'object' ? body : null;
+  } catch {
+    return null;
   }
 }
 
@@ -34,7 +51,7 @@ export async function sales() {
   const sentAt = Date.now();
   const answer = await call('/api/products', { cache: 'no-store' });
   if (answer.status === 200) keepTime(answer.body.now_ms, sentAt);
-  return answer;
+  return answer.status === 200 && !Array.isArray(answer.body.items) ? { ...away, cause: 'no list' } : answer;
 }
 
 export const logIn = userId => post('/api/demo/login', { user_id: userId });

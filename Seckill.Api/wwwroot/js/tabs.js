@@ -1,0 +1,86 @@
+// One tab of a buyer speaks to the shop for all of them: a browser gives a shop six connections over HTTP/1.1, and each open line takes
+// one. A lock that only one tab can hold makes it the speaker, and passes on when that tab is closed. A tab that stands still keeps the
+// lock and answers nobody: then it is taken away.
+const askEveryMs = 5_000;
+
+/** Without both (on a page without TLS, for instance) no tab can be sure that there is only one speaker. */
+export const canShare = navigator.locks !== undefined && 'BroadcastChannel' in globalThis;
+
+let place = null;
+
+/** Stands for speaker of a buyer's tabs. `on` has speak(), listen(), hear(message) and present(), which is told to whoever asks. */
+export function join(buyer, on) {
+  leave();
+  const mine = { name: `seckill.line.${buyer}`, on, speaks: false, asked: false, queued: null, done: () => {} };
+  place = mine;
+  mine.channel = new BroadcastChannel(mine.name);
+  mine.channel.onmessage = event => receive(mine, event.data);
+  mine.timer = setInterval(() => ask(mine), askEveryMs);
+  ask(mine);
+  stand(mine);
+}
+
+/** Gives the place up, to another tab if there is one. */
+export function leave() {
+  const mine = place;
+  place = null;
+  if (mine === null) return;
+  clearInterval(mine.timer);
+  mine.queued?.abort();
+  mine.channel.close();
+  mine.done();
+}
+
+/** Tells the buyer's other tabs. */
+export const tell = message => place?.channel.postMessage(message);
+
+export const speaks = () => place?.speaks === true;
+
+function stand(mine, options = {}) {
+  mine.queued?.abort();
+  // A lock that is taken by force cannot be waited for, so only the other kind can be called off.
+  mine.queued = options.steal ? null : new AbortController();
+  const queued = mine.queued;
+  navigator.locks.request(mine.name, options.steal ? options : { signal: queued.signal }, () => hold(mine))
+    .catch(() => { /* Called off, or taken away by a tab that this one did not answer. */ })
+    .then(() => {
+      if (mine.queued !== queued) return;
+      const spoke = mine.speaks;
+      mine.speaks = mine.asked = false;
+      if (mine !== place) return;
+      if (spoke) mine.on.listen();
+      stand(mine);
+    });
+}
+
+function hold(mine) {
+  if (mine !== place) return undefined;
+  mine.speaks = true;
+  mine.on.speak();
+  // Those who have asked meanwhile need not take the place, too.
+  mine.channel.postMessage({ here: true, ...mine.on.present() });
+  return new Promise(resolve => { mine.done = resolve; });
+}
+
+/** Asks the speaker for a sign of life, and takes its place when the last question was not answered. */
+function ask(mine) {
+  if (mine.speaks) return;
+  if (mine.asked) stand(mine, { steal: true });
+  mine.asked = !mine.speaks;
+  mine.channel.postMessage({ ask: true });
+}
+
+function receive(mine, message) {
+  if (mine !== place) return;
+  if (message.ask) {
+    if (mine.speaks) mine.channel.postMessage({ here: true, ...mine.on.present() });
+    return;
+  }
+
+  mine.asked = false;
+  if (!mine.speaks) mine.on.hear(message);
+}
+
+// A page that the browser is about to hold still, or to keep for the way back, lets another one speak.
+addEventListener('pagehide', () => place?.done());
+document.addEventListener('freeze', () => place?.done());

@@ -1,0 +1,31 @@
+namespace Seckill.Tests.LocalServers;
+
+/// <summary>A checkout may lie in any folder, and so the data of the private servers.</summary>
+public sealed class AwkwardFolderTests : IDisposable
+{
+    private readonly DirectoryInfo _parent = Directory.CreateTempSubdirectory("seckill-folder-");
+
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    public void Dispose() => _parent.Delete(recursive: true);
+
+    [Theory]
+    [InlineData("with two spaces")]
+    [InlineData("Seckill's #1 = 100% (秒杀) é")]
+    public async Task Every_private_server_starts_in_it_and_starts_again_on_its_data(string name)
+    {
+        var folder = Path.Combine(_parent.FullName, name);
+        await using var redis = await RedisServer.StartAsync(
+            new RedisServerOptions { DataFolder = Path.Combine(folder, "redis") }, Cancelled);
+        await using var mySql = await MySqlServer.StartAsync(
+            new MySqlServerOptions { DataFolder = Path.Combine(folder, "mysql") }, Cancelled);
+        await using var rabbitMq = await RabbitMqServer.StartAsync(
+            new RabbitMqServerOptions { DataFolder = Path.Combine(folder, "rabbitmq"), VirtualHosts = ["shop"] }, Cancelled);
+        foreach (var server in new LocalServer[] { redis, mySql, rabbitMq })
+        {
+            server.Kill();
+            await server.RestartAsync(Cancelled);
+            await server.CheckAsync(Cancelled);
+        }
+    }
+}
