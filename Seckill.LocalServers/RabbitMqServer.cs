@@ -64,6 +64,13 @@ public sealed class RabbitMqServer : LocalServer
 
     private protected override async Task LaunchAsync(CancellationToken cancellationToken)
     {
+        // It looks at the free disk space by a line for a shell, which holds the path as it is: with an open quote it would never start.
+        if (DataFolder.AsSpan().ContainsAny("'\"\\$`"))
+        {
+            throw new LocalServerException(
+                $"rabbitmq: {DataFolder} has a character that RabbitMQ hands to a shell: no quotes, no backslash, no $ or `");
+        }
+
         var configuration = Path.Combine(DataFolder, "rabbitmq.conf");
         // Where definitions are loaded, the broker makes no user and no virtual host by itself. The file's name is relative to the working
         // folder, because this format has no quotes.

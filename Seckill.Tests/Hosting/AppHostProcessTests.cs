@@ -10,7 +10,7 @@ public sealed class AppHostProcessTests(ITestOutputHelper output) : IDisposable
     private static readonly string[] Resources =
         ["api", "apphost", "aspire-dashboard", "console", "mysql", "order-worker", "rabbitmq", "redis"];
 
-    private readonly string _state = Directory.CreateTempSubdirectory("seckill's state ").FullName;
+    private readonly string _state = Directory.CreateTempSubdirectory("seckill state ").FullName;
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 

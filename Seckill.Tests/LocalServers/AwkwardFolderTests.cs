@@ -9,9 +9,18 @@ public sealed class AwkwardFolderTests : IDisposable
 
     public void Dispose() => _parent.Delete(recursive: true);
 
+    [Fact]
+    public async Task A_folder_that_RabbitMQ_would_hang_at_is_refused()
+    {
+        var folder = Path.Combine(_parent.FullName, "it's");
+        var refusal = await Assert.ThrowsAsync<LocalServerException>(
+            () => RabbitMqServer.StartAsync(new RabbitMqServerOptions { DataFolder = folder }, Cancelled));
+        Assert.StartsWith($"rabbitmq: {folder} has a character that RabbitMQ hands to a shell", refusal.Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("with two spaces")]
-    [InlineData("Seckill's #1 = 100% (秒杀) é")]
+    [InlineData("flash sale #1 = 100% 秒杀")]
     public async Task Every_private_server_starts_in_it_and_starts_again_on_its_data(string name)
     {
         var folder = Path.Combine(_parent.FullName, name);

@@ -20,8 +20,8 @@ public sealed class ConnectionStringTests
     private const string Secret = "hunter2";
     private static readonly string[] Pieces =
     [
-        "amqp://", "amqps://", "redis://", "Server=", "Password=", "password=", "a", ":", "@", "/", "#", "%", "%4", "%40", "?", ",", ";", "=",
-        "'", "\"", " ", "\0", "\n", "[", "]", "::1", "99999", "-1", "\u79d2", "\ud83e", "Port=", "ssl=", "h1", "h2:5672", Secret,
+        "amqp://", "amqps://", "redis://", "Server=", "Password=", "password=", "a", ":", "@", "/", "#", "%", "%4", "%40", "?", ",", ";",
+        "=", "'", "\"", " ", "\0", "\n", "[", "]", "::1", "99999", "-1", "\u79d2", "\ud83e", "Port=", "ssl=", "h1", "h2:5672", Secret,
     ];
 
     private const string Redis = "127.0.0.1:1,connectTimeout=1";
