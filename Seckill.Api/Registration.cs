@@ -38,6 +38,7 @@ internal static class Registration
         services.AddSingleton<GateLanes>();
         services.AddSingleton<OrderGate>();
         services.AddHosted<OutcomeListener>();
+        services.AddSingleton<QueueDrain>();
         services.AddSingleton<StockLoad>();
         services.AddSingleton<StockWarmUp>();
         services.AddHosted<StockLoader>();
@@ -79,5 +80,7 @@ internal sealed class GateHealthCheck(SaleCatalogue catalogue, OrderIds ids) : I
         Task.FromResult(
             !catalogue.Loaded ? HealthCheckResult.Unhealthy("the sales have not been read from MySQL yet")
             : !ids.Ready ? HealthCheckResult.Unhealthy("no Snowflake node is leased yet")
+            : catalogue.Unreadable.FirstOrDefault() is { Key: not 0 } bad
+                ? HealthCheckResult.Degraded($"{catalogue.Unreadable.Count} sales cannot be read, SKU {bad.Key} among them: {bad.Value}")
             : HealthCheckResult.Healthy());
 }

@@ -45,6 +45,15 @@ public sealed record RabbitMqServerOptions : LocalServerOptions
     /// Virtual hosts beside the default one, made at the first start: systems that share the broker and do not see each other.
     /// </summary>
     public IReadOnlyList<string> VirtualHosts { get; init; } = [];
+
+    /// <summary>Bytes in one message, as the worker takes them; the broker's own default is 16 MiB, and 128 MiB before 4.0.</summary>
+    public int MessageBytesMax { get; init; } = 2_097_152;
+
+    /// <summary>
+    /// Bytes in one frame; the broker's own default is 128 KiB. A message's headers share one, and with fewer bytes they cannot be nested
+    /// so deeply that reading them overflows a stack.
+    /// </summary>
+    public int FrameBytesMax { get; init; } = 65_536;
 }
 
 /// <summary>A private MySQL or MariaDB.</summary>

@@ -13,6 +13,9 @@ public sealed class RabbitMqServer : LocalServer
 {
     private const string User = "seckill";
 
+    /// <summary>Part of the stored data, so it must not hold the port. The own port mapper keeps equal names apart.</summary>
+    private const string NodeName = "seckill@localhost";
+
     private readonly RabbitMqServerOptions _options;
     private readonly string _script;
     private readonly string _epmd;
@@ -46,6 +49,19 @@ public sealed class RabbitMqServer : LocalServer
         return StartedAsync(new RabbitMqServer(options, script, epmd), cancellationToken);
     }
 
+    /// <summary>Runs <c>rabbitmqctl</c> on this broker, as an operator would.</summary>
+    /// <exception cref="LocalServerException">It failed; the server's log says why.</exception>
+    public async Task ControlAsync(CancellationToken cancellationToken, params string[] arguments)
+    {
+        var control = await RunAsync(
+            [Path.Combine(Path.GetDirectoryName(_script)!, "rabbitmqctl"), "-n", NodeName, .. arguments],
+            EnvironmentOf(Path.Combine(DataFolder, "rabbitmq.conf"), Path.Combine(DataFolder, "empty")));
+        if (await control.Exited.WaitAsync(cancellationToken) is not 0 and var code)
+        {
+            throw new LocalServerException($"rabbitmqctl {string.Join(' ', arguments)} ended with {code}");
+        }
+    }
+
     private protected override async Task LaunchAsync(CancellationToken cancellationToken)
     {
         // It looks at the free disk space by a line for a shell, which holds the path as it is: with an open quote it would never start.
@@ -61,12 +77,16 @@ public sealed class RabbitMqServer : LocalServer
         PrivateFile.Write(configuration, _options.VirtualHosts.Count == 0
             ? $"""
             listeners.tcp.local = 127.0.0.1:{Port}
+            max_message_size = {_options.MessageBytesMax}
+            frame_max = {_options.FrameBytesMax}
             default_user = {User}
             default_pass = {Password}
 
             """
             : $"""
             listeners.tcp.local = 127.0.0.1:{Port}
+            max_message_size = {_options.MessageBytesMax}
+            frame_max = {_options.FrameBytesMax}
             load_definitions = {Path.GetFileName(WriteDefinitions())}
 
             """);
@@ -114,8 +134,7 @@ public sealed class RabbitMqServer : LocalServer
         ["ERL_EPMD_PORT"] = $"{_epmdPort}",
         ["ERL_EPMD_ADDRESS"] = "127.0.0.1",
         ["ERL_CRASH_DUMP"] = Path.Combine(DataFolder, "erl_crash.dump"),
-        // The name is part of the stored data, so it must not hold the port. The own port mapper keeps equal names apart.
-        ["RABBITMQ_NODENAME"] = "seckill@localhost",
+        ["RABBITMQ_NODENAME"] = NodeName,
         ["RABBITMQ_NODE_PORT"] = $"{Port}",
         ["RABBITMQ_NODE_IP_ADDRESS"] = "127.0.0.1",
         ["RABBITMQ_DIST_PORT"] = $"{_distributionPort}",

@@ -22,7 +22,7 @@ internal static class Registration
         return services;
     }
 
-    /// <summary>Queue to MySQL to Redis; health checks <c>consuming</c> and <c>writing</c>.</summary>
+    /// <summary>Queue to MySQL to Redis; health checks <c>consuming</c>, <c>writing</c> and <c>acking</c>.</summary>
     public static IServiceCollection AddOrderWriting(this IServiceCollection services)
     {
         services.AddWorkerOptions();
@@ -37,7 +37,8 @@ internal static class Registration
         services.AddHostedService<OrderPump>();
         services.AddHealthChecks()
             .AddCheck<ConsumingHealthCheck>("consuming")
-            .AddCheck<WritingHealthCheck>("writing");
+            .AddCheck<WritingHealthCheck>("writing")
+            .AddCheck<AckingHealthCheck>("acking");
 
         // The host must not give up before the batch in hand is through.
         services.AddOptions<HostOptions>().Configure<IOptions<WorkerOptions>>((host, worker) =>

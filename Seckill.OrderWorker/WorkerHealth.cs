@@ -1,10 +1,15 @@
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Options;
 
 namespace Seckill.OrderWorker;
 
 /// <summary>What the health checks tell of the pump; written by its stages.</summary>
-internal sealed class WorkerHealth
+internal sealed class WorkerHealth(IOptions<WorkerOptions> options, TimeProvider time)
 {
+    private readonly Lock _lock = new();
+    private int _heldCount;
+    private long? _silentSince;
+    private long? _lastHeldAt;
     private volatile string? _writingTrouble;
     private volatile string? _settlingTrouble;
     private volatile bool _consuming;
@@ -17,6 +22,64 @@ internal sealed class WorkerHealth
 
     /// <summary>What keeps Redis from taking the verdicts in hand; null when nothing does.</summary>
     public string? SettlingTrouble { get => _settlingTrouble; set => _settlingTrouble = value; }
+
+    /// <summary>Says that nothing has been acked for too long though messages are at hand; null in the normal case.</summary>
+    public string? Silence
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _heldCount > 0 && _silentSince is { } since && time.GetElapsedTime(since) is var silence
+                    && silence.TotalMilliseconds > options.Value.NoAckMsMax
+                    ? $"nothing acked for {silence.TotalSeconds:F0} s with {_heldCount} messages at hand"
+                    : null;
+            }
+        }
+    }
+
+    /// <summary>A message is at hand.</summary>
+    public void NoteTaken()
+    {
+        lock (_lock)
+        {
+            if (_heldCount++ == 0)
+            {
+                // A new session holds what the last one did, and its silence is the same one, unless there was nothing for a while.
+                var isSame = _lastHeldAt is { } at && time.GetElapsedTime(at).TotalMilliseconds < options.Value.NoAckMsMax;
+                _silentSince = isSame ? _silentSince ?? time.GetTimestamp() : time.GetTimestamp();
+            }
+        }
+    }
+
+    /// <summary>Messages got through to their ack, or were left to the broker.</summary>
+    public void NoteSettled(int count)
+    {
+        lock (_lock)
+        {
+            _heldCount = Math.Max(0, _heldCount - count);
+            _silentSince = _heldCount > 0 ? time.GetTimestamp() : null;
+        }
+    }
+
+    /// <summary>What was at hand has gone back to the queue.</summary>
+    public void NoteSessionEnded()
+    {
+        lock (_lock)
+        {
+            _lastHeldAt = _heldCount > 0 ? time.GetTimestamp() : _lastHeldAt;
+            _heldCount = 0;
+        }
+    }
+}
+
+/// <summary>Whether what is at hand gets through to its ack, whatever keeps it back.</summary>
+internal sealed class AckingHealthCheck(WorkerHealth health) : IHealthCheck
+{
+    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
+        Task.FromResult(health.Silence is { } silence
+            ? new HealthCheckResult(context.Registration.FailureStatus, silence)
+            : HealthCheckResult.Healthy());
 }
 
 /// <summary>Whether orders are being taken from the queue.</summary>

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Seckill.Ordering.Contract;
 using Seckill.OrderWorker.Migrating;
 
 namespace Seckill.OrderWorker;
@@ -46,6 +47,17 @@ public sealed class WorkerOptions
     [Range(2, ushort.MaxValue)]
     public int PrefetchCountMax { get; set; } = 2_000;
 
+    /// <summary>
+    /// Bytes of message bodies at hand. When more come, the session ends and the next takes as few messages ahead as have room, for the
+    /// broker counts messages, not bytes. At least one of the largest size.
+    /// </summary>
+    [Range(OrderTopology.MessageBytesMax, int.MaxValue)]
+    public int HeldBytesMax { get; set; } = 67_108_864;
+
+    /// <summary>How long nothing may be acked while messages are at hand before the worker calls itself unhealthy, milliseconds.</summary>
+    [Range(1_000, 3_600_000)]
+    public int NoAckMsMax { get; set; } = 15_000;
+
     /// <summary>Orders a second that MySQL is to see at most; 0 for no ceiling.</summary>
     [Range(0, 1_000_000)]
     public int OrdersPerSecondMax { get; set; }
@@ -73,9 +85,12 @@ public sealed class WorkerOptions
     [Range(1, 25)]
     public int HoldMinutesMax { get; set; } = 20;
 
-    /// <summary>Wait for the broker's confirm of a dead letter, milliseconds.</summary>
+    /// <summary>
+    /// Wait for the broker's confirm of a dead letter, milliseconds. After that the message is left to the broker's own dead-lettering,
+    /// since nothing behind it can be acked meanwhile.
+    /// </summary>
     [Range(100, 60_000)]
-    public int ConfirmTimeoutMs { get; set; } = 10_000;
+    public int ConfirmTimeoutMs { get; set; } = 5_000;
 
     /// <summary>
     /// From the stop signal until the batch in hand is given up, milliseconds; the process ends within one and a half times that.

@@ -6,6 +6,7 @@ using Seckill.Ordering.Contract;
 using Seckill.Ordering.Ids;
 using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Telemetry;
+using Seckill.Ordering.Unreadable;
 
 namespace Seckill.Ordering;
 
@@ -22,6 +23,7 @@ public static class OrderingRegistration
         services.AddSingleton<StockLedger>();
         services.AddSingleton<StockRecovery>();
         services.AddSingleton<QueueDepths>();
+        services.AddSingleton<UnreadableMessages>();
         services.AddSingleton<PulseCounters>();
         services.AddSingleton<OrderIds>();
         services.AddHostedService(provider => provider.GetRequiredService<OrderIds>());

@@ -29,7 +29,14 @@ internal static class ClientDefaults
     /// <summary>How often the client looks for commands that are over their time.</summary>
     private const int HeartbeatMs = 250;
     private const int ConnectTimeoutSeconds = 5;
-    private const int HeartbeatSeconds = 15;
+    private const int HeartbeatSeconds = 5;
+    private const int ConnectionLifeTimeSeconds = 300;
+
+    /// <summary>
+    /// Bytes of one message. What is larger ends the connection before a byte of it is held; else a few messages would take the memory of
+    /// the whole process. Brokers that we start refuse to take such messages in the first place.
+    /// </summary>
+    public const int RabbitMQMessageBytesMax = 2_097_152;
 
     /// <summary>
     /// Only the first connection is waited for, and only once: further tries go on in the background, every second and not
@@ -69,6 +76,7 @@ internal static class ClientDefaults
         rabbitMQ.TopologyRecoveryEnabled = false;
         rabbitMQ.RequestedConnectionTimeout = TimeSpan.FromSeconds(ConnectTimeoutSeconds);
         rabbitMQ.RequestedHeartbeat = TimeSpan.FromSeconds(HeartbeatSeconds);
+        rabbitMQ.MaxInboundMessageBodySize = RabbitMQMessageBytesMax;
     }
 
     /// <summary>Bounds the wait for a connection, unless the connection string names a bound itself.</summary>
@@ -79,6 +87,14 @@ internal static class ClientDefaults
         if (!builder.ContainsKey("Connection Timeout"))
         {
             builder.ConnectionTimeout = ConnectTimeoutSeconds;
+        }
+
+        // A date of zeros, which MariaDB accepts, would end the reading of all rows beside it.
+        builder.ConvertZeroDateTime = true;
+        if (!builder.ContainsKey("Connection Lifetime"))
+        {
+            // After a switch-over the pool moves to the new primary by itself, though nothing has failed.
+            builder.ConnectionLifeTime = ConnectionLifeTimeSeconds;
         }
 
         return builder.ConnectionString;

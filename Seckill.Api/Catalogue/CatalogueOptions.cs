@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Seckill.Ordering.Ledger;
 
 namespace Seckill.Api.Catalogue;
 
@@ -18,6 +19,14 @@ public sealed class CatalogueOptions
     /// <summary>After Redis has lost a sale: longest wait for the queue to drain before its counter is loaded, ms.</summary>
     [Range(0, 3_600_000)]
     public int DrainWaitMsMax { get; init; } = 30_000;
+
+    /// <summary>How long the buyer's page still lists a sale after its end, h.</summary>
+    [Range(0, 24 * StockLedger.RetentionDays)]
+    public int EndedListedForHours { get; init; } = 24;
+
+    /// <summary>Sales in the buyer's list; of more, those that end last.</summary>
+    [Range(1, 100_000)]
+    public int ListedMax { get; init; } = 2_000;
 
     /// <summary>How long a listing with stock from Redis is served from memory, ms.</summary>
     [Range(0, 60_000)]

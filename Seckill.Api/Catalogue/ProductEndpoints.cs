@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
 using Seckill.Ordering.Ledger;
-using StackExchange.Redis;
 
 namespace Seckill.Api.Catalogue;
 
@@ -45,19 +44,16 @@ public sealed class SaleListings(
 
     private async Task<IReadOnlyList<SaleItem>> ReadItemsAsync()
     {
-        var sales = catalogue.Sales;
-        IReadOnlyDictionary<long, long?> stock;
-        try
-        {
-            stock = await ledger.StockAsync([.. sales.Select(sale => new SkuKeys(sale.SkuId))], CancellationToken.None);
-        }
-        catch (Exception exception) when (exception is RedisException or TimeoutException)
-        {
-            // A listing without stock is better than none; the health check tells the operator.
-            stock = new Dictionary<long, long?>();
-        }
+        // Buyers look at what they can buy or have just missed; of very many those that end last.
+        var since = time.GetUtcNow().AddHours(-options.Value.EndedListedForHours);
+        var sales = catalogue.Sales.Where(sale => sale.Terms.EndsAt > since)
+            .OrderByDescending(sale => sale.Terms.EndsAt).ThenBy(sale => sale.SkuId).Take(options.Value.ListedMax)
+            .OrderBy(sale => sale.SkuId)
+            .ToList();
 
-        return [.. sales.OrderBy(sale => sale.SkuId).Select(sale => new SaleItem(
+        // A listing without stock is better than none; the health check tells the operator.
+        var stock = await ledger.StockAsync(sales.ConvertAll(sale => new SkuKeys(sale.SkuId)), CancellationToken.None);
+        return [.. sales.Select(sale => new SaleItem(
             Text(sale.SkuId), Text(sale.ProductId), sale.Title, sale.ProductTitle, sale.Image, sale.Attrs, sale.Price, sale.ListPrice,
             stock.GetValueOrDefault(sale.SkuId) is { } left ? Math.Max(0, left) : null, sale.Units,
             sale.Terms.LimitPerUser, sale.Terms.StartsAt.ToUnixTimeMilliseconds(), sale.Terms.EndsAt.ToUnixTimeMilliseconds(),

@@ -24,8 +24,6 @@ public sealed partial class SaleCatalogue(
     /// <summary>Whether the sales have been read at least once.</summary>
     public bool Loaded => Volatile.Read(ref _sales) is not null;
 
-    public IReadOnlyCollection<long> SkuIds => Volatile.Read(ref _sales)?.Keys ?? [];
-
     public IReadOnlyCollection<SaleView> Sales => Volatile.Read(ref _sales)?.Values ?? [];
 
     /// <summary>
@@ -41,6 +39,19 @@ public sealed partial class SaleCatalogue(
         }
     }
 
+    /// <summary>
+    /// At most so many of those that have begun, the latest first: where an order that is on its way is to be looked for.
+    /// </summary>
+    public IReadOnlyList<long> NewestSkuIds(int countMax)
+    {
+        var now = time.GetUtcNow();
+        return [.. Sales.Where(sale => sale.Terms.StartsAt <= now).OrderByDescending(sale => sale.Terms.EndsAt > now)
+            .ThenByDescending(sale => sale.Terms.StartsAt).ThenByDescending(sale => sale.SkuId).Take(countMax).Select(sale => sale.SkuId)];
+    }
+
+    /// <summary>Why a sale that MySQL has cannot be sold, by SKU.</summary>
+    public IReadOnlyDictionary<long, string> Unreadable { get; private set; } = new Dictionary<long, string>();
+
     /// <summary>Raised after each reading.</summary>
     public event Action? Refreshed;
 
@@ -54,13 +65,28 @@ public sealed partial class SaleCatalogue(
     {
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
+        var forgotten = time.GetUtcNow().UtcDateTime.AddDays(-StockLedger.RetentionDays);
         var rows = await context.ProductSkus.AsNoTracking()
-            .Where(sku => sku.Sale != null)
+            .Where(sku => sku.Sale != null && sku.Sale.EndsAt > forgotten)
             .Select(sku => new { Sku = sku, sku.Product!.Title, Sale = sku.Sale! })
             .ToListAsync(cancellationToken);
-        var sales = rows.Select(row => new SaleView(
-            row.Sku.Id, row.Sku.ProductId, row.Sku.Title, row.Title, row.Sku.Image, AttrsOf(row.Sku), row.Sku.Price, row.Sale.ListPrice,
-            TermsOf(row.Sale), row.Sale.TokenRequired, row.Sale.Units));
+        var (sales, unreadable) = (new List<SaleView>(rows.Count), new Dictionary<long, string>());
+        foreach (var row in rows)
+        {
+            try
+            {
+                sales.Add(new SaleView(
+                    row.Sku.Id, row.Sku.ProductId, row.Sku.Title, row.Title, row.Sku.Image, AttrsOf(row.Sku), row.Sku.Price,
+                    row.Sale.ListPrice, TermsOf(row.Sale), row.Sale.TokenRequired, row.Sale.Units));
+            }
+            catch (Exception exception) when (exception is ArgumentException or FormatException or OverflowException)
+            {
+                // What the database accepts may stop its own sale and no other.
+                unreadable[row.Sku.Id] = exception.Message;
+            }
+        }
+
+        Report(unreadable);
         Volatile.Write(ref _sales, sales.ToFrozenDictionary(sale => sale.SkuId));
         Refreshed?.Invoke();
     }
@@ -103,6 +129,20 @@ public sealed partial class SaleCatalogue(
 
     internal static SaleTerms TermsOf(SeckillSale sale) => new(
         new DateTimeOffset(sale.StartsAt, TimeSpan.Zero), new DateTimeOffset(sale.EndsAt, TimeSpan.Zero), sale.LimitPerUser, sale.Paused);
+
+    /// <summary>Says it once, and not at each reading.</summary>
+    private void Report(Dictionary<long, string> unreadable)
+    {
+        foreach (var (skuId, reason) in unreadable.Where(sale => !Unreadable.ContainsKey(sale.Key)))
+        {
+            LogUnreadable(skuId, reason);
+        }
+
+        Unreadable = unreadable;
+    }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The sale of SKU {SkuId} cannot be read and is not sold: {Reason}")]
+    private partial void LogUnreadable(long skuId, string reason);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The sales were not read from MySQL: {Reason}; serving the last copy")]
     private partial void LogFailed(string reason);

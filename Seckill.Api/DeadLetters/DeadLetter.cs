@@ -3,18 +3,13 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using RabbitMQ.Client;
+using Seckill.Ordering.DeadLetters;
 
 namespace Seckill.Api.DeadLetters;
 
 /// <summary>A message as it lies in the dead-letter queue, with what its headers say of its fate.</summary>
 internal sealed class DeadLetter
 {
-    public const string ReasonHeader = "x-seckill-reason";
-    public const string AttemptsHeader = "x-seckill-attempts";
-    public const string FirstAtHeader = "x-seckill-first-at";
-    public const string LastAtHeader = "x-seckill-last-at";
-    public const string BrokerHeader = "x-death";
-
     private const string UnknownReason = "unknown";
     private const int IdBytes = 10;
 
@@ -27,10 +22,11 @@ internal sealed class DeadLetter
         _properties = got.BasicProperties;
         Id = IdOf(Body, _properties);
         var broker = BrokerDeath.Read(_properties.Headers);
-        Reason = Text(ReasonHeader) ?? (broker is null ? UnknownReason : $"broker: {broker.Reason}");
-        Attempts = Number(AttemptsHeader) ?? broker?.Count ?? 1;
-        FirstAt = Time(FirstAtHeader) ?? broker?.FirstAt;
-        LastAt = Time(LastAtHeader) ?? broker?.LastAt;
+        Reason = Text(DeadLetterHeaders.Reason) ?? (broker is null ? UnknownReason : $"broker: {broker.Reason}");
+        Attempts = HeaderValues.NumberOf(_properties.Headers, DeadLetterHeaders.Attempts) ?? broker?.Count ?? 1;
+        FirstAt = HeaderValues.TimeOf(_properties.Headers, DeadLetterHeaders.FirstAt) ?? broker?.FirstAt;
+        LastAt = HeaderValues.TimeOf(_properties.Headers, DeadLetterHeaders.LastAt) ?? broker?.LastAt;
+        BodyBytes = Math.Max(Body.Length, HeaderValues.NumberOf(_properties.Headers, DeadLetterHeaders.BodyBytes) ?? 0);
         Trace = ActivityContext.TryParse(Text("traceparent"), Text("tracestate"), isRemote: true, out var trace) ? trace : default;
     }
 
@@ -40,6 +36,9 @@ internal sealed class DeadLetter
     public ulong DeliveryTag { get; }
 
     public byte[] Body { get; }
+
+    /// <summary>Bytes of the body when it came; the worker keeps the beginning of one that is too large.</summary>
+    public long BodyBytes { get; }
 
     public string Reason { get; }
 
@@ -69,39 +68,20 @@ internal sealed class DeadLetter
     }
 
     /// <summary>
-    /// What to publish when it is replayed: the message as it was, with its history, so that the worker counts on. An expiration would let
-    /// it vanish, a user id is refused when it is not ours, and the broker's notes are about its former life.
+    /// What to publish when it is replayed: the message as it was, as far as it may be sent, with its history, so that the worker counts
+    /// on.
     /// </summary>
     public BasicProperties ToReplay()
     {
-        var headers = new Dictionary<string, object?>();
-        foreach (var (name, value) in _properties.Headers ?? new Dictionary<string, object?>())
-        {
-            if (!IsBrokers(name))
-            {
-                headers[name] = value;
-            }
-        }
-
-        headers[AttemptsHeader] = Attempts;
+        // Another producer's message may have nothing that tells its copies from new orders; with this the worker can.
+        var properties = CarriedProperties.Of(_properties, _properties.IsMessageIdPresent() ? _properties.MessageId : $"dead:{Id}");
+        properties.Headers![DeadLetterHeaders.Attempts] = Attempts;
         if (FirstAt is { } first)
         {
-            headers[FirstAtHeader] = first.UtcDateTime.ToString("O", CultureInfo.InvariantCulture);
+            properties.Headers[DeadLetterHeaders.FirstAt] = first.UtcDateTime.ToString("O", CultureInfo.InvariantCulture);
         }
 
-        return new BasicProperties
-        {
-            Persistent = true,
-            ContentType = _properties.ContentType,
-            ContentEncoding = _properties.ContentEncoding,
-            CorrelationId = _properties.CorrelationId,
-            // Another producer's message may have nothing that tells its copies from new orders; with this the worker can.
-            MessageId = _properties.IsMessageIdPresent() ? _properties.MessageId : $"dead:{Id}",
-            Timestamp = _properties.Timestamp,
-            Type = _properties.Type,
-            AppId = _properties.AppId,
-            Headers = headers,
-        };
+        return properties;
     }
 
     /// <summary>
@@ -113,9 +93,11 @@ internal sealed class DeadLetter
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(body);
         Append(properties.MessageId ?? "");
-        foreach (var name in (ReadOnlySpan<string>)[ReasonHeader, AttemptsHeader, FirstAtHeader, LastAtHeader])
+        foreach (var name in (
+            ReadOnlySpan<string>)[DeadLetterHeaders.Reason, DeadLetterHeaders.Attempts, DeadLetterHeaders.FirstAt,
+            DeadLetterHeaders.LastAt])
         {
-            Append(HeaderText(properties.Headers, name) ?? "");
+            Append(HeaderValues.TextOf(properties.Headers, name) ?? "");
         }
 
         var broker = BrokerDeath.Read(properties.Headers);
@@ -126,52 +108,5 @@ internal sealed class DeadLetter
         void Append(string text) => hash.AppendData(Encoding.UTF8.GetBytes('\0' + text));
     }
 
-    /// <summary>Headers that the broker sets or acts on, and the client's own.</summary>
-    private static bool IsBrokers(string name) =>
-        name is "x-delivery-count" or "x-acquired-count" or BrokerHeader or "CC" or "BCC" or Constants.PublishSequenceNumberHeader
-        || name.StartsWith("x-first-death-", StringComparison.Ordinal)
-        || name.StartsWith("x-last-death-", StringComparison.Ordinal);
-
-    private string? Text(string name) => HeaderText(_properties.Headers, name);
-
-    private long? Number(string name) =>
-        long.TryParse(Text(name), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : null;
-
-    private DateTimeOffset? Time(string name) =>
-        DateTimeOffset.TryParse(Text(name), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) ? time : null;
-
-    /// <summary>Strings arrive as bytes, numbers in whatever width the producer chose.</summary>
-    internal static string? HeaderText(IDictionary<string, object?>? headers, string name) =>
-        headers?.TryGetValue(name, out var value) != true ? null
-        : value is byte[] bytes ? Encoding.UTF8.GetString(bytes)
-        : Convert.ToString(value, CultureInfo.InvariantCulture);
-}
-
-/// <summary>What the broker noted when it dead-lettered a message itself.</summary>
-/// <param name="Reason">rejected, expired, maxlen or delivery_limit.</param>
-/// <param name="Count">How often, over all queues and reasons.</param>
-/// <param name="FirstAt">The oldest note; null without one.</param>
-/// <param name="LastAt">The newest note; null without one.</param>
-internal sealed record BrokerDeath(string Reason, long Count, DateTimeOffset? FirstAt, DateTimeOffset? LastAt)
-{
-    /// <summary>Reads the header x-death, newest entry first; null when the broker did not dead-letter the message.</summary>
-    public static BrokerDeath? Read(IDictionary<string, object?>? headers)
-    {
-        if (headers?.TryGetValue(DeadLetter.BrokerHeader, out var value) != true || value is not IList<object?> { Count: > 0 } list)
-        {
-            return null;
-        }
-
-        var entries = list.OfType<IDictionary<string, object?>>().ToList();
-        var times = entries
-            .Select(entry => entry.TryGetValue("time", out var time) && time is AmqpTimestamp stamp
-                ? DateTimeOffset.FromUnixTimeSeconds(stamp.UnixTime)
-                : (DateTimeOffset?)null)
-            .ToList();
-        var count = entries.Sum(
-            entry => entry.TryGetValue("count", out var n) && n is long or int ? Convert.ToInt64(n, CultureInfo.InvariantCulture) : 1);
-        return entries.Count == 0
-            ? null
-            : new BrokerDeath(DeadLetter.HeaderText(entries[0], "reason") ?? "unknown", count, times.Min(), times.Max());
-    }
+    private string? Text(string name) => HeaderValues.TextOf(_properties.Headers, name);
 }

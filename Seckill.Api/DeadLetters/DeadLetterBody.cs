@@ -18,16 +18,31 @@ internal static class DeadLetterBody
     {
         try
         {
-            using var document = JsonDocument.Parse(body);
-            return document.RootElement.ValueKind == JsonValueKind.Array
-                ? [.. document.RootElement.EnumerateArray().Select(order => Encoding.UTF8.GetBytes(order.GetRawText()))]
-                : [body];
+            var reader = new Utf8JsonReader(body);
+            if (!reader.Read() || reader.TokenType != JsonTokenType.StartArray)
+            {
+                return [body];
+            }
+
+            // By their bytes: text that is no text in one of them does not hide the others.
+            var parts = new List<byte[]>();
+            while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+            {
+                var start = (int)reader.TokenStartIndex;
+                reader.Skip();
+                parts.Add(body[start..(int)reader.BytesConsumed]);
+            }
+
+            return parts;
         }
-        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
+        catch (JsonException)
         {
             return [body];
         }
     }
+
+    /// <summary>The order ids in a message of one order or of many.</summary>
+    public static IEnumerable<string> OrderIdsOf(byte[] body) => PartsOf(body).Select(part => OrderOf(part)?.OrderId).OfType<string>();
 
     /// <summary>The members that can be read; null when the body is not a JSON object.</summary>
     public static DeadLetterOrder? OrderOf(byte[] body)
@@ -60,7 +75,7 @@ internal static class DeadLetterBody
         {
             return OrderMessage.Parse(body);
         }
-        catch (InvalidOrderException)
+        catch (Exception exception) when (exception is InvalidOrderException or InvalidOperationException)
         {
             return null;
         }

@@ -12,10 +12,10 @@ public sealed record DeadLetterOrder(string? UserId, string? SkuId, long? Quanti
 /// <param name="TraceId">The click's W3C trace id; null when it came without one.</param>
 /// <param name="Order">Null when the body is not a JSON object.</param>
 /// <param name="Body">The body as text, cut.</param>
-/// <param name="BodyBytes">Size of the whole body.</param>
+/// <param name="BodyBytes">Size of the whole body as it came; more than the letter holds where the worker kept the beginning only.</param>
 public sealed record DeadLetterItem(
     string Id, string Reason, long Attempts, long? FirstAtMs, long? LastAtMs, string? TraceId, DeadLetterOrder? Order, string Body,
-    int BodyBytes);
+    long BodyBytes);
 
 /// <summary>The head of the dead-letter queue, and how many there are in all.</summary>
 public sealed record DeadLetterListResponse(long Count, IReadOnlyList<DeadLetterItem> Items);

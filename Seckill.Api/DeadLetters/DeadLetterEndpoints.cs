@@ -120,5 +120,5 @@ public static class DeadLetterEndpoints
     private static DeadLetterItem ToItem(DeadLetter letter, int bodyBytesMax) => new(
         letter.Id, letter.Reason, letter.Attempts,
         letter.FirstAt?.ToUnixTimeMilliseconds(), letter.LastAt?.ToUnixTimeMilliseconds(), letter.TraceId,
-        DeadLetterBody.OrderOf(letter.Body), DeadLetterBody.TextOf(letter.Body, bodyBytesMax), letter.Body.Length);
+        DeadLetterBody.OrderOf(letter.Body), DeadLetterBody.TextOf(letter.Body, bodyBytesMax), letter.BodyBytes);
 }

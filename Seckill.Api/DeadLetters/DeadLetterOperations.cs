@@ -3,7 +3,9 @@ using System.Text.Json;
 using Microsoft.Extensions.Options;
 using RabbitMQ.Client;
 using Seckill.Api.Audit;
+using Seckill.Ordering.Contract;
 using Seckill.Ordering.Faults;
+using Seckill.Ordering.Unreadable;
 using StackExchange.Redis;
 
 namespace Seckill.Api.DeadLetters;
@@ -13,13 +15,16 @@ namespace Seckill.Api.DeadLetters;
 /// Redis forget the lock, two calls see a part of the queue each and nothing worse happens, for the broker gives no letter to both.
 /// </summary>
 internal sealed partial class DeadLetterOperations(
-    IConnectionFactory connections, IConnectionMultiplexer redis, OrderAbandonment abandonment, AuditLog audit,
-    IOptions<DeadLetterOptions> options, TimeProvider time, ILogger<DeadLetterOperations> logger)
+    IConnectionFactory connections, UnreadableMessages unreadable, IConnectionMultiplexer redis, OrderAbandonment abandonment,
+    AuditLog audit, IOptions<DeadLetterOptions> options, TimeProvider time, ILogger<DeadLetterOperations> logger)
 {
     private const string LockKey = "seckill:dead-letters:desk";
 
     /// <summary>Letters published at once, and named in one audit entry.</summary>
     private const int ReplayBatchSizeMax = 100;
+
+    /// <summary>Times that a call begins again because the client could not read a letter.</summary>
+    private const int UnreadablePassesMax = 3;
 
     /// <summary>Bytes of a body that the audit log keeps when nothing else tells what was thrown away.</summary>
     private const int AuditedBodyBytesMax = 2_000;
@@ -35,6 +40,10 @@ internal sealed partial class DeadLetterOperations(
                 return (session.Count, letters);
             },
             cancellationToken);
+
+    /// <summary>Which orders are among the letters; null when there are more than <c>OrderScanMax</c>.</summary>
+    public Task<IReadOnlySet<string>?> ReadOrderIdsAsync(CancellationToken cancellationToken) =>
+        RunAsync((session, token) => session.ReadOrderIdsAsync(_options.OrderScanMax, token), cancellationToken);
 
     /// <summary>One letter; null when none of the first <c>ScanMax</c> has this id.</summary>
     public Task<DeadLetter?> FindAsync(string id, CancellationToken cancellationToken) =>
@@ -127,8 +136,7 @@ internal sealed partial class DeadLetterOperations(
 
         try
         {
-            await using var session = await DeadLetterSession.OpenAsync(connections, linked.Token);
-            return await operation(session, linked.Token);
+            return await RunLockedAsync(operation, linked.Token);
         }
         catch (OperationCanceledException exception) when (deadline.IsCancellationRequested)
         {
@@ -137,6 +145,41 @@ internal sealed partial class DeadLetterOperations(
         finally
         {
             await ReleaseAsync(database, me);
+        }
+    }
+
+    /// <summary>
+    /// A letter that the client cannot read ends its connection, and would hide all letters behind it. It is met before anything is
+    /// changed, when letters are looked for: it is put in order, and the call begins again.
+    /// </summary>
+    private async Task<T> RunLockedAsync<T>(
+        Func<DeadLetterSession, CancellationToken, Task<T>> operation, CancellationToken cancellationToken)
+    {
+        for (var pass = 1; ; pass++)
+        {
+            AmqpTcpEndpoint endpoint;
+            await using (var session = await DeadLetterSession.OpenAsync(connections, cancellationToken))
+            {
+                try
+                {
+                    return await operation(session, cancellationToken);
+                }
+                catch (Exception exception) when (pass <= UnreadablePassesMax && session.HasMetUnreadable)
+                {
+                    LogUnreadable(exception.Message);
+                    endpoint = session.Endpoint;
+                }
+            }
+
+            await using var keeper = await DeadLetterSession.OpenAsync(connections, cancellationToken);
+            await unreadable.TakeAsync(
+                endpoint, OrderTopology.DeadLetterQueue, _options.OrderScanMax,
+                async (message, token) =>
+                {
+                    await keeper.KeepAsync(message, time.GetUtcNow(), token);
+                    return true;
+                },
+                cancellationToken);
         }
     }
 
@@ -169,6 +212,9 @@ internal sealed partial class DeadLetterOperations(
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Dead letter {Id} is abandoned: {Outcome}, order {OrderId}")]
     private partial void LogAbandoned(string id, AbandonOutcome outcome, long? orderId);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "A dead letter that nobody can read is put in order: {Reason}")]
+    private partial void LogUnreadable(string reason);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The dead letters stay locked for {LockMs} ms: {Reason}")]
     private partial void LogLocked(int lockMs, string reason);

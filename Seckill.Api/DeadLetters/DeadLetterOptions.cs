@@ -16,6 +16,13 @@ public sealed class DeadLetterOptions
     public long ScanBytesMax { get; init; } = 67_108_864;
 
     /// <summary>
+    /// Dead letters that are looked through for orders which seem lost, so that none of them is published again. With more letters than
+    /// that nothing is published again until some are replayed or abandoned.
+    /// </summary>
+    [Range(1, 1_000_000)]
+    public int OrderScanMax { get; init; } = 100_000;
+
+    /// <summary>
     /// Longest duration of one call, ms; its lock expires <see cref="LockMarginMs"/> later, so no call outlasts its lock.
     /// </summary>
     [Range(1_000, 600_000)]

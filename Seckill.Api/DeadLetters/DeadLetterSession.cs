@@ -1,8 +1,12 @@
 using System.Diagnostics;
+using System.Globalization;
 using RabbitMQ.Client;
+using RabbitMQ.Client.Events;
 using RabbitMQ.Client.Exceptions;
 using Seckill.Ordering.Contract;
+using Seckill.Ordering.DeadLetters;
 using Seckill.Ordering.Faults;
+using Seckill.Ordering.Unreadable;
 
 namespace Seckill.Api.DeadLetters;
 
@@ -21,9 +25,21 @@ internal sealed class DeadLetterSession : IAsyncDisposable
 
     private readonly IConnection _connection;
     private readonly IChannel _channel;
+    private readonly CancellationTokenSource _lost = new();
     private readonly SortedSet<ulong> _held = [];
 
-    private DeadLetterSession(IConnection connection, IChannel channel) => (_connection, _channel) = (connection, channel);
+    private DeadLetterSession(IConnection connection, IChannel channel)
+    {
+        (_connection, _channel) = (connection, channel);
+        connection.ConnectionShutdownAsync += (_, _) => _lost.CancelAsync();
+        channel.ChannelShutdownAsync += (_, _) => _lost.CancelAsync();
+    }
+
+    /// <summary>Whether the connection ended because the client could not read a letter.</summary>
+    public bool HasMetUnreadable => _connection.CloseReason is { } end && UnreadableMessages.IsSuspectedOf(end);
+
+    /// <summary>The broker that it is connected to.</summary>
+    public AmqpTcpEndpoint Endpoint => _connection.Endpoint;
 
     /// <summary>Letters in the queue when the scan ended, those it holds included.</summary>
     public long Count { get; private set; }
@@ -53,7 +69,7 @@ internal sealed class DeadLetterSession : IAsyncDisposable
         var bytes = 0L;
         while (letters.Count < countMax && bytes < bytesMax)
         {
-            var got = await _channel.BasicGetAsync(OrderTopology.DeadLetterQueue, autoAck: false, cancellationToken);
+            var got = await GetAsync(cancellationToken);
             if (got is null)
             {
                 Count = letters.Count;
@@ -68,6 +84,61 @@ internal sealed class DeadLetterSession : IAsyncDisposable
         }
 
         return letters;
+    }
+
+    /// <summary>
+    /// Reads which orders are among the letters, however many there are: their bodies are not kept.
+    /// </summary>
+    /// <returns>Null when there are more letters than <paramref name="countMax"/>.</returns>
+    public async Task<IReadOnlySet<string>?> ReadOrderIdsAsync(int countMax, CancellationToken cancellationToken)
+    {
+        var count = await _channel.MessageCountAsync(OrderTopology.DeadLetterQueue, cancellationToken);
+        var ids = new HashSet<string>();
+        if (count == 0 || count > countMax)
+        {
+            return count == 0 ? ids : null;
+        }
+
+        var all = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var consumer = new AsyncEventingBasicConsumer(_channel);
+        var read = 0u;
+        consumer.ReceivedAsync += (_, args) =>
+        {
+            ids.UnionWith(DeadLetterBody.OrderIdsOf(args.Body.ToArray()));
+            if (++read == count)
+            {
+                _held.Add(args.DeliveryTag);
+                all.TrySetResult();
+            }
+
+            return Task.CompletedTask;
+        };
+        _channel.CallbackExceptionAsync += (_, args) => Task.FromResult(all.TrySetException(args.Exception));
+        _channel.ChannelShutdownAsync += (_, args) => Task.FromResult(all.TrySetException(new OperationInterruptedException(args)));
+        var tag = await _channel.BasicConsumeAsync(OrderTopology.DeadLetterQueue, autoAck: false, consumer, cancellationToken);
+        await all.Task.WaitAsync(cancellationToken);
+        await _channel.BasicCancelAsync(tag, cancellationToken: cancellationToken);
+        return ids;
+    }
+
+    /// <summary>Puts a letter that the client cannot read back as one that it can.</summary>
+    public async Task KeepAsync(UnreadableMessage message, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var nowText = now.UtcDateTime.ToString("O", CultureInfo.InvariantCulture);
+        var properties = new BasicProperties
+        {
+            Persistent = true,
+            Headers = new Dictionary<string, object?>
+            {
+                [DeadLetterHeaders.Reason] = message.Reason,
+                [DeadLetterHeaders.Attempts] = 1L,
+                [DeadLetterHeaders.FirstAt] = nowText,
+                [DeadLetterHeaders.LastAt] = nowText,
+                [DeadLetterHeaders.BodyBytes] = (long)Math.Min(message.BodyBytes, long.MaxValue),
+            },
+        };
+        await _channel.BasicPublishAsync(
+            OrderTopology.DeadLetterExchange, OrderTopology.RoutingKey, mandatory: true, properties, message.BodyHead, cancellationToken);
     }
 
     /// <summary>
@@ -115,18 +186,35 @@ internal sealed class DeadLetterSession : IAsyncDisposable
             {
                 // Closing returns them too, but some time later: the next call must not find the queue empty.
                 await _channel.BasicNackAsync(_held.Max, multiple: true, requeue: true, deadline.Token);
+                await _channel.CloseAsync(deadline.Token);
             }
 
-            await _channel.CloseAsync(deadline.Token);
-            await _connection.CloseAsync(deadline.Token);
+            await _connection.CloseAsync(
+                Constants.ReplySuccess, "done", TimeSpan.FromMilliseconds(CloseTimeoutMs), abort: true,
+                deadline.Token).WaitAsync(deadline.Token);
+            await _channel.DisposeAsync().AsTask().WaitAsync(deadline.Token);
+            await _connection.DisposeAsync().AsTask().WaitAsync(deadline.Token);
         }
         catch (Exception exception) when (exception is RabbitMQClientException or OperationCanceledException)
         {
             // The connection is gone, and with it the hold on the letters.
         }
+    }
 
-        await _channel.DisposeAsync();
-        await _connection.DisposeAsync();
+    /// <summary>The next letter. A get whose answer the client cannot decode ends the connection, and would itself wait for ever.</summary>
+    private async Task<BasicGetResult?> GetAsync(CancellationToken cancellationToken)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _lost.Token);
+        try
+        {
+            return await _channel.BasicGetAsync(OrderTopology.DeadLetterQueue, autoAck: false, cancellationToken).WaitAsync(either.Token);
+        }
+        catch (OperationCanceledException) when (_lost.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            throw _connection.CloseReason is { } reason
+                ? new OperationInterruptedException(reason)
+                : new OperationInterruptedException(_channel.CloseReason!);
+        }
     }
 
     private async Task<bool> PublishAsync(DeadLetter letter, CancellationToken cancellationToken)
@@ -155,7 +243,7 @@ internal sealed class DeadLetterSession : IAsyncDisposable
     /// </summary>
     private async Task SettleAsync(CancellationToken cancellationToken)
     {
-        if (await _channel.BasicGetAsync(OrderTopology.DeadLetterQueue, autoAck: false, cancellationToken) is { } got)
+        if (await GetAsync(cancellationToken) is { } got)
         {
             _held.Add(got.DeliveryTag);
         }

@@ -10,11 +10,10 @@ namespace Seckill.Api.Gate;
 /// <summary>
 /// The queue of one SKU in front of Redis. What arrives while a script call is under way shares the next one (natural batching: no timer,
 /// so a lone request never waits), and a burst costs Redis a call for every <c>BatchSizeMax</c> requests instead of one each. While a call
-/// is under way a further one goes only with a full batch: with one call at a time only a batch's clicks get through in each round trip, and
-/// on a busy machine the rest stands in line.
-/// Every call carries the moment after which Redis must not run it any more,
-/// so that a server that froze and thaws buys nothing for those who have been told to come again. While Redis is known not to answer, one
-/// click now and then asks it and all others are told so at once.
+/// is under way a further one goes only with a full batch: with one call at a time only a batch's clicks get through in each round trip,
+/// and on a busy machine the rest stands in line. Every call carries the moment after which Redis must not run it any more, so that a
+/// server that froze and thaws buys nothing for those who have been told to come again. While Redis is known not to answer, one click now
+/// and then asks it and all others are told so at once.
 /// </summary>
 internal sealed partial class GateLane
 {

@@ -6,7 +6,6 @@ using Seckill.Ordering.Contract;
 using Seckill.Ordering.Ids;
 using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Telemetry;
-using StackExchange.Redis;
 
 namespace Seckill.Api.Gate;
 
@@ -112,9 +111,10 @@ public sealed class OrderGate(
 
             return PlacementOf(click, await click.Answered);
         }
-        catch (Exception exception) when (exception is RedisException or TimeoutException or OperationCanceledException)
+        catch (Exception exception)
         {
-            // Logged by the lane. Whether the stock moved is unknown here; if it did, the outbox holds the order.
+            // Logged by the lane; what stands under the SKU's keys may be none of ours. Whether the stock moved is unknown here; if it did,
+            // the outbox holds the order.
             span?.SetStatus(ActivityStatusCode.Error, exception.Message);
             return new Placement(PlaceOutcome.Busy);
         }

@@ -108,7 +108,7 @@ internal sealed class OrderFinder(OrderHistory history, SaleCatalogue catalogue,
     {
         try
         {
-            var asked = catalogue.SkuIds.OrderDescending().Take(SkusAskedMax)
+            var asked = catalogue.NewestSkuIds(SkusAskedMax)
                 .Select(skuId => InGateAsync(new SkuKeys(skuId), query, cancellationToken));
             return [.. (await Task.WhenAll(asked)).SelectMany(trails => trails)];
         }

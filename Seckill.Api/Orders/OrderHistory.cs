@@ -89,17 +89,23 @@ public sealed partial class OrderHistory(
     /// <summary>What Redis holds and MySQL does not have yet; none when Redis cannot tell.</summary>
     private async Task<IReadOnlyList<OrderView>> OnTheirWayAsync(long userId, CancellationToken cancellationToken)
     {
+        var latest = await Task.WhenAll(catalogue.NewestSkuIds(SkusAskedMax).Select(async skuId =>
+            (SkuId: skuId, Reservation: await TryFindAsync(new SkuKeys(skuId), userId, cancellationToken))));
+        return [.. latest.Where(found => found.Reservation is { State: OrderState.Pending })
+            .Select(found => Of(found.SkuId, found.Reservation!))];
+    }
+
+    /// <summary>What stands under one SKU's keys, or one shard, hides no order of another.</summary>
+    private async Task<Reservation?> TryFindAsync(SkuKeys sku, long userId, CancellationToken cancellationToken)
+    {
         try
         {
-            var latest = await Task.WhenAll(catalogue.SkuIds.Take(SkusAskedMax).Select(async skuId =>
-                (SkuId: skuId, Reservation: await ledger.FindAsync(new SkuKeys(skuId), userId, null, cancellationToken))));
-            return [.. latest.Where(found => found.Reservation is { State: OrderState.Pending })
-                .Select(found => Of(found.SkuId, found.Reservation!))];
+            return await ledger.FindAsync(sku, userId, null, cancellationToken);
         }
-        catch (Exception exception) when (ServerFailures.IsOf(exception))
+        catch (Exception exception) when (ServerFailures.IsOf(exception) || exception is FormatException)
         {
             LogRedisFailed(exception.Message);
-            return [];
+            return null;
         }
     }
 
@@ -152,7 +158,8 @@ public sealed partial class OrderHistory(
         OrderStatus.PendingPayment => "pending",
         OrderStatus.Paid => "paid",
         OrderStatus.Closed => "closed",
-        _ => throw new UnreachableException(),
+        // A row may have been written by another program.
+        _ => "unknown",
     };
 
     private static long ClickedAtMs(long orderId) => SnowflakeSequence.TimeOf(orderId).ToUnixTimeMilliseconds();

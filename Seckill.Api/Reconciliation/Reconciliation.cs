@@ -19,8 +19,8 @@ namespace Seckill.Api.Reconciliation;
 /// are too many to look at.</param>
 /// <param name="Decided">Unsettled orders on which MySQL has a verdict.</param>
 /// <param name="Undecided">Unsettled orders of which MySQL knows nothing yet.</param>
-/// <param name="Unreadable">Redis's own words when what it holds for the SKU is not what belongs there; then nothing is known of Redis's
-/// side.</param>
+/// <param name="Unreadable">Why nothing is known of Redis's side: what it holds for the SKU is not what belongs there, it does not answer,
+/// or somebody keeps the SKU's row in MySQL locked.</param>
 public sealed record SkuReconciliation(
     long SkuId, LedgerSnapshot Redis, long MySqlStock, long MySqlEpoch, long LiveUnits, long? Units, long? CommittedUnsettledUnits,
     IReadOnlyList<Settlement> Decided, IReadOnlyList<long> Undecided, string? Unreadable)
@@ -55,7 +55,6 @@ public sealed class ReconciliationReader(IServiceScopeFactory scopes, StockRecov
     private static readonly LedgerSnapshot Nothing = new(null, null, 0, 0, 0, SameServer: false, Closed: false, UnsettledIds: null);
 
     /// <summary>Null when MySQL has no sale of this SKU.</summary>
-    /// <exception cref="RedisException">Redis does not answer.</exception>
     /// <exception cref="MySqlConnector.MySqlException">MySQL does not answer.</exception>
     public async Task<SkuReconciliation?> ReadAsync(long skuId, CancellationToken cancellationToken)
     {
@@ -70,17 +69,17 @@ public sealed class ReconciliationReader(IServiceScopeFactory scopes, StockRecov
         {
             var locking = lockScope.ServiceProvider.GetRequiredService<OrderingDbContext>();
             await using var locked = await locking.Database.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken);
-            _ = await locking.ProductSkus.FromSql($"SELECT * FROM product_skus WHERE id = {skuId} FOR UPDATE").AsNoTracking()
-                .ToListAsync(cancellationToken);
-            sku = await view.ProductSkus.AsNoTracking().Include(s => s.Sale).SingleOrDefaultAsync(s => s.Id == skuId, cancellationToken);
             try
             {
+                await SkuRowLock.TakeAsync(locking, skuId, cancellationToken);
+                sku = await SkuOfAsync(view, skuId, cancellationToken);
                 redis = await recovery.SnapshotAsync(new SkuKeys(skuId), StockRecovery.UnsettledIdsMax, cancellationToken);
             }
-            catch (RedisServerException exception)
+            catch (Exception exception) when (exception is RedisException or TimeoutException)
             {
-                // One SKU's keys must not hide the others from an operator, nor MySQL's side of this one.
+                // One SKU's keys, shard or row must not hide the others from an operator, nor MySQL's side of this one.
                 unreadable = exception.Message;
+                sku = await SkuOfAsync(view, skuId, cancellationToken);
             }
         }
 
@@ -104,4 +103,7 @@ public sealed class ReconciliationReader(IServiceScopeFactory scopes, StockRecov
             known is null ? [] : [.. redis.UnsettledIds!.Where(id => !known.Contains(id))],
             unreadable);
     }
+
+    private static Task<ProductSku?> SkuOfAsync(OrderingDbContext view, long skuId, CancellationToken cancellationToken) =>
+        view.ProductSkus.AsNoTracking().Include(sku => sku.Sale).SingleOrDefaultAsync(sku => sku.Id == skuId, cancellationToken);
 }

@@ -11,8 +11,8 @@ namespace Seckill.Api.Reconciliation;
 
 /// <summary>
 /// One SKU at one moment. <c>difference</c> = redis_stock + held − committed_unsettled − mysql_stock, <c>store_difference</c> = mysql_stock
-/// + live_units − units: both 0 when healthy, null when they cannot be told. <c>unreadable</c>: what Redis says when other things than the
-/// SKU's stand under its keys.
+/// + live_units − units: both 0 when healthy, null when they cannot be told. <c>unreadable</c>: why Redis's side cannot be told: other
+/// things than the SKU's stand under its keys, Redis does not answer, or somebody keeps the SKU's row in MySQL locked.
 /// </summary>
 public sealed record ReconciliationItem(
     string SkuId, long? RedisStock, long Held, long Unsettled, long Unconfirmed, long? CommittedUnsettled, long? OldestUnsettledAtMs,
@@ -100,7 +100,7 @@ public static class ReconciliationEndpoints
             var target = string.Create(CultureInfo.InvariantCulture, $"sku {skuId}");
             if (found.Unreadable is { } reason)
             {
-                steps.Add($"{target}: nothing, for Redis cannot read what stands under its keys, and deleting is not done here: {reason}");
+                steps.Add($"{target}: nothing, for it cannot be compared, and deleting is not done here: {reason}");
                 continue;
             }
 

@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
+using Seckill.Api.Errors;
 using Seckill.Ordering.Telemetry;
-using StackExchange.Redis;
 
 namespace Seckill.Api.Reconciliation;
 
@@ -29,16 +29,14 @@ internal sealed partial class SkuReconciler
     /// <summary>A snapshot has shown that both agree on the SKU.</summary>
     public void NoteQuiet(long skuId) => _differences[skuId] = 0;
 
-    /// <summary>What Redis cannot read of the SKU is logged and keeps back nothing else.</summary>
-    /// <exception cref="RedisException">Redis does not answer.</exception>
-    /// <exception cref="MySqlConnector.MySqlException">MySQL does not answer.</exception>
+    /// <summary>What keeps this SKU from being compared or healed is logged and keeps back no other.</summary>
     public async Task RunAsync(long skuId, CancellationToken cancellationToken)
     {
         try
         {
             await CompareAsync(skuId, cancellationToken);
         }
-        catch (RedisServerException exception)
+        catch (Exception exception) when (ServerFailures.IsOf(exception))
         {
             LogUnreadable(skuId, exception.Message);
         }

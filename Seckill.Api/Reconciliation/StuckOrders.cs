@@ -29,9 +29,9 @@ public sealed record RepairPlan(long SkuId, bool Load, long Reload, IReadOnlyLis
 /// told to Redis, and an order that nobody has is published again. Both are safe at any time, because settling happens once and an order id
 /// is one order.
 /// </summary>
-internal sealed class StuckOrders(
+internal sealed partial class StuckOrders(
     StockLedger ledger, StockRecovery recovery, QueueDepths queues, DeadLetterOperations deadLetters,
-    IOptions<ReconciliationOptions> options, TimeProvider time)
+    IOptions<ReconciliationOptions> options, TimeProvider time, ILogger<StuckOrders> logger)
 {
     /// <summary>Plans from one comparison; asks the broker only when an order may have to be published again.</summary>
     public async Task<RepairPlan> PlanAsync(SkuReconciliation found, CancellationToken cancellationToken)
@@ -43,12 +43,25 @@ internal sealed class StuckOrders(
         if (lost.Count > 0)
         {
             // While anything waits in the queue it may be these; a queue that is merely long is no reason to publish again.
-            var depth = await queues.ReadAsync(cancellationToken);
-            lost = depth is { Ready: 0, Workers: > 0 } ? await WithoutDeadAsync(lost, cancellationToken) : [];
+            lost = await DepthAsync(cancellationToken) is { Ready: 0, Workers: > 0 } ? await WithoutDeadAsync(lost, cancellationToken) : [];
         }
 
         // Loading would fail on the same keys.
         return new RepairPlan(found.SkuId, !found.Loaded && found.Unreadable is null, found.Difference ?? 0, settle, lost);
+    }
+
+    /// <summary>Null when the broker does not say: then no order is taken for lost, and what needs no broker goes on.</summary>
+    private async Task<QueueDepth?> DepthAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await queues.ReadAsync(cancellationToken);
+        }
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            LogDepthUnknown(exception.Message);
+            return null;
+        }
     }
 
     /// <summary>
@@ -60,11 +73,10 @@ internal sealed class StuckOrders(
         try
         {
             // Not only when the broker counts some: it does not count those that an operator's call holds, which is what their lock tells.
-            var (count, letters) = await deadLetters.ListAsync(int.MaxValue, cancellationToken);
-            var dead = letters.SelectMany(letter => DeadLetterBody.PartsOf(letter.Body))
-                .Select(order => DeadLetterBody.OrderOf(order)?.OrderId).ToHashSet();
-            // With more letters than one call looks at, nobody can tell which orders are among the others.
-            return count > letters.Count ? [] : [.. lost.Where(id => !dead.Contains(id.ToString(CultureInfo.InvariantCulture)))];
+            // With more letters than can be looked through, nobody can tell which orders are among the others.
+            return await deadLetters.ReadOrderIdsAsync(cancellationToken) is { } dead
+                ? [.. lost.Where(id => !dead.Contains(id.ToString(CultureInfo.InvariantCulture)))]
+                : [];
         }
         catch (DeadLettersBusyException)
         {
@@ -87,4 +99,7 @@ internal sealed class StuckOrders(
             await recovery.UnconfirmAsync(sku, plan.Republish, cancellationToken);
         }
     }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The queue's depth is not known, so no order is published again: {Reason}")]
+    private partial void LogDepthUnknown(string reason);
 }

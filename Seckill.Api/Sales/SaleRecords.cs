@@ -1,6 +1,5 @@
 using System.Globalization;
 using Microsoft.EntityFrameworkCore;
-using Seckill.Api.Errors;
 using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Store;
 
@@ -46,21 +45,9 @@ internal sealed class SaleRecords(IServiceScopeFactory scopes, StockLedger ledge
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
         var skus = await choice(context.ProductSkus.AsNoTracking().Where(sku => sku.Sale != null))
             .Include(sku => sku.Product).Include(sku => sku.Sale).ToListAsync(cancellationToken);
-        var stock = await StockAsync([.. skus.Select(sku => new SkuKeys(sku.Id))], cancellationToken);
+        // What MySQL has is worth showing by itself; the health check tells of Redis.
+        var stock = await ledger.StockAsync([.. skus.Select(sku => new SkuKeys(sku.Id))], cancellationToken);
         return [.. skus.Select(sku => (sku.Id, Of(sku, sku.Product!, sku.Sale!, stock.GetValueOrDefault(sku.Id))))];
-    }
-
-    private async Task<IReadOnlyDictionary<long, long?>> StockAsync(SkuKeys[] skus, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return await ledger.StockAsync(skus, cancellationToken);
-        }
-        catch (Exception exception) when (ServerFailures.IsOf(exception))
-        {
-            // What MySQL has is worth showing by itself; the health check tells of Redis.
-            return new Dictionary<long, long?>();
-        }
     }
 
     private static OperatorSale Of(ProductSku sku, Product product, SeckillSale sale, long? redisStock) => new(

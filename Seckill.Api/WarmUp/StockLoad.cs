@@ -1,10 +1,7 @@
 using System.Data;
 using Microsoft.EntityFrameworkCore;
-using Microsoft.Extensions.Options;
-using RabbitMQ.Client.Exceptions;
 using Seckill.Api.Catalogue;
 using Seckill.Api.Snapshots;
-using Seckill.Ordering.Contract;
 using Seckill.Ordering.Faults;
 using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Store;
@@ -23,16 +20,17 @@ public sealed record LoadedSku(long SkuId, bool Loaded, long Stock, long Epoch);
 /// that took the last load. A running counter is left alone. See warm.lua for what happens to orders that are under way.
 /// </summary>
 public sealed partial class StockLoad(
-    IServiceScopeFactory scopes, StockLedger ledger, StockRecovery recovery, QueueDepths queues,
-    IOptions<CatalogueOptions> options, TimeProvider time, ILogger<StockLoad> logger)
+    IServiceScopeFactory scopes, StockLedger ledger, StockRecovery recovery, ILogger<StockLoad> logger)
 {
-    private const int DrainPollMs = 250;
-
     /// <summary>
     /// Looks, and loads if need be; with <paramref name="termsChanged"/> the sale's terms are brought up to date in any case.
     /// </summary>
-    /// <returns>Null when MySQL has no sale of this SKU.</returns>
-    public async Task<LoadedSku?> RunAsync(long skuId, bool termsChanged, CancellationToken cancellationToken)
+    /// <param name="skuId">The SKU.</param>
+    /// <param name="termsChanged">See above.</param>
+    /// <param name="drained">Whether a loss of Redis has been waited for, see <see cref="QueueDrain"/>.</param>
+    /// <param name="cancellationToken">Ends the waits.</param>
+    /// <returns>Null when MySQL has no sale of this SKU, or Redis has lost it and the wait for that is still to come.</returns>
+    public async Task<LoadedSku?> RunAsync(long skuId, bool termsChanged, bool drained, CancellationToken cancellationToken)
     {
         var sku = new SkuKeys(skuId);
         var (epoch, redis) = await LookAsync(sku, cancellationToken);
@@ -54,7 +52,12 @@ public sealed partial class StockLoad(
         }
         else if (redis.Epoch is null && epoch > 0)
         {
-            await DrainAsync(skuId, cancellationToken);
+            if (!drained)
+            {
+                return null;
+            }
+
+            LogLost(skuId);
         }
 
         return await LoadAsync(sku, null, cancellationToken);
@@ -106,43 +109,10 @@ public sealed partial class StockLoad(
         {
             // Somebody else has just loaded it and not committed yet, or died before he could: the row lock tells which when it comes free.
             // Closing now would shut out buyers from a counter that is right.
-            epoch = (await LockAsync(context, sku, cancellationToken))?.GateEpoch;
+            epoch = (await SkuRowLock.TakeAsync(context, sku.SkuId, cancellationToken))?.GateEpoch;
         }
 
         return (epoch, redis);
-    }
-
-    /// <summary>The SKU's row, locked until the transaction ends, or for this statement alone without one.</summary>
-    private static async Task<ProductSku?> LockAsync(OrderingDbContext context, SkuKeys sku, CancellationToken cancellationToken) =>
-        (await context.ProductSkus.FromSql($"SELECT * FROM product_skus WHERE id = {sku.SkuId} FOR UPDATE").AsNoTracking()
-            .ToListAsync(cancellationToken))
-        .SingleOrDefault();
-
-    /// <summary>
-    /// Redis has forgotten who bought: the orders that are still in the queue are written first, so that the new counter does not offer
-    /// their units. Bounded, because it is a courtesy to the next buyers: an order that comes later is deducted when it is settled.
-    /// </summary>
-    private async Task DrainAsync(long skuId, CancellationToken cancellationToken)
-    {
-        LogDraining(skuId);
-        var started = time.GetTimestamp();
-        while (time.GetElapsedTime(started).TotalMilliseconds < options.Value.DrainWaitMsMax)
-        {
-            try
-            {
-                if ((await queues.ReadAsync(cancellationToken)).Ready == 0)
-                {
-                    return;
-                }
-            }
-            catch (Exception exception)
-                when (exception is BrokerUnreachableException or OperationInterruptedException or AlreadyClosedException or IOException)
-            {
-                LogDepthUnknown(exception.Message);
-            }
-
-            await Task.Delay(TimeSpan.FromMilliseconds(DrainPollMs), time, cancellationToken);
-        }
     }
 
     /// <summary>
@@ -154,7 +124,7 @@ public sealed partial class StockLoad(
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
         await using var transaction = await context.Database.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken);
-        var row = await LockAsync(context, sku, cancellationToken);
+        var row = await SkuRowLock.TakeAsync(context, sku.SkuId, cancellationToken);
         var sale = await context.SeckillSales.AsNoTracking().SingleOrDefaultAsync(s => s.SkuId == sku.SkuId, cancellationToken);
         if (row is null || sale is null)
         {
@@ -216,9 +186,6 @@ public sealed partial class StockLoad(
 
     [LoggerMessage(
         Level = LogLevel.Warning,
-        Message = "SKU {SkuId}: Redis has lost it; the gate opens when the queue is drained and the stock loaded")]
-    private partial void LogDraining(long skuId);
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The queue's depth is not known: {Reason}")]
-    private partial void LogDepthUnknown(string reason);
+        Message = "SKU {SkuId}: Redis has lost it; the queue has been waited for, and the stock is loaded")]
+    private partial void LogLost(long skuId);
 }

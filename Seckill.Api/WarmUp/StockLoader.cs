@@ -1,7 +1,10 @@
 using System.Threading.Channels;
 using Microsoft.Extensions.Options;
 using Seckill.Api.Catalogue;
+using Seckill.Api.Errors;
 using Seckill.Api.Gate;
+using Seckill.Api.Snapshots;
+using Seckill.Ordering.Ledger;
 using StackExchange.Redis;
 
 namespace Seckill.Api.WarmUp;
@@ -18,6 +21,15 @@ public sealed partial class StockLoader : BackgroundService
     private const long EverySku = 0;
 
     private const int RetryDelayMs = 1_000;
+
+    /// <summary>A SKU that fails for reasons of its own is tried ever less often.</summary>
+    private const int RetryDelayMsMax = 30_000;
+
+    /// <summary>How often a SKU that waits for the queue to drain is looked at.</summary>
+    private const int DrainLookEveryMs = 250;
+
+    /// <summary>When a SKU that was not loaded is due again, and the wait before that. No other waits with it.</summary>
+    private readonly Dictionary<long, (long At, int DelayMs)> _retries = [];
 
     private readonly Channel<long> _asked = Channel.CreateBounded<long>(
         new BoundedChannelOptions(ColdSkusMax) { SingleReader = true, FullMode = BoundedChannelFullMode.DropWrite });
@@ -48,14 +60,16 @@ public sealed partial class StockLoader : BackgroundService
         {
             try
             {
-                var asked = await AskedWithinAsync(every - _time.GetElapsedTime(checkedAt), stoppingToken);
+                var asked = await AskedWithinAsync(UntilNext(every - _time.GetElapsedTime(checkedAt)), stoppingToken);
                 if (asked.Contains(EverySku))
                 {
+                    _retries.Clear();
                     await TryLoadAsync(_catalogue.KeptSkuIds, stoppingToken);
                 }
-                else if (asked.Count > 0)
+                else if (asked.Count > 0 || _retries.Count > 0)
                 {
-                    await TryLoadAsync([.. _catalogue.KeptSkuIds.Where(asked.Contains)], stoppingToken);
+                    await TryLoadAsync(
+                        [.. _catalogue.KeptSkuIds.Where(skuId => asked.Contains(skuId) || _retries.ContainsKey(skuId))], stoppingToken);
                 }
 
                 if (_time.GetElapsedTime(checkedAt) >= every)
@@ -94,27 +108,46 @@ public sealed partial class StockLoader : BackgroundService
         return asked;
     }
 
-    /// <summary>Loads, and asks again for what failed; what Redis holds and cannot read is left to the next round.</summary>
+    private TimeSpan UntilNext(TimeSpan untilCheck)
+    {
+        var now = _time.GetTimestamp();
+        return _retries.Values.Select(retry => _time.GetElapsedTime(now, retry.At)).Append(untilCheck).Min();
+    }
+
+    /// <summary>Loads those that are due, and notes when the others are.</summary>
     private async Task TryLoadAsync(IReadOnlyList<long> skuIds, CancellationToken stoppingToken)
     {
-        var (_, failed) = await _warmUp.LoadAsync(skuIds, stoppingToken);
-        if (failed.IsEmpty)
+        var now = _time.GetTimestamp();
+        var due = skuIds.Where(skuId => !_retries.TryGetValue(skuId, out var retry) || retry.At <= now).ToList();
+        if (due.Count == 0)
         {
             return;
         }
 
-        LogNotLoaded(failed.Count, failed.First().Key, failed.First().Value.Message);
-        foreach (var (skuId, exception) in failed)
+        var result = await _warmUp.LoadAsync(due, stoppingToken);
+        var before = due.ToDictionary(skuId => skuId, skuId => _retries.Remove(skuId, out var retry) ? retry.DelayMs : 0);
+        foreach (var skuId in result.Lost)
         {
-            if (exception is not RedisServerException)
-            {
-                _asked.Writer.TryWrite(skuId);
-            }
+            RetryAfter(skuId, DrainLookEveryMs);
         }
 
-        await Task.Delay(TimeSpan.FromMilliseconds(RetryDelayMs), _time, stoppingToken)
-            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        foreach (var (skuId, exception) in result.Failed)
+        {
+            // A server that is away is no reason to come late when it is back.
+            RetryAfter(skuId, IsOfServer(exception) ? RetryDelayMs : Math.Clamp(2 * before[skuId], RetryDelayMs, RetryDelayMsMax));
+        }
+
+        if (result.Failed.FirstOrDefault() is { Value: { } first } failed)
+        {
+            LogNotLoaded(result.Failed.Count, failed.Key, first.Message);
+        }
     }
+
+    private void RetryAfter(long skuId, int delayMs) =>
+        _retries[skuId] = (_time.GetTimestamp() + (delayMs * _time.TimestampFrequency / 1_000), delayMs);
+
+    private static bool IsOfServer(Exception exception) =>
+        ServerFailures.IsOf(exception) && exception is not (RedisServerException or UnreadableKeysException or SkuLockedException);
 
     private void AskForChangedSales()
     {

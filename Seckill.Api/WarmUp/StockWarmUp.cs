@@ -8,12 +8,16 @@ using StackExchange.Redis;
 namespace Seckill.Api.WarmUp;
 
 /// <summary>Loads the counters of many sales at once, where needed. Knows the terms that this instance has loaded each with.</summary>
-public sealed class StockWarmUp(SaleCatalogue catalogue, SkuSnapshotReader snapshots, StockLoad load)
+public sealed class StockWarmUp(
+    SaleCatalogue catalogue, SkuSnapshotReader snapshots, StockLoad load, QueueDrain drain, TimeProvider time)
 {
     /// <summary>Loads under way at once, each with a MySQL connection.</summary>
     private const int LoadsAtOnceMax = 8;
 
     private readonly ConcurrentDictionary<long, SaleTerms> _loadedTerms = new();
+
+    /// <summary>When each SKU that Redis has lost was first seen so, by <see cref="TimeProvider.GetTimestamp"/>.</summary>
+    private readonly ConcurrentDictionary<long, long> _lostAt = new();
 
     /// <summary>Loads every sale whose counter is not running; answers for all that Redis keeps.</summary>
     /// <exception cref="RedisException">Redis does not answer.</exception>
@@ -21,44 +25,71 @@ public sealed class StockWarmUp(SaleCatalogue catalogue, SkuSnapshotReader snaps
     public async Task<IReadOnlyList<LoadedSku>> LoadAllAsync(CancellationToken cancellationToken)
     {
         await catalogue.RefreshAsync(cancellationToken);
-        var (loaded, failed) = await LoadAsync(catalogue.KeptSkuIds, cancellationToken);
-        if (!failed.IsEmpty)
+        var result = await LoadAsync(catalogue.KeptSkuIds, cancellationToken);
+        if (!result.Lost.IsEmpty)
         {
-            ExceptionDispatchInfo.Throw(failed.First().Value);
+            await drain.WaitAsync(result.Lost.Max(skuId => _lostAt.GetValueOrDefault(skuId)), cancellationToken);
+            var again = await LoadAsync([.. result.Lost], cancellationToken);
+            result = new LoadResult([.. result.Loaded, .. again.Loaded], new(result.Failed.Concat(again.Failed)), []);
         }
 
-        return [.. loaded.OrderBy(sku => sku.SkuId)];
+        if (!result.Failed.IsEmpty)
+        {
+            ExceptionDispatchInfo.Throw(result.Failed.First().Value);
+        }
+
+        return [.. result.Loaded.OrderBy(sku => sku.SkuId)];
     }
 
     /// <summary>Whether the sale has other terms now than it was loaded with, or was not loaded by this instance.</summary>
-    public bool HasOtherTerms(long skuId) => !_loadedTerms.TryGetValue(skuId, out var terms) || terms != catalogue.Find(skuId)?.Terms;
+    public bool HasOtherTerms(long skuId) =>
+        !_loadedTerms.TryGetValue(skuId, out var terms) || terms != catalogue.Find(skuId)?.Terms;
 
-    /// <summary>Takes a snapshot of all and loads those that need it, several at once. One that fails keeps back no other.</summary>
-    public async Task<(ConcurrentBag<LoadedSku> Loaded, ConcurrentDictionary<long, Exception> Failed)> LoadAsync(
-        IReadOnlyList<long> skuIds, CancellationToken cancellationToken)
+    /// <summary>
+    /// Takes a snapshot of all and loads those that need it, several at once. One that fails, or waits for the queue, keeps back no other.
+    /// </summary>
+    public async Task<LoadResult> LoadAsync(IReadOnlyList<long> skuIds, CancellationToken cancellationToken)
     {
-        var (loaded, failed) = (new ConcurrentBag<LoadedSku>(), new ConcurrentDictionary<long, Exception>());
+        var result = new LoadResult([], [], []);
         foreach (var step in skuIds.Chunk(SaleCursor.StepMax))
         {
             var found = await snapshots.ReadAsync(step, cancellationToken);
+            var seenAt = time.GetTimestamp();
             var parallel = new ParallelOptions { MaxDegreeOfParallelism = LoadsAtOnceMax, CancellationToken = cancellationToken };
             await Parallel.ForEachAsync(found, parallel, async (snapshot, token) =>
             {
                 try
                 {
-                    if (await LoadAsync(snapshot, token) is { } sku)
+                    if (IsWaiting(snapshot, seenAt))
                     {
-                        loaded.Add(sku);
+                        result.Lost.Add(snapshot.SkuId);
+                    }
+                    else if (await LoadAsync(snapshot, token) is { } sku)
+                    {
+                        _lostAt.TryRemove(snapshot.SkuId, out _);
+                        result.Loaded.Add(sku);
                     }
                 }
                 catch (Exception exception) when (!token.IsCancellationRequested)
                 {
-                    failed[snapshot.SkuId] = exception;
+                    result.Failed[snapshot.SkuId] = exception;
                 }
             });
         }
 
-        return (loaded, failed);
+        return result;
+    }
+
+    /// <summary>Whether Redis has lost the SKU and its orders in the queue still have time to be written.</summary>
+    private bool IsWaiting(SkuSnapshot snapshot, long seenAt)
+    {
+        if (snapshot.Redis is { Epoch: null } && snapshot.MySqlEpoch > 0)
+        {
+            return !drain.IsOver(_lostAt.GetOrAdd(snapshot.SkuId, seenAt));
+        }
+
+        _lostAt.TryRemove(snapshot.SkuId, out _);
+        return false;
     }
 
     private async Task<LoadedSku?> LoadAsync(SkuSnapshot snapshot, CancellationToken cancellationToken)
@@ -67,8 +98,8 @@ public sealed class StockWarmUp(SaleCatalogue catalogue, SkuSnapshotReader snaps
         var changed = terms is { } now && (!_loadedTerms.TryGetValue(snapshot.SkuId, out var before) || before != now);
         var loaded = snapshot is { IsLoaded: true, Redis.Stock: { } stock } && !changed
             ? new LoadedSku(snapshot.SkuId, false, stock, snapshot.MySqlEpoch)
-            : await load.RunAsync(snapshot.SkuId, changed, cancellationToken);
-        if (terms is { } taken)
+            : await load.RunAsync(snapshot.SkuId, changed, drained: snapshot.Redis is { Epoch: null }, cancellationToken);
+        if (loaded is not null && terms is { } taken)
         {
             _loadedTerms[snapshot.SkuId] = taken;
         }
@@ -76,3 +107,9 @@ public sealed class StockWarmUp(SaleCatalogue catalogue, SkuSnapshotReader snaps
         return loaded;
     }
 }
+
+/// <summary>What a pass over many SKUs came to.</summary>
+/// <param name="Loaded">Running now, by this pass or before it.</param>
+/// <param name="Failed">Not loaded, and why.</param>
+/// <param name="Lost">Not loaded yet: the orders in the queue are written first.</param>
+public sealed record LoadResult(ConcurrentBag<LoadedSku> Loaded, ConcurrentDictionary<long, Exception> Failed, ConcurrentBag<long> Lost);

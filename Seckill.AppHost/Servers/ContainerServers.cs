@@ -12,6 +12,11 @@ internal static class ContainerServers
     };
 
     /// <summary>
+    /// What the workers take, bytes in one message and in one frame: the broker refuses more to the producer who sends it.
+    /// </summary>
+    private const string RabbitMQLimits = "-rabbit max_message_size 2097152 -rabbit frame_max 65536";
+
+    /// <summary>
     /// In a run the data stays in volumes of the developer's machine. A published model has none yet: only the target knows whether it has
     /// a disk that a database can live on, so the target adds them.
     /// </summary>
@@ -19,7 +24,9 @@ internal static class ContainerServers
     {
         var redis = builder.AddRedis(ServerResources.RedisName)
             .WithServerOptions("--appendonly yes", "--appendfsync everysec", "--maxmemory-policy noeviction");
-        var rabbitMQ = builder.AddRabbitMQ(ServerResources.RabbitMQName).WithManagementPlugin();
+        var rabbitMQ = builder.AddRabbitMQ(ServerResources.RabbitMQName)
+            .WithManagementPlugin()
+            .WithEnvironment("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", RabbitMQLimits);
         var mySql = builder.AddMySql(ServerResources.MySqlName, ServerResources.Database);
         if (builder.ExecutionContext.IsRunMode)
         {

@@ -1,6 +1,7 @@
 using Microsoft.EntityFrameworkCore;
 using RabbitMQ.Client;
 using Seckill.Bench.Textbook;
+using Seckill.Ordering.Ids;
 using Seckill.Ordering.Store;
 using StackExchange.Redis;
 
@@ -17,6 +18,9 @@ internal sealed class BenchSystem : IAsyncDisposable
 
     /// <summary>.NET's own 70, in hexadecimal as the runtime's variables are: it comes before what this program sets for itself.</summary>
     private const string DefaultSpinLimit = "46";
+
+    /// <summary>Snowflake nodes, from the highest down, that this program itself uses.</summary>
+    private const int OwnIdNodes = 2;
 
     private readonly LocalSystem _system;
     private readonly Dictionary<string, LocalService> _own = [];
@@ -82,7 +86,8 @@ internal sealed class BenchSystem : IAsyncDisposable
         if (!_own.TryGetValue(name, out var service))
         {
             service = await _system.StartAsync(
-                name, OwnProject, arguments, cancellationToken, ("DOTNET_ThreadPool_UnfairSemaphoreSpinLimit", DefaultSpinLimit));
+                name, OwnProject, arguments, cancellationToken, ("DOTNET_ThreadPool_UnfairSemaphoreSpinLimit", DefaultSpinLimit),
+                (DatabaseDesign.IdNode, $"{SnowflakeSequence.NodeMax - OwnIdNodes - _own.Count}"));
             _own.Add(name, service);
         }
 

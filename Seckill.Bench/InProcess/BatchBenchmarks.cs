@@ -25,7 +25,7 @@ public class BatchBenchmarks
     [GlobalSetup]
     public void Prepare()
     {
-        var delivery = new Delivery(1, [], new BasicProperties(), default(ActivityContext), TimeProvider.System.GetUtcNow());
+        var delivery = new Delivery(1, [], new BasicProperties(), default(ActivityContext), TimeProvider.System.GetUtcNow(), 0);
         _orders = Array.ConvertAll(SampleOrders.Messages(Orders, Skus), message => new OrderInHand(
             delivery, default, null, message, message.ClientOrderNo, ActivityContext.Parse(message.TraceParent!, null), null));
         for (var id = SampleOrders.FirstSku; id < SampleOrders.FirstSku + Skus; id++)

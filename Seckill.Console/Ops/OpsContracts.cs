@@ -58,7 +58,7 @@ public sealed record DeadLetterOrder(string? UserId, string? SkuId, long? Quanti
 
 public sealed record DeadLetterItem(
     string Id, string Reason, long Attempts, long? FirstAtMs, long? LastAtMs, string? TraceId, DeadLetterOrder? Order, string Body,
-    int BodyBytes);
+    long BodyBytes);
 
 public sealed record DeadLetterList(long Count, IReadOnlyList<DeadLetterItem> Items);
 

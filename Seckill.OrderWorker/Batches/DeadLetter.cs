@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using RabbitMQ.Client;
+using Seckill.Ordering.Unreadable;
 
 namespace Seckill.OrderWorker.Batches;
 
@@ -8,4 +10,13 @@ namespace Seckill.OrderWorker.Batches;
 /// <param name="Part">Its place in a message of many, from 0; null when the message is this one.</param>
 /// <param name="Reason">What an operator reads.</param>
 /// <param name="Span">The order's span; null when nobody listens.</param>
-internal sealed record DeadLetter(Delivery Delivery, ReadOnlyMemory<byte> Body, int? Part, string Reason, Activity? Span);
+internal sealed record DeadLetter(Delivery Delivery, ReadOnlyMemory<byte> Body, int? Part, string Reason, Activity? Span)
+{
+    /// <summary>Of a message that never became a delivery.</summary>
+    public static DeadLetter Of(UnreadableMessage message, DateTimeOffset now)
+    {
+        var delivery = new Delivery(
+            0, message.BodyHead, new BasicProperties(), default, now, (long)Math.Min(message.BodyBytes, long.MaxValue));
+        return new DeadLetter(delivery, message.BodyHead, null, message.Reason, null);
+    }
+}

@@ -9,14 +9,35 @@ internal sealed class OrderBatch(long startedAt) : IDisposable
 {
     public long StartedAt { get; } = startedAt;
 
+    /// <summary>The first of its tags, all of which up to <see cref="LastTag"/> are in it; 0 while it is empty.</summary>
+    public ulong FirstTag { get; private set; }
+
     /// <summary>The ack that covers the batch.</summary>
-    public ulong LastTag { get; set; }
+    public ulong LastTag { get; private set; }
+
+    /// <summary>Bytes of the bodies that it holds.</summary>
+    public long BodyBytes { get; private set; }
 
     /// <summary>In order of arrival.</summary>
     public List<OrderInHand> Orders { get; } = [];
 
     /// <summary>What can never become an order.</summary>
     public List<DeadLetter> DeadLetters { get; } = [];
+
+    /// <summary>Counts a delivery in.</summary>
+    /// <exception cref="InvalidOperationException">It is not the next one: an ack of the batch would ack what lies between,
+    /// unread.</exception>
+    public void Add(Delivery delivery)
+    {
+        if (FirstTag != 0 && delivery.Tag != LastTag + 1)
+        {
+            throw new InvalidOperationException($"Delivery {delivery.Tag} came after {LastTag}.");
+        }
+
+        FirstTag = FirstTag == 0 ? delivery.Tag : FirstTag;
+        LastTag = delivery.Tag;
+        BodyBytes += delivery.Body.Length;
+    }
 
     /// <summary>Ends the spans of its orders.</summary>
     public void Dispose()

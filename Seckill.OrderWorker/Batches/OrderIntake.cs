@@ -1,9 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json;
 using Seckill.Ordering.Contract;
+using Seckill.Ordering.DeadLetters;
 using Seckill.Ordering.Faults;
 
 namespace Seckill.OrderWorker.Batches;
@@ -17,9 +16,6 @@ namespace Seckill.OrderWorker.Batches;
 /// </summary>
 internal static class OrderIntake
 {
-    /// <summary>Bytes in one message; a thousand orders have about 200 KB.</summary>
-    public const int BodyBytesMax = 1_048_576;
-
     /// <summary>Orders in one message.</summary>
     public const int OrdersPerMessageMax = 1_000;
 
@@ -28,17 +24,15 @@ internal static class OrderIntake
     /// <summary>Adds a delivery's orders to the batch.</summary>
     public static void Take(Delivery delivery, OrderBatch batch)
     {
-        Debug.Assert(delivery.Tag > batch.LastTag, "Deliveries come in the order of their tags.");
-        batch.LastTag = delivery.Tag;
+        batch.Add(delivery);
         List<Range> parts;
         try
         {
-            parts = PartsOf(delivery.Body);
+            parts = PartsOf(delivery);
         }
-        catch (Exception exception) when (exception is InvalidOrderException or JsonException)
+        catch (Exception exception) when (exception is not OutOfMemoryException)
         {
-            var reason = exception is JsonException ? $"malformed body: {exception.Message}" : exception.Message;
-            Refuse(delivery, delivery.Body, null, reason, StartSpan(delivery, delivery.Trace), batch);
+            RefuseWhole(delivery, ReasonOf(exception), batch);
             return;
         }
 
@@ -58,11 +52,22 @@ internal static class OrderIntake
             span?.SetTag("seckill.sku_id", message.SkuId);
             batch.Orders.Add(new OrderInHand(delivery, body, index, message, ClickNoOf(message, delivery, index), trace, span));
         }
-        catch (InvalidOrderException exception)
+        catch (Exception exception) when (exception is not OutOfMemoryException)
         {
-            Refuse(delivery, body, index, exception.Message, StartSpan(delivery, delivery.Trace), batch);
+            Refuse(delivery, body, index, ReasonOf(exception), StartSpan(delivery, delivery.Trace), batch);
         }
     }
+
+    /// <summary>Reading is total: whatever goes wrong over one message concerns that message, and its kind is told to operators.</summary>
+    private static string ReasonOf(Exception exception) => exception switch
+    {
+        InvalidOrderException => exception.Message,
+        JsonException => $"malformed body: {exception.Message}",
+        _ => $"cannot be read: {exception.GetType().Name}: {exception.Message}",
+    };
+
+    private static void RefuseWhole(Delivery delivery, string reason, OrderBatch batch) =>
+        Refuse(delivery, delivery.Body, null, reason, StartSpan(delivery, delivery.Trace), batch);
 
     /// <summary>
     /// An order in a message of many names its own trace; what is no trace does no harm. Remote in either case: the order's way through
@@ -94,11 +99,17 @@ internal static class OrderIntake
 
     /// <summary>Where in the body each order stands.</summary>
     /// <exception cref="JsonException">An array that is not JSON to its end: nothing in it can be told apart with certainty.</exception>
-    private static List<Range> PartsOf(byte[] body)
+    private static List<Range> PartsOf(Delivery delivery)
     {
-        if (body.Length > BodyBytesMax)
+        var body = delivery.Body;
+        if (delivery.Condemned is { } condemned)
         {
-            throw new InvalidOrderException($"body has more than {BodyBytesMax} bytes");
+            throw new InvalidOrderException(condemned);
+        }
+
+        if (delivery.BodyBytes > OrderTopology.MessageBytesMax)
+        {
+            throw new InvalidOrderException($"body has {delivery.BodyBytes} bytes, more than {OrderTopology.MessageBytesMax}");
         }
 
         if (body.AsSpan().TrimStart(" \t\r\n"u8) is not [(byte)'[', ..])
@@ -143,6 +154,6 @@ internal static class OrderIntake
         // A message id may be longer than the column and hold anything; its hash is neither.
         var id = index is { } part ? PartId(delivery.Properties.MessageId!, part) : delivery.Properties.MessageId!;
         var isPlain = id.Length <= OrderLimits.ClientOrderNoLengthMax - MessageIdPrefix.Length && id.All(c => c is > ' ' and <= '~');
-        return MessageIdPrefix + (isPlain ? id : Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(id)))[..48]);
+        return MessageIdPrefix + (isPlain ? id : CarriedProperties.HashOfId(id));
     }
 }

@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using System.Threading.Channels;
 using Microsoft.Extensions.Options;
 using Seckill.Ordering.Faults;
@@ -81,7 +82,7 @@ internal sealed partial class BatchPipeline(
                 CrashPoint.Reach(CrashPoint.Received);
                 if (Sabotage.Is(Sabotage.AckBeforeCommit))
                 {
-                    await session.AckUpToAsync(batch.LastTag, processing);
+                    await session.SettleAsync(batch, ReadOnlySet<ulong>.Empty, processing);
                 }
 
                 // No room ever means that the second stage has failed; its own task says why.
@@ -138,14 +139,10 @@ internal sealed partial class BatchPipeline(
 
                     await settler.SettleAsync(batch, quit.Token, processing);
                     CrashPoint.Reach(CrashPoint.Settled);
-                    if (batch.DeadLetters.Count > 0)
-                    {
-                        await deadLetters.PublishAsync(await session.ConfirmingChannelAsync(processing), batch.DeadLetters, processing);
-                    }
-
+                    var left = await deadLetters.PublishAsync(batch.DeadLetters, processing);
                     if (!Sabotage.Is(Sabotage.AckBeforeCommit))
                     {
-                        await session.AckUpToAsync(batch.LastTag, processing);
+                        await session.SettleAsync(batch, left.Select(letter => letter.Delivery.Tag).ToHashSet(), processing);
                     }
 
                     CrashPoint.Reach(CrashPoint.Acked);

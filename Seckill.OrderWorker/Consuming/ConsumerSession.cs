@@ -1,8 +1,8 @@
-using System.Diagnostics;
 using System.Threading.Channels;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
 using Seckill.Ordering.Contract;
+using Seckill.Ordering.Unreadable;
 using Seckill.OrderWorker.Batches;
 
 namespace Seckill.OrderWorker.Consuming;
@@ -17,39 +17,63 @@ internal sealed class ConsumerSession : IAsyncDisposable
 
     private readonly IConnection _connection;
     private readonly IChannel _channel;
+    private readonly WorkerHealth _health;
     private readonly TimeProvider _time;
     private readonly Channel<Delivery> _deliveries;
     private readonly CancellationTokenSource _ended = new();
-    private IChannel? _confirming;
+    private readonly SessionPlan _plan;
+    private SessionEnd? _end;
     private string? _consumerTag;
+    private ulong _receivedTag;
+    private ulong _settledTag;
+    private long _heldBytes;
 
-    private ConsumerSession(IConnection connection, IChannel channel, ushort prefetchCount, TimeProvider time)
+    private ConsumerSession(IConnection connection, IChannel channel, SessionPlan plan, WorkerHealth health, TimeProvider time)
     {
-        (_connection, _channel, _time) = (connection, channel, time);
+        (_connection, _channel, _plan, _health, _time) = (connection, channel, plan, health, time);
 
         // The broker hands out no more than the prefetch ahead of the acks, so there is always room.
         _deliveries = Channel.CreateBounded<Delivery>(
-            new BoundedChannelOptions(prefetchCount) { SingleReader = true, SingleWriter = true, AllowSynchronousContinuations = false });
+            new BoundedChannelOptions(
+                plan.PrefetchCount) { SingleReader = true, SingleWriter = true, AllowSynchronousContinuations = false });
         Ended = _ended.Token;
     }
 
     /// <summary>Messages in the order of their tags; completes when the session has ended.</summary>
     public ChannelReader<Delivery> Deliveries => _deliveries.Reader;
 
-    /// <summary>Fires when the connection, the channel or the consumer is gone.</summary>
+    /// <summary>Fires when the connection, the channel or the consumer is gone, or no more is taken.</summary>
     public CancellationToken Ended { get; }
+
+    /// <summary>Why it ended; null until it has.</summary>
+    public SessionEnd? End => Volatile.Read(ref _end);
+
+    /// <summary>Whether anything has got through to its ack.</summary>
+    public bool HasAcked { get; private set; }
+
+    /// <summary>Messages at hand, one that could not be taken over included.</summary>
+    public int HeldCount => (int)(Volatile.Read(ref _receivedTag) - Volatile.Read(ref _settledTag));
+
+    /// <summary>Of the newest message, where they come one at a time.</summary>
+    public string? Fingerprint { get; private set; }
+
+    /// <summary>Bytes of the largest body that came.</summary>
+    public long LargestBodyBytes { get; private set; }
+
+    /// <summary>The broker that it is connected to.</summary>
+    public AmqpTcpEndpoint Endpoint => _connection.Endpoint;
 
     /// <summary>Connects, declares the route and consumes.</summary>
     public static async Task<ConsumerSession> OpenAsync(
-        IConnectionFactory connections, ushort prefetchCount, TimeProvider time, CancellationToken cancellationToken)
+        IConnectionFactory connections, SessionPlan plan, WorkerHealth health, TimeProvider time, CancellationToken cancellationToken)
     {
         var connection = await connections.CreateConnectionAsync("seckill-orderworker", cancellationToken);
         try
         {
             var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
             await OrderTopology.DeclareAsync(channel, cancellationToken);
-            await channel.BasicQosAsync(0, prefetchCount, global: false, cancellationToken);
-            var session = new ConsumerSession(connection, channel, prefetchCount, time);
+            await channel.BasicQosAsync(0, plan.PrefetchCount, global: false, cancellationToken);
+            var session = new ConsumerSession(connection, channel, plan, health, time);
             await session.ConsumeAsync(cancellationToken);
             return session;
         }
@@ -69,19 +93,51 @@ internal sealed class ConsumerSession : IAsyncDisposable
         }
     }
 
-    /// <summary>Whether anything has got through to its ack.</summary>
-    public bool HasAcked { get; private set; }
-
-    /// <summary>Acks everything up to a tag.</summary>
-    public async Task AckUpToAsync(ulong tag, CancellationToken cancellationToken)
+    /// <summary>
+    /// Acks a batch, all but those that the broker is to dead-letter itself. Batches come in the order of their tags without a gap, since
+    /// an ack covers everything before it.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">There is a gap: nothing is acked.</exception>
+    public async Task SettleAsync(OrderBatch batch, IReadOnlySet<ulong> rejectedTags, CancellationToken cancellationToken)
     {
-        await _channel.BasicAckAsync(tag, multiple: true, cancellationToken);
+        if (batch.FirstTag != _settledTag + 1)
+        {
+            throw new InvalidOperationException(
+                $"A batch begins with delivery {batch.FirstTag}, and the last that was settled is {_settledTag}.");
+        }
+
+        foreach (var tag in rejectedTags)
+        {
+            await _channel.BasicRejectAsync(tag, requeue: false, cancellationToken);
+        }
+
+        // The broker closes the channel over the ack of a tag that is settled already.
+        var last = batch.LastTag;
+        while (last >= batch.FirstTag && rejectedTags.Contains(last))
+        {
+            last--;
+        }
+
+        if (last >= batch.FirstTag)
+        {
+            await _channel.BasicAckAsync(last, multiple: true, cancellationToken);
+        }
+
+        var count = (int)(batch.LastTag - _settledTag);
+        Volatile.Write(ref _settledTag, batch.LastTag);
+        Interlocked.Add(ref _heldBytes, -batch.BodyBytes);
         HasAcked = true;
+        _health.NoteSettled(count);
     }
 
-    /// <summary>A channel with tracked confirms on the same connection, for what must not be lost. For one caller at a time.</summary>
-    public async Task<IChannel> ConfirmingChannelAsync(CancellationToken cancellationToken) =>
-        _confirming ??= await _connection.CreateChannelAsync(new CreateChannelOptions(true, true, null, 1), cancellationToken);
+    /// <summary>Takes no more. What is at hand may go on to its end.</summary>
+    public Task EndAsync(SessionEndKind kind, string reason)
+    {
+        Interlocked.CompareExchange(ref _end, new SessionEnd(kind, reason), null);
+        _deliveries.Writer.TryComplete();
+        // Asynchronous, because who waits for the end must not run on the client's own loop.
+        return _ended.CancelAsync();
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -100,7 +156,8 @@ internal sealed class ConsumerSession : IAsyncDisposable
         }
         finally
         {
-            await EndAsync();
+            await EndAsync(SessionEndKind.Lost, "closed");
+            _health.NoteSessionEnded();
         }
     }
 
@@ -108,36 +165,76 @@ internal sealed class ConsumerSession : IAsyncDisposable
     {
         var consumer = new AsyncEventingBasicConsumer(_channel);
         consumer.ReceivedAsync += OnReceivedAsync;
-        consumer.UnregisteredAsync += (_, _) => EndAsync();
-        consumer.ShutdownAsync += (_, _) => EndAsync();
-        _channel.ChannelShutdownAsync += (_, _) => EndAsync();
-        _connection.ConnectionShutdownAsync += (_, _) => EndAsync();
+        consumer.UnregisteredAsync += (_, _) => EndAsync(SessionEndKind.Lost, "the consumer was cancelled");
+        consumer.ShutdownAsync += (_, args) => OnShutdownAsync(args);
+        _channel.ChannelShutdownAsync += (_, args) => OnShutdownAsync(args);
+        _channel.CallbackExceptionAsync += (_, args) => EndAsync(SessionEndKind.Failed, $"a delivery failed: {args.Exception.Message}");
+        _connection.ConnectionShutdownAsync += (_, args) => OnShutdownAsync(args);
         _consumerTag = await _channel.BasicConsumeAsync(OrderTopology.Queue, autoAck: false, consumer, cancellationToken);
     }
 
-    /// <summary>Copies and returns; never throws, since the client would not nack for it.</summary>
+    private Task OnShutdownAsync(ShutdownEventArgs args) => UnreadableMessages.IsSuspectedOf(args)
+        ? EndAsync(SessionEndKind.Unreadable, args.ReplyText)
+        : EndAsync(SessionEndKind.Lost, args.ReplyText);
+
+    /// <summary>
+    /// Takes over and returns. The client neither nacks nor stops when this throws: the next delivery would come, and its ack would cover
+    /// the one that nobody has seen. So whatever goes wrong here ends the session.
+    /// </summary>
     private async Task OnReceivedAsync(object sender, BasicDeliverEventArgs args)
     {
-        var properties = args.BasicProperties;
-        var delivery = new Delivery(args.DeliveryTag, args.Body.ToArray(), properties, TraceOf(properties), _time.GetUtcNow());
-        if (!_deliveries.Writer.TryWrite(delivery))
+        SessionEnd? end;
+        try
         {
-            // More than the prefetch, or after the end: the broker has to deliver it again.
-            await EndAsync();
+            end = TakeOver(args);
+        }
+        catch (Exception exception)
+        {
+            end = new SessionEnd(SessionEndKind.Failed, $"delivery {args.DeliveryTag} failed: {exception.Message}");
+        }
+
+        if (end is not null)
+        {
+            await EndAsync(end.Kind, end.Reason);
         }
     }
 
-    /// <summary>Asynchronous, because who waits for the end must not run on the client's own loop.</summary>
-    private Task EndAsync()
+    private SessionEnd? TakeOver(BasicDeliverEventArgs args)
     {
-        _deliveries.Writer.TryComplete();
-        return _ended.CancelAsync();
+        if (args.DeliveryTag != _receivedTag + 1)
+        {
+            return new SessionEnd(SessionEndKind.Failed, $"delivery {args.DeliveryTag} came after {_receivedTag}");
+        }
+
+        var size = args.Body.Length;
+        LargestBodyBytes = Math.Max(LargestBodyBytes, size);
+        var (kept, held) = (size <= OrderTopology.MessageBytesMax ? size : UnreadableMessages.BodyHeadBytesMax, HeldCount);
+        Volatile.Write(ref _receivedTag, args.DeliveryTag);
+        if (Interlocked.Add(ref _heldBytes, kept) > _plan.HeldBytesMax && held > 0)
+        {
+            return new SessionEnd(SessionEndKind.TooManyBytes, $"the bodies at hand have more than {_plan.HeldBytesMax} bytes");
+        }
+
+        var properties = args.BasicProperties;
+        var condemned = _plan.PrefetchCount == 1 ? Judge(args.Body.Span[..kept], properties.MessageId) : null;
+        var delivery = new Delivery(
+            args.DeliveryTag, args.Body.Span[..kept].ToArray(), properties, DeliveryTrace.Of(properties), _time.GetUtcNow(), size,
+            condemned);
+        if (!_deliveries.Writer.TryWrite(delivery))
+        {
+            // More than the prefetch, or after the end: the broker has to deliver it again.
+            return new SessionEnd(SessionEndKind.Failed, "more came than the prefetch");
+        }
+
+        _health.NoteTaken();
+        return null;
     }
 
-    /// <summary>The client's own deliver span if it belongs to the click's trace, else what the headers say.</summary>
-    private static ActivityContext TraceOf(IReadOnlyBasicProperties properties)
+    private string? Judge(ReadOnlySpan<byte> body, string? messageId)
     {
-        var sent = RabbitMQActivitySource.ContextExtractor(properties);
-        return Activity.Current is { } deliver && (sent == default || deliver.TraceId == sent.TraceId) ? deliver.Context : sent;
+        Fingerprint = Suspect.FingerprintOf(body, messageId);
+        return _plan.Condemned is { } suspect && suspect.Fingerprint == Fingerprint
+            ? $"{suspect.EndCount} sessions ended over it alone: {suspect.Reason}"
+            : null;
     }
 }

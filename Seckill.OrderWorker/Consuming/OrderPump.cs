@@ -1,6 +1,9 @@
 using Microsoft.Extensions.Options;
 using RabbitMQ.Client;
+using Seckill.Ordering.Contract;
+using Seckill.Ordering.Unreadable;
 using Seckill.OrderWorker.Batches;
+using Seckill.OrderWorker.DeadLetters;
 using Seckill.OrderWorker.Migrating;
 using Seckill.OrderWorker.Writing;
 
@@ -8,11 +11,13 @@ namespace Seckill.OrderWorker.Consuming;
 
 /// <summary>
 /// Keeps the worker at the queue: opens a session once the schema is there, lets <see cref="BatchPipeline"/> work on what comes, and opens
-/// the next when a session has ended, with back-off. What was not acked comes again.
+/// the next when a session has ended, with back-off. What was not acked comes again. What the client cannot read is taken off the queue
+/// between two sessions.
 /// </summary>
 internal sealed partial class OrderPump(
-    IConnectionFactory connections, Migrator migrator, BatchPipeline pipeline, BatchWriter writer, WorkerHealth health,
-    IOptions<WorkerOptions> options, TimeProvider time, ILogger<OrderPump> logger) : BackgroundService
+    IConnectionFactory connections, Migrator migrator, BatchPipeline pipeline, BatchWriter writer, UnreadableMessages unreadable,
+    DeadLetterPublisher deadLetters, WorkerHealth health, IOptions<WorkerOptions> options, TimeProvider time, ILogger<OrderPump> logger)
+    : BackgroundService
 {
     /// <summary>With a ceiling, what waits in the worker must be through before the broker's consumer time-out.</summary>
     private const int WaitInWorkerSecondsMax = 300;
@@ -22,16 +27,16 @@ internal sealed partial class OrderPump(
 
     private readonly WorkerOptions _options = options.Value;
     private readonly Backoff _reconnect = new(options.Value, time);
+    private readonly SessionPace _pace = new(PrefetchCount(options.Value), options.Value.HeldBytesMax);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await migrator.Migrated.WaitAsync(stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        var prefetchCount = PrefetchCount();
         while (!stoppingToken.IsCancellationRequested)
         {
             try
             {
-                await ConsumeAsync(prefetchCount, stoppingToken);
+                await ConsumeAsync(stoppingToken);
             }
             catch (HeldTooLongException exception)
             {
@@ -57,28 +62,79 @@ internal sealed partial class OrderPump(
         LogStopped();
     }
 
-    private async Task ConsumeAsync(ushort prefetchCount, CancellationToken stoppingToken)
+    private async Task ConsumeAsync(CancellationToken stoppingToken)
     {
-        await using var session = await ConsumerSession.OpenAsync(connections, prefetchCount, time, stoppingToken);
+        var (end, endpoint) = await RunSessionAsync(stoppingToken);
+        if (end.Kind == SessionEndKind.Unreadable && !stoppingToken.IsCancellationRequested)
+        {
+            await TakeUnreadableAsync(endpoint, stoppingToken);
+        }
+    }
+
+    private async Task<(SessionEnd End, AmqpTcpEndpoint Endpoint)> RunSessionAsync(CancellationToken stoppingToken)
+    {
+        var plan = _pace.Next;
+        await using var session = await ConsumerSession.OpenAsync(connections, plan, health, time, stoppingToken);
+        using var length = new CancellationTokenSource(
+            plan.LengthMsMax is { } ms ? TimeSpan.FromMilliseconds(ms) : Timeout.InfiniteTimeSpan, time);
+        await using var timeUp = length.Token.Register(() => _ = session.EndAsync(SessionEndKind.TimeUp, "back to the usual prefetch"));
         health.Consuming = true;
-        LogConsuming(prefetchCount);
+        LogConsuming(plan.PrefetchCount);
+        Exception? failure = null;
         try
         {
             await pipeline.RunAsync(session, stoppingToken);
         }
-        finally
+        catch (Exception exception)
         {
-            if (session.HasAcked)
-            {
-                _reconnect.Reset();
-            }
+            failure = exception;
+        }
+
+        var end = session.End ?? new SessionEnd(SessionEndKind.Failed, failure?.Message ?? "stopped");
+        Conclude(session, end, failure, stoppingToken);
+        if (failure is not null && end.Kind != SessionEndKind.Unreadable)
+        {
+            throw failure;
+        }
+
+        return (end, session.Endpoint);
+    }
+
+    /// <summary>Plans the next session.</summary>
+    private void Conclude(ConsumerSession session, SessionEnd end, Exception? failure, CancellationToken stoppingToken)
+    {
+        if (session.HasAcked || end.Kind == SessionEndKind.Unreadable)
+        {
+            _reconnect.Reset();
+        }
+
+        if (stoppingToken.IsCancellationRequested)
+        {
+            return;
+        }
+
+        LogEnded(end.Kind, end.Reason, session.HeldCount);
+        var isOutage = failure is HeldTooLongException || health.WritingTrouble is not null || health.SettlingTrouble is not null;
+        _pace.SessionEnded(end, session.HasAcked, isOutage, session.HeldCount, session.Fingerprint, session.LargestBodyBytes);
+        if (_pace.Next.PrefetchCount == 1)
+        {
+            LogCareful(end.Reason);
         }
     }
 
-    private ushort PrefetchCount() => _options.OrdersPerSecondMax == 0
-        ? (ushort)_options.PrefetchCountMax
+    private async Task TakeUnreadableAsync(AmqpTcpEndpoint endpoint, CancellationToken stoppingToken)
+    {
+        var taken = await unreadable.TakeAsync(
+            endpoint, OrderTopology.Queue, _options.PrefetchCountMax,
+            async (message, token) => (await deadLetters.PublishAsync([DeadLetter.Of(message, time.GetUtcNow())], token)).Count == 0,
+            stoppingToken);
+        LogUnreadable(taken);
+    }
+
+    private static ushort PrefetchCount(WorkerOptions options) => options.OrdersPerSecondMax == 0
+        ? (ushort)options.PrefetchCountMax
         : (ushort)Math.Clamp(
-            (long)_options.OrdersPerSecondMax * WaitInWorkerSecondsMax / OrdersPerMessageUsual, 2, _options.PrefetchCountMax);
+            (long)options.OrdersPerSecondMax * WaitInWorkerSecondsMax / OrdersPerMessageUsual, 2, options.PrefetchCountMax);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Consuming orders, {PrefetchCount} ahead at most")]
     private partial void LogConsuming(ushort prefetchCount);
@@ -91,6 +147,16 @@ internal sealed partial class OrderPump(
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Stopped with orders in hand: {Reason}; they come again")]
     private partial void LogStopIncomplete(string reason);
+
+    [LoggerMessage(
+        Level = LogLevel.Warning, Message = "A session has ended ({Kind}: {Reason}) with {HeldCount} messages at hand, which come again")]
+    private partial void LogEnded(SessionEndKind kind, string reason, int heldCount);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Nothing got through, so messages come one at a time for a while: {Reason}")]
+    private partial void LogCareful(string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} messages that nobody can read were taken off the order queue")]
+    private partial void LogUnreadable(int count);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "No longer consuming")]
     private partial void LogStopped();

@@ -1,7 +1,7 @@
 using System.Diagnostics;
-using System.Globalization;
 using Microsoft.Extensions.Options;
 using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Faults;
 using Seckill.Ordering.Telemetry;
@@ -9,62 +9,176 @@ using Seckill.OrderWorker.Batches;
 
 namespace Seckill.OrderWorker.DeadLetters;
 
-/// <summary>Puts poison into the dead-letter queue with what an operator needs to judge it.</summary>
+/// <summary>
+/// Puts poison into the dead-letter queue with what an operator needs to judge it. No letter may keep back the orders beside it: one that
+/// cannot be sent as it is goes bare, and what cannot be sent at all, or not now, the caller leaves to the broker's own dead-lettering,
+/// which needs no message of ours. For one caller at a time.
+/// </summary>
 internal sealed partial class DeadLetterPublisher(
-    PulseCounters counters, IOptions<WorkerOptions> options, TimeProvider time, ILogger<DeadLetterPublisher> logger)
+    IConnectionFactory connections, PulseCounters counters, IOptions<WorkerOptions> options, TimeProvider time,
+    ILogger<DeadLetterPublisher> logger)
+    : IAsyncDisposable
 {
-    /// <summary>Why it can never become an order.</summary>
-    public const string ReasonHeader = "x-seckill-reason";
+    /// <summary>Letters that wait for their confirms at once.</summary>
+    private const int InFlightMax = 128;
 
-    /// <summary>How often a worker has refused it, replays included.</summary>
-    public const string AttemptsHeader = "x-seckill-attempts";
+    private readonly WorkerOptions _options = options.Value;
+    private DeadLetterLink? _link;
+    private long? _awayUntil;
 
-    /// <summary>First refusal, UTC, ISO 8601.</summary>
-    public const string FirstAtHeader = "x-seckill-first-at";
+    /// <summary>What became of one letter.</summary>
+    private enum Fate
+    {
+        Confirmed,
 
-    /// <summary>Last refusal, UTC, ISO 8601.</summary>
-    public const string LastAtHeader = "x-seckill-last-at";
+        /// <summary>It could not be sent as it is, or the connection broke over it or over another.</summary>
+        Unsendable,
 
-    /// <summary>Characters of a reason; headers share one frame with the rest.</summary>
-    private const int ReasonLengthMax = 500;
+        /// <summary>The broker does not take it now: no connection, no confirm in time, no room, no queue.</summary>
+        NotTaken,
+    }
 
-    /// <summary>
-    /// Headers of the delivery, not of the message (the broker's counts), or that would route a copy elsewhere, or that the client sets
-    /// anew.
-    /// </summary>
-    private static readonly HashSet<string> NotCopied =
-    [
-        "x-delivery-count", "x-acquired-count", "CC", "BCC", Constants.PublishSequenceNumberHeader,
-        ReasonHeader, AttemptsHeader, FirstAtHeader, LastAtHeader,
-    ];
+    /// <summary>Publishes letters and waits for the broker's confirms; only then may the originals be acked.</summary>
+    /// <returns>Those that the broker has not taken.</returns>
+    /// <exception cref="OperationCanceledException">The token fired.</exception>
+    public async Task<IReadOnlyList<DeadLetter>> PublishAsync(IReadOnlyList<DeadLetter> letters, CancellationToken cancellationToken)
+    {
+        if (Sabotage.Is(Sabotage.NoDeadLetters) || letters.Count == 0)
+        {
+            return [];
+        }
 
-    /// <summary>Publishes one after the other and waits for the broker's confirms; only then may the originals be acked.</summary>
-    /// <exception cref="OperationCanceledException">No confirm in time.</exception>
-    /// <exception cref="RabbitMQ.Client.Exceptions.PublishException">The broker refused one.</exception>
-    public async Task PublishAsync(IChannel channel, IReadOnlyList<DeadLetter> letters, CancellationToken cancellationToken)
+        if (_awayUntil is { } until && time.GetTimestamp() < until)
+        {
+            return Left(letters, "the broker took none a moment ago");
+        }
+
+        _awayUntil = null;
+        var fates = await SendAsync(letters, DeadLetterWriting.Whole, cancellationToken);
+        var unsendable = letters.Where((_, i) => fates[i] == Fate.Unsendable).ToList();
+        var notTaken = letters.Where((_, i) => fates[i] == Fate.NotTaken).ToList();
+        if (unsendable.Count > 0)
+        {
+            LogBare(unsendable.Count, unsendable[0].Reason);
+            var again = await SendAsync(unsendable, DeadLetterWriting.Bare, cancellationToken);
+            notTaken.AddRange(unsendable.Where((_, i) => again[i] != Fate.Confirmed));
+        }
+
+        return notTaken.Count == 0 ? [] : Left(notTaken, "the broker did not take it");
+    }
+
+    public ValueTask DisposeAsync() => _link?.DisposeAsync() ?? ValueTask.CompletedTask;
+
+    private IReadOnlyList<DeadLetter> Left(IReadOnlyList<DeadLetter> letters, string why)
     {
         foreach (var letter in letters)
         {
-            await PublishAsync(channel, letter, cancellationToken);
+            Count();
+            LogLeftToBroker(letter.Delivery.Properties.MessageId, letter.Reason, why);
+        }
+
+        return letters;
+    }
+
+    private void Count()
+    {
+        WorkerTelemetry.DeadLetters.Add(1);
+        counters.Add(PulseCounter.Errors);
+    }
+
+    /// <summary>All at once, a bounded number in flight; what fails drops the connection, so that the next try begins afresh.</summary>
+    private async Task<Fate[]> SendAsync(
+        IReadOnlyList<DeadLetter> letters, Func<DeadLetter, DateTimeOffset, (BasicProperties Properties, ReadOnlyMemory<byte> Body)> write,
+        CancellationToken cancellationToken)
+    {
+        if (await ConnectAsync(cancellationToken) is not { } link)
+        {
+            return [.. Enumerable.Repeat(Fate.NotTaken, letters.Count)];
+        }
+
+        using var window = new SemaphoreSlim(InFlightMax);
+        using var failed = CancellationTokenSource.CreateLinkedTokenSource(link.Lost, cancellationToken);
+        var fates = await Task.WhenAll(letters.Select(letter => SendAsync(link, letter, write, window, failed)));
+        cancellationToken.ThrowIfCancellationRequested();
+        if (fates.All(fate => fate == Fate.Confirmed))
+        {
+            return fates;
+        }
+
+        LogFailed(link.LostReason ?? "no confirm");
+        await DropAsync();
+        if (fates.Contains(Fate.NotTaken))
+        {
+            _awayUntil = time.GetTimestamp() + (long)(time.TimestampFrequency * (_options.RetryDelayMsMax / 1_000.0));
+        }
+
+        return fates;
+    }
+
+    private async Task<Fate> SendAsync(
+        DeadLetterLink link, DeadLetter letter,
+        Func<DeadLetter, DateTimeOffset, (BasicProperties Properties, ReadOnlyMemory<byte> Body)> write,
+        SemaphoreSlim window, CancellationTokenSource failed)
+    {
+        try
+        {
+            await window.WaitAsync(failed.Token);
+        }
+        catch (OperationCanceledException exception)
+        {
+            return FateAfter(exception, link);
+        }
+
+        using var deadline = new CancellationTokenSource(TimeSpan.FromMilliseconds(_options.ConfirmTimeoutMs), time);
+        using var linked = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, failed.Token);
+        try
+        {
+            await PublishAsync(link.Channel, letter, write, linked.Token);
             CrashPoint.Reach(CrashPoint.DeadLettered);
-            WorkerTelemetry.DeadLetters.Add(1);
-            counters.Add(PulseCounter.Errors);
+            Count();
             LogDeadLettered(letter.Delivery.Properties.MessageId, letter.Reason);
+            return Fate.Confirmed;
+        }
+        catch (PublishException exception)
+        {
+            LogRefused(exception.Message);
+            return Fate.NotTaken;
+        }
+        catch (Exception exception)
+        {
+            LogRefused(exception.Message);
+            if (deadline.IsCancellationRequested)
+            {
+                // Whoever waits behind it need not wait as long.
+                await failed.CancelAsync();
+            }
+
+            return FateAfter(exception, link);
+        }
+        finally
+        {
+            window.Release();
         }
     }
 
-    private async Task PublishAsync(IChannel channel, DeadLetter letter, CancellationToken cancellationToken)
-    {
-        using var deadline = new CancellationTokenSource(TimeSpan.FromMilliseconds(options.Value.ConfirmTimeoutMs), time);
-        using var linked = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+    /// <summary>
+    /// A wait that ended while the connection stands is the broker's silence; the rest may be the fault of what was sent.
+    /// </summary>
+    private static Fate FateAfter(Exception exception, DeadLetterLink link) =>
+        link.IsBlocked || (exception is OperationCanceledException && !link.Lost.IsCancellationRequested) ? Fate.NotTaken : Fate.Unsendable;
 
+    private async Task PublishAsync(
+        IChannel channel, DeadLetter letter,
+        Func<DeadLetter, DateTimeOffset, (BasicProperties Properties, ReadOnlyMemory<byte> Body)> write,
+        CancellationToken cancellationToken)
+    {
+        var (properties, body) = write(letter, time.GetUtcNow());
         // The client takes the parent of its span, and the trace in the headers, from the current one.
         Activity.Current = letter.Span;
         try
         {
             await channel.BasicPublishAsync(
-                OrderTopology.DeadLetterExchange, OrderTopology.RoutingKey, mandatory: true,
-                PropertiesOf(letter, time.GetUtcNow()), letter.Body, linked.Token);
+                OrderTopology.DeadLetterExchange, OrderTopology.RoutingKey, mandatory: true, properties, body, cancellationToken);
         }
         finally
         {
@@ -72,44 +186,53 @@ internal sealed partial class DeadLetterPublisher(
         }
     }
 
-    /// <summary>
-    /// The original's properties, but for two: an expiration would let the letter vanish, and a user id is refused by the broker when it is
-    /// not the worker's own.
-    /// </summary>
-    private static BasicProperties PropertiesOf(DeadLetter letter, DateTimeOffset now)
+    /// <summary>Null when the broker does not answer in time.</summary>
+    private async Task<DeadLetterLink?> ConnectAsync(CancellationToken cancellationToken)
     {
-        var original = letter.Delivery.Properties;
-        var headers = new Dictionary<string, object?>();
-        foreach (var (name, value) in original.Headers ?? new Dictionary<string, object?>())
+        if (_link is { } open && !open.Lost.IsCancellationRequested)
         {
-            if (!NotCopied.Contains(name))
-            {
-                headers[name] = value;
-            }
+            return open;
         }
 
-        var nowText = now.UtcDateTime.ToString("O", CultureInfo.InvariantCulture);
-        headers[ReasonHeader] = letter.Reason.Length <= ReasonLengthMax ? letter.Reason : letter.Reason[..ReasonLengthMax];
-        headers[AttemptsHeader] = original.Headers?.TryGetValue(AttemptsHeader, out var attempts) == true && attempts is long or int
-            ? Convert.ToInt64(attempts, CultureInfo.InvariantCulture) + 1
-            : 1L;
-        headers[FirstAtHeader] = original.Headers?.TryGetValue(FirstAtHeader, out var first) == true ? first : nowText;
-        headers[LastAtHeader] = nowText;
-        return new BasicProperties
+        await DropAsync();
+        using var deadline = new CancellationTokenSource(TimeSpan.FromMilliseconds(_options.ConfirmTimeoutMs), time);
+        using var linked = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+        try
         {
-            Persistent = true,
-            ContentType = original.ContentType,
-            ContentEncoding = original.ContentEncoding,
-            CorrelationId = original.CorrelationId,
-            // The parts of a message of many must not be taken for copies of each other when they come back one by one.
-            MessageId = letter.Part is { } part && original.MessageId is { } id ? OrderIntake.PartId(id, part) : original.MessageId,
-            Timestamp = original.Timestamp,
-            Type = original.Type,
-            AppId = original.AppId,
-            Headers = headers,
-        };
+            return _link = await DeadLetterLink.OpenAsync(connections, time, linked.Token);
+        }
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            LogFailed(exception.Message);
+            _awayUntil = time.GetTimestamp() + (long)(time.TimestampFrequency * (_options.RetryDelayMsMax / 1_000.0));
+            return null;
+        }
+    }
+
+    private async Task DropAsync()
+    {
+        if (_link is { } link)
+        {
+            _link = null;
+            await link.DisposeAsync();
+        }
     }
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Dead-lettered message {MessageId}, which can never become an order: {Reason}")]
     private partial void LogDeadLettered(string? messageId, string reason);
+
+    [LoggerMessage(
+        Level = LogLevel.Error,
+        Message = "Message {MessageId} can never become an order: {Reason}; it is left to the broker's own dead-lettering: {Why}")]
+    private partial void LogLeftToBroker(string? messageId, string reason, string why);
+
+    [LoggerMessage(
+        Level = LogLevel.Warning, Message = "{Count} dead letters could not be sent as they are and go bare; the first: {Reason}")]
+    private partial void LogBare(int count, string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "A dead letter was not taken: {Reason}")]
+    private partial void LogRefused(string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The connection for dead letters is given up: {Reason}")]
+    private partial void LogFailed(string reason);
 }

@@ -12,6 +12,9 @@ public sealed record OrderMessage
     /// <summary>The end of the year 9999.</summary>
     private const long ReservedAtMsMax = 253_402_300_799_999;
 
+    /// <summary>What Redis's scripts can count exactly: 2^53 - 1.</summary>
+    private const long EpochMax = 9_007_199_254_740_991;
+
     private const int TraceParentLengthMax = 55;
 
     /// <summary>The buyer; 1 or more.</summary>
@@ -74,7 +77,7 @@ public sealed record OrderMessage
             ?? (message.OrderId is <= 0 ? "order_id must be positive"
                 // A time that no calendar holds must not throw later, where it would look like an outage and be tried for ever.
                 : message.ReservedAtMs is < 0 or > ReservedAtMsMax ? "reserved_at_ms is out of range"
-                : message.Epoch is < 0 ? "epoch must not be negative"
+                : message.Epoch is < 0 or > EpochMax ? "epoch is out of range"
                 : message.TraceParent is { Length: > TraceParentLengthMax } ? "traceparent is too long"
                 : null);
         return fault is null ? message : throw new InvalidOrderException(fault);

@@ -12,6 +12,12 @@ public static class OrderTopology
     public const string DeadLetterQueue = "order.create.dead";
 
     /// <summary>
+    /// Bytes in one message; a thousand orders have about 200 KB. The clients take no more, and brokers that we start refuse more
+    /// (<c>max_message_size</c>).
+    /// </summary>
+    public const int MessageBytesMax = 2_097_152;
+
+    /// <summary>
     /// Deliveries of one message before the broker itself calls it poison. Quorum queues count a killed consumer's returns too,
     /// and RabbitMQ 4 stops at 20 by default: an outage (or looking at dead letters) must never use that up, so the worker decides what is
     /// poison, not the count.

@@ -15,7 +15,10 @@ public static class Sabotage
     /// <summary>The worker acks before it commits.</summary>
     public const string AckBeforeCommit = "ack-before-commit";
 
-    /// <summary>All of them.</summary>
+    /// <summary>The worker drops what can never become an order. Not for the chaos run, which sends nothing of that kind.</summary>
+    public const string NoDeadLetters = "no-dead-letters";
+
+    /// <summary>Those that the chaos run must find.</summary>
     public static IReadOnlyList<string> Names { get; } = [NoOutbox, NoIdempotency, AckBeforeCommit];
 
 #if CRASH_POINTS

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 
 namespace Seckill.Ordering.Ledger;
@@ -92,7 +93,7 @@ public sealed record Reservation(
         return new Reservation(
             orderId,
             state,
-            int.Parse(parts[1], CultureInfo.InvariantCulture),
+            Units(parts[1]),
             Number(parts[2]),
             Number(parts[3]),
             Number(parts[4]),
@@ -124,9 +125,32 @@ public sealed record Reservation(
             : Number(line[parts[3]]);
     }
 
-    /// <summary>The newest order's id in a value of <see cref="SkuKeys.Buyers"/>.</summary>
-    /// <exception cref="FormatException">The value is not ours.</exception>
-    internal static long NewestOrderIdOf(string buyer) => Number(buyer.AsSpan(buyer.IndexOf(Separator, StringComparison.Ordinal) + 1));
+    /// <summary>The newest order's id in a value of <see cref="SkuKeys.Buyers"/>; anything else when the value is not ours.</summary>
+    internal static string NewestOrderIdOf(string buyer) => buyer[(buyer.IndexOf(Separator, StringComparison.Ordinal) + 1)..];
 
-    private static long Number(ReadOnlySpan<char> text) => long.Parse(text, NumberStyles.Integer, CultureInfo.InvariantCulture);
+    /// <summary>Reads a value of <see cref="SkuKeys.Orders"/>; false when it is not ours.</summary>
+    public static bool TryParse(long orderId, string record, [NotNullWhen(true)] out Reservation? reservation)
+    {
+        try
+        {
+            reservation = Parse(orderId, record);
+            return true;
+        }
+        catch (FormatException)
+        {
+            reservation = null;
+            return false;
+        }
+    }
+
+    private static int Units(ReadOnlySpan<char> text) => int.TryParse(
+        text, NumberStyles.Integer, CultureInfo.InvariantCulture, out var units)
+        ? units
+        : throw new FormatException($"'{text}' is no number of units.");
+
+    /// <summary>Whatever is wrong with it is a matter of format, a number that is too large as well.</summary>
+    private static long Number(ReadOnlySpan<char> text) => long.TryParse(
+        text, NumberStyles.Integer, CultureInfo.InvariantCulture, out var number)
+        ? number
+        : throw new FormatException($"'{text}' is no 64-bit number.");
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Seckill.Ordering.Faults;
 using StackExchange.Redis;
 
@@ -27,7 +28,7 @@ public sealed class StockLedger
     private const long EndOfTimeMs = 1L << 53;
 
     /// <summary>How long Redis remembers a sale after its end, days; after that MySQL answers.</summary>
-    private const int RetentionDays = 7;
+    public const int RetentionDays = 7;
 
     private static readonly LedgerScripts Embedded = LedgerScripts.Load();
 
@@ -143,7 +144,8 @@ public sealed class StockLedger
     }
 
     /// <summary>When Redis forgets a sale.</summary>
-    public static DateTimeOffset ExpiryOf(SaleTerms terms) => terms.EndsAt.AddDays(RetentionDays);
+    public static DateTimeOffset ExpiryOf(SaleTerms terms) =>
+        terms.EndsAt <= DateTimeOffset.MaxValue.AddDays(-RetentionDays) ? terms.EndsAt.AddDays(RetentionDays) : DateTimeOffset.MaxValue;
 
     /// <summary>
     /// Marks orders as confirmed by the broker at <paramref name="atMs"/> (ms since 1970 UTC). What was settled meanwhile is gone from the
@@ -167,13 +169,16 @@ public sealed class StockLedger
         return [.. skus.Zip(replies, DueReplyOf)];
     }
 
-    /// <summary>The buyer's newest reservation for the SKU, or that of one click; null when Redis knows none.</summary>
+    /// <summary>
+    /// The buyer's newest reservation for the SKU, or that of one click; null when Redis knows none, or keeps something there that is not
+    /// ours: MySQL answers for it then.
+    /// </summary>
     public async Task<Reservation?> FindAsync(SkuKeys sku, long userId, string? clientOrderNo, CancellationToken cancellationToken)
     {
-        long? id;
+        string? id;
         if (clientOrderNo is not null)
         {
-            id = (long?)await _database.HashGetAsync(sku.Clicks, $"{userId}:{clientOrderNo}").WaitAsync(cancellationToken);
+            id = await _database.HashGetAsync(sku.Clicks, $"{userId}:{clientOrderNo}").WaitAsync(cancellationToken);
         }
         else
         {
@@ -181,14 +186,16 @@ public sealed class StockLedger
             id = buyer is null ? null : Reservation.NewestOrderIdOf(buyer);
         }
 
-        return id is { } orderId ? await FindAsync(sku, orderId, cancellationToken) : null;
+        return long.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out var orderId)
+            ? await FindAsync(sku, orderId, cancellationToken)
+            : null;
     }
 
-    /// <summary>One reservation by its order id; null when Redis does not know it.</summary>
+    /// <summary>One reservation by its order id; null when Redis does not know it, or keeps something there that is not ours.</summary>
     public async Task<Reservation?> FindAsync(SkuKeys sku, long orderId, CancellationToken cancellationToken)
     {
         var record = await _database.HashGetAsync(sku.Orders, orderId).WaitAsync(cancellationToken);
-        return record.HasValue ? Reservation.Parse(orderId, record!) : null;
+        return record.HasValue && Reservation.TryParse(orderId, record!, out var reservation) ? reservation : null;
     }
 
     /// <summary>When the broker confirmed an unsettled order, ms since 1970 UTC; null when it has not, or the order is settled.</summary>
@@ -211,13 +218,27 @@ public sealed class StockLedger
         return users.Select(user => (long)user).ToHashSet();
     }
 
-    /// <summary>The counter as it stands, units; null when Redis does not know the SKU. For display only.</summary>
+    /// <summary>
+    /// The counter as it stands, units; null when Redis does not know the SKU, holds something else there, or does not answer. For display
+    /// only.
+    /// </summary>
     public async Task<IReadOnlyDictionary<long, long?>> StockAsync(IReadOnlyCollection<SkuKeys> skus, CancellationToken cancellationToken)
     {
         // One GET each, pipelined: an MGET over SKUs would cross cluster slots.
-        var reads = skus.Select(async sku => (sku.SkuId, Stock: await _database.StringGetAsync(sku.Stock))).ToArray();
-        var stocks = await Task.WhenAll(reads).WaitAsync(cancellationToken);
-        return stocks.ToDictionary(s => s.SkuId, s => s.Stock.HasValue ? (long?)s.Stock : null);
+        var reads = skus.Select(async sku => (sku.SkuId, Stock: await TryGetAsync(sku.Stock))).ToArray();
+        return (await Task.WhenAll(reads).WaitAsync(cancellationToken)).ToDictionary(read => read.SkuId, read => read.Stock);
+
+        async Task<long?> TryGetAsync(RedisKey key)
+        {
+            try
+            {
+                return (await _database.StringGetAsync(key)).TryParse(out long units) ? units : null;
+            }
+            catch (Exception exception) when (exception is RedisException or TimeoutException)
+            {
+                return null;
+            }
+        }
     }
 
     private static DueReply DueReplyOf(SkuKeys sku, Task<RedisResult> call)

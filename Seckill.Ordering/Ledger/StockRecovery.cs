@@ -14,6 +14,10 @@ namespace Seckill.Ordering.Ledger;
 public sealed record LedgerSnapshot(
     long? Stock, long? Epoch, long Held, long Unsettled, long Unconfirmed, bool SameServer, bool Closed, IReadOnlyList<long>? UnsettledIds);
 
+/// <summary>Under a SKU's keys stands something that is none of ours.</summary>
+public sealed class UnreadableKeysException(long skuId, Exception cause)
+    : RedisException($"What Redis holds under the keys of SKU {skuId} cannot be read: {cause.Message}", cause);
+
 /// <summary>One buyer's holding according to MySQL.</summary>
 public readonly record struct BuyerHolding(long UserId, long Units, long NewestOrderId);
 
@@ -36,19 +40,28 @@ public sealed class StockRecovery(IConnectionMultiplexer redis)
     private readonly IDatabase _database = redis.GetDatabase();
 
     /// <summary>Reads counter, epoch and unsettled reservations at one moment.</summary>
+    /// <exception cref="UnreadableKeysException">What stands there is not what belongs there.</exception>
     public async Task<LedgerSnapshot> SnapshotAsync(SkuKeys sku, int idsMax, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(idsMax, UnsettledIdsMax);
         var reply = (RedisResult[])(await _database.ScriptEvaluateAsync(SnapshotScript, sku.All, [idsMax, StockLedger.ConfirmedScore])
             .WaitAsync(cancellationToken))!;
-        var unsettled = (long)reply[3];
-        return new LedgerSnapshot(
-            OrNull(reply[0]), OrNull(reply[1]), (long)reply[2], unsettled, (long)reply[4], (long)reply[5] == 1, (long)reply[6] == 1,
-            unsettled <= idsMax ? Array.ConvertAll(reply[7..], id => (long)id) : null);
+        try
+        {
+            var unsettled = (long)reply[3];
+            return new LedgerSnapshot(
+                OrNull(reply[0]), OrNull(reply[1]), (long)reply[2], unsettled, (long)reply[4], (long)reply[5] == 1, (long)reply[6] == 1,
+                unsettled <= idsMax ? Array.ConvertAll(reply[7..], id => (long)id) : null);
+        }
+        catch (Exception exception) when (exception is InvalidCastException or FormatException or OverflowException)
+        {
+            throw new UnreadableKeysException(sku.SkuId, exception);
+        }
     }
 
     /// <summary>
-    /// The same of many SKUs, without the ids, each at a moment of its own; null where the script cannot read what is stored.
+    /// The same of many SKUs, without the ids, each at a moment of its own; null where Redis cannot read what is stored, or does not
+    /// answer.
     /// </summary>
     public async Task<LedgerSnapshot?[]> SnapshotAsync(IReadOnlyList<SkuKeys> skus, CancellationToken cancellationToken)
     {
@@ -66,7 +79,7 @@ public sealed class StockRecovery(IConnectionMultiplexer redis)
             {
                 return await SnapshotAsync(sku, 0, cancellationToken);
             }
-            catch (RedisServerException)
+            catch (Exception exception) when (exception is RedisException or TimeoutException)
             {
                 // Who asks for this SKU alone hears why; the others are not to suffer for it.
                 return null;

@@ -63,7 +63,10 @@ internal sealed class HealthMonitor(
         await _watching.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    public void Dispose() => _stopping.Dispose();
+    /// <summary>
+    /// Ends the checks and keeps the source: a host may be stopped after it was disposed, and without a timer there is nothing to free.
+    /// </summary>
+    public void Dispose() => _stopping.Cancel();
 
     private HealthReportEntry EntryOf(HealthCheckRegistration registration) => _entries.TryGetValue(registration.Name, out var entry)
         ? entry

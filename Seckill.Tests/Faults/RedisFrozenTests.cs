@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Net;
 using Seckill.Ordering.Ledger;
-using Seckill.Tests.EndToEnd;
 using ShopClient = Seckill.Tests.EndToEnd.ShopClient;
 
 namespace Seckill.Tests.Faults;

@@ -63,30 +63,29 @@ public sealed class RedisCluster : IAsyncDisposable
     {
         for (var i = 0; i < MasterCount; i++)
         {
-            await AskAsync(
-                _nodes[i], cancellationToken, "CLUSTER", "ADDSLOTSRANGE", SlotCount * i / MasterCount,
-                (SlotCount * (i + 1) / MasterCount) - 1);
-            await AskAsync(_nodes[i], cancellationToken, "CLUSTER", "SET-CONFIG-EPOCH", i + 1);
+            var (first, end) = (SlotCount * i / MasterCount, SlotCount * (i + 1) / MasterCount);
+            await AskAsync(_nodes[i], ["ADDSLOTSRANGE", first, end - 1], cancellationToken);
+            await AskAsync(_nodes[i], ["SET-CONFIG-EPOCH", i + 1], cancellationToken);
         }
 
         foreach (var node in _nodes.Skip(1))
         {
-            await AskAsync(_nodes[0], cancellationToken, "CLUSTER", "MEET", "127.0.0.1", node.Port);
+            await AskAsync(_nodes[0], ["MEET", "127.0.0.1", node.Port], cancellationToken);
         }
 
         foreach (var (replica, i) in Replicas.Select((replica, i) => (replica, i)))
         {
-            var masterId = await AskAsync(_nodes[i], cancellationToken, "CLUSTER", "MYID");
+            var masterId = await AskAsync(_nodes[i], ["MYID"], cancellationToken);
             await Deadline.UntilAsync(
-                () => AskAsync(replica, cancellationToken, "CLUSTER", "NODES"), nodes => nodes.Contains(masterId, StringComparison.Ordinal),
+                () => AskAsync(replica, ["NODES"], cancellationToken), nodes => nodes.Contains(masterId, StringComparison.Ordinal),
                 cancellationToken);
-            await AskAsync(replica, cancellationToken, "CLUSTER", "REPLICATE", masterId);
+            await AskAsync(replica, ["REPLICATE", masterId], cancellationToken);
         }
 
         foreach (var node in _nodes)
         {
             await Deadline.UntilAsync(
-                () => AskAsync(node, cancellationToken, "CLUSTER", "INFO"),
+                () => AskAsync(node, ["INFO"], cancellationToken),
                 info => info.Contains("cluster_state:ok", StringComparison.Ordinal)
                     && info.Contains($"cluster_known_nodes:{_nodes.Count}", StringComparison.Ordinal)
                     && info.Contains($"cluster_slots_assigned:{SlotCount}", StringComparison.Ordinal),
@@ -94,10 +93,11 @@ public sealed class RedisCluster : IAsyncDisposable
         }
     }
 
-    private static async Task<string> AskAsync(
-        RedisServer node, CancellationToken cancellationToken, string command, params object[] arguments)
+    /// <summary>A CLUSTER command.</summary>
+    private static async Task<string> AskAsync(RedisServer node, object[] arguments, CancellationToken cancellationToken)
     {
-        await using var connection = await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{node.Port},password={Password},allowAdmin=true");
-        return (string)(await connection.GetServers()[0].ExecuteAsync(command, arguments).WaitAsync(cancellationToken))! ?? "";
+        await using var connection = await ConnectionMultiplexer.ConnectAsync(
+            $"127.0.0.1:{node.Port},password={Password},connectTimeout=300,abortConnect=false");
+        return (string)(await connection.GetServers()[0].ExecuteAsync("CLUSTER", arguments).WaitAsync(cancellationToken))! ?? "";
     }
 }

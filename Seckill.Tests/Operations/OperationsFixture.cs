@@ -2,6 +2,7 @@ using Microsoft.EntityFrameworkCore;
 using RabbitMQ.Client;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Store;
+using Seckill.Tests.Worker;
 using StackExchange.Redis;
 
 namespace Seckill.Tests.Operations;
@@ -106,6 +107,11 @@ public sealed class OperationsFixture(SharedServers servers) : IAsyncLifetime
         await WaitUntilLoadedAsync(api, skuId);
         return skuId;
     }
+
+    /// <summary>Puts a letter into the dead-letter queue with properties as they are, see <see cref="RawMessages"/>.</summary>
+    public Task BuryRawAsync(byte[] properties, byte[] body) => RawMessages.PublishAsync(
+        _broker.Endpoint, _system.RabbitMqConnectionString, [(properties, body)], TestContext.Current.CancellationToken,
+        OrderTopology.DeadLetterExchange);
 
     /// <summary>Empties both queues of what an earlier test left.</summary>
     public async Task PurgeAsync()

@@ -213,8 +213,8 @@ public sealed class SaleTests(OperationsFixture servers) : IAsyncLifetime
 
     private Task<Reply> CreateAsync(string more = "", int units = 5) => _api.PostAsync(
         Sales, _api.Operator,
-        $$"""{"title":"Lamp","price":9.90,"limit_per_user":2,"starts_at_ms":{{Now - 1_000}},"ends_at_ms":{{Now + 3_600_000}},"""
-            + $$""""units":{{units}}{{more}}}"""");
+        $$"""{"title":"Lamp","price":9.90,"limit_per_user":2,"starts_at_ms":{{Now - 1_000}},"ends_at_ms":{{Now + 3_600_000}},"units":"""
+            + $$"""{{units}}{{more}}}""");
 
     private async Task<JsonElement> ItemAsync(long skuId) =>
         (await _api.GetAsync(Sales, _api.Operator)).Body.GetProperty("items").EnumerateArray()

@@ -37,7 +37,7 @@ public sealed class StockLoadTests(OperationsFixture servers)
         var loaded = await ledger.WarmAsync(sku, row.Stock, row.GateEpoch, SaleCatalogue.TermsOf(sale), [], Cancelled);
         Assert.Equal((true, row.GateEpoch + 1), (loaded.Loaded, loaded.Epoch));
 
-        var load = api.Get<StockLoad>().RunAsync(skuId, termsChanged: false, Cancelled);
+        var load = api.Get<StockLoad>().RunAsync(skuId, termsChanged: false, drained: false, Cancelled);
         await Deadline.UntilAsync(LockWaitsAsync, waits => waits > 0, Cancelled);
         Assert.False((await recovery.SnapshotAsync(sku, 0, Cancelled)).Closed, "The gate was shut although the load in it is the newest.");
         await store.ProductSkus.Where(s => s.Id == skuId)

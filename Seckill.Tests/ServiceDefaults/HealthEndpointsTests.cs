@@ -116,7 +116,7 @@ public sealed class HealthEndpointsTests
             await impatient.CancelAsync();
             using var other = await client.GetAsync("/health", Token);
             Assert.NotEqual(HttpStatusCode.InternalServerError, other.StatusCode);
-            await ((Task)cancelled).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await EndedAsync(cancelled);
         }
     }
 
@@ -138,8 +138,11 @@ public sealed class HealthEndpointsTests
         Assert.Equal(HttpStatusCode.OK, alive.StatusCode);
         Assert.Equal(HttpStatusCode.Unauthorized, other.StatusCode);
         await impatience.CancelAsync();
-        await stopping.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await EndedAsync(stopping);
     }
+
+    private static async Task EndedAsync(Task task) =>
+        await task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
 
     private static async Task<string> DetailsAsync(HttpClient client)
     {

@@ -98,6 +98,7 @@ public sealed class OrderMessageTests
     [InlineData("""{"user_id":1,"sku_id":1001,"quantity":1,"order_id":7,"reserved_at_ms":-1,"epoch":1}""")]
     [InlineData("""{"user_id":1,"sku_id":1001,"quantity":1,"order_id":7,"reserved_at_ms":9223372036854775807,"epoch":1}""")]
     [InlineData("""{"user_id":1,"sku_id":1001,"quantity":1,"order_id":7,"reserved_at_ms":1,"epoch":-1}""")]
+    [InlineData("""{"user_id":1,"sku_id":1001,"quantity":1,"order_id":7,"reserved_at_ms":1,"epoch":9223372036854775807}""")]
     public void What_can_never_become_an_order_is_poison_with_a_reason(string body)
     {
         var exception = Assert.Throws<InvalidOrderException>(() => Parse(body));

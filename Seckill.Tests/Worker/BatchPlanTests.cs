@@ -10,7 +10,7 @@ namespace Seckill.Tests.Worker;
 [Trait("Category", "Quick")]
 public sealed class BatchPlanTests
 {
-    private static readonly Delivery Delivery = new(1, [], new BasicProperties(), default(ActivityContext), DateTimeOffset.UnixEpoch);
+    private static readonly Delivery Delivery = new(1, [], new BasicProperties(), default(ActivityContext), DateTimeOffset.UnixEpoch, 0);
 
     [Fact]
     public void Orders_are_decided_in_the_order_of_arrival()

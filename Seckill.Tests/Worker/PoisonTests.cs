@@ -1,8 +1,8 @@
 using System.Globalization;
 using System.Text;
 using RabbitMQ.Client;
+using Seckill.Ordering.DeadLetters;
 using Seckill.Ordering.Ledger;
-using Seckill.OrderWorker.DeadLetters;
 
 namespace Seckill.Tests.Worker;
 
@@ -47,9 +47,9 @@ public abstract class PoisonTests(WorkerServers servers, int lookUpsAfterSurpris
         Assert.Equal("bad-1", letter.BasicProperties.MessageId);
         Assert.False(letter.BasicProperties.IsExpirationPresent());
         var headers = letter.BasicProperties.Headers!;
-        Assert.Contains(reason, Text(headers[DeadLetterPublisher.ReasonHeader]));
-        Assert.Equal(1L, headers[DeadLetterPublisher.AttemptsHeader]);
-        Assert.Equal(Text(headers[DeadLetterPublisher.FirstAtHeader]), Text(headers[DeadLetterPublisher.LastAtHeader]));
+        Assert.Contains(reason, Text(headers[DeadLetterHeaders.Reason]));
+        Assert.Equal(1L, headers[DeadLetterHeaders.Attempts]);
+        Assert.Equal(Text(headers[DeadLetterHeaders.FirstAt]), Text(headers[DeadLetterHeaders.LastAt]));
         Assert.Equal("kept", Text(headers["x-shop"]));
         Assert.StartsWith("00-11111111111111111111111111111111-", Text(headers["traceparent"]), StringComparison.Ordinal);
         Assert.Equal(10, await shop.OrderCountAsync(Cancelled));
@@ -93,13 +93,12 @@ public abstract class PoisonTests(WorkerServers servers, int lookUpsAfterSurpris
         await shop.PublishAsync("poison", Cancelled, new BasicProperties { Headers = first.BasicProperties.Headers });
         var second = await shop.DeadLetterAsync(Cancelled);
 
-        Assert.Equal(2L, second.BasicProperties.Headers![DeadLetterPublisher.AttemptsHeader]);
+        Assert.Equal(2L, second.BasicProperties.Headers![DeadLetterHeaders.Attempts]);
         Assert.Equal(
-            Text(first.BasicProperties.Headers![DeadLetterPublisher.FirstAtHeader]),
-            Text(second.BasicProperties.Headers[DeadLetterPublisher.FirstAtHeader]));
+            Text(first.BasicProperties.Headers![DeadLetterHeaders.FirstAt]),
+            Text(second.BasicProperties.Headers[DeadLetterHeaders.FirstAt]));
         Assert.NotEqual(
-            Text(first.BasicProperties.Headers[DeadLetterPublisher.LastAtHeader]),
-            Text(second.BasicProperties.Headers[DeadLetterPublisher.LastAtHeader]));
+            Text(first.BasicProperties.Headers[DeadLetterHeaders.LastAt]), Text(second.BasicProperties.Headers[DeadLetterHeaders.LastAt]));
     }
 
     [Fact]
@@ -116,7 +115,7 @@ public abstract class PoisonTests(WorkerServers servers, int lookUpsAfterSurpris
         await shop.SettledAsync(before.Concat(after), Cancelled);
         var letter = await shop.DeadLetterAsync(Cancelled);
 
-        Assert.Contains("refused by MySQL", Text(letter.BasicProperties.Headers![DeadLetterPublisher.ReasonHeader]));
+        Assert.Contains("refused by MySQL", Text(letter.BasicProperties.Headers![DeadLetterHeaders.Reason]));
         Assert.Equal(bad.ToUtf8Json(), letter.Body.ToArray());
         Assert.Equal(40, await shop.OrderCountAsync(Cancelled));
         Assert.Equal(OrderState.Pending, (await shop.Ledger.FindAsync(shop.Sku, bad.OrderId!.Value, Cancelled))!.State);
@@ -135,7 +134,7 @@ public abstract class PoisonTests(WorkerServers servers, int lookUpsAfterSurpris
         await shop.PublishAsync(honest with { UserId = 2 }, Cancelled);
 
         var letter = await shop.DeadLetterAsync(Cancelled);
-        Assert.Contains("another buyer", Text(letter.BasicProperties.Headers![DeadLetterPublisher.ReasonHeader]));
+        Assert.Contains("another buyer", Text(letter.BasicProperties.Headers![DeadLetterHeaders.Reason]));
         Assert.Equal(1, await shop.OrderCountAsync(Cancelled));
         await shop.AssertConservedAsync(Cancelled);
     }

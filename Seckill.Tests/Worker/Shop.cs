@@ -101,6 +101,54 @@ internal sealed class Shop : IAsyncDisposable
             body, cancellationToken);
     }
 
+    /// <summary>Publishes with properties as they are, see <see cref="RawMessages"/>.</summary>
+    public Task PublishRawAsync(byte[] properties, byte[] body, CancellationToken cancellationToken) =>
+        PublishRawAsync([(properties, body)], cancellationToken);
+
+    /// <summary>Many at once.</summary>
+    public Task PublishRawAsync(IEnumerable<(byte[] Properties, byte[] Body)> messages, CancellationToken cancellationToken) =>
+        RawMessages.PublishAsync(_connection.Endpoint, _servers.RabbitMq.ConnectionString, messages, cancellationToken);
+
+    /// <summary>Waits until the broker takes no more messages, as it says itself.</summary>
+    public async Task BlockedAsync(CancellationToken cancellationToken)
+    {
+        var factory = new ConnectionFactory { Uri = new Uri(_servers.RabbitMq.ConnectionString), AutomaticRecoveryEnabled = false };
+        var connection = await factory.CreateConnectionAsync("probe", cancellationToken);
+        var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
+        var blocked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        connection.ConnectionBlockedAsync += (_, _) =>
+        {
+            blocked.TrySetResult();
+            return Task.CompletedTask;
+        };
+        // It says so to who publishes; a message to no queue is enough.
+        for (var i = 0; !blocked.Task.IsCompleted && i < Deadline.TimeoutMs / 100; i++)
+        {
+            await channel.BasicPublishAsync("", "nowhere", ReadOnlyMemory<byte>.Empty, cancellationToken);
+            await Task.WhenAny(blocked.Task, Task.Delay(100, cancellationToken));
+        }
+
+        Assert.True(blocked.Task.IsCompleted, "The broker takes messages.");
+        // It does not read the close either.
+        await connection.CloseAsync(Constants.ReplySuccess, "done", TimeSpan.FromMilliseconds(100), abort: true, cancellationToken);
+    }
+
+    /// <summary>How long that many letters take of which each waits for its own confirm; they are removed again.</summary>
+    public async Task<TimeSpan> ConfirmOneByOneAsync(int count, CancellationToken cancellationToken)
+    {
+        var started = Stopwatch.GetTimestamp();
+        for (var i = 0; i < count; i++)
+        {
+            await _channel.BasicPublishAsync(
+                OrderTopology.DeadLetterExchange, OrderTopology.RoutingKey, mandatory: true, new BasicProperties { Persistent = true },
+                "letter"u8.ToArray(), cancellationToken);
+        }
+
+        var took = Stopwatch.GetElapsedTime(started);
+        await _channel.QueuePurgeAsync(OrderTopology.DeadLetterQueue, cancellationToken);
+        return took;
+    }
+
     /// <summary>Waits until an order is settled.</summary>
     public async Task<Reservation> SettledAsync(
         OrderMessage message, CancellationToken cancellationToken, int timeoutMs = Deadline.TimeoutMs) =>
@@ -117,10 +165,10 @@ internal sealed class Shop : IAsyncDisposable
     }
 
     /// <summary>Waits for the next dead letter.</summary>
-    public async Task<BasicGetResult> DeadLetterAsync(CancellationToken cancellationToken) =>
+    public async Task<BasicGetResult> DeadLetterAsync(CancellationToken cancellationToken, int timeoutMs = Deadline.TimeoutMs) =>
         (await Deadline.UntilAsync(
             () => _channel.BasicGetAsync(OrderTopology.DeadLetterQueue, autoAck: true, cancellationToken), got => got is not null,
-            cancellationToken))!;
+            cancellationToken, timeoutMs))!;
 
     /// <summary>Orders that nobody has in hand.</summary>
     public async Task<uint> QueuedCountAsync(CancellationToken cancellationToken) =>

@@ -26,12 +26,25 @@ public sealed class WorkerServers : IAsyncLifetime
         // A kill must not take what Redis has answered, so that a test knows what has to be there: with `everysec` it may, where a flush is
         // slow.
         _system = await LocalSystem.StartServersAsync(
-            new LocalSystemOptions { Redis = new RedisServerOptions { AppendFsyncAlways = true } }, CancellationToken.None);
+            new LocalSystemOptions
+            {
+                Redis = new RedisServerOptions { AppendFsyncAlways = true },
+                // As brokers are that somebody else has set up: they take what the worker does not.
+                RabbitMq = new RabbitMqServerOptions { MessageBytesMax = 134_217_728, FrameBytesMax = 131_072 },
+            },
+            CancellationToken.None);
         await using var worker = await RunningWorker.StartAsync(this, CancellationToken.None);
         await worker.ConsumingAsync(CancellationToken.None);
     }
 
     public ValueTask DisposeAsync() => _system.DisposeAsync();
+
+    /// <summary>A worker as a process of its own.</summary>
+    public Task<LocalService> StartWorkerProcessAsync(CancellationToken cancellationToken, params (string Name, string Value)[] settings) =>
+        _system.StartWorkerAsync(cancellationToken, waitUntilHealthy: true, settings);
+
+    /// <summary>Ends a process.</summary>
+    public Task EndAsync(LocalService service) => _system.EndAsync(service, kill: true);
 
     /// <summary>An open connection of the test's own.</summary>
     public Task<MySqlConnection> OpenMySqlAsync(CancellationToken cancellationToken) => _system.OpenMySqlAsync(cancellationToken);

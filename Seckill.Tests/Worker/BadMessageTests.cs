@@ -1,0 +1,237 @@
+using System.Diagnostics;
+using System.Text;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using RabbitMQ.Client;
+using Seckill.Ordering.Contract;
+using Seckill.Ordering.DeadLetters;
+using Seckill.Ordering.Unreadable;
+
+namespace Seckill.Tests.Worker;
+
+/// <summary>One bad message keeps no good order back, whatever is bad about it, and operators find it with its reason.</summary>
+[Collection(nameof(WorkerServers))]
+public sealed class BadMessageTests(WorkerServers servers)
+{
+    /// <summary>Seconds, not a matter of retries that come to an end some day.</summary>
+    private const int SoonMs = 30_000;
+
+    private const int OrderCount = 200;
+
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_bad_part_of_a_message_with_the_longest_id_keeps_nobody_back()
+    {
+        await using var shop = await Shop.OpenAsync(servers, OrderCount + 1, Cancelled);
+        var id = new string('m', 254);
+        var sku = shop.Sku.SkuId;
+        await shop.PublishAsync(
+            $$"""[{"user_id":1,"sku_id":{{sku}},"quantity":0},{"user_id":2,"sku_id":{{sku}},"quantity":1}]""", Cancelled,
+            new BasicProperties { MessageId = id });
+
+        var letter = await OrdersPassAsync(shop, expectedCount: OrderCount + 1);
+
+        Assert.Contains("quantity must be", ReasonOf(letter), StringComparison.Ordinal);
+        // A replay of it is still the same order: this is what the worker knows it by.
+        Assert.Equal(CarriedProperties.HashOfId($"{id}#0"), letter.BasicProperties.MessageId);
+    }
+
+    [Fact]
+    public async Task An_id_that_is_no_text_keeps_nobody_back()
+    {
+        await using var shop = await Shop.OpenAsync(servers, OrderCount, Cancelled);
+        await shop.PublishRawAsync(RawMessages.MessageId([.. Enumerable.Repeat((byte)0xFF, 100)]), "not an order"u8.ToArray(), Cancelled);
+
+        var letter = await OrdersPassAsync(shop);
+
+        Assert.Contains("malformed body", ReasonOf(letter), StringComparison.Ordinal);
+        Assert.Equal("not an order", Encoding.UTF8.GetString(letter.Body.Span));
+    }
+
+    [Fact]
+    public async Task A_header_that_nobody_can_decode_keeps_nobody_back()
+    {
+        await using var shop = await Shop.OpenAsync(servers, OrderCount, Cancelled);
+        await shop.PublishRawAsync(RawMessages.LongDecimalHeader, "priced"u8.ToArray(), Cancelled);
+
+        var letter = await OrdersPassAsync(shop);
+
+        Assert.Contains("properties cannot be decoded", ReasonOf(letter), StringComparison.Ordinal);
+        Assert.Equal("priced", Encoding.UTF8.GetString(letter.Body.Span));
+    }
+
+    [Fact]
+    public async Task Headers_that_are_nested_deeply_keep_nobody_back()
+    {
+        await using var shop = await Shop.OpenAsync(servers, OrderCount, Cancelled);
+        await shop.PublishRawAsync(RawMessages.NestedHeader(8_000), "deep"u8.ToArray(), Cancelled);
+
+        var letter = await OrdersPassAsync(shop);
+
+        Assert.Contains("malformed body", ReasonOf(letter), StringComparison.Ordinal);
+        Assert.DoesNotContain("deep", letter.BasicProperties.Headers!.Keys);
+    }
+
+    [Fact]
+    public async Task Messages_that_are_too_large_keep_nobody_back()
+    {
+        await using var shop = await Shop.OpenAsync(servers, OrderCount, Cancelled);
+        var large = new byte[OrderTopology.MessageBytesMax + 1];
+        Array.Fill(large, (byte)'x');
+        await shop.PublishAsync(large, Cancelled);
+        await shop.PublishAsync(large, Cancelled);
+
+        var letter = await OrdersPassAsync(shop);
+        var second = await shop.DeadLetterAsync(Cancelled);
+
+        Assert.All([letter, second], found =>
+        {
+            Assert.Contains($"body has {large.Length} bytes", ReasonOf(found), StringComparison.Ordinal);
+            Assert.Equal(UnreadableMessages.BodyHeadBytesMax, found.Body.Length);
+            Assert.Equal((long)large.Length, found.BasicProperties.Headers![DeadLetterHeaders.BodyBytes]);
+        });
+    }
+
+    [Fact]
+    public async Task Many_large_messages_come_a_few_at_a_time()
+    {
+        await using var shop = await Shop.OpenAsync(servers, OrderCount, Cancelled);
+        var half = new byte[OrderTopology.MessageBytesMax / 2];
+        Array.Fill(half, (byte)'x');
+        const int Count = 12;
+        for (var i = 0; i < Count; i++)
+        {
+            await shop.PublishAsync(half, Cancelled);
+        }
+
+        await OrdersPassAsync(shop, new() { ["Worker:HeldBytesMax"] = $"{OrderTopology.MessageBytesMax}" });
+        for (var i = 1; i < Count; i++)
+        {
+            Assert.Equal(half.Length, (await shop.DeadLetterAsync(Cancelled)).Body.Length);
+        }
+    }
+
+    [Fact]
+    public async Task Headers_that_fill_their_frame_keep_nobody_back()
+    {
+        await using var shop = await Shop.OpenAsync(servers, OrderCount, Cancelled);
+        var headers = new Dictionary<string, object?> { ["x-shop"] = "kept", ["x-long"] = new string('h', 130_000) };
+        await shop.PublishAsync("full", Cancelled, new BasicProperties { Headers = headers });
+
+        var letter = await OrdersPassAsync(shop);
+
+        Assert.Equal("kept", Encoding.UTF8.GetString((byte[])letter.BasicProperties.Headers!["x-shop"]!));
+        Assert.DoesNotContain("x-long", letter.BasicProperties.Headers.Keys);
+    }
+
+    [Fact]
+    public async Task Many_bad_orders_are_confirmed_together()
+    {
+        const int Count = 3_000;
+        await using var shop = await Shop.OpenAsync(servers, OrderCount, Cancelled);
+        await using var worker = await RunningWorker.StartAsync(servers, Cancelled);
+        await worker.ConsumingAsync(Cancelled);
+        var oneByOne = await shop.ConfirmOneByOneAsync(200, Cancelled) / 200 * Count;
+        var bad = string.Join(',', Enumerable.Repeat($$"""{"user_id":1,"sku_id":{{shop.Sku.SkuId}},"quantity":0}""", 1_000));
+        var started = Stopwatch.GetTimestamp();
+        for (var i = 0; i < Count / 1_000; i++)
+        {
+            await shop.PublishAsync($"[{bad}]", Cancelled);
+        }
+
+        await Deadline.UntilAsync(() => shop.DeadLetterCountAsync(Cancelled), count => count >= Count, Cancelled);
+
+        var took = Stopwatch.GetElapsedTime(started);
+        Assert.True(took < oneByOne * 0.7, $"{took} for all together, {oneByOne} one by one");
+    }
+
+    [Fact]
+    public async Task A_broker_short_of_memory_keeps_no_order_back()
+    {
+        await using var shop = await Shop.OpenAsync(servers, OrderCount, Cancelled);
+        var before = await shop.SellAsync(1, OrderCount / 2, Cancelled);
+        await shop.PublishAsync("not an order", Cancelled);
+        var after = await shop.SellAsync(1_001, OrderCount / 2, Cancelled);
+        await servers.RabbitMq.ControlAsync(Cancelled, "set_vm_memory_high_watermark", "absolute", "1048576");
+        try
+        {
+            await shop.BlockedAsync(Cancelled);
+            await using var worker = await RunningWorker.StartAsync(servers, Cancelled);
+            await shop.SettledAsync(before.Concat(after), Cancelled, SoonMs);
+            // Acked, too: nothing of them is at hand any more.
+            await worker.StopAsync(Cancelled);
+            Assert.Equal(0u, await shop.QueuedCountAsync(Cancelled));
+        }
+        finally
+        {
+            await servers.RabbitMq.ControlAsync(CancellationToken.None, "set_vm_memory_high_watermark", "0.6");
+        }
+
+        Assert.Equal("not an order", Encoding.UTF8.GetString((await shop.DeadLetterAsync(Cancelled)).Body.Span));
+    }
+
+    [Fact]
+    public async Task A_message_that_ends_sessions_is_found_and_dead_lettered()
+    {
+        await using var shop = await Shop.OpenAsync(servers, OrderCount + 1, Cancelled);
+        var before = await shop.SellAsync(1, OrderCount / 2, Cancelled);
+        var trace = ActivityTraceId.CreateRandom();
+        // Nothing is wrong with it but that telling Redis of it fails in a way that nobody has foreseen.
+        using var listener = new ActivityListener
+        {
+            ShouldListenTo = source => source.Name.StartsWith("Seckill", StringComparison.Ordinal),
+            Sample = (ref ActivityCreationOptions<ActivityContext> options) => options.TraceId != trace ? ActivitySamplingResult.None
+                : options.Name.Contains("settle", StringComparison.Ordinal)
+                ? throw new NotSupportedException("planted")
+                : ActivitySamplingResult.AllData,
+        };
+        ActivitySource.AddActivityListener(listener);
+        var bad = await shop.ReserveAsync(5_000, Cancelled);
+        await shop.PublishAsync(bad with { TraceParent = $"00-{trace}-2222222222222222-01" }, Cancelled);
+        var after = await shop.SellAsync(1_001, OrderCount / 2, Cancelled);
+        await using var worker = await RunningWorker.StartAsync(servers, Cancelled);
+
+        await shop.SettledAsync(before.Concat(after), Cancelled, SoonMs);
+
+        var letter = await shop.DeadLetterAsync(Cancelled);
+        Assert.Contains("sessions ended over it alone", ReasonOf(letter), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Health_knows_that_nothing_is_acked_though_messages_are_at_hand()
+    {
+        await using var shop = await Shop.OpenAsync(servers, 10, Cancelled);
+        await using var worker = await RunningWorker.StartAsync(servers, Cancelled, new() { ["Worker:NoAckMsMax"] = "1000" });
+        await worker.ConsumingAsync(Cancelled);
+        List<OrderMessage> orders;
+        await using (var locking = await servers.OpenMySqlAsync(Cancelled))
+        {
+            await using var command = locking.CreateCommand();
+            command.CommandText = "LOCK TABLES orders WRITE";
+            await command.ExecuteNonQueryAsync(Cancelled);
+            orders = await shop.SellAsync(1, 10, Cancelled);
+
+            await worker.HealthAsync("acking", HealthStatus.Unhealthy, Cancelled);
+            Assert.Contains("10 messages at hand", (await worker.EntryAsync("acking", Cancelled)).Description, StringComparison.Ordinal);
+        }
+
+        await shop.SettledAsync(orders, Cancelled);
+        await worker.HealthAsync("acking", HealthStatus.Healthy, Cancelled);
+    }
+
+    /// <summary>With orders before it and behind it; all are written soon, and the bad one is the next dead letter.</summary>
+    private async Task<BasicGetResult> OrdersPassAsync(
+        Shop shop, Dictionary<string, string?>? settings = null, int expectedCount = OrderCount)
+    {
+        // A worker takes what lies there in one go, so that the bad one and the good ones are at hand together.
+        var orders = await shop.SellAsync(1_001, OrderCount, Cancelled);
+        await using var worker = await RunningWorker.StartAsync(servers, Cancelled, settings);
+        await shop.SettledAsync(orders, Cancelled, SoonMs);
+        var letter = await shop.DeadLetterAsync(Cancelled);
+        await Deadline.UntilAsync(() => shop.OrderCountAsync(Cancelled), count => count == expectedCount, Cancelled);
+        return letter;
+    }
+
+    private static string ReasonOf(BasicGetResult letter) =>
+        Encoding.UTF8.GetString((byte[])letter.BasicProperties.Headers![DeadLetterHeaders.Reason]!);
+}
