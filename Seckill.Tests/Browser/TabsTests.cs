@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using Microsoft.Playwright;
-using static Microsoft.Playwright.Assertions;
 
 namespace Seckill.Tests.Browser;
 
@@ -140,7 +139,7 @@ public sealed class TabsTests(ShopFloor floor) : IAsyncLifetime
     }
 
     /// <summary>What arrives has come over the line.</summary>
-    private static Task NoQuestionsAsync(IBrowserContext context) =>
+    private static Task<IAsyncDisposable> NoQuestionsAsync(IBrowserContext context) =>
         context.RouteAsync("**/api/orders/seckill/status**", route => route.AbortAsync());
 
     private static async Task EndAsync(IPage page, string how)

@@ -97,7 +97,7 @@ public sealed class ConnectionStringTests
     [InlineData("%41")]
     public void A_password_with_any_character_reaches_RabbitMQ_percent_encoded(string password)
     {
-        using var host = Build(("rabbitmq", $"amqp://some%40body:{Uri.EscapeDataString(password)}@h1:5673,h2/shop%2Fone"));
+        using IHost host = Build(("rabbitmq", $"amqp://some%40body:{Uri.EscapeDataString(password)}@h1:5673,h2/shop%2Fone"));
 
         var factory = Assert.IsType<ConnectionFactory>(host.Services.GetRequiredService<IConnectionFactory>());
 
@@ -110,7 +110,7 @@ public sealed class ConnectionStringTests
     [InlineData("Password=p@ss/w#rd%:?", "p@ss/w#rd%:?")]
     public async Task A_password_with_any_character_reaches_MySQL_quoted(string option, string password)
     {
-        using var host = Build(("mysql", $"Server=127.0.0.1;{option};Database=seckill"));
+        using IHost host = Build(("mysql", $"Server=127.0.0.1;{option};Database=seckill"));
         await using var scope = host.Services.CreateAsyncScope();
 
         var used = scope.ServiceProvider.GetRequiredService<Context>().Database.GetConnectionString();
@@ -134,7 +134,7 @@ public sealed class ConnectionStringTests
     public void Each_connection_begins_with_the_next_of_several_RabbitMQ_hosts_and_may_try_all(
         string value, string hosts, string virtualHost)
     {
-        using var host = Build(("rabbitmq", value));
+        using IHost host = Build(("rabbitmq", value));
         var factory = Assert.IsType<ConnectionFactory>(host.Services.GetRequiredService<IConnectionFactory>());
 
         var given = hosts.Split(' ');
@@ -166,7 +166,7 @@ public sealed class ConnectionStringTests
         }
     }
 
-    private static IHost Build((string Name, string? Value) connectionString)
+    private static WebApplication Build((string Name, string? Value) connectionString)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
