@@ -35,7 +35,8 @@ internal sealed class ConsumerSession : IAsyncDisposable
         // The broker hands out no more than the prefetch ahead of the acks, so there is always room.
         _deliveries = Channel.CreateBounded<Delivery>(
             new BoundedChannelOptions(
-                plan.PrefetchCount) { SingleReader = true, SingleWriter = true, AllowSynchronousContinuations = false });
+                plan.PrefetchCount)
+            { SingleReader = true, SingleWriter = true, AllowSynchronousContinuations = false });
         Ended = _ended.Token;
     }
 

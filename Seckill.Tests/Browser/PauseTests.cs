@@ -98,7 +98,8 @@ public sealed class PauseTests(ShopFloor floor) : IAsyncLifetime
             Interlocked.Increment(ref opened);
             return route.FulfillAsync(new RouteFulfillOptions
             {
-                ContentType = "text/event-stream", Body = "retry: 0\nevent: listening\ndata: {}\n\nevent: outcome\ndata: nonsense\n\n",
+                ContentType = "text/event-stream",
+                Body = "retry: 0\nevent: listening\ndata: {}\n\nevent: outcome\ndata: nonsense\n\n",
             });
         });
         await shop.Page.Clock.InstallAsync();

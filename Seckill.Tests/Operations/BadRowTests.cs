@@ -25,6 +25,7 @@ public sealed class BadRowTests(OperationsFixture servers) : IAsyncLifetime
         "'9999-12-24 23:59:59'", "'9999-12-31 23:59:59.999999'",
     ];
 
+    private static readonly string[] Keys = ["stock", "sale", "orders", "buyers", "clicks", "outbox"];
     private static readonly string[] Integers = ["-2147483648", "-1", "0", "1", "2147483647"];
     private static readonly string[] Flags = ["-128", "0", "1", "2", "127"];
     private static readonly string[] Amounts = ["-9999999999999999.99", "-0.01", "0", "0.01", "9999999999999999.99"];
@@ -106,7 +107,7 @@ public sealed class BadRowTests(OperationsFixture servers) : IAsyncLifetime
     public async Task Whatever_stands_under_a_skus_keys_stops_no_other(string type)
     {
         var good = await servers.PutOnSaleAsync(_api);
-        foreach (var (i, name) in new[] { "stock", "sale", "orders", "buyers", "clicks", "outbox" }.Index())
+        foreach (var (i, name) in Keys.Index())
         {
             var victim = await servers.PutOnSaleAsync(_api);
             Assert.True((await _api.BuyAsync(Buyer(), victim)).Status == 200, name);
@@ -152,7 +153,10 @@ public sealed class BadRowTests(OperationsFixture servers) : IAsyncLifetime
         var now = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
         var made = await _api.PostAsync(
             "/api/ops/sales", _api.Operator,
-            $$"""{"title":"Lamp","image":"/img/bolt.svg","price":9.9,"units":3,"limit_per_user":1,"starts_at_ms":{{now - 1000}},"ends_at_ms":{{now + 600000}}}""");
+            $$"""
+              {"title":"Lamp","image":"/img/bolt.svg","price":9.9,"units":3,"limit_per_user":1,
+              "starts_at_ms":{{now - 1000}},"ends_at_ms":{{now + 600000}}}
+              """);
         Assert.True(made.Status == 201, made.Body.ToString());
     }
 

@@ -32,10 +32,16 @@ public sealed class OddDeadLetterTests(OperationsFixture servers) : IAsyncLifeti
 
     private static Dictionary<string, Dictionary<string, object?>> OddHeaders { get; } = new()
     {
-        ["a death after the end of time"] = new() { ["x-death"] = Deaths(
-            new Dictionary<string, object?> { ["time"] = new AmqpTimestamp(long.MaxValue), ["reason"] = "rejected" }) },
-        ["a death before the beginning"] = new() { ["x-death"] = Deaths(
-            new Dictionary<string, object?> { ["time"] = new AmqpTimestamp(long.MinValue), ["count"] = long.MinValue }) },
+        ["a death after the end of time"] = new()
+        {
+            ["x-death"] = Deaths(
+            new Dictionary<string, object?> { ["time"] = new AmqpTimestamp(long.MaxValue), ["reason"] = "rejected" })
+        },
+        ["a death before the beginning"] = new()
+        {
+            ["x-death"] = Deaths(
+            new Dictionary<string, object?> { ["time"] = new AmqpTimestamp(long.MinValue), ["count"] = long.MinValue })
+        },
         ["deaths without number"] = new()
         {
             ["x-death"] = Deaths(

@@ -95,9 +95,9 @@ public sealed class ConnectionStringTests
     [Theory]
     [InlineData("p@ss/w#rd%:?&;,=' \u79d2")]
     [InlineData("%41")]
-    public void A_password_with_any_character_reaches_RabbitMQ_percent_encoded(string password)
+    public async Task A_password_with_any_character_reaches_RabbitMQ_percent_encoded(string password)
     {
-        using IHost host = Build(("rabbitmq", $"amqp://some%40body:{Uri.EscapeDataString(password)}@h1:5673,h2/shop%2Fone"));
+        await using WebApplication host = Build(("rabbitmq", $"amqp://some%40body:{Uri.EscapeDataString(password)}@h1:5673,h2/shop%2Fone"));
 
         var factory = Assert.IsType<ConnectionFactory>(host.Services.GetRequiredService<IConnectionFactory>());
 
@@ -110,7 +110,7 @@ public sealed class ConnectionStringTests
     [InlineData("Password=p@ss/w#rd%:?", "p@ss/w#rd%:?")]
     public async Task A_password_with_any_character_reaches_MySQL_quoted(string option, string password)
     {
-        using IHost host = Build(("mysql", $"Server=127.0.0.1;{option};Database=seckill"));
+        await using WebApplication host = Build(("mysql", $"Server=127.0.0.1;{option};Database=seckill"));
         await using var scope = host.Services.CreateAsyncScope();
 
         var used = scope.ServiceProvider.GetRequiredService<Context>().Database.GetConnectionString();
@@ -131,10 +131,10 @@ public sealed class ConnectionStringTests
     [InlineData("amqp://u:p@h1:5673 ; h2:5674;h3", "h1:5673 h2:5674 h3:5672", "/")]
     [InlineData("amqps://u:p@h1,h2:5673/", "h1:5671 h2:5673", "/")]
     [InlineData("amqp://u:p@h1:5673/vh, amqp://u:p@h2:5674/vh", "h1:5673 h2:5674", "vh")]
-    public void Each_connection_begins_with_the_next_of_several_RabbitMQ_hosts_and_may_try_all(
+    public async Task Each_connection_begins_with_the_next_of_several_RabbitMQ_hosts_and_may_try_all(
         string value, string hosts, string virtualHost)
     {
-        using IHost host = Build(("rabbitmq", value));
+        await using WebApplication host = Build(("rabbitmq", value));
         var factory = Assert.IsType<ConnectionFactory>(host.Services.GetRequiredService<IConnectionFactory>());
 
         var given = hosts.Split(' ');

@@ -130,6 +130,6 @@ public sealed class ConsumerSessionTests(WorkerServers servers)
         private int _asked;
 
         public override DateTimeOffset GetUtcNow() =>
-            Interlocked.Increment(ref _asked) == failAt ? throw new OutOfMemoryException("planted") : base.GetUtcNow();
+            Interlocked.Increment(ref _asked) == failAt ? throw new InsufficientMemoryException("planted") : base.GetUtcNow();
     }
 }

@@ -78,16 +78,16 @@ internal sealed class MessageGenerator(int seed, long skuId)
     /// <summary>JSON, and no order. The number makes each of them another.</summary>
     private byte[] BadOrder() => Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $$"""
         {"user_id":{{_random.NextInt64(1, long.MaxValue)}},"sku_id":{{skuId}},{{_random.Next(8) switch
-        {
-            0 => "\"quantity\":0",
-            1 => "\"quantity\":99999999999999999999999",
-            2 => "\"quantity\":1,\"epoch\":9223372036854775807",
-            3 => "\"quantity\":1,\"reserved_at_ms\":9223372036854775807",
-            4 => "\"quantity\":1,\"client_order_no\":\"\\ud800\"",
-            5 => "\"quantity\":1,\"order_id\":-9223372036854775808",
-            6 => "\"quantity\":[[[[{}]]]]",
-            _ => "\"quantity\":1e400",
-        }}}}
+    {
+        0 => "\"quantity\":0",
+        1 => "\"quantity\":99999999999999999999999",
+        2 => "\"quantity\":1,\"epoch\":9223372036854775807",
+        3 => "\"quantity\":1,\"reserved_at_ms\":9223372036854775807",
+        4 => "\"quantity\":1,\"client_order_no\":\"\\ud800\"",
+        5 => "\"quantity\":1,\"order_id\":-9223372036854775808",
+        6 => "\"quantity\":[[[[{}]]]]",
+        _ => "\"quantity\":1e400",
+    }}}}
         """));
 
     /// <summary>Nothing that could pass for an order: it begins with what begins no JSON.</summary>
