@@ -19,7 +19,13 @@ public sealed record SaleView(
 public sealed partial class SaleCatalogue(
     IServiceScopeFactory scopes, IOptions<CatalogueOptions> options, TimeProvider time, ILogger<SaleCatalogue> logger) : BackgroundService
 {
+    /// <summary>
+    /// Of the sales that Redis has forgotten the latest are remembered by their end alone: their clicks are told that it is over.
+    /// </summary>
+    private const int ForgottenMax = 100_000;
+
     private FrozenDictionary<long, SaleView>? _sales;
+    private Dictionary<long, DateTimeOffset> _forgotten = [];
 
     /// <summary>Whether the sales have been read at least once.</summary>
     public bool Loaded => Volatile.Read(ref _sales) is not null;
@@ -60,6 +66,9 @@ public sealed partial class SaleCatalogue(
     /// <summary>One sale; null when there is none of this SKU.</summary>
     public SaleView? Find(long skuId) => Volatile.Read(ref _sales)?.GetValueOrDefault(skuId);
 
+    /// <summary>When a sale ended that is so long over that it has left the catalogue; null when there was none of this SKU.</summary>
+    public DateTimeOffset? EndOfForgotten(long skuId) => Volatile.Read(ref _forgotten).TryGetValue(skuId, out var endsAt) ? endsAt : null;
+
     /// <summary>Reads the sales now.</summary>
     public async Task RefreshAsync(CancellationToken cancellationToken)
     {
@@ -70,6 +79,9 @@ public sealed partial class SaleCatalogue(
             .Where(sku => sku.Sale != null && sku.Sale.EndsAt > forgotten)
             .Select(sku => new { Sku = sku, sku.Product!.Title, Sale = sku.Sale! })
             .ToListAsync(cancellationToken);
+        var over = await context.SeckillSales.AsNoTracking().Where(sale => sale.EndsAt <= forgotten)
+            .OrderByDescending(sale => sale.EndsAt).Take(ForgottenMax).Select(sale => new { sale.SkuId, sale.EndsAt })
+            .ToDictionaryAsync(sale => sale.SkuId, sale => new DateTimeOffset(sale.EndsAt, TimeSpan.Zero), cancellationToken);
         var (sales, unreadable) = (new List<SaleView>(rows.Count), new Dictionary<long, string>());
         foreach (var row in rows)
         {
@@ -87,6 +99,7 @@ public sealed partial class SaleCatalogue(
         }
 
         Report(unreadable);
+        Volatile.Write(ref _forgotten, over);
         Volatile.Write(ref _sales, sales.ToFrozenDictionary(sale => sale.SkuId));
         Refreshed?.Invoke();
     }

@@ -52,7 +52,7 @@ public sealed class OrderGate(
     public async ValueTask<Placement> PlaceAsync(long userId, long skuId, int quantity, string? clientOrderNo)
     {
         var placement = TryEnter(userId, skuId, out var lane, out var orderId) is { } refused
-            ? new Placement(refused)
+            ? new Placement(refused, Value: EndOf(refused, skuId))
             : await AskAsync(lane!, orderId, userId, quantity, clientOrderNo);
         Reservations.Add(1, new KeyValuePair<string, object?>("outcome", OutcomeTag(placement.Outcome)));
         Count(placement.Outcome);
@@ -67,12 +67,17 @@ public sealed class OrderGate(
         (lane, orderId) = (null, 0);
         if (!catalogue.IsOnSale(skuId))
         {
-            return catalogue.Loaded ? PlaceOutcome.UnknownSku : PlaceOutcome.WarmingUp;
+            return !catalogue.Loaded ? PlaceOutcome.WarmingUp
+                : catalogue.EndOfForgotten(skuId) is null ? PlaceOutcome.UnknownSku
+                : PlaceOutcome.Ended;
         }
 
         lane = lanes.LaneOf(skuId);
         return lane.Shield.Refuses(userId) ? PlaceOutcome.SoldOut : ids.TryNext(out orderId) ? null : PlaceOutcome.WarmingUp;
     }
+
+    private long EndOf(PlaceOutcome refused, long skuId) =>
+        refused == PlaceOutcome.Ended ? catalogue.EndOfForgotten(skuId)?.ToUnixTimeMilliseconds() ?? 0 : 0;
 
     /// <summary>Asks and waits in one method: each asynchronous method on the way costs every waiting click an object of its own.</summary>
     private async ValueTask<Placement> AskAsync(GateLane lane, long orderId, long userId, int quantity, string? clientOrderNo)

@@ -114,15 +114,34 @@ public static class ReconciliationEndpoints
             if (apply == "true")
             {
                 await audit.WriteAsync(user, "reconciliation.repair", target, plan.Describe(), cancellationToken);
-                await stuck.HealAsync(plan, cancellationToken);
-                if (plan.Load || plan.Reload != 0)
+                if (await TryApplyAsync(plan, stuck, load, cancellationToken) is { } failure)
                 {
-                    await load.ReloadAsync(skuId, cancellationToken);
+                    steps.Add($"{target}: failed: {failure}");
                 }
             }
         }
 
         return TypedResults.Json(new RepairResponse(apply == "true", steps), ApiJson.Web.RepairResponse);
+    }
+
+    /// <summary>Null when it is done, else why not: what stands in the way of one SKU keeps back no other.</summary>
+    private static async Task<string?> TryApplyAsync(
+        RepairPlan plan, StuckOrders stuck, StockLoad load, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await stuck.HealAsync(plan, cancellationToken);
+            if (plan.Load || plan.Reload != 0)
+            {
+                await load.ReloadAsync(plan.SkuId, cancellationToken);
+            }
+
+            return null;
+        }
+        catch (Exception exception) when (ServerFailures.IsOf(exception) || exception is FormatException or InvalidCastException)
+        {
+            return exception.Message;
+        }
     }
 
     private static ReconciliationItem ToItem(SkuReconciliation found, RepairPlan? plan) => new(

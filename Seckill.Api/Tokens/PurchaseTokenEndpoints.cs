@@ -67,7 +67,9 @@ public static class PurchaseTokenEndpoints
 
         if (catalogue.Find(skuId) is not { } sale)
         {
-            return catalogue.Loaded ? ErrorResult.UnknownSku : ErrorResult.WarmingUp;
+            return !catalogue.Loaded ? ErrorResult.WarmingUp
+                : catalogue.EndOfForgotten(skuId) is { } ended ? Ended(ended)
+                : ErrorResult.UnknownSku;
         }
 
         var now = time.GetUtcNow();
@@ -79,8 +81,7 @@ public static class PurchaseTokenEndpoints
 
         if (now >= sale.Terms.EndsAt)
         {
-            return ErrorResult.BadRequest(
-                "ended", string.Create(CultureInfo.InvariantCulture, $"The sale ended at {sale.Terms.EndsAt:u}."));
+            return Ended(sale.Terms.EndsAt);
         }
 
         var (token, expiresAtMs) = tokens.Issue(user.UserId(), skuId);
@@ -90,4 +91,7 @@ public static class PurchaseTokenEndpoints
             new PurchaseTokenResponse(token, skuId.ToString(CultureInfo.InvariantCulture), expiresAtMs),
             ApiJson.Web.PurchaseTokenResponse);
     }
+
+    private static ErrorResult Ended(DateTimeOffset at) =>
+        ErrorResult.BadRequest("ended", string.Create(CultureInfo.InvariantCulture, $"The sale ended at {at:u}."));
 }

@@ -232,7 +232,8 @@ public sealed class StockLedger
         {
             try
             {
-                return (await _database.StringGetAsync(key)).TryParse(out long units) ? units : null;
+                var stock = await _database.StringGetAsync(key);
+                return stock.HasValue && stock.TryParse(out long units) ? units : null;
             }
             catch (Exception exception) when (exception is RedisException or TimeoutException)
             {
