@@ -79,9 +79,7 @@ public sealed class BadRowTests(OperationsFixture servers) : IAsyncLifetime
     [Fact]
     public async Task No_row_that_the_database_accepts_stops_another_sale()
     {
-        var seed = Random.Shared.Next();
-        TestContext.Current.TestOutputHelper?.WriteLine($"seed {seed}");
-        var random = new Random(seed);
+        var random = new Random(TestSeed.Take(1));
         var good = await servers.PutOnSaleAsync(_api);
         var bad = new List<long>();
         for (var i = 0; i < RowsAtOnce; i++)
