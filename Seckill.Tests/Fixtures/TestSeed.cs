@@ -3,8 +3,8 @@ using System.Globalization;
 namespace Seckill.Tests.Fixtures;
 
 /// <summary>
-/// What random cases begin with. The same in each run, so that a run answers for the code alone; <c>SECKILL_TEST_SEED</c> names another, and
-/// <c>random</c> takes one by chance, which the test prints.
+/// What random cases begin with. The same in each run, so that a run answers for the code alone; <c>SECKILL_TEST_SEED</c> names another,
+/// and <c>random</c> takes one by chance, which the test prints.
 /// </summary>
 internal static class TestSeed
 {
