@@ -28,10 +28,10 @@ public class ReplyBenchmarks
     }
 
     [Benchmark(Description = "read a reply of reserve.lua")]
-    public int Reserve() => StockLedger.ReserveReplyOf(_reserved, Orders).Results.Length;
+    public int Reserve() => LedgerReplies.ReserveReplyOf(_reserved, Orders).Results.Length;
 
     [Benchmark(Description = "read a reply of settle.lua")]
-    public int Settle() => StockLedger.SettleCodesOf(_settled).Length;
+    public int Settle() => LedgerReplies.SettleCodesOf(_settled).Length;
 
     private static RedisResult Text(string text) => RedisResult.Create((RedisValue)System.Text.Encoding.ASCII.GetBytes(text));
 }

@@ -77,12 +77,12 @@ public sealed class StockLedger
             await _database.SortedSetRemoveAsync(sku.Outbox, [.. requests.Select(request => (RedisValue)request.OrderId)]);
         }
 
-        return ReserveReplyOf(reply, requests.Count);
+        return LedgerReplies.ReserveReplyOf(reply, requests.Count);
     }
 
     /// <summary>Records verdicts and gives back what failed orders held, exactly once however often it is called.</summary>
     public async Task<SettleCode[]> SettleAsync(SkuKeys sku, IReadOnlyList<Settlement> settlements, CancellationToken cancellationToken) =>
-        SettleCodesOf(
+        LedgerReplies.SettleCodesOf(
             await _scripts.Settle.EvaluateAsync(_database, sku.All, SettleArguments(sku, settlements)).WaitAsync(cancellationToken));
 
     /// <summary>
@@ -99,7 +99,7 @@ public sealed class StockLedger
         }
 
         var replies = await _scripts.Settle.EvaluateAllAsync(_database, arguments).WaitAsync(cancellationToken);
-        return Array.ConvertAll(replies, SettleReplyOf);
+        return Array.ConvertAll(replies, LedgerReplies.SettleReplyOf);
     }
 
     private static RedisValue[] SettleArguments(SkuKeys sku, IReadOnlyList<Settlement> settlements)
@@ -166,7 +166,7 @@ public sealed class StockLedger
         RedisValue[] arguments = [graceMs, countMax];
         var replies = await _scripts.Due.EvaluateAllAsync(_database, [.. skus.Select(sku => (sku.All, arguments))])
             .WaitAsync(cancellationToken);
-        return [.. skus.Zip(replies, DueReplyOf)];
+        return [.. skus.Zip(replies, LedgerReplies.DueReplyOf)];
     }
 
     /// <summary>
@@ -241,78 +241,4 @@ public sealed class StockLedger
             }
         }
     }
-
-    private static DueReply DueReplyOf(SkuKeys sku, Task<RedisResult> call)
-    {
-        if (!call.IsCompletedSuccessfully)
-        {
-            return new DueReply(sku, [], call.Exception?.InnerException ?? new TaskCanceledException(call));
-        }
-
-        var reply = (RedisResult[])call.Result!;
-        var (due, error) = (new List<Reservation>(reply.Length / 2), (Exception?)null);
-        for (var i = 0; i < reply.Length; i += 2)
-        {
-            try
-            {
-                due.Add(Reservation.Parse((long)reply[i], (string)reply[i + 1]!));
-            }
-            catch (FormatException exception)
-            {
-                // It keeps back nobody else's.
-                error = exception;
-            }
-        }
-
-        return new DueReply(sku, due, error);
-    }
-
-    /// <summary>What reserve.lua answers: time, epoch, stock left, reservations ever accepted, then two values for each request.</summary>
-    internal static ReserveReply ReserveReplyOf(RedisResult[] reply, int count)
-    {
-        var results = new ReserveResult[count];
-        for (var i = 0; i < results.Length; i++)
-        {
-            results[i] = ResultOf((string)reply[4 + (i * 2)]!, (RedisValue)reply[5 + (i * 2)]);
-        }
-
-        return new ReserveReply((long)reply[0], (long)reply[1], (long)reply[2], (long)reply[3], results);
-    }
-
-    private static SettleReply SettleReplyOf(Task<RedisResult> call)
-    {
-        try
-        {
-            return call.IsCompletedSuccessfully
-                ? new SettleReply(SettleCodesOf(call.Result), null)
-                : new SettleReply([], call.Exception?.InnerException ?? new TaskCanceledException(call));
-        }
-        catch (FormatException exception)
-        {
-            return new SettleReply([], exception);
-        }
-    }
-
-    /// <summary>What settle.lua answers: one code for each order.</summary>
-    internal static SettleCode[] SettleCodesOf(RedisResult reply) => Array.ConvertAll((RedisResult[])reply!, code => (string)code! switch
-    {
-        "A" => SettleCode.Settled,
-        "B" => SettleCode.AlreadySettled,
-        "G" => SettleCode.Forgotten,
-        var other => throw new FormatException($"settle.lua answered '{other}'."),
-    });
-
-    private static ReserveResult ResultOf(string code, RedisValue value) => code switch
-    {
-        "A" => new(ReserveCode.Accepted, (long)value, 0),
-        "D" => new(ReserveCode.Duplicate, (long)value, 0),
-        "S" => new(ReserveCode.SoldOut, 0, (long)value),
-        "M" => new(ReserveCode.LimitReached, 0, (long)value),
-        "E" => new(ReserveCode.NotStarted, 0, (long)value),
-        "L" => new(ReserveCode.Ended, 0, (long)value),
-        "P" => new(ReserveCode.Paused, 0, 0),
-        "C" => new(ReserveCode.Cold, 0, 0),
-        "X" => new(ReserveCode.TooLate, 0, 0),
-        _ => throw new FormatException($"reserve.lua answered '{code}'."),
-    };
 }
