@@ -35,13 +35,13 @@ public sealed class ConsoleActTests(ConsoleFloor floor)
         await console.ExpectSaidAsync($"{skuId} is on sale again.");
         Assert.Null((await shop.BuyAsync(buyer, skuId, _cancellation)).Error);
 
-        await console.Button($"Edit sale {skuId}").ClickAsync();
+        await console.OpenDialogAsync($"Edit sale {skuId}");
         await console.Page.FillAsync("#sale-limit", "1");
         await console.DialogButton("Save").ClickAsync();
         await console.ExpectSaidAsync($"Sale {skuId} is changed.");
         Assert.Equal(1, await floor.System.CountAsync($"SELECT limit_per_user FROM seckill_sales WHERE sku_id = {skuId}", _cancellation));
 
-        await console.Button($"Add stock to {skuId}").ClickAsync();
+        await console.OpenDialogAsync($"Add stock to {skuId}");
         await console.Page.FillAsync("#stock-add", "25");
         await console.DialogButton("Add").ClickAsync();
         await console.ExpectSaidAsync($"25 units were added to {skuId}.");
@@ -57,7 +57,7 @@ public sealed class ConsoleActTests(ConsoleFloor floor)
         var skuId = await floor.PutOnSaleAsync(_cancellation, units: 10);
         await using var console = await floor.EnterAsync(userId: Operator);
         await console.OpenAsync("/sales", "Sales");
-        await console.Button($"Add stock to {skuId}").ClickAsync();
+        await console.OpenDialogAsync($"Add stock to {skuId}");
         using var api = floor.System.Client();
         var other = await api.PostAsync(
             $"/api/ops/sales/{skuId}/stock", """{"add":5,"units_before":10}""", _cancellation,
@@ -190,7 +190,7 @@ public sealed class ConsoleActTests(ConsoleFloor floor)
 
     private static async Task<long> CreateAsync(ConsolePage console, string title)
     {
-        await console.Button("New sale").ClickAsync();
+        await console.OpenDialogAsync("New sale");
         await console.Page.FillAsync("#sale-title", title);
         await console.Page.FillAsync("#sale-units", "40");
         await console.Page.FillAsync("#sale-limit", "3");

@@ -32,6 +32,16 @@ public sealed class ConsolePage : IAsyncDisposable
     public ILocator DialogButton(string name) =>
         Dialog.GetByRole(AriaRole.Button, new LocatorGetByRoleOptions { Name = name, Exact = true });
 
+    /// <summary>
+    /// Opens a dialog with fields, ready for typing: it takes the focus to its first field a moment after it is shown, and what is typed
+    /// before goes there.
+    /// </summary>
+    public async Task OpenDialogAsync(string button)
+    {
+        await Button(button).ClickAsync();
+        await Expect(Dialog.Locator("input").First).ToBeFocusedAsync();
+    }
+
     /// <summary>A page by its path, waited for until its heading stands there.</summary>
     public async Task OpenAsync(string path, string heading)
     {

@@ -44,7 +44,7 @@ public sealed class RedisHealthTests
         await UntilAsync(host, HealthStatus.Healthy);
         var connection = host.Services.GetRequiredService<StackExchange.Redis.IConnectionMultiplexer>();
 
-        await connection.GetServers()[0].ConfigSetAsync("maxmemory", "1mb");
+        await connection.GetServers()[0].ConfigSetAsync("maxmemory", "1");
         var entry = await UntilAsync(host, HealthStatus.Unhealthy);
 
         Assert.Contains("OOM", entry.Description);
