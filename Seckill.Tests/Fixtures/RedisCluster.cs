@@ -20,6 +20,9 @@ public sealed class RedisCluster : IAsyncDisposable
 
     private readonly List<RedisServer> _nodes = [];
 
+    /// <summary>Of the nodes' talk among themselves. Redis's own choice, 10,000 above the other, may well be somebody else's.</summary>
+    private readonly List<int> _busPorts = [];
+
     private RedisCluster()
     {
     }
@@ -37,8 +40,10 @@ public sealed class RedisCluster : IAsyncDisposable
         {
             for (var i = 0; i < (withReplicas ? 2 : 1) * MasterCount; i++)
             {
+                cluster._busPorts.Add(LoopbackPorts.Take());
                 cluster._nodes.Add(await RedisServer.StartAsync(
-                    new RedisServerOptions { Password = Password, ExtraArguments = Arguments }, cancellationToken));
+                    new RedisServerOptions { Password = Password, ExtraArguments = [.. Arguments, "--cluster-port", $"{cluster._busPorts[i]}"] },
+                    cancellationToken));
             }
 
             await cluster.FormAsync(cancellationToken);
@@ -68,9 +73,9 @@ public sealed class RedisCluster : IAsyncDisposable
             await AskAsync(_nodes[i], ["SET-CONFIG-EPOCH", i + 1], cancellationToken);
         }
 
-        foreach (var node in _nodes.Skip(1))
+        foreach (var (node, busPort) in _nodes.Zip(_busPorts).Skip(1))
         {
-            await AskAsync(_nodes[0], ["MEET", "127.0.0.1", node.Port], cancellationToken);
+            await AskAsync(_nodes[0], ["MEET", "127.0.0.1", node.Port, busPort], cancellationToken);
         }
 
         foreach (var (replica, i) in Replicas.Select((replica, i) => (replica, i)))
