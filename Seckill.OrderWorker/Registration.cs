@@ -3,6 +3,7 @@ using Microsoft.Extensions.Options;
 using Seckill.OrderWorker.Consuming;
 using Seckill.OrderWorker.DeadLetters;
 using Seckill.OrderWorker.Migrating;
+using Seckill.OrderWorker.Parking;
 using Seckill.OrderWorker.Settling;
 using Seckill.OrderWorker.Writing;
 
@@ -28,6 +29,8 @@ internal static class Registration
         services.AddWorkerOptions();
         services.AddSingleton<WorkerHealth>();
         services.AddSingleton<BatchTransaction>();
+        services.AddSingleton<StoreProbe>();
+        services.AddSingleton<OrderParking>();
         services.AddSingleton<BatchWriter>();
         services.AddSingleton<OrderSettler>();
         services.AddSingleton<DeadLetterPublisher>();

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
+using Seckill.Ordering.Contract;
 
 namespace Seckill.OrderWorker;
 
@@ -13,6 +14,12 @@ internal sealed class WorkerHealth(IOptions<WorkerOptions> options, TimeProvider
     private volatile string? _writingTrouble;
     private volatile string? _settlingTrouble;
     private volatile bool _consuming;
+    private string? _parkedReason;
+    private long _parkedAt;
+    private int _parkedCount;
+
+    /// <summary>How long after the last order was parked health goes on saying so, ms.</summary>
+    private const int ParkedShownMs = 6 * OrderTopology.ParkedMs;
 
     /// <summary>Whether a consumer stands at the queue.</summary>
     public bool Consuming { get => _consuming; set => _consuming = value; }
@@ -35,6 +42,30 @@ internal sealed class WorkerHealth(IOptions<WorkerOptions> options, TimeProvider
                     ? $"nothing acked for {silence.TotalSeconds:F0} s with {_heldCount} messages at hand"
                     : null;
             }
+        }
+    }
+
+    /// <summary>Says that orders are being parked, and why; null in the normal case.</summary>
+    public string? Parking
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return IsParking ? $"{_parkedCount} orders were parked, the last one since {_parkedReason}" : null;
+            }
+        }
+    }
+
+    private bool IsParking => _parkedReason is not null && time.GetElapsedTime(_parkedAt).TotalMilliseconds < ParkedShownMs;
+
+    /// <summary>An order was parked.</summary>
+    public void NoteParked(string reason)
+    {
+        lock (_lock)
+        {
+            _parkedCount = IsParking ? _parkedCount + 1 : 1;
+            (_parkedReason, _parkedAt) = (reason, time.GetTimestamp());
         }
     }
 
@@ -91,11 +122,13 @@ internal sealed class ConsumingHealthCheck(WorkerHealth health) : IHealthCheck
             : new HealthCheckResult(context.Registration.FailureStatus, "no consumer at the queue"));
 }
 
-/// <summary>Whether orders get through to MySQL and Redis; messages are held while they do not.</summary>
+/// <summary>
+/// Whether orders get through to MySQL and Redis; messages are held while they do not. Degraded while single orders are parked.
+/// </summary>
 internal sealed class WritingHealthCheck(WorkerHealth health) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
         Task.FromResult((health.WritingTrouble ?? health.SettlingTrouble) is { } trouble
             ? new HealthCheckResult(context.Registration.FailureStatus, trouble)
-            : HealthCheckResult.Healthy());
+            : health.Parking is { } parking ? HealthCheckResult.Degraded(parking) : HealthCheckResult.Healthy());
 }

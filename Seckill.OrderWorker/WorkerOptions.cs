@@ -86,6 +86,12 @@ public sealed class WorkerOptions
     public int HoldMinutesMax { get; set; } = 20;
 
     /// <summary>
+    /// How long an order that MySQL or Redis refuses while it takes others is tried again, minutes; then it becomes a dead letter.
+    /// </summary>
+    [Range(1, 1_440)]
+    public int ParkedMinutesMax { get; set; } = 30;
+
+    /// <summary>
     /// Wait for the broker's confirm of a dead letter, milliseconds. After that the message is left to the broker's own dead-lettering,
     /// since nothing behind it can be acked meanwhile.
     /// </summary>

@@ -21,6 +21,9 @@ internal static class WorkerTelemetry
     public static readonly Counter<long> DeadLetters = OrderingTelemetry.Meter.CreateCounter<long>(
         "seckill.dead_letters", "{message}", "Messages that can never become an order.");
 
+    public static readonly Counter<long> Parked = OrderingTelemetry.Meter.CreateCounter<long>(
+        "seckill.parked", "{order}", "Orders that MySQL or Redis did not take while it took others; they come again.");
+
     /// <summary>
     /// Starts a span without making it the current one: a batch has hundreds side by side, and none may become the parent of another.
     /// </summary>

@@ -17,8 +17,14 @@ public sealed record DeadLetterItem(
     string Id, string Reason, long Attempts, long? FirstAtMs, long? LastAtMs, string? TraceId, DeadLetterOrder? Order, string Body,
     long BodyBytes);
 
-/// <summary>The head of the dead-letter queue, and how many there are in all.</summary>
-public sealed record DeadLetterListResponse(long Count, IReadOnlyList<DeadLetterItem> Items);
+/// <summary>The heads of both queues.</summary>
+/// <param name="Count">Dead letters in all.</param>
+/// <param name="Items">The first of them.</param>
+/// <param name="ParkedCount">Orders that MySQL or Redis did not take while it took others; each is tried again by itself within
+/// seconds.</param>
+/// <param name="Parked">The first of them.</param>
+public sealed record DeadLetterListResponse(
+    long Count, IReadOnlyList<DeadLetterItem> Items, long ParkedCount, IReadOnlyList<DeadLetterItem> Parked);
 
 /// <summary>What a replay did.</summary>
 /// <param name="Replayed">Letters that the order queue has confirmed and that are gone from here.</param>

@@ -32,7 +32,7 @@ public static class DeadLetterEndpoints
 
         letters.MapGet("", ListAsync)
             .WithName("DeadLetters")
-            .WithSummary("Messages that could not become orders, oldest first.")
+            .WithSummary("Messages that could not become orders, and orders that wait to be tried again, oldest first.")
             .Produces<DeadLetterListResponse>()
             .ProducesErrors(400, 401, 403, 409, 503);
         letters.MapGet("/{id}", ShowAsync)
@@ -66,9 +66,11 @@ public static class DeadLetterEndpoints
             return error;
         }
 
-        var (count, letters) = await operations.ListAsync(countMax, cancellationToken);
+        var list = await operations.ListAsync(countMax, cancellationToken);
         return TypedResults.Json(
-            new DeadLetterListResponse(count, [.. letters.Select(letter => ToItem(letter, ListedBodyBytesMax))]),
+            new DeadLetterListResponse(
+                list.Count, [.. list.Letters.Select(letter => ToItem(letter, ListedBodyBytesMax))],
+                list.ParkedCount, [.. list.Parked.Select(letter => ToItem(letter, ListedBodyBytesMax))]),
             ApiJson.Web.DeadLetterListResponse);
     }
 

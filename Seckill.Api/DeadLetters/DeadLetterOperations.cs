@@ -31,13 +31,15 @@ internal sealed partial class DeadLetterOperations(
 
     private readonly DeadLetterOptions _options = options.Value;
 
-    /// <summary>The first letters of the queue.</summary>
-    public Task<(long Count, IReadOnlyList<DeadLetter> Letters)> ListAsync(int countMax, CancellationToken cancellationToken) =>
+    /// <summary>The first letters of the queue, and the first parked orders.</summary>
+    public Task<DeadLetterList> ListAsync(int countMax, CancellationToken cancellationToken) =>
         RunAsync(
             async (session, token) =>
             {
-                var letters = await session.ScanAsync(Math.Min(countMax, _options.ScanMax), _options.ScanBytesMax, token);
-                return (session.Count, letters);
+                var scanMax = Math.Min(countMax, _options.ScanMax);
+                var letters = await session.ScanAsync(scanMax, _options.ScanBytesMax, token);
+                var parked = await session.ScanParkedAsync(scanMax, _options.ScanBytesMax, token);
+                return new DeadLetterList(session.Count, letters, session.ParkedCount, parked);
             },
             cancellationToken);
 
@@ -219,6 +221,10 @@ internal sealed partial class DeadLetterOperations(
     [LoggerMessage(Level = LogLevel.Warning, Message = "The dead letters stay locked for {LockMs} ms: {Reason}")]
     private partial void LogLocked(int lockMs, string reason);
 }
+
+/// <summary>The heads of both queues.</summary>
+internal sealed record DeadLetterList(
+    long Count, IReadOnlyList<DeadLetter> Letters, long ParkedCount, IReadOnlyList<DeadLetter> Parked);
 
 /// <summary>Another operator, or another instance, is at the dead letters.</summary>
 internal sealed class DeadLettersBusyException() : Exception("Another operation on the dead letters is under way.");

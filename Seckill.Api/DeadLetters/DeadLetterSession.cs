@@ -41,8 +41,11 @@ internal sealed class DeadLetterSession : IAsyncDisposable
     /// <summary>The broker that it is connected to.</summary>
     public AmqpTcpEndpoint Endpoint => _connection.Endpoint;
 
-    /// <summary>Letters in the queue when the scan ended, those it holds included.</summary>
+    /// <summary>Letters in the dead-letter queue when the scan ended, those it holds included.</summary>
     public long Count { get; private set; }
+
+    /// <summary>The same of parked orders.</summary>
+    public long ParkedCount { get; private set; }
 
     public static async Task<DeadLetterSession> OpenAsync(IConnectionFactory connections, CancellationToken cancellationToken)
     {
@@ -64,26 +67,39 @@ internal sealed class DeadLetterSession : IAsyncDisposable
     /// <summary>Takes letters from the head of the queue, to its end or to a bound.</summary>
     public async Task<IReadOnlyList<DeadLetter>> ScanAsync(int countMax, long bytesMax, CancellationToken cancellationToken)
     {
-        var letters = new List<DeadLetter>();
+        (var letters, Count) = await ScanAsync(OrderTopology.DeadLetterQueue, countMax, bytesMax, cancellationToken);
+        return letters;
+    }
+
+    /// <summary>Takes parked orders from the head of their queue. They come again at their time, if that is up, when this ends.</summary>
+    public async Task<IReadOnlyList<DeadLetter>> ScanParkedAsync(int countMax, long bytesMax, CancellationToken cancellationToken)
+    {
+        (var letters, ParkedCount) = await ScanAsync(OrderTopology.ParkedQueue, countMax, bytesMax, cancellationToken);
+        return letters;
+    }
+
+    private async Task<(List<DeadLetter> Letters, long Count)> ScanAsync(
+        string queue, int countMax, long bytesMax, CancellationToken cancellationToken)
+    {
+        var (letters, count) = (new List<DeadLetter>(), 0L);
         var seen = new Dictionary<string, int>();
         var bytes = 0L;
         while (letters.Count < countMax && bytes < bytesMax)
         {
-            var got = await GetAsync(cancellationToken);
+            var got = await GetAsync(queue, cancellationToken);
             if (got is null)
             {
-                Count = letters.Count;
-                return letters;
+                return (letters, letters.Count);
             }
 
             _held.Add(got.DeliveryTag);
             var letter = DeadLetter.Read(got, seen);
             letters.Add(letter);
             bytes += letter.Body.Length;
-            Count = letters.Count + got.MessageCount;
+            count = letters.Count + got.MessageCount;
         }
 
-        return letters;
+        return (letters, count);
     }
 
     /// <summary>
@@ -202,12 +218,12 @@ internal sealed class DeadLetterSession : IAsyncDisposable
     }
 
     /// <summary>The next letter. A get whose answer the client cannot decode ends the connection, and would itself wait for ever.</summary>
-    private async Task<BasicGetResult?> GetAsync(CancellationToken cancellationToken)
+    private async Task<BasicGetResult?> GetAsync(string queue, CancellationToken cancellationToken)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _lost.Token);
         try
         {
-            return await _channel.BasicGetAsync(OrderTopology.DeadLetterQueue, autoAck: false, cancellationToken).WaitAsync(either.Token);
+            return await _channel.BasicGetAsync(queue, autoAck: false, cancellationToken).WaitAsync(either.Token);
         }
         catch (OperationCanceledException) when (_lost.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
@@ -243,7 +259,7 @@ internal sealed class DeadLetterSession : IAsyncDisposable
     /// </summary>
     private async Task SettleAsync(CancellationToken cancellationToken)
     {
-        if (await GetAsync(cancellationToken) is { } got)
+        if (await GetAsync(OrderTopology.DeadLetterQueue, cancellationToken) is { } got)
         {
             _held.Add(got.DeliveryTag);
         }

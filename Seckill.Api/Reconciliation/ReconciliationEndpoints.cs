@@ -24,7 +24,7 @@ public sealed record RepairItem(bool Load, long ReloadDifference, int Settle, in
 
 /// <summary>All SKUs; queue depths null while the broker does not answer.</summary>
 public sealed record ReconciliationResponse(
-    bool Healthy, long? QueueReady, long? Workers, long? DeadLetters, IReadOnlyList<ReconciliationItem> Items);
+    bool Healthy, long? QueueReady, long? Workers, long? DeadLetters, long? Parked, IReadOnlyList<ReconciliationItem> Items);
 
 /// <summary>What a repair would do, or did.</summary>
 public sealed record RepairResponse(bool Applied, IReadOnlyList<string> Steps);
@@ -77,7 +77,7 @@ public static class ReconciliationEndpoints
 
         var healthy = items.TrueForAll(item => item is { Difference: 0 or null, StoreDifference: 0 or null, Loaded: true });
         return TypedResults.Json(
-            new ReconciliationResponse(healthy, depth?.Ready, depth?.Workers, depth?.Dead, items), ApiJson.Web.ReconciliationResponse);
+            new ReconciliationResponse(healthy, depth?.Ready, depth?.Workers, depth?.Dead, depth?.Parked, items), ApiJson.Web.ReconciliationResponse);
     }
 
     private static async Task<IResult> RepairAsync(

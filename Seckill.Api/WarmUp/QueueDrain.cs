@@ -67,7 +67,7 @@ public sealed partial class QueueDrain(
     {
         try
         {
-            if ((await queues.ReadAsync(CancellationToken.None)).Ready == 0)
+            if (await queues.ReadAsync(CancellationToken.None) is { Ready: 0, Parked: 0 })
             {
                 Volatile.Write(ref _emptyAt, askedAt);
             }

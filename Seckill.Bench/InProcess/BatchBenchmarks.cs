@@ -43,7 +43,7 @@ public class BatchBenchmarks
     public int Write()
     {
         var characters = 0;
-        foreach (var command in BatchStatements.Write(_plan, DateTime.UtcNow, PaymentWindow, guarded: true))
+        foreach (var command in BatchStatements.Write(_plan, DateTime.UtcNow, PaymentWindow, guarded: true, BatchStatements.CommandBytesMax))
         {
             using (command)
             {

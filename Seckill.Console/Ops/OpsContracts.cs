@@ -60,7 +60,8 @@ public sealed record DeadLetterItem(
     string Id, string Reason, long Attempts, long? FirstAtMs, long? LastAtMs, string? TraceId, DeadLetterOrder? Order, string Body,
     long BodyBytes);
 
-public sealed record DeadLetterList(long Count, IReadOnlyList<DeadLetterItem> Items);
+public sealed record DeadLetterList(
+    long Count, IReadOnlyList<DeadLetterItem> Items, long ParkedCount, IReadOnlyList<DeadLetterItem> Parked);
 
 public sealed record ReplayResult(int Replayed, int Refused, long Remaining);
 

@@ -24,6 +24,9 @@ internal sealed class OrderBatch(long startedAt) : IDisposable
     /// <summary>What can never become an order.</summary>
     public List<DeadLetter> DeadLetters { get; } = [];
 
+    /// <summary>What leaves the batch for now and comes again.</summary>
+    public List<ParkedOrder> Parked { get; } = [];
+
     /// <summary>Counts a delivery in.</summary>
     /// <exception cref="InvalidOperationException">It is not the next one: an ack of the batch would ack what lies between,
     /// unread.</exception>

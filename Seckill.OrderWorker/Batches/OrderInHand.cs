@@ -29,8 +29,11 @@ internal sealed class OrderInHand(
     /// <summary>The gate's id, or the worker's for another producer's order; 0 until the worker has made one.</summary>
     public long OrderId { get; set; } = message.OrderId ?? 0;
 
-    /// <summary>What MySQL has committed about it; null until then, and for good when it was refused as poison.</summary>
+    /// <summary>What MySQL has committed about it; null until then, and for good when it was refused as poison or parked.</summary>
     public OrderVerdict? Verdict { get; set; }
+
+    /// <summary>Whether anything tells this order from another one when its message comes again.</summary>
+    public bool IsUnmistakable => FromGate || ClickNo is not null;
 
     /// <summary>Whether a gate reserved stock for it.</summary>
     public bool FromGate => Message.OrderId is not null;

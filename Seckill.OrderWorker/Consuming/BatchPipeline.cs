@@ -82,7 +82,7 @@ internal sealed partial class BatchPipeline(
                 CrashPoint.Reach(CrashPoint.Received);
                 if (Sabotage.Is(Sabotage.AckBeforeCommit))
                 {
-                    await session.SettleAsync(batch, ReadOnlySet<ulong>.Empty, processing);
+                    await session.SettleAsync(batch, ReadOnlySet<ulong>.Empty, ReadOnlySet<ulong>.Empty, processing);
                 }
 
                 // No room ever means that the second stage has failed; its own task says why.
@@ -140,9 +140,10 @@ internal sealed partial class BatchPipeline(
                     await settler.SettleAsync(batch, quit.Token, processing);
                     CrashPoint.Reach(CrashPoint.Settled);
                     var left = await deadLetters.PublishAsync(batch.DeadLetters, processing);
+                    var unparked = await deadLetters.ParkAsync(batch.Parked, processing);
                     if (!Sabotage.Is(Sabotage.AckBeforeCommit))
                     {
-                        await session.SettleAsync(batch, left.Select(letter => letter.Delivery.Tag).ToHashSet(), processing);
+                        await session.SettleAsync(batch, TagsOf(left), TagsOf(unparked), processing);
                     }
 
                     CrashPoint.Reach(CrashPoint.Acked);
@@ -159,6 +160,8 @@ internal sealed partial class BatchPipeline(
             }
         }
     }
+
+    private static HashSet<ulong> TagsOf(IEnumerable<DeadLetter> letters) => [.. letters.Select(letter => letter.Delivery.Tag)];
 
     /// <summary>Waits for what will not be acked: it may well be committed, and comes again as written before.</summary>
     private static async Task EndAsync(BatchInWriting left)

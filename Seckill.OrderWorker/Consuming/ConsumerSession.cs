@@ -95,11 +95,12 @@ internal sealed class ConsumerSession : IAsyncDisposable
     }
 
     /// <summary>
-    /// Acks a batch, all but those that the broker is to dead-letter itself. Batches come in the order of their tags without a gap, since
-    /// an ack covers everything before it.
+    /// Acks a batch, all but those that the broker is to dead-letter itself and those that it is to deliver again. Batches come in the order
+    /// of their tags without a gap, since an ack covers everything before it.
     /// </summary>
     /// <exception cref="InvalidOperationException">There is a gap: nothing is acked.</exception>
-    public async Task SettleAsync(OrderBatch batch, IReadOnlySet<ulong> rejectedTags, CancellationToken cancellationToken)
+    public async Task SettleAsync(
+        OrderBatch batch, IReadOnlySet<ulong> rejectedTags, IReadOnlySet<ulong> returnedTags, CancellationToken cancellationToken)
     {
         if (batch.FirstTag != _settledTag + 1)
         {
@@ -107,14 +108,15 @@ internal sealed class ConsumerSession : IAsyncDisposable
                 $"A batch begins with delivery {batch.FirstTag}, and the last that was settled is {_settledTag}.");
         }
 
-        foreach (var tag in rejectedTags)
+        // A message may be in both, by different orders; delivered again, it is looked at again.
+        foreach (var tag in rejectedTags.Union(returnedTags))
         {
-            await _channel.BasicRejectAsync(tag, requeue: false, cancellationToken);
+            await _channel.BasicRejectAsync(tag, requeue: returnedTags.Contains(tag), cancellationToken);
         }
 
         // The broker closes the channel over the ack of a tag that is settled already.
         var last = batch.LastTag;
-        while (last >= batch.FirstTag && rejectedTags.Contains(last))
+        while (last >= batch.FirstTag && (rejectedTags.Contains(last) || returnedTags.Contains(last)))
         {
             last--;
         }

@@ -10,9 +10,9 @@ using Seckill.OrderWorker.Batches;
 namespace Seckill.OrderWorker.DeadLetters;
 
 /// <summary>
-/// Puts poison into the dead-letter queue with what an operator needs to judge it. No letter may keep back the orders beside it: one that
-/// cannot be sent as it is goes bare, and what cannot be sent at all, or not now, the caller leaves to the broker's own dead-lettering,
-/// which needs no message of ours. For one caller at a time.
+/// Puts poison into the dead-letter queue with what an operator needs to judge it, and orders that have to wait into the parked queue. No
+/// letter may keep back the orders beside it: one that cannot be sent as it is goes bare, and what cannot be sent at all, or not now, the
+/// caller leaves to the broker, which needs no message of ours. For one caller at a time.
 /// </summary>
 internal sealed partial class DeadLetterPublisher(
     IConnectionFactory connections, PulseCounters counters, IOptions<WorkerOptions> options, TimeProvider time,
@@ -43,53 +43,78 @@ internal sealed partial class DeadLetterPublisher(
     /// <exception cref="OperationCanceledException">The token fired.</exception>
     public async Task<IReadOnlyList<DeadLetter>> PublishAsync(IReadOnlyList<DeadLetter> letters, CancellationToken cancellationToken)
     {
-        if (Sabotage.Is(Sabotage.NoDeadLetters) || letters.Count == 0)
+        if (Sabotage.Is(Sabotage.NoDeadLetters))
         {
             return [];
         }
 
+        var (left, why) = await PublishAsync(letters, DeadLetterWriting.Whole, DeadLetterWriting.Bare, cancellationToken);
+        foreach (var letter in letters)
+        {
+            WorkerTelemetry.DeadLetters.Add(1);
+            counters.Add(PulseCounter.Errors);
+            if (left.Contains(letter))
+            {
+                LogLeftToBroker(letter.Delivery.Properties.MessageId, letter.Reason, why);
+            }
+            else
+            {
+                LogDeadLettered(letter.Delivery.Properties.MessageId, letter.Reason);
+            }
+        }
+
+        return left;
+    }
+
+    /// <summary>Parks orders and waits for the broker's confirms; only then may the originals be acked.</summary>
+    /// <returns>Those that the broker has not taken, which it has to deliver again.</returns>
+    /// <exception cref="OperationCanceledException">The token fired.</exception>
+    public async Task<IReadOnlyList<DeadLetter>> ParkAsync(IReadOnlyList<ParkedOrder> orders, CancellationToken cancellationToken)
+    {
+        var letters = orders.Select(parked =>
+            new DeadLetter(parked.Order.Delivery, parked.Order.Body, parked.Order.Part, parked.Reason, parked.Order.Span)).ToList();
+        var (left, why) = await PublishAsync(letters, DeadLetterWriting.Parked, DeadLetterWriting.ParkedBare, cancellationToken);
+        if (left.Count > 0)
+        {
+            LogNotParked(left.Count, why);
+            await Task.Delay(TimeSpan.FromMilliseconds(_options.RetryDelayMs), time, cancellationToken);
+        }
+
+        return left;
+    }
+
+    private async Task<(IReadOnlyList<DeadLetter> Left, string Why)> PublishAsync(
+        IReadOnlyList<DeadLetter> letters, WriteLetter write, WriteLetter writeBare, CancellationToken cancellationToken)
+    {
+        if (letters.Count == 0)
+        {
+            return ([], "");
+        }
+
         if (_awayUntil is { } until && time.GetTimestamp() < until)
         {
-            return Left(letters, "the broker took none a moment ago");
+            return (letters, "the broker took none a moment ago");
         }
 
         _awayUntil = null;
-        var fates = await SendAsync(letters, DeadLetterWriting.Whole, cancellationToken);
+        var fates = await SendAsync(letters, write, cancellationToken);
         var unsendable = letters.Where((_, i) => fates[i] == Fate.Unsendable).ToList();
         var notTaken = letters.Where((_, i) => fates[i] == Fate.NotTaken).ToList();
         if (unsendable.Count > 0)
         {
             LogBare(unsendable.Count, unsendable[0].Reason);
-            var again = await SendAsync(unsendable, DeadLetterWriting.Bare, cancellationToken);
+            var again = await SendAsync(unsendable, writeBare, cancellationToken);
             notTaken.AddRange(unsendable.Where((_, i) => again[i] != Fate.Confirmed));
         }
 
-        return notTaken.Count == 0 ? [] : Left(notTaken, "the broker did not take it");
+        return (notTaken, "the broker did not take it");
     }
 
     public ValueTask DisposeAsync() => _link?.DisposeAsync() ?? ValueTask.CompletedTask;
 
-    private IReadOnlyList<DeadLetter> Left(IReadOnlyList<DeadLetter> letters, string why)
-    {
-        foreach (var letter in letters)
-        {
-            Count();
-            LogLeftToBroker(letter.Delivery.Properties.MessageId, letter.Reason, why);
-        }
-
-        return letters;
-    }
-
-    private void Count()
-    {
-        WorkerTelemetry.DeadLetters.Add(1);
-        counters.Add(PulseCounter.Errors);
-    }
-
     /// <summary>All at once, a bounded number in flight; what fails drops the connection, so that the next try begins afresh.</summary>
     private async Task<Fate[]> SendAsync(
-        IReadOnlyList<DeadLetter> letters, Func<DeadLetter, DateTimeOffset, (BasicProperties Properties, ReadOnlyMemory<byte> Body)> write,
-        CancellationToken cancellationToken)
+        IReadOnlyList<DeadLetter> letters, WriteLetter write, CancellationToken cancellationToken)
     {
         if (await ConnectAsync(cancellationToken) is not { } link)
         {
@@ -116,9 +141,7 @@ internal sealed partial class DeadLetterPublisher(
     }
 
     private async Task<Fate> SendAsync(
-        DeadLetterLink link, DeadLetter letter,
-        Func<DeadLetter, DateTimeOffset, (BasicProperties Properties, ReadOnlyMemory<byte> Body)> write,
-        SemaphoreSlim window, CancellationTokenSource failed)
+        DeadLetterLink link, DeadLetter letter, WriteLetter write, SemaphoreSlim window, CancellationTokenSource failed)
     {
         try
         {
@@ -135,8 +158,6 @@ internal sealed partial class DeadLetterPublisher(
         {
             await PublishAsync(link.Channel, letter, write, linked.Token);
             CrashPoint.Reach(CrashPoint.DeadLettered);
-            Count();
-            LogDeadLettered(letter.Delivery.Properties.MessageId, letter.Reason);
             return Fate.Confirmed;
         }
         catch (PublishException exception)
@@ -168,17 +189,15 @@ internal sealed partial class DeadLetterPublisher(
         link.IsBlocked || (exception is OperationCanceledException && !link.Lost.IsCancellationRequested) ? Fate.NotTaken : Fate.Unsendable;
 
     private async Task PublishAsync(
-        IChannel channel, DeadLetter letter,
-        Func<DeadLetter, DateTimeOffset, (BasicProperties Properties, ReadOnlyMemory<byte> Body)> write,
-        CancellationToken cancellationToken)
+        IChannel channel, DeadLetter letter, WriteLetter write, CancellationToken cancellationToken)
     {
-        var (properties, body) = write(letter, time.GetUtcNow());
+        var (exchange, routingKey, properties, body) = write(letter, time.GetUtcNow());
         // The client takes the parent of its span, and the trace in the headers, from the current one.
         Activity.Current = letter.Span;
         try
         {
             await channel.BasicPublishAsync(
-                OrderTopology.DeadLetterExchange, OrderTopology.RoutingKey, mandatory: true, properties, body, cancellationToken);
+                exchange, routingKey, mandatory: true, properties, body, cancellationToken);
         }
         finally
         {
@@ -229,6 +248,9 @@ internal sealed partial class DeadLetterPublisher(
     [LoggerMessage(
         Level = LogLevel.Warning, Message = "{Count} dead letters could not be sent as they are and go bare; the first: {Reason}")]
     private partial void LogBare(int count, string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} orders could not be parked and come again at once: {Why}")]
+    private partial void LogNotParked(int count, string why);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "A dead letter was not taken: {Reason}")]
     private partial void LogRefused(string reason);

@@ -1,18 +1,22 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using Microsoft.Extensions.Options;
 using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Telemetry;
 using Seckill.OrderWorker.Batches;
+using Seckill.OrderWorker.Parking;
 using StackExchange.Redis;
 
 namespace Seckill.OrderWorker.Settling;
 
 /// <summary>
 /// Tells Redis the committed verdicts, one script call for up to <see cref="ChunkSizeMax"/> orders of a SKU. Settling twice is harmless, so
-/// whatever goes wrong is simply tried again, and the messages are held meanwhile.
+/// whatever goes wrong is tried again, after all that goes well. The messages are held while no Redis answers; while one does, the orders
+/// of a SKU whose Redis does not are parked.
 /// </summary>
 internal sealed partial class OrderSettler(
-    StockLedger ledger, WorkerHealth health, IOptions<WorkerOptions> options, TimeProvider time, ILogger<OrderSettler> logger)
+    StockLedger ledger, OrderParking parking, WorkerHealth health, IOptions<WorkerOptions> options, TimeProvider time,
+    ILogger<OrderSettler> logger)
 {
     /// <summary>Orders in one script call: Redis runs nothing else meanwhile.</summary>
     private const int ChunkSizeMax = 128;
@@ -23,27 +27,43 @@ internal sealed partial class OrderSettler(
     /// <summary>Such sends under way at once: Redis works on one while the other's replies are read.</summary>
     private const int SendsMax = 2;
 
-    /// <summary>Tries before an error of the script itself is taken to be the fault of the data in Redis.</summary>
-    private const int ScriptErrorCountMax = 3;
+    /// <summary>Tries before orders are parked, if another Redis answers.</summary>
+    private const int TriesBeforeParking = 3;
 
     private sealed record Chunk(SkuKeys Sku, List<(OrderInHand Order, Settlement Settlement)> Items);
 
     private readonly WorkerOptions _options = options.Value;
+    private readonly SkuCircuitBreaker _awaySkus = new(time);
 
-    /// <summary>Settles a batch whose orders all have been decided.</summary>
+    /// <summary>Settles a batch whose orders all have been decided, but for those that it parks.</summary>
     /// <exception cref="HeldTooLongException">The outage outlasts <see cref="WorkerOptions.HoldMinutesMax"/>.</exception>
     /// <exception cref="OperationCanceledException">A token ended the tries.</exception>
-    public Task SettleAsync(OrderBatch batch, CancellationToken quit, CancellationToken processing)
+    public async Task SettleAsync(OrderBatch batch, CancellationToken quit, CancellationToken processing)
     {
         var chunks = batch.Orders
             .Select(order => (Order: order, Settlement: SettlementOf(order)))
             .Where(item => item.Settlement is not null)
             .GroupBy(item => item.Order.Message.SkuId, item => (item.Order, item.Settlement!.Value))
-            .SelectMany(sku => sku.Chunk(ChunkSizeMax).Select(items => new Chunk(new SkuKeys(sku.Key), [.. items])));
-        return Parallel.ForEachAsync(
-            chunks.Chunk(CallsTogetherMax),
-            new ParallelOptions { MaxDegreeOfParallelism = SendsMax, CancellationToken = processing },
-            async (together, cancellationToken) => await SettleAsync(together, batch.StartedAt, quit, cancellationToken));
+            .SelectMany(sku => sku.Chunk(ChunkSizeMax).Select(items => new Chunk(new SkuKeys(sku.Key), [.. items])))
+            .ToList();
+        chunks.RemoveAll(chunk => _awaySkus.ReasonOf(chunk.Sku.SkuId) is { } reason && Park(chunk, reason, batch));
+        var backoff = new Backoff(_options, time);
+        var failed = await CallAllAsync(chunks, processing);
+        while (failed.Count > 0)
+        {
+            var last = failed[0].Error;
+            var waiting = await SortOutAsync(failed, processing);
+            if (waiting.Count > 0 && await WaitAsync(waiting, last, batch, backoff, quit, processing) is { } reason)
+            {
+                waiting.ForEach(chunk => _awaySkus.Open(chunk.Sku.SkuId, reason));
+                waiting.RemoveAll(chunk => Park(chunk, reason, batch));
+            }
+
+            failed = await CallAllAsync(waiting, processing);
+        }
+
+        health.SettlingTrouble = null;
+        _awaySkus.Close(chunks.Select(chunk => chunk.Sku.SkuId).Except(batch.Parked.Select(parked => parked.Order.Message.SkuId)));
     }
 
     /// <summary>
@@ -75,45 +95,117 @@ internal sealed partial class OrderSettler(
             order.FromGate ? message.Epoch : null);
     }
 
-    private async Task SettleAsync(Chunk[] chunks, long startedAt, CancellationToken quit, CancellationToken cancellationToken)
+    /// <summary>One call for each; those that failed come back.</summary>
+    private async Task<List<(Chunk Chunk, Exception Error)>> CallAllAsync(List<Chunk> chunks, CancellationToken cancellationToken)
     {
-        var errors = await CallAsync(chunks, cancellationToken);
-        for (var i = 0; i < chunks.Length; i++)
-        {
-            if (errors[i] is { } error)
+        var failed = new ConcurrentQueue<(Chunk, Exception)>();
+        await Parallel.ForEachAsync(
+            chunks.Chunk(CallsTogetherMax),
+            new ParallelOptions { MaxDegreeOfParallelism = SendsMax, CancellationToken = cancellationToken },
+            async (together, token) =>
             {
-                await RetryAsync(chunks[i], error, startedAt, quit, cancellationToken);
-            }
-        }
-
-        health.SettlingTrouble = null;
+                var errors = await CallAsync(together, token);
+                for (var i = 0; i < together.Length; i++)
+                {
+                    if (errors[i] is { } error)
+                    {
+                        failed.Enqueue((together[i], error));
+                    }
+                }
+            });
+        return [.. failed];
     }
 
-    /// <summary>Alone and again, until the verdicts are told.</summary>
-    private async Task RetryAsync(Chunk chunk, Exception error, long startedAt, CancellationToken quit, CancellationToken cancellationToken)
+    /// <summary>
+    /// What is stored may be such that the script cannot digest it: then it is found one by one, so that it concerns its own order alone.
+    /// The rest comes back.
+    /// </summary>
+    private async Task<List<Chunk>> SortOutAsync(List<(Chunk Chunk, Exception Error)> failed, CancellationToken cancellationToken)
     {
-        var backoff = new Backoff(_options, time);
-        for (Exception? last = error; last is not null; last = (await CallAsync([chunk], cancellationToken))[0])
+        var (waiting, singles) = (new List<Chunk>(), new List<Chunk>());
+        foreach (var (chunk, error) in failed)
         {
-            if (backoff.FailureCount >= ScriptErrorCountMax && IsScriptError(last))
+            if (!IsScriptError(error))
             {
-                await IsolateAsync(chunk, startedAt, last, quit, cancellationToken);
-                return;
+                waiting.Add(chunk);
             }
-
-            health.SettlingTrouble = last.Message;
-            LogHeld(chunk.Items.Count, chunk.Sku.SkuId, last.Message);
-            var held = time.GetElapsedTime(startedAt);
-            if (held > TimeSpan.FromMinutes(_options.HoldMinutesMax))
+            else if (chunk.Items.Count == 1)
             {
-                throw new HeldTooLongException($"Redis has been away for {held.TotalMinutes:F0} minutes: {last.Message}", last);
+                GiveUp(chunk, error);
             }
-
-            if (!await backoff.WaitAsync(quit))
+            else
             {
-                throw new OperationCanceledException($"Redis is away ({last.Message}) and the worker may not wait.", last, quit);
+                singles.AddRange(chunk.Items.Select(item => new Chunk(chunk.Sku, [item])));
             }
         }
+
+        foreach (var (chunk, error) in await CallAllAsync(singles, cancellationToken))
+        {
+            if (IsScriptError(error))
+            {
+                GiveUp(chunk, error);
+            }
+            else
+            {
+                waiting.Add(chunk);
+            }
+        }
+
+        return waiting;
+    }
+
+    /// <summary>MySQL has the verdict and answers for it; holding everybody's orders for this one would help nobody.</summary>
+    private void GiveUp(Chunk chunk, Exception exception)
+    {
+        var (order, settlement) = chunk.Items[0];
+        LogRefused(settlement.OrderId, chunk.Sku.SkuId, exception.Message);
+        Count(order.Verdict!.Kind, "Refused");
+    }
+
+    /// <summary>Waits before the next try. After some, if another Redis answers, says why to wait no more.</summary>
+    private async Task<string?> WaitAsync(
+        List<Chunk> waiting, Exception last, OrderBatch batch, Backoff backoff, CancellationToken quit, CancellationToken cancellationToken)
+    {
+        LogHeld(waiting.Sum(chunk => chunk.Items.Count), waiting[0].Sku.SkuId, last.Message);
+        if (backoff.FailureCount >= TriesBeforeParking && await ledger.AnyMasterAnswersAsync(cancellationToken))
+        {
+            return $"its Redis takes no verdicts: {last.Message}";
+        }
+
+        health.SettlingTrouble = last.Message;
+        var held = time.GetElapsedTime(batch.StartedAt);
+        if (held > TimeSpan.FromMinutes(_options.HoldMinutesMax))
+        {
+            throw new HeldTooLongException($"Redis has been away for {held.TotalMinutes:F0} minutes: {last.Message}", last);
+        }
+
+        if (!await backoff.WaitAsync(quit))
+        {
+            throw new OperationCanceledException($"Redis is away ({last.Message}) and the worker may not wait.", last, quit);
+        }
+
+        return null;
+    }
+
+    /// <summary>
+    /// Parks the orders of a SKU whose Redis is away. One that nothing would tell from a new order when it comes again stays
+    /// out of Redis: MySQL has it.
+    /// </summary>
+    private bool Park(Chunk chunk, string reason, OrderBatch batch)
+    {
+        foreach (var (order, settlement) in chunk.Items)
+        {
+            if (order.IsUnmistakable)
+            {
+                parking.Park(batch, order, reason);
+            }
+            else
+            {
+                LogRefused(settlement.OrderId, chunk.Sku.SkuId, reason);
+            }
+        }
+
+        return true;
     }
 
     /// <summary>One send; for each chunk null, or why it failed.</summary>
@@ -147,26 +239,6 @@ internal sealed partial class OrderSettler(
             {
                 span.ForEach(WorkerTelemetry.StopDetached);
             }
-        }
-    }
-
-    /// <summary>One by one, so that a record in Redis that the script cannot digest concerns its own order alone.</summary>
-    private async Task IsolateAsync(
-        Chunk chunk, long startedAt, Exception exception, CancellationToken quit, CancellationToken cancellationToken)
-    {
-        if (chunk.Items.Count == 1)
-        {
-            // MySQL has the verdict and answers for it; holding everybody's orders for this one would help nobody.
-            var (order, settlement) = chunk.Items[0];
-            LogRefused(settlement.OrderId, chunk.Sku.SkuId, exception.Message);
-            Count(order.Verdict!.Kind, "Refused");
-            health.SettlingTrouble = null;
-            return;
-        }
-
-        foreach (var item in chunk.Items)
-        {
-            await SettleAsync([new Chunk(chunk.Sku, [item])], startedAt, quit, cancellationToken);
         }
     }
 

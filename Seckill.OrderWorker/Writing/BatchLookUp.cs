@@ -10,13 +10,16 @@ internal static class BatchLookUp
 {
     /// <summary>
     /// Items go in with their orders, so there is nothing to check; but each check would lock its order's row, and a page that splits under
-    /// such locks shuts out whoever else inserts at the end of the table until the commit. Ends when the connection goes back to its pool,
-    /// which resets it.
+    /// such locks shuts out whoever else inserts at the end of the table until the commit. And a row that somebody keeps locked must not
+    /// hold a batch for the server's own time-out, most of a minute. Ends when the connection goes back to its pool, which resets it.
     /// </summary>
-    private const string WithoutForeignKeyChecks = "SET foreign_key_checks = 0;\n";
+    public const string SessionSettings =
+        "SET foreign_key_checks = 0, innodb_lock_wait_timeout = " + LockWaitSecondsMax + ";\n";
+
+    private const string LockWaitSecondsMax = "3";
 
     private const string SelectSkus =
-        WithoutForeignKeyChecks + "SELECT id, product_id, title, price, stock, image, attrs, gate_epoch FROM product_skus WHERE id IN (";
+        SessionSettings + "SELECT id, product_id, title, price, stock, image, attrs, gate_epoch FROM product_skus WHERE id IN (";
 
     /// <summary>Reads the SKUs as they are now, without a lock: what is decided with them holds only if the write finds them so.</summary>
     public static MySqlCommand Skus(IReadOnlyList<OrderInHand> orders) => new(SkusText(orders).Append(')').ToString());

@@ -13,11 +13,8 @@ namespace Seckill.OrderWorker.Writing;
 /// </summary>
 internal static class BatchStatements
 {
-    /// <summary>
-    /// Size from which a command is sent and the next one begun, bytes; servers refuse packets above 16 MiB (MariaDB) or 64 MiB (MySQL) by
-    /// default.
-    /// </summary>
-    private const int CommandBytesMax = 4 * 1_048_576;
+    /// <summary>Size from which a command is sent and the next one begun, bytes, where the server takes as much.</summary>
+    public const int CommandBytesMax = 4 * 1_048_576;
 
     /// <summary>The fixed part of one order's two rows with their punctuation, bytes, generously.</summary>
     private const int RowBytes = 600;
@@ -48,12 +45,12 @@ internal static class BatchStatements
     /// <see cref="GuardFailed"/>. All in the server, because the SKU's lock would otherwise wait for us to be scheduled: two workers on two
     /// cores wrote half as much as one.
     /// </summary>
-    public static IEnumerable<MySqlCommand> Write(BatchPlan plan, DateTime now, TimeSpan paymentWindow, bool guarded)
+    public static IEnumerable<MySqlCommand> Write(BatchPlan plan, DateTime now, TimeSpan paymentWindow, bool guarded, int commandBytesMax)
     {
         var at = 0;
         while (at < plan.Accepted.Count)
         {
-            var chunk = ChunkFrom(plan.Accepted, at);
+            var chunk = ChunkFrom(plan.Accepted, at, commandBytesMax);
             at += chunk.Count;
             var command = new MySqlCommand();
             var sql = new StringBuilder(chunk.Count * RowBytes);
@@ -74,14 +71,20 @@ internal static class BatchStatements
         }
     }
 
-    private static List<(OrderInHand Order, SkuRow Sku)> ChunkFrom(List<(OrderInHand Order, SkuRow Sku)> accepted, int start)
+    private static List<(OrderInHand Order, SkuRow Sku)> ChunkFrom(List<(OrderInHand Order, SkuRow Sku)> accepted, int start, int commandBytesMax)
     {
         var bytes = 0;
         var end = start;
-        while (end < accepted.Count && (end == start || bytes < CommandBytesMax))
+        while (end < accepted.Count)
         {
-            var sku = accepted[end++].Sku;
+            var sku = accepted[end].Sku;
             bytes += RowBytes + (BytesPerCharacterMax * (sku.Title.Length + sku.Image.Length + sku.Attrs.Length));
+            if (end > start && bytes > commandBytesMax)
+            {
+                break;
+            }
+
+            end++;
         }
 
         return accepted.GetRange(start, end - start);

@@ -1,5 +1,6 @@
 using System.Data;
 using System.Diagnostics;
+using System.Globalization;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
 using MySqlConnector;
@@ -24,7 +25,16 @@ internal sealed class BatchTransaction(
     /// <summary>Links of one span; what is above is cut off by OpenTelemetry's own default.</summary>
     private const int LinkCountMax = 128;
 
+    /// <summary>The rest of a packet is for what a command holds beside its rows.</summary>
+    private const int PacketShare = 2;
+
     private readonly WorkerOptions _options = options.Value;
+
+    /// <summary>Size of a command while the server has not said what it takes, bytes.</summary>
+    private const int CommandBytesUnsaid = 262_144;
+
+    /// <summary>Size of a command at most, bytes; 0 until the server has said what it takes, and after each failure.</summary>
+    private int _commandBytesMax;
 
     /// <summary>
     /// The quick way: writes the orders and gives each its verdict; or writes none of them and answers false, when one must be refused, an
@@ -62,6 +72,7 @@ internal sealed class BatchTransaction(
             var database = scope.ServiceProvider.GetRequiredService<OrderingDbContext>().Database;
             await database.OpenConnectionAsync(cancellationToken);
             var connection = (MySqlConnection)database.GetDbConnection();
+            await AskForCommandSizeAsync(connection, cancellationToken);
             await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken);
             if (await writeAsync(orders, transaction, cancellationToken) is not { } plan)
             {
@@ -81,6 +92,8 @@ internal sealed class BatchTransaction(
         }
         catch (Exception exception)
         {
+            // It may be another server next time.
+            Volatile.Write(ref _commandBytesMax, 0);
             span?.SetStatus(ActivityStatusCode.Error, exception.Message);
             throw;
         }
@@ -134,13 +147,29 @@ internal sealed class BatchTransaction(
     private async Task ExecuteAsync(BatchPlan plan, bool guarded, MySqlTransaction transaction, CancellationToken cancellationToken)
     {
         var paymentWindow = TimeSpan.FromMinutes(_options.PaymentWindowMinutes);
-        foreach (var command in BatchStatements.Write(plan, time.GetUtcNow().UtcDateTime, paymentWindow, guarded))
+        // Another batch may have failed since the server said it.
+        var commandBytesMax = Volatile.Read(ref _commandBytesMax) is > 0 and var size ? size : CommandBytesUnsaid;
+        foreach (var command in BatchStatements.Write(plan, time.GetUtcNow().UtcDateTime, paymentWindow, guarded, commandBytesMax))
         {
             await using (Attach(command, transaction))
             {
                 await command.ExecuteNonQueryAsync(cancellationToken);
             }
         }
+    }
+
+    private async Task AskForCommandSizeAsync(MySqlConnection connection, CancellationToken cancellationToken)
+    {
+        if (Volatile.Read(ref _commandBytesMax) > 0)
+        {
+            return;
+        }
+
+        await using var command = connection.CreateCommand();
+        command.CommandText = "SELECT @@max_allowed_packet";
+        command.CommandTimeout = _options.CommandTimeoutSeconds;
+        var packet = Convert.ToInt64(await command.ExecuteScalarAsync(cancellationToken), CultureInfo.InvariantCulture);
+        Volatile.Write(ref _commandBytesMax, (int)Math.Clamp(packet / PacketShare, 1, BatchStatements.CommandBytesMax));
     }
 
     private MySqlCommand Attach(MySqlCommand command, MySqlTransaction transaction)

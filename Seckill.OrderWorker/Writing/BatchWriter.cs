@@ -4,22 +4,30 @@ using MySqlConnector;
 using Seckill.Ordering.Faults;
 using Seckill.Ordering.Ids;
 using Seckill.OrderWorker.Batches;
+using Seckill.OrderWorker.Parking;
 
 namespace Seckill.OrderWorker.Writing;
 
 /// <summary>
-/// Brings every order of a batch to a committed verdict; several batches may be under way at once. An outage holds the batch, however long:
-/// it is tried again as a whole, nothing is dead-lettered, and since nothing is acked the broker stops handing out at the prefetch. A bad
-/// order is found by halving the batch until it stands alone; it is dead-lettered, the others commit.
+/// Brings every order of a batch to a committed verdict, or out of the batch; several batches may be under way at once. An outage holds the
+/// batch, however long: it is tried again as a whole, nothing is dead-lettered, and since nothing is acked the broker stops handing out at
+/// the prefetch. An order that cannot stand in the tables is found by halving the batch and dead-lettered. One that MySQL does not take now,
+/// though it takes others, is found in the same way and parked: so are the orders of a SKU whose row somebody keeps locked.
 /// </summary>
 internal sealed partial class BatchWriter(
-    BatchTransaction transaction, OrderIds orderIds, WorkerHealth health, IOptions<WorkerOptions> options, TimeProvider time,
-    ILogger<BatchWriter> logger)
+    BatchTransaction transaction, StoreProbe probe, OrderParking parking, OrderIds orderIds, WorkerHealth health,
+    IOptions<WorkerOptions> options, TimeProvider time, ILogger<BatchWriter> logger)
 {
     /// <summary>Times that two workers may get into each other's way over one batch before it is treated as bad data.</summary>
     private const int CollisionCountMax = 5;
 
+    /// <summary>Failures of a batch before MySQL is asked whether it takes anything at all.</summary>
+    private const int FailuresBeforeProbe = 3;
+
+    private const string LockedReason = "its SKU's row in MySQL is locked by somebody else";
+
     private readonly WorkerOptions _options = options.Value;
+    private readonly SkuCircuitBreaker _lockedSkus = new(time);
 
     /// <summary>
     /// How many batches are still to look first; at the start, too, what comes may be another worker's legacy. Batches written at the same
@@ -27,60 +35,121 @@ internal sealed partial class BatchWriter(
     /// </summary>
     private int _lookUps = options.Value.LookUpsAfterSurprise;
 
+    /// <summary>What one batch has been through.</summary>
+    private sealed class Attempt(OrderBatch batch, Backoff backoff)
+    {
+        public OrderBatch Batch { get; } = batch;
+
+        public Backoff Backoff { get; } = backoff;
+
+        /// <summary>What is still to be written, first come on top.</summary>
+        public Stack<List<OrderInHand>> Parts { get; } = new();
+
+        public int Collisions { get; set; }
+
+        public int Deadlocks { get; set; }
+
+        /// <summary>Whether something in the batch, and not the server, has been found to be the cause.</summary>
+        public bool IsHalving { get; set; }
+
+        public void Push(List<OrderInHand> part)
+        {
+            if (part.Count > 0)
+            {
+                Parts.Push(part);
+            }
+        }
+    }
+
     /// <summary>False when <paramref name="quit"/> ended the tries; what has no verdict then must be delivered again.</summary>
     /// <exception cref="HeldTooLongException">The outage outlasts <see cref="WorkerOptions.HoldMinutesMax"/>.</exception>
     public async Task<bool> WriteAsync(OrderBatch batch, CancellationToken quit, CancellationToken processing)
     {
-        var backoff = new Backoff(_options, time);
-        var (collisions, deadlocks) = (0, 0);
-        var parts = new Stack<List<OrderInHand>>();
-        if (batch.Orders.Count > 0)
-        {
-            parts.Push(batch.Orders);
-        }
-
-        while (parts.TryPeek(out var part))
+        var attempt = new Attempt(batch, new Backoff(_options, time));
+        attempt.Push(Park(batch.Orders, _lockedSkus.ReasonOf, batch));
+        while (attempt.Parts.TryPeek(out var part))
         {
             try
             {
-                NumberOrders(part);
-                if (!await TryWriteAsync(part, processing))
+                if (NumberOrders(part, attempt) && await TryWriteAsync(part, processing))
                 {
-                    continue;
+                    attempt.Parts.Pop();
+                    DeadLetterForeignIds(part, batch);
+                    attempt.Backoff.Reset();
+                    health.WritingTrouble = null;
+                    _lockedSkus.Close(part.Select(order => order.Message.SkuId));
                 }
-
-                parts.Pop();
-                DeadLetterForeignIds(part, batch);
-                backoff.Reset();
-                health.WritingTrouble = null;
             }
             catch (Exception exception) when (!processing.IsCancellationRequested)
             {
                 // Also after a broken connection: its commit may have gone through.
                 LookFirst();
-                switch (MySqlFaults.KindOf(exception))
+                if (!await RecoverAsync(part, attempt, exception, quit, processing))
                 {
-                    case FaultKind.Collision when ++collisions <= CollisionCountMax:
-                    case FaultKind.Deadlock when ++deadlocks <= CollisionCountMax:
-                        LogCollision(exception.Message);
-                        break;
-                    case FaultKind.Collision or FaultKind.Data:
-                        parts.Pop();
-                        Halve(part, parts, exception, batch);
-                        break;
-                    default:
-                        HoldOrThrow(batch, backoff, exception);
-                        if (!await backoff.WaitAsync(quit))
-                        {
-                            return false;
-                        }
-
-                        break;
+                    return false;
                 }
             }
         }
 
         return true;
+    }
+
+    /// <summary>Decides how a part that has failed goes on; false when it does not, because <paramref name="quit"/> has fired.</summary>
+    private async Task<bool> RecoverAsync(
+        List<OrderInHand> part, Attempt attempt, Exception exception, CancellationToken quit, CancellationToken processing)
+    {
+        switch (MySqlFaults.KindOf(exception))
+        {
+            case FaultKind.Collision when ++attempt.Collisions <= CollisionCountMax:
+            case FaultKind.Deadlock when ++attempt.Deadlocks <= CollisionCountMax:
+                LogCollision(exception.Message);
+                return true;
+            case FaultKind.Collision or FaultKind.Data:
+                attempt.Parts.Pop();
+                HalveOr(order => DeadLetter(order, $"refused by MySQL: {exception.Message}", attempt.Batch), part, attempt, exception);
+                return true;
+            case FaultKind.Locked when await probe.LockedSkusAsync(part, processing) is { Count: > 0 } locked:
+                foreach (var skuId in locked)
+                {
+                    _lockedSkus.Open(skuId, LockedReason);
+                }
+
+                attempt.Parts.Pop();
+                attempt.Push(Park(part, skuId => locked.Contains(skuId) ? LockedReason : null, attempt.Batch));
+                return true;
+        }
+
+        HoldOrThrow(attempt.Batch, attempt.Backoff, exception);
+        if ((attempt.IsHalving || attempt.Backoff.FailureCount >= FailuresBeforeProbe) && await probe.CanWriteAsync(processing))
+        {
+            attempt.Parts.Pop();
+            attempt.IsHalving = true;
+            health.WritingTrouble = null;
+            HalveOr(
+                order => parking.Park(attempt.Batch, order, $"MySQL refuses this one: {exception.Message}"), part, attempt, exception);
+            return true;
+        }
+
+        return await attempt.Backoff.WaitAsync(quit);
+    }
+
+    /// <summary>Parks the orders whose SKUs there is a reason for; the others come back.</summary>
+    private List<OrderInHand> Park(List<OrderInHand> orders, Func<long, string?> reasonOf, OrderBatch batch)
+    {
+        var free = new List<OrderInHand>(orders.Count);
+        foreach (var order in orders)
+        {
+            if (reasonOf(order.Message.SkuId) is { } reason)
+            {
+                parking.Park(batch, order, reason);
+            }
+            else
+            {
+                free.Add(order);
+            }
+        }
+
+        return free;
     }
 
     /// <summary>False when nothing was written and the next try, which looks first, will tell why.</summary>
@@ -128,31 +197,53 @@ internal sealed partial class BatchWriter(
         while (await backoff.WaitAsync(quit));
     }
 
-    /// <summary>Gives another producer's orders their ids, once: a repeated try writes the same order.</summary>
-    private void NumberOrders(List<OrderInHand> part)
+    /// <summary>
+    /// Gives another producer's orders their ids, once: a repeated try writes the same order. False when some of several cannot have one
+    /// yet: they stand behind the others now.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">None of them can have one.</exception>
+    private bool NumberOrders(List<OrderInHand> part, Attempt attempt)
     {
-        foreach (var order in part)
+        var unnumbered = part.Where(order => !HasNumber(order)).ToList();
+        if (unnumbered.Count == part.Count)
         {
-            if (order.OrderId == 0 || Sabotage.Is(Sabotage.NoIdempotency))
-            {
-                order.OrderId = orderIds.TryNext(out var id) ? id : throw new InvalidOperationException("no Snowflake node is leased yet");
-            }
+            throw new InvalidOperationException("no Snowflake node is leased, so an order that comes without an id cannot get one");
         }
+
+        if (unnumbered.Count > 0)
+        {
+            attempt.Parts.Pop();
+            attempt.Push(unnumbered);
+            attempt.Push([.. part.Except(unnumbered)]);
+        }
+
+        return unnumbered.Count == 0;
     }
 
-    private void Halve(List<OrderInHand> part, Stack<List<OrderInHand>> parts, Exception exception, OrderBatch batch)
+    private bool HasNumber(OrderInHand order)
+    {
+        if (order.OrderId == 0 || Sabotage.Is(Sabotage.NoIdempotency))
+        {
+            order.OrderId = orderIds.TryNext(out var id) ? id : 0;
+        }
+
+        return order.OrderId != 0;
+    }
+
+    /// <summary>Halves what has several orders; does that with one that stands alone.</summary>
+    private void HalveOr(Action<OrderInHand> endOf, List<OrderInHand> part, Attempt attempt, Exception exception)
     {
         if (part.Count == 1)
         {
-            DeadLetter(part[0], $"refused by MySQL: {exception.Message}", batch);
+            endOf(part[0]);
             return;
         }
 
         LogHalved(part.Count, exception.Message);
         var half = part.Count / 2;
-        parts.Push(part.GetRange(half, part.Count - half));
+        attempt.Push(part.GetRange(half, part.Count - half));
         // On top, so that first come is first served.
-        parts.Push(part.GetRange(0, half));
+        attempt.Push(part.GetRange(0, half));
     }
 
     /// <summary>An order id that is another buyer's order can neither be written nor be answered.</summary>

@@ -16,6 +16,9 @@ internal enum FaultKind
     /// </summary>
     Deadlock,
 
+    /// <summary>Somebody keeps a row locked that one of the orders needs.</summary>
+    Locked,
+
     /// <summary>One of the orders cannot stand in the tables.</summary>
     Data,
 }
@@ -30,6 +33,7 @@ internal static class MySqlFaults
     {
         MySqlException { ErrorCode: MySqlErrorCode.DuplicateKeyEntry } => FaultKind.Collision,
         MySqlException { ErrorCode: MySqlErrorCode.LockDeadlock } => FaultKind.Deadlock,
+        MySqlException { ErrorCode: MySqlErrorCode.LockWaitTimeout } => FaultKind.Locked,
         MySqlException e when IsData(e) => FaultKind.Data,
         OverflowException => FaultKind.Data,
         _ => FaultKind.Outage,

@@ -12,6 +12,15 @@ public static class OrderTopology
     public const string DeadLetterQueue = "order.create.dead";
 
     /// <summary>
+    /// Orders that MySQL or Redis does not take now though it takes others. The broker sends each back to the order queue after
+    /// <see cref="ParkedMs"/>.
+    /// </summary>
+    public const string ParkedQueue = "order.create.parked";
+
+    /// <summary>How long an order stays parked, ms. An argument of the queue: brokers refuse to declare it again with another.</summary>
+    public const int ParkedMs = 5_000;
+
+    /// <summary>
     /// Bytes in one message; a thousand orders have about 200 KB. The clients take no more, and brokers that we start refuse more
     /// (<c>max_message_size</c>).
     /// </summary>
@@ -24,7 +33,7 @@ public static class OrderTopology
     /// </summary>
     public const int DeliveryLimitMax = 1_000_000;
 
-    /// <summary>Declares the route: direct exchange, quorum queue, dead-letter exchange and queue, all durable.</summary>
+    /// <summary>Declares the route: direct exchange, quorum queue, dead-letter exchange, dead-letter and parked queue, all durable.</summary>
     public static async Task DeclareAsync(IChannel channel, CancellationToken cancellationToken)
     {
         await channel.ExchangeDeclareAsync(
@@ -39,18 +48,25 @@ public static class OrderTopology
         await channel.QueueBindAsync(DeadLetterQueue, DeadLetterExchange, RoutingKey, cancellationToken: cancellationToken);
 
         await channel.QueueDeclareAsync(
-            Queue, durable: true, exclusive: false, autoDelete: false,
-            new Dictionary<string, object?>
-            {
-                ["x-queue-type"] = "quorum",
-                ["x-dead-letter-exchange"] = DeadLetterExchange,
-                ["x-dead-letter-routing-key"] = RoutingKey,
-                // Dead-lettering inside the broker keeps the message until the dead-letter queue has confirmed it.
-                ["x-dead-letter-strategy"] = "at-least-once",
-                ["x-overflow"] = "reject-publish",
-                ["x-delivery-limit"] = DeliveryLimitMax,
-            },
+            Queue, durable: true, exclusive: false, autoDelete: false, Arguments(deadLettersTo: DeadLetterExchange),
             cancellationToken: cancellationToken);
         await channel.QueueBindAsync(Queue, Exchange, RoutingKey, cancellationToken: cancellationToken);
+
+        // Published to by its name, through the default exchange.
+        var parked = Arguments(deadLettersTo: Exchange);
+        parked["x-message-ttl"] = ParkedMs;
+        await channel.QueueDeclareAsync(
+            ParkedQueue, durable: true, exclusive: false, autoDelete: false, parked, cancellationToken: cancellationToken);
     }
+
+    private static Dictionary<string, object?> Arguments(string deadLettersTo) => new()
+    {
+        ["x-queue-type"] = "quorum",
+        ["x-dead-letter-exchange"] = deadLettersTo,
+        ["x-dead-letter-routing-key"] = RoutingKey,
+        // Dead-lettering inside the broker keeps the message until the queue behind the exchange has confirmed it.
+        ["x-dead-letter-strategy"] = "at-least-once",
+        ["x-overflow"] = "reject-publish",
+        ["x-delivery-limit"] = DeliveryLimitMax,
+    };
 }

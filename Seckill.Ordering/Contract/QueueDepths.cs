@@ -6,7 +6,8 @@ namespace Seckill.Ordering.Contract;
 /// <param name="Ready">Messages waiting for a worker; each holds one order or many.</param>
 /// <param name="Workers">Consumers of the order queue.</param>
 /// <param name="Dead">Dead letters.</param>
-public sealed record QueueDepth(long Ready, long Workers, long Dead);
+/// <param name="Parked">Orders that wait to be tried again, one in each message.</param>
+public sealed record QueueDepth(long Ready, long Workers, long Dead, long Parked);
 
 /// <summary>Asks the broker for queue depths, on a connection of its own that is opened again when it is gone.</summary>
 public sealed class QueueDepths(IConnectionFactory connections) : IAsyncDisposable
@@ -38,7 +39,8 @@ public sealed class QueueDepths(IConnectionFactory connections) : IAsyncDisposab
             await using var channel = await _connection.CreateChannelAsync(cancellationToken: deadline.Token);
             var orders = await channel.QueueDeclarePassiveAsync(OrderTopology.Queue, deadline.Token);
             var dead = await channel.QueueDeclarePassiveAsync(OrderTopology.DeadLetterQueue, deadline.Token);
-            return new QueueDepth(orders.MessageCount, orders.ConsumerCount, dead.MessageCount);
+            var parked = await channel.QueueDeclarePassiveAsync(OrderTopology.ParkedQueue, deadline.Token);
+            return new QueueDepth(orders.MessageCount, orders.ConsumerCount, dead.MessageCount, parked.MessageCount);
         }
         finally
         {

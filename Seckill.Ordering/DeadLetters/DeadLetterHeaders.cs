@@ -18,6 +18,9 @@ public static class DeadLetterHeaders
     /// <summary>Bytes of the whole body, where the letter holds its beginning only.</summary>
     public const string BodyBytes = "x-seckill-body-bytes";
 
+    /// <summary>When an order was parked first, UTC, ISO 8601; a replay begins anew.</summary>
+    public const string ParkedAt = "x-seckill-parked-at";
+
     /// <summary>All of them: what a producer wrote under these names is not carried over.</summary>
-    public static IReadOnlyList<string> All { get; } = [Reason, Attempts, FirstAt, LastAt, BodyBytes];
+    public static IReadOnlyList<string> All { get; } = [Reason, Attempts, FirstAt, LastAt, BodyBytes, ParkedAt];
 }

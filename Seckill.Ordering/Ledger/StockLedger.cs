@@ -30,6 +30,8 @@ public sealed class StockLedger
     /// <summary>How long Redis remembers a sale after its end, days; after that MySQL answers.</summary>
     public const int RetentionDays = 7;
 
+    private const int MasterAnswersWithinMs = 500;
+
     private static readonly LedgerScripts Embedded = LedgerScripts.Load();
 
     private readonly IDatabase _database;
@@ -141,6 +143,26 @@ public sealed class StockLedger
         ];
         var reply = (RedisResult[])(await _scripts.Warm.EvaluateAsync(_database, sku.All, arguments).WaitAsync(cancellationToken))!;
         return new WarmResult((long)reply[0] == 1, (long)reply[1], (long)reply[2]);
+    }
+
+    /// <summary>Whether at least one master answers, within <see cref="MasterAnswersWithinMs"/>: Redis as a whole is there then.</summary>
+    public async Task<bool> AnyMasterAnswersAsync(CancellationToken cancellationToken)
+    {
+        var pings = _database.Multiplexer.GetServers()
+            .Where(server => server is { IsConnected: true, IsReplica: false })
+            .Select(async server =>
+            {
+                try
+                {
+                    await server.PingAsync().WaitAsync(TimeSpan.FromMilliseconds(MasterAnswersWithinMs), cancellationToken);
+                    return true;
+                }
+                catch (Exception exception) when (exception is RedisException or TimeoutException)
+                {
+                    return false;
+                }
+            });
+        return (await Task.WhenAll(pings)).Contains(true);
     }
 
     /// <summary>When Redis forgets a sale.</summary>

@@ -29,7 +29,7 @@ public sealed class ConsumerSessionTests(WorkerServers servers)
             {
                 var batch = new OrderBatch(0);
                 batch.Add(delivery);
-                await session.SettleAsync(batch, new HashSet<ulong>(), Cancelled);
+                await session.SettleAsync(batch, new HashSet<ulong>(), new HashSet<ulong>(), Cancelled);
             }
 
             Assert.Equal(SessionEndKind.Failed, session.End?.Kind);
@@ -49,7 +49,7 @@ public sealed class ConsumerSessionTests(WorkerServers servers)
         var batch = new OrderBatch(0);
         batch.Add(await session.Deliveries.ReadAsync(Cancelled));
 
-        await Assert.ThrowsAsync<InvalidOperationException>(() => session.SettleAsync(batch, new HashSet<ulong>(), Cancelled));
+        await Assert.ThrowsAsync<InvalidOperationException>(() => session.SettleAsync(batch, new HashSet<ulong>(), new HashSet<ulong>(), Cancelled));
     }
 
     [Fact]
@@ -108,7 +108,7 @@ public sealed class ConsumerSessionTests(WorkerServers servers)
                 batch.Add(await session.Deliveries.ReadAsync(Cancelled));
             }
 
-            await session.SettleAsync(batch, new HashSet<ulong> { 2, 4 }, Cancelled);
+            await session.SettleAsync(batch, new HashSet<ulong> { 2, 4 }, new HashSet<ulong>(), Cancelled);
             Assert.Equal(0, session.HeldCount);
         }
 

@@ -6,6 +6,7 @@ using RabbitMQ.Client;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Ids;
 using Seckill.Ordering.Ledger;
+using StackExchange.Redis;
 
 namespace Seckill.Tests.Worker;
 
@@ -19,10 +20,11 @@ internal sealed class Shop : IAsyncDisposable
     private readonly IConnection _connection;
     private readonly IChannel _channel;
 
-    private Shop(WorkerServers servers, IConnection connection, IChannel channel, SkuKeys sku, int stock)
+    private Shop(
+        WorkerServers servers, IConnectionMultiplexer redis, IConnection connection, IChannel channel, SkuKeys sku, int stock)
     {
         (_servers, _connection, _channel, Sku, InitialStock) = (servers, connection, channel, sku, stock);
-        Ledger = new StockLedger(servers.RedisConnection);
+        Ledger = new StockLedger(redis);
     }
 
     public SkuKeys Sku { get; }
@@ -32,7 +34,8 @@ internal sealed class Shop : IAsyncDisposable
     public StockLedger Ledger { get; }
 
     /// <summary>Opens a sale of its own on empty queues.</summary>
-    public static async Task<Shop> OpenAsync(WorkerServers servers, int stock, CancellationToken cancellationToken, decimal price = 9.9m)
+    public static async Task<Shop> OpenAsync(
+        WorkerServers servers, int stock, CancellationToken cancellationToken, decimal price = 9.9m, IConnectionMultiplexer? redis = null)
     {
         var factory = new ConnectionFactory { Uri = new Uri(servers.RabbitMq.ConnectionString), AutomaticRecoveryEnabled = false };
         var connection = await factory.CreateConnectionAsync("shop", cancellationToken);
@@ -40,7 +43,8 @@ internal sealed class Shop : IAsyncDisposable
         await OrderTopology.DeclareAsync(channel, cancellationToken);
         await channel.QueuePurgeAsync(OrderTopology.Queue, cancellationToken);
         await channel.QueuePurgeAsync(OrderTopology.DeadLetterQueue, cancellationToken);
-        var shop = new Shop(servers, connection, channel, new SkuKeys(Interlocked.Increment(ref _lastSkuId)), stock);
+        await channel.QueuePurgeAsync(OrderTopology.ParkedQueue, cancellationToken);
+        var shop = new Shop(servers, redis ?? servers.RedisConnection, connection, channel, new SkuKeys(Interlocked.Increment(ref _lastSkuId)), stock);
         await shop.PutOnSaleAsync(price, cancellationToken);
         return shop;
     }

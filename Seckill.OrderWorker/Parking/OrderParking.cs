@@ -1,0 +1,36 @@
+using System.Diagnostics;
+using Microsoft.Extensions.Options;
+using Seckill.Ordering.DeadLetters;
+using Seckill.OrderWorker.Batches;
+
+namespace Seckill.OrderWorker.Parking;
+
+/// <summary>
+/// Takes an order out of its batch because a server fails over this one while it takes others. The broker keeps it for
+/// <see cref="Ordering.Contract.OrderTopology.ParkedMs"/> and sends it again. Its id is the same then, so it is one order however often
+/// that happens. What has been parked for too long becomes a dead letter, for an operator to decide.
+/// </summary>
+internal sealed partial class OrderParking(
+    WorkerHealth health, IOptions<WorkerOptions> options, TimeProvider time, ILogger<OrderParking> logger)
+{
+    public void Park(OrderBatch batch, OrderInHand order, string reason)
+    {
+        order.Span?.SetStatus(ActivityStatusCode.Error, reason);
+        var now = time.GetUtcNow();
+        if (HeaderValues.TimeOf(order.Delivery.Properties.Headers, DeadLetterHeaders.ParkedAt) is { } since
+            && now - since > TimeSpan.FromMinutes(options.Value.ParkedMinutesMax))
+        {
+            batch.DeadLetters.Add(
+                new DeadLetter(order.Delivery, order.Body, order.Part, $"parked for {(now - since).TotalMinutes:F0} min: {reason}", null));
+            return;
+        }
+
+        batch.Parked.Add(new ParkedOrder(order, reason));
+        health.NoteParked(reason);
+        WorkerTelemetry.Parked.Add(1);
+        LogParked(order.OrderId, order.Message.SkuId, reason);
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Order {OrderId} of SKU {SkuId} is parked and comes again: {Reason}")]
+    private partial void LogParked(long orderId, long skuId, string reason);
+}

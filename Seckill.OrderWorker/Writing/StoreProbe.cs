@@ -1,0 +1,100 @@
+using System.Data;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
+using MySqlConnector;
+using Seckill.Ordering.Store;
+using Seckill.OrderWorker.Batches;
+
+namespace Seckill.OrderWorker.Writing;
+
+/// <summary>Asks MySQL, after a batch has failed, whether the server or something in the batch is the cause. Changes nothing.</summary>
+internal sealed partial class StoreProbe(IServiceScopeFactory scopes, IOptions<WorkerOptions> options, ILogger<StoreProbe> logger)
+{
+    /// <summary>Ids below those of any order.</summary>
+    private const long ProbeIdMin = -1_000_000_000_000;
+
+    /// <summary>Those of the orders' SKUs whose rows somebody has locked; none when the server does not say.</summary>
+    public async Task<IReadOnlySet<long>> LockedSkusAsync(IReadOnlyList<OrderInHand> orders, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var ids = string.Join(',', orders.Select(order => order.Message.SkuId).Distinct());
+            return await RunAsync(
+                async command =>
+                {
+                    command.CommandText = $"SELECT id FROM product_skus WHERE id IN ({ids}) FOR UPDATE SKIP LOCKED";
+                    var free = await ReadIdsAsync(command, cancellationToken);
+                    command.CommandText = $"SELECT id FROM product_skus WHERE id IN ({ids})";
+                    var locked = await ReadIdsAsync(command, cancellationToken);
+                    locked.ExceptWith(free);
+                    return locked;
+                },
+                cancellationToken);
+        }
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            LogFailed(exception.Message);
+            return new HashSet<long>();
+        }
+    }
+
+    /// <summary>Whether an order like any other could be written: one is, and taken back.</summary>
+    public async Task<bool> CanWriteAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            var id = Random.Shared.NextInt64(ProbeIdMin, 0);
+            return await RunAsync(
+                async command =>
+                {
+                    command.CommandText = $"""
+                        {BatchLookUp.SessionSettings}
+                        INSERT INTO orders (id, order_sn, user_id, status, total_amount, pay_amount, gate_epoch, trace_id,
+                          reserved_at, picked_up_at, created_at, expires_at) VALUES
+                          ({id}, '{id}', 0, 0, 0, 0, 0, '', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), UTC_TIMESTAMP(6));
+                        INSERT INTO order_items (order_id, user_id, product_id, sku_id, title, image, price, quantity, attrs) VALUES
+                          ({id}, 0, 0, 0, '', '', 0, 1, '');
+                        """;
+                    await command.ExecuteNonQueryAsync(cancellationToken);
+                    return true;
+                },
+                cancellationToken);
+        }
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            LogFailed(exception.Message);
+            return false;
+        }
+    }
+
+    /// <summary>In a transaction that is rolled back.</summary>
+    private async Task<T> RunAsync<T>(Func<MySqlCommand, Task<T>> ask, CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var database = scope.ServiceProvider.GetRequiredService<OrderingDbContext>().Database;
+        await database.OpenConnectionAsync(cancellationToken);
+        var connection = (MySqlConnection)database.GetDbConnection();
+        await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken);
+        await using var command = connection.CreateCommand();
+        command.Transaction = transaction;
+        command.CommandTimeout = options.Value.CommandTimeoutSeconds;
+        var answer = await ask(command);
+        await transaction.RollbackAsync(cancellationToken);
+        return answer;
+    }
+
+    private static async Task<HashSet<long>> ReadIdsAsync(MySqlCommand command, CancellationToken cancellationToken)
+    {
+        var ids = new HashSet<long>();
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            ids.Add(reader.GetInt64(0));
+        }
+
+        return ids;
+    }
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "MySQL does not answer a probe either: {Reason}")]
+    private partial void LogFailed(string reason);
+}
