@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using MySqlConnector;
 using RabbitMQ.Client;
 using Seckill.Ordering.Contract;
@@ -28,9 +29,10 @@ public sealed record SkuBooks(
 
 /// <summary>All three servers at rest, read past the applications: the audit must not trust what it audits.</summary>
 /// <param name="Skus">By SKU.</param>
-/// <param name="LeftInQueue">Messages in the order queue; with the applications stopped, those too that somebody had in hand.</param>
-/// <param name="DeadLetters">Messages in the dead-letter queue.</param>
-public sealed record ChaosBooks(IReadOnlyList<SkuBooks> Skus, long LeftInQueue, long DeadLetters)
+/// <param name="LeftInQueue">Messages in the order queue and parked; with the applications stopped, those too that somebody had in
+/// hand.</param>
+/// <param name="DeadLetters">The bodies in the dead-letter queue.</param>
+public sealed record ChaosBooks(IReadOnlyList<SkuBooks> Skus, long LeftInQueue, IReadOnlyCollection<string> DeadLetters)
 {
     private const int ConnectTimeoutMs = 10_000;
 
@@ -44,17 +46,36 @@ public sealed record ChaosBooks(IReadOnlyList<SkuBooks> Skus, long LeftInQueue, 
             skus.Add(await ReadAsync(sale, redis.GetDatabase(), mySql, cancellationToken));
         }
 
+        await using var connection = await ConnectToBrokerAsync(system, cancellationToken);
+        await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
+        return new ChaosBooks(
+            skus, await LeftInQueuesAsync(channel, cancellationToken), await ReadLettersAsync(channel, cancellationToken));
+    }
+
+    /// <summary>Messages in the order queue and parked that nobody has in hand.</summary>
+    public static async Task<long> LeftInQueuesAsync(IChannel channel, CancellationToken cancellationToken) =>
+        await channel.MessageCountAsync(OrderTopology.Queue, cancellationToken)
+        + await channel.MessageCountAsync(OrderTopology.ParkedQueue, cancellationToken);
+
+    public static Task<IConnection> ConnectToBrokerAsync(ChaosSystem system, CancellationToken cancellationToken)
+    {
         var factory = new ConnectionFactory
         {
             Uri = new Uri(system.RabbitMq),
             RequestedConnectionTimeout = TimeSpan.FromMilliseconds(ConnectTimeoutMs),
         };
-        await using var connection = await factory.CreateConnectionAsync("chaos audit", cancellationToken);
-        await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
-        return new ChaosBooks(
-            skus,
-            await channel.MessageCountAsync(OrderTopology.Queue, cancellationToken),
-            await channel.MessageCountAsync(OrderTopology.DeadLetterQueue, cancellationToken));
+        return factory.CreateConnectionAsync("chaos audit", cancellationToken);
+    }
+
+    private static async Task<List<string>> ReadLettersAsync(IChannel channel, CancellationToken cancellationToken)
+    {
+        var letters = new List<string>();
+        while (await channel.BasicGetAsync(OrderTopology.DeadLetterQueue, autoAck: false, cancellationToken) is { } letter)
+        {
+            letters.Add(Encoding.UTF8.GetString(letter.Body.Span));
+        }
+
+        return letters;
     }
 
     /// <summary>Orders in the outboxes that are not settled yet.</summary>

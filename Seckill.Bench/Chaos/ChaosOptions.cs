@@ -18,6 +18,9 @@ public sealed record ChaosOptions(int Seconds, int Seed, int BuyersPerSecond, in
     /// <summary>Shortest and longest time that what was killed stays away, ms.</summary>
     public (int Min, int Max) DownMs { get; init; } = (0, 1_500);
 
+    /// <summary>Whether servers and applications also stand still, rows are locked, and bad messages come.</summary>
+    public bool Disturbed { get; init; } = true;
+
     /// <summary>Settings of both applications as environment variables, beyond the defaults.</summary>
     public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>();
 

@@ -20,6 +20,14 @@ public static class ChaosReport
             Row(table, $"SIGKILL {component}", count);
         }
 
+        foreach (var (component, count) in figures.Freezes)
+        {
+            Row(table, $"SIGSTOP {component}", count);
+        }
+
+        Row(table, "bad messages", figures.BadMessages);
+        Row(table, "locked rows", figures.LockedRows);
+
         table.AddEmptyRow();
         Row(table, "live reconciliations", figures.Comparisons);
         table.AddRow("storm", string.Create(CultureInfo.InvariantCulture, $"{figures.Elapsed.TotalSeconds:F0} s"));
@@ -72,8 +80,8 @@ public static class ChaosReport
         Judged(table, "told the opposite", verdict.Contradicted);
         Judged(table, "units leaked", verdict.Leaked);
         Judged(table, "reservations left open", verdict.Unsettled);
-        Judged(table, "messages left in the queue", verdict.LeftInQueue);
-        Judged(table, "dead letters", verdict.DeadLetters);
+        Judged(table, "messages left in the queues", verdict.LeftInQueue);
+        Judged(table, "wrong or missing dead letters", verdict.DeadLetters);
         Judged(table, "false alarms of the reconciliation", verdict.FalseAlarms);
     }
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using RabbitMQ.Client.Exceptions;
 using Seckill.Bench.Load;
 using StackExchange.Redis;
 
@@ -8,7 +9,8 @@ namespace Seckill.Bench.Chaos;
 /// <summary>All that one run brought.</summary>
 public sealed record ChaosFigures(
     ChaosOptions Options, string Versions, TimeSpan Elapsed, IReadOnlyCollection<ClickHistory> Clicks, ChaosBooks Books,
-    ChaosVerdict Verdict, IReadOnlyDictionary<Component, int> Kills, int Comparisons)
+    ChaosVerdict Verdict, IReadOnlyDictionary<Component, int> Kills, IReadOnlyDictionary<Component, int> Freezes, int BadMessages,
+    int LockedRows, int Comparisons)
 {
     /// <summary>Clean, and everything was killed as often as it was to be.</summary>
     public bool Clean => Verdict.Clean && Options.Victims.All(victim => Kills[victim] >= Options.KillsMin);
@@ -59,12 +61,13 @@ public sealed class ChaosRun(
         var pollers = new Pollers(shops);
         var crowd = new Crowd(_sales, shops, issuer, pollers, options);
         var storm = new Storm(system, options);
+        var disturbances = new Disturbances(system, _sales, options, log);
         var watch = new ReconciliationWatch(system.Apis, issuer.ForOperator(), log);
 
         using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var background = Task.WhenAll(pollers.RunAsync(end.Token), watch.RunAsync(end.Token), TellAsync(crowd, storm, pollers, end.Token));
         var started = Stopwatch.GetTimestamp();
-        await SellAsync(crowd, storm, cancellationToken);
+        await SellAsync(crowd, storm, disturbances, cancellationToken);
         var elapsed = Stopwatch.GetElapsedTime(started);
 
         say("the storm is over; waiting until all is at rest");
@@ -76,10 +79,12 @@ public sealed class ChaosRun(
         say("stopping the applications, reading the books");
         await system.StopApplicationsAsync();
         var books = await ChaosBooks.ReadAsync(system, _sales, cancellationToken);
-        var verdict = ChaosVerdict.Of(books, crowd.Clicks, watch.Alarms, line => log.Write("chaos", line));
+        var verdict = ChaosVerdict.Of(books, crowd.Clicks, watch.Alarms, disturbances.BadMessages, line => log.Write("chaos", line));
         return new ChaosFigures(
             options, system.Versions, elapsed, crowd.Clicks, books, verdict,
-            Enum.GetValues<Component>().ToDictionary(component => component, storm.KillsOf), watch.Comparisons);
+            Enum.GetValues<Component>().ToDictionary(component => component, storm.KillsOf),
+            Enum.GetValues<Component>().ToDictionary(component => component, storm.FreezesOf),
+            disturbances.BadMessages.Count, disturbances.LockCount, watch.Comparisons);
     }
 
     private async Task OpenSalesAsync(ChaosSystem system, GateClient[] shops, CancellationToken cancellationToken)
@@ -102,11 +107,11 @@ public sealed class ChaosRun(
     }
 
     /// <summary>Buyers come as long as the storm lasts; those who have no answer then may finish once everything is back.</summary>
-    private static async Task SellAsync(Crowd crowd, Storm storm, CancellationToken cancellationToken)
+    private static async Task SellAsync(Crowd crowd, Storm storm, Disturbances disturbances, CancellationToken cancellationToken)
     {
         using var closing = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         using var last = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var buying = crowd.RunAsync(closing.Token, last.Token);
+        var buying = Task.WhenAll(crowd.RunAsync(closing.Token, last.Token), disturbances.RunAsync(closing.Token));
         try
         {
             await storm.RunAsync(cancellationToken);
@@ -124,17 +129,20 @@ public sealed class ChaosRun(
     {
         await system.WaitUntilHealthyAsync(cancellationToken);
         await using var redis = await ChaosBooks.ConnectAsync(system);
+        await using var broker = await ChaosBooks.ConnectToBrokerAsync(system, cancellationToken);
+        await using var channel = await broker.CreateChannelAsync(cancellationToken: cancellationToken);
         var started = Stopwatch.GetTimestamp();
         while (Stopwatch.GetElapsedTime(started).TotalMilliseconds < options.RestTimeoutMs)
         {
             try
             {
-                if (pollers.OpenCount == 0 && await ChaosBooks.UnsettledAsync(redis.GetDatabase(), _sales) == 0)
+                if (pollers.OpenCount == 0 && await ChaosBooks.UnsettledAsync(redis.GetDatabase(), _sales) == 0
+                    && await ChaosBooks.LeftInQueuesAsync(channel, cancellationToken) == 0)
                 {
                     return;
                 }
             }
-            catch (Exception exception) when (exception is RedisException or TimeoutException)
+            catch (Exception exception) when (exception is RedisException or RabbitMQClientException or TimeoutException)
             {
                 log.Write("chaos", exception.Message);
             }

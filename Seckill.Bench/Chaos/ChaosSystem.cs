@@ -107,6 +107,29 @@ public sealed class ChaosSystem : IAsyncDisposable
         }
     }
 
+    /// <summary>SIGSTOP.</summary>
+    public void Pause(Component component, IReadOnlyList<int> instances)
+    {
+        _log.Write("chaos", $"freezes {component} {string.Join(' ', instances)}");
+        ServerOf(component)?.Pause();
+        foreach (var app in AppsOf(component, instances))
+        {
+            app.Pause();
+        }
+    }
+
+    /// <summary>SIGCONT.</summary>
+    public void Continue(Component component, IReadOnlyList<int> instances)
+    {
+        ServerOf(component)?.Continue();
+        foreach (var app in AppsOf(component, instances))
+        {
+            app.Continue();
+        }
+
+        _log.Write("chaos", $"{component} goes on");
+    }
+
     /// <summary>
     /// Starts again what was killed; a server until it answers, an application until it is healthy or <paramref name="patienceMs"/> is
     /// over.
@@ -166,6 +189,10 @@ public sealed class ChaosSystem : IAsyncDisposable
         Component.MySQL => _system.MySql,
         _ => null,
     };
+
+    /// <summary>None for a server.</summary>
+    private IEnumerable<LocalService> AppsOf(Component component, IReadOnlyList<int> instances) =>
+        ServerOf(component) is null ? instances.Select(instance => InstancesOf(component)[instance]) : [];
 
     private IReadOnlyList<LocalService> InstancesOf(Component component) => component == Component.Api ? _system.Apis : _system.Workers;
 }

@@ -10,8 +10,8 @@ namespace Seckill.Bench.Chaos;
 /// <param name="Leaked">Units that are neither sold nor for sale: between MySQL and what was put on sale, between Redis and MySQL, or held
 /// by nobody.</param>
 /// <param name="Unsettled">Reservations that are still open although nothing is under way any more.</param>
-/// <param name="LeftInQueue">Messages left in the order queue.</param>
-/// <param name="DeadLetters">Messages in the dead-letter queue: no good order may end there.</param>
+/// <param name="LeftInQueue">Messages left in the order queue or parked.</param>
+/// <param name="DeadLetters">Dead letters of good orders, and bad messages that are no dead letters.</param>
 /// <param name="FalseAlarms">Differences that the live reconciliation showed.</param>
 public sealed record ChaosVerdict(
     long Oversold, long Lost, long Doubled, long Contradicted, long Leaked, long Unsettled, long LeftInQueue, long DeadLetters,
@@ -23,8 +23,11 @@ public sealed record ChaosVerdict(
     /// <param name="books">The servers at rest.</param>
     /// <param name="clicks">All that was clicked and answered.</param>
     /// <param name="falseAlarms">From the live reconciliation.</param>
+    /// <param name="badMessages">The bodies of what the run itself put into the queue, as far as the broker has confirmed them.</param>
     /// <param name="explain">Gets one line for each thing found.</param>
-    public static ChaosVerdict Of(ChaosBooks books, IReadOnlyCollection<ClickHistory> clicks, long falseAlarms, Action<string> explain)
+    public static ChaosVerdict Of(
+        ChaosBooks books, IReadOnlyCollection<ClickHistory> clicks, long falseAlarms, IReadOnlyCollection<string> badMessages,
+        Action<string> explain)
     {
         long lost = 0, contradicted = 0;
         foreach (var sku in books.Skus)
@@ -59,7 +62,21 @@ public sealed record ChaosVerdict(
                 Math.Abs(sku.Sale.Units - sku.LiveUnits - sku.MySqlStock) + Math.Abs(sku.MySqlStock - (sku.RedisStock ?? 0))
                     + Math.Abs(sku.Held)),
             books.Skus.Sum(sku => Math.Max(sku.Unsettled, sku.Pending)),
-            books.LeftInQueue, books.DeadLetters, falseAlarms);
+            books.LeftInQueue, WrongLettersIn(books.DeadLetters, badMessages, explain), falseAlarms);
+    }
+
+    /// <summary>
+    /// A letter may be there twice, when the worker died between its confirm and the ack; and one whose confirm never came is ours all the
+    /// same.
+    /// </summary>
+    private static long WrongLettersIn(
+        IReadOnlyCollection<string> letters, IReadOnlyCollection<string> badMessages, Action<string> explain)
+    {
+        var wrong = letters.Where(letter => !letter.Contains(Disturbances.Mark, StringComparison.Ordinal)).ToList();
+        var missing = badMessages.Except(letters).ToList();
+        wrong.ForEach(letter => explain($"DEAD LETTER {letter}"));
+        missing.ForEach(message => explain($"NO DEAD LETTER {message}"));
+        return wrong.Count + missing.Count;
     }
 
     /// <summary>Each buyer clicked on one SKU, however often he repeated it: one line each.</summary>

@@ -1,13 +1,14 @@
 namespace Seckill.Bench.Chaos;
 
-/// <summary>One SIGKILL.</summary>
+/// <summary>One SIGKILL, or one SIGSTOP.</summary>
 /// <param name="At">Since the beginning of the storm; later if the component is not back up by then.</param>
-/// <param name="Component">Who dies.</param>
+/// <param name="Component">What is hit.</param>
 /// <param name="Instances">Which of the instances, from 0.</param>
-/// <param name="DownMs">Time until it is started again, ms.</param>
-public sealed record Kill(TimeSpan At, Component Component, IReadOnlyList<int> Instances, int DownMs);
+/// <param name="DownMs">Time until it is started again, or goes on, ms.</param>
+/// <param name="Freezes">SIGSTOP: connections stay open, and nothing answers until it goes on as if nothing had been.</param>
+public sealed record Kill(TimeSpan At, Component Component, IReadOnlyList<int> Instances, int DownMs, bool Freezes = false);
 
-/// <summary>Who is killed when; the same for the same seed.</summary>
+/// <summary>What is killed, and what is frozen, when; the same for the same seed.</summary>
 public static class KillSchedule
 {
     /// <summary>Of a hundred kills, how many share their moment with another component's.</summary>
@@ -17,6 +18,9 @@ public static class KillSchedule
     private const int LongOutagePercent = 12;
 
     private const int LongOutageFactor = 4;
+
+    /// <summary>Kills for each time that something stands still instead.</summary>
+    private const int KillsPerFreeze = 2;
 
     /// <summary>Of a hundred kills of an application, how many take both instances.</summary>
     private const int BothInstancesPercent = 20;
@@ -42,11 +46,20 @@ public static class KillSchedule
                 kills.Add(new Kill(at, component, InstancesOf(component, random), DownMsOf(options, random)));
             }
 
-            plan.Add(component, kills);
             neighbour = kills;
+            plan.Add(component, [.. kills.Concat(Freezes(component, options, random)).OrderBy(kill => kill.At)]);
         }
 
         return plan;
+    }
+
+    private static IEnumerable<Kill> Freezes(Component component, ChaosOptions options, Random random)
+    {
+        for (var i = options.Disturbed ? (options.KillsMin + 1) / KillsPerFreeze : 0; i > 0; i--)
+        {
+            var at = TimeSpan.FromSeconds(options.Seconds) * random.NextDouble();
+            yield return new Kill(at, component, InstancesOf(component, random), DownMsOf(options, random), Freezes: true);
+        }
     }
 
     private static IReadOnlyList<int> InstancesOf(Component component, Random random)

@@ -12,7 +12,10 @@ public static class PlantedBug
     private const int BatchesBefore = 4;
 
     /// <summary>Narrows a run down to what brings the bug to light.</summary>
-    public static ChaosOptions Prepare(ChaosOptions options) => options.Sabotage switch
+    public static ChaosOptions Prepare(ChaosOptions options) =>
+        Narrow(options.Sabotage is null ? options : options with { Disturbed = false });
+
+    private static ChaosOptions Narrow(ChaosOptions options) => options.Sabotage switch
     {
         // Whatever is sold while the broker is away has nothing but the outbox.
         Sabotage.NoOutbox => options with { Victims = [Component.RabbitMQ], DownMs = (OutageMs, OutageMs), RestTimeoutMs = RestTimeoutMs },

@@ -13,11 +13,15 @@ public sealed class Storm(ChaosSystem system, ChaosOptions options)
     private const int PatienceMs = 10_000;
 
     private readonly ConcurrentDictionary<Component, int> _kills = new();
+    private readonly ConcurrentDictionary<Component, int> _freezes = new();
 
     /// <summary>SIGKILLs so far; one for each instance.</summary>
     public int KillsOf(Component component) => _kills.GetValueOrDefault(component);
 
-    public int KillCount => _kills.Values.Sum();
+    /// <summary>SIGSTOPs so far; one for each instance.</summary>
+    public int FreezesOf(Component component) => _freezes.GetValueOrDefault(component);
+
+    public int KillCount => _kills.Values.Sum() + _freezes.Values.Sum();
 
     /// <summary>Returns when all kills were made, everything was started again, and the storm's time is over.</summary>
     /// <exception cref="LocalServerException">A server did not come back.</exception>
@@ -35,11 +39,33 @@ public sealed class Storm(ChaosSystem system, ChaosOptions options)
         foreach (var kill in kills)
         {
             await WaitUntilAsync(kill.At, started, cancellationToken);
-            system.Kill(kill.Component, kill.Instances);
-            _kills.AddOrUpdate(kill.Component, kill.Instances.Count, (_, count) => count + kill.Instances.Count);
-            await Task.Delay(kill.DownMs, cancellationToken);
-            await system.StartAgainAsync(kill.Component, kill.Instances, PatienceMs, cancellationToken);
+            var counts = kill.Freezes ? _freezes : _kills;
+            counts.AddOrUpdate(kill.Component, kill.Instances.Count, (_, count) => count + kill.Instances.Count);
+            if (kill.Freezes)
+            {
+                await FreezeAsync(kill, cancellationToken);
+            }
+            else
+            {
+                system.Kill(kill.Component, kill.Instances);
+                await Task.Delay(kill.DownMs, cancellationToken);
+                await system.StartAgainAsync(kill.Component, kill.Instances, PatienceMs, cancellationToken);
+            }
+
             await Task.Delay(UpMsMin, cancellationToken);
+        }
+    }
+
+    private async Task FreezeAsync(Kill freeze, CancellationToken cancellationToken)
+    {
+        system.Pause(freeze.Component, freeze.Instances);
+        try
+        {
+            await Task.Delay(freeze.DownMs, cancellationToken);
+        }
+        finally
+        {
+            system.Continue(freeze.Component, freeze.Instances);
         }
     }
 
