@@ -7,8 +7,12 @@ namespace Seckill.Tests.Worker;
 /// <summary>A message of the generator.</summary>
 /// <param name="Properties">As bytes.</param>
 /// <param name="Body">Any.</param>
-/// <param name="Letters">Bodies of the dead letters that must come of it.</param>
-internal sealed record GeneratedMessage(byte[] Properties, byte[] Body, IReadOnlyList<byte[]> Letters);
+/// <param name="Letters">Bodies of the dead letters that must come of it when it can be read; its other orders are written.</param>
+/// <param name="IsReadable">
+/// False when no client can decode it as it is sent: then it becomes one letter, whole, unless the broker writes it anew so that a client
+/// can, as RabbitMQ 4 does with some headers.
+/// </param>
+internal sealed record GeneratedMessage(byte[] Properties, byte[] Body, IReadOnlyList<byte[]> Letters, bool IsReadable);
 
 /// <summary>
 /// Makes messages of every kind that a broker accepts: bodies that are orders, lists of orders, anything else, and sizes beyond every
@@ -29,7 +33,9 @@ internal sealed class MessageGenerator(int seed, long skuId)
         _count++;
         var (properties, isReadable) = Properties();
         var (body, letters) = Body(orders);
-        return new GeneratedMessage(properties, body, isReadable && body.Length <= OrderTopology.MessageBytesMax ? letters : [body]);
+        return body.Length <= OrderTopology.MessageBytesMax
+            ? new GeneratedMessage(properties, body, letters, isReadable)
+            : new GeneratedMessage(properties, body, [body], IsReadable: true);
     }
 
     private (byte[] Body, IReadOnlyList<byte[]> Letters) Body(Queue<OrderMessage> orders)
