@@ -20,6 +20,9 @@ public enum PlaceOutcome
     Paused,
     UnknownSku,
 
+    /// <summary>The click's number stands for an order of another quantity.</summary>
+    NumberUsed,
+
     /// <summary>The SKU's stock is not loaded, or this instance cannot make order ids yet.</summary>
     WarmingUp,
 
@@ -133,6 +136,7 @@ public sealed class OrderGate(
     {
         ReserveCode.Accepted => Reserved(click),
         ReserveCode.Duplicate => new Placement(PlaceOutcome.Queued, result.OrderId),
+        ReserveCode.NumberUsed => new Placement(PlaceOutcome.NumberUsed),
         ReserveCode.SoldOut => new Placement(PlaceOutcome.SoldOut),
         ReserveCode.LimitReached => new Placement(PlaceOutcome.LimitReached, Value: result.Value),
         ReserveCode.NotStarted => new Placement(PlaceOutcome.NotStarted, Value: result.Value),
@@ -182,6 +186,7 @@ public sealed class OrderGate(
         PlaceOutcome.Ended => "ended",
         PlaceOutcome.Paused => "paused",
         PlaceOutcome.UnknownSku => "unknown_sku",
+        PlaceOutcome.NumberUsed => "number_used",
         PlaceOutcome.WarmingUp => "warming_up",
         PlaceOutcome.Busy => "busy",
         _ => throw new UnreachableException(),

@@ -77,6 +77,8 @@ public static class OrderEndpoints
             PlaceOutcome.Ended => ErrorResult.BadRequest("ended", $"The sale ended at {Time(placement.Value)}."),
             PlaceOutcome.Paused => ErrorResult.Paused,
             PlaceOutcome.UnknownSku => ErrorResult.UnknownSku,
+            PlaceOutcome.NumberUsed => ErrorResult.BadRequest(
+                "number used", "client_order_no stands for an order of another quantity; a new order needs a new one."),
             PlaceOutcome.WarmingUp => ErrorResult.WarmingUp,
             PlaceOutcome.Busy => ErrorResult.Busy,
             _ => throw new UnreachableException(),

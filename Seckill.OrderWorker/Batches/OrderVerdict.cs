@@ -38,4 +38,5 @@ internal static class RejectionReason
 {
     public const string SoldOut = "sold out";
     public const string UnknownSku = "unknown sku";
+    public const string NumberUsed = "client_order_no was used for another order";
 }

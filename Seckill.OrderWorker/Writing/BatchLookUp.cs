@@ -21,6 +21,10 @@ internal static class BatchLookUp
     private const string SelectSkus =
         SessionSettings + "SELECT id, product_id, title, price, stock, image, attrs, gate_epoch FROM product_skus WHERE id IN (";
 
+    private const string SelectOrders =
+        "SELECT o.id, o.order_sn, o.user_id, o.gate_epoch, i.sku_id, COALESCE(i.quantity, 0), o.client_order_no FROM orders o "
+        + "LEFT JOIN order_items i ON i.order_id = o.id ";
+
     /// <summary>Reads the SKUs as they are now, without a lock: what is decided with them holds only if the write finds them so.</summary>
     public static MySqlCommand Skus(IReadOnlyList<OrderInHand> orders) => new(SkusText(orders).Append(')').ToString());
 
@@ -34,9 +38,9 @@ internal static class BatchLookUp
         var sql = SkusText(orders)
             .Append(") ORDER BY id FOR UPDATE;\nSELECT order_id, reason FROM order_rejections WHERE order_id IN (")
             .AppendList(orders.Select(order => order.OrderId))
-            .Append(");\nSELECT id, order_sn, user_id, gate_epoch FROM orders WHERE id IN (")
+            .Append(");\n" + SelectOrders + "WHERE o.id IN (")
             .AppendList(orders.Select(order => order.OrderId))
-            .Append(");\nSELECT id, order_sn, user_id, gate_epoch, client_order_no FROM orders WHERE (user_id, client_order_no) IN (");
+            .Append(");\n" + SelectOrders + "WHERE (o.user_id, o.client_order_no) IN (");
         var clicks = 0;
         foreach (var order in orders.Where(order => order.ClickNo is not null))
         {
@@ -78,13 +82,14 @@ internal static class BatchLookUp
         await reader.NextResultAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
         {
-            facts.OrdersById.Add(reader.GetInt64(0), WrittenOrderOf(reader));
+            // Of an order with several lines, which only somebody else can have made, the first.
+            facts.OrdersById.TryAdd(reader.GetInt64(0), WrittenOrderOf(reader));
         }
 
         await reader.NextResultAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
         {
-            facts.OrdersByClick.Add((reader.GetInt64(2), reader.GetString(4)), WrittenOrderOf(reader));
+            facts.OrdersByClick.TryAdd((reader.GetInt64(2), reader.GetString(6)), WrittenOrderOf(reader));
         }
 
         return facts;
@@ -94,5 +99,7 @@ internal static class BatchLookUp
         new StringBuilder(SelectSkus).AppendList(orders.Select(order => order.Message.SkuId).Distinct());
 
     private static WrittenOrder WrittenOrderOf(DbDataReader reader) =>
-        new(reader.GetInt64(0), reader.GetString(1), reader.GetInt64(2), reader.GetInt64(3));
+        new(
+            reader.GetInt64(0), reader.GetString(1), reader.GetInt64(2), reader.GetInt64(3), reader.IsDBNull(4) ? null : reader.GetInt64(4),
+            reader.GetInt32(5));
 }

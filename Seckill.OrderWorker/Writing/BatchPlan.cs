@@ -1,4 +1,5 @@
 using System.Globalization;
+using Seckill.Ordering.Contract;
 using Seckill.OrderWorker.Batches;
 
 namespace Seckill.OrderWorker.Writing;
@@ -7,7 +8,18 @@ namespace Seckill.OrderWorker.Writing;
 internal sealed record SkuRow(long Id, long ProductId, string Title, decimal Price, int Stock, string Image, string Attrs, long GateEpoch);
 
 /// <summary>An order that stands in MySQL.</summary>
-internal readonly record struct WrittenOrder(long Id, string OrderSn, long UserId, long GateEpoch);
+/// <param name="Id">Its id.</param>
+/// <param name="OrderSn">Its number.</param>
+/// <param name="UserId">The buyer.</param>
+/// <param name="GateEpoch">The SKU's epoch when it was committed.</param>
+/// <param name="SkuId">What was bought; null when no line of it is there.</param>
+/// <param name="Quantity">Units.</param>
+internal readonly record struct WrittenOrder(long Id, string OrderSn, long UserId, long GateEpoch, long? SkuId, int Quantity)
+{
+    /// <summary>Whether it is what the message asks for.</summary>
+    public bool IsOf(OrderMessage message) =>
+        UserId == message.UserId && (SkuId is null || (SkuId == message.SkuId && Quantity == message.Quantity));
+}
 
 /// <summary>What MySQL knew of a batch's orders.</summary>
 internal sealed class BatchFacts
@@ -36,7 +48,7 @@ internal sealed class BatchPlan
     /// <summary>What it was decided with, and what it adds itself.</summary>
     public BatchFacts Facts { get; }
 
-    /// <summary>One for each order; null for an order id that is somebody else's.</summary>
+    /// <summary>One for each order; null for an order id that is another order's.</summary>
     public OrderVerdict?[] Verdicts { get; }
 
     public List<(OrderInHand Order, SkuRow Sku)> Accepted { get; } = [];
@@ -63,7 +75,7 @@ internal sealed class BatchPlan
         var message = order.Message;
         if (Facts.OrdersById.TryGetValue(order.OrderId, out var written))
         {
-            return written.UserId == message.UserId
+            return written.IsOf(message)
                 ? new OrderVerdict(VerdictKind.WrittenBefore, order.OrderId, written.OrderSn, written.GateEpoch)
                 : null;
         }
@@ -76,7 +88,9 @@ internal sealed class BatchPlan
 
         if (order.ClickNo is not null && Facts.OrdersByClick.TryGetValue((message.UserId, order.ClickNo), out var first))
         {
-            return new OrderVerdict(VerdictKind.DuplicateClick, first.Id, first.OrderSn, first.GateEpoch);
+            return first.IsOf(message)
+                ? new OrderVerdict(VerdictKind.DuplicateClick, first.Id, first.OrderSn, first.GateEpoch)
+                : Reject(order, RejectionReason.NumberUsed);
         }
 
         if (!Facts.Skus.TryGetValue(message.SkuId, out var sku))
@@ -100,7 +114,8 @@ internal sealed class BatchPlan
         Accepted.Add((order, sku));
         Taken[sku.Id] = taken;
         var written = new WrittenOrder(
-            order.OrderId, order.OrderId.ToString(CultureInfo.InvariantCulture), order.Message.UserId, sku.GateEpoch);
+            order.OrderId, order.OrderId.ToString(CultureInfo.InvariantCulture), order.Message.UserId, sku.GateEpoch,
+            sku.Id, order.Message.Quantity);
         Facts.OrdersById.Add(order.OrderId, written);
         if (order.ClickNo is not null)
         {

@@ -246,14 +246,14 @@ internal sealed partial class BatchWriter(
         attempt.Push(part.GetRange(0, half));
     }
 
-    /// <summary>An order id that is another buyer's order can neither be written nor be answered.</summary>
+    /// <summary>An order id that is another order can neither be written nor be answered.</summary>
     private static void DeadLetterForeignIds(List<OrderInHand> part, OrderBatch batch)
     {
         foreach (var order in part)
         {
             if (order.Verdict is null)
             {
-                DeadLetter(order, "order_id is taken by another buyer's order", batch);
+                DeadLetter(order, "order_id is taken by another order", batch);
             }
         }
     }

@@ -71,6 +71,7 @@ internal static class LedgerReplies
     {
         "A" => new(ReserveCode.Accepted, (long)value, 0),
         "D" => new(ReserveCode.Duplicate, (long)value, 0),
+        "U" => new(ReserveCode.NumberUsed, 0, 0),
         "S" => new(ReserveCode.SoldOut, 0, (long)value),
         "M" => new(ReserveCode.LimitReached, 0, (long)value),
         "E" => new(ReserveCode.NotStarted, 0, (long)value),

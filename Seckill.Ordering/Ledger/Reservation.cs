@@ -11,6 +11,9 @@ public enum ReserveCode
 
     /// <summary>The same (user, client_order_no) was accepted before.</summary>
     Duplicate,
+
+    /// <summary>The same (user, client_order_no) was accepted before with another quantity.</summary>
+    NumberUsed,
     SoldOut,
     LimitReached,
     NotStarted,

@@ -21,6 +21,9 @@ local function read_pending(reservation)
   return string.match(reservation, '^P|(%d+)|(%d+)|(%d+)|(%d+)|([^|]*)|(.*)$')
 end
 
+-- The quantity of any reservation; nothing when it is not ours.
+local function quantity_of(reservation) return string.match(reservation, '^[PSF]|(%d+)|') end
+
 local function write_settled(state, quantity, user, epoch, reserved, client, trace, settled, confirmed, detail)
   local times = confirmed and settled .. ',' .. confirmed or settled
   return table.concat({ state, quantity, user, epoch, reserved, client, trace, times, detail }, '|')

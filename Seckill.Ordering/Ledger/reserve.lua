@@ -4,7 +4,7 @@
 -- ARGV  1 the last moment, ms by this server's clock, at which it may still run; then
 --       five per request: order id, user id, quantity, client_order_no ('' for none), traceparent
 -- Returns { now_ms, epoch, stock left, reservations so far, code 1, value 1, code 2, value 2, ... }
---   A accepted (order id)      D duplicate click (the first order's id)
+--   A accepted (order id)      D duplicate click (the first order's id)     U the click's number was used for another quantity
 --   S sold out (stock left)    M purchase limit (limit)     E early (starts_ms)   L late (ends_ms)
 --   P paused
 --   C cold: Redis does not know the stock (never loaded, or lost), or the gate is closed until it is loaded again
@@ -45,13 +45,21 @@ for i = 1, n do
   if ARGV[(i - 1) * 5 + 5] ~= '' then click[clicks[i]] = clicked[i] or click[clicks[i]] end
 end
 
+-- Whether the click's number stands for an order of another quantity: that is another wish, which the first order does not fulfil.
+local quantities = {}
+local function is_other(first, quantity)
+  local before = quantities[first] or quantity_of(redis.call('HGET', KEYS[3], first) or '')
+  return before and before ~= quantity
+end
+
 local newOrders, newBuyers, newClicks, newOutbox, taken, accepted = {}, {}, {}, {}, 0, 0
 for i = 1, n do
   local at = (i - 1) * 5 + 1
   local id, user, qty, client = ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3]), ARGV[at + 4]
   local had = buyer[user] and tonumber((read_buyer(buyer[user]))) or 0
   local code, value
-  if click[clicks[i]] then code, value = 'D', click[clicks[i]]
+  if click[clicks[i]] and is_other(click[clicks[i]], ARGV[at + 3]) then code, value = 'U', ''
+  elseif click[clicks[i]] then code, value = 'D', click[clicks[i]]
   elseif sale[5] == '1' then code, value = 'P', ''
   elseif now < starts then code, value = 'E', sale[1]
   elseif now >= ends then code, value = 'L', sale[2]
@@ -61,6 +69,7 @@ for i = 1, n do
     code, value = 'A', id
     taken = taken + qty
     accepted = accepted + 1
+    quantities[id] = ARGV[at + 3]
     buyer[user] = write_buyer(had + qty, id)
     newBuyers[#newBuyers + 1] = user; newBuyers[#newBuyers + 1] = buyer[user]
     if client ~= '' then

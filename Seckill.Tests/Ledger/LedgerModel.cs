@@ -126,7 +126,9 @@ internal sealed class LedgerModel(int mySqlStock)
 
         if (click is not null && Clicks.TryGetValue((ask.User, click), out var first))
         {
-            return (ReserveCode.Duplicate, first, 0);
+            return Orders.Single(order => order.Id == first).Quantity == ask.Quantity
+                ? (ReserveCode.Duplicate, first, 0)
+                : (ReserveCode.NumberUsed, 0, 0);
         }
 
         if (Paused)

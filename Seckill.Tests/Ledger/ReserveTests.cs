@@ -156,6 +156,19 @@ public sealed class ReserveTests(RedisFixture redis) : IClassFixture<RedisFixtur
     }
 
     [Fact]
+    public async Task A_number_that_stands_for_another_quantity_is_refused()
+    {
+        await _sku.WarmAsync(10);
+        await _sku.ReserveAsync(1, 1, "a");
+
+        Assert.Equal(new ReserveResult(ReserveCode.NumberUsed, 0, 0), await _sku.ReserveAsync(1, 2, "a"));
+        var together = await _sku.ReserveAsync(Request(2, 3, "b"), Request(2, 1, "b"), Request(2, 3, "b"));
+        Assert.Equal(
+            [ReserveCode.Accepted, ReserveCode.NumberUsed, ReserveCode.Duplicate], together.Results.Select(result => result.Code));
+        Assert.Equal(6, await _sku.StockAsync());
+    }
+
+    [Fact]
     public async Task Within_one_call_a_click_counts_once_and_the_limit_counts_all()
     {
         await _sku.WarmAsync(10, terms: SkuOnTrial.Terms(limit: 2));

@@ -39,8 +39,8 @@ public sealed class BatchPlanTests
     public void What_was_decided_before_stays_decided()
     {
         var facts = Facts(stock: 10, epoch: 5);
-        facts.OrdersById.Add(1, new WrittenOrder(1, "1", UserId: 7, GateEpoch: 3));
-        facts.OrdersByClick.Add((7, "a"), new WrittenOrder(1, "1", UserId: 7, GateEpoch: 3));
+        facts.OrdersById.Add(1, new WrittenOrder(1, "1", UserId: 7, GateEpoch: 3, SkuId: 1001, Quantity: 1));
+        facts.OrdersByClick.Add((7, "a"), new WrittenOrder(1, "1", UserId: 7, GateEpoch: 3, SkuId: 1001, Quantity: 1));
         facts.RejectionsById.Add(2, "sold out");
         var plan = BatchPlan.Decide([Of(1), Of(2, click: "a"), Of(3, click: "a")], facts);
 
@@ -55,9 +55,24 @@ public sealed class BatchPlanTests
     public void An_order_id_of_another_buyer_gets_no_verdict()
     {
         var facts = Facts(stock: 10);
-        facts.OrdersById.Add(1, new WrittenOrder(1, "1", UserId: 8, GateEpoch: 1));
+        facts.OrdersById.Add(1, new WrittenOrder(1, "1", UserId: 8, GateEpoch: 1, SkuId: 1001, Quantity: 1));
 
         Assert.Null(BatchPlan.Decide([Of(1)], facts).Verdicts[0]);
+    }
+
+    [Theory]
+    [InlineData(1002L, 1)]
+    [InlineData(1001L, 2)]
+    public void A_number_that_stands_for_something_else_is_refused(long skuId, int quantity)
+    {
+        var facts = Facts(stock: 10);
+        facts.OrdersByClick.Add((7, "a"), new WrittenOrder(1, "1", UserId: 7, GateEpoch: 1, skuId, quantity));
+        facts.OrdersById.Add(2, new WrittenOrder(2, "2", UserId: 7, GateEpoch: 1, skuId, quantity));
+        var plan = BatchPlan.Decide([Of(3, click: "a"), Of(2)], facts);
+
+        Assert.Equal(VerdictKind.Rejected, plan.Verdicts[0]!.Kind);
+        Assert.False(plan.Verdicts[0]!.Success);
+        Assert.Null(plan.Verdicts[1]);
     }
 
     private static BatchFacts Facts(int stock, long epoch = 1)

@@ -43,6 +43,26 @@ public abstract class OrderWritingTests(WorkerServers servers, ITestOutputHelper
     }
 
     [Fact]
+    public async Task A_number_that_was_used_for_another_SKU_is_no_success()
+    {
+        await using var first = await Shop.OpenAsync(servers, stock: 10, Cancelled);
+        await using var second = await Shop.OpenAsync(servers, stock: 10, Cancelled);
+        var order = await first.ReserveAsync(5, Cancelled, clientOrderNo: Click("one"));
+        var other = await second.ReserveAsync(5, Cancelled, clientOrderNo: Click("one"));
+        await first.PublishAsync(order, Cancelled);
+        await second.PublishAsync(other, Cancelled);
+        await using var worker = await StartAsync();
+
+        Assert.Equal(OrderState.Success, (await first.SettledAsync(order, Cancelled)).State);
+        var refused = await second.SettledAsync(other, Cancelled);
+        Assert.Equal(OrderState.Failed, refused.State);
+        Assert.Equal("client_order_no was used for another order", refused.Detail);
+        Assert.Equal(0, await second.OrderCountAsync(Cancelled));
+        Assert.Equal(10, await second.RedisStockAsync(Cancelled));
+        await second.AssertConservedAsync(Cancelled);
+    }
+
+    [Fact]
     public async Task The_plain_message_of_any_producer_becomes_an_order_with_a_snapshot()
     {
         await using var shop = await Shop.OpenAsync(servers, stock: 10, Cancelled, price: 19.99m);
