@@ -84,6 +84,9 @@ for i = 1, n do
 end
 
 if accepted > 0 then
+  -- A script that fails half-way is not rolled back, so keys of another type must fail before the first write. The others were read above.
+  redis.call('HLEN', KEYS[3])
+  redis.call('ZCARD', KEYS[6])
   redis.call('DECRBY', KEYS[1], taken)
   redis.call('HSET', KEYS[3], unpack(newOrders))
   redis.call('HSET', KEYS[4], unpack(newBuyers))

@@ -1,4 +1,5 @@
 using Seckill.Ordering.Ledger;
+using StackExchange.Redis;
 
 namespace Seckill.Tests.Ledger;
 
@@ -153,6 +154,20 @@ public sealed class ReserveTests(RedisFixture redis) : IClassFixture<RedisFixtur
         Assert.Equal(new ReserveResult(ReserveCode.Duplicate, first.OrderId, 0), await _sku.ReserveAsync(1, 1, "a"));
         Assert.Equal(0, await _sku.StockAsync());
         Assert.Equal(ReserveCode.SoldOut, (await _sku.ReserveAsync(2, 1, "a")).Code);
+    }
+
+    [Theory]
+    [InlineData("orders")]
+    [InlineData("buyers")]
+    [InlineData("clicks")]
+    [InlineData("outbox")]
+    public async Task A_key_that_somebody_else_has_written_costs_no_stock(string key)
+    {
+        await _sku.WarmAsync(10);
+        await _sku.Database.StringSetAsync(_sku.Keys.All.Single(name => ((string)name!).EndsWith($":{key}", StringComparison.Ordinal)), "theirs");
+
+        await Assert.ThrowsAsync<RedisServerException>(() => _sku.ReserveAsync(1, 1, "a"));
+        Assert.Equal(10, await _sku.StockAsync());
     }
 
     [Fact]
