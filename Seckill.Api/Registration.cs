@@ -60,6 +60,7 @@ internal static class Registration
             .ValidateOnStart();
         services.AddSingleton<ReconciliationReader>();
         services.AddSingleton<SkuSnapshotReader>();
+        services.AddSingleton<QueueWatch>();
         services.AddSingleton<StuckOrders>();
         services.AddSingleton<SkuReconciler>();
         services.AddHosted<Reconciler>();

@@ -18,6 +18,9 @@ public sealed record LedgerSnapshot(
 public sealed class UnreadableKeysException(long skuId, Exception cause)
     : RedisException($"What Redis holds under the keys of SKU {skuId} cannot be read: {cause.Message}", cause);
 
+/// <summary>An unsettled order and when the broker confirmed it last.</summary>
+public readonly record struct ConfirmedOrder(long OrderId, DateTimeOffset ConfirmedAt);
+
 /// <summary>One buyer's holding according to MySQL.</summary>
 public readonly record struct BuyerHolding(long UserId, long Units, long NewestOrderId);
 
@@ -104,6 +107,20 @@ public sealed class StockRecovery(IConnectionMultiplexer redis)
             ];
             await _database.ScriptEvaluateAsync(RestoreScript, [sku.Buyers], arguments).WaitAsync(cancellationToken);
         }
+    }
+
+    /// <summary>Unsettled orders whose last confirm is that old, the oldest first, at most <see cref="UnsettledIdsMax"/>.</summary>
+    public async Task<IReadOnlyList<ConfirmedOrder>> ConfirmedBeforeAsync(
+        SkuKeys sku, DateTimeOffset before, CancellationToken cancellationToken)
+    {
+        var entries = await _database.SortedSetRangeByScoreWithScoresAsync(
+                sku.Outbox, StockLedger.ConfirmedScore, StockLedger.ConfirmedScore + before.ToUnixTimeMilliseconds(),
+                take: UnsettledIdsMax)
+            .WaitAsync(cancellationToken);
+        return Array.ConvertAll(
+            entries,
+            entry => new ConfirmedOrder(
+                (long)entry.Element, DateTimeOffset.FromUnixTimeMilliseconds((long)(entry.Score - StockLedger.ConfirmedScore))));
     }
 
     /// <summary>Lets the sweeper publish orders again that the broker had confirmed but that nobody has heard of since.</summary>
