@@ -147,7 +147,7 @@ public sealed partial class StockLoader : BackgroundService
         _retries[skuId] = (_time.GetTimestamp() + (delayMs * _time.TimestampFrequency / 1_000), delayMs);
 
     private static bool IsOfServer(Exception exception) =>
-        ServerFailures.IsOf(exception) && exception is not (RedisServerException or UnreadableKeysException or SkuLockedException);
+        ServerFailures.IsOf(exception) && exception is not SkuLockedException && !RedisRefusals.IsAboutStoredData(exception);
 
     private void AskForChangedSales()
     {
