@@ -60,6 +60,7 @@ public sealed partial class StockLoader : BackgroundService
         {
             try
             {
+                ForgetSalesThatAreGone();
                 var asked = await AskedWithinAsync(UntilNext(every - _time.GetElapsedTime(checkedAt)), stoppingToken);
                 if (asked.Contains(EverySku))
                 {
@@ -112,6 +113,18 @@ public sealed partial class StockLoader : BackgroundService
     {
         var now = _time.GetTimestamp();
         return _retries.Values.Select(retry => _time.GetElapsedTime(now, retry.At)).Append(untilCheck).Min();
+    }
+
+    /// <summary>Nobody loads these any more, so they would be due for ever.</summary>
+    private void ForgetSalesThatAreGone()
+    {
+        if (_retries.Count > 0)
+        {
+            foreach (var skuId in _retries.Keys.Except(_catalogue.KeptSkuIds).ToList())
+            {
+                _retries.Remove(skuId);
+            }
+        }
     }
 
     /// <summary>Loads those that are due, and notes when the others are.</summary>
