@@ -80,7 +80,8 @@ for i = 1, n do
   end
 end
 
--- First what a Redis without memory refuses: so it is all or nothing then, too.
+-- First: a Redis without memory refuses a script only what would need more before anything is written, so verdicts are told all the same.
+redis.call('ZREM', KEYS[6], unpack(ids))
 if #told > 0 then
   redis.call('HSET', KEYS[3], unpack(newOrders))
   redis.call('HSET', KEYS[4], unpack(newBuyers))
@@ -89,7 +90,6 @@ if #told > 0 then
   local stock = delta ~= 0 and redis.call('INCRBY', KEYS[1], delta) or tonumber(counter or 0)
   redis.call('PUBLISH', ARGV[1], ARGV[2] .. '\n' .. string.format('%.0f', stock) .. '\n' .. table.concat(told, '\n'))
 end
-redis.call('ZREM', KEYS[6], unpack(ids))
 -- Each order comes through here, so whatever key the gate made anew, or this call, gets its time to live. Asked for first, because the
 -- append-only file keeps each setting: 213 bytes less a call, at the same CPU. A second's difference is the two clocks' reading.
 if sale[3] then

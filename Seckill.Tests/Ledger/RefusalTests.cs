@@ -12,29 +12,43 @@ public sealed class RefusalTests(RedisFixture redis) : IClassFixture<RedisFixtur
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
-    [Theory]
-    [InlineData("OOM", "maxmemory", "1", "0")]
-    [InlineData("NOREPLICAS", "min-replicas-to-write", "1", "0")]
-    public async Task The_servers_state_is_no_fault_of_the_data(string error, string setting, string refusing, string usual)
+    [Fact]
+    public async Task Without_memory_nothing_is_sold_and_verdicts_are_told()
     {
         await _sku.WarmAsync(10);
         var order = await _sku.ReserveAsync(1);
-        await _sku.Database.ExecuteAsync("CONFIG", "SET", setting, refusing);
+        await _sku.Database.ExecuteAsync("CONFIG", "SET", "maxmemory", "1");
         try
         {
-            var reserving = await Assert.ThrowsAsync<RedisServerException>(() => _sku.ReserveAsync(2));
-            var settling = await Assert.ThrowsAsync<RedisServerException>(
-                () => _sku.SettleAsync(SkuOnTrial.Verdict(order.OrderId, false, "no")));
-            Assert.All([reserving, settling], exception =>
-            {
-                Assert.StartsWith(error, exception.Message, StringComparison.Ordinal);
-                Assert.False(RedisRefusals.IsAboutStoredData(exception));
-            });
+            AssertRefused("OOM", await Record.ExceptionAsync(() => _sku.ReserveAsync(2)));
+            AssertRefused("OOM", await Record.ExceptionAsync(() => _sku.Recovery.CloseAsync(_sku.Keys, Cancelled)));
+            Assert.Equal(SettleCode.Settled, await _sku.SettleAsync(SkuOnTrial.Verdict(order.OrderId, false, "no")));
+        }
+        finally
+        {
+            await _sku.Database.ExecuteAsync("CONFIG", "SET", "maxmemory", "0");
+        }
+
+        Assert.Equal(ReserveCode.Accepted, (await _sku.ReserveAsync(2)).Code);
+        Assert.Equal((9L, 1L), (await _sku.StockAsync(), await _sku.HeldAsync()));
+    }
+
+    [Fact]
+    public async Task Without_replicas_nothing_is_sold_or_told_and_nothing_is_half_done()
+    {
+        await _sku.WarmAsync(10);
+        var order = await _sku.ReserveAsync(1);
+        await _sku.Database.ExecuteAsync("CONFIG", "SET", "min-replicas-to-write", "1");
+        try
+        {
+            AssertRefused("NOREPLICAS", await Record.ExceptionAsync(() => _sku.ReserveAsync(2)));
+            AssertRefused(
+                "NOREPLICAS", await Record.ExceptionAsync(() => _sku.SettleAsync(SkuOnTrial.Verdict(order.OrderId, false, "no"))));
             Assert.Equal([order.OrderId], (await _sku.Recovery.SnapshotAsync(_sku.Keys, 10, Cancelled)).UnsettledIds);
         }
         finally
         {
-            await _sku.Database.ExecuteAsync("CONFIG", "SET", setting, usual);
+            await _sku.Database.ExecuteAsync("CONFIG", "SET", "min-replicas-to-write", "0");
         }
 
         Assert.Equal(SettleCode.Settled, await _sku.SettleAsync(SkuOnTrial.Verdict(order.OrderId, false, "no")));
@@ -51,10 +65,9 @@ public sealed class RefusalTests(RedisFixture redis) : IClassFixture<RedisFixtur
         try
         {
             await Deadline.UntilAsync(
-                async () => await Record.ExceptionAsync(() => _sku.ReserveAsync(1)), exception => exception is RedisServerException, Cancelled);
-            var exception = await Assert.ThrowsAsync<RedisServerException>(() => _sku.ReserveAsync(1));
-            Assert.StartsWith("BUSY", exception.Message, StringComparison.Ordinal);
-            Assert.False(RedisRefusals.IsAboutStoredData(exception));
+                async () => await Record.ExceptionAsync(() => _sku.ReserveAsync(1)), exception => exception is RedisServerException,
+                Cancelled);
+            AssertRefused("BUSY", await Record.ExceptionAsync(() => _sku.ReserveAsync(1)));
         }
         finally
         {
@@ -117,9 +130,7 @@ public sealed class RefusalTests(RedisFixture redis) : IClassFixture<RedisFixtur
         await source.ExecuteAsync("CLUSTER", "SETSLOT", slot, "MIGRATING", targetId);
 
         // Some of the SKU's keys are not there, and nobody can tell whether they have moved already.
-        var exception = await Assert.ThrowsAsync<RedisServerException>(ReserveAsync);
-        Assert.StartsWith("TRYAGAIN", exception.Message, StringComparison.Ordinal);
-        Assert.False(RedisRefusals.IsAboutStoredData(exception));
+        AssertRefused("TRYAGAIN", await Record.ExceptionAsync(ReserveAsync));
 
         await source.ExecuteAsync("CLUSTER", "SETSLOT", slot, "STABLE");
         Assert.Equal(ReserveCode.Accepted, Assert.Single((await ReserveAsync()).Results).Code);
@@ -128,5 +139,12 @@ public sealed class RefusalTests(RedisFixture redis) : IClassFixture<RedisFixtur
             ledger.ReserveAsync(sku, [new ReserveRequest(SkuOnTrial.NextOrder(), 1, 1, null, null)], Cancelled);
 
         static async Task<string> IdAsync(IServer server) => (string)(await server.ExecuteAsync("CLUSTER", "MYID"))!;
+    }
+
+    private static void AssertRefused(string error, Exception? exception)
+    {
+        var refused = Assert.IsType<RedisServerException>(exception);
+        Assert.StartsWith(error, refused.Message, StringComparison.Ordinal);
+        Assert.False(RedisRefusals.IsAboutStoredData(refused));
     }
 }
