@@ -39,6 +39,7 @@ internal static class Registration
         services.AddSingleton<OrderGate>();
         services.AddHosted<OutcomeListener>();
         services.AddSingleton<QueueDrain>();
+        services.AddSingleton<BuyerRestore>();
         services.AddSingleton<StockLoad>();
         services.AddSingleton<StockWarmUp>();
         services.AddHosted<StockLoader>();

@@ -22,7 +22,12 @@ public sealed class UnreadableKeysException(long skuId, Exception cause)
 public readonly record struct ConfirmedOrder(long OrderId, DateTimeOffset ConfirmedAt);
 
 /// <summary>One buyer's holding according to MySQL.</summary>
-public readonly record struct BuyerHolding(long UserId, long Units, long NewestOrderId);
+/// <param name="UserId">The buyer.</param>
+/// <param name="Units">Units in live orders.</param>
+/// <param name="NewestOrderId">The newest of these orders.</param>
+/// <param name="UnitsBefore">Units as restored a moment ago; 0 when the buyer held none then.</param>
+/// <param name="NewestBefore">The newest order then.</param>
+public readonly record struct BuyerHolding(long UserId, long Units, long NewestOrderId, long UnitsBefore = 0, long NewestBefore = 0);
 
 /// <summary>The calls that recovery and reconciling need, apart from the hot path. Errors as in <see cref="StockLedger"/>.</summary>
 public sealed class StockRecovery(IConnectionMultiplexer redis)
@@ -103,7 +108,10 @@ public sealed class StockRecovery(IConnectionMultiplexer redis)
             RedisValue[] arguments =
             [
                 expiresAt.ToUnixTimeMilliseconds(),
-                .. batch.SelectMany(buyer => new RedisValue[] { buyer.UserId, buyer.Units, buyer.NewestOrderId }),
+                .. batch.SelectMany(buyer => new RedisValue[]
+                {
+                    buyer.UserId, buyer.Units, buyer.NewestOrderId, buyer.UnitsBefore, buyer.NewestBefore,
+                }),
             ];
             await _database.ScriptEvaluateAsync(RestoreScript, [sku.Buyers], arguments).WaitAsync(cancellationToken);
         }
