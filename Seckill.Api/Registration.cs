@@ -39,6 +39,7 @@ internal static class Registration
         services.AddSingleton<OrderGate>();
         services.AddHosted<OutcomeListener>();
         services.AddSingleton<QueueDrain>();
+        services.AddSingleton<BuyerRestore>();
         services.AddSingleton<StockLoad>();
         services.AddSingleton<StockWarmUp>();
         services.AddHosted<StockLoader>();
@@ -60,6 +61,7 @@ internal static class Registration
             .ValidateOnStart();
         services.AddSingleton<ReconciliationReader>();
         services.AddSingleton<SkuSnapshotReader>();
+        services.AddSingleton<QueueWatch>();
         services.AddSingleton<StuckOrders>();
         services.AddSingleton<SkuReconciler>();
         services.AddHosted<Reconciler>();

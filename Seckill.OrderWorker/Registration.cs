@@ -38,6 +38,7 @@ internal static class Registration
         services.AddSingleton<TransactionShare>();
         services.AddHostedService(provider => provider.GetRequiredService<TransactionShare>());
         services.AddHostedService<OrderPump>();
+        services.AddHostedService<HoldingReport>();
         services.AddHealthChecks()
             .AddCheck<ConsumingHealthCheck>("consuming")
             .AddCheck<WritingHealthCheck>("writing")

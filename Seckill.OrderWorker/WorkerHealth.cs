@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
 using Seckill.Ordering.Contract;
+using Seckill.Ordering.Holding;
 
 namespace Seckill.OrderWorker;
 
@@ -8,7 +9,10 @@ namespace Seckill.OrderWorker;
 internal sealed class WorkerHealth(IOptions<WorkerOptions> options, TimeProvider time)
 {
     private readonly Lock _lock = new();
-    private int _heldCount;
+
+    /// <summary>What is at hand, in the order in which it came, and by that of its acks.</summary>
+    private readonly Queue<(long TakenAt, bool IsRedelivered)> _held = new();
+    private int _redeliveredCount;
     private long? _silentSince;
     private long? _lastHeldAt;
     private volatile string? _writingTrouble;
@@ -37,9 +41,9 @@ internal sealed class WorkerHealth(IOptions<WorkerOptions> options, TimeProvider
         {
             lock (_lock)
             {
-                return _heldCount > 0 && _silentSince is { } since && time.GetElapsedTime(since) is var silence
+                return _held.Count > 0 && _silentSince is { } since && time.GetElapsedTime(since) is var silence
                     && silence.TotalMilliseconds > options.Value.NoAckMsMax
-                    ? $"nothing acked for {silence.TotalSeconds:F0} s with {_heldCount} messages at hand"
+                    ? $"nothing acked for {silence.TotalSeconds:F0} s with {_held.Count} messages at hand"
                     : null;
             }
         }
@@ -57,6 +61,20 @@ internal sealed class WorkerHealth(IOptions<WorkerOptions> options, TimeProvider
         }
     }
 
+    /// <summary>How long ago the oldest message at hand was picked up, by whichever worker did it first; zero when there is none.</summary>
+    public TimeSpan OldestHeldAge
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _redeliveredCount > 0 ? HeldMessages.UnknownAge
+                    : _held.TryPeek(out var oldest) ? time.GetElapsedTime(oldest.TakenAt)
+                    : TimeSpan.Zero;
+            }
+        }
+    }
+
     private bool IsParking => _parkedReason is not null && time.GetElapsedTime(_parkedAt).TotalMilliseconds < ParkedShownMs;
 
     /// <summary>An order was parked.</summary>
@@ -70,11 +88,13 @@ internal sealed class WorkerHealth(IOptions<WorkerOptions> options, TimeProvider
     }
 
     /// <summary>A message is at hand.</summary>
-    public void NoteTaken()
+    public void NoteTaken(bool isRedelivered)
     {
         lock (_lock)
         {
-            if (_heldCount++ == 0)
+            _held.Enqueue((time.GetTimestamp(), isRedelivered));
+            _redeliveredCount += isRedelivered ? 1 : 0;
+            if (_held.Count == 1)
             {
                 // A new session holds what the last one did, and its silence is the same one, unless there was nothing for a while.
                 var isSame = _lastHeldAt is { } at && time.GetElapsedTime(at).TotalMilliseconds < options.Value.NoAckMsMax;
@@ -88,8 +108,12 @@ internal sealed class WorkerHealth(IOptions<WorkerOptions> options, TimeProvider
     {
         lock (_lock)
         {
-            _heldCount = Math.Max(0, _heldCount - count);
-            _silentSince = _heldCount > 0 ? time.GetTimestamp() : null;
+            for (; count > 0 && _held.TryDequeue(out var settled); count--)
+            {
+                _redeliveredCount -= settled.IsRedelivered ? 1 : 0;
+            }
+
+            _silentSince = _held.Count > 0 ? time.GetTimestamp() : null;
         }
     }
 
@@ -98,8 +122,9 @@ internal sealed class WorkerHealth(IOptions<WorkerOptions> options, TimeProvider
     {
         lock (_lock)
         {
-            _lastHeldAt = _heldCount > 0 ? time.GetTimestamp() : _lastHeldAt;
-            _heldCount = 0;
+            _lastHeldAt = _held.Count > 0 ? time.GetTimestamp() : _lastHeldAt;
+            _held.Clear();
+            _redeliveredCount = 0;
         }
     }
 }

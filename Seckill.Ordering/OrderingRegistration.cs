@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Seckill.Ordering.Contract;
+using Seckill.Ordering.Holding;
 using Seckill.Ordering.Ids;
 using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Telemetry;
@@ -23,6 +24,7 @@ public static class OrderingRegistration
         services.AddSingleton<StockLedger>();
         services.AddSingleton<StockRecovery>();
         services.AddSingleton<QueueDepths>();
+        services.AddSingleton<HeldMessages>();
         services.AddSingleton<UnreadableMessages>();
         services.AddSingleton<PulseCounters>();
         services.AddSingleton<OrderIds>();

@@ -161,7 +161,6 @@ internal sealed partial class GateLane
             var reply = await call.Reply;
             _clock.Learn(reply.NowMs);
             Volatile.Write(ref _away, false);
-            var soldOut = false;
             for (var i = 0; i < batch.Count; i++)
             {
                 if (reply.Results[i].Code == ReserveCode.TooLate)
@@ -170,7 +169,6 @@ internal sealed partial class GateLane
                     continue;
                 }
 
-                soldOut |= reply.Results[i].Code == ReserveCode.SoldOut;
                 Answer(batch[i], reply.Results[i], reply, batch.Count);
             }
 
@@ -179,7 +177,7 @@ internal sealed partial class GateLane
                 return null;
             }
 
-            return Shield.Learn(reply, soldOut) ? reply : null;
+            return Shield.Learn(reply) ? reply : null;
         }
         catch (Exception exception)
         {

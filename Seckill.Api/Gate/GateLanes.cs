@@ -1,18 +1,48 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Options;
+using Seckill.Api.Catalogue;
 using Seckill.Api.Publishing;
 using Seckill.Ordering.Ledger;
 
 namespace Seckill.Api.Gate;
 
-/// <summary>The lanes of all SKUs that were asked for, each made when it is first needed. Disposing answers what waits in them.</summary>
-public sealed class GateLanes(
-    StockLedger ledger, OrderPublisher publisher, IOptions<GateOptions> options, TimeProvider time, ILogger<GateLanes> logger)
-    : IAsyncDisposable
+/// <summary>
+/// The lanes of all SKUs that were asked for, each made when it is first needed, and closed when its sale has left the catalogue.
+/// Disposing answers what waits in them.
+/// </summary>
+public sealed class GateLanes : IAsyncDisposable
 {
     private readonly ConcurrentDictionary<long, GateLane> _lanes = new();
     private readonly CancellationTokenSource _stopping = new();
-    private readonly GateOptions _options = options.Value;
+    private readonly StockLedger _ledger;
+    private readonly OrderPublisher _publisher;
+    private readonly GateOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger<GateLanes> _logger;
+    private readonly Lock _lock = new();
+
+    /// <summary>Lanes that are closed and still answer what waited in them.</summary>
+    private readonly List<GateLane> _closing = [];
+
+    public GateLanes(
+        StockLedger ledger, OrderPublisher publisher, SaleCatalogue catalogue, IOptions<GateOptions> options, TimeProvider time,
+        ILogger<GateLanes> logger)
+    {
+        (_ledger, _publisher, _options, _time, _logger) = (ledger, publisher, options.Value, time, logger);
+        catalogue.Refreshed += () => Prune(catalogue.Find);
+    }
+
+    /// <summary>Lanes that are open or have not answered all that waited in them.</summary>
+    internal int Count
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _lanes.Count + _closing.Count(lane => !lane.Completion.IsCompleted);
+            }
+        }
+    }
 
     /// <summary>Stock has come back: the next click asks Redis again.</summary>
     public void Reopen(long skuId)
@@ -30,12 +60,57 @@ public sealed class GateLanes(
             lane.Complete();
         }
 
-        await Task.WhenAll(_lanes.Values.Select(lane => lane.Completion));
+        Task[] completions;
+        lock (_lock)
+        {
+            completions = [.. _lanes.Values.Concat(_closing).Select(lane => lane.Completion)];
+        }
+
+        await Task.WhenAll(completions);
         await _stopping.CancelAsync();
         _stopping.Dispose();
     }
 
-    internal GateLane LaneOf(long skuId) => _lanes.GetOrAdd(skuId, static (id, lanes) => lanes.Make(id), this);
+    internal GateLane LaneOf(long skuId)
+    {
+        if (_lanes.TryGetValue(skuId, out var lane))
+        {
+            return lane;
+        }
 
-    private GateLane Make(long skuId) => new(new SkuKeys(skuId), ledger, publisher, _options, time, logger, _stopping.Token);
+        var made = new GateLane(new SkuKeys(skuId), _ledger, _publisher, _options, _time, _logger, _stopping.Token);
+        lane = _lanes.GetOrAdd(skuId, made);
+        if (lane != made)
+        {
+            made.Complete();
+        }
+
+        return lane;
+    }
+
+    /// <summary>
+    /// Closes the lanes of SKUs that have no sale any more, and lets go of all buyers that the shield of one that is over knows: its clicks
+    /// are told so by Redis. A click that comes to a lane just then is told to come again.
+    /// </summary>
+    internal void Prune(Func<long, SaleView?> saleOf)
+    {
+        var now = _time.GetUtcNow();
+        lock (_lock)
+        {
+            _closing.RemoveAll(lane => lane.Completion.IsCompleted);
+            foreach (var (skuId, lane) in _lanes)
+            {
+                if (saleOf(skuId) is not { } sale)
+                {
+                    _lanes.TryRemove(skuId, out _);
+                    lane.Complete();
+                    _closing.Add(lane);
+                }
+                else if (sale.Terms.EndsAt <= now)
+                {
+                    lane.Shield.Open();
+                }
+            }
+        }
+    }
 }

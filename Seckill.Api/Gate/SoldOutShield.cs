@@ -9,7 +9,7 @@ namespace Seckill.Api.Gate;
 /// </summary>
 internal sealed class SoldOutShield(GateOptions options, TimeProvider time)
 {
-    private sealed record Armed(IReadOnlySet<long> Buyers, long ReservedCount);
+    private sealed record Armed(IReadOnlySet<long> Buyers, long Epoch, long ReservedCount);
 
     private Armed? _armed;
     private long _confirmedAt;
@@ -36,25 +36,35 @@ internal sealed class SoldOutShield(GateOptions options, TimeProvider time)
         return !probe;
     }
 
-    /// <summary>Learns from a reply; true when it needs the buyers to arm itself.</summary>
-    public bool Learn(ReserveReply reply, bool soldOut)
+    /// <summary>
+    /// Learns from a reply; true when it needs the buyers to arm itself. A buyer's repeated click finds its order, or the limit, and changes
+    /// nothing; but a sale that is paused, over or not loaded has other answers for those whom the shield refuses.
+    /// </summary>
+    public bool Learn(ReserveReply reply)
     {
-        if (!soldOut || reply.StockLeft > 0)
+        var soldOut = false;
+        foreach (var result in reply.Results)
         {
-            // Redis answered and did not say "none left": the shield has no ground to stand on.
-            if (reply.StockLeft > 0 || !soldOut)
+            soldOut |= result.Code == ReserveCode.SoldOut;
+            if (result.Code is not (ReserveCode.SoldOut or ReserveCode.Accepted or ReserveCode.Duplicate or ReserveCode.LimitReached))
             {
                 Open();
+                return false;
             }
+        }
 
+        if (reply.StockLeft > 0)
+        {
+            Open();
             return false;
         }
 
         var armed = Volatile.Read(ref _armed);
-        if (armed is null || armed.ReservedCount != reply.ReservedCount)
+        if (armed is null || armed.Epoch != reply.Epoch || armed.ReservedCount != reply.ReservedCount)
         {
+            // Others have bought since, or the counter has been loaded again.
             Open();
-            return true;
+            return soldOut;
         }
 
         Volatile.Write(ref _confirmedAt, time.GetTimestamp());
@@ -67,7 +77,7 @@ internal sealed class SoldOutShield(GateOptions options, TimeProvider time)
         var now = time.GetTimestamp();
         Volatile.Write(ref _confirmedAt, now);
         Volatile.Write(ref _probedAt, now);
-        Volatile.Write(ref _armed, new Armed(buyers, reply.ReservedCount));
+        Volatile.Write(ref _armed, new Armed(buyers, reply.Epoch, reply.ReservedCount));
     }
 
     public void Open() => Volatile.Write(ref _armed, null);

@@ -6,6 +6,7 @@ using Seckill.Api.Catalogue;
 using Seckill.Api.Errors;
 using Seckill.Api.WarmUp;
 using Seckill.Ordering.Contract;
+using Seckill.Ordering.Ledger;
 
 namespace Seckill.Api.Reconciliation;
 
@@ -138,7 +139,7 @@ public static class ReconciliationEndpoints
 
             return null;
         }
-        catch (Exception exception) when (ServerFailures.IsOf(exception) || exception is FormatException or InvalidCastException)
+        catch (Exception exception) when (ServerFailures.IsOf(exception) || RedisRefusals.IsAboutStoredData(exception))
         {
             return exception.Message;
         }

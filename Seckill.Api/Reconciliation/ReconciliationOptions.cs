@@ -22,6 +22,20 @@ public sealed class ReconciliationOptions
     [Range(1_000, 3_600_000)]
     public int StuckAfterMs { get; init; } = 30_000;
 
+    /// <summary>
+    /// Longest pause before an order that stays lost is published once more, ms. The first is <see cref="StuckAfterMs"/>, and each repeat
+    /// doubles the time since the click.
+    /// </summary>
+    [Range(1_000, 86_400_000)]
+    public int RepublishPauseMsMax { get; init; } = 600_000;
+
+    /// <summary>
+    /// How long a worker can hold a message, minutes: the broker's consumer time-out. What was confirmed before that is taken for lost
+    /// whatever workers say, or do not say.
+    /// </summary>
+    [Range(1, 10_080)]
+    public int HeldMinutesMax { get; init; } = 30;
+
     /// <summary>Orders of one SKU that one pass heals.</summary>
     [Range(1, 10_000)]
     public int HealBatchSizeMax { get; init; } = 1_000;

@@ -1,7 +1,6 @@
 using System.Globalization;
 using Microsoft.Extensions.Options;
 using Seckill.Api.DeadLetters;
-using Seckill.Ordering.Contract;
 using Seckill.Ordering.Ids;
 using Seckill.Ordering.Ledger;
 
@@ -27,11 +26,11 @@ public sealed record RepairPlan(long SkuId, bool Load, long Reload, IReadOnlyLis
 /// <summary>
 /// Finds and heals orders that are unsettled for too long, which happens when Redis or the broker lost its last moments: MySQL's verdict is
 /// told to Redis, and an order that nobody has is published again. Both are safe at any time, because settling happens once and an order id
-/// is one order.
+/// is one order; but each repeat is work for broker and worker, so an order that stays lost is published ever less often.
 /// </summary>
-internal sealed partial class StuckOrders(
-    StockLedger ledger, StockRecovery recovery, QueueDepths queues, DeadLetterOperations deadLetters,
-    IOptions<ReconciliationOptions> options, TimeProvider time, ILogger<StuckOrders> logger)
+internal sealed class StuckOrders(
+    StockLedger ledger, StockRecovery recovery, QueueWatch watch, DeadLetterOperations deadLetters,
+    IOptions<ReconciliationOptions> options, TimeProvider time)
 {
     /// <summary>Plans from one comparison; asks the broker only when an order may have to be published again.</summary>
     public async Task<RepairPlan> PlanAsync(SkuReconciliation found, CancellationToken cancellationToken)
@@ -39,29 +38,39 @@ internal sealed partial class StuckOrders(
         var before = time.GetUtcNow().AddMilliseconds(-options.Value.StuckAfterMs);
         var max = options.Value.HealBatchSizeMax;
         var settle = found.Decided.Where(order => SnowflakeSequence.TimeOf(order.OrderId) < before).Take(max).ToList();
-        var lost = found.Undecided.Where(id => SnowflakeSequence.TimeOf(id) < before).Take(max).ToList();
-        if (lost.Count > 0)
-        {
-            // While anything waits in the queue it may be these; a queue that is merely long is no reason to publish again.
-            lost = await DepthAsync(cancellationToken) is { Ready: 0, Workers: > 0 } ? await WithoutDeadAsync(lost, cancellationToken) : [];
-        }
+        var lost = found.Undecided.Any(id => SnowflakeSequence.TimeOf(id) < before) ? await LostAsync(found, cancellationToken) : [];
 
         // Loading would fail on the same keys.
-        return new RepairPlan(found.SkuId, !found.Loaded && found.Unreadable is null, found.Difference ?? 0, settle, lost);
+        return new RepairPlan(found.SkuId, !found.Loaded && found.Unreadable is null, found.Difference ?? 0, settle, [.. lost.Take(max)]);
     }
 
-    /// <summary>Null when the broker does not say: then no order is taken for lost, and what needs no broker goes on.</summary>
-    private async Task<QueueDepth?> DepthAsync(CancellationToken cancellationToken)
+    /// <summary>
+    /// When an order that has no verdict may be published again: it has been without one for some time when it was confirmed last, and is
+    /// left alone for as long again. So the time since the click doubles with each repeat, up to <c>RepublishPauseMsMax</c>.
+    /// </summary>
+    internal static DateTimeOffset RepublishAt(DateTimeOffset reservedAt, DateTimeOffset confirmedAt, ReconciliationOptions options)
     {
-        try
+        var pauseMs = Math.Max(options.StuckAfterMs, Math.Min((confirmedAt - reservedAt).TotalMilliseconds, options.RepublishPauseMsMax));
+        return confirmedAt.AddMilliseconds(pauseMs);
+    }
+
+    private async Task<List<long>> LostAsync(SkuReconciliation found, CancellationToken cancellationToken)
+    {
+        if (await watch.ThroughUntilAsync(cancellationToken) is not { } until)
         {
-            return await queues.ReadAsync(cancellationToken);
+            return [];
         }
-        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
-        {
-            LogDepthUnknown(exception.Message);
-            return null;
-        }
+
+        // Read only now: what was settled since the comparison is no longer there, and what was confirmed again has a new time. Orders
+        // without a confirm are the sweeper's.
+        var undecided = found.Undecided.ToHashSet();
+        var now = time.GetUtcNow();
+        var lost = (await recovery.ConfirmedBeforeAsync(new SkuKeys(found.SkuId), until, cancellationToken))
+            .Where(order => undecided.Contains(order.OrderId)
+                && RepublishAt(SnowflakeSequence.TimeOf(order.OrderId), order.ConfirmedAt, options.Value) <= now)
+            .Select(order => order.OrderId)
+            .ToList();
+        return lost.Count > 0 ? await WithoutDeadAsync(lost, cancellationToken) : [];
     }
 
     /// <summary>
@@ -99,7 +108,4 @@ internal sealed partial class StuckOrders(
             await recovery.UnconfirmAsync(sku, plan.Republish, cancellationToken);
         }
     }
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The queue's depth is not known, so no order is published again: {Reason}")]
-    private partial void LogDepthUnknown(string reason);
 }

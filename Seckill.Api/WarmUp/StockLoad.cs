@@ -20,7 +20,7 @@ public sealed record LoadedSku(long SkuId, bool Loaded, long Stock, long Epoch);
 /// that took the last load. A running counter is left alone. See warm.lua for what happens to orders that are under way.
 /// </summary>
 public sealed partial class StockLoad(
-    IServiceScopeFactory scopes, StockLedger ledger, StockRecovery recovery, ILogger<StockLoad> logger)
+    IServiceScopeFactory scopes, StockLedger ledger, StockRecovery recovery, BuyerRestore buyers, ILogger<StockLoad> logger)
 {
     /// <summary>
     /// Looks, and loads if need be; with <paramref name="termsChanged"/> the sale's terms are brought up to date in any case.
@@ -121,6 +121,7 @@ public sealed partial class StockLoad(
     /// </summary>
     private async Task<LoadedSku?> LoadAsync(SkuKeys sku, long? raisedFrom, CancellationToken cancellationToken)
     {
+        var ahead = await RestoreAheadAsync(sku, raisedFrom, cancellationToken);
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
         await using var transaction = await context.Database.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken);
@@ -134,15 +135,15 @@ public sealed partial class StockLoad(
         var terms = SaleCatalogue.TermsOf(sale);
         var redis = await recovery.SnapshotAsync(sku, StockRecovery.UnsettledIdsMax, cancellationToken);
         HashSet<long>? decided = null;
-        if (redis.Stock is null || redis.Epoch != row.GateEpoch || redis.Closed)
+        if (IsDue(redis, row.GateEpoch))
         {
             decided = redis.UnsettledIds is null
                 ? null
                 : [.. (await StoreDecisions.ReadAsync(context, redis.UnsettledIds, cancellationToken))
                     .Select(decision => decision.OrderId)];
-            if (row.GateEpoch != raisedFrom + 1 || !IsOutdated(redis, raisedFrom))
+            if (HasForgotten(redis, row.GateEpoch, raisedFrom))
             {
-                await RestoreBuyersAsync(context, sku, terms, cancellationToken);
+                await buyers.FinishAsync(context, sku, ahead, StockLedger.ExpiryOf(terms), cancellationToken);
                 CrashPoint.Reach(CrashPoint.BuyersRestored);
             }
         }
@@ -163,17 +164,32 @@ public sealed partial class StockLoad(
     private static bool IsOutdated(LedgerSnapshot redis, long? raisedFrom) =>
         raisedFrom is not null && redis.Epoch == raisedFrom && redis is { Stock: not null, Closed: false, SameServer: true };
 
-    private async Task RestoreBuyersAsync(OrderingDbContext context, SkuKeys sku, SaleTerms terms, CancellationToken cancellationToken)
+    /// <summary>Whether the counter must be loaded.</summary>
+    private static bool IsDue(LedgerSnapshot redis, long epoch) => redis.Stock is null || redis.Epoch != epoch || redis.Closed;
+
+    /// <summary>Whether buyers may be missing in Redis: not when the counter is only outdated.</summary>
+    private static bool HasForgotten(LedgerSnapshot redis, long epoch, long? raisedFrom) =>
+        epoch != raisedFrom + 1 || !IsOutdated(redis, raisedFrom);
+
+    /// <summary>
+    /// The long part of a load, without the row lock: with it no order of the SKU could be written meanwhile. Null when there is nothing to
+    /// restore as far as can be seen without it.
+    /// </summary>
+    private async Task<RestoredLines?> RestoreAheadAsync(SkuKeys sku, long? raisedFrom, CancellationToken cancellationToken)
     {
-        var holdings = await context.OrderItems.Where(item => item.SkuId == sku.SkuId)
-            .Join(
-                context.Orders.Where(order => order.Status != OrderStatus.Closed), item => item.OrderId, order => order.Id,
-                (item, _) => item)
-            .GroupBy(item => item.UserId)
-            .Select(items => new { UserId = items.Key, Units = items.Sum(item => item.Quantity), Newest = items.Max(item => item.OrderId) })
-            .ToListAsync(cancellationToken);
-        await recovery.RestoreBuyersAsync(
-            sku, holdings.Select(h => new BuyerHolding(h.UserId, h.Units, h.Newest)), StockLedger.ExpiryOf(terms), cancellationToken);
+        await using var scope = scopes.CreateAsyncScope();
+        var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
+        var row = await context.ProductSkus.AsNoTracking().Include(row => row.Sale)
+            .SingleOrDefaultAsync(row => row.Id == sku.SkuId, cancellationToken);
+        if (row?.Sale is null)
+        {
+            return null;
+        }
+
+        var redis = await recovery.SnapshotAsync(sku, 0, cancellationToken);
+        return IsDue(redis, row.GateEpoch) && HasForgotten(redis, row.GateEpoch, raisedFrom)
+            ? await buyers.RunAheadAsync(sku, StockLedger.ExpiryOf(SaleCatalogue.TermsOf(row.Sale)), cancellationToken)
+            : null;
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "SKU {SkuId}: {Stock} units loaded into the gate, epoch {Epoch}")]

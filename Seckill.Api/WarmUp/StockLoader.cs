@@ -60,6 +60,7 @@ public sealed partial class StockLoader : BackgroundService
         {
             try
             {
+                ForgetSalesThatAreGone();
                 var asked = await AskedWithinAsync(UntilNext(every - _time.GetElapsedTime(checkedAt)), stoppingToken);
                 if (asked.Contains(EverySku))
                 {
@@ -114,6 +115,18 @@ public sealed partial class StockLoader : BackgroundService
         return _retries.Values.Select(retry => _time.GetElapsedTime(now, retry.At)).Append(untilCheck).Min();
     }
 
+    /// <summary>Nobody loads these any more, so they would be due for ever.</summary>
+    private void ForgetSalesThatAreGone()
+    {
+        if (_retries.Count > 0)
+        {
+            foreach (var skuId in _retries.Keys.Except(_catalogue.KeptSkuIds).ToList())
+            {
+                _retries.Remove(skuId);
+            }
+        }
+    }
+
     /// <summary>Loads those that are due, and notes when the others are.</summary>
     private async Task TryLoadAsync(IReadOnlyList<long> skuIds, CancellationToken stoppingToken)
     {
@@ -147,7 +160,7 @@ public sealed partial class StockLoader : BackgroundService
         _retries[skuId] = (_time.GetTimestamp() + (delayMs * _time.TimestampFrequency / 1_000), delayMs);
 
     private static bool IsOfServer(Exception exception) =>
-        ServerFailures.IsOf(exception) && exception is not (RedisServerException or UnreadableKeysException or SkuLockedException);
+        ServerFailures.IsOf(exception) && exception is not SkuLockedException && !RedisRefusals.IsAboutStoredData(exception);
 
     private void AskForChangedSales()
     {

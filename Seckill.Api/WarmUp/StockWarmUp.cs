@@ -88,7 +88,11 @@ public sealed class StockWarmUp(
             return !drain.IsOver(_lostAt.GetOrAdd(snapshot.SkuId, seenAt));
         }
 
-        _lostAt.TryRemove(snapshot.SkuId, out _);
+        if (snapshot.Redis is not null)
+        {
+            _lostAt.TryRemove(snapshot.SkuId, out _);
+        }
+
         return false;
     }
 

@@ -223,13 +223,14 @@ internal sealed class ConsumerSession : IAsyncDisposable
         var delivery = new Delivery(
             args.DeliveryTag, args.Body.Span[..kept].ToArray(), properties, DeliveryTrace.Of(properties), _time.GetUtcNow(), size,
             condemned);
+        // Before anybody can settle it.
+        _health.NoteTaken(args.Redelivered);
         if (!_deliveries.Writer.TryWrite(delivery))
         {
             // More than the prefetch, or after the end: the broker has to deliver it again.
             return new SessionEnd(SessionEndKind.Failed, "more came than the prefetch");
         }
 
-        _health.NoteTaken();
         return null;
     }
 

@@ -125,7 +125,7 @@ internal sealed partial class OrderSettler(
         var (waiting, singles) = (new List<Chunk>(), new List<Chunk>());
         foreach (var (chunk, error) in failed)
         {
-            if (!IsScriptError(error))
+            if (!RedisRefusals.IsAboutStoredData(error))
             {
                 waiting.Add(chunk);
             }
@@ -141,7 +141,7 @@ internal sealed partial class OrderSettler(
 
         foreach (var (chunk, error) in await CallAllAsync(singles, cancellationToken))
         {
-            if (IsScriptError(error))
+            if (RedisRefusals.IsAboutStoredData(error))
             {
                 GiveUp(chunk, error);
             }
@@ -266,12 +266,6 @@ internal sealed partial class OrderSettler(
 
     private static void Count(VerdictKind kind, string result) =>
         WorkerTelemetry.Settlements.Add(1, new("outcome", kind.ToString()), new("result", result));
-
-    /// <summary>An error that comes from running the script on what is stored, not from the server's state.</summary>
-    private static bool IsScriptError(Exception exception) =>
-        exception is FormatException
-        || (exception is RedisServerException && (exception.Message.StartsWith("ERR", StringComparison.Ordinal)
-            || exception.Message.StartsWith("WRONGTYPE", StringComparison.Ordinal)));
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Redis takes no verdicts, {OrderCount} of SKU {SkuId} held: {Reason}")]
     private partial void LogHeld(int orderCount, long skuId, string reason);

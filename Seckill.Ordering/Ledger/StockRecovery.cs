@@ -18,8 +18,16 @@ public sealed record LedgerSnapshot(
 public sealed class UnreadableKeysException(long skuId, Exception cause)
     : RedisException($"What Redis holds under the keys of SKU {skuId} cannot be read: {cause.Message}", cause);
 
+/// <summary>An unsettled order and when the broker confirmed it last.</summary>
+public readonly record struct ConfirmedOrder(long OrderId, DateTimeOffset ConfirmedAt);
+
 /// <summary>One buyer's holding according to MySQL.</summary>
-public readonly record struct BuyerHolding(long UserId, long Units, long NewestOrderId);
+/// <param name="UserId">The buyer.</param>
+/// <param name="Units">Units in live orders.</param>
+/// <param name="NewestOrderId">The newest of these orders.</param>
+/// <param name="UnitsBefore">Units as restored a moment ago; 0 when the buyer held none then.</param>
+/// <param name="NewestBefore">The newest order then.</param>
+public readonly record struct BuyerHolding(long UserId, long Units, long NewestOrderId, long UnitsBefore = 0, long NewestBefore = 0);
 
 /// <summary>The calls that recovery and reconciling need, apart from the hot path. Errors as in <see cref="StockLedger"/>.</summary>
 public sealed class StockRecovery(IConnectionMultiplexer redis)
@@ -100,10 +108,27 @@ public sealed class StockRecovery(IConnectionMultiplexer redis)
             RedisValue[] arguments =
             [
                 expiresAt.ToUnixTimeMilliseconds(),
-                .. batch.SelectMany(buyer => new RedisValue[] { buyer.UserId, buyer.Units, buyer.NewestOrderId }),
+                .. batch.SelectMany(buyer => new RedisValue[]
+                {
+                    buyer.UserId, buyer.Units, buyer.NewestOrderId, buyer.UnitsBefore, buyer.NewestBefore,
+                }),
             ];
             await _database.ScriptEvaluateAsync(RestoreScript, [sku.Buyers], arguments).WaitAsync(cancellationToken);
         }
+    }
+
+    /// <summary>Unsettled orders whose last confirm is that old, the oldest first, at most <see cref="UnsettledIdsMax"/>.</summary>
+    public async Task<IReadOnlyList<ConfirmedOrder>> ConfirmedBeforeAsync(
+        SkuKeys sku, DateTimeOffset before, CancellationToken cancellationToken)
+    {
+        var entries = await _database.SortedSetRangeByScoreWithScoresAsync(
+                sku.Outbox, StockLedger.ConfirmedScore, StockLedger.ConfirmedScore + before.ToUnixTimeMilliseconds(),
+                take: UnsettledIdsMax)
+            .WaitAsync(cancellationToken);
+        return Array.ConvertAll(
+            entries,
+            entry => new ConfirmedOrder(
+                (long)entry.Element, DateTimeOffset.FromUnixTimeMilliseconds((long)(entry.Score - StockLedger.ConfirmedScore))));
     }
 
     /// <summary>Lets the sweeper publish orders again that the broker had confirmed but that nobody has heard of since.</summary>

@@ -80,6 +80,7 @@ for i = 1, n do
   end
 end
 
+-- First: a Redis without memory refuses a script only what would need more before anything is written, so verdicts are told all the same.
 redis.call('ZREM', KEYS[6], unpack(ids))
 if #told > 0 then
   redis.call('HSET', KEYS[3], unpack(newOrders))

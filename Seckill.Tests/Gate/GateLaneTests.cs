@@ -89,6 +89,36 @@ public sealed class GateLaneTests(RedisFixture redis) : IClassFixture<RedisFixtu
             click => Assert.False(_lane.Shield.Refuses(click.Request.UserId)));
     }
 
+    [Fact]
+    public async Task A_buyer_who_clicks_again_and_again_does_not_have_all_buyers_read_again()
+    {
+        const int repeats = 20;
+        const string click = "the same click";
+        await WarmAsync(stock: 0);
+        Assert.Equal(ReserveCode.Accepted, (await Ask(1, click).Answered).Code);
+        Assert.Equal(ReserveCode.SoldOut, (await Ask(2).Answered).Code);
+        await Deadline.UntilAsync(() => Task.FromResult(_lane.Shield.Refuses(3)), refused => refused, Cancelled);
+        var before = await BuyerReadsAsync();
+
+        for (var i = 0; i < repeats; i++)
+        {
+            Assert.Equal(ReserveCode.Duplicate, (await Ask(1, click).Answered).Code);
+            // Where a repeat opens the shield, the next loser has it armed again.
+            Assert.Equal(ReserveCode.SoldOut, (await Ask(3).Answered).Code);
+        }
+
+        Assert.Equal(before, await BuyerReadsAsync());
+        await Deadline.UntilAsync(() => Task.FromResult(_lane.Shield.Refuses(3)), refused => refused, Cancelled);
+        Assert.False(_lane.Shield.Refuses(1));
+    }
+
+    /// <summary>How often Redis has been asked for all buyers of a SKU.</summary>
+    private async Task<string> BuyerReadsAsync()
+    {
+        var statistics = (string)(await redis.Connection.GetDatabase().ExecuteAsync("INFO", "commandstats"))!;
+        return statistics.Split('\n').Single(line => line.StartsWith("cmdstat_hkeys:", StringComparison.Ordinal)).Split(',')[0];
+    }
+
     /// <summary>
     /// Stock for the clicks and for two before them, a script that Redis knows, and a lane that knows Redis's clock: the answers that say
     /// otherwise would be held back, too.
@@ -110,9 +140,11 @@ public sealed class GateLaneTests(RedisFixture redis) : IClassFixture<RedisFixtu
         return clicks;
     }
 
-    private PurchaseAttempt Ask(int buyer)
+    private PurchaseAttempt Ask(int buyer) => Ask(buyer, null);
+
+    private PurchaseAttempt Ask(int buyer, string? number)
     {
-        var click = new PurchaseAttempt(_sku.Keys, new ReserveRequest(SkuOnTrial.NextOrder(), buyer, 1, null, null), default, null);
+        var click = new PurchaseAttempt(_sku.Keys, new ReserveRequest(SkuOnTrial.NextOrder(), buyer, 1, number, null), default, null);
         Assert.True(_lane.TryAsk(click));
         return click;
     }

@@ -1,0 +1,84 @@
+using Microsoft.Extensions.Options;
+using Seckill.Ordering.Contract;
+using Seckill.Ordering.Holding;
+using StackExchange.Redis;
+
+namespace Seckill.Api.Reconciliation;
+
+/// <summary>
+/// Tells which orders can no longer be on their way. A message is in the queue or in a worker's hands. So when the queue has been seen
+/// empty, and later no worker holds anything that it picked up before that, all that the broker confirmed before is through. A message that
+/// a worker gave back is delivered with a mark, and while any of these is held nothing is known to be through.
+/// </summary>
+internal sealed partial class QueueWatch(
+    QueueDepths queues, HeldMessages held, IOptions<ReconciliationOptions> options, TimeProvider time, ILogger<QueueWatch> logger)
+{
+    /// <summary>What instances' clocks may differ by, and a message or a worker's word may be under way, ms.</summary>
+    private const int MarginMs = 5_000;
+
+    private readonly Lock _lock = new();
+    private DateTimeOffset? _emptyAt;
+    private DateTimeOffset _throughUntil = DateTimeOffset.MinValue.AddMilliseconds(MarginMs);
+
+    /// <summary>
+    /// What was confirmed before this moment is neither in the queue nor in a worker's hands; null when that cannot be told of anything:
+    /// something waits in the queue, nobody takes it from there, or the broker does not answer.
+    /// </summary>
+    public async Task<DateTimeOffset?> ThroughUntilAsync(CancellationToken cancellationToken)
+    {
+        var now = time.GetUtcNow();
+        if (await DepthAsync(cancellationToken) is not { Ready: 0, Workers: > 0 } depth)
+        {
+            return null;
+        }
+
+        var holdings = await HoldingsAsync(cancellationToken);
+        lock (_lock)
+        {
+            if (holdings?.Workers >= depth.Workers)
+            {
+                if (_emptyAt is { } emptyAt && time.GetUtcNow() - holdings.OldestAge > emptyAt.AddMilliseconds(MarginMs))
+                {
+                    (_throughUntil, _emptyAt) = (emptyAt, null);
+                }
+
+                _emptyAt ??= now;
+            }
+
+            var (told, timedOut) = (_throughUntil.AddMilliseconds(-MarginMs), now.AddMinutes(-options.Value.HeldMinutesMax));
+            return told > timedOut ? told : timedOut;
+        }
+    }
+
+    private async Task<QueueDepth?> DepthAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await queues.ReadAsync(cancellationToken);
+        }
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            LogDepthUnknown(exception.Message);
+            return null;
+        }
+    }
+
+    private async Task<Holdings?> HoldingsAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await held.ReadAsync(cancellationToken);
+        }
+        catch (Exception exception) when (exception is RedisException or TimeoutException)
+        {
+            LogHeldUnknown(exception.Message);
+            return null;
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The queue's depth is not known, so no order is published again: {Reason}")]
+    private partial void LogDepthUnknown(string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "What the workers hold is not known, so only old orders are taken for lost: {Reason}")]
+    private partial void LogHeldUnknown(string reason);
+}

@@ -1,0 +1,35 @@
+using Seckill.Ordering.Holding;
+
+namespace Seckill.OrderWorker.Consuming;
+
+/// <summary>Tells the Api instances every second what this worker holds, so that they do not take it for lost.</summary>
+internal sealed partial class HoldingReport(
+    HeldMessages held, WorkerHealth health, TimeProvider time, ILogger<HoldingReport> logger) : BackgroundService
+{
+    private readonly string _worker = $"{Environment.MachineName}-{Environment.ProcessId}-{Guid.NewGuid():N}";
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                await held.ReportAsync(_worker, health.OldestHeldAge, stoppingToken);
+            }
+            catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
+            {
+                LogUntold(exception.Message);
+            }
+            catch (Exception)
+            {
+                return;
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(HeldMessages.ReportEveryMs), time, stoppingToken)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Nobody knows what this worker holds: {Reason}")]
+    private partial void LogUntold(string reason);
+}

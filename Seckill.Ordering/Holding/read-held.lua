@@ -1,0 +1,16 @@
+-- What the workers said last. Those that have been silent for too long are forgotten.
+-- KEYS  1 hash, see note-held.lua     ARGV  1 longest silence, ms
+-- Returns for each worker how long ago, ms, the oldest message was picked up that it can hold now.
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local reply = {}
+local all = redis.call('HGETALL', KEYS[1])
+for i = 1, #all, 2 do
+  local written, age = string.match(all[i + 1], '^(%d+)|(%d+)$')
+  if written and now - written <= tonumber(ARGV[1]) then
+    reply[#reply + 1] = now - written + age
+  else
+    redis.call('HDEL', KEYS[1], all[i])
+  end
+end
+return reply
