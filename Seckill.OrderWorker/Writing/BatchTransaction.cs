@@ -7,6 +7,7 @@ using Seckill.Ordering.Faults;
 using Seckill.Ordering.Store;
 using Seckill.Ordering.Telemetry;
 using Seckill.OrderWorker.Batches;
+using Seckill.ServiceDefaults.Connections;
 
 namespace Seckill.OrderWorker.Writing;
 
@@ -56,10 +57,10 @@ internal sealed class BatchTransaction(
         CancellationToken cancellationToken)
     {
         using var span = StartSpan(orders);
+        await using var scope = scopes.CreateAsyncScope();
+        var database = scope.ServiceProvider.GetRequiredService<OrderingDbContext>().Database;
         try
         {
-            await using var scope = scopes.CreateAsyncScope();
-            var database = scope.ServiceProvider.GetRequiredService<OrderingDbContext>().Database;
             await database.OpenConnectionAsync(cancellationToken);
             var connection = (MySqlConnection)database.GetDbConnection();
             await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken);
@@ -82,6 +83,7 @@ internal sealed class BatchTransaction(
         catch (Exception exception)
         {
             span?.SetStatus(ActivityStatusCode.Error, exception.Message);
+            await MySqlSwitchOver.LeaveIfReadOnlyAsync(database.GetDbConnection(), exception);
             throw;
         }
         finally
