@@ -195,11 +195,10 @@ internal sealed partial class DeadLetterPublisher(
         }
 
         await DropAsync();
-        using var deadline = new CancellationTokenSource(TimeSpan.FromMilliseconds(_options.ConfirmTimeoutMs), time);
-        using var linked = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         try
         {
-            return _link = await DeadLetterLink.OpenAsync(connections, time, linked.Token);
+            return _link = await DeadLetterLink.OpenAsync(
+                connections, TimeSpan.FromMilliseconds(_options.ConnectTimeoutMs), time, cancellationToken);
         }
         catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
         {
