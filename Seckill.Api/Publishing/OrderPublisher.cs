@@ -164,8 +164,7 @@ public sealed partial class OrderPublisher(
                 ContentType = "application/json",
                 MessageId = orders.Length == 1 ? orders[0].Message.OrderId?.ToString(CultureInfo.InvariantCulture) : null,
             };
-            var publishing = channel.BasicPublishAsync(
-                OrderTopology.Exchange, OrderTopology.RoutingKey, mandatory: true, properties, body.Write(orders), deadline);
+            var publishing = OrderTopology.PublishAsync(channel, OrderTopology.Exchange, properties, body.Write(orders), deadline);
             CrashPoint.Reach(CrashPoint.Published);
             await publishing;
             // Only now: after a failure the client may still hold the buffer.

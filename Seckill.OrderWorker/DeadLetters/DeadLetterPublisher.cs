@@ -177,8 +177,7 @@ internal sealed partial class DeadLetterPublisher(
         Activity.Current = letter.Span;
         try
         {
-            await channel.BasicPublishAsync(
-                OrderTopology.DeadLetterExchange, OrderTopology.RoutingKey, mandatory: true, properties, body, cancellationToken);
+            await OrderTopology.PublishAsync(channel, OrderTopology.DeadLetterExchange, properties, body, cancellationToken);
         }
         finally
         {
