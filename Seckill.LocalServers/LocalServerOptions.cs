@@ -36,6 +36,9 @@ public sealed record RedisServerOptions : LocalServerOptions
 {
     /// <summary>True: each write is on disk before it is answered. False: once a second, so a power cut may lose the last second.</summary>
     public bool AppendFsyncAlways { get; init; }
+
+    /// <summary>Whether it watches over other servers instead of holding data; it is told by command over which.</summary>
+    public bool IsSentinel { get; init; }
 }
 
 /// <summary>A private RabbitMQ broker with an Erlang port mapper of its own.</summary>

@@ -42,7 +42,8 @@ public sealed class RedisServer : LocalServer
             maxmemory-policy noeviction
 
             """);
-        return RunAsync([_binary, configuration, .. _options.ExtraArguments], new Dictionary<string, string>());
+        string[] mode = _options.IsSentinel ? ["--sentinel"] : [];
+        return RunAsync([_binary, configuration, .. mode, .. _options.ExtraArguments], new Dictionary<string, string>());
     }
 
     private static string Quotable(string path) =>
@@ -53,8 +54,10 @@ public sealed class RedisServer : LocalServer
         var configuration = ConfigurationOptions.Parse(ConnectionString);
         configuration.ConnectTimeout = 2_000;
         configuration.ConnectRetry = 0;
+        configuration.CommandMap = _options.IsSentinel ? CommandMap.Sentinel : CommandMap.Default;
         await using var connection = await ConnectionMultiplexer.ConnectAsync(configuration).WaitAsync(cancellationToken);
-        await connection.GetDatabase().PingAsync().WaitAsync(cancellationToken);
-        return connection.GetServer("127.0.0.1", Port).Version.ToString();
+        var server = connection.GetServer("127.0.0.1", Port);
+        await server.PingAsync().WaitAsync(cancellationToken);
+        return server.Version.ToString();
     }
 }

@@ -92,6 +92,13 @@ public sealed class WorkerOptions
     public int ParkedMinutesMax { get; set; } = 30;
 
     /// <summary>
+    /// Connecting to RabbitMQ, declaring the route and consuming, all together, milliseconds; then the next host of the connection string
+    /// is tried.
+    /// </summary>
+    [Range(100, 60_000)]
+    public int ConnectTimeoutMs { get; set; } = 5_000;
+
+    /// <summary>
     /// Wait for the broker's confirm of a dead letter, milliseconds. After that the message is left to the broker's own dead-lettering,
     /// since nothing behind it can be acked meanwhile.
     /// </summary>

@@ -1,3 +1,4 @@
+using Microsoft.EntityFrameworkCore;
 using RabbitMQ.Client;
 using Seckill.ServiceDefaults.Connections;
 using StackExchange.Redis;
@@ -78,6 +79,10 @@ internal static class ClientDefaults
         rabbitMQ.RequestedHeartbeat = TimeSpan.FromSeconds(HeartbeatSeconds);
         rabbitMQ.MaxInboundMessageBodySize = RabbitMQMessageBytesMax;
     }
+
+    /// <summary>What each context does beside its queries: see the interceptors.</summary>
+    public static void Configure(DbContextOptionsBuilder mySql) =>
+        mySql.AddInterceptors(new SqlModeInterceptor(), new SwitchOverInterceptor());
 
     /// <summary>Bounds the wait for a connection, unless the connection string names a bound itself.</summary>
     /// <exception cref="ConnectionStringException">The connection string is missing or cannot be used.</exception>

@@ -28,7 +28,7 @@ public static partial class ServerClients
             settings.DisableRetry = true;
             // See MySqlHealthCheck: ours asks whether the server takes writes.
             settings.DisableHealthChecks = true;
-        });
+        }, ClientDefaults.Configure);
 
         builder.Services.AddHealthChecks().AddCheck<MySqlHealthCheck<TContext>>(typeof(TContext).Name, failureStatus);
         return builder;

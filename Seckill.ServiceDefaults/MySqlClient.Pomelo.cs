@@ -24,7 +24,7 @@ public static partial class ServerClients
     {
         var connectionString = ClientDefaults.ConfigureMySql(builder.Configuration.GetConnectionString(ClientDefaults.MySql));
         builder.Services.AddDbContextPool<TContext>(options =>
-            options.UseMySql(connectionString, ServerVersion.Parse(ClientDefaults.MySqlServerVersion)));
+            ClientDefaults.Configure(options.UseMySql(connectionString, ServerVersion.Parse(ClientDefaults.MySqlServerVersion))));
 
         builder.Services.AddHealthChecks().AddCheck<MySqlHealthCheck<TContext>>(typeof(TContext).Name, failureStatus);
         builder.Services.AddOpenTelemetry()

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Seckill.ServiceDefaults;
 using Seckill.ServiceDefaults.Connections;
 using Seckill.ServiceDefaults.HealthChecks;
+using StackExchange.Redis;
 
 namespace Microsoft.Extensions.Hosting;
 
@@ -30,6 +31,8 @@ public static partial class ServerClients
             // See RedisHealthCheck: ours asks the masters, and whether they take a write.
             settings.DisableHealthChecks = true;
         }, ClientDefaults.Configure);
+        builder.Services.AddSingleton<SentinelTunnel>();
+        builder.Services.AddOptions<ConfigurationOptions>().PostConfigure<SentinelTunnel>((redis, sentinel) => sentinel.Lead(redis));
 
         builder.Services.AddHealthChecks().AddCheck<RedisHealthCheck>(RedisHealthCheck.Name, failureStatus);
         return builder;

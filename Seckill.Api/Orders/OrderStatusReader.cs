@@ -18,6 +18,9 @@ public sealed partial class OrderStatusReader(
     /// </summary>
     private const int PendingTrustedMs = 10_000;
 
+    /// <summary>How long who has Redis's answer waits for what MySQL says, ms.</summary>
+    private const int CatchUpMsMax = 250;
+
     public async Task<(OrderStatusResponse? Status, ErrorResult? Error)> ReadAsync(
         long userId, long skuId, string? clientOrderNo, CancellationToken cancellationToken)
     {
@@ -54,7 +57,7 @@ public sealed partial class OrderStatusReader(
 
     /// <summary>
     /// Redis may have lost a verdict with its last moments: what has been pending for long is looked up in MySQL, unless others wait for
-    /// it. Null to go by Redis.
+    /// it or it does not answer at once. Null to go by Redis.
     /// </summary>
     private async Task<OrderStatusResponse?> CatchUpAsync(
         long userId, long skuId, string? clientOrderNo, Reservation reservation, CancellationToken cancellationToken)
@@ -65,21 +68,31 @@ public sealed partial class OrderStatusReader(
             return null;
         }
 
-        using var lease = limiter.TryEnter();
+        var lease = limiter.TryEnter();
         if (!lease.IsAcquired)
         {
+            lease.Dispose();
             return null;
         }
 
         try
         {
-            var status = await ReadStoreAsync(userId, skuId, clientOrderNo, cancellationToken);
+            var status = await ReadAndLeaveAsync().WaitAsync(TimeSpan.FromMilliseconds(CatchUpMsMax), time, cancellationToken);
             return status?.OrderId == Text(reservation.OrderId) ? status : null;
         }
         catch (Exception exception) when (ServerFailures.IsOf(exception))
         {
             LogStoreFailed(exception.Message);
             return null;
+        }
+
+        // A server that stands still keeps the call, whatever its token says, and its place in the limiter with it.
+        async Task<OrderStatusResponse?> ReadAndLeaveAsync()
+        {
+            using (lease)
+            {
+                return await ReadStoreAsync(userId, skuId, clientOrderNo, cancellationToken);
+            }
         }
     }
 

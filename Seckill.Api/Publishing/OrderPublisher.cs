@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Threading.Channels;
 using Microsoft.Extensions.Options;
 using RabbitMQ.Client;
+using Seckill.Ordering.Broker;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Faults;
 using Seckill.Ordering.Telemetry;
@@ -21,6 +22,9 @@ public sealed partial class OrderPublisher(
     TimeProvider time, ILogger<OrderPublisher> logger)
     : BackgroundService
 {
+    /// <summary>Nothing is under way by then, so that a broker that stands still is not waited for, ms.</summary>
+    private const int CloseTimeoutMs = 500;
+
     private static readonly Histogram<double> ConfirmLatency = OrderingTelemetry.Meter.CreateHistogram<double>(
         "seckill.publish.confirm_latency", "s", "From the hand-over to the publisher to the broker's confirm.");
 
@@ -61,12 +65,24 @@ public sealed partial class OrderPublisher(
         {
             try
             {
-                await using var connection = await ConnectAsync(stoppingToken);
-                // Limiter null: the window below bounds what is in flight, without a lock for each publish.
-                await using var channel = await connection.CreateChannelAsync(new CreateChannelOptions(true, true, null, 1), stoppingToken);
-                await OrderTopology.DeclareAsync(channel, stoppingToken);
+                IChannel? channel = null;
+                var connection = await connections.OpenAsync(
+                    "seckill-api publisher", TimeSpan.FromMilliseconds(_options.ConnectTimeoutMs),
+                    async (opened, token) =>
+                    {
+                        // Limiter null: the window below bounds what is in flight, without a lock for each publish.
+                        channel = await opened.CreateChannelAsync(new CreateChannelOptions(true, true, null, 1), token);
+                        await OrderTopology.DeclareAsync(channel, token);
+                    }, time, stoppingToken);
                 delay = _options.ReconnectDelayMs;
-                await RunAsync(channel, stoppingToken);
+                try
+                {
+                    await RunAsync(channel!, stoppingToken);
+                }
+                finally
+                {
+                    await connection.CloseWithinAsync(TimeSpan.FromMilliseconds(CloseTimeoutMs), time);
+                }
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
@@ -81,13 +97,6 @@ public sealed partial class OrderPublisher(
             await Task.Delay(jittered, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             delay = Math.Min(delay * 2, _options.ReconnectDelayMsMax);
         }
-    }
-
-    private async Task<IConnection> ConnectAsync(CancellationToken stoppingToken)
-    {
-        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
-        deadline.CancelAfter(_options.ConnectTimeoutMs);
-        return await connections.CreateConnectionAsync("seckill-api publisher", deadline.Token);
     }
 
     private async Task RunAsync(IChannel channel, CancellationToken stoppingToken)
@@ -155,8 +164,8 @@ public sealed partial class OrderPublisher(
                 ContentType = "application/json",
                 MessageId = orders.Length == 1 ? orders[0].Message.OrderId?.ToString(CultureInfo.InvariantCulture) : null,
             };
-            var publishing = channel.BasicPublishAsync(
-                OrderTopology.Exchange, OrderTopology.RoutingKey, mandatory: true, properties, body.Write(orders), deadline);
+            var publishing = OrderTopology.PublishAsync(
+                channel, OrderTopology.Exchange, OrderTopology.RoutingKey, properties, body.Write(orders), deadline);
             CrashPoint.Reach(CrashPoint.Published);
             await publishing;
             // Only now: after a failure the client may still hold the buffer.

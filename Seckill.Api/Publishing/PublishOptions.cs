@@ -30,7 +30,7 @@ public sealed class PublishOptions : IValidatableObject
     [Range(100, 60_000)]
     public int ConfirmTimeoutMs { get; init; } = 3_000;
 
-    /// <summary>Longest wait for connecting, ms.</summary>
+    /// <summary>Connecting and declaring the route, all together, ms; then the next host of the connection string is tried.</summary>
     [Range(100, 60_000)]
     public int ConnectTimeoutMs { get; init; } = 5_000;
 

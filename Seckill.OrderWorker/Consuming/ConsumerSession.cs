@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
+using Seckill.Ordering.Broker;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Unreadable;
 using Seckill.OrderWorker.Batches;
@@ -64,23 +65,31 @@ internal sealed class ConsumerSession : IAsyncDisposable
     /// <summary>The broker that it is connected to.</summary>
     public AmqpTcpEndpoint Endpoint => _connection.Endpoint;
 
-    /// <summary>Connects, declares the route and consumes.</summary>
+    /// <summary>Connects, declares the route and consumes, all within a time.</summary>
+    /// <exception cref="TimeoutException">The broker has not answered everything in time.</exception>
     public static async Task<ConsumerSession> OpenAsync(
-        IConnectionFactory connections, SessionPlan plan, WorkerHealth health, TimeProvider time, CancellationToken cancellationToken)
+        IConnectionFactory connections, TimeSpan timeout, SessionPlan plan, WorkerHealth health, TimeProvider time,
+        CancellationToken cancellationToken)
     {
-        var connection = await connections.CreateConnectionAsync("seckill-orderworker", cancellationToken);
+        ConsumerSession? session = null;
         try
         {
-            var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
-            await OrderTopology.DeclareAsync(channel, cancellationToken);
-            await channel.BasicQosAsync(0, plan.PrefetchCount, global: false, cancellationToken);
-            var session = new ConsumerSession(connection, channel, plan, health, time);
-            await session.ConsumeAsync(cancellationToken);
-            return session;
+            await connections.OpenAsync(
+                "seckill-orderworker", timeout,
+                async (connection, token) =>
+                {
+                    var channel = await connection.CreateChannelAsync(cancellationToken: token);
+                    await OrderTopology.DeclareAsync(channel, token);
+                    await channel.BasicQosAsync(0, plan.PrefetchCount, global: false, token);
+                    session = new ConsumerSession(connection, channel, plan, health, time);
+                    await session.ConsumeAsync(token);
+                }, time, cancellationToken);
+            return session!;
         }
         catch
         {
-            await connection.DisposeAsync();
+            // The first messages may have come.
+            health.NoteSessionEnded();
             throw;
         }
     }
@@ -147,15 +156,7 @@ internal sealed class ConsumerSession : IAsyncDisposable
         // Closing in order flushes the last acks. A broker that is gone must not hold up the next session.
         try
         {
-            var timeout = TimeSpan.FromMilliseconds(CloseTimeoutMs);
-            using var deadline = new CancellationTokenSource(timeout, _time);
-            await _connection.CloseAsync(Constants.ReplySuccess, "worker stops", timeout, abort: true, deadline.Token)
-                .WaitAsync(deadline.Token);
-            await _connection.DisposeAsync().AsTask().WaitAsync(deadline.Token);
-        }
-        catch (OperationCanceledException)
-        {
-            // Discarded unclosed; the broker notices by the missing heartbeat and delivers again what was not acked.
+            await _connection.CloseWithinAsync(TimeSpan.FromMilliseconds(CloseTimeoutMs), _time);
         }
         finally
         {

@@ -74,7 +74,8 @@ internal sealed partial class OrderPump(
     private async Task<(SessionEnd End, AmqpTcpEndpoint Endpoint)> RunSessionAsync(CancellationToken stoppingToken)
     {
         var plan = _pace.Next;
-        await using var session = await ConsumerSession.OpenAsync(connections, plan, health, time, stoppingToken);
+        await using var session = await ConsumerSession.OpenAsync(
+            connections, TimeSpan.FromMilliseconds(_options.ConnectTimeoutMs), plan, health, time, stoppingToken);
         using var length = new CancellationTokenSource(
             plan.LengthMsMax is { } ms ? TimeSpan.FromMilliseconds(ms) : Timeout.InfiniteTimeSpan, time);
         await using var timeUp = length.Token.Register(() => _ = session.EndAsync(SessionEndKind.TimeUp, "back to the usual prefetch"));

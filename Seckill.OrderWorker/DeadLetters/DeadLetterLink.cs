@@ -1,4 +1,6 @@
 using RabbitMQ.Client;
+using Seckill.Ordering.Broker;
+using Seckill.Ordering.Contract;
 
 namespace Seckill.OrderWorker.DeadLetters;
 
@@ -38,38 +40,25 @@ internal sealed class DeadLetterLink : IAsyncDisposable
     /// <summary>Why it is of no use any more.</summary>
     public string? LostReason { get; private set; }
 
+    /// <summary>Connects and declares the route, all within a time.</summary>
+    /// <exception cref="TimeoutException">The broker has not answered everything in time.</exception>
     public static async Task<DeadLetterLink> OpenAsync(
-        IConnectionFactory connections, TimeProvider time, CancellationToken cancellationToken)
+        IConnectionFactory connections, TimeSpan timeout, TimeProvider time, CancellationToken cancellationToken)
     {
-        var connection = await connections.CreateConnectionAsync("seckill-orderworker dead letters", cancellationToken);
-        try
-        {
-            var channel = await connection.CreateChannelAsync(new CreateChannelOptions(true, true, null, 1), cancellationToken);
-            return new DeadLetterLink(connection, channel, time);
-        }
-        catch
-        {
-            await connection.DisposeAsync();
-            throw;
-        }
+        DeadLetterLink? link = null;
+        await connections.OpenAsync(
+            "seckill-orderworker dead letters", timeout,
+            async (connection, token) =>
+            {
+                var channel = await connection.CreateChannelAsync(new CreateChannelOptions(true, true, null, 1), token);
+                await OrderTopology.DeclareAsync(channel, token);
+                link = new DeadLetterLink(connection, channel, time);
+            }, time, cancellationToken);
+        return link!;
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        // A broker that does not read the close must not hold up orders.
-        using var deadline = new CancellationTokenSource(TimeSpan.FromMilliseconds(CloseTimeoutMs), _time);
-        try
-        {
-            await _connection
-                .CloseAsync(Constants.ReplySuccess, "done", TimeSpan.FromMilliseconds(CloseTimeoutMs), abort: true, deadline.Token)
-                .WaitAsync(deadline.Token);
-            await _connection.DisposeAsync().AsTask().WaitAsync(deadline.Token);
-        }
-        catch (OperationCanceledException)
-        {
-            // Discarded unclosed; nothing of it is of use to anybody.
-        }
-    }
+    /// <summary>A broker that does not read the close must not hold up orders.</summary>
+    public async ValueTask DisposeAsync() => await _connection.CloseWithinAsync(TimeSpan.FromMilliseconds(CloseTimeoutMs), _time);
 
     private Task LoseAsync(string reason)
     {

@@ -196,8 +196,7 @@ internal sealed partial class DeadLetterPublisher(
         Activity.Current = letter.Span;
         try
         {
-            await channel.BasicPublishAsync(
-                exchange, routingKey, mandatory: true, properties, body, cancellationToken);
+            await OrderTopology.PublishAsync(channel, exchange, routingKey, properties, body, cancellationToken);
         }
         finally
         {
@@ -214,11 +213,10 @@ internal sealed partial class DeadLetterPublisher(
         }
 
         await DropAsync();
-        using var deadline = new CancellationTokenSource(TimeSpan.FromMilliseconds(_options.ConfirmTimeoutMs), time);
-        using var linked = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         try
         {
-            return _link = await DeadLetterLink.OpenAsync(connections, time, linked.Token);
+            return _link = await DeadLetterLink.OpenAsync(
+                connections, TimeSpan.FromMilliseconds(_options.ConnectTimeoutMs), time, cancellationToken);
         }
         catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
         {

@@ -29,6 +29,13 @@ internal static class FirstMigration
     public static async Task RunAsync(OrderingDbContext context, CancellationToken cancellationToken)
     {
         await CreateDatabaseAsync(context, cancellationToken);
+        if (!(await context.Database.GetPendingMigrationsAsync(cancellationToken)).Any())
+        {
+            // Even statements that would change nothing, such as CREATE TABLE IF NOT EXISTS, need rights that this account may lack. A
+            // marker that is still there means nothing beside a history, and goes with the next migration.
+            return;
+        }
+
         // The named lock belongs to the connection, and is gone with it when the process dies.
         await context.Database.OpenConnectionAsync(cancellationToken);
         try

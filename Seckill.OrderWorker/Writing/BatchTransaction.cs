@@ -8,6 +8,7 @@ using Seckill.Ordering.Faults;
 using Seckill.Ordering.Store;
 using Seckill.Ordering.Telemetry;
 using Seckill.OrderWorker.Batches;
+using Seckill.ServiceDefaults.Connections;
 
 namespace Seckill.OrderWorker.Writing;
 
@@ -66,10 +67,10 @@ internal sealed class BatchTransaction(
         CancellationToken cancellationToken)
     {
         using var span = StartSpan(orders);
+        await using var scope = scopes.CreateAsyncScope();
+        var database = scope.ServiceProvider.GetRequiredService<OrderingDbContext>().Database;
         try
         {
-            await using var scope = scopes.CreateAsyncScope();
-            var database = scope.ServiceProvider.GetRequiredService<OrderingDbContext>().Database;
             await database.OpenConnectionAsync(cancellationToken);
             var connection = (MySqlConnection)database.GetDbConnection();
             await AskForCommandSizeAsync(connection, cancellationToken);
@@ -95,6 +96,7 @@ internal sealed class BatchTransaction(
             // It may be another server next time.
             Volatile.Write(ref _commandBytesMax, 0);
             span?.SetStatus(ActivityStatusCode.Error, exception.Message);
+            await MySqlSwitchOver.LeaveIfReadOnlyAsync(database.GetDbConnection(), exception);
             throw;
         }
         finally

@@ -1,4 +1,5 @@
 using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
 
 namespace Seckill.Ordering.Contract;
 
@@ -69,4 +70,24 @@ public static class OrderTopology
         ["x-overflow"] = "reject-publish",
         ["x-delivery-limit"] = DeliveryLimitMax,
     };
+
+    /// <summary>
+    /// Publishes to one of the exchanges and waits for the confirm. What comes back because somebody has removed the queue or the binding
+    /// is sent once more when the route has been declared again.
+    /// </summary>
+    /// <exception cref="PublishException">The broker does not take it.</exception>
+    public static async Task PublishAsync(
+        IChannel channel, string exchange, string routingKey, BasicProperties properties, ReadOnlyMemory<byte> body,
+        CancellationToken cancellationToken)
+    {
+        try
+        {
+            await channel.BasicPublishAsync(exchange, routingKey, mandatory: true, properties, body, cancellationToken);
+        }
+        catch (PublishException exception) when (exception.IsReturn)
+        {
+            await DeclareAsync(channel, cancellationToken);
+            await channel.BasicPublishAsync(exchange, routingKey, mandatory: true, properties, body, cancellationToken);
+        }
+    }
 }

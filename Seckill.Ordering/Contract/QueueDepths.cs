@@ -1,4 +1,5 @@
 using RabbitMQ.Client;
+using Seckill.Ordering.Broker;
 
 namespace Seckill.Ordering.Contract;
 
@@ -10,9 +11,10 @@ namespace Seckill.Ordering.Contract;
 public sealed record QueueDepth(long Ready, long Workers, long Dead, long Parked);
 
 /// <summary>Asks the broker for queue depths, on a connection of its own that is opened again when it is gone.</summary>
-public sealed class QueueDepths(IConnectionFactory connections) : IAsyncDisposable
+public sealed class QueueDepths(IConnectionFactory connections, TimeProvider time) : IAsyncDisposable
 {
     private const int TimeoutMs = 5_000;
+    private const int CloseTimeoutMs = 500;
 
     private readonly SemaphoreSlim _turn = new(1, 1);
     private IConnection? _connection;
@@ -25,22 +27,21 @@ public sealed class QueueDepths(IConnectionFactory connections) : IAsyncDisposab
         await _turn.WaitAsync(deadline.Token);
         try
         {
-            if (_connection is not { IsOpen: true })
-            {
-                if (_connection is not null)
-                {
-                    await _connection.DisposeAsync();
-                    _connection = null;
-                }
-
-                _connection = await connections.CreateConnectionAsync($"{connections.ClientProvidedName} queue depth", deadline.Token);
-            }
-
-            await using var channel = await _connection.CreateChannelAsync(cancellationToken: deadline.Token);
+            _connection ??= await connections.OpenAsync(
+                $"{connections.ClientProvidedName} queue depth", TimeSpan.FromMilliseconds(TimeoutMs), (_, _) => Task.CompletedTask, time,
+                deadline.Token);
+            var channel = await _connection.CreateChannelAsync(cancellationToken: deadline.Token);
             var orders = await channel.QueueDeclarePassiveAsync(OrderTopology.Queue, deadline.Token);
             var dead = await channel.QueueDeclarePassiveAsync(OrderTopology.DeadLetterQueue, deadline.Token);
             var parked = await channel.QueueDeclarePassiveAsync(OrderTopology.ParkedQueue, deadline.Token);
+            await channel.CloseAsync(cancellationToken: deadline.Token);
             return new QueueDepth(orders.MessageCount, orders.ConsumerCount, dead.MessageCount, parked.MessageCount);
+        }
+        catch
+        {
+            // Lost, or silent: the next question goes by a new one.
+            await CloseAsync();
+            throw;
         }
         finally
         {
@@ -50,11 +51,16 @@ public sealed class QueueDepths(IConnectionFactory connections) : IAsyncDisposab
 
     public async ValueTask DisposeAsync()
     {
-        if (_connection is not null)
-        {
-            await _connection.DisposeAsync();
-        }
-
+        await CloseAsync();
         _turn.Dispose();
+    }
+
+    private async Task CloseAsync()
+    {
+        if (_connection is { } connection)
+        {
+            _connection = null;
+            await connection.CloseWithinAsync(TimeSpan.FromMilliseconds(CloseTimeoutMs), time);
+        }
     }
 }

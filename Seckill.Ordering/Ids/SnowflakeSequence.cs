@@ -4,7 +4,10 @@ namespace Seckill.Ordering.Ids;
 /// Snowflake ids (Twitter, 2010): 41 bits of milliseconds since 2025-01-01 UTC, 10 bits of node, 12 bits of sequence; positive
 /// 64-bit numbers that rise with time. One instance per leased node. Safe for many callers, without a lock.
 /// </summary>
-public sealed class SnowflakeSequence(int node, TimeProvider time)
+/// <param name="node">The leased node.</param>
+/// <param name="time">The clock.</param>
+/// <param name="after">Each id is of a later millisecond, whatever the clock says: when the holder before was done with the node.</param>
+public sealed class SnowflakeSequence(int node, TimeProvider time, DateTimeOffset after = default)
 {
     public const int NodeMax = 1023;
     private const int SequenceBits = 12;
@@ -17,7 +20,10 @@ public sealed class SnowflakeSequence(int node, TimeProvider time)
         : throw new ArgumentOutOfRangeException(nameof(node), node, $"0 to {NodeMax}");
 
     /// <summary>Milliseconds since the epoch, then the sequence: one number, so that one compare-exchange moves both.</summary>
-    private long _last;
+    private long _last = after <= Epoch ? 0 : ((long)(after - Epoch).TotalMilliseconds << SequenceBits) | ((1L << SequenceBits) - 1);
+
+    /// <summary>When the newest id was made, or could have been.</summary>
+    public DateTimeOffset LastAt => Epoch.AddMilliseconds(Volatile.Read(ref _last) >> SequenceBits);
 
     /// <summary>When an id was made, to the millisecond; it may lie a little ahead of the clock after a burst.</summary>
     public static DateTimeOffset TimeOf(long id) => Epoch.AddMilliseconds(id >> (NodeBits + SequenceBits));

@@ -1,5 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Seckill.ServiceDefaults.Connections;
 
 namespace Seckill.ServiceDefaults.HealthChecks;
 
@@ -9,6 +10,13 @@ internal sealed class MySqlHealthCheck<TContext>(TContext context) : IHealthChec
     public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext check, CancellationToken cancellationToken = default)
     {
         var readOnly = await context.Database.SqlQueryRaw<bool>("SELECT @@GLOBAL.read_only <> 0 AS Value").SingleAsync(cancellationToken);
-        return readOnly ? new HealthCheckResult(check.Registration.FailureStatus, "the server is read-only") : HealthCheckResult.Healthy();
+        if (!readOnly)
+        {
+            return HealthCheckResult.Healthy();
+        }
+
+        // Also for those who only read: they would go on reading what is out of date.
+        await MySqlSwitchOver.LeaveAsync(context.Database.GetDbConnection());
+        return new HealthCheckResult(check.Registration.FailureStatus, "the server is read-only");
     }
 }

@@ -17,13 +17,14 @@ public sealed class SharedServers : IAsyncLifetime
     public const string OrderCrashes = "order_crashes";
     public const string NoIdempotency = "no_idempotency";
     public const string AckBeforeCommit = "ack_before_commit";
+    public const string Sentinel = "sentinel";
 
     private readonly Lazy<Task<LocalSystem>> _servers = new(() => LocalSystem.StartServersAsync(
         new LocalSystemOptions
         {
             RabbitMq = new RabbitMqServerOptions
             {
-                VirtualHosts = [EndToEnd, Operations, Shop, Console, GateCrashes, OrderCrashes, NoIdempotency, AckBeforeCommit],
+                VirtualHosts = [EndToEnd, Operations, Shop, Console, GateCrashes, OrderCrashes, NoIdempotency, AckBeforeCommit, Sentinel],
             },
         },
         CancellationToken.None));

@@ -31,6 +31,9 @@ public sealed class OperationsFixture(SharedServers servers) : IAsyncLifetime
         ("ConnectionStrings:mysql", _system.MySqlConnectionString),
     ];
 
+    /// <summary>The broker's, with the fixture's virtual host.</summary>
+    public Uri RabbitMq => new(_system.RabbitMqConnectionString);
+
     public IDatabase Redis { get; private set; } = null!;
 
     public IChannel Channel { get; private set; } = null!;
@@ -59,8 +62,8 @@ public sealed class OperationsFixture(SharedServers servers) : IAsyncLifetime
             .. settings,
         ]);
 
-    /// <summary>A worker on these servers, in this process; it works until it is disposed.</summary>
-    public WorkerHost StartWorker() => new(ConnectionStrings);
+    /// <summary>A worker on these servers, in this process, with further settings; it works until it is disposed.</summary>
+    public WorkerHost StartWorker(params (string Name, string Value)[] settings) => new([.. ConnectionStrings, .. settings]);
 
     public OrderingDbContext OpenStore() => new(
         new DbContextOptionsBuilder<OrderingDbContext>()

@@ -49,6 +49,18 @@ public sealed class SnowflakeSequenceTests
     }
 
     [Fact]
+    public void Whoever_has_the_node_next_begins_after_the_holder_before_though_its_clock_is_behind()
+    {
+        const int InThreeMilliseconds = 3 * 4_096;
+        var before = new SnowflakeSequence(5, new SetClock { Now = Epoch.AddMilliseconds(1_000) });
+        var used = Enumerable.Range(0, InThreeMilliseconds).Select(_ => before.Next()).ToArray();
+
+        var next = new SnowflakeSequence(5, new SetClock { Now = Epoch.AddMilliseconds(10) }, before.LastAt);
+
+        Assert.True(next.Next() > used[^1]);
+    }
+
+    [Fact]
     public async Task Many_callers_and_nodes_never_get_one_id_twice()
     {
         const int IdsPerCaller = 20_000;

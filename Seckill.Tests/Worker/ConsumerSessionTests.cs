@@ -121,8 +121,8 @@ public sealed class ConsumerSessionTests(WorkerServers servers)
 
     private Task<ConsumerSession> OpenAsync(long heldBytesMax, TimeProvider time) => ConsumerSession.OpenAsync(
         new ConnectionFactory { Uri = new Uri(servers.RabbitMq.ConnectionString), AutomaticRecoveryEnabled = false },
-        new SessionPlan(100, heldBytesMax, null, null), new WorkerHealth(Options.Create(new WorkerOptions()), TimeProvider.System), time,
-        Cancelled);
+        TimeSpan.FromMilliseconds(Deadline.TimeoutMs), new SessionPlan(100, heldBytesMax, null, null),
+        new WorkerHealth(Options.Create(new WorkerOptions()), TimeProvider.System), time, Cancelled);
 
     /// <summary>A clock that fails when it is asked for the nth time, as taking over a delivery may fail for want of memory.</summary>
     private sealed class FailingTime(int failAt) : TimeProvider

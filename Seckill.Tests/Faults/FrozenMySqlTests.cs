@@ -1,0 +1,57 @@
+using System.Diagnostics;
+
+namespace Seckill.Tests.Faults;
+
+/// <summary>MySQL stands still.</summary>
+[Collection(nameof(FaultSystem))]
+public sealed class FrozenMySqlTests(FaultSystem faults)
+{
+    /// <summary>Orders older than 10 s by Redis's clock are looked up in MySQL, too.</summary>
+    private const int OldAfterMs = 13_000;
+
+    /// <summary>A fraction of what a query waits for; the machine may be busy.</summary>
+    private const int AnswerMsMax = 2_000;
+
+    private const int OldAnswers = 30;
+
+    private readonly CancellationToken _cancellation = TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_buyer_hears_at_once_what_Redis_knows()
+    {
+        var system = await faults.ReadyAsync(_cancellation);
+        var sale = await SaleOnTrial.OpenAsync(faults, _cancellation, unitsEach: 10);
+        using var client = system.Client();
+        var (skuId, bought) = (sale.Skus[0].SkuId, Stopwatch.GetTimestamp());
+        system.MySql.Pause();
+        try
+        {
+            Assert.Equal(
+                System.Net.HttpStatusCode.OK, (await client.BuyAsync(SaleOnTrial.TokenOf(skuId), skuId, _cancellation)).Status);
+            await Deadline.UntilAsync(
+                async () =>
+                {
+                    await AssertPendingAtOnceAsync();
+                    return Stopwatch.GetElapsedTime(bought).TotalMilliseconds;
+                }, age => age > OldAfterMs, _cancellation);
+            for (var i = 0; i < OldAnswers; i++)
+            {
+                await AssertPendingAtOnceAsync();
+            }
+        }
+        finally
+        {
+            system.MySql.Continue();
+        }
+
+        await client.OutcomeAsync(SaleOnTrial.TokenOf(skuId), skuId, _cancellation);
+
+        async Task AssertPendingAtOnceAsync()
+        {
+            var asked = Stopwatch.GetTimestamp();
+            var answer = await client.StatusAsync(SaleOnTrial.TokenOf(skuId), skuId, _cancellation);
+            Assert.InRange(Stopwatch.GetElapsedTime(asked).TotalMilliseconds, 0, AnswerMsMax);
+            Assert.Equal("PENDING", answer.Text("status"));
+        }
+    }
+}

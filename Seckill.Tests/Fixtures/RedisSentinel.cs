@@ -1,0 +1,79 @@
+using StackExchange.Redis;
+
+namespace Seckill.Tests.Fixtures;
+
+/// <summary>A master, a replica, and one Sentinel, which decides alone; it can be started later than what asks it.</summary>
+public sealed class RedisSentinel : IAsyncDisposable
+{
+    private const string Service = "mymaster";
+    private const string Password = "sentinel";
+    private const int DownAfterMs = 1_000;
+    private const int FailOverTimeoutMs = 5_000;
+
+    private readonly int _sentinelPort = LoopbackPorts.Take();
+    private readonly List<RedisServer> _servers = [];
+
+    private RedisSentinel()
+    {
+    }
+
+    public RedisServer Master => _servers[0];
+
+    public RedisServer Replica => _servers[1];
+
+    public string ConnectionString => $"127.0.0.1:{_sentinelPort},serviceName={Service},password={Password}";
+
+    /// <summary>Master and replica, and nobody who watches over them yet.</summary>
+    public static async Task<RedisSentinel> StartAsync(CancellationToken cancellationToken)
+    {
+        var redis = new RedisSentinel();
+        try
+        {
+            redis._servers.Add(await RedisServer.StartAsync(
+                new RedisServerOptions { Password = Password, ExtraArguments = ["--masterauth", Password] }, cancellationToken));
+            redis._servers.Add(await RedisServer.StartAsync(
+                new RedisServerOptions
+                {
+                    Password = Password,
+                    ExtraArguments = ["--masterauth", Password, "--replicaof", "127.0.0.1", $"{redis.Master.Port}"],
+                }, cancellationToken));
+            return redis;
+        }
+        catch
+        {
+            await redis.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Returns once the Sentinel could fail over to the replica.</summary>
+    public async Task StartSentinelAsync(CancellationToken cancellationToken)
+    {
+        var sentinel = await RedisServer.StartAsync(
+            new RedisServerOptions { Password = Password, Port = _sentinelPort, IsSentinel = true }, cancellationToken);
+        _servers.Add(sentinel);
+        await using var connection = await ConnectionMultiplexer.ConnectAsync(
+            sentinel.ConnectionString, options => options.CommandMap = CommandMap.Sentinel);
+        var server = connection.GetServers()[0];
+        await AskAsync("MONITOR", Service, "127.0.0.1", Master.Port, 1);
+        await AskAsync("SET", Service, "auth-pass", Password);
+        await AskAsync("SET", Service, "down-after-milliseconds", DownAfterMs);
+        await AskAsync("SET", Service, "failover-timeout", FailOverTimeoutMs);
+        await Deadline.UntilAsync(
+            () => server.SentinelReplicasAsync(Service),
+            replicas => replicas.Any(replica => replica.Contains(new KeyValuePair<string, string>("master-link-status", "ok"))),
+            cancellationToken);
+
+        Task<RedisResult> AskAsync(params object[] arguments) =>
+            server.ExecuteAsync("SENTINEL", arguments).WaitAsync(cancellationToken);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var server in Enumerable.Reverse(_servers))
+        {
+            server.Kill();
+            await server.DisposeAsync();
+        }
+    }
+}

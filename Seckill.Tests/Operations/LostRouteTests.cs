@@ -1,0 +1,61 @@
+using RabbitMQ.Client;
+using Seckill.Ordering.Contract;
+
+namespace Seckill.Tests.Operations;
+
+/// <summary>Somebody removes a binding at the broker while everything runs.</summary>
+[Collection(OperationsTests.Name)]
+public sealed class LostRouteTests(OperationsFixture servers)
+{
+    /// <summary>Half of what the Api waits for before it looks into an order that is stuck, and declares the route for that.</summary>
+    private const int WithinMs = 15_000;
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task The_next_order_is_written_all_the_same()
+    {
+        await servers.PurgeAsync();
+        await using var worker = servers.StartWorker();
+        await using var api = servers.StartApi();
+        var sku = await servers.PutOnSaleAsync(api);
+        Assert.Equal(200, (await api.BuyAsync(1, sku)).Status);
+        await WrittenAsync(api, 1, sku);
+
+        await servers.Channel.QueueUnbindAsync(
+            OrderTopology.Queue, OrderTopology.Exchange, OrderTopology.RoutingKey, cancellationToken: Token);
+        Assert.Equal(200, (await api.BuyAsync(2, sku)).Status);
+
+        await WrittenAsync(api, 2, sku);
+    }
+
+    [Fact]
+    public async Task The_next_dead_letter_is_in_its_queue_all_the_same()
+    {
+        await servers.PurgeAsync();
+        await using var worker = servers.StartWorker();
+        await BuryAsync("first");
+
+        await servers.Channel.QueueUnbindAsync(
+            OrderTopology.DeadLetterQueue, OrderTopology.DeadLetterExchange, OrderTopology.RoutingKey, cancellationToken: Token);
+
+        await BuryAsync("second");
+    }
+
+    /// <summary>Sends what is no order, and waits for it among the dead letters, with the worker's reason.</summary>
+    private async Task BuryAsync(string id)
+    {
+        await servers.Channel.BasicPublishAsync(
+            OrderTopology.Exchange, OrderTopology.RoutingKey, mandatory: true, new BasicProperties { Persistent = true, MessageId = id },
+            "no order"u8.ToArray(), Token);
+        var letter = await Deadline.UntilAsync(
+            () => servers.Channel.BasicGetAsync(OrderTopology.DeadLetterQueue, autoAck: true, Token), got => got is not null, Token,
+            WithinMs);
+        Assert.Equal(id, letter!.BasicProperties.MessageId);
+        Assert.True(letter.BasicProperties.Headers?.ContainsKey(Seckill.Ordering.DeadLetters.DeadLetterHeaders.Reason));
+    }
+
+    private static Task WrittenAsync(ApiHost api, long userId, long skuId) => Deadline.UntilAsync(
+        async () => (await api.GetAsync($"/api/orders/seckill/status?sku_id={skuId}", api.Buyer(userId))).Text("status"),
+        status => status == "SUCCESS", Token, WithinMs);
+}
