@@ -1,27 +1,33 @@
 using Microsoft.Extensions.Options;
 using Seckill.Api.Catalogue;
 using Seckill.Ordering.Contract;
+using Seckill.Ordering.Holding;
 
 namespace Seckill.Api.WarmUp;
 
 /// <summary>
 /// After Redis has forgotten who bought, the orders that are still in the queue are written first, so that the new counters do not offer
-/// their units. It is one wait for all SKUs of one loss, and bounded: an order that comes later is deducted when it is settled. A broker
-/// that does not say how much it holds is waited for like one that holds much.
+/// their units. What a worker has in hand is among them: the queue is seen empty first, and then no worker holds anything that it picked up
+/// before. It is one wait for all SKUs of one loss, and bounded: an order that comes later is deducted when it is settled. A broker or a
+/// worker that does not say how much it holds is waited for like one that holds much.
 /// </summary>
 public sealed partial class QueueDrain(
-    QueueDepths queues, IOptions<CatalogueOptions> options, TimeProvider time, ILogger<QueueDrain> logger)
+    QueueDepths queues, HeldMessages held, IOptions<CatalogueOptions> options, TimeProvider time, ILogger<QueueDrain> logger)
 {
     private const int PollEveryMs = 250;
+    private const int HoldingsWaitMsMax = 2_000;
 
     private readonly Lock _lock = new();
     private Task _look = Task.CompletedTask;
     private long _lookedAt;
     private long _emptyAt;
+
+    /// <summary>When the queue was first seen empty, and has been each time since; null when it was not.</summary>
+    private long? _queueEmptyAt;
     private long _announced;
 
     /// <summary>
-    /// Whether the wait is over: the queue has been seen empty since the loss, or <c>DrainWaitMsMax</c> have passed. Looks at the queue
+    /// Whether the wait is over: all that was in the queue has gone through since the loss, or <c>DrainWaitMsMax</c> have passed. Looks at the queue
     /// meanwhile and never waits for it.
     /// </summary>
     /// <param name="lostAt">When the loss was seen, by <see cref="TimeProvider.GetTimestamp"/>; the same for all SKUs that were looked at
@@ -67,15 +73,40 @@ public sealed partial class QueueDrain(
     {
         try
         {
-            if (await queues.ReadAsync(CancellationToken.None) is { Ready: 0, Parked: 0 })
+            if (await queues.ReadAsync(CancellationToken.None) is not { Ready: 0, Parked: 0 } depth)
             {
-                Volatile.Write(ref _emptyAt, askedAt);
+                _queueEmptyAt = null;
+                return;
+            }
+
+            _queueEmptyAt ??= askedAt;
+            if (await AreHandsEmptyAsync(depth.Workers))
+            {
+                Volatile.Write(ref _emptyAt, _queueEmptyAt.Value);
+                _queueEmptyAt = null;
             }
         }
         catch (Exception exception)
         {
+            _queueEmptyAt = null;
             LogDepthUnknown(exception.Message);
         }
+    }
+
+    /// <summary>
+    /// Whether no worker holds anything that it picked up before the queue was empty. Where none consumes, none holds: the broker has put
+    /// what it held back into the queue.
+    /// </summary>
+    private async Task<bool> AreHandsEmptyAsync(long workers)
+    {
+        if (workers == 0)
+        {
+            return true;
+        }
+
+        using var deadline = new CancellationTokenSource(TimeSpan.FromMilliseconds(HoldingsWaitMsMax), time);
+        var holdings = await held.ReadAsync(deadline.Token);
+        return holdings.Workers >= workers && holdings.OldestAge < time.GetElapsedTime(_queueEmptyAt!.Value);
     }
 
     [LoggerMessage(
@@ -83,6 +114,7 @@ public sealed partial class QueueDrain(
         Message = "Redis has lost sales; their orders in the queue are written first, for {DrainWaitMsMax} ms at most")]
     private partial void LogDraining(int drainWaitMsMax);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The queue's depth is not known, so it is not taken for empty: {Reason}")]
+    [LoggerMessage(
+        Level = LogLevel.Warning, Message = "What is in the queue and in the workers' hands is not known, so it waits: {Reason}")]
     private partial void LogDepthUnknown(string reason);
 }

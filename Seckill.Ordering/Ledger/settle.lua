@@ -80,6 +80,12 @@ for i = 1, n do
   end
 end
 
+-- What was not read above and is not ours must fail before the first write, for the same reason.
+if #newClicks > 0 then redis.call('HLEN', KEYS[5]) end
+if delta ~= 0 and not string.match(counter, '^-?%d+$') then
+  return redis.error_reply('ERR value is not an integer: the counter of SKU ' .. ARGV[2])
+end
+
 -- First: a Redis without memory refuses a script only what would need more before anything is written, so verdicts are told all the same.
 redis.call('ZREM', KEYS[6], unpack(ids))
 if #told > 0 then

@@ -1,4 +1,6 @@
 using System.Net;
+using RabbitMQ.Client;
+using Seckill.Ordering.Contract;
 using Seckill.Ordering.Ledger;
 using Seckill.Tests.EndToEnd;
 using StackExchange.Redis;
@@ -14,6 +16,11 @@ public sealed class RedisLossTests(FaultSystem faults)
     private const int QueuedCount = 24;
     private const int LateCount = 150;
     private const int TimeoutMs = 120_000;
+
+    /// <summary>Three seconds in all: less than the broker waits for a worker that stands still.</summary>
+    private const int LooksWhileHeld = 12;
+
+    private const int LookEveryMs = 250;
 
     private readonly CancellationToken _cancellation = TestContext.Current.CancellationToken;
 
@@ -47,6 +54,40 @@ public sealed class RedisLossTests(FaultSystem faults)
         Assert.NotNull(closed.Headers.RetryAfter);
 
         await system.StartWorkerAsync(_cancellation);
+        await AssertLimitHoldsAsync(early);
+        await AssertSellsOutCleanlyAsync(sale);
+    }
+
+    [Fact]
+    public async Task Orders_in_a_workers_hands_are_waited_for_like_those_in_the_queue()
+    {
+        var system = await faults.ReadyAsync(_cancellation);
+        var sale = await SaleOnTrial.OpenAsync(faults, _cancellation, UnitsEach);
+        var early = await SellToTheLimitAsync(sale);
+        var worker = Assert.Single(system.Workers);
+        worker.Pause();
+        try
+        {
+            await sale.RushAsync(QueuedCount);
+            await using var broker = await system.OpenRabbitMqAsync(_cancellation);
+            await using var channel = await broker.CreateChannelAsync(cancellationToken: _cancellation);
+            await Deadline.UntilAsync(
+                () => channel.MessageCountAsync(OrderTopology.Queue, _cancellation), ready => ready == 0, _cancellation);
+            await system.RedisConnection.GetServer(system.RedisConnection.GetEndPoints()[0]).FlushAllDatabasesAsync();
+
+            // The queue is empty from the first look on, and the gate must not open for that.
+            await AnswerAsync(early[0], answer => answer.Error == "warming up");
+            for (var look = 0; look < LooksWhileHeld; look++)
+            {
+                Assert.Equal("warming up", (await AnswerAsync(early[0], _ => true)).Error);
+                await Task.Delay(LookEveryMs, _cancellation);
+            }
+        }
+        finally
+        {
+            worker.Continue();
+        }
+
         await AssertLimitHoldsAsync(early);
         await AssertSellsOutCleanlyAsync(sale);
     }

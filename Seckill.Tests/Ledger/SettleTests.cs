@@ -8,6 +8,22 @@ public sealed class SettleTests(RedisFixture redis) : IClassFixture<RedisFixture
 {
     private readonly SkuOnTrial _sku = new(redis);
 
+    [Fact]
+    public async Task A_counter_that_is_no_whole_number_leaves_everything_as_it_was()
+    {
+        await _sku.WarmAsync(10);
+        var order = (await _sku.ReserveAsync(1, 2)).OrderId;
+        await _sku.Database.StringSetAsync(_sku.Keys.Stock, "8.5");
+
+        var refused = await Assert.ThrowsAsync<RedisServerException>(
+            () => _sku.SettleAsync(SkuOnTrial.Verdict(order, success: false, "sold out", quantity: 2)));
+
+        Assert.True(RedisRefusals.IsAboutStoredData(refused), refused.Message);
+        Assert.Equal(OrderState.Pending, (await _sku.FindAsync(1))!.State);
+        Assert.Equal(2, await _sku.HeldAsync());
+        Assert.Equal(1, await _sku.Database.SortedSetLengthAsync(_sku.Keys.Outbox));
+    }
+
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     [Fact]
