@@ -37,8 +37,8 @@ internal sealed class SoldOutShield(GateOptions options, TimeProvider time)
     }
 
     /// <summary>
-    /// Learns from a reply; true when it needs the buyers to arm itself. A buyer's repeated click finds its order, or the limit, and changes
-    /// nothing; but a sale that is paused, over or not loaded has other answers for those whom the shield refuses.
+    /// Learns from a reply; true when it needs the buyers to arm itself. A buyer's repeated click finds its order, or the limit, and
+    /// changes nothing; but a sale that is paused, over or not loaded has other answers for those whom the shield refuses.
     /// </summary>
     public bool Learn(ReserveReply reply)
     {

@@ -79,6 +79,7 @@ internal sealed partial class QueueWatch(
     [LoggerMessage(Level = LogLevel.Warning, Message = "The queue's depth is not known, so no order is published again: {Reason}")]
     private partial void LogDepthUnknown(string reason);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "What the workers hold is not known, so only old orders are taken for lost: {Reason}")]
+    [LoggerMessage(
+        Level = LogLevel.Warning, Message = "What the workers hold is not known, so only old orders are taken for lost: {Reason}")]
     private partial void LogHeldUnknown(string reason);
 }

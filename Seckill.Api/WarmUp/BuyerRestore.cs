@@ -79,7 +79,12 @@ public sealed class BuyerRestore(IServiceScopeFactory scopes, StockRecovery reco
             var after = lastUserId;
             var page = await Live(context, sku).Where(item => item.UserId > after)
                 .GroupBy(item => item.UserId)
-                .Select(items => new { UserId = items.Key, Units = items.Sum(item => item.Quantity), Newest = items.Max(item => item.OrderId) })
+                .Select(items => new
+                {
+                    UserId = items.Key,
+                    Units = items.Sum(item => item.Quantity),
+                    Newest = items.Max(item => item.OrderId),
+                })
                 .OrderBy(buyer => buyer.UserId)
                 .Take(PageSizeMax)
                 .ToListAsync(cancellationToken);
