@@ -22,6 +22,11 @@ public sealed record LoadedSku(long SkuId, bool Loaded, long Stock, long Epoch);
 public sealed partial class StockLoad(
     IServiceScopeFactory scopes, StockLedger ledger, StockRecovery recovery, BuyerRestore buyers, ILogger<StockLoad> logger)
 {
+    /// <summary>Times that a load is looked for that Redis has not answered.</summary>
+    private const int LateLooksMax = 20;
+
+    private const int LateLookEveryMs = 250;
+
     /// <summary>
     /// Looks, and loads if need be; with <paramref name="termsChanged"/> the sale's terms are brought up to date in any case.
     /// </summary>
@@ -29,7 +34,10 @@ public sealed partial class StockLoad(
     /// <param name="termsChanged">See above.</param>
     /// <param name="drained">Whether a loss of Redis has been waited for, see <see cref="QueueDrain"/>.</param>
     /// <param name="cancellationToken">Ends the waits.</param>
-    /// <returns>Null when MySQL has no sale of this SKU, or Redis has lost it and the wait for that is still to come.</returns>
+    /// <returns>
+    /// Null when MySQL has no sale of this SKU, Redis has lost it and the wait for that is still to come, or it changed while this was
+    /// looking.
+    /// </returns>
     public async Task<LoadedSku?> RunAsync(long skuId, bool termsChanged, bool drained, CancellationToken cancellationToken)
     {
         var sku = new SkuKeys(skuId);
@@ -137,10 +145,9 @@ public sealed partial class StockLoad(
         HashSet<long>? decided = null;
         if (IsDue(redis, row.GateEpoch))
         {
-            decided = redis.UnsettledIds is null
-                ? null
-                : [.. (await StoreDecisions.ReadAsync(context, redis.UnsettledIds, cancellationToken))
-                    .Select(decision => decision.OrderId)];
+            // Without knowing all of them the counter would offer what some buyers hold.
+            var unsettled = redis.UnsettledIds ?? [.. await recovery.UnsettledIdsAsync(sku, cancellationToken)];
+            decided = [.. (await StoreDecisions.ReadAsync(context, unsettled, cancellationToken)).Select(decision => decision.OrderId)];
             if (HasForgotten(redis, row.GateEpoch, raisedFrom))
             {
                 await buyers.FinishAsync(context, sku, ahead, StockLedger.ExpiryOf(terms), cancellationToken);
@@ -148,7 +155,13 @@ public sealed partial class StockLoad(
             }
         }
 
-        var result = await ledger.WarmAsync(sku, row.Stock, row.GateEpoch, terms, decided, cancellationToken);
+        var result = await WarmAsync(sku, row, terms, decided, redis, cancellationToken);
+        if (result.Refused)
+        {
+            LogOvertaken(sku.SkuId);
+            return null;
+        }
+
         if (result.Loaded)
         {
             CrashPoint.Reach(CrashPoint.StockLoaded);
@@ -159,6 +172,33 @@ public sealed partial class StockLoad(
 
         await transaction.CommitAsync(cancellationToken);
         return new LoadedSku(sku.SkuId, result.Loaded, result.Stock, result.Epoch);
+    }
+
+    /// <summary>
+    /// Many orders to carry over take Redis longer than the client waits. Giving up then would leave two epochs, and the next load would
+    /// take as long: so it is asked what has become of the call. Nobody else raises the epoch under the row lock.
+    /// </summary>
+    private async Task<WarmResult> WarmAsync(
+        SkuKeys sku, ProductSku row, SaleTerms terms, HashSet<long>? decided, LedgerSnapshot seen, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await ledger.WarmAsync(sku, row.Stock, row.GateEpoch, terms, decided, cancellationToken, seen);
+        }
+        catch (TimeoutException) when (IsDue(seen, row.GateEpoch))
+        {
+            var epoch = Math.Max(seen.Epoch ?? 0, row.GateEpoch) + 1;
+            for (var look = 0; look < LateLooksMax; look++)
+            {
+                await Task.Delay(LateLookEveryMs, cancellationToken);
+                if (await recovery.SnapshotAsync([sku], cancellationToken) is [{ Stock: { } stock, Closed: false } now] && now.Epoch == epoch)
+                {
+                    return new WarmResult(true, epoch, stock);
+                }
+            }
+
+            throw;
+        }
     }
 
     private static bool IsOutdated(LedgerSnapshot redis, long? raisedFrom) =>
@@ -194,6 +234,9 @@ public sealed partial class StockLoad(
 
     [LoggerMessage(Level = LogLevel.Information, Message = "SKU {SkuId}: {Stock} units loaded into the gate, epoch {Epoch}")]
     private partial void LogLoaded(long skuId, long stock, long epoch);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "SKU {SkuId}: Redis changed while the load was prepared; it is looked at again")]
+    private partial void LogOvertaken(long skuId);
 
     [LoggerMessage(
         Level = LogLevel.Warning,

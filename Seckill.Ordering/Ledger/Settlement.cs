@@ -49,7 +49,8 @@ public readonly record struct DueReply(SkuKeys Sku, IReadOnlyList<Reservation> D
 /// <param name="Loaded">True when the counter was set from MySQL, false when it was running and stays.</param>
 /// <param name="Epoch">The counter's epoch after the call.</param>
 /// <param name="Stock">The counter after the call, units.</param>
-public readonly record struct WarmResult(bool Loaded, long Epoch, long Stock);
+/// <param name="Refused">True when Redis was not any more what the call was decided on: nothing was changed.</param>
+public readonly record struct WarmResult(bool Loaded, long Epoch, long Stock, bool Refused = false);
 
 /// <summary>A sale's terms as the gate enforces them, by Redis time.</summary>
 /// <param name="StartsAt">First moment at which orders are taken.</param>

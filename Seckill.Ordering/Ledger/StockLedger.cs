@@ -131,18 +131,22 @@ public sealed class StockLedger
     /// Loads the counter from MySQL, unless it is running. The caller holds the SKU's row lock in MySQL and stores the epoch
     /// that comes back before it lets go. <paramref name="decided"/>: which of the unsettled orders MySQL has committed or rejected; the
     /// others stay deducted from the new counter. Null when that is not known: then the counter starts at MySQL's number.
+    /// <paramref name="seen"/>: what Redis said when the call was decided on; if it has another epoch by now, nothing is changed. Null to
+    /// load whatever it has.
     /// </summary>
     public async Task<WarmResult> WarmAsync(
-        SkuKeys sku, long stock, long epoch, SaleTerms terms, IReadOnlyCollection<long>? decided, CancellationToken cancellationToken)
+        SkuKeys sku, long stock, long epoch, SaleTerms terms, IReadOnlyCollection<long>? decided, CancellationToken cancellationToken,
+        LedgerSnapshot? seen = null)
     {
         RedisValue[] arguments =
         [
             stock, epoch, terms.StartsAt.ToUnixTimeMilliseconds(), terms.EndsAt.ToUnixTimeMilliseconds(), terms.LimitPerUser,
             terms.Paused ? 1 : 0, ExpiryOf(terms).ToUnixTimeMilliseconds(), decided is null ? 0 : 1,
+            seen is null ? "*" : seen.Epoch?.ToString(CultureInfo.InvariantCulture) ?? "",
             .. (decided ?? []).Select(id => (RedisValue)id),
         ];
         var reply = (RedisResult[])(await _scripts.Warm.EvaluateAsync(_database, sku.All, arguments).WaitAsync(cancellationToken))!;
-        return new WarmResult((long)reply[0] == 1, (long)reply[1], (long)reply[2]);
+        return new WarmResult((long)reply[0] == 1, (long)reply[1], (long)reply[2], Refused: (long)reply[0] < 0);
     }
 
     /// <summary>Whether at least one master answers, within <see cref="MasterAnswersWithinMs"/>: Redis as a whole is there then.</summary>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using StackExchange.Redis;
 
 namespace Seckill.Ordering.Ledger;
@@ -41,6 +42,9 @@ public sealed class StockRecovery(IConnectionMultiplexer redis)
     /// <summary>Buyers in one call of restore.lua.</summary>
     private const int RestoreBatchSizeMax = 1_000;
 
+    /// <summary>Entries in one answer of a scan.</summary>
+    private const int ScanPageSize = 1_000;
+
     private static readonly string SnapshotScript = LedgerScripts.Text("snapshot.lua");
     private static readonly string CloseScript = LedgerScripts.Text("close.lua");
     private static readonly string RestoreScript = LedgerScripts.WithRecords("restore.lua");
@@ -65,6 +69,25 @@ public sealed class StockRecovery(IConnectionMultiplexer redis)
         {
             throw new UnreadableKeysException(sku.SkuId, exception);
         }
+    }
+
+    /// <summary>
+    /// All unsettled orders, however many: those that are unsettled all the time that it takes, and perhaps some of the others. Redis serves
+    /// others in between.
+    /// </summary>
+    public async Task<IReadOnlyCollection<long>> UnsettledIdsAsync(SkuKeys sku, CancellationToken cancellationToken)
+    {
+        var ids = new HashSet<long>();
+        await foreach (var entry in _database.SortedSetScanAsync(sku.Outbox, pageSize: ScanPageSize).WithCancellation(cancellationToken))
+        {
+            // A foreign entry is no order of ours, and warm.lua leaves it alone.
+            if (long.TryParse((string?)entry.Element, NumberStyles.None, CultureInfo.InvariantCulture, out var id))
+            {
+                ids.Add(id);
+            }
+        }
+
+        return ids;
     }
 
     /// <summary>

@@ -106,7 +106,7 @@ internal sealed partial class SentinelTunnel(ILogger<SentinelTunnel> logger) : T
         }
         catch (Exception exception) when (exception is RedisException or TimeoutException)
         {
-            LogSentinelFailed(sentinel.EndPoint.ToString(), exception.Message);
+            LogSentinelFailed(exception.Message);
             return null;
         }
     }
@@ -131,6 +131,6 @@ internal sealed partial class SentinelTunnel(ILogger<SentinelTunnel> logger) : T
     [LoggerMessage(Level = LogLevel.Information, Message = "Sentinel: the master of {Service} is {Master}")]
     private partial void LogMaster(string service, string master);
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "Sentinel {EndPoint} has no answer: {Reason}")]
-    private partial void LogSentinelFailed(string? endPoint, string reason);
+    [LoggerMessage(Level = LogLevel.Debug, Message = "A Sentinel has no answer: {Reason}")]
+    private partial void LogSentinelFailed(string reason);
 }

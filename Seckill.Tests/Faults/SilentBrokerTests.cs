@@ -70,7 +70,7 @@ public sealed class SilentPublishingTests(OperationsFixture servers)
         await WrittenAsync(api, 2, sku, FlowsWithinMs - (int)Stopwatch.GetElapsedTime(started).TotalMilliseconds);
     }
 
-    private static Task WrittenAsync(ApiHost api, long userId, long skuId, int timeoutMs) => Deadline.UntilAsync(
+    private static Task<string> WrittenAsync(ApiHost api, long userId, long skuId, int timeoutMs) => Deadline.UntilAsync(
         async () => (await api.GetAsync($"/api/orders/seckill/status?sku_id={skuId}", api.Buyer(userId))).Text("status"),
         status => status == "SUCCESS", TestContext.Current.CancellationToken, timeoutMs);
 }

@@ -1,4 +1,5 @@
 using Seckill.Ordering.Ledger;
+using StackExchange.Redis;
 
 namespace Seckill.Tests.Ledger;
 
@@ -30,6 +31,37 @@ public sealed class WarmAndOutboxTests(RedisFixture redis) : IClassFixture<Redis
         Assert.Equal(new WarmResult(false, 1, 99), await _sku.WarmAsync(100, epoch: 1, SkuOnTrial.Terms(limit: 2)));
         Assert.Equal(ReserveCode.Accepted, (await _sku.ReserveAsync(1)).Code);
         Assert.Equal(2, await _sku.HeldAsync());
+    }
+
+    [Fact]
+    public async Task Unsettled_orders_are_listed_however_many_they_are()
+    {
+        const int count = StockRecovery.UnsettledIdsMax + 1_000;
+        foreach (var ids in Enumerable.Range(1, count).Chunk(5_000))
+        {
+            await _sku.Database.SortedSetAddAsync(_sku.Keys.Outbox, [.. ids.Select(id => new SortedSetEntry(id, id))]);
+        }
+
+        Assert.Null((await _sku.Recovery.SnapshotAsync(_sku.Keys, StockRecovery.UnsettledIdsMax, Cancelled)).UnsettledIds);
+        Assert.Equal(count, (await _sku.Recovery.UnsettledIdsAsync(_sku.Keys, Cancelled)).Count);
+    }
+
+    [Fact]
+    public async Task A_load_that_comes_late_changes_nothing()
+    {
+        await _sku.WarmAsync(10);
+        await _sku.Recovery.CloseAsync(_sku.Keys, Cancelled);
+        var seen = await _sku.Recovery.SnapshotAsync(_sku.Keys, 10, Cancelled);
+        await _sku.WarmAsync(10, epoch: 1);
+        await _sku.ReserveAsync(1, 6);
+        await _sku.Recovery.CloseAsync(_sku.Keys, Cancelled);
+
+        var late = await _sku.Ledger.WarmAsync(
+            _sku.Keys, 10, 1, SkuOnTrial.Terms(paused: true), [], Cancelled, seen);
+
+        Assert.Equal(new WarmResult(false, 2, 0, Refused: true), late);
+        Assert.Equal(4, await _sku.StockAsync());
+        Assert.Equal(0, await _sku.Database.HashGetAsync(_sku.Keys.Sale, "paused"));
     }
 
     [Fact]

@@ -55,7 +55,7 @@ public sealed class LostRouteTests(OperationsFixture servers)
         Assert.True(letter.BasicProperties.Headers?.ContainsKey(Seckill.Ordering.DeadLetters.DeadLetterHeaders.Reason));
     }
 
-    private static Task WrittenAsync(ApiHost api, long userId, long skuId) => Deadline.UntilAsync(
+    private static Task<string> WrittenAsync(ApiHost api, long userId, long skuId) => Deadline.UntilAsync(
         async () => (await api.GetAsync($"/api/orders/seckill/status?sku_id={skuId}", api.Buyer(userId))).Text("status"),
         status => status == "SUCCESS", Token, WithinMs);
 }
