@@ -5,7 +5,6 @@ using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Telemetry;
 using Seckill.OrderWorker.Batches;
 using Seckill.OrderWorker.Parking;
-using StackExchange.Redis;
 
 namespace Seckill.OrderWorker.Settling;
 
