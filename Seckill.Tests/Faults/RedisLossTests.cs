@@ -1,5 +1,4 @@
 using System.Net;
-using RabbitMQ.Client;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Ledger;
 using Seckill.Tests.EndToEnd;

@@ -160,8 +160,12 @@ public sealed class ParkedOrderTests(WorkerServers servers)
             var frozenOrders = await away.SellAsync(1, 20, Cancelled);
             var orders = await there.SellAsync(1_001, OrderCount, Cancelled);
             await using var worker = await RunningWorker.StartAsync(
-                servers, Cancelled, new() { ["ConnectionStrings:redis"] = cluster.ConnectionString, ["Worker:PrefetchCountMax"] = "20",
-                    ["Worker:BatchSizeMax"] = "10" });
+                servers, Cancelled, new()
+                {
+                    ["ConnectionStrings:redis"] = cluster.ConnectionString,
+                    ["Worker:PrefetchCountMax"] = "20",
+                    ["Worker:BatchSizeMax"] = "10",
+                });
             node.Pause();
             try
             {
