@@ -78,7 +78,8 @@ public static class ReconciliationEndpoints
 
         var healthy = items.TrueForAll(item => item is { Difference: 0 or null, StoreDifference: 0 or null, Loaded: true });
         return TypedResults.Json(
-            new ReconciliationResponse(healthy, depth?.Ready, depth?.Workers, depth?.Dead, depth?.Parked, items), ApiJson.Web.ReconciliationResponse);
+            new ReconciliationResponse(healthy, depth?.Ready, depth?.Workers, depth?.Dead, depth?.Parked, items),
+            ApiJson.Web.ReconciliationResponse);
     }
 
     private static async Task<IResult> RepairAsync(

@@ -27,8 +27,8 @@ public sealed partial class QueueDrain(
     private long _announced;
 
     /// <summary>
-    /// Whether the wait is over: all that was in the queue has gone through since the loss, or <c>DrainWaitMsMax</c> have passed. Looks at the queue
-    /// meanwhile and never waits for it.
+    /// Whether the wait is over: all that was in the queue has gone through since the loss, or <c>DrainWaitMsMax</c> have passed. Looks at
+    /// the queue meanwhile and never waits for it.
     /// </summary>
     /// <param name="lostAt">When the loss was seen, by <see cref="TimeProvider.GetTimestamp"/>; the same for all SKUs that were looked at
     /// together.</param>

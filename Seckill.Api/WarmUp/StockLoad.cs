@@ -191,7 +191,8 @@ public sealed partial class StockLoad(
             for (var look = 0; look < LateLooksMax; look++)
             {
                 await Task.Delay(LateLookEveryMs, cancellationToken);
-                if (await recovery.SnapshotAsync([sku], cancellationToken) is [{ Stock: { } stock, Closed: false } now] && now.Epoch == epoch)
+                var now = (await recovery.SnapshotAsync([sku], cancellationToken))[0];
+                if (now is { Stock: { } stock, Closed: false } && now.Epoch == epoch)
                 {
                     return new WarmResult(true, epoch, stock);
                 }

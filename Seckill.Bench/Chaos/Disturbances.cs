@@ -9,8 +9,8 @@ using Seckill.Ordering.Contract;
 namespace Seckill.Bench.Chaos;
 
 /// <summary>
-/// What somebody else does to a system that is up: puts messages into the order queue that can never become orders, and keeps a SKU's row in
-/// MySQL locked. Neither may hold up the good orders.
+/// What somebody else does to a system that is up: puts messages into the order queue that can never become orders, and keeps a SKU's row
+/// in MySQL locked. Neither may hold up the good orders.
 /// </summary>
 public sealed class Disturbances(ChaosSystem system, IReadOnlyList<ChaosSale> sales, ChaosOptions options, ChaosLog log)
 {

@@ -43,7 +43,8 @@ public class BatchBenchmarks
     public int Write()
     {
         var characters = 0;
-        foreach (var command in BatchStatements.Write(_plan, DateTime.UtcNow, PaymentWindow, guarded: true, BatchStatements.CommandBytesMax))
+        foreach (var command in BatchStatements.Write(
+            _plan, DateTime.UtcNow, PaymentWindow, guarded: true, BatchStatements.CommandBytesMax))
         {
             using (command)
             {

@@ -34,7 +34,7 @@ public static class OrderTopology
     /// </summary>
     public const int DeliveryLimitMax = 1_000_000;
 
-    /// <summary>Declares the route: direct exchange, quorum queue, dead-letter exchange, dead-letter and parked queue, all durable.</summary>
+    /// <summary>Declares the route: direct exchange, quorum queue, dead-letter exchange and queue, parked queue, all durable.</summary>
     public static async Task DeclareAsync(IChannel channel, CancellationToken cancellationToken)
     {
         await channel.ExchangeDeclareAsync(

@@ -72,8 +72,8 @@ public sealed class StockRecovery(IConnectionMultiplexer redis)
     }
 
     /// <summary>
-    /// All unsettled orders, however many: those that are unsettled all the time that it takes, and perhaps some of the others. Redis serves
-    /// others in between.
+    /// All unsettled orders, however many: those that are unsettled all the time that it takes, and perhaps some of the others. Redis
+    /// serves others in between.
     /// </summary>
     public async Task<IReadOnlyCollection<long>> UnsettledIdsAsync(SkuKeys sku, CancellationToken cancellationToken)
     {

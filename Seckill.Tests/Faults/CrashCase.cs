@@ -5,6 +5,7 @@ using System.Text;
 using RabbitMQ.Client;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Faults;
+using Seckill.Ordering.Holding;
 using StackExchange.Redis;
 
 namespace Seckill.Tests.Faults;
@@ -121,18 +122,32 @@ internal sealed class CrashScene(FaultSystem faults, SaleOnTrial sale, Cancellat
         await using var connection = await faults.ConnectAsync(cancellation);
         await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellation);
         var bodies = new HashSet<string>();
+        long? emptyAt = null;
         await Deadline.UntilAsync(
             async () =>
             {
+                var ready = await channel.MessageCountAsync(OrderTopology.Queue, cancellation);
+                emptyAt = ready > 0 ? null : emptyAt ?? Stopwatch.GetTimestamp();
+                var areAllThrough = emptyAt is { } at && await AreHandsEmptyAsync(at);
                 while (await channel.BasicGetAsync(OrderTopology.DeadLetterQueue, autoAck: true, cancellation) is { } letter)
                 {
                     bodies.Add(Encoding.UTF8.GetString(letter.Body.Span));
                 }
 
-                return bodies.Count;
+                return areAllThrough && bodies.Count >= 6;
             },
-            count => count >= 6, cancellation, LettersTimeoutMs);
+            isDone => isDone, cancellation, LettersTimeoutMs);
         Assert.All(bodies, body => Assert.StartsWith("poison ", body, StringComparison.Ordinal));
+    }
+
+    /// <summary>
+    /// Whether the workers hold nothing that they picked up before; with six letters there, a worker may still have the originals of them in
+    /// hand, and makes six more.
+    /// </summary>
+    private async Task<bool> AreHandsEmptyAsync(long emptyAt)
+    {
+        var holdings = await new HeldMessages(_system.RedisConnection).ReadAsync(cancellation);
+        return holdings.Workers >= _system.Workers.Count && holdings.OldestAge < Stopwatch.GetElapsedTime(emptyAt);
     }
 
     /// <summary>Orders without a confirm, as an Api leaves them that was killed in the middle of a burst, and no Api.</summary>

@@ -41,9 +41,9 @@ public sealed class RedisCluster : IAsyncDisposable
             for (var i = 0; i < (withReplicas ? 2 : 1) * MasterCount; i++)
             {
                 cluster._busPorts.Add(LoopbackPorts.Take());
+                string[] arguments = [.. Arguments, "--cluster-port", $"{cluster._busPorts[i]}"];
                 cluster._nodes.Add(await RedisServer.StartAsync(
-                    new RedisServerOptions { Password = Password, ExtraArguments = [.. Arguments, "--cluster-port", $"{cluster._busPorts[i]}"] },
-                    cancellationToken));
+                    new RedisServerOptions { Password = Password, ExtraArguments = arguments }, cancellationToken));
             }
 
             await cluster.FormAsync(cancellationToken);

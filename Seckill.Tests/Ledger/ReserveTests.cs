@@ -164,7 +164,8 @@ public sealed class ReserveTests(RedisFixture redis) : IClassFixture<RedisFixtur
     public async Task A_key_that_somebody_else_has_written_costs_no_stock(string key)
     {
         await _sku.WarmAsync(10);
-        await _sku.Database.StringSetAsync(_sku.Keys.All.Single(name => ((string)name!).EndsWith($":{key}", StringComparison.Ordinal)), "theirs");
+        var name = _sku.Keys.All.Single(name => ((string)name!).EndsWith($":{key}", StringComparison.Ordinal));
+        await _sku.Database.StringSetAsync(name, "theirs");
 
         await Assert.ThrowsAsync<RedisServerException>(() => _sku.ReserveAsync(1, 1, "a"));
         Assert.Equal(10, await _sku.StockAsync());
