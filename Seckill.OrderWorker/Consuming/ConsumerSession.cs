@@ -104,8 +104,8 @@ internal sealed class ConsumerSession : IAsyncDisposable
     }
 
     /// <summary>
-    /// Acks a batch, all but those that the broker is to dead-letter itself and those that it is to deliver again. Batches come in the order
-    /// of their tags without a gap, since an ack covers everything before it.
+    /// Acks a batch, all but those that the broker is to dead-letter itself and those that it is to deliver again. Batches come in the
+    /// order of their tags without a gap, since an ack covers everything before it.
     /// </summary>
     /// <exception cref="InvalidOperationException">There is a gap: nothing is acked.</exception>
     public async Task SettleAsync(

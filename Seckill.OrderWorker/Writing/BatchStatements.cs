@@ -71,7 +71,8 @@ internal static class BatchStatements
         }
     }
 
-    private static List<(OrderInHand Order, SkuRow Sku)> ChunkFrom(List<(OrderInHand Order, SkuRow Sku)> accepted, int start, int commandBytesMax)
+    private static List<(OrderInHand Order, SkuRow Sku)> ChunkFrom(
+        List<(OrderInHand Order, SkuRow Sku)> accepted, int start, int commandBytesMax)
     {
         var bytes = 0;
         var end = start;

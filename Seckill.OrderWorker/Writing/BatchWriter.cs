@@ -11,8 +11,8 @@ namespace Seckill.OrderWorker.Writing;
 /// <summary>
 /// Brings every order of a batch to a committed verdict, or out of the batch; several batches may be under way at once. An outage holds the
 /// batch, however long: it is tried again as a whole, nothing is dead-lettered, and since nothing is acked the broker stops handing out at
-/// the prefetch. An order that cannot stand in the tables is found by halving the batch and dead-lettered. One that MySQL does not take now,
-/// though it takes others, is found in the same way and parked: so are the orders of a SKU whose row somebody keeps locked.
+/// the prefetch. An order that cannot stand in the tables is found by halving the batch and dead-lettered. One that MySQL does not take
+/// now, though it takes others, is found in the same way and parked: so are the orders of a SKU whose row somebody keeps locked.
 /// </summary>
 internal sealed partial class BatchWriter(
     BatchTransaction transaction, StoreProbe probe, OrderParking parking, OrderIds orderIds, WorkerHealth health,

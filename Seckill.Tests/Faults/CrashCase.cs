@@ -141,8 +141,8 @@ internal sealed class CrashScene(FaultSystem faults, SaleOnTrial sale, Cancellat
     }
 
     /// <summary>
-    /// Whether the workers hold nothing that they picked up before; with six letters there, a worker may still have the originals of them in
-    /// hand, and makes six more.
+    /// Whether the workers hold nothing that they picked up before; with six letters there, a worker may still have the originals of them
+    /// in hand, and makes six more.
     /// </summary>
     private async Task<bool> AreHandsEmptyAsync(long emptyAt)
     {

@@ -4,6 +4,7 @@ using Seckill.OrderWorker.Parking;
 namespace Seckill.Tests.Unit;
 
 /// <summary>When a SKU that failed is tried again.</summary>
+[Trait("Category", "Quick")]
 public sealed class SkuCircuitBreakerTests
 {
     private readonly SettableTime _time = new();

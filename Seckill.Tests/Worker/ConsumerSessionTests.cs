@@ -49,7 +49,8 @@ public sealed class ConsumerSessionTests(WorkerServers servers)
         var batch = new OrderBatch(0);
         batch.Add(await session.Deliveries.ReadAsync(Cancelled));
 
-        await Assert.ThrowsAsync<InvalidOperationException>(() => session.SettleAsync(batch, new HashSet<ulong>(), new HashSet<ulong>(), Cancelled));
+        await Assert.ThrowsAsync<InvalidOperationException>(
+            () => session.SettleAsync(batch, new HashSet<ulong>(), new HashSet<ulong>(), Cancelled));
     }
 
     [Fact]

@@ -75,7 +75,8 @@ public sealed class GeneratedMessagesTests(WorkerServers servers, ITestOutputHel
     }
 
     /// <summary>Dead as a whole, such as one that is too large.</summary>
-    private static bool IsLetterItself(GeneratedMessage message) => message.Letters is [var letter] && ReferenceEquals(letter, message.Body);
+    private static bool IsLetterItself(GeneratedMessage message) =>
+        message.Letters is [var letter] && ReferenceEquals(letter, message.Body);
 
     private static IEnumerable<long> OrderIdsIn(GeneratedMessage message) =>
         DeadLetterBody.OrderIdsOf(message.Body).Select(id => long.Parse(id, CultureInfo.InvariantCulture));

@@ -132,7 +132,8 @@ public sealed class ParkedOrderTests(WorkerServers servers)
         try
         {
             await shop.PublishAsync(
-                $$"""{"user_id":9,"sku_id":{{shop.Sku.SkuId}},"quantity":1}""", Cancelled, new BasicProperties { MessageId = "numberless" });
+                $$"""{"user_id":9,"sku_id":{{shop.Sku.SkuId}},"quantity":1}""", Cancelled,
+                new BasicProperties { MessageId = "numberless" });
             var orders = await shop.SellAsync(1_001, OrderCount, Cancelled);
             await using var worker = await RunningWorker.StartAsync(servers, Cancelled);
             await shop.SettledAsync(orders, Cancelled, SoonMs);

@@ -44,7 +44,8 @@ internal sealed class Shop : IAsyncDisposable
         await channel.QueuePurgeAsync(OrderTopology.Queue, cancellationToken);
         await channel.QueuePurgeAsync(OrderTopology.DeadLetterQueue, cancellationToken);
         await channel.QueuePurgeAsync(OrderTopology.ParkedQueue, cancellationToken);
-        var shop = new Shop(servers, redis ?? servers.RedisConnection, connection, channel, new SkuKeys(Interlocked.Increment(ref _lastSkuId)), stock);
+        var sku = new SkuKeys(Interlocked.Increment(ref _lastSkuId));
+        var shop = new Shop(servers, redis ?? servers.RedisConnection, connection, channel, sku, stock);
         await shop.PutOnSaleAsync(price, cancellationToken);
         return shop;
     }
