@@ -239,7 +239,7 @@ internal sealed partial class GateLane
         }
         catch (Exception exception)
         {
-            // Everybody has his answer already; the next click asks Redis again.
+            // Everybody has an answer already; the next click asks Redis again.
             Report(0, exception);
         }
     }

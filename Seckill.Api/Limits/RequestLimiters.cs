@@ -25,7 +25,7 @@ internal sealed class AddressLimiter(IOptions<LimitOptions> options, TimeProvide
         return address is null || IPAddress.IsLoopback(address) || _windows.TryTake(KeyOf(address));
     }
 
-    /// <summary>An IPv4 address, or the /64 that one IPv6 subscriber has at his disposal.</summary>
+    /// <summary>An IPv4 address, or the /64 that one IPv6 subscriber has.</summary>
     internal static ulong KeyOf(IPAddress address)
     {
         Span<byte> bytes = stackalloc byte[16];
@@ -36,7 +36,7 @@ internal sealed class AddressLimiter(IOptions<LimitOptions> options, TimeProvide
     }
 }
 
-/// <summary>By buyer, after authentication. Who is nobody passes: authorization refuses him at once.</summary>
+/// <summary>By buyer, after authentication. An anonymous request passes: authorization refuses it at once.</summary>
 internal sealed class UserLimiter(IOptions<LimitOptions> options, TimeProvider time)
 {
     private readonly RequestWindows _purchases = new(options.Value.UserPurchasesPerSecond, time);

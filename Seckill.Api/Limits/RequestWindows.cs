@@ -2,9 +2,9 @@ namespace Seckill.Api.Limits;
 
 /// <summary>
 /// Counts requests by key in fixed windows of one second, in a table of fixed size without locks or timers. The framework's partitioned
-/// limiters keep an object for each key and walk over all of them ten times a second: with 100,000 buyers that took 8 % of a core and
-/// 30 MB for each limiter, and one lock for all callers. The price here: keys whose hashes meet share a limit, about one key in ten with
-/// 100,000 active ones; limits that are far above what a buyer does do not feel it. Seeded by chance, so nobody can choose whom to meet.
+/// limiters keep an object for each key, walk over all of them ten times a second and have one lock for all callers. The price here: keys
+/// whose hashes meet share a limit, about one key in ten with 100,000 active ones; limits that are far above what a buyer does do not feel
+/// it. Seeded by chance, so nobody can choose whom to meet.
 /// </summary>
 internal sealed class RequestWindows(int perSecondMax, TimeProvider time)
 {

@@ -54,6 +54,6 @@ internal sealed partial class SharedUserLimit(IConnectionMultiplexer redis, IOpt
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Redis did not count a buyer's orders: {Reason}; letting him through")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Redis did not count a buyer's orders: {Reason}; request allowed")]
     private partial void LogFailed(string reason);
 }

@@ -13,7 +13,7 @@ public sealed class PublishOptions : IValidatableObject
 
     /// <summary>
     /// Unconfirmed messages on one channel. While so many are under way, orders gather for the next message. Unless set, 4; and 256 where
-    /// <see cref="OrdersPerMessageMax"/> is 1 and none can gather, which accepted two to three times as many orders as 4 did.
+    /// <see cref="OrdersPerMessageMax"/> is 1 and none can gather.
     /// </summary>
     [Range(1, 4_096)]
     public int? InFlightMax { get; init; }

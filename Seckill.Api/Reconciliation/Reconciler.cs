@@ -14,8 +14,8 @@ internal sealed partial class Reconciler : BackgroundService
     private const string LeaseKey = "seckill:reconciler";
 
     /// <summary>
-    /// SKUs compared under their row lock in one pass; the next goes on from there. When all were each time, loader, sweeper and reconciler
-    /// took 45 % of a two-core machine with 1,000 SKUs on sale and nobody buying.
+    /// SKUs compared under their row lock in one pass; the next goes on from there. All of them each time would be most of what an idle
+    /// machine with many SKUs does.
     /// </summary>
     private const int ExactPerPassMax = 100;
 

@@ -115,7 +115,7 @@ public sealed partial class StockLoad(
         var redis = await recovery.SnapshotAsync(sku, 0, cancellationToken);
         if (redis is { Stock: not null, Epoch: { } loaded, Closed: false, SameServer: true } && loaded == epoch + 1)
         {
-            // Somebody else has just loaded it and not committed yet, or died before he could: the row lock tells which when it comes free.
+            // Somebody else has just loaded it and not committed yet, or died before that: the row lock tells which when it comes free.
             // Closing now would shut out buyers from a counter that is right.
             epoch = (await SkuRowLock.TakeAsync(context, sku.SkuId, cancellationToken))?.GateEpoch;
         }

@@ -77,7 +77,7 @@ internal static class RouteStages
             () => EmptyAsync(contest, Refuse, cancellationToken));
     }
 
-    /// <summary>Every second round the other way round: whoever comes first has what the stage before left to do beside him.</summary>
+    /// <summary>Every second round the other way round: the first one also has to work off what the stage before left.</summary>
     private static async Task InTurnAsync(Contest contest, string stage, params Func<Task>[] parts)
     {
         var backwards = contest.Recorder.CountOf(stage, Contest.Ours) % 2 == 1;

@@ -79,7 +79,7 @@ public sealed record ChaosVerdict(
         return wrong.Count + missing.Count;
     }
 
-    /// <summary>Each buyer clicked on one SKU, however often he repeated it: one line each.</summary>
+    /// <summary>Each buyer clicked on one SKU, however often it was repeated: one line each.</summary>
     private static long DoubledIn(SkuBooks sku) =>
         sku.Lines.Where(line => line.Live).GroupBy(line => line.UserId).Sum(lines => lines.Count() - 1L);
 

@@ -26,7 +26,7 @@ public sealed class ClickHistory(Buyer buyer, ChaosSale sale, int quantity)
     /// <summary>What the status route said in the end; null when it did not, or was not asked.</summary>
     public FinalState? Final { get; set; }
 
-    /// <summary>Whether somebody was told that his order is on its way.</summary>
+    /// <summary>Whether the buyer was told that the order is on its way.</summary>
     public bool Queued => QueuedIds.Count > 0;
 
     /// <summary>Whether nobody knows, on the buyer's side.</summary>

@@ -29,7 +29,7 @@ public static class ConsoleLogin
         return services;
     }
 
-    /// <summary>The token that the user logged in with, for the calls to the Api in his name; null for nobody.</summary>
+    /// <summary>The token that the user logged in with, for the calls to the Api in the user's name; null for nobody.</summary>
     public static string? Token(this ClaimsPrincipal user) => (user.Identity as ClaimsIdentity)?.BootstrapContext as string;
 
     /// <summary>A path of this console, or its first page: a login must not lead elsewhere.</summary>

@@ -15,7 +15,7 @@ internal sealed partial class PulseFeed(IConnectionMultiplexer redis, TimeProvid
     private volatile LivePicture _picture = LivePicture.Empty;
     private volatile bool _subscribed;
 
-    /// <summary>Once a second, on a thread of the feed's own: whoever listens goes to his own at once.</summary>
+    /// <summary>Once a second, on a thread of the feed's own: listeners move to theirs at once.</summary>
     public event Action? Ticked;
 
     public LivePicture Picture => _picture;

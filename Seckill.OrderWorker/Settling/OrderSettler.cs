@@ -10,8 +10,8 @@ namespace Seckill.OrderWorker.Settling;
 
 /// <summary>
 /// Tells Redis the committed verdicts, one script call for up to <see cref="ChunkSizeMax"/> orders of a SKU. Settling twice is harmless, so
-/// whatever goes wrong is tried again, after all that goes well. The messages are held while no Redis answers; while one does, the orders
-/// of a SKU whose Redis does not are parked.
+/// whatever goes wrong is tried again, after all that goes well. The messages are held while Redis takes no writes at all; while it takes
+/// some, the orders of a SKU that it takes none for are parked.
 /// </summary>
 internal sealed partial class OrderSettler(
     StockLedger ledger, OrderParking parking, WorkerHealth health, IOptions<WorkerOptions> options, TimeProvider time,
@@ -26,7 +26,7 @@ internal sealed partial class OrderSettler(
     /// <summary>Such sends under way at once: Redis works on one while the other's replies are read.</summary>
     private const int SendsMax = 2;
 
-    /// <summary>Tries before orders are parked, if another Redis answers.</summary>
+    /// <summary>Tries before orders are parked, if Redis takes other writes.</summary>
     private const int TriesBeforeParking = 3;
 
     private sealed record Chunk(SkuKeys Sku, List<(OrderInHand Order, Settlement Settlement)> Items);
@@ -161,12 +161,12 @@ internal sealed partial class OrderSettler(
         Count(order.Verdict!.Kind, "Refused");
     }
 
-    /// <summary>Waits before the next try. After some, if another Redis answers, says why to wait no more.</summary>
+    /// <summary>Waits before the next try. After some, if Redis takes other writes, says why to wait no more.</summary>
     private async Task<string?> WaitAsync(
         List<Chunk> waiting, Exception last, OrderBatch batch, Backoff backoff, CancellationToken quit, CancellationToken cancellationToken)
     {
         LogHeld(waiting.Sum(chunk => chunk.Items.Count), waiting[0].Sku.SkuId, last.Message);
-        if (backoff.FailureCount >= TriesBeforeParking && await ledger.AnyMasterAnswersAsync(cancellationToken))
+        if (backoff.FailureCount >= TriesBeforeParking && await ledger.TakesWritesAsync(cancellationToken))
         {
             return $"its Redis takes no verdicts: {last.Message}";
         }

@@ -174,27 +174,21 @@ internal sealed partial class BatchWriter(
 
     private void LookFirst() => Volatile.Write(ref _lookUps, Math.Max(1, _options.LookUpsAfterSurprise));
 
-    /// <summary>Waits until MySQL answers again, or the token fires.</summary>
+    /// <summary>Waits until MySQL takes orders again, or the token fires.</summary>
     public async Task WaitUntilReachableAsync(CancellationToken quit)
     {
         var backoff = new Backoff(_options, time);
-        do
+        try
         {
-            try
+            while (!await probe.CanWriteAsync(quit) && await backoff.WaitAsync(quit))
             {
-                await transaction.PingAsync(quit);
-                return;
-            }
-            catch (Exception exception) when (!quit.IsCancellationRequested)
-            {
-                LogUnreachable(exception.Message);
-            }
-            catch (OperationCanceledException)
-            {
-                return;
+                LogUnreachable();
             }
         }
-        while (await backoff.WaitAsync(quit));
+        catch (OperationCanceledException) when (quit.IsCancellationRequested)
+        {
+            // The worker stops.
+        }
     }
 
     /// <summary>
@@ -287,6 +281,6 @@ internal sealed partial class BatchWriter(
     [LoggerMessage(Level = LogLevel.Warning, Message = "MySQL takes no orders, {OrderCount} held: {Reason} ({ErrorCode})")]
     private partial void LogHeld(int orderCount, string reason, MySqlErrorCode? errorCode);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "MySQL does not answer: {Reason}")]
-    private partial void LogUnreachable(string reason);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "MySQL still takes no orders")]
+    private partial void LogUnreachable();
 }

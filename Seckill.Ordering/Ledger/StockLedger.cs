@@ -30,7 +30,11 @@ public sealed class StockLedger
     /// <summary>How long Redis remembers a sale after its end, days; after that MySQL answers.</summary>
     public const int RetentionDays = 7;
 
-    private const int MasterAnswersWithinMs = 500;
+    private const int ProbeTimeoutMs = 500;
+    private const int ProbeKeyExpiresAfterMs = 60_000;
+
+    /// <summary>Enough that each of a handful of masters has one.</summary>
+    private const int ProbeKeyCount = 16;
 
     private static readonly LedgerScripts Embedded = LedgerScripts.Load();
 
@@ -149,24 +153,24 @@ public sealed class StockLedger
         return new WarmResult((long)reply[0] == 1, (long)reply[1], (long)reply[2], Refused: (long)reply[0] < 0);
     }
 
-    /// <summary>Whether at least one master answers, within <see cref="MasterAnswersWithinMs"/>: Redis as a whole is there then.</summary>
-    public async Task<bool> AnyMasterAnswersAsync(CancellationToken cancellationToken)
+    /// <summary>
+    /// Whether Redis takes writes at all, within <see cref="ProbeTimeoutMs"/>: one of several keys that a cluster spreads over its masters.
+    /// </summary>
+    public async Task<bool> TakesWritesAsync(CancellationToken cancellationToken)
     {
-        var pings = _database.Multiplexer.GetServers()
-            .Where(server => server is { IsConnected: true, IsReplica: false })
-            .Select(async server =>
+        var writes = Enumerable.Range(0, ProbeKeyCount).Select(async i =>
+        {
+            try
             {
-                try
-                {
-                    await server.PingAsync().WaitAsync(TimeSpan.FromMilliseconds(MasterAnswersWithinMs), cancellationToken);
-                    return true;
-                }
-                catch (Exception exception) when (exception is RedisException or TimeoutException)
-                {
-                    return false;
-                }
-            });
-        return (await Task.WhenAll(pings)).Contains(true);
+                return await _database.StringSetAsync($"seckill:probe:{i}", 1, TimeSpan.FromMilliseconds(ProbeKeyExpiresAfterMs))
+                    .WaitAsync(TimeSpan.FromMilliseconds(ProbeTimeoutMs), cancellationToken);
+            }
+            catch (Exception exception) when (exception is RedisException or TimeoutException)
+            {
+                return false;
+            }
+        });
+        return (await Task.WhenAll(writes)).Contains(true);
     }
 
     /// <summary>When Redis forgets a sale.</summary>

@@ -50,7 +50,7 @@ public sealed partial class ConsoleTests(ConsoleFloor floor)
             await Expect(console.Page.Locator("[role=alert]")).ToHaveTextAsync("You are logged in, but not as an operator.");
         }
 
-        // Nor does his token become an operator's by being pasted.
+        // Nor does the token become an operator's by being pasted.
         using var client = floor.System.Client();
         await console.Page.FillAsync("#token", await client.LogInAsync(9, _cancellation));
         await console.Page.ClickAsync("form[action='/login/token'] button");

@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace Seckill.Tests.EndToEnd;
 
-/// <summary>What a buyer finds of his orders.</summary>
+/// <summary>What buyers find of their orders.</summary>
 [Collection(nameof(RunningSystem))]
 public sealed class OrderHistoryTests(RunningSystem running)
 {

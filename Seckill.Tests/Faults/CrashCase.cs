@@ -199,7 +199,7 @@ internal sealed class CrashScene(FaultSystem faults, SaleOnTrial sale, Cancellat
         await sale.UntilDeadLettersAsync(LetterCount);
     }
 
-    /// <summary>The operator goes through the letters until the Api dies under him, or none is left.</summary>
+    /// <summary>The operator goes through the letters until the Api dies meanwhile, or none is left.</summary>
     public async Task ActAsync(string action, LocalService api)
     {
         await HealthyOrDeadAsync(api);

@@ -4,7 +4,7 @@ namespace Seckill.Tests.Fixtures;
 
 /// <summary>
 /// One RabbitMQ and one MySQL for all collections that leave servers alone: a broker takes longer to start than most classes to run. Each
-/// collection has a virtual host, a database and a Redis of its own. Whoever kills, stops or flushes starts servers of his own. Started
+/// collection has a virtual host, a database and a Redis of its own. Tests that kill, stop or flush start servers of their own. Started
 /// with the first collection that asks.
 /// </summary>
 public sealed class SharedServers : IAsyncLifetime

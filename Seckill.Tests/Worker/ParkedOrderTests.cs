@@ -149,6 +149,32 @@ public sealed class ParkedOrderTests(WorkerServers servers)
     }
 
     [Fact]
+    public async Task A_Redis_that_takes_no_writes_at_all_is_an_outage_in_which_nothing_is_parked()
+    {
+        await using var shop = await Shop.OpenAsync(servers, 50, Cancelled);
+        var orders = await shop.SellAsync(1, 50, Cancelled);
+        var redis = servers.RedisConnection.GetServers()[0];
+        await redis.ConfigResetStatisticsAsync();
+        await redis.ConfigSetAsync("min-replicas-to-write", 1);
+        await using var worker = await RunningWorker.StartAsync(servers, Cancelled);
+        try
+        {
+            // More than it tries before it asks whether Redis takes anything, and the answer.
+            await Deadline.UntilAsync(() => RefusalsOfAsync(redis), count => count > 20, Cancelled);
+            await worker.HealthAsync("writing", HealthStatus.Unhealthy, Cancelled);
+        }
+        finally
+        {
+            await redis.ConfigSetAsync("min-replicas-to-write", 0);
+        }
+
+        await shop.SettledAsync(orders, Cancelled);
+        var health = await Deadline.UntilAsync(
+            () => worker.EntryAsync("writing", Cancelled), entry => entry.Status != HealthStatus.Unhealthy, Cancelled);
+        Assert.Equal(HealthStatus.Healthy, health.Status);
+    }
+
+    [Fact]
     public async Task A_shard_that_is_frozen_keeps_the_orders_of_no_other_shard_back()
     {
         await using var cluster = await RedisCluster.StartAsync(Cancelled);
@@ -181,6 +207,13 @@ public sealed class ParkedOrderTests(WorkerServers servers)
             await away.SettledAsync(frozenOrders, Cancelled);
             Assert.Equal(0u, await away.DeadLetterCountAsync(Cancelled));
         }
+    }
+
+    private static async Task<int> RefusalsOfAsync(IServer redis)
+    {
+        var errors = (await redis.InfoAsync("errorstats")).SelectMany(section => section)
+            .FirstOrDefault(entry => entry.Key.EndsWith("NOREPLICAS", StringComparison.Ordinal));
+        return errors.Value is { } text ? int.Parse(text["count=".Length..], CultureInfo.InvariantCulture) : 0;
     }
 
     /// <summary>Two sales that two different masters keep.</summary>
