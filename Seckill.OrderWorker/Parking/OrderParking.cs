@@ -20,8 +20,8 @@ internal sealed partial class OrderParking(
         if (HeaderValues.TimeOf(order.Delivery.Properties.Headers, DeadLetterHeaders.ParkedAt) is { } since
             && now - since > TimeSpan.FromMinutes(options.Value.ParkedMinutesMax))
         {
-            batch.DeadLetters.Add(
-                new DeadLetter(order.Delivery, order.Body, order.Part, $"parked for {(now - since).TotalMinutes:F0} min: {reason}", null));
+            var why = $"parked for {(now - since).TotalMinutes:F0} min: {reason}";
+            batch.DeadLetters.Add(new DeadLetter(order.Delivery, order.Body, order.Part, why, order.Span));
             return;
         }
 

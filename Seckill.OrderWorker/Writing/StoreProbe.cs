@@ -4,6 +4,7 @@ using Microsoft.Extensions.Options;
 using MySqlConnector;
 using Seckill.Ordering.Store;
 using Seckill.OrderWorker.Batches;
+using Seckill.ServiceDefaults.Connections;
 
 namespace Seckill.OrderWorker.Writing;
 
@@ -72,15 +73,24 @@ internal sealed partial class StoreProbe(IServiceScopeFactory scopes, IOptions<W
     {
         await using var scope = scopes.CreateAsyncScope();
         var database = scope.ServiceProvider.GetRequiredService<OrderingDbContext>().Database;
-        await database.OpenConnectionAsync(cancellationToken);
         var connection = (MySqlConnection)database.GetDbConnection();
-        await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken);
-        await using var command = connection.CreateCommand();
-        command.Transaction = transaction;
-        command.CommandTimeout = options.Value.CommandTimeoutSeconds;
-        var answer = await ask(command);
-        await transaction.RollbackAsync(cancellationToken);
-        return answer;
+        try
+        {
+            await database.OpenConnectionAsync(cancellationToken);
+            await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken);
+            await using var command = connection.CreateCommand();
+            command.Transaction = transaction;
+            command.CommandTimeout = options.Value.CommandTimeoutSeconds;
+            var answer = await ask(command);
+            await transaction.RollbackAsync(cancellationToken);
+            return answer;
+        }
+        catch (Exception exception)
+        {
+            // Else a probe that is repeated would go on asking a server that is no longer the primary.
+            await MySqlSwitchOver.LeaveIfReadOnlyAsync(connection, exception);
+            throw;
+        }
     }
 
     private static async Task<HashSet<long>> ReadIdsAsync(MySqlCommand command, CancellationToken cancellationToken)
