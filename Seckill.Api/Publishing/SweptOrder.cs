@@ -25,6 +25,7 @@ internal sealed class SweptOrder : Publication
             OrderId = reservation.OrderId,
             ReservedAtMs = reservation.ReservedAtMs,
             Epoch = reservation.Epoch,
+            Offer = reservation.Offer,
         };
     }
 

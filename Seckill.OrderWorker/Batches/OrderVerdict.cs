@@ -38,5 +38,6 @@ internal static class RejectionReason
 {
     public const string SoldOut = "sold out";
     public const string UnknownSku = "unknown sku";
+    public const string IdTaken = "order id was used for another order";
     public const string NumberUsed = "client_order_no was used for another order";
 }

@@ -5,7 +5,11 @@ using Seckill.OrderWorker.Batches;
 namespace Seckill.OrderWorker.Writing;
 
 /// <summary>A SKU as its row said, locked or not.</summary>
-internal sealed record SkuRow(long Id, long ProductId, string Title, decimal Price, int Stock, string Image, string Attrs, long GateEpoch);
+internal sealed record SkuRow(long Id, long ProductId, string Title, decimal Price, int Stock, string Image, string Attrs, long GateEpoch)
+{
+    /// <summary>What the row offers; null when nobody can be charged its price, which then fails where it is written.</summary>
+    public Offer? Offer { get; } = Price is >= 0 and <= Offer.PriceMax ? Offer.Of(Price, Title, Image, Attrs) : null;
+}
 
 /// <summary>An order that stands in MySQL.</summary>
 /// <param name="Id">Its id.</param>
@@ -31,6 +35,27 @@ internal sealed class BatchFacts
     public Dictionary<(long UserId, string ClickNo), WrittenOrder> OrdersByClick { get; } = [];
 
     public Dictionary<long, string> RejectionsById { get; } = [];
+
+    /// <summary>The SKUs as they were offered to orders whose SKU has been edited since, by SKU and <see cref="Offer.Text"/>.</summary>
+    public Dictionary<(long SkuId, string Offer), SkuRow> Offered { get; } = [];
+
+    /// <summary>What the order is charged and shows: the SKU as it was offered to it, or as it is when no offer came with it.</summary>
+    public SkuRow RowFor(OrderMessage message, SkuRow sku)
+    {
+        if (message.Offer is not { } text || text == sku.Offer?.Text)
+        {
+            return sku;
+        }
+
+        if (!Offered.TryGetValue((sku.Id, text), out var row))
+        {
+            // What was recorded is not there, but the price has come with the order.
+            row = Offer.TryParse(text, out var offer) ? sku with { Price = offer.Price } : sku;
+            Offered.Add((sku.Id, text), row);
+        }
+
+        return row;
+    }
 }
 
 /// <summary>
@@ -48,7 +73,7 @@ internal sealed class BatchPlan
     /// <summary>What it was decided with, and what it adds itself.</summary>
     public BatchFacts Facts { get; }
 
-    /// <summary>One for each order; null for an order id that is another order's.</summary>
+    /// <summary>One for each order; null for an order id that is another order's, and that no gate has reserved for.</summary>
     public OrderVerdict?[] Verdicts { get; }
 
     public List<(OrderInHand Order, SkuRow Sku)> Accepted { get; } = [];
@@ -77,7 +102,11 @@ internal sealed class BatchPlan
         {
             return written.IsOf(message)
                 ? new OrderVerdict(VerdictKind.WrittenBefore, order.OrderId, written.OrderSn, written.GateEpoch)
-                : null;
+                // What a gate has reserved must get an answer, so that its units go back; anything else names an order that is not its own.
+                : message.Epoch is null ? null
+                : Facts.RejectionsById.ContainsKey(order.OrderId)
+                ? new OrderVerdict(VerdictKind.RejectedBefore, order.OrderId, RejectionReason.IdTaken, 0)
+                : Reject(order, RejectionReason.IdTaken);
         }
 
         // Before the click: who was told FAILED stays FAILED, whatever the same click got later under another id.
@@ -111,7 +140,7 @@ internal sealed class BatchPlan
 
     private OrderVerdict Accept(OrderInHand order, SkuRow sku, int taken)
     {
-        Accepted.Add((order, sku));
+        Accepted.Add((order, Facts.RowFor(order.Message, sku)));
         Taken[sku.Id] = taken;
         var written = new WrittenOrder(
             order.OrderId, order.OrderId.ToString(CultureInfo.InvariantCulture), order.Message.UserId, sku.GateEpoch,

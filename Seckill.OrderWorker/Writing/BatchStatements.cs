@@ -124,18 +124,18 @@ internal static class BatchStatements
     private static void AddItems(List<(OrderInHand Order, SkuRow Sku)> accepted, StringBuilder sql, MySqlCommand command)
     {
         sql.Append(InsertItems);
-        var snapshots = new Dictionary<long, (string Before, string After)>();
+        var snapshots = new Dictionary<SkuRow, (string Before, string After)>(ReferenceEqualityComparer.Instance);
         for (var i = 0; i < accepted.Count; i++)
         {
             var (order, sku) = accepted[i];
-            if (!snapshots.TryGetValue(sku.Id, out var snapshot))
+            if (!snapshots.TryGetValue(sku, out var snapshot))
             {
                 snapshot = (
                     string.Create(
                         CultureInfo.InvariantCulture,
                         $"{sku.ProductId},{sku.Id},{command.Parameter(sku.Title)},{command.Parameter(sku.Image)},{sku.Price},"),
                     $",{command.Parameter(sku.Attrs)})");
-                snapshots.Add(sku.Id, snapshot);
+                snapshots.Add(sku, snapshot);
             }
 
             sql.Append(i == 0 ? "\n(" : ",\n(").Append(order.OrderId).Append(',').Append(order.Message.UserId).Append(',')

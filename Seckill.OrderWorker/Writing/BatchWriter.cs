@@ -74,7 +74,7 @@ internal sealed partial class BatchWriter(
                 if (NumberOrders(part, attempt) && await TryWriteAsync(part, processing))
                 {
                     attempt.Parts.Pop();
-                    DeadLetterForeignIds(part, batch);
+                    ConcludeForeignIds(part, attempt);
                     attempt.Backoff.Reset();
                     health.WritingTrouble = null;
                     _lockedSkus.Close(part.Select(order => order.Message.SkuId));
@@ -240,15 +240,24 @@ internal sealed partial class BatchWriter(
         attempt.Push(part.GetRange(0, half));
     }
 
-    /// <summary>An order id that is another order can neither be written nor be answered.</summary>
-    private static void DeadLetterForeignIds(List<OrderInHand> part, OrderBatch batch)
+    /// <summary>
+    /// An order id that is another order's can neither be written nor be answered. One that was made here is replaced: another instance
+    /// makes ids of the same Snowflake node.
+    /// </summary>
+    private void ConcludeForeignIds(List<OrderInHand> part, Attempt attempt)
     {
-        foreach (var order in part)
+        var foreign = part.FindAll(order => order.Verdict is null);
+        var renumbered = foreign.FindAll(order => !order.FromGate);
+        if (renumbered.Count > 0)
         {
-            if (order.Verdict is null)
-            {
-                DeadLetter(order, "order_id is taken by another order", batch);
-            }
+            orderIds.Doubt();
+            renumbered.ForEach(order => order.OrderId = 0);
+            attempt.Push(renumbered);
+        }
+
+        foreach (var order in foreign.Where(order => order.FromGate))
+        {
+            DeadLetter(order, "order_id is taken by another order", attempt.Batch);
         }
     }
 

@@ -30,6 +30,8 @@ public sealed class StockLedger
     /// <summary>How long Redis remembers a sale after its end, days; after that MySQL answers.</summary>
     public const int RetentionDays = 7;
 
+    private const string OfferAsBefore = "=";
+
     private const int ProbeTimeoutMs = 500;
     private const int ProbeKeyExpiresAfterMs = 60_000;
 
@@ -65,16 +67,18 @@ public sealed class StockLedger
         SkuKeys sku, IReadOnlyList<ReserveRequest> requests, long notAfterMs, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(requests.Count, ReserveBatchSizeMax);
-        var arguments = new RedisValue[1 + (requests.Count * 5)];
+        var arguments = new RedisValue[1 + (requests.Count * 6)];
         arguments[0] = notAfterMs;
         for (var i = 0; i < requests.Count; i++)
         {
             var request = requests[i];
-            arguments[(i * 5) + 1] = request.OrderId;
-            arguments[(i * 5) + 2] = request.UserId;
-            arguments[(i * 5) + 3] = request.Quantity;
-            arguments[(i * 5) + 4] = request.ClientOrderNo ?? "";
-            arguments[(i * 5) + 5] = request.TraceParent ?? "";
+            var at = i * 6;
+            arguments[at + 1] = request.OrderId;
+            arguments[at + 2] = request.UserId;
+            arguments[at + 3] = request.Quantity;
+            arguments[at + 4] = request.ClientOrderNo ?? "";
+            arguments[at + 5] = request.TraceParent ?? "";
+            arguments[at + 6] = i > 0 && request.Offer == requests[i - 1].Offer ? OfferAsBefore : request.Offer ?? "";
         }
 
         var reply = (RedisResult[])(await _scripts.Reserve.EvaluateAsync(_database, sku.All, arguments).WaitAsync(cancellationToken))!;

@@ -48,6 +48,25 @@ public sealed class ProductSku
     public SeckillSale? Sale { get; init; }
 }
 
+/// <summary>What a SKU was offered as, see <see cref="Contract.Offer"/>; never changed.</summary>
+public sealed class SkuOffer
+{
+    public long SkuId { get; init; }
+
+    public required string Version { get; init; }
+
+    public decimal Price { get; init; }
+
+    public required string Title { get; init; }
+
+    public required string Image { get; init; }
+
+    public required string Attrs { get; init; }
+
+    /// <summary>UTC; when an instance first showed it.</summary>
+    public DateTime OfferedAt { get; init; }
+}
+
 /// <summary>A sale of one SKU: the terms that the gate enforces.</summary>
 public sealed class SeckillSale
 {
