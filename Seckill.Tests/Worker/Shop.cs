@@ -58,9 +58,9 @@ internal sealed class Shop : IAsyncDisposable
 
     /// <summary>Lets one buyer through the gate; the message is what the Api would publish.</summary>
     public async Task<OrderMessage> ReserveAsync(
-        long userId, CancellationToken cancellationToken, int quantity = 1, string? clientOrderNo = null)
+        long userId, CancellationToken cancellationToken, int quantity = 1, string? clientOrderNo = null, long? orderId = null)
     {
-        var request = new ReserveRequest(Ids.Next(), userId, quantity, clientOrderNo, null);
+        var request = new ReserveRequest(orderId ?? Ids.Next(), userId, quantity, clientOrderNo, null);
         var reply = await Ledger.ReserveAsync(Sku, [request], cancellationToken);
         Assert.Equal(ReserveCode.Accepted, reply.Results[0].Code);
         return new OrderMessage
