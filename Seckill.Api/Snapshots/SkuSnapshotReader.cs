@@ -10,12 +10,12 @@ namespace Seckill.Api.Snapshots;
 /// </summary>
 /// <param name="SkuId">The SKU.</param>
 /// <param name="MySqlStock">Units left in MySQL.</param>
-/// <param name="MySqlEpoch">Which load of the counter MySQL takes for the valid one.</param>
+/// <param name="MySqlLoad">Which load of the counter MySQL takes for the valid one.</param>
 /// <param name="Redis">Counter and reservations, without the ids; null when Redis holds something there that cannot be read.</param>
-public sealed record SkuSnapshot(long SkuId, long MySqlStock, long MySqlEpoch, LedgerSnapshot? Redis)
+public sealed record SkuSnapshot(long SkuId, long MySqlStock, LoadId MySqlLoad, LedgerSnapshot? Redis)
 {
     /// <summary>Whether the counter is the one that was loaded last, on a server that has run since.</summary>
-    public bool IsLoaded => Redis is { Stock: not null, Closed: false, SameServer: true, Epoch: { } epoch } && epoch == MySqlEpoch;
+    public bool IsLoaded => Redis is { Stock: not null, Closed: false, SameServer: true, Load: { } load } && load == MySqlLoad;
 
     /// <summary>Whether the two agree and nothing is under way, so that the difference is 0.</summary>
     public bool IsQuiet => IsLoaded && Redis is { Held: 0, Unsettled: 0, Stock: { } stock } && stock == MySqlStock;
@@ -39,9 +39,10 @@ public sealed class SkuSnapshotReader(IServiceScopeFactory scopes, StockRecovery
         var rows = await context.ProductSkus.AsNoTracking()
             .Where(sku => skuIds.Contains(sku.Id) && sku.Sale != null)
             .OrderBy(sku => sku.Id)
-            .Select(sku => new { sku.Id, sku.Stock, sku.GateEpoch })
+            .Select(sku => new { sku.Id, sku.Stock, sku.GateEpoch, sku.GateLoad })
             .ToListAsync(cancellationToken);
         var snapshots = await recovery.SnapshotAsync(rows.ConvertAll(row => new SkuKeys(row.Id)), cancellationToken);
-        return [.. rows.Zip(snapshots, (row, redis) => new SkuSnapshot(row.Id, row.Stock, row.GateEpoch, redis))];
+        return [.. rows.Zip(snapshots, (row, redis) => new SkuSnapshot(
+            row.Id, row.Stock, new LoadId(row.GateEpoch, row.GateLoad), redis))];
     }
 }

@@ -83,7 +83,7 @@ public sealed class StockWarmUp(
     /// <summary>Whether Redis has lost the SKU and its orders in the queue still have time to be written.</summary>
     private bool IsWaiting(SkuSnapshot snapshot, long seenAt)
     {
-        if (snapshot.Redis is { Epoch: null } && snapshot.MySqlEpoch > 0)
+        if (snapshot.Redis is { Epoch: null } && snapshot.MySqlLoad.Epoch > 0)
         {
             return !drain.IsOver(_lostAt.GetOrAdd(snapshot.SkuId, seenAt));
         }
@@ -101,7 +101,7 @@ public sealed class StockWarmUp(
         var terms = catalogue.Find(snapshot.SkuId)?.Terms;
         var changed = terms is { } now && (!_loadedTerms.TryGetValue(snapshot.SkuId, out var before) || before != now);
         var loaded = snapshot is { IsLoaded: true, Redis.Stock: { } stock } && !changed
-            ? new LoadedSku(snapshot.SkuId, false, stock, snapshot.MySqlEpoch)
+            ? new LoadedSku(snapshot.SkuId, false, stock, snapshot.MySqlLoad.Epoch)
             : await load.RunAsync(snapshot.SkuId, changed, drained: snapshot.Redis is { Epoch: null }, cancellationToken);
         if (loaded is not null && terms is { } taken)
         {

@@ -136,21 +136,31 @@ public sealed class StockLedger
     }
 
     /// <summary>
-    /// Loads the counter from MySQL, unless it is running. The caller holds the SKU's row lock in MySQL and stores the epoch
-    /// that comes back before it lets go. <paramref name="decided"/>: which of the unsettled orders MySQL has committed or rejected; the
-    /// others stay deducted from the new counter. Null when that is not known: then the counter starts at MySQL's number.
-    /// <paramref name="seen"/>: what Redis said when the call was decided on; if it has another epoch by now, nothing is changed. Null to
-    /// load whatever it has.
+    /// Loads the counter from MySQL, unless it is running. The caller holds the SKU's row lock in MySQL and stores the epoch that comes
+    /// back, and the token, before it lets go.
     /// </summary>
+    /// <param name="sku">The SKU.</param>
+    /// <param name="stock">Units left in MySQL.</param>
+    /// <param name="stored">The load that MySQL takes for the valid one.</param>
+    /// <param name="token">What the load will be known by, if there is one.</param>
+    /// <param name="terms">The sale's terms.</param>
+    /// <param name="decided">
+    /// Which of the unsettled orders MySQL has committed or rejected; the others stay deducted from the new counter. Null when that is not
+    /// known: then the counter starts at MySQL's number.
+    /// </param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <param name="seen">
+    /// What Redis said when the call was decided on; if it has another load by now, nothing is changed. Null to load whatever it has.
+    /// </param>
     public async Task<WarmResult> WarmAsync(
-        SkuKeys sku, long stock, long epoch, SaleTerms terms, IReadOnlyCollection<long>? decided, CancellationToken cancellationToken,
-        LedgerSnapshot? seen = null)
+        SkuKeys sku, long stock, LoadId stored, long token, SaleTerms terms, IReadOnlyCollection<long>? decided,
+        CancellationToken cancellationToken, LedgerSnapshot? seen = null)
     {
         RedisValue[] arguments =
         [
-            stock, epoch, terms.StartsAt.ToUnixTimeMilliseconds(), terms.EndsAt.ToUnixTimeMilliseconds(), terms.LimitPerUser,
+            stock, stored.Epoch, stored.Token?.ToString(CultureInfo.InvariantCulture) ?? "", token, terms.StartsAt.ToUnixTimeMilliseconds(), terms.EndsAt.ToUnixTimeMilliseconds(), terms.LimitPerUser,
             terms.Paused ? 1 : 0, ExpiryOf(terms).ToUnixTimeMilliseconds(), decided is null ? 0 : 1,
-            seen is null ? "*" : seen.Epoch?.ToString(CultureInfo.InvariantCulture) ?? "",
+            seen is null ? "*" : seen.Load?.Text ?? ":",
             .. (decided ?? []).Select(id => (RedisValue)id),
         ];
         var reply = (RedisResult[])(await _scripts.Warm.EvaluateAsync(_database, sku.All, arguments).WaitAsync(cancellationToken))!;

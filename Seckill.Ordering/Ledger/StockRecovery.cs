@@ -13,7 +13,14 @@ namespace Seckill.Ordering.Ledger;
 /// <param name="Closed">Whether the gate is closed until the counter is loaded again.</param>
 /// <param name="UnsettledIds">Their order ids; null when there are more than were asked for.</param>
 public sealed record LedgerSnapshot(
-    long? Stock, long? Epoch, long Held, long Unsettled, long Unconfirmed, bool SameServer, bool Closed, IReadOnlyList<long>? UnsettledIds);
+    long? Stock, long? Epoch, long Held, long Unsettled, long Unconfirmed, bool SameServer, bool Closed, IReadOnlyList<long>? UnsettledIds)
+{
+    /// <summary>What the load is known by beside its epoch; null when it has no such token.</summary>
+    public long? LoadToken { get; init; }
+
+    /// <summary>Which load of the counter this is; null when Redis does not know the SKU.</summary>
+    public LoadId? Load => Epoch is { } epoch ? new LoadId(epoch, LoadToken) : null;
+}
 
 /// <summary>Under a SKU's keys stands something that is none of ours.</summary>
 public sealed class UnreadableKeysException(long skuId, Exception cause)
@@ -60,10 +67,13 @@ public sealed class StockRecovery(IConnectionMultiplexer redis)
             .WaitAsync(cancellationToken))!;
         try
         {
-            var unsettled = (long)reply[3];
+            var unsettled = (long)reply[4];
             return new LedgerSnapshot(
-                OrNull(reply[0]), OrNull(reply[1]), (long)reply[2], unsettled, (long)reply[4], (long)reply[5] == 1, (long)reply[6] == 1,
-                unsettled <= idsMax ? Array.ConvertAll(reply[7..], id => (long)id) : null);
+                OrNull(reply[0]), OrNull(reply[1]), (long)reply[3], unsettled, (long)reply[5], (long)reply[6] == 1, (long)reply[7] == 1,
+                unsettled <= idsMax ? Array.ConvertAll(reply[8..], id => (long)id) : null)
+            {
+                LoadToken = OrNull(reply[2]),
+            };
         }
         catch (Exception exception) when (exception is InvalidCastException or FormatException or OverflowException)
         {

@@ -1,13 +1,14 @@
 -- Reads at one moment what reconciling compares with MySQL.
 -- KEYS  1 stock  2 sale  3 orders  4 buyers  5 clicks  6 outbox     (all in the SKU's slot)
 -- ARGV  1 most unsettled order ids to return  2 lowest score that says "confirmed"
--- Returns { stock or '', epoch or '', held, unsettled, unconfirmed, same server as at the load (0, 1), closed (0, 1), ids... };
+-- Returns { stock or '', epoch or '', token of the load or '', held, unsettled, unconfirmed, same server as at the load (0, 1),
+--   closed (0, 1), ids... };
 -- no ids when there are more than asked for.
-local sale = redis.call('HMGET', KEYS[2], 'epoch', 'held', 'run_id', 'closed')
+local sale = redis.call('HMGET', KEYS[2], 'epoch', 'held', 'run_id', 'closed', 'load')
 local unsettled = redis.call('ZCARD', KEYS[6])
 local server = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
 local reply = {
-  redis.call('GET', KEYS[1]) or '', sale[1] or '', tonumber(sale[2] or 0), unsettled,
+  redis.call('GET', KEYS[1]) or '', sale[1] or '', sale[5] or '', tonumber(sale[2] or 0), unsettled,
   redis.call('ZCOUNT', KEYS[6], '-inf', '(' .. ARGV[2]), sale[3] == server and 1 or 0, tonumber(sale[4] or 0),
 }
 if unsettled <= tonumber(ARGV[1]) then

@@ -45,6 +45,12 @@ public sealed class ProductSku
     /// <summary>Which load of the Redis counter is the valid one; rises by one or more with every load.</summary>
     public long GateEpoch { get; set; }
 
+    /// <summary>
+    /// The token of that load: by itself the epoch could be that of another load, which died half-way. Null when an instance that knew of
+    /// no tokens has loaded it.
+    /// </summary>
+    public long? GateLoad { get; set; }
+
     public SeckillSale? Sale { get; init; }
 }
 

@@ -76,6 +76,7 @@ public sealed class OrderingDbContext(DbContextOptions<OrderingDbContext> option
             sku.Property(s => s.Image).HasColumnName("image").HasMaxLength(500);
             sku.Property(s => s.Attrs).HasColumnName("attrs").HasMaxLength(2000);
             sku.Property(s => s.GateEpoch).HasColumnName("gate_epoch").HasDefaultValue(0L);
+            sku.Property(s => s.GateLoad).HasColumnName("gate_load");
             sku.HasOne(s => s.Product).WithMany(p => p.Skus).HasForeignKey(s => s.ProductId);
             sku.HasOne(s => s.Sale).WithOne().HasForeignKey<SeckillSale>(s => s.SkuId);
             // The database's own word against overselling, whatever the program above it does.

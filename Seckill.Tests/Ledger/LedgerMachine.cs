@@ -17,6 +17,7 @@ internal sealed class LedgerMachine
     private readonly SkuKeys _sku = new(Interlocked.Increment(ref _nextSku));
     private readonly CancellationToken _cancellationToken;
     private long _nextOrder;
+    private long _lastToken;
 
     private LedgerMachine(IConnectionMultiplexer redis, LedgerScripts scripts, int stock, CancellationToken cancellationToken)
     {
@@ -52,6 +53,7 @@ internal sealed class LedgerMachine
     {
         LedgerStep.Warm warm => WarmAsync(warm),
         LedgerStep.Close => CloseAsync(),
+        LedgerStep.AddStock add => AddStockAsync(add),
         LedgerStep.Reserve reserve => ReserveAsync(reserve),
         LedgerStep.Confirm confirm => ConfirmAsync(confirm),
         LedgerStep.Commit commit => CommitAsync(commit),
@@ -72,8 +74,10 @@ internal sealed class LedgerMachine
         }
 
         var decided = warm.Carry ? _model.DecidedUnsettled : null;
-        var real = await _ledger.WarmAsync(_sku, _model.MySqlStock, _model.MySqlEpoch, terms, decided, _cancellationToken);
-        var (loaded, epoch, stock) = _model.Warm(warm.Limit, warm.Paused, warm.Crash, warm.Carry);
+        var stored = new LoadId(_model.MySqlEpoch, _model.MySqlToken);
+        var token = ++_lastToken;
+        var real = await _ledger.WarmAsync(_sku, _model.MySqlStock, stored, token, terms, decided, _cancellationToken);
+        var (loaded, epoch, stock) = _model.Warm(warm.Limit, warm.Paused, warm.Crash, warm.Carry, token);
         Assert.Equal(new WarmResult(loaded, epoch, stock), real);
     }
 
@@ -81,6 +85,12 @@ internal sealed class LedgerMachine
     {
         await _recovery.CloseAsync(_sku, _cancellationToken);
         _model.Close();
+    }
+
+    private Task AddStockAsync(LedgerStep.AddStock add)
+    {
+        _model.AddStock(add.Units, ++_lastToken);
+        return Task.CompletedTask;
     }
 
     private async Task ReserveAsync(LedgerStep.Reserve reserve)

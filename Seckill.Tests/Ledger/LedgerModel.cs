@@ -41,12 +41,14 @@ internal sealed class LedgerModel(int mySqlStock)
     // MySQL
     public long MySqlStock { get; private set; } = mySqlStock;
     public long MySqlEpoch { get; private set; }
+    public long? MySqlToken { get; private set; }
     private readonly Dictionary<(int User, string Click), long> _mySqlClicks = [];
 
     // Redis
     public long? Counter { get; private set; }
     public bool SaleKnown { get; private set; }
     public long Epoch { get; private set; }
+    public long? Token { get; private set; }
     public long Reserved { get; private set; }
     public int Limit { get; private set; }
     public bool Paused { get; private set; }
@@ -72,7 +74,8 @@ internal sealed class LedgerModel(int mySqlStock)
     public long HadBy(int user) => Orders.Where(o => o.User == user && o.CountsForBuyer).Sum(o => (long)o.Quantity);
 
     /// <summary>Whether the next warm-up will load the counter.</summary>
-    public bool NeedsLoad => Counter is null || Epoch != MySqlEpoch || Closed;
+    /// <remarks>By the tokens alone, which no two loads share, however their epochs are counted.</remarks>
+    public bool NeedsLoad => Counter is null || Token != MySqlToken || Closed;
 
     /// <summary>What MySQL says its buyers hold: given back to those whom Redis has forgotten, before a load.</summary>
     public IEnumerable<BuyerHolding> HoldingsInMySql => Orders.Where(o => o.StockDeducted).GroupBy(o => o.User)
@@ -82,13 +85,15 @@ internal sealed class LedgerModel(int mySqlStock)
     public IReadOnlyCollection<long> DecidedUnsettled =>
         [.. InRedis.Where(o => !o.SettledInRedis && o.Verdict is not null).Select(o => o.Id)];
 
-    public (bool Loaded, long Epoch, long Stock) Warm(int limit, bool paused, bool crash, bool carry)
+    public (bool Loaded, long Epoch, long Stock) Warm(
+        int limit, bool paused, bool crash, bool carry, long token)
     {
         (SaleKnown, Limit, Paused) = (true, limit, paused);
         var load = NeedsLoad;
         if (load)
         {
             Epoch = Math.Max(Epoch, MySqlEpoch) + 1;
+            Token = token;
             Counter = MySqlStock;
             Drift = 0;
             Closed = false;
@@ -111,10 +116,21 @@ internal sealed class LedgerModel(int mySqlStock)
 
         if (!crash)
         {
-            MySqlEpoch = Epoch;
+            (MySqlEpoch, MySqlToken) = (Epoch, Token);
         }
 
         return (load, Epoch, Counter!.Value);
+    }
+
+    /// <summary>An operator's transaction; the counter does not have these units before the next load.</summary>
+    public void AddStock(int units, long token)
+    {
+        MySqlStock += units;
+        Drift -= Counter is null ? 0 : units;
+        if (MySqlEpoch > 0)
+        {
+            (MySqlEpoch, MySqlToken) = (MySqlEpoch + 1, token);
+        }
     }
 
     public (ReserveCode Code, long OrderId, long Value) Reserve(long id, LedgerStep.Ask ask, string? click)
@@ -256,7 +272,7 @@ internal sealed class LedgerModel(int mySqlStock)
     public void LoseSale()
     {
         LoseCounter();
-        (SaleKnown, Epoch, Reserved, Closed) = (false, 0, 0, false);
+        (SaleKnown, Epoch, Token, Reserved, Closed) = (false, 0, null, 0, false);
     }
 
     public void Flush()

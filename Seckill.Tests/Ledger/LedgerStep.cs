@@ -14,6 +14,9 @@ internal abstract record LedgerStep
     /// <summary>The gate is closed until the next load.</summary>
     public sealed record Close : LedgerStep;
 
+    /// <summary>An operator puts more units on sale, and dies before the counter is loaded anew.</summary>
+    public sealed record AddStock(int Units) : LedgerStep;
+
     /// <summary>One call of the gate.</summary>
     public sealed record Reserve(Ask[] Asks) : LedgerStep;
 
@@ -63,6 +66,7 @@ internal abstract record LedgerStep
         (1, Gen.Select(
             Gen.Int[1, Users], Gen.Int[0, ClicksPerUser], Gen.Int[1, 3], Gen.Bool, (u, c, q, d) => (LedgerStep)new Foreign(u, c, q, d))),
         (1, Gen.Const((LedgerStep)new Close())),
+        (1, Gen.Int[1, 4].Select(units => (LedgerStep)new AddStock(units))),
         (1, Gen.Const((LedgerStep)new Flush())),
         (1, Gen.Const((LedgerStep)new LoseCounter())),
         (1, Gen.Const((LedgerStep)new LoseSale())));

@@ -17,7 +17,10 @@ public sealed class WarmAndOutboxTests(RedisFixture redis) : IClassFixture<Redis
         Assert.Equal(new WarmResult(true, 1, 100), await _sku.WarmAsync(100));
         Assert.Equal("100", (string?)await _sku.Database.StringGetAsync(_sku.Keys.Stock));
         Assert.Equivalent(
-            new LedgerSnapshot(100, 1, Held: 0, Unsettled: 0, Unconfirmed: 0, SameServer: true, Closed: false, []),
+            new LedgerSnapshot(100, 1, Held: 0, Unsettled: 0, Unconfirmed: 0, SameServer: true, Closed: false, [])
+            {
+                LoadToken = _sku.LastToken,
+            },
             await _sku.Recovery.SnapshotAsync(_sku.Keys, 10, Cancelled), strict: true);
         Assert.NotNull(await _sku.Database.KeyTimeToLiveAsync(_sku.Keys.Stock));
     }
@@ -57,7 +60,7 @@ public sealed class WarmAndOutboxTests(RedisFixture redis) : IClassFixture<Redis
         await _sku.Recovery.CloseAsync(_sku.Keys, Cancelled);
 
         var late = await _sku.Ledger.WarmAsync(
-            _sku.Keys, 10, 1, SkuOnTrial.Terms(paused: true), [], Cancelled, seen);
+            _sku.Keys, 10, seen.Load!.Value, LoadId.NewToken(), SkuOnTrial.Terms(paused: true), [], Cancelled, seen);
 
         Assert.Equal(new WarmResult(false, 2, 0, Refused: true), late);
         Assert.Equal(4, await _sku.StockAsync());
@@ -73,6 +76,51 @@ public sealed class WarmAndOutboxTests(RedisFixture redis) : IClassFixture<Redis
         // MySQL still says 0.
         Assert.Equal(new WarmResult(true, 2, 100), await _sku.WarmAsync(100));
         Assert.Equal(0, await _sku.HeldAsync());
+    }
+
+    [Fact]
+    public async Task A_load_that_died_is_done_again_when_MySQLs_epoch_has_caught_up_with_it()
+    {
+        await _sku.WarmAsync(100);
+        var stored = new LoadId(1, _sku.LastToken);
+        await _sku.Recovery.CloseAsync(_sku.Keys, Cancelled);
+        // Dies before MySQL hears of epoch 2; then stock is added through another instance, which raises MySQL's epoch to 2.
+        await Ledger(stored, LoadId.NewToken(), 100);
+        var raised = new LoadId(2, LoadId.NewToken());
+
+        Assert.Equal(new WarmResult(true, 3, 150), await Ledger(raised, LoadId.NewToken(), 150));
+
+        Task<WarmResult> Ledger(LoadId mySql, long token, long stock) =>
+            _sku.Ledger.WarmAsync(_sku.Keys, stock, mySql, token, SkuOnTrial.Terms(), [], Cancelled);
+    }
+
+    [Fact]
+    public async Task A_call_that_was_decided_on_another_load_with_the_same_epoch_changes_nothing()
+    {
+        await _sku.WarmAsync(10);
+        var seen = await _sku.Recovery.SnapshotAsync(_sku.Keys, 10, Cancelled);
+        await _sku.Database.KeyDeleteAsync(_sku.Keys.All);
+        await _sku.WarmAsync(8);
+        Assert.Equal(seen.Epoch, (await _sku.Recovery.SnapshotAsync(_sku.Keys, 10, Cancelled)).Epoch);
+
+        var late = await _sku.Ledger.WarmAsync(
+            _sku.Keys, 10, new LoadId(0, null), LoadId.NewToken(), SkuOnTrial.Terms(), [], Cancelled, seen);
+
+        Assert.True(late.Refused);
+        Assert.Equal(8, await _sku.StockAsync());
+    }
+
+    [Fact]
+    public async Task What_was_loaded_without_a_token_is_the_load_that_MySQL_has_without_one()
+    {
+        await _sku.WarmAsync(10);
+        await _sku.Database.HashDeleteAsync(_sku.Keys.Sale, "load");
+
+        Assert.Equal(new WarmResult(false, 1, 10), await WarmAsync(new LoadId(1, null)));
+        Assert.Equal(new WarmResult(true, 2, 10), await WarmAsync(new LoadId(1, 7)));
+
+        Task<WarmResult> WarmAsync(LoadId mySql) =>
+            _sku.Ledger.WarmAsync(_sku.Keys, 10, mySql, LoadId.NewToken(), SkuOnTrial.Terms(), [], Cancelled);
     }
 
     [Fact]

@@ -214,7 +214,8 @@ internal sealed class Shop : IAsyncDisposable
     {
         var now = DateTimeOffset.UtcNow;
         var loaded = await Ledger.WarmAsync(
-            Sku, InitialStock, 0, new SaleTerms(now.AddHours(-1), now.AddHours(1), OrderLimits.QuantityMax, false), [], cancellationToken);
+            Sku, InitialStock, default, LoadId.NewToken(),
+            new SaleTerms(now.AddHours(-1), now.AddHours(1), OrderLimits.QuantityMax, false), [], cancellationToken);
         await AskAsync<object?>(string.Create(CultureInfo.InvariantCulture, $$"""
             INSERT INTO products (id, title, description, image) VALUES (@sku, '商品 / product', '', '/img/p.svg');
             INSERT INTO product_skus (id, product_id, title, price, stock, image, attrs, gate_epoch)

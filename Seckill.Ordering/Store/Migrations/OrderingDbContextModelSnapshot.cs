@@ -303,6 +303,10 @@ namespace Seckill.Ordering.Store.Migrations
                         .HasDefaultValue(0L)
                         .HasColumnName("gate_epoch");
 
+                    b.Property<long?>("GateLoad")
+                        .HasColumnType("bigint")
+                        .HasColumnName("gate_load");
+
                     b.Property<string>("Image")
                         .IsRequired()
                         .HasMaxLength(500)
