@@ -80,6 +80,12 @@ internal sealed partial class GateLane
         return (!Volatile.Read(ref _away) || MayAskWhileAway(click.AskedAt)) && _waiting.Writer.TryWrite(click);
     }
 
+    /// <summary>What Redis knows of one click, within the time for an answer; null for nothing.</summary>
+    /// <exception cref="TimeoutException">It did not answer in time.</exception>
+    public Task<Reservation?> FindAsync(long userId, string clientOrderNo) =>
+        _ledger.FindAsync(_sku, userId, clientOrderNo, CancellationToken.None)
+            .WaitAsync(TimeSpan.FromMilliseconds(_options.AnswerWithinMs), _time);
+
     private bool MayAskWhileAway(long now)
     {
         var askedAt = Volatile.Read(ref _askedWhileAwayAt);

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Options;
 using Seckill.Api.Catalogue;
+using Seckill.Api.Errors;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Ids;
 using Seckill.Ordering.Ledger;
@@ -67,7 +68,7 @@ public sealed class OrderGate(
             placement = TryEnter(userId, skuId, out var lane, out var sale, out var orderId) is { } refused
                 ? new Placement(refused, Value: EndOf(refused, skuId))
                 : unitPrice is not null && unitPrice != sale!.Offer.Price
-                ? new Placement(PlaceOutcome.PriceChanged, UnitPrice: sale.Offer.Price)
+                ? await RefusePriceAsync(lane!, userId, quantity, clientOrderNo, sale.Offer.Price)
                 : await AskAsync(
                     lane!, new ReserveRequest(orderId, userId, quantity, clientOrderNo, Activity.Current?.Id, sale!.Offer.Text),
                     sale.Offer.Price);
@@ -165,6 +166,23 @@ public sealed class OrderGate(
         ReserveCode.Cold => ReportCold(click.Sku.SkuId),
         _ => throw new UnreachableException(),
     };
+
+    /// <summary>The price may have changed since the click was accepted, whose repeat is still the same click.</summary>
+    private static async Task<Placement> RefusePriceAsync(
+        GateLane lane, long userId, int quantity, string? clientOrderNo, decimal unitPrice)
+    {
+        try
+        {
+            var first = clientOrderNo is null ? null : await lane.FindAsync(userId, clientOrderNo);
+            return first is null ? new Placement(PlaceOutcome.PriceChanged, UnitPrice: unitPrice)
+                : first.Quantity != quantity ? new Placement(PlaceOutcome.NumberUsed)
+                : new Placement(PlaceOutcome.Queued, first.OrderId);
+        }
+        catch (Exception exception) when (ServerFailures.IsOf(exception))
+        {
+            return new Placement(PlaceOutcome.Busy);
+        }
+    }
 
     private Placement Reserved(PurchaseAttempt click, decimal unitPrice)
     {

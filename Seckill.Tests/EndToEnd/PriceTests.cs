@@ -61,6 +61,29 @@ public sealed class PriceTests(RunningSystem running)
             "/api/seckill/orders", $"{{\"sku_id\":{Sku},\"quantity\":1,\"price\":{price}}}", _cancellation, token);
     }
 
+    [Fact]
+    public async Task A_repeat_of_a_click_finds_its_order_though_the_price_has_changed_since()
+    {
+        const long Sku = 20_103;
+        await _system.AddSaleAsync(Sku, units: 500, limitPerUser: 500, _cancellation);
+        using var client = _system.Client();
+        await client.WaitUntilOnSaleAsync(Sku, _cancellation);
+        var token = await client.LogInAsync(20_103, _cancellation);
+
+        var first = await ClickAsync("one", 1);
+        await ExecuteAsync("UPDATE product_skus SET price = 15 WHERE id = @sku", Sku);
+        await Deadline.UntilAsync(() => ClickAsync($"{Guid.NewGuid()}", 1), answer => answer.Status == HttpStatusCode.Conflict, _cancellation);
+        var again = await ClickAsync("one", 1);
+        var more = await ClickAsync("one", 2);
+
+        Assert.Equal((HttpStatusCode.OK, first.Text("order_id")), (again.Status, again.Text("order_id")));
+        Assert.Equal((HttpStatusCode.BadRequest, "number used"), (more.Status, more.Error));
+
+        Task<ApiAnswer> ClickAsync(string number, int quantity) => client.PostAsync(
+            "/api/seckill/orders",
+            $"{{\"sku_id\":{Sku},\"quantity\":{quantity},\"client_order_no\":\"{number}\",\"price\":9.90}}", _cancellation, token);
+    }
+
     private async Task ExecuteAsync(string sql, long skuId)
     {
         await using var mySql = await _system.OpenMySqlAsync(_cancellation);
