@@ -21,6 +21,8 @@ internal static class BatchLookUp
     private const string SelectSkus =
         SessionSettings + "SELECT id, product_id, title, price, stock, image, attrs, gate_epoch FROM product_skus WHERE id IN (";
 
+    private const string SelectRejections = "SELECT order_id, reason, user_id, client_order_no, sku_id, quantity ";
+
     private const string SelectOrders =
         "SELECT o.id, o.order_sn, o.user_id, o.gate_epoch, i.sku_id, COALESCE(i.quantity, 0), o.client_order_no FROM orders o "
         + "LEFT JOIN order_items i ON i.order_id = o.id ";
@@ -36,9 +38,10 @@ internal static class BatchLookUp
     {
         var command = new MySqlCommand();
         var sql = SkusText(orders)
-            .Append(") ORDER BY id FOR UPDATE;\nSELECT order_id, reason FROM order_rejections WHERE order_id IN (")
-            .AppendList(orders.Select(order => order.OrderId))
-            .Append(");\n" + SelectOrders + "WHERE o.id IN (")
+            .Append(") ORDER BY id FOR UPDATE;\n" + SelectRejections + "FROM order_rejections WHERE order_id IN (")
+            .AppendList(orders.Select(order => order.OrderId)).Append(')');
+        AddRefusedClicks(orders, " UNION ALL " + SelectRejections, sql, command);
+        sql.Append(";\n" + SelectOrders + "WHERE o.id IN (")
             .AppendList(orders.Select(order => order.OrderId))
             .Append(");\n" + SelectOrders + "WHERE (o.user_id, o.client_order_no) IN (");
         var clicks = 0;
@@ -52,6 +55,30 @@ internal static class BatchLookUp
         sql.Append(clicks == 0 ? "(NULL,NULL));" : ");");
         command.CommandText = sql.ToString();
         return command;
+    }
+
+    /// <summary>
+    /// Adds a query for refusals of the same clicks under other ids: another producer's order gets a new one whenever its message comes. The
+    /// gate itself keeps to one id for each click.
+    /// </summary>
+    public static void AddRefusedClicks(IEnumerable<OrderInHand> orders, string select, StringBuilder sql, MySqlCommand command)
+    {
+        var clicks = orders.Where(order => !order.FromGate && order.ClickNo is not null).ToList();
+        if (clicks.Count == 0)
+        {
+            return;
+        }
+
+        // By buyer first, for whom there is an index.
+        sql.Append(select).Append("FROM order_rejections WHERE user_id IN (").AppendList(clicks.Select(order => order.Message.UserId))
+            .Append(") AND (user_id, client_order_no) IN (");
+        for (var i = 0; i < clicks.Count; i++)
+        {
+            sql.Append(i == 0 ? "(" : ",(").Append(clicks[i].Message.UserId).Append(',').Append(command.Parameter(clicks[i].ClickNo!))
+                .Append(')');
+        }
+
+        sql.Append(')');
     }
 
     /// <summary>Reads the answer to <see cref="Skus"/>.</summary>
@@ -76,7 +103,12 @@ internal static class BatchLookUp
         await reader.NextResultAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
         {
-            facts.RejectionsById.Add(reader.GetInt64(0), reader.GetString(1));
+            var refused = new RefusedOrder(reader.GetInt64(0), reader.GetString(1), reader.GetInt64(4), reader.GetInt32(5));
+            facts.RejectionsById.TryAdd(refused.Id, refused.Reason);
+            if (!reader.IsDBNull(3))
+            {
+                facts.RejectionsByClick.TryAdd((reader.GetInt64(2), reader.GetString(3)), refused);
+            }
         }
 
         await reader.NextResultAsync(cancellationToken);

@@ -25,6 +25,9 @@ internal readonly record struct WrittenOrder(long Id, string OrderSn, long UserI
         UserId == message.UserId && (SkuId is null || (SkuId == message.SkuId && Quantity == message.Quantity));
 }
 
+/// <summary>A refusal that stands in MySQL.</summary>
+internal readonly record struct RefusedOrder(long Id, string Reason, long SkuId, int Quantity);
+
 /// <summary>What MySQL knew of a batch's orders.</summary>
 internal sealed class BatchFacts
 {
@@ -35,6 +38,8 @@ internal sealed class BatchFacts
     public Dictionary<(long UserId, string ClickNo), WrittenOrder> OrdersByClick { get; } = [];
 
     public Dictionary<long, string> RejectionsById { get; } = [];
+
+    public Dictionary<(long UserId, string ClickNo), RefusedOrder> RejectionsByClick { get; } = [];
 
     /// <summary>The SKUs as they were offered to orders whose SKU has been edited since, by SKU and <see cref="Offer.Text"/>.</summary>
     public Dictionary<(long SkuId, string Offer), SkuRow> Offered { get; } = [];
@@ -122,6 +127,15 @@ internal sealed class BatchPlan
                 : Reject(order, RejectionReason.NumberUsed);
         }
 
+        if (!order.FromGate && order.ClickNo is not null
+            && Facts.RejectionsByClick.TryGetValue((message.UserId, order.ClickNo), out var refused))
+        {
+            // One answer for each click, although stock may have come back since.
+            return refused.SkuId == message.SkuId && refused.Quantity == message.Quantity
+                ? new OrderVerdict(VerdictKind.RejectedBefore, refused.Id, refused.Reason, 0)
+                : Reject(order, RejectionReason.NumberUsed);
+        }
+
         if (!Facts.Skus.TryGetValue(message.SkuId, out var sku))
         {
             return Reject(order, RejectionReason.UnknownSku);
@@ -135,6 +149,12 @@ internal sealed class BatchPlan
     {
         Rejected.Add((order, reason));
         Facts.RejectionsById.Add(order.OrderId, reason);
+        if (order.ClickNo is not null)
+        {
+            Facts.RejectionsByClick.TryAdd(
+                (order.Message.UserId, order.ClickNo), new RefusedOrder(order.OrderId, reason, order.Message.SkuId, order.Message.Quantity));
+        }
+
         return new OrderVerdict(VerdictKind.Rejected, order.OrderId, reason, 0);
     }
 

@@ -153,7 +153,7 @@ internal sealed class BatchTransaction(
         var paymentWindow = TimeSpan.FromMinutes(_options.PaymentWindowMinutes);
         // Another batch may have failed since the server said it.
         var commandBytesMax = Volatile.Read(ref _commandBytesMax) is > 0 and var size ? size : CommandBytesUnsaid;
-        foreach (var command in BatchStatements.Write(plan, time.GetUtcNow().UtcDateTime, paymentWindow, guarded, commandBytesMax))
+        foreach (var command in BatchStatements.Write(plan, paymentWindow, guarded, commandBytesMax))
         {
             await using (Attach(command, transaction))
             {

@@ -82,6 +82,34 @@ public abstract class OrderWritingTests(WorkerServers servers, ITestOutputHelper
     }
 
     [Fact]
+    public async Task Another_producers_order_that_was_refused_stays_refused_when_its_message_comes_again()
+    {
+        await using var shop = await Shop.OpenAsync(servers, stock: 1, Cancelled);
+        await using var worker = await StartAsync();
+        var (first, second) = (Message(Click("first")), Message(Click("second")));
+        await shop.PublishAsync(first, Cancelled);
+        await Deadline.UntilAsync(() => shop.OrderCountAsync(Cancelled), count => count == 1, Cancelled);
+        await shop.PublishAsync(second, Cancelled);
+        await Deadline.UntilAsync(() => RefusedAsync(), count => count == 1, Cancelled);
+        await shop.AskAsync<object?>("UPDATE product_skus SET stock = stock + 5 WHERE id = @sku", Cancelled);
+
+        for (var i = 0; i < 3; i++)
+        {
+            await shop.PublishAsync(second, Cancelled);
+        }
+
+        await shop.PublishAsync(Message(Click("third")), Cancelled);
+        await Deadline.UntilAsync(() => shop.OrderCountAsync(Cancelled), count => count == 2, Cancelled);
+        Assert.Equal(1, await RefusedAsync());
+        Assert.Equal(OrderState.Failed, (await shop.Ledger.FindAsync(shop.Sku, 77, Click("second"), Cancelled))!.State);
+
+        string Message(string click) =>
+            $$"""{"user_id":77,"sku_id":{{shop.Sku.SkuId}},"quantity":1,"client_order_no":"{{click}}"}""";
+
+        Task<int> RefusedAsync() => shop.AskAsync<int>("SELECT COUNT(*) FROM order_rejections WHERE sku_id = @sku", Cancelled);
+    }
+
+    [Fact]
     public async Task An_order_whose_id_another_order_has_fails_and_its_units_go_back()
     {
         await using var first = await Shop.OpenAsync(servers, stock: 10, Cancelled);
