@@ -5,7 +5,11 @@ using Seckill.OrderWorker.Batches;
 namespace Seckill.OrderWorker.Writing;
 
 /// <summary>A SKU as its row said, locked or not.</summary>
-internal sealed record SkuRow(long Id, long ProductId, string Title, decimal Price, int Stock, string Image, string Attrs, long GateEpoch);
+internal sealed record SkuRow(long Id, long ProductId, string Title, decimal Price, int Stock, string Image, string Attrs, long GateEpoch)
+{
+    /// <summary>Units one buyer may hold by what the gate may have accepted; null without a sale.</summary>
+    public int? LimitPerUser { get; init; }
+}
 
 /// <summary>An order that stands in MySQL.</summary>
 /// <param name="Id">Its id.</param>
@@ -31,6 +35,9 @@ internal sealed class BatchFacts
     public Dictionary<(long UserId, string ClickNo), WrittenOrder> OrdersByClick { get; } = [];
 
     public Dictionary<long, string> RejectionsById { get; } = [];
+
+    /// <summary>Units in live orders, by SKU and buyer; of those who were asked for.</summary>
+    public Dictionary<(long SkuId, long UserId), long> UnitsHeld { get; } = [];
 }
 
 /// <summary>
@@ -98,9 +105,21 @@ internal sealed class BatchPlan
             return Reject(order, RejectionReason.UnknownSku);
         }
 
+        if (IsOverLimit(message, sku))
+        {
+            return Reject(order, RejectionReason.LimitReached);
+        }
+
         var taken = Taken.GetValueOrDefault(sku.Id);
         return sku.Stock - taken < message.Quantity ? Reject(order, RejectionReason.SoldOut) : Accept(order, sku, taken + message.Quantity);
     }
+
+    /// <summary>
+    /// The gate sees to the limit, and this to a gate that has lost its memory. Other producers' orders have never had a limit; they count.
+    /// </summary>
+    private bool IsOverLimit(OrderMessage message, SkuRow sku) =>
+        message.Epoch is not null && sku.LimitPerUser is { } limit
+        && Facts.UnitsHeld.GetValueOrDefault((sku.Id, message.UserId)) + message.Quantity > limit;
 
     private OrderVerdict Reject(OrderInHand order, string reason)
     {
@@ -112,6 +131,8 @@ internal sealed class BatchPlan
     private OrderVerdict Accept(OrderInHand order, SkuRow sku, int taken)
     {
         Accepted.Add((order, sku));
+        var buyer = (sku.Id, order.Message.UserId);
+        Facts.UnitsHeld[buyer] = Facts.UnitsHeld.GetValueOrDefault(buyer) + order.Message.Quantity;
         Taken[sku.Id] = taken;
         var written = new WrittenOrder(
             order.OrderId, order.OrderId.ToString(CultureInfo.InvariantCulture), order.Message.UserId, sku.GateEpoch,
