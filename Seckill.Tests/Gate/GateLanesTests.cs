@@ -74,7 +74,9 @@ public sealed class GateLanesTests(RedisFixture redis) : IClassFixture<RedisFixt
         var catalogue = new SaleCatalogue(
             new ServiceCollection().BuildServiceProvider().GetRequiredService<IServiceScopeFactory>(),
             Options.Create(new CatalogueOptions()), time, NullLogger<SaleCatalogue>.Instance);
-        return new GateLanes(ledger, publisher, catalogue, Options.Create(new GateOptions()), time, NullLogger<GateLanes>.Instance);
+        return new GateLanes(
+            ledger, new StockRecovery(redis.Connection), publisher, catalogue, Options.Create(new GateOptions()), time,
+            NullLogger<GateLanes>.Instance);
     }
 
     private static SaleView Sale(long skuId, TimeSpan endsIn)
