@@ -143,7 +143,12 @@ internal sealed class SaleOperations(
 
         sku.Price = request.Price ?? sku.Price;
         sale.ListPrice = request.ListPrice ?? sale.ListPrice;
-        sale.LimitPerUser = request.LimitPerUser ?? sale.LimitPerUser;
+        if (request.LimitPerUser is { } limit)
+        {
+            sale.LimitHighest = limit < sale.LimitPerUser ? Math.Max(sale.LimitHighest ?? 0, sale.LimitPerUser) : sale.LimitHighest;
+            sale.LimitPerUser = limit;
+        }
+
         sale.StartsAt = request.StartsAtMs is null ? sale.StartsAt : SaleRecords.Time(starts);
         sale.EndsAt = request.EndsAtMs is null ? sale.EndsAt : SaleRecords.Time(ends);
         return null;

@@ -32,13 +32,17 @@ public sealed partial class StockLoad(
     /// </summary>
     /// <param name="skuId">The SKU.</param>
     /// <param name="termsChanged">See above.</param>
+    /// <param name="suspect">
+    /// Whether a counter that looks right is loaded again all the same, because nothing tells that Redis has all it took since the load.
+    /// </param>
     /// <param name="drained">Whether a loss of Redis has been waited for, see <see cref="QueueDrain"/>.</param>
     /// <param name="cancellationToken">Ends the waits.</param>
     /// <returns>
     /// Null when MySQL has no sale of this SKU, Redis has lost it and the wait for that is still to come, or it changed while this was
     /// looking.
     /// </returns>
-    public async Task<LoadedSku?> RunAsync(long skuId, bool termsChanged, bool drained, CancellationToken cancellationToken)
+    public async Task<LoadedSku?> RunAsync(
+        long skuId, bool termsChanged, bool drained, CancellationToken cancellationToken, bool suspect = false)
     {
         var sku = new SkuKeys(skuId);
         var (stored, redis) = await LookAsync(sku, cancellationToken);
@@ -47,15 +51,17 @@ public sealed partial class StockLoad(
             return null;
         }
 
-        if (redis is { Stock: { } stock, Closed: false, SameServer: true } && redis.Load == stored && !termsChanged)
+        if (redis is { Stock: { } stock, Closed: false, SameServer: not false } && redis.Load == stored && !termsChanged && !suspect)
         {
             return new LoadedSku(skuId, false, stock, stored.Value.Epoch);
         }
 
-        if (redis.Load is not null && (redis.Load != stored || !redis.SameServer))
+        // Another server with the same load has moved here, or come back, as far as can be seen with all it had: it goes on selling until
+        // it is loaded again. MySQL has the last word on stock and limit meanwhile.
+        if (redis.Load is not null && redis.Load != stored)
         {
             LogClosed(skuId);
-            await recovery.CloseAsync(sku, cancellationToken);
+            await recovery.CloseAsync(sku, cancellationToken, redis.Epoch);
             CrashPoint.Reach(CrashPoint.GateClosed);
         }
         else if (redis.Load is null && stored.Value.Epoch > 0)
@@ -68,7 +74,7 @@ public sealed partial class StockLoad(
             LogLost(skuId);
         }
 
-        return await LoadAsync(sku, null, cancellationToken);
+        return await LoadAsync(sku, null, suspect, cancellationToken);
     }
 
     /// <summary>Closes the gate for a moment and loads the counter again, whatever it says: the repair for a difference.</summary>
@@ -76,7 +82,7 @@ public sealed partial class StockLoad(
     {
         var sku = new SkuKeys(skuId);
         await recovery.CloseAsync(sku, cancellationToken);
-        return await LoadAsync(sku, null, cancellationToken);
+        return await LoadAsync(sku, null, suspect: false, cancellationToken);
     }
 
     /// <summary>
@@ -99,10 +105,10 @@ public sealed partial class StockLoad(
 
         if (redis.Load != stored && !IsOutdated(redis, raisedFrom))
         {
-            await recovery.CloseAsync(sku, cancellationToken);
+            await recovery.CloseAsync(sku, cancellationToken, redis.Epoch);
         }
 
-        await LoadAsync(sku, raisedFrom, cancellationToken);
+        await LoadAsync(sku, raisedFrom, suspect: false, cancellationToken);
     }
 
     /// <summary>MySQL's load, null when it has no sale of the SKU, and Redis as it was right after.</summary>
@@ -114,7 +120,7 @@ public sealed partial class StockLoad(
             .Select(row => new { row.GateEpoch, row.GateLoad }).SingleOrDefaultAsync(cancellationToken);
         LoadId? stored = row is null ? null : new LoadId(row.GateEpoch, row.GateLoad);
         var redis = await recovery.SnapshotAsync(sku, 0, cancellationToken);
-        if (redis is { Stock: not null, Epoch: { } loaded, Closed: false, SameServer: true } && loaded > stored?.Epoch)
+        if (redis is { Stock: not null, Epoch: { } loaded, Closed: false, SameServer: not false } && loaded > stored?.Epoch)
         {
             // Somebody else has just loaded it and not committed yet, or died before that: the row lock tells which when it comes free.
             // Closing now would shut out buyers from a counter that is right.
@@ -128,9 +134,9 @@ public sealed partial class StockLoad(
     /// Under the row lock: while the counter is being set, the worker cannot commit an order that the number read here does not count.
     /// Dying between Redis and the commit leaves two different loads, which the next check sees and loads again.
     /// </summary>
-    private async Task<LoadedSku?> LoadAsync(SkuKeys sku, LoadId? raisedFrom, CancellationToken cancellationToken)
+    private async Task<LoadedSku?> LoadAsync(SkuKeys sku, LoadId? raisedFrom, bool suspect, CancellationToken cancellationToken)
     {
-        var ahead = await RestoreAheadAsync(sku, raisedFrom, cancellationToken);
+        var ahead = await RestoreAheadAsync(sku, raisedFrom, suspect, cancellationToken);
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
         await using var transaction = await context.Database.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken);
@@ -144,20 +150,24 @@ public sealed partial class StockLoad(
         var terms = SaleCatalogue.TermsOf(sale);
         var redis = await recovery.SnapshotAsync(sku, StockRecovery.UnsettledIdsMax, cancellationToken);
         HashSet<long>? decided = null;
-        if (IsDue(redis, row))
+        var due = IsDue(redis, row, suspect);
+        if (due)
         {
             // Without knowing all of them the counter would offer what some buyers hold.
             var unsettled = redis.UnsettledIds ?? [.. await recovery.UnsettledIdsAsync(sku, cancellationToken)];
-            decided = [.. (await StoreDecisions.ReadAsync(context, unsettled, cancellationToken)).Select(decision => decision.OrderId)];
+            var decisions = await StoreDecisions.ReadAsync(context, unsettled, cancellationToken);
+            decided = [.. decisions.Select(decision => decision.OrderId)];
             if (HasForgotten(redis, row, raisedFrom))
             {
-                await buyers.FinishAsync(context, sku, ahead, StockLedger.ExpiryOf(terms), cancellationToken);
+                var written = decisions.Where(decision => decision.StockDeducted).Select(decision => decision.OrderId);
+                var pending = await recovery.PendingAsync(sku, [.. unsettled.Except(written)], cancellationToken);
+                await buyers.FinishAsync(context, sku, ahead, pending, StockLedger.ExpiryOf(terms), cancellationToken);
                 CrashPoint.Reach(CrashPoint.BuyersRestored);
             }
         }
 
         var token = LoadId.NewToken();
-        var result = await WarmAsync(sku, row, token, terms, decided, redis, cancellationToken);
+        var result = await WarmAsync(sku, row, token, terms, decided, redis, due, cancellationToken);
         if (result.Refused)
         {
             LogOvertaken(sku.SkuId);
@@ -182,15 +192,15 @@ public sealed partial class StockLoad(
     /// take as long: so it is asked what has become of the call.
     /// </summary>
     private async Task<WarmResult> WarmAsync(
-        SkuKeys sku, ProductSku row, long token, SaleTerms terms, HashSet<long>? decided, LedgerSnapshot seen,
+        SkuKeys sku, ProductSku row, long token, SaleTerms terms, HashSet<long>? decided, LedgerSnapshot seen, bool due,
         CancellationToken cancellationToken)
     {
         try
         {
             return await ledger.WarmAsync(
-                sku, row.Stock, new LoadId(row.GateEpoch, row.GateLoad), token, terms, decided, cancellationToken, seen);
+                sku, row.Stock, new LoadId(row.GateEpoch, row.GateLoad), token, terms, decided, cancellationToken, seen, due);
         }
-        catch (TimeoutException) when (IsDue(seen, row))
+        catch (TimeoutException) when (due)
         {
             for (var look = 0; look < LateLooksMax; look++)
             {
@@ -209,10 +219,11 @@ public sealed partial class StockLoad(
     private static LoadId? LoadOf(ProductSku? row) => row is null ? null : new LoadId(row.GateEpoch, row.GateLoad);
 
     private static bool IsOutdated(LedgerSnapshot redis, LoadId? raisedFrom) =>
-        raisedFrom is not null && redis.Load == raisedFrom && redis is { Stock: not null, Closed: false, SameServer: true };
+        raisedFrom is not null && redis.Load == raisedFrom && redis is { Stock: not null, Closed: false, SameServer: not false };
 
     /// <summary>Whether the counter must be loaded.</summary>
-    private static bool IsDue(LedgerSnapshot redis, ProductSku row) => redis.Stock is null || redis.Load != LoadOf(row) || redis.Closed;
+    private static bool IsDue(LedgerSnapshot redis, ProductSku row, bool suspect) =>
+        suspect || redis.Stock is null || redis.Load != LoadOf(row) || redis.Closed || redis.SameServer is false;
 
     /// <summary>Whether buyers may be missing in Redis: not when the counter is only outdated.</summary>
     private static bool HasForgotten(LedgerSnapshot redis, ProductSku row, LoadId? raisedFrom) =>
@@ -222,7 +233,8 @@ public sealed partial class StockLoad(
     /// The long part of a load, without the row lock: with it no order of the SKU could be written meanwhile. Null when there is nothing to
     /// restore as far as can be seen without it.
     /// </summary>
-    private async Task<RestoredLines?> RestoreAheadAsync(SkuKeys sku, LoadId? raisedFrom, CancellationToken cancellationToken)
+    private async Task<RestoredLines?> RestoreAheadAsync(
+        SkuKeys sku, LoadId? raisedFrom, bool suspect, CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
@@ -234,7 +246,7 @@ public sealed partial class StockLoad(
         }
 
         var redis = await recovery.SnapshotAsync(sku, 0, cancellationToken);
-        return IsDue(redis, row) && HasForgotten(redis, row, raisedFrom)
+        return IsDue(redis, row, suspect) && HasForgotten(redis, row, raisedFrom)
             ? await buyers.RunAheadAsync(sku, StockLedger.ExpiryOf(SaleCatalogue.TermsOf(row.Sale)), cancellationToken)
             : null;
     }

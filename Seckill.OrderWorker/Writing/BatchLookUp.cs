@@ -1,6 +1,7 @@
 using System.Data.Common;
 using System.Text;
 using MySqlConnector;
+using Seckill.Ordering.Store;
 using Seckill.OrderWorker.Batches;
 
 namespace Seckill.OrderWorker.Writing;
@@ -19,7 +20,9 @@ internal static class BatchLookUp
     private const string LockWaitSecondsMax = "3";
 
     private const string SelectSkus =
-        SessionSettings + "SELECT id, product_id, title, price, stock, image, attrs, gate_epoch FROM product_skus WHERE id IN (";
+        SessionSettings + "SELECT id, product_id, title, price, stock, image, attrs, gate_epoch, "
+        + "(SELECT GREATEST(limit_per_user, COALESCE(limit_highest, 0)) FROM seckill_sales WHERE sku_id = product_skus.id) "
+        + "FROM product_skus WHERE id IN (";
 
     private const string SelectRejections = "SELECT order_id, reason, user_id, client_order_no, sku_id, quantity ";
 
@@ -53,6 +56,9 @@ internal static class BatchLookUp
 
         // An empty list is no SQL; nobody has the user NULL.
         sql.Append(clicks == 0 ? "(NULL,NULL));" : ");");
+        sql.Append("\nSELECT i.sku_id, i.user_id, SUM(i.quantity) FROM order_items i JOIN orders o ON o.id = i.order_id WHERE o.status <> ")
+            .Append((int)OrderStatus.Closed).Append(" AND (");
+        AddBuyers(orders, sql).Append(") GROUP BY i.sku_id, i.user_id;");
         command.CommandText = sql.ToString();
         return command;
     }
@@ -89,7 +95,10 @@ internal static class BatchLookUp
         {
             var sku = new SkuRow(
                 reader.GetInt64(0), reader.GetInt64(1), reader.GetString(2), reader.GetDecimal(3), reader.GetInt32(4), reader.GetString(5),
-                reader.GetString(6), reader.GetInt64(7));
+                reader.GetString(6), reader.GetInt64(7))
+            {
+                LimitPerUser = reader.IsDBNull(8) ? null : reader.GetInt32(8),
+            };
             facts.Skus.Add(sku.Id, sku);
         }
 
@@ -124,7 +133,29 @@ internal static class BatchLookUp
             facts.OrdersByClick.TryAdd((reader.GetInt64(2), reader.GetString(6)), WrittenOrderOf(reader));
         }
 
+        await reader.NextResultAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            facts.UnitsHeld.Add((reader.GetInt64(0), reader.GetInt64(1)), reader.GetInt64(2));
+        }
+
         return facts;
+    }
+
+    /// <summary>
+    /// The condition that finds the order lines (i) of those buyers whom the purchase limit binds: by ranges of the index on SKU and buyer,
+    /// on both servers. Never empty: no SKU has the id NULL.
+    /// </summary>
+    internal static StringBuilder AddBuyers(IEnumerable<OrderInHand> orders, StringBuilder sql)
+    {
+        sql.Append("i.sku_id = NULL");
+        foreach (var sku in orders.Where(order => order.Message.Epoch is not null).GroupBy(order => order.Message.SkuId))
+        {
+            sql.Append(" OR i.sku_id = ").Append(sku.Key).Append(" AND i.user_id IN (")
+                .AppendList(sku.Select(order => order.Message.UserId).Distinct()).Append(')');
+        }
+
+        return sql;
     }
 
     private static StringBuilder SkusText(IReadOnlyList<OrderInHand> orders) =>

@@ -9,6 +9,9 @@ internal sealed record SkuRow(long Id, long ProductId, string Title, decimal Pri
 {
     /// <summary>What the row offers; null when nobody can be charged its price, which then fails where it is written.</summary>
     public Offer? Offer { get; } = Price is >= 0 and <= Offer.PriceMax ? Offer.Of(Price, Title, Image, Attrs) : null;
+
+    /// <summary>Units one buyer may hold by what the gate may have accepted; null without a sale.</summary>
+    public int? LimitPerUser { get; init; }
 }
 
 /// <summary>An order that stands in MySQL.</summary>
@@ -61,6 +64,9 @@ internal sealed class BatchFacts
 
         return row;
     }
+
+    /// <summary>Units in live orders, by SKU and buyer; of those who were asked for.</summary>
+    public Dictionary<(long SkuId, long UserId), long> UnitsHeld { get; } = [];
 }
 
 /// <summary>
@@ -141,9 +147,21 @@ internal sealed class BatchPlan
             return Reject(order, RejectionReason.UnknownSku);
         }
 
+        if (IsOverLimit(message, sku))
+        {
+            return Reject(order, RejectionReason.LimitReached);
+        }
+
         var taken = Taken.GetValueOrDefault(sku.Id);
         return sku.Stock - taken < message.Quantity ? Reject(order, RejectionReason.SoldOut) : Accept(order, sku, taken + message.Quantity);
     }
+
+    /// <summary>
+    /// The gate sees to the limit, and this to a gate that has lost its memory. Other producers' orders have never had a limit; they count.
+    /// </summary>
+    private bool IsOverLimit(OrderMessage message, SkuRow sku) =>
+        message.Epoch is not null && sku.LimitPerUser is { } limit
+        && Facts.UnitsHeld.GetValueOrDefault((sku.Id, message.UserId)) + message.Quantity > limit;
 
     private OrderVerdict Reject(OrderInHand order, string reason)
     {
@@ -161,6 +179,8 @@ internal sealed class BatchPlan
     private OrderVerdict Accept(OrderInHand order, SkuRow sku, int taken)
     {
         Accepted.Add((order, Facts.RowFor(order.Message, sku)));
+        var buyer = (sku.Id, order.Message.UserId);
+        Facts.UnitsHeld[buyer] = Facts.UnitsHeld.GetValueOrDefault(buyer) + order.Message.Quantity;
         Taken[sku.Id] = taken;
         var written = new WrittenOrder(
             order.OrderId, order.OrderId.ToString(CultureInfo.InvariantCulture), order.Message.UserId, sku.GateEpoch,

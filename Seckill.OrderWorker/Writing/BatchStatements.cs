@@ -44,7 +44,8 @@ internal static class BatchStatements
     /// <summary>
     /// Inserts and the stock's UPDATE, in one command unless that would grow too large; none when there is nothing to write. With
     /// <paramref name="guarded"/>, for rows that are not locked yet, the last command also commits, unless a SKU has not enough stock any
-    /// more, is not in the epoch that the orders were decided in, or one of the orders has been refused meanwhile: then it fails with
+    /// more, is not in the epoch that the orders were decided in, a buyer would be above the limit, closed orders counted, or one of the
+    /// orders has been refused meanwhile: then it fails with
     /// <see cref="GuardFailed"/>. All in the server, because the SKU's lock would otherwise wait for us to be scheduled.
     /// </summary>
     public static IEnumerable<MySqlCommand> Write(BatchPlan plan, TimeSpan paymentWindow, bool guarded, int commandBytesMax)
@@ -169,10 +170,26 @@ internal static class BatchStatements
                 .Append(" UNION ALL SELECT 1 FROM order_rejections WHERE order_id IN (")
                 .AppendList(plan.Accepted.Select(accepted => accepted.Order.OrderId)).Append(')');
             BatchLookUp.AddRefusedClicks(plan.Accepted.Select(accepted => accepted.Order), " UNION ALL SELECT 1 ", sql, command);
+            AddLimits(plan, sql);
             sql.Append(");\nCOMMIT");
         }
 
         sql.Append(";\n");
+    }
+
+    /// <summary>Buyers above the limit with what has just been inserted, and with what was committed before the lock.</summary>
+    private static void AddLimits(BatchPlan plan, StringBuilder sql)
+    {
+        foreach (var skus in plan.Accepted.Where(accepted => accepted.Order.Message.Epoch is not null)
+            .GroupBy(accepted => accepted.Sku.LimitPerUser))
+        {
+            if (skus.Key is { } limit)
+            {
+                sql.Append(" UNION ALL SELECT 1 FROM order_items i WHERE ");
+                BatchLookUp.AddBuyers(skus.Select(accepted => accepted.Order), sql)
+                    .Append(" GROUP BY i.sku_id, i.user_id HAVING SUM(i.quantity) > ").Append(limit);
+            }
+        }
     }
 
     private static void AddCase(SortedDictionary<long, int> taken, Func<KeyValuePair<long, int>, long> outcomeOf, StringBuilder sql)

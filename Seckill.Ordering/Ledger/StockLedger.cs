@@ -152,15 +152,15 @@ public sealed class StockLedger
     /// <param name="seen">
     /// What Redis said when the call was decided on; if it has another load by now, nothing is changed. Null to load whatever it has.
     /// </param>
+    /// <param name="again">Loads a running counter, too, and does not shut the gate for it.</param>
     public async Task<WarmResult> WarmAsync(
         SkuKeys sku, long stock, LoadId stored, long token, SaleTerms terms, IReadOnlyCollection<long>? decided,
-        CancellationToken cancellationToken, LedgerSnapshot? seen = null)
+        CancellationToken cancellationToken, LedgerSnapshot? seen = null, bool again = false)
     {
         RedisValue[] arguments =
         [
-            stock, stored.Epoch, stored.Token?.ToString(CultureInfo.InvariantCulture) ?? "", token, terms.StartsAt.ToUnixTimeMilliseconds(), terms.EndsAt.ToUnixTimeMilliseconds(), terms.LimitPerUser,
-            terms.Paused ? 1 : 0, ExpiryOf(terms).ToUnixTimeMilliseconds(), decided is null ? 0 : 1,
-            seen is null ? "*" : seen.Load?.Text ?? ":",
+            stock, stored.Epoch, stored.Token?.ToString(CultureInfo.InvariantCulture) ?? "", token,
+            .. terms.Fields, decided is null ? 0 : 1, seen is null ? "*" : seen.Load?.Text ?? ":", again ? 1 : 0,
             .. (decided ?? []).Select(id => (RedisValue)id),
         ];
         var reply = (RedisResult[])(await _scripts.Warm.EvaluateAsync(_database, sku.All, arguments).WaitAsync(cancellationToken))!;

@@ -9,17 +9,25 @@ namespace Seckill.Ordering.Ledger;
 /// <param name="Held">Units deducted from this counter by reservations that are not settled yet.</param>
 /// <param name="Unsettled">Reservations not settled yet.</param>
 /// <param name="Unconfirmed">Those of them that the broker has not confirmed yet.</param>
-/// <param name="SameServer">Whether the Redis server has been running without a break since the counter was loaded.</param>
+/// <param name="SameServer">
+/// Whether the Redis server has been running without a break since the counter was loaded; null when it does not say which one it is.
+/// </param>
 /// <param name="Closed">Whether the gate is closed until the counter is loaded again.</param>
 /// <param name="UnsettledIds">Their order ids; null when there are more than were asked for.</param>
 public sealed record LedgerSnapshot(
-    long? Stock, long? Epoch, long Held, long Unsettled, long Unconfirmed, bool SameServer, bool Closed, IReadOnlyList<long>? UnsettledIds)
+    long? Stock, long? Epoch, long Held, long Unsettled, long Unconfirmed, bool? SameServer, bool Closed, IReadOnlyList<long>? UnsettledIds)
 {
     /// <summary>What the load is known by beside its epoch; null when it has no such token.</summary>
     public long? LoadToken { get; init; }
 
     /// <summary>Which load of the counter this is; null when Redis does not know the SKU.</summary>
     public LoadId? Load => Epoch is { } epoch ? new LoadId(epoch, LoadToken) : null;
+
+    /// <summary>The terms that the gate enforces, as the scripts write them.</summary>
+    internal string? Terms { get; init; }
+
+    /// <summary>Whether the gate enforces these terms.</summary>
+    public bool HasTerms(SaleTerms terms) => Terms == string.Join('|', terms.Fields);
 }
 
 /// <summary>Under a SKU's keys stands something that is none of ours.</summary>
@@ -29,16 +37,15 @@ public sealed class UnreadableKeysException(long skuId, Exception cause)
 /// <summary>An unsettled order and when the broker confirmed it last.</summary>
 public readonly record struct ConfirmedOrder(long OrderId, DateTimeOffset ConfirmedAt);
 
-/// <summary>One buyer's holding according to MySQL.</summary>
+/// <summary>One buyer's holding according to MySQL, and what may come to it.</summary>
 /// <param name="UserId">The buyer.</param>
 /// <param name="Units">Units in live orders.</param>
-/// <param name="NewestOrderId">The newest of these orders.</param>
-/// <param name="UnitsBefore">Units as restored a moment ago; 0 when the buyer held none then.</param>
-/// <param name="NewestBefore">The newest order then.</param>
-public readonly record struct BuyerHolding(long UserId, long Units, long NewestOrderId, long UnitsBefore = 0, long NewestBefore = 0);
+/// <param name="NewestOrderId">The newest of these orders; 0 for none.</param>
+/// <param name="PendingIds">The buyer's unsettled orders that are not among them.</param>
+public readonly record struct BuyerHolding(long UserId, long Units, long NewestOrderId, IReadOnlyList<long> PendingIds);
 
 /// <summary>The calls that recovery and reconciling need, apart from the hot path. Errors as in <see cref="StockLedger"/>.</summary>
-public sealed class StockRecovery(IConnectionMultiplexer redis)
+public sealed class StockRecovery
 {
     /// <summary>Order ids in one snapshot: one script call copies them, and Redis runs nothing else meanwhile.</summary>
     public const int UnsettledIdsMax = 50_000;
@@ -49,14 +56,33 @@ public sealed class StockRecovery(IConnectionMultiplexer redis)
     /// <summary>Buyers in one call of restore.lua.</summary>
     private const int RestoreBatchSizeMax = 1_000;
 
+    /// <summary>
+    /// Set: every SKU whose counter has been loaded, until its keys have expired. What Redis holds is found by it when MySQL does not list
+    /// the sale any more.
+    /// </summary>
+    private const string SkusKey = "seckill:skus";
+
     /// <summary>Entries in one answer of a scan.</summary>
     private const int ScanPageSize = 1_000;
 
     private static readonly string SnapshotScript = LedgerScripts.Text("snapshot.lua");
     private static readonly string CloseScript = LedgerScripts.Text("close.lua");
-    private static readonly string RestoreScript = LedgerScripts.WithRecords("restore.lua");
 
-    private readonly IDatabase _database = redis.GetDatabase();
+    private static readonly LedgerScripts Embedded = LedgerScripts.Load();
+
+    private readonly IDatabase _database;
+    private readonly LedgerScripts _scripts;
+
+    public StockRecovery(IConnectionMultiplexer redis) : this(redis, Embedded)
+    {
+    }
+
+    /// <summary>As with <see cref="StockLedger"/>, for the tests.</summary>
+    internal StockRecovery(IConnectionMultiplexer redis, LedgerScripts scripts)
+    {
+        _database = redis.GetDatabase();
+        _scripts = scripts;
+    }
 
     /// <summary>Reads counter, epoch and unsettled reservations at one moment.</summary>
     /// <exception cref="UnreadableKeysException">What stands there is not what belongs there.</exception>
@@ -68,11 +94,13 @@ public sealed class StockRecovery(IConnectionMultiplexer redis)
         try
         {
             var unsettled = (long)reply[4];
+            bool? same = (long)reply[6] < 0 ? null : (long)reply[6] == 1;
             return new LedgerSnapshot(
-                OrNull(reply[0]), OrNull(reply[1]), (long)reply[3], unsettled, (long)reply[5], (long)reply[6] == 1, (long)reply[7] == 1,
-                unsettled <= idsMax ? Array.ConvertAll(reply[8..], id => (long)id) : null)
+                OrNull(reply[0]), OrNull(reply[1]), (long)reply[3], unsettled, (long)reply[5], same, (long)reply[7] == 1,
+                unsettled <= idsMax ? Array.ConvertAll(reply[9..], id => (long)id) : null)
             {
                 LoadToken = OrNull(reply[2]),
+                Terms = (string?)reply[8],
             };
         }
         catch (Exception exception) when (exception is InvalidCastException or FormatException or OverflowException)
@@ -128,25 +156,80 @@ public sealed class StockRecovery(IConnectionMultiplexer redis)
         }
     }
 
-    /// <summary>Closes the gate of a SKU that Redis knows, until <see cref="StockLedger.WarmAsync"/> loads it again.</summary>
-    public Task CloseAsync(SkuKeys sku, CancellationToken cancellationToken) =>
-        _database.ScriptEvaluateAsync(CloseScript, [sku.Stock, sku.Sale]).WaitAsync(cancellationToken);
+    /// <summary>
+    /// Closes the gate of a SKU that Redis knows, until <see cref="StockLedger.WarmAsync"/> loads it again. With
+    /// <paramref name="epoch"/> only if the counter is still that of this load.
+    /// </summary>
+    public Task CloseAsync(SkuKeys sku, CancellationToken cancellationToken, long? epoch = null) =>
+        _database.ScriptEvaluateAsync(CloseScript, [sku.Stock, sku.Sale], [epoch?.ToString(CultureInfo.InvariantCulture) ?? ""])
+            .WaitAsync(cancellationToken);
 
-    /// <summary>Gives buyers that Redis has forgotten the units back that they hold, so that the purchase limit still holds.</summary>
+    /// <summary>Notes that Redis holds something of these SKUs.</summary>
+    public Task NoteAsync(IEnumerable<long> skuIds, CancellationToken cancellationToken) =>
+        _database.SetAddAsync(SkusKey, [.. skuIds.Select(skuId => (RedisValue)skuId)]).WaitAsync(cancellationToken);
+
+    /// <summary>All SKUs that Redis may hold something of.</summary>
+    public async Task<IReadOnlyCollection<long>> NotedSkuIdsAsync(CancellationToken cancellationToken) =>
+        [.. (await _database.SetMembersAsync(SkusKey).WaitAsync(cancellationToken)).Select(skuId => (long)skuId)];
+
+    /// <summary>Takes the note away if Redis holds nothing of the SKU any more; answers whether it does.</summary>
+    public async Task<bool> ForgetIfGoneAsync(SkuKeys sku, CancellationToken cancellationToken)
+    {
+        var held = await _database.KeyExistsAsync([sku.Sale, sku.Outbox]).WaitAsync(cancellationToken) > 0;
+        if (!held)
+        {
+            await _database.SetRemoveAsync(SkusKey, sku.SkuId).WaitAsync(cancellationToken);
+        }
+
+        return !held;
+    }
+
+    /// <summary>
+    /// Whether Redis has this order's record. It keeps all of a load's, and loses them in the order in which they came: so while it has the
+    /// newest one that somebody has seen accepted, it has lost none of theirs.
+    /// </summary>
+    public Task<bool> KnowsAsync(SkuKeys sku, long orderId, CancellationToken cancellationToken) =>
+        _database.HashExistsAsync(sku.Orders, orderId).WaitAsync(cancellationToken);
+
+    /// <summary>Those of these orders that are unsettled, with their buyers.</summary>
+    public async Task<IReadOnlyList<(long UserId, long OrderId)>> PendingAsync(
+        SkuKeys sku, IReadOnlyCollection<long> orderIds, CancellationToken cancellationToken)
+    {
+        var pending = new List<(long UserId, long OrderId)>();
+        foreach (var ids in orderIds.Chunk(ScanPageSize))
+        {
+            var records = await _database.HashGetAsync(sku.Orders, Array.ConvertAll(ids, id => (RedisValue)id)).WaitAsync(cancellationToken);
+            for (var i = 0; i < ids.Length; i++)
+            {
+                if (records[i].HasValue && Reservation.TryParse(ids[i], records[i]!, out var order) && order.State == OrderState.Pending)
+                {
+                    pending.Add((order.UserId, order.OrderId));
+                }
+            }
+        }
+
+        return pending;
+    }
+
+    /// <summary>
+    /// Gives buyers the units back that they hold where Redis has forgotten some, so that the purchase limit still holds.
+    /// <paramref name="whole"/>: the caller holds the SKU's row lock, and each buyer's pending orders are all that there are; else units are
+    /// raised at most.
+    /// </summary>
     public async Task RestoreBuyersAsync(
-        SkuKeys sku, IEnumerable<BuyerHolding> buyers, DateTimeOffset expiresAt, CancellationToken cancellationToken)
+        SkuKeys sku, IEnumerable<BuyerHolding> buyers, bool whole, DateTimeOffset expiresAt, CancellationToken cancellationToken)
     {
         foreach (var batch in buyers.Chunk(RestoreBatchSizeMax))
         {
             RedisValue[] arguments =
             [
-                expiresAt.ToUnixTimeMilliseconds(),
+                expiresAt.ToUnixTimeMilliseconds(), whole ? 1 : 0,
                 .. batch.SelectMany(buyer => new RedisValue[]
                 {
-                    buyer.UserId, buyer.Units, buyer.NewestOrderId, buyer.UnitsBefore, buyer.NewestBefore,
-                }),
+                    buyer.UserId, buyer.Units, buyer.NewestOrderId, buyer.PendingIds.Count,
+                }.Concat(buyer.PendingIds.Select(id => (RedisValue)id))),
             ];
-            await _database.ScriptEvaluateAsync(RestoreScript, [sku.Buyers], arguments).WaitAsync(cancellationToken);
+            await _scripts.Restore.EvaluateAsync(_database, sku.All, arguments).WaitAsync(cancellationToken);
         }
     }
 

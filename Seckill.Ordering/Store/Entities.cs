@@ -87,6 +87,11 @@ public sealed class SeckillSale
     /// <summary>Units one buyer may hold.</summary>
     public int LimitPerUser { get; set; }
 
+    /// <summary>
+    /// The highest limit so far: what was accepted under it may be written after it was lowered. Null while it has not been lowered.
+    /// </summary>
+    public int? LimitHighest { get; set; }
+
     /// <summary>The price that is struck through; 0 for none.</summary>
     public decimal ListPrice { get; set; }
 

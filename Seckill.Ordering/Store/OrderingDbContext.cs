@@ -102,6 +102,7 @@ public sealed class OrderingDbContext(DbContextOptions<OrderingDbContext> option
             sale.Property(s => s.StartsAt).HasColumnName("starts_at");
             sale.Property(s => s.EndsAt).HasColumnName("ends_at");
             sale.Property(s => s.LimitPerUser).HasColumnName("limit_per_user");
+            sale.Property(s => s.LimitHighest).HasColumnName("limit_highest");
             sale.Property(s => s.ListPrice).HasColumnName("list_price").HasPrecision(18, 2).HasDefaultValue(0m);
             sale.Property(s => s.Paused).HasColumnName("paused").HasDefaultValue(false);
             sale.Property(s => s.TokenRequired).HasColumnName("token_required").HasDefaultValue(false);

@@ -76,7 +76,9 @@ public sealed class GateLanesTests(RedisFixture redis) : IClassFixture<RedisFixt
             new ServiceCollection().BuildServiceProvider().GetRequiredService<IServiceScopeFactory>(),
             new OfferRecorder(time, NullLogger<OfferRecorder>.Instance),
             Options.Create(new CatalogueOptions()), time, NullLogger<SaleCatalogue>.Instance);
-        return new GateLanes(ledger, publisher, catalogue, Options.Create(new GateOptions()), time, NullLogger<GateLanes>.Instance);
+        return new GateLanes(
+            ledger, new StockRecovery(redis.Connection), publisher, catalogue, Options.Create(new GateOptions()), time,
+            NullLogger<GateLanes>.Instance);
     }
 
     private static SaleView Sale(long skuId, TimeSpan endsIn)

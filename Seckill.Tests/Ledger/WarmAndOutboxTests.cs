@@ -124,6 +124,61 @@ public sealed class WarmAndOutboxTests(RedisFixture redis) : IClassFixture<Redis
     }
 
     [Fact]
+    public async Task An_account_that_may_not_ask_which_server_it_is_loads_and_sells()
+    {
+        var user = $"quiet-{_sku.Keys.SkuId}";
+        await _sku.Database.ExecuteAsync("ACL", "SETUSER", user, "on", ">secret", "~*", "&*", "+@all", "-info");
+        var options = ConfigurationOptions.Parse(redis.ConnectionString);
+        (options.User, options.Password) = (user, "secret");
+        await using var connection = await ConnectionMultiplexer.ConnectAsync(options);
+        var (ledger, recovery) = (new StockLedger(connection), new StockRecovery(connection));
+        var token = LoadId.NewToken();
+
+        var loaded = await ledger.WarmAsync(_sku.Keys, 10, default, token, SkuOnTrial.Terms(), [], Cancelled);
+        var reply = await ledger.ReserveAsync(_sku.Keys, [new ReserveRequest(SkuOnTrial.NextOrder(), 1, 1, null, null)], Cancelled);
+        var snapshot = await recovery.SnapshotAsync(_sku.Keys, 10, Cancelled);
+
+        Assert.Equal(new WarmResult(true, 1, 10), loaded);
+        Assert.Equal(ReserveCode.Accepted, Assert.Single(reply.Results).Code);
+        Assert.Equal((9L, new LoadId(1, token)), (snapshot.Stock, snapshot.Load));
+        Assert.Null(snapshot.SameServer);
+        // Nor is a guess made by one that may ask.
+        Assert.Null((await _sku.Recovery.SnapshotAsync(_sku.Keys, 10, Cancelled)).SameServer);
+    }
+
+    [Fact]
+    public async Task A_gate_is_closed_only_for_the_load_that_is_meant()
+    {
+        await _sku.WarmAsync(10);
+        await _sku.Recovery.CloseAsync(_sku.Keys, Cancelled, epoch: 2);
+        Assert.False((await _sku.Recovery.SnapshotAsync(_sku.Keys, 0, Cancelled)).Closed);
+        await _sku.Recovery.CloseAsync(_sku.Keys, Cancelled, epoch: 1);
+        Assert.True((await _sku.Recovery.SnapshotAsync(_sku.Keys, 0, Cancelled)).Closed);
+    }
+
+    [Fact]
+    public async Task A_buyer_gets_back_what_MySQL_has_and_what_it_does_not_know_yet()
+    {
+        await _sku.WarmAsync(10);
+        var pending = (await _sku.ReserveAsync(7)).OrderId;
+        var settled = (await _sku.ReserveAsync(8)).OrderId;
+        await _sku.SettleAsync(SkuOnTrial.Verdict(settled, true, "SN", user: 8));
+        var expiresAt = DateTimeOffset.UtcNow.AddHours(1);
+        BuyerHolding[] holdings = [new(7, 2, pending - 5, [pending]), new(8, 1, settled, []), new(9, 0, 0, []), new(10, 3, 5, [])];
+
+        // The gate is open: what has been reserved meanwhile may not be among it, so nobody gets less than is known here.
+        await _sku.Database.HashSetAsync(_sku.Keys.Buyers, 8, $"4|{settled}");
+        await _sku.Recovery.RestoreBuyersAsync(_sku.Keys, holdings, whole: true, expiresAt, Cancelled);
+        Assert.Equal([$"3|{pending}", $"4|{settled}", default, "3|5"], await BuyersAsync());
+
+        await _sku.Recovery.CloseAsync(_sku.Keys, Cancelled);
+        await _sku.Recovery.RestoreBuyersAsync(_sku.Keys, holdings, whole: true, expiresAt, Cancelled);
+        Assert.Equal([$"3|{pending}", $"1|{settled}", default, "3|5"], await BuyersAsync());
+
+        Task<RedisValue[]> BuyersAsync() => _sku.Database.HashGetAsync(_sku.Keys.Buyers, [7, 8, 9, 10]);
+    }
+
+    [Fact]
     public async Task After_a_loss_the_epoch_goes_on_from_MySQLs()
     {
         await _sku.WarmAsync(100, epoch: 7);

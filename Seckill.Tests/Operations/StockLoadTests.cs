@@ -1,5 +1,4 @@
 using System.Data;
-using System.Globalization;
 using Microsoft.EntityFrameworkCore;
 using Seckill.Api.Catalogue;
 using Seckill.Api.WarmUp;
@@ -41,7 +40,7 @@ public sealed class StockLoadTests(OperationsFixture servers)
         Assert.Equal((true, row.GateEpoch + 1), (loaded.Loaded, loaded.Epoch));
 
         var load = api.Get<StockLoad>().RunAsync(skuId, termsChanged: false, drained: false, Cancelled);
-        await Deadline.UntilAsync(LockWaitsAsync, waits => waits > 0, Cancelled);
+        await Deadline.UntilAsync(servers.LockWaitsAsync, waits => waits > 0, Cancelled);
         Assert.False((await recovery.SnapshotAsync(sku, 0, Cancelled)).Closed, "The gate was shut although the load in it is the newest.");
         await store.ProductSkus.Where(s => s.Id == skuId)
             .ExecuteUpdateAsync(
@@ -102,7 +101,7 @@ public sealed class StockLoadTests(OperationsFixture servers)
         await using var api = servers.StartApi(("Catalogue:CheckEveryMs", "60000"));
         var skuId = await servers.PutOnSaleAsync(api, Stock);
         var sku = new SkuKeys(skuId);
-        var stored = await StoredAsync(skuId);
+        var stored = await servers.LoadOfAsync(skuId);
         await api.Get<StockRecovery>().CloseAsync(sku, Cancelled);
         var died = await api.Get<StockLedger>().WarmAsync(sku, Stock, stored, LoadId.NewToken(), await TermsAsync(skuId), [], Cancelled);
         Assert.True(died.Loaded);
@@ -136,7 +135,7 @@ public sealed class StockLoadTests(OperationsFixture servers)
         Assert.Equal(new LoadedSku(skuId, false, Stock, epoch + 1), await load.RunAsync(skuId, false, true, Cancelled));
 
         // What the other then looks at.
-        Assert.Equal(epoch + 1, (await StoredAsync(skuId)).Epoch);
+        Assert.Equal(epoch + 1, (await servers.LoadOfAsync(skuId)).Epoch);
         Assert.Equal(epoch + 1, await servers.Redis.HashGetAsync(sku.Sale, "epoch"));
         Assert.Contains($"run_id:{await servers.Redis.HashGetAsync(sku.Sale, "run_id")}", await InfoAsync(), StringComparison.Ordinal);
 
@@ -150,7 +149,7 @@ public sealed class StockLoadTests(OperationsFixture servers)
 
     private async Task<long> LoadWithoutTokenAsync(long skuId)
     {
-        var epoch = (await StoredAsync(skuId)).Epoch + 1;
+        var epoch = (await servers.LoadOfAsync(skuId)).Epoch + 1;
         var sku = new SkuKeys(skuId);
         var runId = (await InfoAsync()).Split('\n').Single(line => line.StartsWith("run_id:", StringComparison.Ordinal))[7..].Trim();
         await servers.Redis.StringSetAsync(sku.Stock, Stock);
@@ -162,13 +161,6 @@ public sealed class StockLoadTests(OperationsFixture servers)
     }
 
     private async Task<string> InfoAsync() => (string)(await servers.Redis.ExecuteAsync("INFO", "server"))!;
-
-    private async Task<LoadId> StoredAsync(long skuId)
-    {
-        await using var store = servers.OpenStore();
-        var row = await store.ProductSkus.AsNoTracking().SingleAsync(row => row.Id == skuId, Cancelled);
-        return new LoadId(row.GateEpoch, row.GateLoad);
-    }
 
     private async Task<SaleTerms> TermsAsync(long skuId)
     {
@@ -205,19 +197,5 @@ public sealed class StockLoadTests(OperationsFixture servers)
             SELECT {orderId}, {userId}, 1, {skuId}, '', '', 1, 1, '' FROM {numbers}
             """, Cancelled);
 #pragma warning restore EF1002
-    }
-
-    /// <summary>
-    /// Transactions that wait for a row at this moment. (The table of transactions is a copy that no reader in a hurry gets anew.)
-    /// </summary>
-    private async Task<long> LockWaitsAsync()
-    {
-        await using var store = servers.OpenStore();
-        await store.Database.OpenConnectionAsync(Cancelled);
-        await using var command = store.Database.GetDbConnection().CreateCommand();
-        command.CommandText = "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'";
-        await using var reader = await command.ExecuteReaderAsync(Cancelled);
-        Assert.True(await reader.ReadAsync(Cancelled));
-        return long.Parse(reader.GetString(1), CultureInfo.InvariantCulture);
     }
 }

@@ -352,6 +352,10 @@ namespace Seckill.Ordering.Store.Migrations
                         .HasColumnType("datetime(6)")
                         .HasColumnName("ends_at");
 
+                    b.Property<int?>("LimitHighest")
+                        .HasColumnType("int")
+                        .HasColumnName("limit_highest");
+
                     b.Property<int>("LimitPerUser")
                         .HasColumnType("int")
                         .HasColumnName("limit_per_user");
