@@ -41,6 +41,6 @@ if not stock or epoch ~= tonumber(ARGV[2]) or sale[2] == '1' then
     'run_id', string.match(redis.call('INFO', 'server'), 'run_id:(%w+)'))
   loaded = 1
 end
-redis.call('PEXPIREAT', KEYS[1], ARGV[7])
-redis.call('PEXPIREAT', KEYS[2], ARGV[7])
+-- All six end together, also when the sale has been prolonged or shortened since they were made.
+for k = 1, 6 do redis.call('PEXPIREAT', KEYS[k], ARGV[7]) end
 return { loaded, epoch, tonumber(stock) }
