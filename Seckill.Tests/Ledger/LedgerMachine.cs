@@ -57,6 +57,7 @@ internal sealed class LedgerMachine
         LedgerStep.Commit commit => CommitAsync(commit),
         LedgerStep.Settle settle => SettleAsync(settle),
         LedgerStep.SettleOthers others => SettleOthersAsync(others),
+        LedgerStep.Recall recall => RecallAsync(recall),
         LedgerStep.Foreign foreign => ForeignAsync(foreign),
         LedgerStep.Flush => FlushAsync(),
         LedgerStep.LoseCounter => LoseCounterAsync(),
@@ -157,6 +158,15 @@ internal sealed class LedgerMachine
         Assert.Equal([SettleCode.OtherBuyer, _model.Settle(right)], real);
     }
 
+    private async Task RecallAsync(LedgerStep.Recall recall)
+    {
+        if (Pick([.. _model.InRedis.Where(o => o.SettledInRedis)], recall.Pick) is { } order)
+        {
+            await _recovery.RecallAsync(_sku, [order.Id], _cancellationToken);
+            order.Recalled = true;
+        }
+    }
+
     private async Task ForeignAsync(LedgerStep.Foreign foreign)
     {
         var deducts = foreign.Deducts && _model.Counter >= foreign.Quantity;
@@ -241,6 +251,7 @@ internal sealed class LedgerMachine
             Assert.Equal(_model.MySqlStock + _model.CommittedUntold + _model.Drift, counter + held);
         }
 
+        await CompareOutboxAsync();
         Assert.True(_model.MySqlStock >= 0);
         CompareOrders((await orders).ToDictionary(e => (long)e.Name, e => Reservation.Parse((long)e.Name, e.Value!)));
         Assert.Equal(
@@ -250,7 +261,20 @@ internal sealed class LedgerMachine
             _model.Clicks.ToDictionary(c => $"{c.Key.User}:{c.Key.Click}", c => c.Value),
             (await clicks).ToDictionary(e => e.Name.ToString(), e => (long)e.Value));
         Assert.Equal(
-            _model.InRedis.Where(o => !o.SettledInRedis).Select(o => o.Id).Order(), (await outbox).Select(id => (long)id).Order());
+            _model.InRedis.Where(o => !o.SettledInRedis || o.Recalled).Select(o => o.Id).Order(),
+            (await outbox).Select(id => (long)id).Order());
+    }
+
+    /// <summary>What reconciling believes: Redis holds what its outbox says, and what was told before is told apart.</summary>
+    private async Task CompareOutboxAsync()
+    {
+        var snapshot = await _recovery.SnapshotAsync(_sku, StockRecovery.UnsettledIdsMax, _cancellationToken);
+        if (_model is { Counter: not null, SaleKnown: true })
+        {
+            Assert.Equal(_model.Held, snapshot.ReservedUnits);
+        }
+
+        Assert.Equal(_model.InRedis.Where(o => o.Recalled).Select(o => o.Id).Order(), snapshot.ToldIds!.Order());
     }
 
     private void CompareOrders(Dictionary<long, Reservation> real)

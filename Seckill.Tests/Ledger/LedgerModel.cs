@@ -33,6 +33,9 @@ internal sealed class LedgerModel(int mySqlStock)
         public bool KnownToRedis { get; set; }
         public bool SettledInRedis { get; set; }
 
+        /// <summary>Whether it is in the outbox although it is settled.</summary>
+        public bool Recalled { get; set; }
+
         public bool StockDeducted => Verdict is { StockDeducted: true };
     }
 
@@ -219,6 +222,7 @@ internal sealed class LedgerModel(int mySqlStock)
 
         if (order.SettledInRedis)
         {
+            order.Recalled = false;
             return SettleCode.AlreadySettled;
         }
 
@@ -267,6 +271,7 @@ internal sealed class LedgerModel(int mySqlStock)
         foreach (var order in Orders)
         {
             (order.KnownToRedis, order.SettledInRedis, order.DeductedFromLoad, order.CountsForBuyer) = (false, false, 0, false);
+            order.Recalled = false;
         }
     }
 

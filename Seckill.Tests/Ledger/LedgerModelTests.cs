@@ -53,6 +53,7 @@ public sealed class LedgerModelTests(RedisFixture redis) : IClassFixture<RedisFi
         { "settle", "keeps holding what is settled", "released = released + qty", "released = released" },
         { "settle", "keeps a failed order in the buyer's limit", "if record and not deducted then", "if false then" },
         { "settle", "leaves the outbox record", "redis.call('ZREM', KEYS[6], unpack(gone))", "" },
+        { "settle", "leaves in the outbox what was settled before", "reply[i] = 'B'\n    gone[#gone + 1] = id", "reply[i] = 'B'" },
         { "settle", "settles another buyer's order", "elseif record and u ~= user then", "elseif false then" },
         { "settle", "takes another buyer's order out of the outbox", "unpack(gone)", "unpack(ids)" },
         { "warm", "loads over a running counter", "if not stock or epoch ~= tonumber(ARGV[2]) or", "if true or" },

@@ -1,8 +1,10 @@
 using System.Globalization;
 using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
+using RabbitMQ.Client;
 using Seckill.Api.MissingOrders;
 using Seckill.Api.WarmUp;
+using Seckill.Ordering.Contract;
 using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Store;
 
@@ -195,16 +197,20 @@ public sealed class LostStoreTests(OperationsFixture servers) : IAsyncLifetime
         }
     }
 
-    /// <summary>A sale with orders that are settled, each of one unit; who bought.</summary>
+    /// <summary>A sale with orders that are settled, each of one unit, the newest of another producer; who bought.</summary>
     private async Task<(long SkuId, IReadOnlyList<long> Buyers)> SoldAsync()
     {
         var skuId = await servers.PutOnSaleAsync(_api, Stock);
         var buyers = Enumerable.Range(0, Orders).Select(_ => Interlocked.Increment(ref _lastBuyer)).ToList();
-        foreach (var buyer in buyers)
+        foreach (var buyer in buyers.SkipLast(1))
         {
             Assert.Equal(200, (await _api.BuyAsync(buyer, skuId, $"lost-{buyer}")).Status);
         }
 
+        await servers.Redis.StringDecrementAsync(new SkuKeys(skuId).Stock);
+        var foreign = new OrderMessage { UserId = buyers[^1], SkuId = skuId, Quantity = 1, ClientOrderNo = $"lost-{buyers[^1]}" };
+        await OrderTopology.PublishAsync(
+            servers.Channel, OrderTopology.Exchange, OrderTopology.RoutingKey, new BasicProperties(), foreign.ToUtf8Json(), Cancelled);
         foreach (var buyer in buyers)
         {
             await Deadline.UntilAsync(() => StatusAsync(buyer, skuId), status => status == "SUCCESS", Cancelled);
