@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Seckill.Api.Catalogue;
 using Seckill.Api.Gate;
+using Seckill.Api.MissingOrders;
 using Seckill.Api.Publishing;
 using Seckill.Api.Push;
 using Seckill.Api.Reconciliation;
@@ -41,6 +42,7 @@ internal static class Registration
         services.AddHosted<OutcomeListener>();
         services.AddSingleton<QueueDrain>();
         services.AddSingleton<BuyerRestore>();
+        services.AddMissingOrders();
         services.AddSingleton<StockLoad>();
         services.AddSingleton<StockWarmUp>();
         services.AddHosted<StockLoader>();
@@ -67,6 +69,15 @@ internal static class Registration
         services.AddSingleton<SkuReconciler>();
         services.AddHosted<Reconciler>();
         return services;
+    }
+
+    private static void AddMissingOrders(this IServiceCollection services)
+    {
+        services.AddOptions<MissingOrderOptions>().BindConfiguration(MissingOrderOptions.Section).ValidateDataAnnotations()
+            .ValidateOnStart();
+        services.AddSingleton<MissingOrderSearch>();
+        services.AddSingleton<LoadGuard>();
+        services.AddSingleton<LossWatch>();
     }
 
     private static void AddHosted<T>(this IServiceCollection services) where T : class, IHostedService

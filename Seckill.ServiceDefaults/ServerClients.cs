@@ -34,7 +34,9 @@ public static partial class ServerClients
         builder.Services.AddSingleton<SentinelTunnel>();
         builder.Services.AddOptions<ConfigurationOptions>().PostConfigure<SentinelTunnel>((redis, sentinel) => sentinel.Lead(redis));
 
-        builder.Services.AddHealthChecks().AddCheck<RedisHealthCheck>(RedisHealthCheck.Name, failureStatus);
+        builder.Services.AddHealthChecks()
+            .AddCheck<RedisHealthCheck>(RedisHealthCheck.Name, failureStatus)
+            .AddCheck<RedisEvictionCheck>(RedisEvictionCheck.Name, HealthStatus.Degraded);
         return builder;
     }
 

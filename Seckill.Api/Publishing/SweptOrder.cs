@@ -24,7 +24,8 @@ internal sealed class SweptOrder : Publication
             ClientOrderNo = reservation.ClientOrderNo,
             OrderId = reservation.OrderId,
             ReservedAtMs = reservation.ReservedAtMs,
-            Epoch = reservation.Epoch,
+            // Another producer's order was deducted from no counter.
+            Epoch = reservation.Epoch < 0 ? null : reservation.Epoch,
             Offer = reservation.Offer,
         };
     }

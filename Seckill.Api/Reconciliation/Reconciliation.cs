@@ -1,5 +1,6 @@
 using System.Data;
 using Microsoft.EntityFrameworkCore;
+using Seckill.Api.MissingOrders;
 using Seckill.Api.Snapshots;
 using Seckill.Ordering.Ids;
 using Seckill.Ordering.Ledger;
@@ -25,6 +26,9 @@ public sealed record SkuReconciliation(
     long SkuId, LedgerSnapshot Redis, long MySqlStock, LoadId MySqlLoad, long LiveUnits, long? Units, long? CommittedUnsettledUnits,
     IReadOnlyList<Settlement> Decided, IReadOnlyList<long> Undecided, string? Unreadable)
 {
+    /// <summary>Orders that would come to nothing; looked for when the books do not balance.</summary>
+    public LostOrders Lost { get; init; } = LostOrders.None;
+
     /// <summary>Whether Redis has a valid counter at all.</summary>
     public bool Loaded => Redis.Load == MySqlLoad && !Redis.Closed;
 
@@ -37,9 +41,17 @@ public sealed record SkuReconciliation(
         : null;
 
     /// <summary>
+    /// Units held − units of the reservations in the outbox; 0 in a healthy system, more when Redis has lost reservations or the outbox.
+    /// The difference does not show that: it believes what Redis says it holds. Null when there are too many to look at.
+    /// </summary>
+    public long? HeldDifference => Loaded && Redis.ReservedUnits is { } reserved ? Redis.Held - reserved : null;
+
+    /// <summary>
     /// MySQL stock + units in orders − units put on sale; 0 in a healthy system. Null when nobody has said how many were put on sale.
     /// </summary>
     public long? StoreDifference => Units is { } units ? MySqlStock + LiveUnits - units : null;
+
+    internal BooksState State => new(Difference, HeldDifference, StoreDifference, Redis.Load, MySqlLoad);
 
     /// <summary>When the oldest unsettled reservation was made.</summary>
     public DateTimeOffset? OldestUnsettled => Redis.UnsettledIds is { Count: > 0 } ids ? SnowflakeSequence.TimeOf(ids.Min()) : null;
@@ -49,7 +61,7 @@ public sealed record SkuReconciliation(
 /// Compares Redis and MySQL exactly, while the sale runs. Under the SKU's row lock nothing can be committed; in that moment a read view is
 /// opened in MySQL and a snapshot taken in Redis by one script, then the lock is let go, and what is slow is read from the view.
 /// </summary>
-public sealed class ReconciliationReader(IServiceScopeFactory scopes, StockRecovery recovery)
+public sealed class ReconciliationReader(IServiceScopeFactory scopes, StockRecovery recovery, LossWatch losses)
 {
     /// <summary>What stands in Redis in the place of a SKU that it cannot read.</summary>
     private static readonly LedgerSnapshot Nothing = new(null, null, 0, 0, 0, SameServer: false, Closed: false, UnsettledIds: null);
@@ -57,6 +69,24 @@ public sealed class ReconciliationReader(IServiceScopeFactory scopes, StockRecov
     /// <summary>Null when MySQL has no sale of this SKU.</summary>
     /// <exception cref="MySqlConnector.MySqlException">MySQL does not answer.</exception>
     public async Task<SkuReconciliation?> ReadAsync(long skuId, CancellationToken cancellationToken)
+    {
+        var found = await CompareAsync(skuId, cancellationToken);
+        if (found is not { Unreadable: null })
+        {
+            return found;
+        }
+
+        try
+        {
+            return found with { Lost = await losses.LookAsync(new SkuKeys(skuId), found.State, cancellationToken) };
+        }
+        catch (Exception exception) when (exception is RedisException or TimeoutException)
+        {
+            return found with { Unreadable = exception.Message };
+        }
+    }
+
+    private async Task<SkuReconciliation?> CompareAsync(long skuId, CancellationToken cancellationToken)
     {
         await using var viewScope = scopes.CreateAsyncScope();
         var view = viewScope.ServiceProvider.GetRequiredService<OrderingDbContext>();
@@ -95,9 +125,12 @@ public sealed class ReconciliationReader(IServiceScopeFactory scopes, StockRecov
             .SumAsync(cancellationToken);
         var decided = redis.UnsettledIds is null ? null : await StoreDecisions.ReadAsync(view, redis.UnsettledIds, cancellationToken);
         var known = decided?.Select(decision => decision.OrderId).ToHashSet();
+        // What is published again for MySQL's sake has left the counter long ago.
+        var told = redis.ToldIds?.ToHashSet() ?? [];
         return new SkuReconciliation(
             skuId, redis, sku.Stock, new LoadId(sku.GateEpoch, sku.GateLoad), live, sku.Sale.Units,
-            decided?.Where(decision => decision.StockDeducted && decision.CommittedEpoch == redis.Epoch)
+            decided?.Where(decision =>
+                    decision.StockDeducted && decision.CommittedEpoch == redis.Epoch && !told.Contains(decision.OrderId))
                 .Sum(decision => (long)decision.Quantity),
             decided ?? [],
             known is null ? [] : [.. redis.UnsettledIds!.Where(id => !known.Contains(id))],

@@ -4,6 +4,7 @@ using Seckill.Api.Audit;
 using Seckill.Api.Auth;
 using Seckill.Api.Catalogue;
 using Seckill.Api.Errors;
+using Seckill.Api.MissingOrders;
 using Seckill.Api.WarmUp;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Ledger;
@@ -12,13 +13,21 @@ namespace Seckill.Api.Reconciliation;
 
 /// <summary>
 /// One SKU at one moment. <c>difference</c> = redis_stock + held − committed_unsettled − mysql_stock, <c>store_difference</c> = mysql_stock
-/// + live_units − units: both 0 when healthy, null when they cannot be told. <c>unreadable</c>: why Redis's side cannot be told: other
-/// things than the SKU's stand under its keys, Redis does not answer, or somebody keeps the SKU's row in MySQL locked.
+/// + live_units − units, <c>held_difference</c> = held − units of the reservations in the outbox: all 0 when healthy, null when they cannot
+/// be told. <c>lost</c>: orders that would come to nothing. <c>unreadable</c>: why Redis's side cannot be told: other things than the SKU's
+/// stand under its keys, Redis does not answer, or somebody keeps the SKU's row in MySQL locked.
 /// </summary>
 public sealed record ReconciliationItem(
     string SkuId, long? RedisStock, long Held, long Unsettled, long Unconfirmed, long? CommittedUnsettled, long? OldestUnsettledAtMs,
     long MysqlStock, long LiveUnits, long? Units, long? Difference, long? StoreDifference, bool Loaded, RepairItem? Repair,
-    string? Unreadable);
+    string? Unreadable, long? HeldDifference = null, LostOrdersItem? Lost = null);
+
+/// <summary>
+/// Orders of the SKU that would come to nothing. <c>unwritten</c>: buyers were told SUCCESS and MySQL does not have them; they are
+/// published again, and no counter is loaded meanwhile. <c>refused</c>: the same, but MySQL has refused them since. <c>unlisted</c>: they
+/// had fallen out of the outbox. <c>order_ids</c>: the first of them, in this order.
+/// </summary>
+public sealed record LostOrdersItem(int Unwritten, int Refused, int Unlisted, IReadOnlyList<string> OrderIds);
 
 /// <summary>What a repair of the SKU would do.</summary>
 public sealed record RepairItem(bool Load, long ReloadDifference, int Settle, int Republish);
@@ -32,6 +41,9 @@ public sealed record RepairResponse(bool Applied, IReadOnlyList<string> Steps);
 
 public static class ReconciliationEndpoints
 {
+    /// <summary>Order ids of lost orders in an answer, for each SKU.</summary>
+    private const int LostIdsShownMax = 20;
+
     public static IEndpointRouteBuilder MapReconciliation(this IEndpointRouteBuilder routes)
     {
         var ops = routes.MapGroup("/api/ops/reconciliation")
@@ -76,7 +88,10 @@ public static class ReconciliationEndpoints
             }
         }
 
-        var healthy = items.TrueForAll(item => item is { Difference: 0 or null, StoreDifference: 0 or null, Loaded: true });
+        var healthy = items.TrueForAll(item => item is
+        {
+            Difference: 0 or null, StoreDifference: 0 or null, HeldDifference: 0 or null, Loaded: true, Lost: null,
+        });
         return TypedResults.Json(
             new ReconciliationResponse(healthy, depth?.Ready, depth?.Workers, depth?.Dead, depth?.Parked, items),
             ApiJson.Web.ReconciliationResponse);
@@ -132,13 +147,16 @@ public static class ReconciliationEndpoints
     {
         try
         {
-            await stuck.HealAsync(plan, cancellationToken);
+            var refused = await stuck.HealAsync(plan, cancellationToken);
             if (plan.Load || plan.Reload != 0)
             {
                 await load.ReloadAsync(plan.SkuId, cancellationToken);
             }
 
-            return null;
+            return refused is [var first, ..]
+                ? string.Create(
+                    CultureInfo.InvariantCulture, $"{refused.Count} orders are not settled, {first.OrderId} among them ({first.Code})")
+                : null;
         }
         catch (Exception exception) when (ServerFailures.IsOf(exception) || RedisRefusals.IsAboutStoredData(exception))
         {
@@ -151,8 +169,15 @@ public static class ReconciliationEndpoints
         found.Redis.Stock, found.Redis.Held, found.Redis.Unsettled, found.Redis.Unconfirmed, found.CommittedUnsettledUnits,
         found.OldestUnsettled?.ToUnixTimeMilliseconds(), found.MySqlStock, found.LiveUnits, found.Units, found.Difference,
         found.StoreDifference, found.Loaded,
-        plan is null or { Empty: true } ? null : new RepairItem(plan.Load, plan.Reload, plan.Settle.Count, plan.Republish.Count),
-        found.Unreadable);
+        plan is null or { Empty: true } ? null : new RepairItem(plan.Load, plan.Reload, plan.Settle.Count, plan.Republished),
+        found.Unreadable, found.HeldDifference, ToItem(found.Lost));
+
+    private static LostOrdersItem? ToItem(LostOrders lost)
+    {
+        var ids = lost.Unwritten.Concat(lost.Refused).Concat(lost.Unlisted).Take(LostIdsShownMax)
+            .Select(id => id.ToString(CultureInfo.InvariantCulture)).ToList();
+        return ids.Count == 0 ? null : new LostOrdersItem(lost.Unwritten.Count, lost.Refused.Count, lost.Unlisted.Count, ids);
+    }
 }
 
 internal static partial class ReconciliationLog

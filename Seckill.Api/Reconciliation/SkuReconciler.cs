@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
-using Seckill.Api.Errors;
+using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Telemetry;
 
 namespace Seckill.Api.Reconciliation;
@@ -36,8 +36,9 @@ internal sealed partial class SkuReconciler
         {
             await CompareAsync(skuId, cancellationToken);
         }
-        catch (Exception exception) when (ServerFailures.IsOf(exception))
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
         {
+            // Whatever it is: it came of this SKU, and the others are not to wait for it.
             LogUnreadable(skuId, exception.Message);
         }
     }
@@ -55,20 +56,42 @@ internal sealed partial class SkuReconciler
             _differences.TryRemove(skuId, out _);
         }
 
+        NoteBooks(found);
+        var plan = await _stuck.PlanAsync(found, cancellationToken);
+        if (plan.Settle.Count > 0 || plan.Republished > 0)
+        {
+            LogHealing(skuId, plan.Settle.Count, plan.Republished);
+            foreach (var (orderId, code) in await _stuck.HealAsync(plan, cancellationToken))
+            {
+                LogNotSettled(orderId, skuId, code);
+            }
+        }
+    }
+
+    private void NoteBooks(SkuReconciliation found)
+    {
         if (found.Difference is { } difference)
         {
-            _differences[skuId] = difference;
+            _differences[found.SkuId] = difference;
             if (difference != 0)
             {
-                LogDifference(skuId, difference);
+                LogDifference(found.SkuId, difference);
             }
         }
 
-        var plan = await _stuck.PlanAsync(found, cancellationToken);
-        if (plan.Settle.Count > 0 || plan.Republish.Count > 0)
+        if (found.HeldDifference is { } held and not 0)
         {
-            LogHealing(skuId, plan.Settle.Count, plan.Republish.Count);
-            await _stuck.HealAsync(plan, cancellationToken);
+            LogHeldDifference(found.SkuId, held);
+        }
+
+        if (found.Lost.Unwritten is { Count: > 0 } unwritten)
+        {
+            LogUnwritten(found.SkuId, unwritten.Count, unwritten[0]);
+        }
+
+        if (found.Lost.Refused is { Count: > 0 } refused)
+        {
+            LogRefused(found.SkuId, refused.Count, refused[0]);
         }
     }
 
@@ -77,8 +100,27 @@ internal sealed partial class SkuReconciler
     private partial void LogDifference(long skuId, long difference);
 
     [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "SKU {SkuId}: Redis holds {Difference} units more than the reservations in its outbox; it has lost some of them")]
+    private partial void LogHeldDifference(long skuId, long difference);
+
+    [LoggerMessage(
+        Level = LogLevel.Error,
+        Message = "SKU {SkuId}: MySQL lacks {Count} orders that buyers were told of, {OrderId} among them; they are published again")]
+    private partial void LogUnwritten(long skuId, int count, long orderId);
+
+    [LoggerMessage(
+        Level = LogLevel.Error,
+        Message = "SKU {SkuId}: MySQL has refused {Count} orders whose buyers were told SUCCESS, {OrderId} among them")]
+    private partial void LogRefused(long skuId, int count, long orderId);
+
+    [LoggerMessage(
         Level = LogLevel.Warning, Message = "SKU {SkuId}: {Settled} orders are settled from MySQL, {Republished} are published again")]
     private partial void LogHealing(long skuId, int settled, int republished);
+
+    [LoggerMessage(
+        Level = LogLevel.Error, Message = "The verdict on order {OrderId} of SKU {SkuId} cannot be told to Redis ({Code}); MySQL has it")]
+    private partial void LogNotSettled(long orderId, long skuId, SettleCode code);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "SKU {SkuId}: Redis and MySQL were not compared: {Reason}")]
     private partial void LogUnreadable(long skuId, string reason);

@@ -9,19 +9,35 @@ namespace Seckill.Api.Reconciliation;
 /// <summary>What is to be done about one SKU.</summary>
 /// <param name="SkuId">The SKU.</param>
 /// <param name="Load">Redis has no valid counter: load it.</param>
-/// <param name="Reload">The counter differs from what it must be by this many units: close the gate for a moment and load it again. 0 for
-/// no.</param>
+/// <param name="Reload">The counter, or what Redis says it holds, differs from what it must be by this many units: close the gate for a
+/// moment and load it again. 0 for no.</param>
 /// <param name="Settle">Verdicts of MySQL that Redis has not heard of.</param>
 /// <param name="Republish">Orders that the broker had confirmed and that are neither in its queue nor in MySQL.</param>
-public sealed record RepairPlan(long SkuId, bool Load, long Reload, IReadOnlyList<Settlement> Settle, IReadOnlyList<long> Republish)
+/// <param name="Recall">Orders that have left the outbox and that MySQL does not have: put back there, to be published.</param>
+/// <param name="Unwritten">Those of them that buyers were told of, also where they are in the outbox already: while there are any, no
+/// counter is loaded.</param>
+public sealed record RepairPlan(
+    long SkuId, bool Load, long Reload, IReadOnlyList<Settlement> Settle, IReadOnlyList<long> Republish, IReadOnlyList<long> Recall,
+    IReadOnlyList<long> Unwritten)
 {
-    public bool Empty => !Load && Reload == 0 && Settle.Count == 0 && Republish.Count == 0;
+    public bool Empty => !Load && Reload == 0 && Settle.Count == 0 && Republished == 0 && Unwritten.Count == 0;
+
+    public int Republished => Republish.Count + Recall.Count;
 
     /// <summary>One line for the audit log.</summary>
     public string Describe() => string.Create(
         CultureInfo.InvariantCulture,
-        $"load: {Load}, reload for a difference of: {Reload}, settle: {Settle.Count}, republish: {Republish.Count}");
+        $"load: {Load}, reload for a difference of: {Reload}, settle: {Settle.Count}, republish: {Republished}{WhyNoLoad}");
+
+    private string WhyNoLoad => Unwritten.Count == 0
+        ? ""
+        : string.Create(
+            CultureInfo.InvariantCulture,
+            $"; no load while MySQL lacks {Unwritten.Count} orders that buyers were told of, {Unwritten[0]} among them");
 }
+
+/// <summary>An order whose verdict Redis cannot take, and why.</summary>
+internal readonly record struct UnsettledOrder(long OrderId, SettleCode Code);
 
 /// <summary>
 /// Finds and heals orders that are unsettled for too long, which happens when Redis or the broker lost its last moments: MySQL's verdict is
@@ -40,9 +56,17 @@ internal sealed class StuckOrders(
         var settle = found.Decided.Where(order => SnowflakeSequence.TimeOf(order.OrderId) < before).Take(max).ToList();
         var lost = found.Undecided.Any(id => SnowflakeSequence.TimeOf(id) < before) ? await LostAsync(found, cancellationToken) : [];
 
-        // Loading would fail on the same keys.
-        return new RepairPlan(found.SkuId, !found.Loaded && found.Unreadable is null, found.Difference ?? 0, settle, [.. lost.Take(max)]);
+        var listed = found.Redis.UnsettledIds?.ToHashSet() ?? [];
+        // Loading would fail on the same keys, or sell again what MySQL has forgotten.
+        var mayLoad = found.Unreadable is null && found.Lost.Unwritten.Count == 0;
+        return new RepairPlan(
+            found.SkuId, mayLoad && !found.Loaded, mayLoad ? ReloadOf(found) : 0, settle, [.. lost.Take(max)],
+            [.. found.Lost.Republishable.Where(id => !listed.Contains(id))], found.Lost.Unwritten);
     }
+
+    /// <summary>Reservations that go back into the outbox are held with it; a load before that would count them twice.</summary>
+    private static long ReloadOf(SkuReconciliation found) =>
+        found.Difference is { } difference and not 0 ? difference : found.Lost.Unlisted.Count == 0 ? found.HeldDifference ?? 0 : 0;
 
     /// <summary>
     /// When an order that has no verdict may be published again: it has been without one for some time when it was confirmed last, and is
@@ -94,18 +118,28 @@ internal sealed class StuckOrders(
         }
     }
 
-    /// <summary>Carries out the part of a plan that concerns single orders.</summary>
-    public async Task HealAsync(RepairPlan plan, CancellationToken cancellationToken)
+    /// <summary>Carries out the part of a plan that concerns single orders. Those that cannot be settled come back.</summary>
+    public async Task<IReadOnlyList<UnsettledOrder>> HealAsync(RepairPlan plan, CancellationToken cancellationToken)
     {
         var sku = new SkuKeys(plan.SkuId);
+        var refused = new List<UnsettledOrder>();
         foreach (var batch in plan.Settle.Chunk(StockLedger.ReserveBatchSizeMax))
         {
-            await ledger.SettleAsync(sku, batch, cancellationToken);
+            var codes = await ledger.SettleAsync(sku, batch, cancellationToken);
+            refused.AddRange(batch.Zip(codes, (order, code) => new UnsettledOrder(order.OrderId, code))
+                .Where(order => order.Code is SettleCode.OtherBuyer or SettleCode.Unreadable));
         }
 
         if (plan.Republish.Count > 0)
         {
             await recovery.UnconfirmAsync(sku, plan.Republish, cancellationToken);
         }
+
+        if (plan.Recall.Count > 0)
+        {
+            await recovery.RecallAsync(sku, plan.Recall, cancellationToken);
+        }
+
+        return refused;
     }
 }

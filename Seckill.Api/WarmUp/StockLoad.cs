@@ -1,6 +1,7 @@
 using System.Data;
 using Microsoft.EntityFrameworkCore;
 using Seckill.Api.Catalogue;
+using Seckill.Api.MissingOrders;
 using Seckill.Api.Snapshots;
 using Seckill.Ordering.Faults;
 using Seckill.Ordering.Ledger;
@@ -20,7 +21,8 @@ public sealed record LoadedSku(long SkuId, bool Loaded, long Stock, long Epoch);
 /// that took the last load. A running counter is left alone. See warm.lua for what happens to orders that are under way.
 /// </summary>
 public sealed partial class StockLoad(
-    IServiceScopeFactory scopes, StockLedger ledger, StockRecovery recovery, BuyerRestore buyers, ILogger<StockLoad> logger)
+    IServiceScopeFactory scopes, StockLedger ledger, StockRecovery recovery, BuyerRestore buyers, LoadGuard guard,
+    ILogger<StockLoad> logger)
 {
     /// <summary>Times that a load is looked for that Redis has not answered.</summary>
     private const int LateLooksMax = 20;
@@ -81,6 +83,8 @@ public sealed partial class StockLoad(
     public async Task<LoadedSku?> ReloadAsync(long skuId, CancellationToken cancellationToken)
     {
         var sku = new SkuKeys(skuId);
+        // Before the gate is shut: it may go on selling what it has.
+        await guard.CheckAsync(sku, reload: true, cancellationToken);
         await recovery.CloseAsync(sku, cancellationToken);
         return await LoadAsync(sku, null, suspect: false, cancellationToken);
     }
@@ -136,6 +140,7 @@ public sealed partial class StockLoad(
     /// </summary>
     private async Task<LoadedSku?> LoadAsync(SkuKeys sku, LoadId? raisedFrom, bool suspect, CancellationToken cancellationToken)
     {
+        await guard.CheckAsync(sku, reload: false, cancellationToken);
         var ahead = await RestoreAheadAsync(sku, raisedFrom, suspect, cancellationToken);
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Options;
 using Seckill.Api.Catalogue;
 using Seckill.Api.Errors;
 using Seckill.Api.Gate;
+using Seckill.Api.MissingOrders;
 using Seckill.Api.Snapshots;
 using Seckill.Ordering.Ledger;
 using StackExchange.Redis;
@@ -161,7 +162,7 @@ public sealed partial class StockLoader : BackgroundService
         _retries[skuId] = (_time.GetTimestamp() + (delayMs * _time.TimestampFrequency / 1_000), delayMs);
 
     private static bool IsOfServer(Exception exception) =>
-        ServerFailures.IsOf(exception) && exception is not SkuLockedException && !RedisRefusals.IsAboutStoredData(exception);
+        ServerFailures.IsOf(exception) && exception is not (SkuLockedException or OrdersMissingException) && !RedisRefusals.IsAboutStoredData(exception);
 
     private void AskForChangedSales()
     {

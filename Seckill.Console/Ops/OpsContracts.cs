@@ -44,10 +44,13 @@ public sealed record PlannedRepair(bool Load, long ReloadDifference, int Settle,
 public sealed record ReconciliationItem(
     long SkuId, long? RedisStock, long Held, long Unsettled, long Unconfirmed, long? CommittedUnsettled, long? OldestUnsettledAtMs,
     long MysqlStock, long LiveUnits, long? Units, long? Difference, long? StoreDifference, bool Loaded, PlannedRepair? Repair,
-    string? Unreadable)
+    string? Unreadable, long? HeldDifference = null, LostOrders? Lost = null)
 {
-    public bool Balanced => Loaded && Difference is null or 0 && StoreDifference is null or 0;
+    public bool Balanced => Loaded && Difference is null or 0 && StoreDifference is null or 0 && HeldDifference is null or 0 && Lost is null;
 }
+
+/// <summary>Orders that would come to nothing, and the first of their ids.</summary>
+public sealed record LostOrders(int Unwritten, int Refused, int Unlisted, IReadOnlyList<string> OrderIds);
 
 public sealed record Reconciliation(
     bool Healthy, long? QueueReady, long? Workers, long? DeadLetters, IReadOnlyList<ReconciliationItem> Items);

@@ -221,7 +221,7 @@ internal sealed partial class OrderSettler(
                 var (codes, error) = replies[i];
                 for (var order = 0; order < codes.Length; order++)
                 {
-                    Count(chunks[i].Items[order].Order.Verdict!.Kind, codes[order].ToString());
+                    Note(chunks[i], order, codes[order]);
                 }
 
                 if (error is not null)
@@ -261,6 +261,18 @@ internal sealed partial class OrderSettler(
 
         Activity.Current = null;
         return spans;
+    }
+
+    private void Note(Chunk chunk, int index, SettleCode code)
+    {
+        var (order, settlement) = chunk.Items[index];
+        Count(order.Verdict!.Kind, code.ToString());
+        if (code is SettleCode.OtherBuyer or SettleCode.Unreadable)
+        {
+            LogRefused(
+                settlement.OrderId, chunk.Sku.SkuId,
+                code == SettleCode.OtherBuyer ? "the reservation there is another buyer's" : "what stands there cannot be read");
+        }
     }
 
     private static void Count(VerdictKind kind, string result) =>

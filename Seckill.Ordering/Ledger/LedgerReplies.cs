@@ -64,6 +64,8 @@ internal static class LedgerReplies
         "A" => SettleCode.Settled,
         "B" => SettleCode.AlreadySettled,
         "G" => SettleCode.Forgotten,
+        "O" => SettleCode.OtherBuyer,
+        "N" => SettleCode.Unreadable,
         var other => throw new FormatException($"settle.lua answered '{other}'."),
     });
 

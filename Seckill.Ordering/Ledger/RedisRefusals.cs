@@ -20,9 +20,6 @@ public static class RedisRefusals
         "value is not a float",
         "increment or decrement would overflow",
 
-        // settle.lua
-        " is not of buyer ",
-
         // Lua's own: a number or a record was expected, and nothing or something else was there.
         ": attempt to ",
         ": bad argument #",

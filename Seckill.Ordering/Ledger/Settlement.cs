@@ -34,6 +34,12 @@ public enum SettleCode
 
     /// <summary>Redis has forgotten the SKU; MySQL alone knows the answer.</summary>
     Forgotten,
+
+    /// <summary>The reservation with this id is another buyer's; nothing changed.</summary>
+    OtherBuyer,
+
+    /// <summary>The reservation, or what the buyer holds, is none of our records; nothing changed.</summary>
+    Unreadable,
 }
 
 /// <summary>How one of several calls came out.</summary>

@@ -201,13 +201,13 @@ public sealed class StockLedger
             .WaitAsync(cancellationToken);
 
     /// <summary>
-    /// Unconfirmed reservations whose last attempt is at least <paramref name="graceMs"/> old by Redis time, the oldest
-    /// <paramref name="countMax"/> of each SKU, and marks them as attempted now. Asked for many SKUs at once.
+    /// Unconfirmed reservations whose last attempt is at least <paramref name="graceMs"/> old by Redis time, or further than that in the
+    /// future, the oldest <paramref name="countMax"/> of each SKU, and marks them as attempted now. Asked for many SKUs at once.
     /// </summary>
     public async Task<DueReply[]> TakeUnconfirmedAsync(
         IReadOnlyList<SkuKeys> skus, int graceMs, int countMax, CancellationToken cancellationToken)
     {
-        RedisValue[] arguments = [graceMs, countMax];
+        RedisValue[] arguments = [graceMs, countMax, ConfirmedScore];
         var replies = await _scripts.Due.EvaluateAllAsync(_database, [.. skus.Select(sku => (sku.All, arguments))])
             .WaitAsync(cancellationToken);
         return [.. skus.Zip(replies, LedgerReplies.DueReplyOf)];

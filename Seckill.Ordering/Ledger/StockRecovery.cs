@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using StackExchange.Redis;
 
 namespace Seckill.Ordering.Ledger;
@@ -14,8 +15,12 @@ namespace Seckill.Ordering.Ledger;
 /// </param>
 /// <param name="Closed">Whether the gate is closed until the counter is loaded again.</param>
 /// <param name="UnsettledIds">Their order ids; null when there are more than were asked for.</param>
+/// <param name="ReservedUnits">Units of the unsettled reservations that were deducted from this counter: what <paramref name="Held"/> must
+/// be. Null when there are too many to look at.</param>
+/// <param name="ToldIds">Those of the unsettled whose buyers were told before: they are published again, see recall.lua.</param>
 public sealed record LedgerSnapshot(
-    long? Stock, long? Epoch, long Held, long Unsettled, long Unconfirmed, bool? SameServer, bool Closed, IReadOnlyList<long>? UnsettledIds)
+    long? Stock, long? Epoch, long Held, long Unsettled, long Unconfirmed, bool? SameServer, bool Closed, IReadOnlyList<long>? UnsettledIds,
+    long? ReservedUnits = null, IReadOnlyList<long>? ToldIds = null)
 {
     /// <summary>What the load is known by beside its epoch; null when it has no such token.</summary>
     public long? LoadToken { get; init; }
@@ -29,6 +34,16 @@ public sealed record LedgerSnapshot(
     /// <summary>Whether the gate enforces these terms.</summary>
     public bool HasTerms(SaleTerms terms) => Terms == string.Join('|', terms.Fields);
 }
+
+/// <summary>An order whose buyer was told SUCCESS.</summary>
+/// <param name="OrderId">The reservation.</param>
+/// <param name="OrderSn">The number that the buyer was told; that of another order when the click was known before.</param>
+public readonly record struct ToldOrder(long OrderId, string OrderSn);
+
+/// <summary>Some of a SKU's orders.</summary>
+/// <param name="Told">Those whose buyers were told SUCCESS.</param>
+/// <param name="Unlisted">Pending ones that have fallen out of the outbox.</param>
+public sealed record OrdersPage(IReadOnlyList<ToldOrder> Told, IReadOnlyList<long> Unlisted);
 
 /// <summary>Under a SKU's keys stands something that is none of ours.</summary>
 public sealed class UnreadableKeysException(long skuId, Exception cause)
@@ -65,7 +80,18 @@ public sealed class StockRecovery
     /// <summary>Entries in one answer of a scan.</summary>
     private const int ScanPageSize = 1_000;
 
-    private static readonly string SnapshotScript = LedgerScripts.Text("snapshot.lua");
+    /// <summary>Orders in one call of recall.lua.</summary>
+    private const int RecallBatchSizeMax = 1_000;
+
+    /// <summary>
+    /// Unsettled orders whose records a snapshot reads: a few milliseconds, in which Redis runs nothing else. Lua passes no more than
+    /// about 8,000 values at once.
+    /// </summary>
+    private const int SnapshotRecordsMax = 5_000;
+
+    private static readonly string SnapshotScript = LedgerScripts.WithRecords("snapshot.lua");
+    private static readonly string ReviewScript = LedgerScripts.WithRecords("review.lua");
+    private static readonly string RecallScript = LedgerScripts.Text("recall.lua");
     private static readonly string CloseScript = LedgerScripts.Text("close.lua");
 
     private static readonly LedgerScripts Embedded = LedgerScripts.Load();
@@ -89,15 +115,16 @@ public sealed class StockRecovery
     public async Task<LedgerSnapshot> SnapshotAsync(SkuKeys sku, int idsMax, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(idsMax, UnsettledIdsMax);
-        var reply = (RedisResult[])(await _database.ScriptEvaluateAsync(SnapshotScript, sku.All, [idsMax, StockLedger.ConfirmedScore])
-            .WaitAsync(cancellationToken))!;
+        RedisValue[] arguments = [idsMax, StockLedger.ConfirmedScore, SnapshotRecordsMax];
+        var reply = (RedisResult[])(await _database.ScriptEvaluateAsync(SnapshotScript, sku.All, arguments).WaitAsync(cancellationToken))!;
         try
         {
             var unsettled = (long)reply[4];
             bool? same = (long)reply[6] < 0 ? null : (long)reply[6] == 1;
             return new LedgerSnapshot(
                 OrNull(reply[0]), OrNull(reply[1]), (long)reply[3], unsettled, (long)reply[5], same, (long)reply[7] == 1,
-                unsettled <= idsMax ? Array.ConvertAll(reply[9..], id => (long)id) : null)
+                unsettled <= idsMax ? Array.ConvertAll(reply[11..], id => (long)id) : null,
+                (long)reply[9] is >= 0 and var units ? units : null, Array.ConvertAll((RedisResult[])reply[10]!, id => (long)id))
             {
                 LoadToken = OrNull(reply[2]),
                 Terms = (string?)reply[8],
@@ -251,6 +278,49 @@ public sealed class StockRecovery
     public Task UnconfirmAsync(SkuKeys sku, IReadOnlyList<long> orderIds, CancellationToken cancellationToken) =>
         _database.SortedSetUpdateAsync(sku.Outbox, [.. orderIds.Select(id => new SortedSetEntry(id, 0))], SortedSetWhen.Exists)
             .WaitAsync(cancellationToken);
+
+    /// <summary>
+    /// All orders of a SKU, page by page; Redis serves others in between. Those that are there all the time that it takes come at least
+    /// once. An order whose buyer was told SUCCESS before <paramref name="since"/> is left out.
+    /// </summary>
+    /// <exception cref="UnreadableKeysException">What stands there is not what belongs there.</exception>
+    public async IAsyncEnumerable<OrdersPage> ReviewAsync(
+        SkuKeys sku, DateTimeOffset since, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var cursor = "0";
+        do
+        {
+            RedisValue[] arguments = [cursor, ScanPageSize, since.ToUnixTimeMilliseconds()];
+            var reply = (RedisResult[])(await _database.ScriptEvaluateAsync(ReviewScript, sku.All, arguments)
+                .WaitAsync(cancellationToken))!;
+            cursor = (string)reply[0]!;
+            yield return PageOf(sku, (RedisValue[])reply[1]!, (RedisValue[])reply[2]!);
+        }
+        while (cursor != "0");
+    }
+
+    /// <summary>Has orders that are not in the outbox published again, whatever their buyers were told; that stays as it is.</summary>
+    public async Task RecallAsync(SkuKeys sku, IEnumerable<long> orderIds, CancellationToken cancellationToken)
+    {
+        foreach (var ids in orderIds.Chunk(RecallBatchSizeMax))
+        {
+            await _database.ScriptEvaluateAsync(RecallScript, sku.All, Array.ConvertAll(ids, id => (RedisValue)id))
+                .WaitAsync(cancellationToken);
+        }
+    }
+
+    private static OrdersPage PageOf(SkuKeys sku, RedisValue[] told, RedisValue[] unlisted)
+    {
+        try
+        {
+            return new OrdersPage(
+                [.. told.Chunk(2).Select(order => new ToldOrder((long)order[0], order[1]!))], Array.ConvertAll(unlisted, id => (long)id));
+        }
+        catch (Exception exception) when (exception is InvalidCastException or FormatException or OverflowException)
+        {
+            throw new UnreadableKeysException(sku.SkuId, exception);
+        }
+    }
 
     private static long? OrNull(RedisResult result) => (string)result! is { Length: > 0 } ? (long)result : null;
 }

@@ -22,6 +22,11 @@ local function read_pending(reservation)
   return string.match(reservation, '^P|(%d+)|(%d+)|(%d+)|(%d+)|([^|]*)|(.*)$')
 end
 
+-- When the buyer was told SUCCESS, and the order number; nothing when it is no reservation that succeeded.
+local function read_success(reservation)
+  return string.match(reservation, '^S|%d+|%d+|%-?%d+|%d+|[^|]*|[^|]*|(%d+)[^|]*|(.*)$')
+end
+
 -- The quantity of any reservation; nothing when it is not ours.
 local function quantity_of(reservation) return string.match(reservation, '^[PSF]|(%d+)|') end
 

@@ -3,7 +3,9 @@
 -- ARGV  1 outcome channel  2 SKU id, then nine per order:
 --   order id, state (S or F), detail (order number or reason), deducted (1: MySQL deducted stock for this order id),
 --   epoch of the gate when MySQL committed, quantity, user id, client_order_no, epoch in the message (-1: another producer's)
--- Returns one code per order: A settled now, B was settled before, G Redis knows neither sale nor order (nothing written).
+-- Returns one code per order; of G, O and N nothing is written, and they keep back no other:
+--   A settled now     B was settled before     G Redis knows neither sale nor order
+--   O the reservation is another buyer's     N the reservation, or what the buyer holds, is none of our records
 --
 -- The epoch says which load of the stock counter a number belongs to. A reservation is `held` when it was deducted from the
 -- counter that is there now. When the counter was loaded from MySQL after the order was committed, the load has counted it
@@ -33,23 +35,32 @@ local had = redis.call('HMGET', KEYS[4], unpack(users))
 for i = 1, n do buyer[users[i]] = had[i] or buyer[users[i]] end
 
 local delta, released, told, done = 0, 0, {}, {}
-local newOrders, newBuyers, newClicks = {}, {}, {}
+local newOrders, newBuyers, newClicks, gone = {}, {}, {}, {}
 for i = 1, n do
   local at = 2 + (i - 1) * 9
   local id, state, detail, deducted = ids[i], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4] == '1'
   local committed, qty, sent = tonumber(ARGV[at + 5]), tonumber(ARGV[at + 6]), tonumber(ARGV[at + 9])
   local user, client = ARGV[at + 7], ARGV[at + 8]
   local record = records[i]
+  local q, u, e, r, c, t
+  if record then q, u, e, r, c, t = read_pending(record) end
+  local units, last = 0, ''
+  if buyer[user] then units, last = read_buyer(buyer[user]) end
   if done[id] or (record and not is_pending(record)) then
     reply[i] = 'B'
+    gone[#gone + 1] = id
   elseif not record and not known then
     reply[i] = 'G'
+    gone[#gone + 1] = id
+  elseif not units or (record and not q) then
+    reply[i] = 'N'
+  elseif record and u ~= user then
+    reply[i] = 'O'
   else
     done[id] = true
+    gone[#gone + 1] = id
     local reserved, trace, held = now, '', false
     if record then
-      local q, u, e, r, c, t = read_pending(record)
-      if u ~= user then return redis.error_reply('ERR reservation ' .. id .. ' is not of buyer ' .. user) end
       qty, reserved, client, trace = tonumber(q), r, c, t
       held = tonumber(e) == epoch
       sent = tonumber(e)
@@ -61,8 +72,7 @@ for i = 1, n do
       delta = delta + qty
     end
 
-    local units, last = 0, ''
-    if buyer[user] then units, last = read_buyer(buyer[user]); units = tonumber(units) end
+    units = tonumber(units)
     if record and not deducted then units = math.max(0, units - qty) end
     -- What was committed before the counter was loaded came back with the load.
     if not record and deducted and committed == epoch then units = units + qty end
@@ -87,7 +97,7 @@ if delta ~= 0 and not string.match(counter, '^-?%d+$') then
 end
 
 -- First: a Redis without memory refuses a script only what would need more before anything is written, so verdicts are told all the same.
-redis.call('ZREM', KEYS[6], unpack(ids))
+if #gone > 0 then redis.call('ZREM', KEYS[6], unpack(gone)) end
 if #told > 0 then
   redis.call('HSET', KEYS[3], unpack(newOrders))
   redis.call('HSET', KEYS[4], unpack(newBuyers))

@@ -1,9 +1,10 @@
 -- Reads at one moment what reconciling compares with MySQL.
 -- KEYS  1 stock  2 sale  3 orders  4 buyers  5 clicks  6 outbox     (all in the SKU's slot)
--- ARGV  1 most unsettled order ids to return  2 lowest score that says "confirmed"
+-- ARGV  1 most unsettled order ids to return  2 lowest score that says "confirmed"  3 most unsettled orders whose records are read
 -- Returns { stock or '', epoch or '', token of the load or '', held, unsettled, unconfirmed,
 --   same server as at the load (0, 1; -1: not known, for the account may not ask), closed (0, 1),
---   terms: starts_ms|ends_ms|limit|paused|expire_ms, ids... };
+--   terms: starts_ms|ends_ms|limit|paused|expire_ms,
+--   units of the unsettled reservations that this counter holds (-1: not read), { ids of the unsettled that are settled here }, ids... };
 -- no ids when there are more than asked for.
 local sale = redis.call('HMGET', KEYS[2], 'epoch', 'held', 'run_id', 'closed', 'load')
 local terms = redis.call('HMGET', KEYS[2], 'starts_ms', 'ends_ms', 'limit', 'paused', 'expire_ms')
@@ -17,7 +18,17 @@ local reply = {
   redis.call('GET', KEYS[1]) or '', sale[1] or '', sale[5] or '', tonumber(sale[2] or 0), unsettled,
   redis.call('ZCOUNT', KEYS[6], '-inf', '(' .. ARGV[2]), same, tonumber(sale[4] or 0), table.concat(terms, '|'),
 }
-if unsettled <= tonumber(ARGV[1]) then
-  for _, id in ipairs(redis.call('ZRANGE', KEYS[6], 0, -1)) do reply[#reply + 1] = id end
+local ids = unsettled <= tonumber(ARGV[1]) and redis.call('ZRANGE', KEYS[6], 0, -1) or {}
+local units, told = -1, {}
+if #ids == unsettled and unsettled <= tonumber(ARGV[3]) then
+  units = 0
+  local records = unsettled > 0 and redis.call('HMGET', KEYS[3], unpack(ids)) or {}
+  for i, id in ipairs(ids) do
+    local qty, _, epoch = read_pending(records[i] or '')
+    if qty and epoch == sale[1] then units = units + qty end
+    if records[i] and not is_pending(records[i]) then told[#told + 1] = id end
+  end
 end
+reply[10], reply[11] = units, told
+for _, id in ipairs(ids) do reply[#reply + 1] = id end
 return reply

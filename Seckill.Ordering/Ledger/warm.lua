@@ -48,6 +48,6 @@ if not stock or epoch ~= tonumber(ARGV[2]) or load ~= ARGV[3] or sale[3] == '1' 
   redis.call('HSET', KEYS[2], 'epoch', epoch, 'load', ARGV[4], 'held', held, 'closed', 0, 'run_id', server)
   loaded = 1
 end
-redis.call('PEXPIREAT', KEYS[1], ARGV[9])
-redis.call('PEXPIREAT', KEYS[2], ARGV[9])
+-- All six end together, also when the sale has been prolonged or shortened since they were made.
+for k = 1, 6 do redis.call('PEXPIREAT', KEYS[k], ARGV[9]) end
 return { loaded, epoch, tonumber(stock) }

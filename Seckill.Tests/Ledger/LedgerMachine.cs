@@ -60,6 +60,8 @@ internal sealed partial class LedgerMachine
         LedgerStep.Confirm confirm => ConfirmAsync(confirm),
         LedgerStep.Commit commit => CommitAsync(commit),
         LedgerStep.Settle settle => SettleAsync(settle),
+        LedgerStep.SettleOthers others => SettleOthersAsync(others),
+        LedgerStep.Recall recall => RecallAsync(recall),
         LedgerStep.Foreign foreign => ForeignAsync(foreign),
         LedgerStep.Copy => CopyAsync(),
         LedgerStep.FailOver => FailOverAsync(),
@@ -159,6 +161,29 @@ internal sealed partial class LedgerMachine
     {
         var real = await _ledger.SettleAsync(_sku, [.. batch.Select(o => o.Verdict!.Value)], _cancellationToken);
         Assert.Equal([.. batch.Select(_model.Settle)], real);
+    }
+
+    private async Task SettleOthersAsync(LedgerStep.SettleOthers step)
+    {
+        var decided = _model.Orders.Where(o => o.Verdict is not null).ToArray();
+        if (Pick([.. decided.Where(o => o.KnownToRedis && !o.SettledInRedis)], step.Pick) is not { } order)
+        {
+            return;
+        }
+
+        var right = decided[step.Pick % decided.Length];
+        var real = await _ledger.SettleAsync(
+            _sku, [order.Verdict!.Value with { UserId = LedgerStep.Users + 1 }, right.Verdict!.Value], _cancellationToken);
+        Assert.Equal([SettleCode.OtherBuyer, _model.Settle(right)], real);
+    }
+
+    private async Task RecallAsync(LedgerStep.Recall recall)
+    {
+        if (Pick([.. _model.InRedis.Where(o => o.SettledInRedis)], recall.Pick) is { } order)
+        {
+            await _recovery.RecallAsync(_sku, [order.Id], _cancellationToken);
+            order.Recalled = true;
+        }
     }
 
     private async Task ForeignAsync(LedgerStep.Foreign foreign)

@@ -222,6 +222,7 @@ internal sealed partial class LedgerModel(int mySqlStock)
 
         if (order.SettledInRedis)
         {
+            order.Recalled = false;
             return SettleCode.AlreadySettled;
         }
 
@@ -272,6 +273,7 @@ internal sealed partial class LedgerModel(int mySqlStock)
         foreach (var order in Orders)
         {
             (order.KnownToRedis, order.SettledInRedis, order.DeductedFromLoad, order.CountsForBuyer) = (false, false, 0, false);
+            order.Recalled = false;
         }
     }
 

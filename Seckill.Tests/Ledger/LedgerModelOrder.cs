@@ -30,6 +30,9 @@ internal sealed partial class LedgerModel
         public bool KnownToRedis { get; set; }
         public bool SettledInRedis { get; set; }
 
+        /// <summary>Whether it is in the outbox although it is settled.</summary>
+        public bool Recalled { get; set; }
+
         public bool StockDeducted => Verdict is { StockDeducted: true };
     }
 }

@@ -35,6 +35,14 @@ internal abstract record LedgerStep
     /// </summary>
     public sealed record Settle(int Pick, int Count, bool Twice) : LedgerStep;
 
+    /// <summary>
+    /// The worker tells Redis of a verdict on somebody else's order that has this one's id, and of another that is right.
+    /// </summary>
+    public sealed record SettleOthers(int Pick) : LedgerStep;
+
+    /// <summary>An order that was settled goes back into the outbox, since MySQL does not have it, or is believed not to.</summary>
+    public sealed record Recall(int Pick) : LedgerStep;
+
     /// <summary>Another producer sends an order in the plain shape, after deducting from the counter itself or without that.</summary>
     public sealed record Foreign(int User, int Click, int Quantity, bool Deducts) : LedgerStep;
 
@@ -73,6 +81,8 @@ internal abstract record LedgerStep
         (8, Gen.Select(Gen.Int[0, 999], Gen.Int[1, 4], Gen.Bool, (pick, count, twice) => (LedgerStep)new Settle(pick, count, twice))),
         (1, Gen.Select(
             Gen.Int[1, Users], Gen.Int[0, ClicksPerUser], Gen.Int[1, 3], Gen.Bool, (u, c, q, d) => (LedgerStep)new Foreign(u, c, q, d))),
+        (1, Gen.Int[0, 999].Select(pick => (LedgerStep)new SettleOthers(pick))),
+        (1, Gen.Int[0, 999].Select(pick => (LedgerStep)new Recall(pick))),
         (1, Gen.Const((LedgerStep)new Close())),
         (3, Gen.Int[1, 4].Select(units => (LedgerStep)new AddStock(units))),
         (1, Gen.Const((LedgerStep)new Copy())),

@@ -102,17 +102,16 @@ public sealed class RefusalTests(RedisFixture redis) : IClassFixture<RedisFixtur
     }
 
     [Fact]
-    public async Task A_counter_that_is_no_number_and_another_buyers_order_are()
+    public async Task A_counter_that_is_no_number_is()
     {
         await _sku.WarmAsync(10);
         var order = await _sku.ReserveAsync(1);
-        var other = await Assert.ThrowsAsync<RedisServerException>(
-            () => _sku.SettleAsync(SkuOnTrial.Verdict(order.OrderId, false, "no", user: 2)));
         await _sku.Database.StringSetAsync(_sku.Keys.Stock, "many");
-        var noNumber = await Assert.ThrowsAsync<RedisServerException>(
+
+        var exception = await Assert.ThrowsAsync<RedisServerException>(
             () => _sku.SettleAsync(SkuOnTrial.Verdict(order.OrderId, false, "no")));
 
-        Assert.All([other, noNumber], exception => Assert.True(RedisRefusals.IsAboutStoredData(exception), exception.Message));
+        Assert.True(RedisRefusals.IsAboutStoredData(exception), exception.Message);
     }
 
     [Fact]

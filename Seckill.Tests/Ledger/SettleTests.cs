@@ -88,6 +88,41 @@ public sealed class SettleTests(RedisFixture redis) : IClassFixture<RedisFixture
     }
 
     [Fact]
+    public async Task One_order_that_cannot_be_settled_keeps_back_no_other_of_the_same_call()
+    {
+        await _sku.WarmAsync(20);
+        var others = (await _sku.ReserveAsync(1)).OrderId;
+        var broken = (await _sku.ReserveAsync(2)).OrderId;
+        var brokenBuyer = (await _sku.ReserveAsync(3)).OrderId;
+        var good = (await _sku.ReserveAsync(4)).OrderId;
+        await _sku.Database.HashSetAsync(_sku.Keys.Orders, broken, "P|not a record");
+        await _sku.Database.HashSetAsync(_sku.Keys.Buyers, 3, "not a buyer");
+
+        var codes = await _sku.Ledger.SettleAsync(
+            _sku.Keys,
+            [
+                SkuOnTrial.Verdict(others, false, "no", user: 9), SkuOnTrial.Verdict(broken, false, "no", user: 2),
+                SkuOnTrial.Verdict(brokenBuyer, false, "no", user: 3), SkuOnTrial.Verdict(good, false, "no", user: 4),
+            ],
+            Cancelled);
+
+        Assert.Equal([SettleCode.OtherBuyer, SettleCode.Unreadable, SettleCode.Unreadable, SettleCode.Settled], codes);
+        Assert.Equal((17L, 3L), (await _sku.StockAsync(), await _sku.HeldAsync()));
+        Assert.Equal(OrderState.Pending, (await _sku.FindAsync(1))!.State);
+        Assert.False(await _sku.Database.HashExistsAsync(_sku.Keys.Buyers, 9));
+        Assert.Equal(
+            new[] { others, broken, brokenBuyer }.Order(),
+            (await _sku.Recovery.SnapshotAsync(_sku.Keys, 10, Cancelled)).UnsettledIds!.Order());
+
+        // Its own buyer's verdict still finds it, also behind a wrong one in one call.
+        Assert.Equal(
+            [SettleCode.OtherBuyer, SettleCode.Settled],
+            await _sku.Ledger.SettleAsync(
+                _sku.Keys, [SkuOnTrial.Verdict(others, false, "no", user: 9), SkuOnTrial.Verdict(others, false, "no")], Cancelled));
+        Assert.Equal((18L, 2L), (await _sku.StockAsync(), await _sku.HeldAsync()));
+    }
+
+    [Fact]
     public async Task Failure_gives_the_units_back_once_however_often_it_is_told()
     {
         await _sku.WarmAsync(10, terms: SkuOnTrial.Terms(limit: 2));

@@ -17,7 +17,8 @@ public sealed class WarmAndOutboxTests(RedisFixture redis) : IClassFixture<Redis
         Assert.Equal(new WarmResult(true, 1, 100), await _sku.WarmAsync(100));
         Assert.Equal("100", (string?)await _sku.Database.StringGetAsync(_sku.Keys.Stock));
         Assert.Equivalent(
-            new LedgerSnapshot(100, 1, Held: 0, Unsettled: 0, Unconfirmed: 0, SameServer: true, Closed: false, [])
+            new LedgerSnapshot(
+                100, 1, Held: 0, Unsettled: 0, Unconfirmed: 0, SameServer: true, Closed: false, [], ReservedUnits: 0, ToldIds: [])
             {
                 LoadToken = _sku.LastToken,
             },
@@ -219,6 +220,91 @@ public sealed class WarmAndOutboxTests(RedisFixture redis) : IClassFixture<Redis
     }
 
     [Fact]
+    public async Task An_attempt_in_the_future_is_due_because_the_clock_was_set_back()
+    {
+        const int hourMs = 3_600_000;
+        await _sku.WarmAsync(10);
+        var order = (await _sku.ReserveAsync(1)).OrderId;
+        var confirmed = (await _sku.ReserveAsync(2)).OrderId;
+        await _sku.Ledger.ConfirmAsync(_sku.Keys, [confirmed], atMs: 1_764_000_000_123, Cancelled);
+        await _sku.Database.SortedSetIncrementAsync(_sku.Keys.Outbox, order, hourMs);
+
+        // Two servers' clocks may differ by less than the grace.
+        Assert.Empty(await Take(2 * hourMs));
+        Assert.Equal([order], (await Take(30_000)).Select(r => r.OrderId));
+        Assert.Empty(await Take(30_000));
+        Assert.Equal([order], (await Take(NoGrace)).Select(r => r.OrderId));
+    }
+
+    /// <param name="endsInS">A sale that is prolonged, and one that is shortened.</param>
+    [Theory]
+    [InlineData(7_200)]
+    [InlineData(60)]
+    public async Task All_keys_get_the_new_end_with_the_new_terms(int endsInS)
+    {
+        await _sku.WarmAsync(10);
+        await _sku.ReserveAsync(1, 1, "a");
+        var terms = SkuOnTrial.Terms(endsInS: endsInS);
+
+        await _sku.WarmAsync(10, epoch: 1, terms);
+
+        foreach (var key in _sku.Keys.All)
+        {
+            Assert.Equal(
+                StockLedger.ExpiryOf(terms).UtcDateTime, (await _sku.Database.KeyExpireTimeAsync(key))!.Value, TimeSpan.FromSeconds(1));
+        }
+    }
+
+    [Fact]
+    public async Task A_snapshot_counts_what_the_outbox_says_is_held()
+    {
+        await _sku.WarmAsync(10);
+        await _sku.ReserveAsync(1, 2);
+        var other = (await _sku.ReserveAsync(2, 3)).OrderId;
+        Assert.Equal((5L, 5L), await HeldAndReservedAsync());
+
+        await _sku.Database.SortedSetRemoveAsync(_sku.Keys.Outbox, other);
+        Assert.Equal((5L, 2L), await HeldAndReservedAsync());
+
+        // What an older counter holds is not held by this one.
+        await _sku.Recovery.CloseAsync(_sku.Keys, Cancelled);
+        await _sku.WarmAsync(10, epoch: 1);
+        Assert.Equal((0L, 0L), await HeldAndReservedAsync());
+    }
+
+    [Fact]
+    public async Task What_has_fallen_out_of_the_outbox_is_found_and_put_back()
+    {
+        await _sku.WarmAsync(10);
+        var lost = (await _sku.ReserveAsync(1)).OrderId;
+        var told = (await _sku.ReserveAsync(2)).OrderId;
+        var failed = (await _sku.ReserveAsync(3)).OrderId;
+        await _sku.SettleAsync(SkuOnTrial.Verdict(told, true, "SN|2", user: 2));
+        await _sku.SettleAsync(SkuOnTrial.Verdict(failed, false, "no", user: 3));
+        var foreign = SkuOnTrial.NextOrder();
+        await _sku.SettleAsync(SkuOnTrial.Verdict(foreign, true, "SN4", user: 4) with { MessageEpoch = null });
+        await _sku.Database.KeyDeleteAsync(_sku.Keys.Outbox);
+
+        var page = await ReviewAsync(DateTimeOffset.UtcNow.AddHours(-1));
+        Assert.Equal([new ToldOrder(told, "SN|2"), new ToldOrder(foreign, "SN4")], page.Told.OrderBy(order => order.OrderId));
+        Assert.Equal([lost], page.Unlisted);
+        Assert.Empty((await ReviewAsync(DateTimeOffset.UtcNow.AddHours(1))).Told);
+
+        await _sku.Recovery.RecallAsync(_sku.Keys, [lost, told, SkuOnTrial.NextOrder()], Cancelled);
+        var snapshot = await _sku.Recovery.SnapshotAsync(_sku.Keys, 10, Cancelled);
+        Assert.Equal(new[] { lost, told }.Order(), snapshot.UnsettledIds!.Order());
+        Assert.Equal([told], snapshot.ToldIds!);
+        Assert.NotNull(await _sku.Database.KeyTimeToLiveAsync(_sku.Keys.Outbox));
+        Assert.Equal([lost, told], (await Take(NoGrace)).Select(r => r.OrderId).Order());
+
+        // Settled before: it leaves the outbox, and nothing else changes.
+        var before = (await _sku.StockAsync(), await _sku.HeldAsync());
+        Assert.Equal(SettleCode.AlreadySettled, await _sku.SettleAsync(SkuOnTrial.Verdict(told, true, "SN|2", user: 2)));
+        Assert.Equal(before, (await _sku.StockAsync(), await _sku.HeldAsync()));
+        Assert.Equal([lost], (await _sku.Recovery.SnapshotAsync(_sku.Keys, 10, Cancelled)).UnsettledIds);
+    }
+
+    [Fact]
     public async Task Confirmed_reservations_stay_in_the_outbox_but_are_not_handed_out()
     {
         await _sku.WarmAsync(10);
@@ -260,6 +346,15 @@ public sealed class WarmAndOutboxTests(RedisFixture redis) : IClassFixture<Redis
         Assert.Contains("WRONGTYPE", replies[0].Error!.Message, StringComparison.Ordinal);
         Assert.IsType<FormatException>(replies[1].Error);
         Assert.Equal([order], replies[1].Due.Select(reservation => reservation.OrderId));
+    }
+
+    private async Task<OrdersPage> ReviewAsync(DateTimeOffset since) =>
+        Assert.Single(await _sku.Recovery.ReviewAsync(_sku.Keys, since, Cancelled).ToListAsync(Cancelled));
+
+    private async Task<(long Held, long? Reserved)> HeldAndReservedAsync()
+    {
+        var snapshot = await _sku.Recovery.SnapshotAsync(_sku.Keys, 10, Cancelled);
+        return (snapshot.Held, snapshot.ReservedUnits);
     }
 
     private async Task<IReadOnlyList<Reservation>> Take(int graceMs, int countMax = 100)

@@ -10,6 +10,7 @@ namespace Seckill.Tests.ServiceDefaults;
 public sealed class RedisHealthTests
 {
     private const string RedisCheck = "StackExchange.Redis";
+    private const string EvictionCheck = "eviction";
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
@@ -53,11 +54,51 @@ public sealed class RedisHealthTests
     }
 
     [Fact]
+    public async Task A_server_that_may_evict_orders_degrades_and_one_that_does_not_say_is_no_failure()
+    {
+        await using var redis = await RedisServer.StartAsync(new RedisServerOptions(), Token);
+        await using var host = await StartAsync(redis.ConnectionString + ",allowAdmin=true");
+        await UntilAsync(host, HealthStatus.Healthy, EvictionCheck);
+        var server = host.Services.GetRequiredService<StackExchange.Redis.IConnectionMultiplexer>().GetServers()[0];
+
+        await server.ConfigSetAsync("maxmemory", "100mb");
+        await server.ConfigSetAsync("maxmemory-policy", "volatile-lru");
+        var entry = await UntilAsync(host, HealthStatus.Degraded, EvictionCheck);
+        Assert.Contains("maxmemory-policy noeviction, not volatile-lru", entry.Description);
+        await UntilAsync(host, HealthStatus.Healthy);
+
+        // Without a limit there is nothing to evict for.
+        await server.ConfigSetAsync("maxmemory", "0");
+        await UntilAsync(host, HealthStatus.Healthy, EvictionCheck);
+
+        await server.ConfigSetAsync("maxmemory", "100mb");
+        await server.ExecuteAsync("ACL", "SETUSER", "silent", "on", ">secret", "~*", "&*", "+@all", "-info", "-config");
+        await using var silent = await StartAsync($"127.0.0.1:{redis.Port},user=silent,password=secret");
+        await UntilAsync(silent, HealthStatus.Healthy);
+        await Deadline.UntilAsync(
+            () => EntryAsync(silent, EvictionCheck),
+            found => found.Status == HealthStatus.Healthy && found.Description?.Contains("do not say", StringComparison.Ordinal) == true,
+            Token);
+    }
+
+    [Fact]
     public async Task One_shard_of_several_that_is_away_is_no_reason_to_send_everybody_away()
     {
         await using var cluster = await RedisCluster.StartAsync(Token);
         await using var host = await StartAsync(cluster.ConnectionString);
         await UntilAsync(host, HealthStatus.Healthy);
+        await UntilAsync(host, HealthStatus.Healthy, EvictionCheck);
+
+        await using (var second = await StackExchange.Redis.ConnectionMultiplexer.ConnectAsync(
+            cluster.Masters[1].ConnectionString + ",allowAdmin=true"))
+        {
+            var server = second.GetServer("127.0.0.1", cluster.Masters[1].Port);
+            await server.ConfigSetAsync("maxmemory", "100mb");
+            await server.ConfigSetAsync("maxmemory-policy", "volatile-lru");
+        }
+
+        Assert.Contains(
+            $":{cluster.Masters[1].Port} evicts", (await UntilAsync(host, HealthStatus.Degraded, EvictionCheck)).Description);
 
         cluster.Masters[1].Pause();
         var entry = await UntilAsync(host, HealthStatus.Degraded);
@@ -67,8 +108,8 @@ public sealed class RedisHealthTests
         await UntilAsync(host, HealthStatus.Healthy);
     }
 
-    private static Task<HealthReportEntry> UntilAsync(WebApplication host, HealthStatus status) =>
-        Deadline.UntilAsync(() => EntryAsync(host), entry => entry.Status == status, Token);
+    private static Task<HealthReportEntry> UntilAsync(WebApplication host, HealthStatus status, string check = RedisCheck) =>
+        Deadline.UntilAsync(() => EntryAsync(host, check), entry => entry.Status == status, Token);
 
     /// <summary>For as many checks as would have told.</summary>
     private static async Task StaysAsync(WebApplication host, HealthStatus status)
@@ -77,16 +118,15 @@ public sealed class RedisHealthTests
         await Deadline.UntilAsync(
             async () =>
             {
-                var entry = await EntryAsync(host);
+                var entry = await EntryAsync(host, RedisCheck);
                 Assert.Equal(status, entry.Status);
                 seen.Add(entry.Duration);
                 return seen.Count;
             }, checks => checks >= 5, Token);
     }
 
-    private static async Task<HealthReportEntry> EntryAsync(WebApplication host) =>
-        (await host.Services.GetRequiredService<HealthCheckService>()
-            .CheckHealthAsync(check => check.Name == RedisCheck, Token)).Entries[RedisCheck];
+    private static async Task<HealthReportEntry> EntryAsync(WebApplication host, string name) =>
+        (await host.Services.GetRequiredService<HealthCheckService>().CheckHealthAsync(check => check.Name == name, Token)).Entries[name];
 
     private static async Task<WebApplication> StartAsync(string connectionString)
     {

@@ -19,7 +19,6 @@ public sealed class RedisRefusalsTests
     [InlineData("ERR value is not a valid float" + Place)]
     [InlineData("ERR hash value is not a float" + Place)]
     [InlineData("ERR increment or decrement would overflow" + Place)]
-    [InlineData("ERR reservation 7000000000000000001 is not of buyer 5")]
     [InlineData("ERR user_script:12: attempt to perform arithmetic on a nil value" + Place)]
     [InlineData("ERR user_script:12: attempt to compare number with nil" + Place)]
     [InlineData("ERR user_script:12: bad argument #1 to 'match' (string expected, got nil)" + Place)]

@@ -1,0 +1,59 @@
+using System.Globalization;
+using Microsoft.EntityFrameworkCore;
+using Seckill.Api.Snapshots;
+using Seckill.Ordering.Ledger;
+using Seckill.Ordering.Store;
+
+namespace Seckill.Api.MissingOrders;
+
+/// <summary>
+/// Keeps a counter from being loaded upwards while MySQL lacks orders that buyers were told of: their units stand in MySQL's stock, and
+/// would be sold a second time.
+/// </summary>
+public sealed class LoadGuard(IServiceScopeFactory scopes, StockRecovery recovery, MissingOrderSearch search)
+{
+    /// <summary>Before the row lock, since a search takes long with many orders.</summary>
+    /// <param name="sku">The SKU.</param>
+    /// <param name="reload">Whether the counter is loaded although it is running; otherwise this returns at once when it is.</param>
+    /// <param name="cancellationToken">Ends the waits.</param>
+    /// <exception cref="OrdersMissingException">The load must wait until the orders are written again.</exception>
+    public async Task CheckAsync(SkuKeys sku, bool reload, CancellationToken cancellationToken)
+    {
+        if (await MayGoUpAsync(sku, reload, cancellationToken)
+            && await search.RunAsync(sku, cancellationToken) is { Unwritten: { Count: > 0 } unwritten })
+        {
+            throw new OrdersMissingException(sku.SkuId, unwritten);
+        }
+    }
+
+    /// <summary>
+    /// MySQL is read first, and each later look can only make Redis's side smaller: so an order under way may cost a search for nothing,
+    /// and none hides a loss.
+    /// </summary>
+    private async Task<bool> MayGoUpAsync(SkuKeys sku, bool reload, CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
+        var row = await context.ProductSkus.AsNoTracking().Where(row => row.Id == sku.SkuId)
+            .Select(row => new { row.Stock, row.GateEpoch }).SingleOrDefaultAsync(cancellationToken);
+        var redis = await recovery.SnapshotAsync(sku, StockRecovery.UnsettledIdsMax, cancellationToken);
+        if (row is null || (!reload && redis is { Stock: not null, Closed: false } && redis.Epoch == row.GateEpoch))
+        {
+            return false;
+        }
+
+        if (redis is not { Stock: { } stock, UnsettledIds: { } unsettled } || redis.Epoch != row.GateEpoch)
+        {
+            return true;
+        }
+
+        var decided = await StoreDecisions.ReadAsync(context, unsettled, cancellationToken);
+        var committed = decided.Where(order => order.StockDeducted).Sum(order => (long)order.Quantity);
+        return row.Stock > stock + redis.Held - committed;
+    }
+}
+
+/// <summary>MySQL has come back with less than it had, and what is missing has not been written again yet.</summary>
+internal sealed class OrdersMissingException(long skuId, IReadOnlyList<long> orderIds) : TimeoutException(string.Create(
+    CultureInfo.InvariantCulture,
+    $"SKU {skuId} is not loaded while MySQL lacks {orderIds.Count} orders that buyers were told of, {orderIds[0]} among them."));

@@ -1,0 +1,12 @@
+-- Puts orders into the outbox that are not there, as unconfirmed, so that the sweeper publishes them again. What the buyer was told stays
+-- as it is: settling takes them out without another change.
+-- KEYS  1 stock  2 sale  3 orders  4 buyers  5 clicks  6 outbox     (all in the SKU's slot)
+-- ARGV  order ids
+-- Returns how many were put there.
+local count = 0
+for _, id in ipairs(ARGV) do
+  if redis.call('HEXISTS', KEYS[3], id) == 1 then count = count + redis.call('ZADD', KEYS[6], 'NX', 0, id) end
+end
+local expires = redis.call('HGET', KEYS[2], 'expire_ms')
+if expires then redis.call('PEXPIREAT', KEYS[6], expires) end
+return count
