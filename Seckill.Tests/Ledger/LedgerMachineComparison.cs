@@ -38,7 +38,8 @@ internal sealed partial class LedgerMachine
             _model.Clicks.ToDictionary(c => $"{c.Key.User}:{c.Key.Click}", c => c.Value),
             (await clicks).ToDictionary(e => e.Name.ToString(), e => (long)e.Value));
         Assert.Equal(
-            _model.InRedis.Where(o => !o.SettledInRedis || o.Recalled).Select(o => o.Id).Order(), (await outbox).Select(id => (long)id).Order());
+            _model.InRedis.Where(o => !o.SettledInRedis || o.Recalled).Select(o => o.Id).Order(),
+            (await outbox).Select(id => (long)id).Order());
     }
 
     /// <summary>What reconciling believes: Redis holds what its outbox says, and what was told before is told apart.</summary>

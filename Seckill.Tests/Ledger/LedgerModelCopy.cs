@@ -10,7 +10,7 @@ internal sealed partial class LedgerModel
         var redis = (Counter, SaleKnown, Epoch, Token, Reserved, Limit, Paused, Closed, Stale, _loads);
         var (buyers, clicks) = (LastOrder.ToArray(), Clicks.ToArray());
         var orders = Orders.ToDictionary(
-            o => o, o => (o.Epoch, o.DeductedFromLoad, o.CountsForBuyer, o.KnownToRedis, o.SettledInRedis));
+            o => o, o => (o.Epoch, o.DeductedFromLoad, o.CountsForBuyer, o.KnownToRedis, o.SettledInRedis, o.Recalled));
         _failOver = () =>
         {
             Flush();
@@ -27,7 +27,7 @@ internal sealed partial class LedgerModel
 
             foreach (var (order, was) in orders)
             {
-                (order.Epoch, order.DeductedFromLoad, order.CountsForBuyer, order.KnownToRedis, order.SettledInRedis) = was;
+                (order.Epoch, order.DeductedFromLoad, order.CountsForBuyer, order.KnownToRedis, order.SettledInRedis, order.Recalled) = was;
             }
         };
     }
