@@ -249,7 +249,9 @@ internal sealed partial class GateLane
         }
     }
 
-    /// <summary>For all instances; whoever comes to the shut gate has it loaded. What has been accepted meanwhile is the worker's to judge.</summary>
+    /// <summary>
+    /// For all instances; whoever comes to the shut gate has it loaded. What has been accepted meanwhile is the worker's to judge.
+    /// </summary>
     private async Task ShutAsync(ReserveReply reply)
     {
         LogWentBack(_sku.SkuId, reply.Epoch, reply.ReservedCount, _memory.Position);

@@ -75,8 +75,8 @@ internal sealed class SaleOperations(
     }
 
     /// <summary>
-    /// Puts more units on sale, also in the middle of it. With the stock MySQL gets a load that is nowhere yet: the counter in Redis, which does not
-    /// have these units, is from then on an outdated one, and is loaded anew by whoever looks first.
+    /// Puts more units on sale, also in the middle of it. With the stock MySQL gets a load that is nowhere yet: the counter in Redis, which
+    /// does not have these units, is from then on an outdated one, and is loaded anew by whoever looks first.
     /// </summary>
     public async Task<SaleResult> AddStockAsync(
         ClaimsPrincipal user, long skuId, AddStockRequest request, CancellationToken cancellationToken)

@@ -95,8 +95,8 @@ public sealed partial class StockLoad(
     /// </summary>
     /// <param name="skuId">The SKU.</param>
     /// <param name="raisedFrom">
-    /// MySQL's load before the caller raised its epoch; null if it did not. A counter of that load has lost nothing, it is only outdated: it
-    /// goes on selling until the new one takes its place. </param>
+    /// MySQL's load before the caller raised its epoch; null if it did not. A counter of that load has lost nothing, it is only outdated:
+    /// it goes on selling until the new one takes its place. </param>
     /// <param name="cancellationToken">Ends the waits.</param>
     public async Task ApplyAsync(long skuId, LoadId? raisedFrom, CancellationToken cancellationToken)
     {

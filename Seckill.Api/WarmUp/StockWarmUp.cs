@@ -158,7 +158,8 @@ public sealed partial class StockWarmUp(
 
     [LoggerMessage(
         Level = LogLevel.Warning,
-        Message = "SKU {SkuId}: Redis does not know order {OrderId} any more, which it has accepted; the gate is closed until it is loaded again")]
+        Message =
+            "SKU {SkuId}: Redis does not know order {OrderId}, which it has accepted, any more; the gate is closed until it is loaded")]
     private partial void LogStale(long skuId, long orderId);
 }
 

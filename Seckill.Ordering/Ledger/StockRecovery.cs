@@ -225,7 +225,8 @@ public sealed class StockRecovery
         var pending = new List<(long UserId, long OrderId)>();
         foreach (var ids in orderIds.Chunk(ScanPageSize))
         {
-            var records = await _database.HashGetAsync(sku.Orders, Array.ConvertAll(ids, id => (RedisValue)id)).WaitAsync(cancellationToken);
+            var records = await _database.HashGetAsync(sku.Orders, Array.ConvertAll(ids, id => (RedisValue)id))
+                .WaitAsync(cancellationToken);
             for (var i = 0; i < ids.Length; i++)
             {
                 if (records[i].HasValue && Reservation.TryParse(ids[i], records[i]!, out var order) && order.State == OrderState.Pending)
@@ -240,8 +241,8 @@ public sealed class StockRecovery
 
     /// <summary>
     /// Gives buyers the units back that they hold where Redis has forgotten some, so that the purchase limit still holds.
-    /// <paramref name="whole"/>: the caller holds the SKU's row lock, and each buyer's pending orders are all that there are; else units are
-    /// raised at most.
+    /// <paramref name="whole"/>: the caller holds the SKU's row lock, and each buyer's pending orders are all that there are; else units
+    /// are raised at most.
     /// </summary>
     public async Task RestoreBuyersAsync(
         SkuKeys sku, IEnumerable<BuyerHolding> buyers, bool whole, DateTimeOffset expiresAt, CancellationToken cancellationToken)

@@ -47,7 +47,7 @@ public sealed class HalfMadeSchemaTests(WorkerServers servers)
 
         await ExecuteAsync(
             database,
-            ["DELETE FROM __EFMigrationsHistory WHERE MigrationId <> (SELECT id FROM (SELECT MIN(MigrationId) AS id FROM __EFMigrationsHistory) first)"]);
+            ["DELETE FROM __EFMigrationsHistory ORDER BY MigrationId DESC LIMIT 1"]);
 
         await using var worker = await RunningWorker.StartAsync(servers, _cancellation, Settings(database));
         await worker.HealthAsync("migrated", HealthStatus.Healthy, _cancellation);

@@ -68,7 +68,10 @@ public sealed class LedgerModelTests(RedisFixture redis) : IClassFixture<RedisFi
         { "warm", "leaves the gate closed", "'closed', 0", "'closed', 1" },
         { "warm", "keeps a closed gate's counter", "or sale[3] == '1' or", "or" },
         { "warm", "does not load again what it is told to", " or ARGV[12] == '1'", "" },
-        { "restore", "leaves alone whom Redis knows", "if not exact then units = math.max(units, tonumber(had or 0)) end", "units = tonumber(had or units)" },
+        {
+            "restore", "leaves alone whom Redis knows", "if not exact then units = math.max(units, tonumber(had or 0)) end",
+            "units = tonumber(had or units)"
+        },
         { "restore", "forgets what MySQL does not know yet", "units = units + tonumber(quantity)", "units = units" },
         { "restore", "gives back no more than MySQL has", "if record and is_pending(record) then", "if false then" },
         { "restore", "takes an older order for the newest", "newest = newer(last or '', newest)", "newest = last or newest" },

@@ -6,9 +6,10 @@ namespace Seckill.Tests.Ledger;
 internal abstract record LedgerStep
 {
     /// <summary>
-    /// The warm-up runs; with <paramref name="Crash"/> it dies after Redis and before MySQL has the epoch; with <paramref name="Carry"/> it
-    /// knows which of the unsettled orders MySQL has decided; with <paramref name="Again"/> it loads a running counter, too; with <paramref name="Shut"/> it shuts an open gate first and gives
-    /// buyers back what they hold, else it takes the counter for one that is only outdated.
+    /// The warm-up runs; with <paramref name="Crash"/> it dies after Redis and before MySQL has the load; with <paramref name="Carry"/> it
+    /// knows which of the unsettled orders MySQL has decided; with <paramref name="Again"/> it loads a running counter, too; with
+    /// <paramref name="Shut"/> it shuts an open gate first and gives buyers back what they hold, else it takes the counter for one that is
+    /// only outdated.
     /// </summary>
     public sealed record Warm(bool Crash, int Limit, bool Paused, bool Carry, bool Again, bool Shut) : LedgerStep;
 

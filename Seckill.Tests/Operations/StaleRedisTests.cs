@@ -5,7 +5,9 @@ using Seckill.Ordering.Ledger;
 
 namespace Seckill.Tests.Operations;
 
-/// <summary>Redis has something else than MySQL: another server's data, a copy that was taken before, terms or orders that nobody lists.</summary>
+/// <summary>
+/// Redis has something else than MySQL: another server's data, a copy that was taken before, terms or orders that nobody lists.
+/// </summary>
 [Collection(OperationsTests.Name)]
 public sealed class StaleRedisTests(OperationsFixture servers)
 {
@@ -68,6 +70,24 @@ public sealed class StaleRedisTests(OperationsFixture servers)
 
         Task SettledAsync() => Deadline.UntilAsync(
             () => servers.Redis.SortedSetLengthAsync(sku.Outbox), unsettled => unsettled == 0, Cancelled);
+    }
+
+    [Fact]
+    public async Task An_instance_that_is_not_told_which_server_it_asks_loads_once_when_it_starts()
+    {
+        await using var api = servers.StartApi(("Catalogue:CheckEveryMs", "60000"));
+        var skuId = await servers.PutOnSaleAsync(api, Stock);
+        var epoch = (await servers.LoadOfAsync(skuId)).Epoch;
+        await Deadline.UntilAsync(
+            () => api.Get<StockRecovery>().NotedSkuIdsAsync(Cancelled), noted => noted.Contains(skuId), Cancelled);
+        await servers.Redis.HashSetAsync(new SkuKeys(skuId).Sale, "run_id", "");
+        Assert.False(Assert.Single((await api.Get<StockWarmUp>().LoadAsync([skuId], Cancelled)).Loaded).Loaded);
+
+        await using var another = servers.StartApi(("Catalogue:CheckEveryMs", "60000"));
+        await servers.WaitUntilLoadedAsync(another, skuId);
+
+        await Deadline.UntilAsync(() => servers.LoadOfAsync(skuId), load => load.Epoch == epoch + 1, Cancelled);
+        Assert.Equal(200, (await api.BuyAsync(66_000, skuId)).Status);
     }
 
     [Fact]

@@ -143,10 +143,11 @@ public sealed class QuickWriteRaceTests(WorkerServers servers)
     }
 
     /// <summary>The shop's gate knows nothing of it, as one that has lost its memory.</summary>
-    private static Task LimitAsync(Shop shop, int limit, int? highest = null) => shop.AskAsync<object?>(
+    private static async Task LimitAsync(Shop shop, int limit, int? highest = null) => await shop.AskAsync<object?>(
         string.Create(CultureInfo.InvariantCulture, $"""
             INSERT INTO seckill_sales (sku_id, starts_at, ends_at, limit_per_user, limit_highest)
-            VALUES (@sku, UTC_TIMESTAMP(), UTC_TIMESTAMP() + INTERVAL 1 DAY, {limit}, {highest?.ToString(CultureInfo.InvariantCulture) ?? "NULL"})
+            VALUES (@sku, UTC_TIMESTAMP(), UTC_TIMESTAMP() + INTERVAL 1 DAY, {limit},
+                {highest?.ToString(CultureInfo.InvariantCulture) ?? "NULL"})
             """), Cancelled);
 
     /// <summary>Sells to a worker whose deduction has to wait for <paramref name="change"/>; returns what became of the orders.</summary>
