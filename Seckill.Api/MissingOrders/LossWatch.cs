@@ -21,7 +21,7 @@ public readonly record struct BooksState(
 
 /// <summary>
 /// Decides when orders are searched for: when the books of a SKU do not balance, and again when they have changed. Many look at the same
-/// books, and a search costs about a second for each 100,000 orders.
+/// books, and each search goes through all of the SKU's orders.
 /// </summary>
 public sealed class LossWatch(MissingOrderSearch search, TimeProvider time)
 {

@@ -162,7 +162,8 @@ public sealed partial class StockLoader : BackgroundService
         _retries[skuId] = (_time.GetTimestamp() + (delayMs * _time.TimestampFrequency / 1_000), delayMs);
 
     private static bool IsOfServer(Exception exception) =>
-        ServerFailures.IsOf(exception) && exception is not (SkuLockedException or OrdersMissingException) && !RedisRefusals.IsAboutStoredData(exception);
+        ServerFailures.IsOf(exception) && exception is not (SkuLockedException or OrdersMissingException)
+        && !RedisRefusals.IsAboutStoredData(exception);
 
     private void AskForChangedSales()
     {

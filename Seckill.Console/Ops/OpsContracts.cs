@@ -46,7 +46,8 @@ public sealed record ReconciliationItem(
     long MysqlStock, long LiveUnits, long? Units, long? Difference, long? StoreDifference, bool Loaded, PlannedRepair? Repair,
     string? Unreadable, long? HeldDifference = null, LostOrders? Lost = null)
 {
-    public bool Balanced => Loaded && Difference is null or 0 && StoreDifference is null or 0 && HeldDifference is null or 0 && Lost is null;
+    public bool Balanced =>
+        Loaded && Lost is null && Difference is null or 0 && StoreDifference is null or 0 && HeldDifference is null or 0;
 }
 
 /// <summary>Orders that would come to nothing, and the first of their ids.</summary>

@@ -123,8 +123,8 @@ public sealed class StockRecovery
             bool? same = (long)reply[6] < 0 ? null : (long)reply[6] == 1;
             return new LedgerSnapshot(
                 OrNull(reply[0]), OrNull(reply[1]), (long)reply[3], unsettled, (long)reply[5], same, (long)reply[7] == 1,
-                unsettled <= idsMax ? Array.ConvertAll(reply[11..], id => (long)id) : null,
-                (long)reply[9] is >= 0 and var units ? units : null, Array.ConvertAll((RedisResult[])reply[10]!, id => (long)id))
+                unsettled <= idsMax ? IdsOf(Array.ConvertAll(reply[11..], id => (RedisValue)id)) : null,
+                (long)reply[9] is >= 0 and var units ? units : null, IdsOf((RedisValue[])reply[10]!))
             {
                 LoadToken = OrNull(reply[2]),
                 Terms = (string?)reply[8],
@@ -145,11 +145,7 @@ public sealed class StockRecovery
         var ids = new HashSet<long>();
         await foreach (var entry in _database.SortedSetScanAsync(sku.Outbox, pageSize: ScanPageSize).WithCancellation(cancellationToken))
         {
-            // A foreign entry is no order of ours, and warm.lua leaves it alone.
-            if (long.TryParse((string?)entry.Element, NumberStyles.None, CultureInfo.InvariantCulture, out var id))
-            {
-                ids.Add(id);
-            }
+            ids.UnionWith(IdsOf(entry.Element));
         }
 
         return ids;
@@ -269,10 +265,11 @@ public sealed class StockRecovery
                 sku.Outbox, StockLedger.ConfirmedScore, StockLedger.ConfirmedScore + before.ToUnixTimeMilliseconds(),
                 take: UnsettledIdsMax)
             .WaitAsync(cancellationToken);
-        return Array.ConvertAll(
-            entries,
-            entry => new ConfirmedOrder(
-                (long)entry.Element, DateTimeOffset.FromUnixTimeMilliseconds((long)(entry.Score - StockLedger.ConfirmedScore))));
+        return
+        [
+            .. entries.SelectMany(entry => IdsOf(entry.Element).Select(id => new ConfirmedOrder(
+                id, DateTimeOffset.FromUnixTimeMilliseconds((long)(entry.Score - StockLedger.ConfirmedScore))))),
+        ];
     }
 
     /// <summary>Lets the sweeper publish orders again that the broker had confirmed but that nobody has heard of since.</summary>
@@ -284,7 +281,6 @@ public sealed class StockRecovery
     /// All orders of a SKU, page by page; Redis serves others in between. Those that are there all the time that it takes come at least
     /// once. An order whose buyer was told SUCCESS before <paramref name="since"/> is left out.
     /// </summary>
-    /// <exception cref="UnreadableKeysException">What stands there is not what belongs there.</exception>
     public async IAsyncEnumerable<OrdersPage> ReviewAsync(
         SkuKeys sku, DateTimeOffset since, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -295,7 +291,9 @@ public sealed class StockRecovery
             var reply = (RedisResult[])(await _database.ScriptEvaluateAsync(ReviewScript, sku.All, arguments)
                 .WaitAsync(cancellationToken))!;
             cursor = (string)reply[0]!;
-            yield return PageOf(sku, (RedisValue[])reply[1]!, (RedisValue[])reply[2]!);
+            var told = ((RedisValue[])reply[1]!).Chunk(2);
+            yield return new OrdersPage(
+                [.. told.SelectMany(order => IdsOf(order[0]).Select(id => new ToldOrder(id, order[1]!)))], IdsOf((RedisValue[])reply[2]!));
         }
         while (cursor != "0");
     }
@@ -310,17 +308,19 @@ public sealed class StockRecovery
         }
     }
 
-    private static OrdersPage PageOf(SkuKeys sku, RedisValue[] told, RedisValue[] unlisted)
+    /// <summary>A foreign entry is no order of ours, the scripts leave it alone, and it must not hide the others.</summary>
+    private static List<long> IdsOf(params RedisValue[] entries)
     {
-        try
+        var ids = new List<long>(entries.Length);
+        foreach (var entry in entries)
         {
-            return new OrdersPage(
-                [.. told.Chunk(2).Select(order => new ToldOrder((long)order[0], order[1]!))], Array.ConvertAll(unlisted, id => (long)id));
+            if (long.TryParse((string?)entry, NumberStyles.None, CultureInfo.InvariantCulture, out var id))
+            {
+                ids.Add(id);
+            }
         }
-        catch (Exception exception) when (exception is InvalidCastException or FormatException or OverflowException)
-        {
-            throw new UnreadableKeysException(sku.SkuId, exception);
-        }
+
+        return ids;
     }
 
     private static long? OrNull(RedisResult result) => (string)result! is { Length: > 0 } ? (long)result : null;

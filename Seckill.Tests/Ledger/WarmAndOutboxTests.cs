@@ -273,6 +273,22 @@ public sealed class WarmAndOutboxTests(RedisFixture redis) : IClassFixture<Redis
     }
 
     [Fact]
+    public async Task A_foreign_entry_hides_no_order()
+    {
+        await _sku.WarmAsync(10);
+        var order = (await _sku.ReserveAsync(1)).OrderId;
+        await _sku.Ledger.ConfirmAsync(_sku.Keys, [order], atMs: 1, Cancelled);
+        await _sku.Database.SortedSetAddAsync(_sku.Keys.Outbox, "theirs", StockLedger.ConfirmedScore + 1);
+        await _sku.Database.HashSetAsync(_sku.Keys.Orders, "theirs", "P|1|1|1|1||");
+
+        Assert.Equal([order], (await _sku.Recovery.SnapshotAsync(_sku.Keys, 10, Cancelled)).UnsettledIds);
+        var confirmed = await _sku.Recovery.ConfirmedBeforeAsync(_sku.Keys, DateTimeOffset.UtcNow, Cancelled);
+        Assert.Equal([order], confirmed.Select(o => o.OrderId));
+        await _sku.Database.KeyDeleteAsync(_sku.Keys.Outbox);
+        Assert.Equal([order], (await ReviewAsync(DateTimeOffset.UtcNow.AddHours(-1))).Unlisted);
+    }
+
+    [Fact]
     public async Task What_has_fallen_out_of_the_outbox_is_found_and_put_back()
     {
         await _sku.WarmAsync(10);

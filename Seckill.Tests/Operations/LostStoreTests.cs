@@ -6,13 +6,12 @@ using Seckill.Api.MissingOrders;
 using Seckill.Api.WarmUp;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Ledger;
-using Seckill.Ordering.Store;
 
 namespace Seckill.Tests.Operations;
 
 /// <summary>
-/// MySQL comes back with less than it had, as after an asynchronous fail-over or from an older backup: its last transactions are gone, orders,
-/// stock and epoch alike, and buyers have been told of the orders.
+/// MySQL comes back with less than it had, as after an asynchronous fail-over or from an older backup: its last transactions are gone,
+/// orders, stock and epoch alike, and buyers have been told of the orders. And Redis loses a part of what it had.
 /// </summary>
 [Collection(OperationsTests.Name)]
 public sealed class LostStoreTests(OperationsFixture servers) : IAsyncLifetime
@@ -235,7 +234,7 @@ public sealed class LostStoreTests(OperationsFixture servers) : IAsyncLifetime
         return ids;
     }
 
-    private Task MendedAsync(long skuId) => Deadline.UntilAsync(
+    private Task<JsonElement> MendedAsync(long skuId) => Deadline.UntilAsync(
         () => ItemAsync(skuId),
         item => item.GetProperty("loaded").GetBoolean() && item.GetProperty("difference").GetInt64() == 0
             && item.GetProperty("store_difference").GetInt64() == 0 && item.GetProperty("held_difference").GetInt64() == 0
