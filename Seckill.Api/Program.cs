@@ -1,11 +1,11 @@
 using Microsoft.Extensions.Diagnostics.HealthChecks;
-using Scalar.AspNetCore;
 using Seckill.Api;
 using Seckill.Api.Audit;
 using Seckill.Api.Auth;
 using Seckill.Api.Baseline;
 using Seckill.Api.Catalogue;
 using Seckill.Api.DeadLetters;
+using Seckill.Api.Documentation;
 using Seckill.Api.Edge;
 using Seckill.Api.Errors;
 using Seckill.Api.Limits;
@@ -46,7 +46,7 @@ builder.Services.AddLimits();
 builder.Services.AddPurchaseTokens();
 builder.Services.AddProblems();
 builder.Services.AddLoginState();
-builder.Services.AddOpenApi();
+builder.Services.AddDocumentation();
 builder.Services.AddCatalogue();
 builder.Services.AddPublishing();
 builder.Services.AddGate();
@@ -68,10 +68,11 @@ app.UseStatusCodePages();
 app.UsePage();
 app.MapDefaultEndpoints();
 app.UseFrontLimits();
+app.UseWebSockets();
+app.UseCrossSiteGuard();
 app.UseAuthentication();
 app.UseUserLimits();
 app.UseAuthorization();
-app.UseWebSockets();
 
 app.MapOrders();
 app.MapOrderHistory();
@@ -86,8 +87,7 @@ app.MapSales();
 app.MapOrderSearch();
 app.MapBaseline(app.Configuration);
 app.MapSession();
-app.MapOpenApi();
-app.MapScalarApiReference("/docs");
+app.MapDocumentation();
 if (app.Environment.IsDevelopment())
 {
     app.MapDemoLogin();
