@@ -14,6 +14,7 @@ using Seckill.Api.OrderSearch;
 using Seckill.Api.Page;
 using Seckill.Api.Push;
 using Seckill.Api.Reconciliation;
+using Seckill.Api.Requests;
 using Seckill.Api.Sales;
 using Seckill.Api.Tokens;
 using Seckill.Api.WarmUp;
@@ -43,6 +44,7 @@ builder.Services.AddOrdering();
 
 builder.Services.AddEdge();
 builder.Services.AddLimits();
+builder.Services.AddOptions<BodyOptions>().BindConfiguration(BodyOptions.Section).ValidateDataAnnotations().ValidateOnStart();
 builder.Services.AddPurchaseTokens();
 builder.Services.AddProblems();
 builder.Services.AddLoginState();

@@ -33,6 +33,8 @@ public sealed class ErrorResult : IResult
         StatusCodes.Status404NotFound, "no dead letter", "None of the first dead letters has this id.");
     public static readonly ErrorResult TooLarge = new(
         StatusCodes.Status413PayloadTooLarge, "request body too large", "An order is a few dozen bytes.");
+    public static readonly ErrorResult TooSlow = new(
+        StatusCodes.Status408RequestTimeout, "request body too slow", "A body has to arrive within seconds of its headers.");
     public static readonly ErrorResult NotJson = new(
         StatusCodes.Status415UnsupportedMediaType, "unsupported media type", "Send application/json.");
     public static readonly ErrorResult WarmingUp = new(
