@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.Extensions.Options;
 using Seckill.ServiceDefaults.Login;
 
@@ -35,7 +36,7 @@ internal sealed class HubGuard(IOptions<HubOptions> options)
 
         if (RefusalOf(http) is { } status)
         {
-            http.Response.StatusCode = status;
+            Refuse(http, status);
             return;
         }
 
@@ -43,7 +44,7 @@ internal sealed class HubGuard(IOptions<HubOptions> options)
         {
             if (Interlocked.Increment(ref _open) > options.Value.ConnectionsMax)
             {
-                http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+                Refuse(http, StatusCodes.Status503ServiceUnavailable);
                 return;
             }
 
@@ -53,6 +54,13 @@ internal sealed class HubGuard(IOptions<HubOptions> options)
         {
             Interlocked.Decrement(ref _open);
         }
+    }
+
+    /// <summary>A script asks here, so the page for errors is nobody's answer.</summary>
+    private static void Refuse(HttpContext http, int status)
+    {
+        http.Features.Get<IStatusCodePagesFeature>()?.Enabled = false;
+        http.Response.StatusCode = status;
     }
 
     private static int? RefusalOf(HttpContext http)

@@ -38,8 +38,8 @@ internal static class EndpointTable
         Open("GET /docs/favicon.svg", "/docs/favicon.svg", "no-cache"),
         Open("GET /docs/scalar.js", "/docs/scalar.js", "no-cache"),
         Open("GET /docs/scalar.aspnetcore.js", "/docs/scalar.aspnetcore.js", "no-cache"),
-        Open("GET /health", "/health"),
-        Open("GET /alive", "/alive"),
+        Open("GET /health", "/health", "no-store, no-cache"),
+        Open("GET /alive", "/alive", "no-store, no-cache"),
         Open("GET /started", "/started"),
 
         // A buyer's own, an operator being one too.
