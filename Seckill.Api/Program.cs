@@ -1,11 +1,11 @@
 using Microsoft.Extensions.Diagnostics.HealthChecks;
-using Scalar.AspNetCore;
 using Seckill.Api;
 using Seckill.Api.Audit;
 using Seckill.Api.Auth;
 using Seckill.Api.Baseline;
 using Seckill.Api.Catalogue;
 using Seckill.Api.DeadLetters;
+using Seckill.Api.Documentation;
 using Seckill.Api.Edge;
 using Seckill.Api.Errors;
 using Seckill.Api.Limits;
@@ -14,6 +14,7 @@ using Seckill.Api.OrderSearch;
 using Seckill.Api.Page;
 using Seckill.Api.Push;
 using Seckill.Api.Reconciliation;
+using Seckill.Api.Requests;
 using Seckill.Api.Sales;
 using Seckill.Api.Tokens;
 using Seckill.Api.WarmUp;
@@ -43,10 +44,11 @@ builder.Services.AddOrdering();
 
 builder.Services.AddEdge();
 builder.Services.AddLimits();
+builder.Services.AddOptions<BodyOptions>().BindConfiguration(BodyOptions.Section).ValidateDataAnnotations().ValidateOnStart();
 builder.Services.AddPurchaseTokens();
 builder.Services.AddProblems();
 builder.Services.AddLoginState();
-builder.Services.AddOpenApi();
+builder.Services.AddDocumentation();
 builder.Services.AddCatalogue();
 builder.Services.AddPublishing();
 builder.Services.AddGate();
@@ -68,10 +70,11 @@ app.UseStatusCodePages();
 app.UsePage();
 app.MapDefaultEndpoints();
 app.UseFrontLimits();
+app.UseWebSockets();
+app.UseCrossSiteGuard();
 app.UseAuthentication();
 app.UseUserLimits();
 app.UseAuthorization();
-app.UseWebSockets();
 
 app.MapOrders();
 app.MapOrderHistory();
@@ -86,8 +89,7 @@ app.MapSales();
 app.MapOrderSearch();
 app.MapBaseline(app.Configuration);
 app.MapSession();
-app.MapOpenApi();
-app.MapScalarApiReference("/docs");
+app.MapDocumentation();
 if (app.Environment.IsDevelopment())
 {
     app.MapDemoLogin();

@@ -32,6 +32,7 @@ builder.Services.AddPulse();
 builder.Services.AddDemoBurst();
 builder.Services.AddOptions<TraceOptions>().BindConfiguration(TraceOptions.Section).ValidateDataAnnotations().ValidateOnStart();
 builder.Services.AddScoped<OperatorClock>();
+builder.Services.AddHubGuard();
 builder.Services.AddMudServices();
 builder.Services.AddRazorComponents().AddInteractiveServerComponents();
 
@@ -41,6 +42,7 @@ app.UseStatusCodePagesWithReExecute("/error");
 app.UseSafeHeaders();
 app.MapDefaultEndpoints();
 app.UseAuthentication();
+app.UseHubGuard();
 app.UseAuthorization();
 app.UseAntiforgery();
 

@@ -20,6 +20,9 @@ internal sealed record ChildCommand(IReadOnlyList<string> Arguments, string Fold
 
     /// <summary>Folder to chroot into; the working folder is the one folder that stays visible in it.</summary>
     public string? Root { get; init; }
+
+    /// <summary>Whose rights it has in the end; null for ours.</summary>
+    public ServerAccount? Account { get; init; }
 }
 
 /// <summary>
@@ -36,7 +39,7 @@ internal sealed class ChildProcess : IDisposable
     private const string Launch = """
         [ "$PPID" = "$1" ] || exit 1
         exec </dev/null
-        [ -z "$2" ] || exec >>"$2" 2>&1
+        [ -z "$2" ] || { umask 077 && exec >>"$2" 2>&1; }
         shift 2
         exec "$@"
         """;
@@ -51,6 +54,13 @@ internal sealed class ChildProcess : IDisposable
         mkdir -p "$root$data"
         mount --bind "$data" "$root$data"
         exec chroot "$root" /bin/sh -c 'cd "$0" && exec "$@"' "$data" "$@"
+        """;
+
+    // Another account's process loses the parent-death signal, so it is asked for again, and again the parent may be dead by then.
+    private const string Drop = """
+        [ "$PPID" = "$1" ] || exit 1
+        shift
+        exec "$@"
         """;
 
     // The kernel's parent-death signal fires when the THREAD that forked ends, and pool threads do end. This one never does.
@@ -158,7 +168,11 @@ internal sealed class ChildProcess : IDisposable
         string[] enter = command.Root is null
             ? []
             : [Tool("unshare"), "--mount", "/bin/sh", "-c", EnterRoot, "sh", command.Root, command.Folder];
-        foreach (var argument in (string[])[.. prefix, .. enter, .. command.Arguments])
+        string[] drop = command.Account is not { } account
+            ? []
+            : ["setpriv", $"--reuid={account.UserId}", $"--regid={account.GroupId}", "--clear-groups", "--no-new-privs",
+                "--pdeathsig", "KILL", "/bin/sh", "-c", Drop, "sh", $"{Environment.ProcessId}"];
+        foreach (var argument in (string[])[.. prefix, .. enter, .. drop, .. command.Arguments])
         {
             start.ArgumentList.Add(argument);
         }

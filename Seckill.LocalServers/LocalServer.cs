@@ -18,20 +18,23 @@ public abstract class LocalServer : IAsyncDisposable
 
     private readonly LocalServerOptions _options;
     private readonly List<ChildProcess> _processes = [];
+    private readonly ServerAccount? _account;
 
-    private protected LocalServer(string name, LocalServerOptions options)
+    private protected LocalServer(string name, LocalServerOptions options, string binary)
     {
         Name = name;
         _options = options;
         DataFolder = options.DataFolder is { } folder
             ? Path.GetFullPath(folder)
             : Directory.CreateTempSubdirectory($"seckill-{name}-").FullName;
-        Directory.CreateDirectory(DataFolder);
-        Directory.CreateDirectory(ServerFolder);
+        PrivateFile.CreateFolder(DataFolder);
+        PrivateFile.SetMode(DataFolder, PrivateFile.OwnersFolder);
+        Root = ServerBinaries.RootOf(options);
+        _account = ServerAccount.For(name, DataFolder, Root + binary);
+        _account?.PassThrough(DataFolder);
         LogFile = Path.Combine(DataFolder, "server.log");
         Port = options.Port ?? LoopbackPorts.Take();
         Password = options.Password ?? KeptPassword();
-        Root = ServerBinaries.RootOf(options);
     }
 
     /// <summary>The resource's name: redis, rabbitmq or mysql.</summary>
@@ -50,6 +53,9 @@ public abstract class LocalServer : IAsyncDisposable
 
     /// <summary>As the running server itself says.</summary>
     public string Version { get; private set; } = "";
+
+    /// <summary>The account that it runs under: another one than ours where we are root and that account can reach the data.</summary>
+    public string Account => _account?.Name ?? Environment.UserName;
 
     /// <summary>Process id of the server; another one after a restart.</summary>
     public int ProcessId => Server.Id;
@@ -164,21 +170,47 @@ public abstract class LocalServer : IAsyncDisposable
     private protected async Task<ChildProcess> RunAsync(IReadOnlyList<string> command, IReadOnlyDictionary<string, string> environment)
     {
         var process = await ChildProcess.StartAsync(
-            new ChildCommand(command, DataFolder) { Environment = environment, LogFile = LogFile, Root = Root });
+            new ChildCommand(command, DataFolder) { Environment = environment, LogFile = LogFile, Root = Root, Account = _account });
         _processes.Add(process);
         return process;
     }
 
     /// <summary>Runs a command to its end, in the same surroundings as the server.</summary>
-    private protected async Task RunToEndAsync(IReadOnlyList<string> command, CancellationToken cancellationToken)
+    private protected Task RunToEndAsync(
+        IReadOnlyList<string> command, IReadOnlyDictionary<string, string> environment, CancellationToken cancellationToken) =>
+        RunToEndAsync(
+            new ChildCommand(command, DataFolder) { Environment = environment, LogFile = LogFile, Root = Root, Account = _account },
+            cancellationToken);
+
+    /// <summary>Writes a file into one of our folders that the server alone can read.</summary>
+    private protected void WriteForServer(string file, string content) => PrivateFile.Write(file, content, _account);
+
+    /// <summary>Makes a folder, empty or not, the server's own, and shuts it to everybody else: older versions left it open.</summary>
+    private protected async Task GiveToServerAsync(string folder, CancellationToken cancellationToken)
     {
-        using var process = await ChildProcess.StartAsync(new ChildCommand(command, DataFolder) { LogFile = LogFile, Root = Root });
+        const string Give = """
+            set -e
+            owner="$(stat -c %u "$1")"
+            [ "$owner" != "$2" ] || [ "$(stat -c %a "$1")" != 700 ] || exit 0
+            [ "$owner" = "$2" ] || chown -R -h -P "$2:$3" "$1"
+            chmod -R go= "$1"
+            """;
+        Directory.CreateDirectory(folder);
+        string[] command = _account is { } account
+            ? ["/bin/sh", "-c", Give, "sh", folder, $"{account.UserId}", $"{account.GroupId}"]
+            : ["/bin/chmod", "-R", "go=", folder];
+        await RunToEndAsync(new ChildCommand(command, DataFolder) { LogFile = LogFile }, cancellationToken);
+    }
+
+    private async Task RunToEndAsync(ChildCommand command, CancellationToken cancellationToken)
+    {
+        using var process = await ChildProcess.StartAsync(command);
         try
         {
             var exitCode = await process.Exited.WaitAsync(TimeSpan.FromMilliseconds(_options.StartTimeoutMs), cancellationToken);
             if (exitCode != 0)
             {
-                throw new LocalServerException($"{command[0]} ended with exit code {exitCode}{LogTail()}");
+                throw new LocalServerException($"{command.Arguments[0]} ended with exit code {exitCode}{LogTail()}");
             }
         }
         finally
@@ -192,6 +224,7 @@ public abstract class LocalServer : IAsyncDisposable
         await WaitUntilPortIsFreeAsync(cancellationToken);
         try
         {
+            await GiveToServerAsync(ServerFolder, cancellationToken);
             await LaunchAsync(cancellationToken);
             Version = await WaitUntilHealthyAsync(cancellationToken);
         }

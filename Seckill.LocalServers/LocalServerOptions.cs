@@ -65,6 +65,12 @@ public sealed record MySqlServerOptions : LocalServerOptions
     /// <summary>Created at the first start, with character set utf8mb4.</summary>
     public string Database { get; init; } = "seckill";
 
+    /// <summary>
+    /// Whether there is an account that may do everything, with a password of its own for this process. Tests need one; an application
+    /// never does.
+    /// </summary>
+    public bool WithAdministrator { get; init; }
+
     /// <summary>InnoDB's buffer pool, in MiB.</summary>
     public int BufferPoolMiB { get; init; } = 128;
 

@@ -70,7 +70,7 @@ public sealed class LocalSystem : IAsyncDisposable
     {
         var redis = RedisServer.StartAsync(options.Redis, cancellationToken);
         var rabbitMq = RabbitMqServer.StartAsync(options.RabbitMq, cancellationToken);
-        var mySql = MySqlServer.StartAsync(options.MySql, cancellationToken);
+        var mySql = MySqlServer.StartAsync(options.MySql with { WithAdministrator = true }, cancellationToken);
         try
         {
             await Task.WhenAll(redis, rabbitMq, mySql);
@@ -92,6 +92,7 @@ public sealed class LocalSystem : IAsyncDisposable
     /// </summary>
     public async Task<LocalSystem> StartBesideAsync(string name, LocalSystemOptions options, CancellationToken cancellationToken)
     {
+        await MySql.AddDatabaseAsync(name, cancellationToken);
         var redis = await RedisServer.StartAsync(options.Redis, cancellationToken);
         return await ConnectedAsync(new LocalSystem(options, redis, RabbitMq, MySql, name));
     }
@@ -153,6 +154,19 @@ public sealed class LocalSystem : IAsyncDisposable
     public async Task<MySqlConnection> OpenMySqlAsync(CancellationToken cancellationToken)
     {
         var connection = new MySqlConnection(MySqlConnectionString + ";Pooling=False");
+        await connection.OpenAsync(cancellationToken);
+        return connection;
+    }
+
+    /// <summary>The same with an account that may do everything.</summary>
+    public async Task<MySqlConnection> OpenMySqlAsAdministratorAsync(CancellationToken cancellationToken)
+    {
+        var connection = new MySqlConnection(
+            new MySqlConnectionStringBuilder(MySql.AdministratorConnectionString)
+            {
+                Database = new MySqlConnectionStringBuilder(MySqlConnectionString).Database,
+                Pooling = false,
+            }.ConnectionString);
         await connection.OpenAsync(cancellationToken);
         return connection;
     }

@@ -1,4 +1,6 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Security.Cryptography;
 using MySqlConnector;
 
 namespace Seckill.LocalServers;
@@ -7,18 +9,42 @@ namespace Seckill.LocalServers;
 public sealed class MySqlServer : LocalServer
 {
     private const string User = "seckill";
+    private const string Administrator = "administrator";
+
+    /// <summary>
+    /// MariaDB's installer leaves several administrators without a password, at names that differ by machine. Its own account for views can
+    /// log in nowhere.
+    /// </summary>
+    private static readonly string[] DropWithoutPassword =
+    [
+        "SET @open = (SELECT GROUP_CONCAT(QUOTE(user), '@', QUOTE(host)) FROM mysql.user "
+            + "WHERE user IN ('root', '') OR (authentication_string = '' AND host <> '' AND user <> 'mariadb.sys'))",
+        "SET @drop = IF(@open IS NULL, 'DO 0', CONCAT('DROP USER ', @open))",
+        "PREPARE dropping FROM @drop",
+        "EXECUTE dropping",
+        "DEALLOCATE PREPARE dropping",
+    ];
+
+    /// <summary>The server does not take the mask of who starts it: this is what it goes by.</summary>
+    private static readonly Dictionary<string, string> OwnFilesOnly = new() { ["UMASK"] = "0600", ["UMASK_DIR"] = "0700" };
+
     private const string SocketFile = "mysql.sock";
     private const int PredecessorWaitMs = 30_000;
     private const int PredecessorProbeIntervalMs = 50;
 
     private readonly MySqlServerOptions _options;
     private readonly string _binary;
+    private readonly string _administratorPassword = RandomNumberGenerator.GetHexString(24, lowercase: true);
+
+    /// <summary>Those that the application's account may use.</summary>
+    private readonly ConcurrentDictionary<string, bool> _databases = new();
 
     private MySqlServer(MySqlServerOptions options, string binary)
-        : base("mysql", options)
+        : base("mysql", options, binary)
     {
         _options = options;
         _binary = binary;
+        _databases[options.Database] = true;
     }
 
     /// <summary>A MySqlConnector string that names the database.</summary>
@@ -26,9 +52,24 @@ public sealed class MySqlServer : LocalServer
         $"Server=127.0.0.1;Port={Port};Database={_options.Database};User ID={User};Password={Password};"
             + "SslMode=Disabled;AllowPublicKeyRetrieval=True";
 
-    /// <summary>The same for another database, which need not exist yet.</summary>
+    /// <summary>The same for a database of <see cref="AddDatabaseAsync"/>.</summary>
     public string ConnectionStringOf(string database) =>
         new MySqlConnectionStringBuilder(ConnectionString) { Database = database }.ConnectionString;
+
+    /// <summary>Of an account that may do everything; only with <see cref="MySqlServerOptions.WithAdministrator"/>.</summary>
+    public string AdministratorConnectionString => _options.WithAdministrator
+        ? new MySqlConnectionStringBuilder(ConnectionString) { UserID = Administrator, Password = _administratorPassword }.ConnectionString
+        : throw new InvalidOperationException("This server has no administrator.");
+
+    /// <summary>Lets the application's account use another database, which need not exist yet; needs the administrator.</summary>
+    public async Task AddDatabaseAsync(string database, CancellationToken cancellationToken)
+    {
+        _databases[database] = true;
+        await using var connection = new MySqlConnection(AdministratorConnectionString + ";Pooling=False");
+        await connection.OpenAsync(cancellationToken);
+        await using var grant = new MySqlCommand(GrantOn(database), connection);
+        await grant.ExecuteNonQueryAsync(cancellationToken);
+    }
 
     /// <summary>Starts it, and returns once it answers a query in its database.</summary>
     /// <exception cref="LocalServerException">It is not installed, or did not answer in time.</exception>
@@ -40,25 +81,20 @@ public sealed class MySqlServer : LocalServer
 
     private protected override async Task LaunchAsync(CancellationToken cancellationToken)
     {
+        var temporary = Path.Combine(DataFolder, "tmp");
+        await GiveToServerAsync(temporary, cancellationToken);
         if (!Directory.EnumerateFileSystemEntries(ServerFolder).Any())
         {
-            await InitializeAsync(cancellationToken);
+            await InitializeAsync(temporary, cancellationToken);
         }
 
         await WaitForPredecessorAsync(cancellationToken);
 
-        var temporary = Directory.CreateDirectory(Path.Combine(DataFolder, "tmp")).FullName;
         var initFile = Path.Combine(DataFolder, "init.sql");
-        PrivateFile.Write(initFile, $"""
-            CREATE DATABASE IF NOT EXISTS `{_options.Database}` CHARACTER SET utf8mb4;
-            CREATE USER IF NOT EXISTS '{User}'@'%' IDENTIFIED BY '{Password}';
-            GRANT ALL PRIVILEGES ON *.* TO '{User}'@'%' WITH GRANT OPTION;
-
-            """);
+        WriteForServer(initFile, Accounts());
         string[] command =
         [
-            _binary, "--no-defaults",
-            .. AsRoot(),
+            _binary, "--no-defaults", .. AsRoot(),
             $"--datadir={ServerFolder}",
             $"--tmpdir={temporary}", $"--secure-file-priv={temporary}",
             $"--init-file={initFile}",
@@ -72,8 +108,39 @@ public sealed class MySqlServer : LocalServer
             "--performance-schema=OFF",
             .. _options.ExtraArguments,
         ];
-        await RunAsync(command, new Dictionary<string, string> { ["HOME"] = DataFolder });
+        await RunAsync(command, new Dictionary<string, string>(OwnFilesOnly) { ["HOME"] = DataFolder });
     }
+
+    /// <summary>
+    /// Runs at each start, so that a folder of an older version loses its open accounts, too. One statement a line, as both servers read it.
+    /// </summary>
+    private string Accounts()
+    {
+        string[] administrator = _options.WithAdministrator
+            ? [
+                $"CREATE USER '{Administrator}'@'%' IDENTIFIED BY '{_administratorPassword}'",
+                $"GRANT ALL PRIVILEGES ON *.* TO '{Administrator}'@'%' WITH GRANT OPTION",
+            ]
+            : [];
+        string[] statements =
+        [
+            $"CREATE DATABASE IF NOT EXISTS {Quoted(_options.Database)} CHARACTER SET utf8mb4",
+            .. DropWithoutPassword,
+            $"CREATE USER IF NOT EXISTS '{User}'@'%' IDENTIFIED BY '{Password}'",
+            $"REVOKE ALL PRIVILEGES, GRANT OPTION FROM '{User}'@'%'",
+            .. _databases.Keys.Select(GrantOn),
+            $"DROP USER IF EXISTS '{Administrator}'@'%'",
+            .. administrator,
+        ];
+        return string.Concat(statements.Select(statement => statement + ";\n"));
+    }
+
+    /// <summary>The application's account may do everything in its databases, migrations among it, and nothing elsewhere.</summary>
+    private static string GrantOn(string database) =>
+        // In a grant an underscore stands for any character, unless it is escaped.
+        $"GRANT ALL PRIVILEGES ON {Quoted(database.Replace("_", "\\_", StringComparison.Ordinal))}.* TO '{User}'@'%'";
+
+    private static string Quoted(string name) => $"`{name.Replace("`", "``", StringComparison.Ordinal)}`";
 
     private protected override async Task<string> ProbeAsync(CancellationToken cancellationToken)
     {
@@ -121,7 +188,7 @@ public sealed class MySqlServer : LocalServer
     }
 
     // Under another name until it is complete: a start that was interrupted must not leave half a database behind.
-    private async Task InitializeAsync(CancellationToken cancellationToken)
+    private async Task InitializeAsync(string temporary, CancellationToken cancellationToken)
     {
         var unfinished = ServerFolder + ".unfinished";
         if (Directory.Exists(unfinished))
@@ -129,6 +196,7 @@ public sealed class MySqlServer : LocalServer
             Directory.Delete(unfinished, recursive: true);
         }
 
+        await GiveToServerAsync(unfinished, cancellationToken);
         var installer = IsMariaDb()
             ? ServerBinaries.Search(Root, Path.Combine(Path.GetDirectoryName(_binary)!, "mariadb-install-db"), "mariadb-install-db")
                 ?? throw new LocalServerException("mariadb-install-db not found: install it with apt-get install mariadb-server")
@@ -139,7 +207,8 @@ public sealed class MySqlServer : LocalServer
             ? [_binary, "--no-defaults", "--initialize-insecure", .. AsRoot(), $"--datadir={unfinished}"]
             : [installer, "--no-defaults", .. AsRoot(), $"--datadir=./{Path.GetRelativePath(DataFolder, unfinished)}",
                 "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"];
-        await RunToEndAsync(command, cancellationToken);
+        // In a shared folder a server that starts removes what another one has there at the moment.
+        await RunToEndAsync(command, new Dictionary<string, string>(OwnFilesOnly) { ["TMPDIR"] = temporary }, cancellationToken);
         Directory.Delete(ServerFolder);
         Directory.Move(unfinished, ServerFolder);
     }
@@ -151,5 +220,6 @@ public sealed class MySqlServer : LocalServer
         return (file.ResolveLinkTarget(returnFinalTarget: true) ?? file).Name.Contains("maria", StringComparison.Ordinal);
     }
 
-    private static string[] AsRoot() => Environment.IsPrivilegedProcess ? ["--user=root"] : [];
+    // As root only where no other account can reach the folder.
+    private string[] AsRoot() => Environment.IsPrivilegedProcess && Account == Environment.UserName ? ["--user=root"] : [];
 }

@@ -23,7 +23,7 @@ public sealed class RabbitMqServer : LocalServer
     private readonly int _distributionPort = LoopbackPorts.Take();
 
     private RabbitMqServer(RabbitMqServerOptions options, string script, string epmd)
-        : base("rabbitmq", options)
+        : base("rabbitmq", options, script)
     {
         _options = options;
         _script = script;
@@ -74,7 +74,7 @@ public sealed class RabbitMqServer : LocalServer
         var configuration = Path.Combine(DataFolder, "rabbitmq.conf");
         // Where definitions are loaded, the broker makes no user and no virtual host by itself. The file's name is relative to the working
         // folder, because this format has no quotes.
-        PrivateFile.Write(configuration, _options.VirtualHosts.Count == 0
+        WriteForServer(configuration, _options.VirtualHosts.Count == 0
             ? $"""
             listeners.tcp.local = 127.0.0.1:{Port}
             max_message_size = {_options.MessageBytesMax}
@@ -91,9 +91,9 @@ public sealed class RabbitMqServer : LocalServer
 
             """);
         var empty = Path.Combine(DataFolder, "empty");
-        PrivateFile.Write(empty, "");
-        PrivateFile.Write(Path.Combine(DataFolder, "enabled_plugins"), "[].\n");
-        PrivateFile.Write(Path.Combine(DataFolder, ".erlang.cookie"), Password);
+        WriteForServer(empty, "");
+        WriteForServer(Path.Combine(DataFolder, "enabled_plugins"), "[].\n");
+        WriteForServer(Path.Combine(DataFolder, ".erlang.cookie"), Password);
 
         var environment = EnvironmentOf(configuration, empty);
         await RunAsync([_epmd, "-port", $"{_epmdPort}", "-address", "127.0.0.1"], environment);
@@ -116,7 +116,7 @@ public sealed class RabbitMqServer : LocalServer
         var salt = RandomNumberGenerator.GetBytes(4);
         var hash = Convert.ToBase64String([.. salt, .. SHA256.HashData([.. salt, .. Encoding.UTF8.GetBytes(Password)])]);
         var file = Path.Combine(DataFolder, "definitions.json");
-        PrivateFile.Write(file, JsonSerializer.Serialize(new
+        WriteForServer(file, JsonSerializer.Serialize(new
         {
             users = new[]
             {
@@ -133,7 +133,7 @@ public sealed class RabbitMqServer : LocalServer
         ["HOME"] = DataFolder,
         ["ERL_EPMD_PORT"] = $"{_epmdPort}",
         ["ERL_EPMD_ADDRESS"] = "127.0.0.1",
-        ["ERL_CRASH_DUMP"] = Path.Combine(DataFolder, "erl_crash.dump"),
+        ["ERL_CRASH_DUMP"] = Path.Combine(ServerFolder, "erl_crash.dump"),
         ["RABBITMQ_NODENAME"] = NodeName,
         ["RABBITMQ_NODE_PORT"] = $"{Port}",
         ["RABBITMQ_NODE_IP_ADDRESS"] = "127.0.0.1",
@@ -142,12 +142,12 @@ public sealed class RabbitMqServer : LocalServer
         ["RABBITMQ_CONFIG_FILE"] = configuration,
         ["RABBITMQ_ADVANCED_CONFIG_FILE"] = Path.Combine(DataFolder, "none.config"),
         ["RABBITMQ_ENABLED_PLUGINS_FILE"] = Path.Combine(DataFolder, "enabled_plugins"),
-        ["RABBITMQ_PLUGINS_EXPAND_DIR"] = Path.Combine(DataFolder, "plugins-expand"),
-        ["RABBITMQ_GENERATED_CONFIG_DIR"] = Path.Combine(DataFolder, "generated"),
+        ["RABBITMQ_PLUGINS_EXPAND_DIR"] = Path.Combine(ServerFolder, "plugins-expand"),
+        ["RABBITMQ_GENERATED_CONFIG_DIR"] = Path.Combine(ServerFolder, "generated"),
         ["RABBITMQ_MNESIA_BASE"] = ServerFolder,
-        ["RABBITMQ_LOG_BASE"] = DataFolder,
+        ["RABBITMQ_LOG_BASE"] = ServerFolder,
         ["RABBITMQ_LOGS"] = "-",
-        ["RABBITMQ_PID_FILE"] = Path.Combine(DataFolder, "rabbitmq.pid"),
+        ["RABBITMQ_PID_FILE"] = Path.Combine(ServerFolder, "rabbitmq.pid"),
         ["RABBITMQ_ALLOW_INPUT"] = "true",
         // Schedulers that spin while idle take the processor from everything else on a small machine.
         ["RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"] =

@@ -9,7 +9,7 @@ public sealed class RedisServer : LocalServer
     private readonly string _binary;
 
     private RedisServer(RedisServerOptions options, string binary)
-        : base("redis", options)
+        : base("redis", options, binary)
     {
         _options = options;
         _binary = binary;
@@ -28,9 +28,10 @@ public sealed class RedisServer : LocalServer
 
     private protected override Task LaunchAsync(CancellationToken cancellationToken)
     {
-        var configuration = Path.Combine(DataFolder, "redis.conf");
-        // In a file and not among the arguments: anybody on the machine can read those.
-        PrivateFile.Write(configuration, $"""
+        // In a file and not among the arguments: anybody on the machine can read those. In the server's own folder, because a Sentinel
+        // writes it again.
+        var configuration = Path.Combine(ServerFolder, "redis.conf");
+        WriteForServer(configuration, $"""
             bind 127.0.0.1
             port {Port}
             requirepass {Password}

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
@@ -65,6 +66,9 @@ public static class Extensions
                 .AddHttpClientInstrumentation()
                 .AddProcessor(new ParentlessSpanFilter("MySqlConnector"))
                 .AddProcessor(new FailedSpanKeeper()));
+        builder.Services.AddSingleton<KnownCallers>();
+        builder.Services.AddSingleton<DistributedContextPropagator, NoCallersTrace>();
+        Sdk.SetDefaultTextMapPropagator(KnownCallersTrace.Instance);
         builder.Services.AddOptions<TracingOptions>().BindConfiguration(TracingOptions.Section).ValidateDataAnnotations().ValidateOnStart();
         if (string.IsNullOrWhiteSpace(builder.Configuration["OTEL_TRACES_SAMPLER"]))
         {

@@ -15,17 +15,14 @@ public static class SessionEndpoint
     public static IEndpointRouteBuilder MapSession(this IEndpointRouteBuilder routes)
     {
         var demoLogin = routes.ServiceProvider.GetRequiredService<IHostEnvironment>().IsDevelopment();
-        routes.MapGet("/api/session", (HttpContext http, ClaimsPrincipal user, TimeProvider time) =>
-            {
-                http.Response.Headers.CacheControl = "no-store";
-                return TypedResults.Json(
+        routes.MapGet("/api/session", (ClaimsPrincipal user, TimeProvider time) =>
+                TypedResults.Json(
                     new SessionResponse(
                         user.TryGetUserId(out var id) ? id.ToString(CultureInfo.InvariantCulture) : null,
                         user.FindFirst(LoginOptions.RoleClaim)?.Value,
                         demoLogin,
                         time.GetUtcNow().ToUnixTimeMilliseconds()),
-                    ApiJson.Web.SessionResponse);
-            })
+                    ApiJson.Web.SessionResponse))
             .WithName("Session")
             .WithTags("Orders")
             .WithSummary("Who is logged in, and the server's clock.")

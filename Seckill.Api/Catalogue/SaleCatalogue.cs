@@ -71,6 +71,11 @@ public sealed partial class SaleCatalogue(
     /// <summary>When a sale ended that is so long over that it has left the catalogue; null when there was none of this SKU.</summary>
     public DateTimeOffset? EndOfForgotten(long skuId) => Volatile.Read(ref _forgotten).TryGetValue(skuId, out var endsAt) ? endsAt : null;
 
+    /// <summary>Whether there is, or was, a sale of this SKU, readable or not; of those long over the latest are known.</summary>
+    public bool Knows(long skuId) =>
+        IsOnSale(skuId) || Unreadable.ContainsKey(skuId) || EndOfForgotten(skuId) is not null
+        || Volatile.Read(ref _forgotten).Count >= ForgottenMax;
+
     /// <summary>Reads the sales now.</summary>
     public async Task RefreshAsync(CancellationToken cancellationToken)
     {

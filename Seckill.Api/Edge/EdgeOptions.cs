@@ -9,8 +9,8 @@ public sealed class EdgeOptions : IValidatableObject
     public const string Section = "Edge";
 
     /// <summary>
-    /// Addresses of the proxies whose <c>X-Forwarded-For</c> and <c>X-Forwarded-Proto</c> are believed. Without any, the headers are
-    /// ignored and every buyer behind a proxy counts under the proxy's address.
+    /// Addresses of the proxies whose <c>X-Forwarded-For</c>, <c>X-Forwarded-Proto</c> and <c>X-Forwarded-Host</c> are believed, and whose
+    /// traces are continued. Without any, the headers are ignored and every buyer behind a proxy counts under the proxy's address.
     /// </summary>
     public string[] KnownProxies { get; init; } = [];
 

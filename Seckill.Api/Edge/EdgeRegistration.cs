@@ -2,6 +2,7 @@ using System.Net;
 using Microsoft.AspNetCore.HttpOverrides;
 using Microsoft.AspNetCore.HttpsPolicy;
 using Microsoft.Extensions.Options;
+using Seckill.ServiceDefaults.Tracing;
 
 namespace Seckill.Api.Edge;
 
@@ -15,6 +16,13 @@ internal static class EdgeRegistration
     {
         services.AddOptions<EdgeOptions>().BindConfiguration(EdgeOptions.Section).ValidateDataAnnotations().ValidateOnStart();
         services.AddOptions<ForwardedHeadersOptions>().Configure<IOptions<EdgeOptions>>(TrustConfiguredProxies);
+        services.AddOptions<TracingOptions>().Configure<IOptions<EdgeOptions>>((tracing, edge) =>
+        {
+            foreach (var known in edge.Value.KnownProxies.Concat(edge.Value.KnownNetworks))
+            {
+                tracing.KnownCallers.Add(known);
+            }
+        });
         services.AddOptions<HstsOptions>()
             .Configure<IOptions<EdgeOptions>>((hsts, edge) => hsts.MaxAge = TimeSpan.FromDays(edge.Value.HstsDays));
 
@@ -55,6 +63,12 @@ internal static class EdgeRegistration
         }
 
         app.UseSecurityHeaders();
+        // Whatever says nothing else, errors among it: a cache between us and the buyers must not give one buyer's answer to another.
+        app.Use(next => http =>
+        {
+            http.Response.Headers.CacheControl = "no-store";
+            return next(http);
+        });
         if (edge.HstsDays > 0)
         {
             app.UseHsts();
@@ -65,7 +79,7 @@ internal static class EdgeRegistration
 
     private static void TrustConfiguredProxies(ForwardedHeadersOptions forwarded, IOptions<EdgeOptions> options)
     {
-        forwarded.ForwardedHeaders = ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedProto;
+        forwarded.ForwardedHeaders = ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedProto | ForwardedHeaders.XForwardedHost;
         forwarded.ForwardLimit = options.Value.ProxyHopsMax;
         // Loopback stands in both lists by default; here only what is configured counts.
         forwarded.KnownProxies.Clear();

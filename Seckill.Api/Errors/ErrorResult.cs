@@ -17,6 +17,8 @@ public sealed class ErrorResult : IResult
     public static readonly ErrorResult Unauthorized = new(
         StatusCodes.Status401Unauthorized, "unauthorized", "Send a valid bearer token, or the login cookie.");
     public static readonly ErrorResult Forbidden = new(StatusCodes.Status403Forbidden, "forbidden", "Your role does not allow this.");
+    public static readonly ErrorResult CrossSite = new(
+        StatusCodes.Status403Forbidden, "cross-site request", "The login cookie counts for requests of this site's own pages only.");
     public static readonly ErrorResult TokenRequired = new(
         StatusCodes.Status403Forbidden, "purchase token required",
         "Get one from /api/seckill/token once the sale has started, and send it as X-Purchase-Token.");
@@ -31,6 +33,8 @@ public sealed class ErrorResult : IResult
         StatusCodes.Status404NotFound, "no dead letter", "None of the first dead letters has this id.");
     public static readonly ErrorResult TooLarge = new(
         StatusCodes.Status413PayloadTooLarge, "request body too large", "An order is a few dozen bytes.");
+    public static readonly ErrorResult TooSlow = new(
+        StatusCodes.Status408RequestTimeout, "request body too slow", "A body has to arrive within seconds of its headers.");
     public static readonly ErrorResult NotJson = new(
         StatusCodes.Status415UnsupportedMediaType, "unsupported media type", "Send application/json.");
     public static readonly ErrorResult WarmingUp = new(

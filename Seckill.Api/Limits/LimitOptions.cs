@@ -37,11 +37,19 @@ public sealed class LimitOptions
     [Range(100, 3_600_000)]
     public int SharedWindowMs { get; init; } = 1_000;
 
-    /// <summary>Orders being handled at the same time; further ones wait. Here 0 is no limit either.</summary>
+    /// <summary>Orders of one buyer that are read or handled at the same time at one instance.</summary>
+    [Range(0, 10_000)]
+    public int UserPurchasesInFlightMax { get; init; } = 20;
+
+    /// <summary>Orders, read to their end, being handled at the same time; further ones wait. Here 0 is no limit either.</summary>
     [Range(0, 1_000_000)]
     public int PurchasesInFlightMax { get; init; } = 8_192;
 
     /// <summary>Orders that may wait; more are told to come again: a server that queues without end answers nobody in time.</summary>
     [Range(0, 1_000_000)]
     public int PurchasesWaitingMax { get; init; } = 8_192;
+
+    /// <summary>How long an order may wait for its turn, ms; then it is told to come again.</summary>
+    [Range(1, 60_000)]
+    public int PurchaseWaitMsMax { get; init; } = 2_000;
 }

@@ -48,8 +48,13 @@ internal sealed class UserLimiter(IOptions<LimitOptions> options, TimeProvider t
         var kind = http.GetEndpoint()?.Metadata.GetMetadata<RequestKindMetadata>()?.Kind;
         return kind is null
             || !http.User.TryGetUserId(out var userId)
-            || (kind == RequestKind.Purchase ? _purchases : _queries).TryTake((ulong)userId);
+            || (kind == RequestKind.Purchase
+                ? _purchases.TryTake((ulong)userId)
+                : _queries.TryTake((ulong)userId, WeightOf(http.Request)));
     }
+
+    /// <summary>A line that begins with the state of many SKUs asks as much as a query for each.</summary>
+    private static int WeightOf(HttpRequest request) => request.QueryString.HasValue ? Math.Max(1, request.Query["sku_id"].Count) : 1;
 }
 
 internal sealed record RequestKindMetadata(RequestKind Kind);

@@ -18,13 +18,16 @@ internal sealed class RequestWindows(int perSecondMax, TimeProvider time)
     private readonly ulong _seed = (ulong)Random.Shared.NextInt64() | 1;
     private readonly long _startedAt = time.GetTimestamp();
 
-    /// <summary>Whether this request is within the limit; only then it counts.</summary>
-    public bool TryTake(ulong key)
+    /// <summary>Whether this request is within the limit; only then it counts, for as many as it weighs.</summary>
+    public bool TryTake(ulong key, int weight = 1)
     {
         if (perSecondMax <= 0)
         {
             return true;
         }
+
+        // What weighs more than a whole second has room for is let through once in a second.
+        weight = Math.Min(weight, perSecondMax);
 
         // Seconds start at 1, so that an untouched slot belongs to none.
         var second = 1 + ((time.GetTimestamp() - _startedAt) / time.TimestampFrequency);
@@ -33,24 +36,26 @@ internal sealed class RequestWindows(int perSecondMax, TimeProvider time)
         {
             var seen = Volatile.Read(ref slot);
             var count = seen >> CountBits == second ? seen & CountMask : 0;
-            if (count >= perSecondMax)
+            if (count + weight > perSecondMax)
             {
                 return false;
             }
 
-            if (Interlocked.CompareExchange(ref slot, (second << CountBits) | (count + 1), seen) == seen)
+            if (Interlocked.CompareExchange(ref slot, (second << CountBits) | (count + weight), seen) == seen)
             {
                 return true;
             }
         }
     }
 
-    private int SlotOf(ulong key)
+    private int SlotOf(ulong key) => (int)(Mix(key, _seed) & (SlotCount - 1));
+
+    /// <summary>splitmix64's finisher: every bit of key and seed reaches the bits that are kept, which are the lowest.</summary>
+    internal static ulong Mix(ulong key, ulong seed)
     {
-        // splitmix64's finisher: every bit of key and seed reaches the bits that are kept.
-        var mixed = (key ^ _seed) * 0x9E3779B97F4A7C15;
+        var mixed = (key ^ seed) * 0x9E3779B97F4A7C15;
         mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9;
         mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EB;
-        return (int)((mixed ^ (mixed >> 31)) & (SlotCount - 1));
+        return mixed ^ (mixed >> 31);
     }
 }

@@ -25,7 +25,7 @@ public static class OrderEndpoints
             .WithSummary("Buys units of a SKU on sale. The answer \"queued\" is a promise of an outcome, not of success.")
             .Accepts<PlaceOrderRequest>("application/json")
             .Produces<PlaceOrderResponse>()
-            .ProducesErrors(400, 401, 403, 404, 409, 413, 415, 503)
+            .ProducesErrors(400, 401, 403, 404, 408, 409, 413, 415, 503)
             .LimitPurchases(routes.ServiceProvider);
 
         buyers.MapGet("/orders/seckill/status", StatusAsync)
@@ -37,9 +37,18 @@ public static class OrderEndpoints
         return routes;
     }
 
-    private static async Task<IResult> PlaceAsync(HttpContext http, OrderGate gate, SaleCatalogue catalogue, PurchaseTokens tokens)
+    private static async Task<IResult> PlaceAsync(
+        HttpContext http, OrderGate gate, SaleCatalogue catalogue, PurchaseTokens tokens, PurchaseSlots slots)
     {
-        var (request, malformed) = await JsonBody.ReadAsync(http.Request, ApiJson.Web.PlaceOrderRequest, http.RequestAborted);
+        var userId = http.User.UserId();
+        if (slots.TryEnter(userId) is not { } own)
+        {
+            return LimitRegistration.TooManyAtOnce();
+        }
+
+        using var _ = own;
+        var (request, malformed) = await JsonBody.ReadAsync(
+            http.Request, ApiJson.Web.PlaceOrderRequest, http.RequestAborted, JsonBody.OrderBytesMax);
         if (request is null)
         {
             return malformed!;
@@ -55,7 +64,6 @@ public static class OrderEndpoints
             return ErrorResult.BadRequest("quantity is required");
         }
 
-        var userId = http.User.UserId();
         if (OrderLimits.Validate(userId, skuId, quantity, request.ClientOrderNo) is { } fault)
         {
             return ErrorResult.BadRequest(fault);
@@ -64,6 +72,12 @@ public static class OrderEndpoints
         if (PurchaseTokenEndpoints.Validate(http, catalogue, tokens, userId, skuId, request.PurchaseToken) is { } tokenFault)
         {
             return tokenFault;
+        }
+
+        using var place = await slots.EnterAsync(http.RequestAborted);
+        if (place is { IsAcquired: false })
+        {
+            return ErrorResult.Busy;
         }
 
         var placement = await gate.PlaceAsync(userId, skuId, quantity, request.ClientOrderNo, request.Price);

@@ -47,7 +47,7 @@ public static class OrderHistoryEndpoints
             return ErrorResult.BadRequest("before is not valid");
         }
 
-        using var lease = await limiter.EnterAsync(cancellationToken);
+        using var lease = await limiter.EnterAsync(user.UserId(), cancellationToken);
         if (!lease.IsAcquired)
         {
             return ErrorResult.Busy;
@@ -68,7 +68,7 @@ public static class OrderHistoryEndpoints
             return ErrorResult.BadRequest("order_id or sku_id is not valid");
         }
 
-        using var lease = await limiter.EnterAsync(cancellationToken);
+        using var lease = await limiter.EnterAsync(user.UserId(), cancellationToken);
         if (!lease.IsAcquired)
         {
             return ErrorResult.Busy;

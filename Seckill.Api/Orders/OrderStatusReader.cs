@@ -1,5 +1,6 @@
 using System.Globalization;
 using Microsoft.EntityFrameworkCore;
+using Seckill.Api.Catalogue;
 using Seckill.Api.Errors;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Ledger;
@@ -11,7 +12,7 @@ namespace Seckill.Api.Orders;
 /// Tells an order's outcome: from Redis, and through <see cref="MySqlReadLimiter"/> from MySQL when Redis no longer knows.
 /// </summary>
 public sealed partial class OrderStatusReader(
-    StockLedger ledger, MySqlReadLimiter limiter, IServiceScopeFactory scopes, TimeProvider time, ILogger<OrderStatusReader> logger)
+    StockLedger ledger, SaleCatalogue catalogue, MySqlReadLimiter limiter, IServiceScopeFactory scopes, TimeProvider time, ILogger<OrderStatusReader> logger)
 {
     /// <summary>
     /// Age up to which Redis's "pending" is believed, ms; with a long queue orders get older than that, and MySQL is not to be asked for
@@ -32,13 +33,24 @@ public sealed partial class OrderStatusReader(
                 var caughtUp = await CatchUpAsync(userId, skuId, clientOrderNo, reservation, cancellationToken);
                 return (caughtUp ?? ToResponse(skuId, reservation), null);
             }
+
+            // MySQL is not asked about what somebody has made up.
+            if (catalogue.Loaded && !catalogue.Knows(skuId))
+            {
+                return (null, ErrorResult.UnknownSku);
+            }
+
+            if (await ledger.HasNeverHeardOfAsync(new SkuKeys(skuId), userId, clientOrderNo, cancellationToken))
+            {
+                return (null, ErrorResult.NoOrder);
+            }
         }
         catch (Exception exception) when (ServerFailures.IsOf(exception))
         {
             LogRedisFailed(exception.Message);
         }
 
-        using var lease = await limiter.EnterAsync(cancellationToken);
+        using var lease = await limiter.EnterAsync(userId, cancellationToken);
         if (!lease.IsAcquired)
         {
             return (null, ErrorResult.Busy);

@@ -86,13 +86,6 @@ public static class PushEndpoints
             return ErrorResult.BadRequest("not a websocket request");
         }
 
-        // Browsers send the login cookie with a socket that another site opens, and no CORS stands in between.
-        if (http.Request.Headers.Origin is [{ } origin]
-            && !(Uri.TryCreate(origin, UriKind.Absolute, out var site) && site.Authority == http.Request.Host.Value))
-        {
-            return ErrorResult.Forbidden;
-        }
-
         if (!TryRead(user, sku_id, since, out var request))
         {
             return ErrorResult.BadRequest("sku_id is not valid");

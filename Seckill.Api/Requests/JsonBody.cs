@@ -1,14 +1,26 @@
+using System.Buffers;
+using System.IO.Pipelines;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Microsoft.Extensions.Options;
 using Seckill.Api.Errors;
 
 namespace Seckill.Api.Requests;
 
-/// <summary>Reads a JSON body; what is wrong with it comes back as the answer to send, not as an exception.</summary>
+/// <summary>
+/// Reads a JSON body, in bounded time; what is wrong with it comes back as the answer to send, not as an exception. Nothing that others wait
+/// for may be held meanwhile.
+/// </summary>
 internal static class JsonBody
 {
+    /// <summary>An order is a hundred bytes, and a purchase token two hundred more.</summary>
+    public const int OrderBytesMax = 4 * 1024;
+
+    /// <summary>An operator's texts; Kestrel takes no more either.</summary>
+    public const int BytesMax = 16 * 1024;
+
     public static async ValueTask<(T? Value, ErrorResult? Error)> ReadAsync<T>(
-        HttpRequest request, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+        HttpRequest request, JsonTypeInfo<T> type, CancellationToken cancellationToken, int bytesMax = BytesMax)
         where T : class
     {
         if (!request.HasJsonContentType())
@@ -16,21 +28,89 @@ internal static class JsonBody
             return (null, ErrorResult.NotJson);
         }
 
+        if (request.ContentLength > bytesMax)
+        {
+            return (null, ErrorResult.TooLarge);
+        }
+
+        var reader = request.BodyReader;
         try
         {
-            var value = await JsonSerializer.DeserializeAsync(request.BodyReader, type, cancellationToken);
-            return value is null ? (null, ErrorResult.BadRequest("malformed JSON", "The body is null.")) : (value, null);
+            // A body that came with its headers, as nearly all do, costs neither a wait nor a timer.
+            if (!reader.TryRead(out var result) || !IsWhole(result, bytesMax))
+            {
+                if (!result.Buffer.IsEmpty)
+                {
+                    reader.AdvanceTo(result.Buffer.Start, result.Buffer.End);
+                }
+
+                result = await WaitForAllAsync(request, bytesMax, cancellationToken);
+            }
+
+            if (result.Buffer.Length > bytesMax)
+            {
+                reader.AdvanceTo(result.Buffer.End);
+                return (null, ErrorResult.TooLarge);
+            }
+
+            try
+            {
+                var value = Parse(result.Buffer, type);
+                return value is null ? (null, ErrorResult.BadRequest("malformed JSON", "The body is null.")) : (value, null);
+            }
+            finally
+            {
+                reader.AdvanceTo(result.Buffer.End);
+            }
         }
         catch (JsonException exception)
         {
             return (null, Describe(exception));
         }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            // What may still come is not waited for.
+            request.HttpContext.Response.Headers.Connection = "close";
+            return (null, ErrorResult.TooSlow);
+        }
         catch (BadHttpRequestException exception)
         {
-            return (null, exception.StatusCode == StatusCodes.Status413PayloadTooLarge
-                ? ErrorResult.TooLarge
-                : ErrorResult.BadRequest("malformed request", exception.Message));
+            return (null, exception.StatusCode switch
+            {
+                StatusCodes.Status413PayloadTooLarge => ErrorResult.TooLarge,
+                StatusCodes.Status408RequestTimeout => ErrorResult.TooSlow,
+                _ => ErrorResult.BadRequest("malformed request", exception.Message),
+            });
         }
+    }
+
+    private static bool IsWhole(ReadResult result, int bytesMax) => result.IsCompleted || result.Buffer.Length > bytesMax;
+
+    private static async ValueTask<ReadResult> WaitForAllAsync(HttpRequest request, int bytesMax, CancellationToken cancellationToken)
+    {
+        var options = request.HttpContext.RequestServices.GetRequiredService<IOptions<BodyOptions>>().Value;
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        deadline.CancelAfter(options.BodyReadMsMax);
+        while (true)
+        {
+            var result = await request.BodyReader.ReadAsync(deadline.Token);
+            if (IsWhole(result, bytesMax))
+            {
+                return result;
+            }
+
+            request.BodyReader.AdvanceTo(result.Buffer.Start, result.Buffer.End);
+        }
+    }
+
+    private static T? Parse<T>(ReadOnlySequence<byte> body, JsonTypeInfo<T> type)
+        where T : class
+    {
+        var reader = new Utf8JsonReader(body);
+        var value = JsonSerializer.Deserialize(ref reader, type);
+        // Throws for anything but white space behind the value.
+        reader.Read();
+        return value;
     }
 
     private static ErrorResult Describe(JsonException exception)

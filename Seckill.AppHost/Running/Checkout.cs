@@ -34,7 +34,7 @@ internal sealed class Checkout : IDisposable
     {
         try
         {
-            Directory.CreateDirectory(folder);
+            PrivateFile.MakeFolder(folder);
             var heldLock = new FileStream(Path.Combine(folder, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
             var checkout = new Checkout(folder, heldLock);
             // From a run that was killed: its addresses lead nowhere.

@@ -213,7 +213,7 @@ internal sealed partial class RunMonitor(
         Terminal.Say($"  dashboard      {configuration.DashboardLoginUrl() ?? "none"}   (traces, logs, metrics)");
         foreach (var server in await LocalServersAsync())
         {
-            Terminal.Say($"  {server.Name,-14} 127.0.0.1:{server.Port}   ({server.Version}, log {server.LogFile})");
+            Terminal.Say($"  {server.Name,-14} 127.0.0.1:{server.Port}   ({server.Version}, as {server.Account}, log {server.LogFile})");
         }
 
         Terminal.Say($"addresses and passwords are in {_checkout!.AddressFile}; stop with Ctrl-C");

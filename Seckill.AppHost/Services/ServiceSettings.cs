@@ -22,6 +22,8 @@ internal static class ServiceSettings
         }
 
         service.WithEnvironment("ASPNETCORE_ENVIRONMENT", builder.Environment.EnvironmentName);
+        // In a run everything is on this machine: what the console asks of the Api is one trace.
+        service.WithEnvironment("Tracing__KnownCallers__0", "127.0.0.0/8").WithEnvironment("Tracing__KnownCallers__1", "::1");
         foreach (var name in new[] { "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG" })
         {
             if (builder.Configuration[name] is { Length: > 0 } value)

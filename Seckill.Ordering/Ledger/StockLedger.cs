@@ -31,7 +31,7 @@ public sealed class StockLedger
     public const int RetentionDays = 7;
 
     private const string OfferAsBefore = "=";
-
+    private const int FirstEpoch = 1;
     private const int ProbeTimeoutMs = 500;
     private const int ProbeKeyExpiresAfterMs = 60_000;
 
@@ -233,6 +233,21 @@ public sealed class StockLedger
         return long.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out var orderId)
             ? await FindAsync(sku, orderId, cancellationToken)
             : null;
+    }
+
+    /// <summary>
+    /// Whether Redis remembers a sale from its first order on, and none of this buyer, or of this click: then MySQL has none either. A
+    /// counter that was loaded once (its epoch is the first) has never been lost.
+    /// </summary>
+    public async Task<bool> HasNeverHeardOfAsync(SkuKeys sku, long userId, string? clientOrderNo, CancellationToken cancellationToken)
+    {
+        var counter = _database.KeyExistsAsync(sku.Stock);
+        var epoch = _database.HashGetAsync(sku.Sale, "epoch");
+        var heard = clientOrderNo is null
+            ? _database.HashExistsAsync(sku.Buyers, userId)
+            : _database.HashExistsAsync(sku.Clicks, $"{userId}:{clientOrderNo}");
+        await Task.WhenAll(counter, epoch, heard).WaitAsync(cancellationToken);
+        return await counter && await epoch == FirstEpoch && !await heard;
     }
 
     /// <summary>One reservation by its order id; null when Redis does not know it, or keeps something there that is not ours.</summary>

@@ -115,7 +115,7 @@ public sealed class ForeignMySqlTests(WorkerServers servers)
 
     private async Task ExecuteAsync(string sql)
     {
-        await using var connection = await servers.OpenMySqlAsync(Token);
+        await using var connection = await servers.OpenMySqlAsAdministratorAsync(Token);
         await using var command = new MySqlCommand(sql, connection);
         await command.ExecuteNonQueryAsync(Token);
     }

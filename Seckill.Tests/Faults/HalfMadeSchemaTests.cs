@@ -95,11 +95,10 @@ public sealed class HalfMadeSchemaTests(WorkerServers servers)
 
     private async Task<string> CreateDatabaseAsync()
     {
-        var builder = new MySqlConnectionStringBuilder(servers.MySql.ConnectionString);
         var name = $"half_{Guid.NewGuid():N}";
-        await ExecuteAsync(builder.ConnectionString, [$"CREATE DATABASE {name}"]);
-        builder.Database = name;
-        return builder.ConnectionString;
+        await servers.MySql.AddDatabaseAsync(name, _cancellation);
+        await ExecuteAsync(servers.MySql.ConnectionString, [$"CREATE DATABASE {name}"]);
+        return servers.MySql.ConnectionStringOf(name);
     }
 
     private static Dictionary<string, string?> Settings(string database) => new() { ["ConnectionStrings:mysql"] = database };

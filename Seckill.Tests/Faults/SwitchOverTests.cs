@@ -83,7 +83,7 @@ public sealed class SwitchOverTests(WorkerServers servers)
     /// <summary>The servers' MySQL behind a switch, and another one with the same schema and the same account.</summary>
     private async Task<Pair> StartPairAsync()
     {
-        var second = await MySqlServer.StartAsync(new MySqlServerOptions(), _cancellation);
+        var second = await MySqlServer.StartAsync(new MySqlServerOptions { WithAdministrator = true }, _cancellation);
         var builder = Host.CreateApplicationBuilder();
         builder.Configuration["ConnectionStrings:mysql"] = second.ConnectionString;
         builder.Logging.ClearProviders();
@@ -111,7 +111,7 @@ public sealed class SwitchOverTests(WorkerServers servers)
 
     private static async Task ExecuteAsync(MySqlServer server, string sql)
     {
-        await using var connection = new MySqlConnection(server.ConnectionString + ";Pooling=False");
+        await using var connection = new MySqlConnection(server.AdministratorConnectionString + ";Pooling=False");
         await connection.OpenAsync();
         await using var command = new MySqlCommand(sql, connection);
         await command.ExecuteNonQueryAsync();

@@ -5,6 +5,9 @@ public sealed class AwkwardFolderTests : IDisposable
 {
     private readonly DirectoryInfo _parent = Directory.CreateTempSubdirectory("seckill-folder-");
 
+    // So that servers under accounts of their own get there, too.
+    public AwkwardFolderTests() => PrivateFile.MakeFolder(_parent.FullName);
+
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     public void Dispose() => _parent.Delete(recursive: true);

@@ -1,8 +1,6 @@
 using System.Globalization;
-using System.Net;
-using System.Net.Http.Headers;
-using System.Text;
 using Microsoft.EntityFrameworkCore;
+using Seckill.Api.Limits;
 
 namespace Seckill.Tests.Operations;
 
@@ -66,23 +64,16 @@ public sealed class LimitTests(OperationsFixture servers)
     {
         await using var api = servers.StartApi(("Limits:PurchasesInFlightMax", "1"), ("Limits:PurchasesWaitingMax", "0"));
         var skuId = await servers.PutOnSaleAsync(api);
-        using var slow = new HttpRequestMessage(HttpMethod.Post, "/api/seckill/orders");
-        var body = new HeldContent($$"""{"sku_id":{{skuId}},"quantity":1}""");
-        slow.Content = body;
-        slow.Headers.Authorization = new AuthenticationHeaderValue("Bearer", api.Buyer(7));
-        var held = api.Client.SendAsync(slow, Cancelled);
+        var held = await api.Get<PurchaseSlots>().EnterAsync(Cancelled);
+        Assert.True(held!.IsAcquired);
 
-        await body.Arrived.WaitAsync(TimeSpan.FromSeconds(30), Cancelled);
         var shed = await api.BuyAsync(8, skuId);
         Assert.Equal(503, shed.Status);
-        Assert.False(held.IsCompleted);
         Assert.Equal(("busy", "1"), (shed.Error, shed.Headers.GetValues("Retry-After").Single()));
         // Only orders are.
         Assert.Equal(200, (await api.GetAsync("/api/products")).Status);
 
-        body.Release();
-        using var answer = await held;
-        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        held.Dispose();
         Assert.Equal(200, (await api.BuyAsync(9, skuId)).Status);
     }
 
@@ -173,43 +164,5 @@ public sealed class LimitTests(OperationsFixture servers)
     {
         var reply = await api.GetAsync($"/api/seckill/token?sku_id={skuId}", api.Buyer(7));
         return (reply.Status, reply.Error);
-    }
-
-    /// <summary>
-    /// A body whose end does not come until it is released. It begins with more white space than the test server's pipe takes, so it is
-    /// known to be under way once the order's handler reads it.
-    /// </summary>
-    private sealed class HeldContent : HttpContent
-    {
-        private const int WhiteSpaceBytes = 100_000;
-
-        private readonly TaskCompletionSource _arrived = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        private readonly byte[] _body;
-
-        public HeldContent(string json)
-        {
-            _body = Encoding.UTF8.GetBytes(json);
-            Headers.ContentType = new MediaTypeHeaderValue("application/json");
-        }
-
-        public Task Arrived => _arrived.Task;
-
-        public void Release() => _released.SetResult();
-
-        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context)
-        {
-            await stream.WriteAsync(Enumerable.Repeat((byte)' ', WhiteSpaceBytes).ToArray());
-            await stream.FlushAsync();
-            _arrived.SetResult();
-            await _released.Task;
-            await stream.WriteAsync(_body);
-        }
-
-        protected override bool TryComputeLength(out long length)
-        {
-            length = 0;
-            return false;
-        }
     }
 }

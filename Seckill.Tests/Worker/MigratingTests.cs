@@ -23,7 +23,7 @@ public sealed class MigratingTests(WorkerServers servers)
     [Fact]
     public async Task Two_workers_at_once_make_one_schema_and_one_catalogue()
     {
-        var mySql = NewDatabase();
+        var mySql = await NewDatabaseAsync();
         var settings = Settings(mySql);
         var starting = new[]
         {
@@ -41,7 +41,7 @@ public sealed class MigratingTests(WorkerServers servers)
     [Fact]
     public async Task A_process_that_only_migrates_ends_with_exit_code_0_and_knows_no_other_server()
     {
-        var mySql = NewDatabase();
+        var mySql = await NewDatabaseAsync();
         var output = new List<string>();
         using var worker = await LocalService.StartAsync(
             "order-worker",
@@ -70,7 +70,7 @@ public sealed class MigratingTests(WorkerServers servers)
     [Fact]
     public async Task A_process_that_only_migrates_gives_up_in_time_and_says_why()
     {
-        var mySql = new MySqlConnectionStringBuilder(NewDatabase()) { Password = "wrong" };
+        var mySql = new MySqlConnectionStringBuilder(await NewDatabaseAsync()) { Password = "wrong" };
         var log = new LogLines();
         var builder = Migration(mySql.ConnectionString, new() { ["Worker:MigrateOnlySecondsMax"] = "2" });
         builder.Logging.AddProvider(log);
@@ -84,7 +84,7 @@ public sealed class MigratingTests(WorkerServers servers)
     [Fact]
     public async Task A_worker_that_never_migrates_waits_unhealthy_with_its_reason_until_the_schema_is_there()
     {
-        var mySql = NewDatabase();
+        var mySql = await NewDatabaseAsync();
         var settings = Settings(mySql);
         settings["Worker:Migrations"] = "never";
         await using var worker = await RunningWorker.StartAsync(servers, Token, settings);
@@ -104,7 +104,7 @@ public sealed class MigratingTests(WorkerServers servers)
     [Fact]
     public async Task A_worker_that_never_migrates_makes_no_table()
     {
-        var mySql = NewDatabase();
+        var mySql = await NewDatabaseAsync();
         await AskAsync(servers.MySql.ConnectionString, $"CREATE DATABASE {new MySqlConnectionStringBuilder(mySql).Database}");
         var settings = Settings(mySql);
         settings["Worker:Migrations"] = "never";
@@ -120,7 +120,7 @@ public sealed class MigratingTests(WorkerServers servers)
     [InlineData("Worker:MigrateOnlySecondsMax", "0")]
     public async Task Settings_out_of_range_are_refused_at_start(string key, string value)
     {
-        var settings = Settings(NewDatabase());
+        var settings = Settings(await NewDatabaseAsync());
         settings[key] = value;
 
         var error = await Assert.ThrowsAsync<OptionsValidationException>(() => RunningWorker.StartAsync(servers, Token, settings));
@@ -139,8 +139,13 @@ public sealed class MigratingTests(WorkerServers servers)
 
     private static Dictionary<string, string?> Settings(string mySql) => new() { ["ConnectionStrings:mysql"] = mySql };
 
-    private string NewDatabase() =>
-        new MySqlConnectionStringBuilder(servers.MySql.ConnectionString) { Database = $"migrating_{Guid.NewGuid():N}" }.ConnectionString;
+    /// <summary>One that is not there yet; the application's account may make it.</summary>
+    private async Task<string> NewDatabaseAsync()
+    {
+        var name = $"migrating_{Guid.NewGuid():N}";
+        await servers.MySql.AddDatabaseAsync(name, Token);
+        return servers.MySql.ConnectionStringOf(name);
+    }
 
     private static async Task<object?> AskAsync(string mySql, string sql)
     {

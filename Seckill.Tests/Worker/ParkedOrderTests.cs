@@ -269,7 +269,7 @@ public sealed class ParkedOrderTests(WorkerServers servers)
 
     private async Task RunAsync(string sql)
     {
-        await using var connection = await servers.OpenMySqlAsync(Cancelled);
+        await using var connection = await servers.OpenMySqlAsAdministratorAsync(Cancelled);
         await using var command = new MySqlCommand(sql, connection);
         await command.ExecuteNonQueryAsync(Cancelled);
     }

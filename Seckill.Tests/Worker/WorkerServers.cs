@@ -48,4 +48,8 @@ public sealed class WorkerServers : IAsyncLifetime
 
     /// <summary>An open connection of the test's own.</summary>
     public Task<MySqlConnection> OpenMySqlAsync(CancellationToken cancellationToken) => _system.OpenMySqlAsync(cancellationToken);
+
+    /// <summary>The same with an account that may do everything.</summary>
+    public Task<MySqlConnection> OpenMySqlAsAdministratorAsync(CancellationToken cancellationToken) =>
+        _system.OpenMySqlAsAdministratorAsync(cancellationToken);
 }

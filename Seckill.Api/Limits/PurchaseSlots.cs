@@ -1,0 +1,78 @@
+using System.Threading.RateLimiting;
+using Microsoft.Extensions.Options;
+
+namespace Seckill.Api.Limits;
+
+/// <summary>
+/// How many orders are in hand at once: few of one buyer, from the moment that the buyer is known, and a bounded number of all buyers, from
+/// the moment that an order has been read to its end. So a client that sends slowly holds places of its own and nobody else's.
+/// </summary>
+internal sealed class PurchaseSlots(IOptions<LimitOptions> options) : IDisposable
+{
+    private readonly LimitOptions _options = options.Value;
+    private readonly BuyerCounts _buyers = new(options.Value.UserPurchasesInFlightMax);
+    private readonly ConcurrencyLimiter? _all = options.Value.PurchasesInFlightMax == 0 ? null : new(new ConcurrencyLimiterOptions
+    {
+        PermitLimit = options.Value.PurchasesInFlightMax,
+        QueueLimit = options.Value.PurchasesWaitingMax,
+        QueueProcessingOrder = QueueProcessingOrder.OldestFirst,
+    });
+
+    /// <summary>One of the buyer's own places; null when all of them are taken.</summary>
+    public BuyerSlot? TryEnter(long userId) => _buyers.TryEnter(userId);
+
+    /// <summary>How many of a buyer's places are taken.</summary>
+    internal int TakenBy(long userId) => _buyers.TakenBy(userId);
+
+    /// <summary>
+    /// A place among all orders, at once or after a bounded wait; a lease that is not acquired when none became free, and null where there
+    /// is no limit.
+    /// </summary>
+    public async ValueTask<RateLimitLease?> EnterAsync(CancellationToken cancellationToken) =>
+        _all is null ? null : await _all.AcquireWithinAsync(_options.PurchaseWaitMsMax, cancellationToken);
+
+    public void Dispose() => _all?.Dispose();
+}
+
+/// <summary>
+/// Counts by buyer in a table of fixed size without locks; buyers whose places meet share a limit, which with a few thousand requests at once
+/// hardly happens. Seeded by chance, so nobody can choose whom to meet.
+/// </summary>
+internal sealed class BuyerCounts(int each)
+{
+    /// <summary>4 bytes each.</summary>
+    private const int SlotCount = 1 << 18;
+
+    private readonly int[] _counts = each > 0 ? new int[SlotCount] : [];
+    private readonly ulong _seed = (ulong)Random.Shared.NextInt64() | 1;
+
+    /// <summary>Null when the buyer has as many as are allowed.</summary>
+    public BuyerSlot? TryEnter(long userId)
+    {
+        if (each <= 0)
+        {
+            return default(BuyerSlot);
+        }
+
+        var slot = SlotOf(userId);
+        if (Interlocked.Increment(ref _counts[slot]) <= each)
+        {
+            return new BuyerSlot(this, slot);
+        }
+
+        Interlocked.Decrement(ref _counts[slot]);
+        return null;
+    }
+
+    public int TakenBy(long userId) => each > 0 ? Volatile.Read(ref _counts[SlotOf(userId)]) : 0;
+
+    private int SlotOf(long userId) => (int)(RequestWindows.Mix((ulong)userId, _seed) & (SlotCount - 1));
+
+    internal void Leave(int slot) => Interlocked.Decrement(ref _counts[slot]);
+}
+
+/// <summary>To be disposed of once: it gives the place back.</summary>
+internal readonly struct BuyerSlot(BuyerCounts counts, int slot) : IDisposable
+{
+    public void Dispose() => counts?.Leave(slot);
+}

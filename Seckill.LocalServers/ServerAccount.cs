@@ -1,0 +1,68 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+
+namespace Seckill.LocalServers;
+
+/// <summary>
+/// The unprivileged account that a server runs under where root starts it. A hole in a server is then no hole in the machine.
+/// </summary>
+internal sealed record ServerAccount(string Name, uint UserId, uint GroupId)
+{
+    private const string Accounts = "/etc/passwd";
+
+    /// <summary>Where no package has made an account for the server.</summary>
+    private const string Nobody = "nobody";
+
+    private const uint Unchanged = uint.MaxValue;
+
+    /// <summary>
+    /// Null where we are not root, or where the account could not reach the folder or run the binary, such as below <c>/root</c>.
+    /// </summary>
+    public static ServerAccount? For(string server, string folder, string binary) =>
+        Environment.IsPrivilegedProcess && OthersPassTo(folder) && OthersPassTo(binary)
+        && PrivateFile.ModeOf(binary).HasFlag(UnixFileMode.OtherExecute)
+            ? Find(server) ?? Find(Nobody)
+            : null;
+
+    /// <summary>Hands a file or an empty folder to the account; a link is not followed.</summary>
+    public void Own(string path) => ChangeOwner(path, UserId, GroupId);
+
+    /// <summary>The account may pass through the folder to what it owns there, and neither list nor change it.</summary>
+    public void PassThrough(string folder)
+    {
+        ChangeOwner(folder, Unchanged, GroupId);
+        PrivateFile.SetMode(folder, PrivateFile.OwnersFolder | UnixFileMode.GroupExecute);
+    }
+
+    private static bool OthersPassTo(string folder)
+    {
+        for (var parent = Directory.GetParent(folder); parent is not null; parent = parent.Parent)
+        {
+            if (parent.Exists && !PrivateFile.ModeOf(parent.FullName).HasFlag(UnixFileMode.OtherExecute))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    private static ServerAccount? Find(string name) => File.ReadLines(Accounts)
+        .Select(line => line.Split(':'))
+        .Where(fields => fields.Length > 3 && fields[0] == name)
+        .Select(fields => new ServerAccount(
+            name, uint.Parse(fields[2], CultureInfo.InvariantCulture), uint.Parse(fields[3], CultureInfo.InvariantCulture)))
+        .FirstOrDefault(account => account is { UserId: > 0, GroupId: > 0 });
+
+    private static void ChangeOwner(string path, uint user, uint group)
+    {
+        if (LinkChown(path, user, group) != 0)
+        {
+            throw new LocalServerException($"{path} cannot be given to another account: error {Marshal.GetLastPInvokeError()}");
+        }
+    }
+
+    [DllImport("libc", EntryPoint = "lchown", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern int LinkChown([MarshalAs(UnmanagedType.LPUTF8Str)] string path, uint owner, uint group);
+}

@@ -1,0 +1,91 @@
+using System.Net.Http.Headers;
+using System.Text;
+using Microsoft.AspNetCore.Routing;
+using Seckill.ServiceDefaults.Login;
+using Seckill.Tests.Operations;
+
+namespace Seckill.Tests.Security;
+
+/// <summary>Every endpoint, asked by everybody: the answers are those of <see cref="EndpointTable"/>, and none may be kept for another.</summary>
+[Collection(OperationsTests.Name)]
+public sealed class EndpointWalkTests(OperationsFixture servers)
+{
+    private const long Buyer = 951;
+    private const long OtherBuyer = 952;
+    private const int AnswerTimeoutMs = 30_000;
+
+    private static readonly string[] AnyMethod = ["GET"];
+
+    [Fact]
+    public async Task Everybody_gets_what_the_table_says_and_no_cache_may_keep_it()
+    {
+        await using var api = servers.StartApi(("Limits:UserPurchasesPerSecond", "0"));
+        Assert.Equal(
+            EndpointTable.Rows.Select(row => row.Route).Order(StringComparer.Ordinal),
+            RoutesOf(api).Order(StringComparer.Ordinal));
+
+        await servers.PurgeAsync();
+        var skuId = await servers.PutOnSaleAsync(api, stock: 100, tokenRequired: false);
+        var order = await api.BuyAsync(Buyer, skuId, "walk");
+        Assert.Equal(200, order.Status);
+        var wrong = new List<string>();
+        foreach (var row in EndpointTable.Rows)
+        {
+            foreach (var caller in Enum.GetValues<Caller>())
+            {
+                var (status, cache) = await AskAsync(api, row, caller, $"{skuId}", order.Text("order_id"));
+                var isRefused = status is 401 or 403;
+                if (status != row.Statuses[(int)caller] || cache != (isRefused ? EndpointTable.NoStore : row.Cache))
+                {
+                    wrong.Add($"{row.Route} by {caller}: {status}, '{cache}'");
+                }
+            }
+        }
+
+        Assert.True(wrong.Count == 0, string.Join('\n', wrong));
+    }
+
+    [Theory]
+    [InlineData("GET", "/no/such/path")]
+    [InlineData("GET", "/api/no/such/path")]
+    [InlineData("DELETE", "/api/products")]
+    public async Task What_is_not_there_is_kept_by_no_cache_either(string method, string path)
+    {
+        await using var api = servers.StartApi();
+        using var answer = await api.Client.SendAsync(
+            new HttpRequestMessage(new HttpMethod(method), path), TestContext.Current.CancellationToken);
+        Assert.Equal(EndpointTable.NoStore, answer.Headers.CacheControl?.ToString());
+    }
+
+    private static IEnumerable<string> RoutesOf(ApiHost api) =>
+        from endpoint in api.Get<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
+        from method in endpoint.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods ?? AnyMethod
+        where method != "HEAD"
+        select $"{method} /{endpoint.RoutePattern.RawText!.Trim('/')}";
+
+    private static async Task<(int Status, string Cache)> AskAsync(
+        ApiHost api, EndpointRow row, Caller caller, string skuId, string orderId)
+    {
+        string Filled(string text) =>
+            text.Replace("{sku}", skuId, StringComparison.Ordinal).Replace("{order}", orderId, StringComparison.Ordinal);
+        using var request = new HttpRequestMessage(new HttpMethod(row.Route[..row.Route.IndexOf(' ')]), Filled(row.Path));
+        request.Content = row.Body is null ? null : new StringContent(Filled(row.Body), Encoding.UTF8, "application/json");
+        request.Headers.Authorization = caller switch
+        {
+            Caller.Buyer => new AuthenticationHeaderValue("Bearer", api.Buyer(Buyer)),
+            Caller.OtherBuyer => new AuthenticationHeaderValue("Bearer", api.Buyer(OtherBuyer)),
+            Caller.Operator => new AuthenticationHeaderValue("Bearer", api.Operator),
+            _ => null,
+        };
+        if (caller == Caller.OperatorElsewhere)
+        {
+            request.Headers.Add("Cookie", $"{LoginOptions.Cookie}={api.Operator}");
+            request.Headers.Add("Origin", "http://localhost:8081");
+        }
+
+        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        timeout.CancelAfter(AnswerTimeoutMs);
+        using var answer = await api.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, timeout.Token);
+        return ((int)answer.StatusCode, string.Join(',', answer.Headers.TryGetValues("Cache-Control", out var said) ? said : []));
+    }
+}

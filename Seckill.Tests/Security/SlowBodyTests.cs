@@ -1,0 +1,114 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Http.Headers;
+using Seckill.Api.Limits;
+using Seckill.Tests.Operations;
+
+namespace Seckill.Tests.Security;
+
+/// <summary>Who sends an order slowly, or many at once, keeps nobody else from buying.</summary>
+[Collection(OperationsTests.Name)]
+public sealed class SlowBodyTests(OperationsFixture servers)
+{
+    private const int HonestAnswerMs = 1_000;
+    private const int SoonMs = 30_000;
+
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Slow_bodies_hold_no_place_that_others_need_and_are_given_up()
+    {
+        await using var api = servers.StartApi(
+            ("Limits:PurchasesInFlightMax", "1"), ("Limits:PurchasesWaitingMax", "0"), ("Requests:BodyReadMsMax", "20000"));
+        var skuId = await servers.PutOnSaleAsync(api, stock: 100);
+        // Nothing is compiled any more when the time is taken.
+        Assert.Equal(200, (await api.BuyAsync(899, skuId)).Status);
+        var slow = new List<HeldContent>();
+        var answers = new List<Task<HttpResponseMessage>>();
+        for (var buyer = 901; buyer <= 913; buyer++)
+        {
+            slow.Add(new HeldContent($$"""{"sku_id":{{skuId}},"quantity":1}"""));
+            answers.Add(SendAsync(api, buyer, slow[^1]));
+        }
+
+        var slots = api.Get<PurchaseSlots>();
+        await Deadline.UntilAsync(
+            () => Task.FromResult(Enumerable.Range(901, slow.Count).All(buyer => slots.TakenBy(buyer) == 1)), all => all, Cancelled);
+        for (var buyer = 1_001; buyer <= 1_005; buyer++)
+        {
+            var asked = Stopwatch.GetTimestamp();
+            Assert.Equal(200, (await api.BuyAsync(buyer, skuId)).Status);
+            Assert.InRange(Stopwatch.GetElapsedTime(asked).TotalMilliseconds, 0, HonestAnswerMs);
+        }
+
+        Assert.All(answers, answer => Assert.False(answer.IsCompleted));
+        slow[0].Release();
+        using var late = await answers[0];
+        Assert.Equal(HttpStatusCode.OK, late.StatusCode);
+        slow.ForEach(body => body.Release());
+        await Task.WhenAll(answers);
+    }
+
+    [Fact]
+    public async Task A_body_that_does_not_end_in_time_is_a_408()
+    {
+        await using var api = servers.StartApi(("Requests:BodyReadMsMax", "100"));
+        var slow = new HeldContent("""{"sku_id":1,"quantity":1}""");
+
+        var answering = SendAsync(api, 920, slow);
+        using var answer = await answering.WaitAsync(TimeSpan.FromMilliseconds(SoonMs), Cancelled);
+
+        Assert.Equal(HttpStatusCode.RequestTimeout, answer.StatusCode);
+        Assert.Contains("request body too slow", await answer.Content.ReadAsStringAsync(Cancelled), StringComparison.Ordinal);
+        slow.Release();
+    }
+
+    [Fact]
+    public async Task A_body_that_is_no_order_for_its_size_is_a_413()
+    {
+        await using var api = servers.StartApi();
+        var refused = await api.PostAsync(
+            "/api/seckill/orders", api.Buyer(921), $$"""{"sku_id":1,"quantity":1,"client_order_no":"{{new string('a', 4_096)}}"}""");
+        Assert.Equal((413, "request body too large"), (refused.Status, refused.Error));
+    }
+
+    [Fact]
+    public async Task A_buyer_has_a_few_orders_at_once_and_a_released_one_makes_room()
+    {
+        await using var api = servers.StartApi(("Limits:UserPurchasesInFlightMax", "2"));
+        var skuId = await servers.PutOnSaleAsync(api);
+        var slots = api.Get<PurchaseSlots>();
+        var first = slots.TryEnter(930);
+        using (slots.TryEnter(930))
+        {
+            var refused = await api.BuyAsync(930, skuId);
+            Assert.Equal((429, "too many requests"), (refused.Status, refused.Error));
+            Assert.Equal(200, (await api.BuyAsync(931, skuId)).Status);
+        }
+
+        Assert.Equal(200, (await api.BuyAsync(930, skuId)).Status);
+        first!.Value.Dispose();
+        Assert.Equal(0, slots.TakenBy(930));
+    }
+
+    [Fact]
+    public async Task An_order_waits_for_its_turn_in_bounded_time()
+    {
+        await using var api = servers.StartApi(("Limits:PurchasesInFlightMax", "1"), ("Limits:PurchaseWaitMsMax", "50"));
+        var skuId = await servers.PutOnSaleAsync(api);
+        using (await api.Get<PurchaseSlots>().EnterAsync(Cancelled))
+        {
+            var waited = await api.BuyAsync(940, skuId);
+            Assert.Equal((503, "busy", "1"), (waited.Status, waited.Error, waited.Headers.GetValues("Retry-After").Single()));
+        }
+
+        Assert.Equal(200, (await api.BuyAsync(940, skuId)).Status);
+    }
+
+    private static Task<HttpResponseMessage> SendAsync(ApiHost api, long buyer, HttpContent body)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Post, "/api/seckill/orders") { Content = body };
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", api.Buyer(buyer));
+        return api.Client.SendAsync(request, Cancelled);
+    }
+}
