@@ -19,6 +19,7 @@ internal static class Registration
     public static IServiceCollection AddCatalogue(this IServiceCollection services)
     {
         services.AddOptions<CatalogueOptions>().BindConfiguration(CatalogueOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<OfferRecorder>();
         services.AddHosted<SaleCatalogue>();
         services.AddSingleton<SaleListings>();
         return services;

@@ -54,7 +54,7 @@ public sealed class SaleListings(
         // A listing without stock is better than none; the health check tells the operator.
         var stock = await ledger.StockAsync(sales.ConvertAll(sale => new SkuKeys(sale.SkuId)), CancellationToken.None);
         return [.. sales.Select(sale => new SaleItem(
-            Text(sale.SkuId), Text(sale.ProductId), sale.Title, sale.ProductTitle, sale.Image, sale.Attrs, sale.Price, sale.ListPrice,
+            Text(sale.SkuId), Text(sale.ProductId), sale.Title, sale.ProductTitle, sale.Image, sale.Attrs, sale.Offer.Price, sale.ListPrice,
             stock.GetValueOrDefault(sale.SkuId) is { } left ? Math.Max(0, left) : null, sale.Units,
             sale.Terms.LimitPerUser, sale.Terms.StartsAt.ToUnixTimeMilliseconds(), sale.Terms.EndsAt.ToUnixTimeMilliseconds(),
             sale.Terms.Paused, sale.TokenRequired))];

@@ -2,6 +2,7 @@ using System.Collections.Frozen;
 using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
+using Seckill.Ordering.Contract;
 using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Store;
 
@@ -10,14 +11,15 @@ namespace Seckill.Api.Catalogue;
 /// <summary>A SKU on sale, as the buyer's page shows it. Prices in the shop's currency, times in UTC.</summary>
 public sealed record SaleView(
     long SkuId, long ProductId, string Title, string ProductTitle, string Image, JsonElement Attrs,
-    decimal Price, decimal ListPrice, SaleTerms Terms, bool TokenRequired, int? Units);
+    Offer Offer, decimal ListPrice, SaleTerms Terms, bool TokenRequired, int? Units);
 
 /// <summary>
 /// The sales, read from MySQL every <c>RefreshEveryMs</c> and kept in memory: no click ever asks MySQL. With MySQL away the last copy
 /// goes on serving.
 /// </summary>
 public sealed partial class SaleCatalogue(
-    IServiceScopeFactory scopes, IOptions<CatalogueOptions> options, TimeProvider time, ILogger<SaleCatalogue> logger) : BackgroundService
+    IServiceScopeFactory scopes, OfferRecorder offers, IOptions<CatalogueOptions> options, TimeProvider time,
+    ILogger<SaleCatalogue> logger) : BackgroundService
 {
     /// <summary>
     /// Of the sales that Redis has forgotten the latest are remembered by their end alone: their clicks are told that it is over.
@@ -88,8 +90,8 @@ public sealed partial class SaleCatalogue(
             try
             {
                 sales.Add(new SaleView(
-                    row.Sku.Id, row.Sku.ProductId, row.Sku.Title, row.Title, row.Sku.Image, AttrsOf(row.Sku), row.Sku.Price,
-                    row.Sale.ListPrice, TermsOf(row.Sale), row.Sale.TokenRequired, row.Sale.Units));
+                    row.Sku.Id, row.Sku.ProductId, row.Sku.Title, row.Title, row.Sku.Image, AttrsOf(row.Sku),
+                    Offer.Of(row.Sku.Price, row.Sku.Title, row.Sku.Image, row.Sku.Attrs), row.Sale.ListPrice, TermsOf(row.Sale), row.Sale.TokenRequired, row.Sale.Units));
             }
             catch (Exception exception) when (exception is ArgumentException or FormatException or OverflowException)
             {
@@ -98,6 +100,8 @@ public sealed partial class SaleCatalogue(
             }
         }
 
+        await offers.RecordAsync(
+            context, rows.Select(row => row.Sku).Where(sku => !unreadable.ContainsKey(sku.Id)), cancellationToken);
         Report(unreadable);
         Volatile.Write(ref _forgotten, over);
         Volatile.Write(ref _sales, sales.ToFrozenDictionary(sale => sale.SkuId));

@@ -13,7 +13,8 @@ namespace Seckill.Api.Gate;
 /// is under way a further one goes only with a full batch: with one call at a time only a batch's clicks get through in each round trip,
 /// and on a busy machine the rest stands in line. Every call carries the moment after which Redis must not run it any more, so that a
 /// server that froze and thaws buys nothing for those who have been told to come again. While Redis is known not to answer, one click now
-/// and then asks it and all others are told so at once.
+/// and then asks it and all others are told so at once. When a reply shows that Redis has gone back behind an earlier one, the gate is shut
+/// until its counter has been loaded again.
 /// </summary>
 internal sealed partial class GateLane
 {
@@ -22,6 +23,8 @@ internal sealed partial class GateLane
 
     private readonly SkuKeys _sku;
     private readonly StockLedger _ledger;
+    private readonly StockRecovery _recovery;
+    private readonly LaneMemory _memory = new();
     private readonly OrderPublisher _publisher;
     private readonly GateOptions _options;
     private readonly ILogger _logger;
@@ -42,14 +45,15 @@ internal sealed partial class GateLane
     private long _reportedAt;
 
     /// <summary>One script call.</summary>
-    private readonly record struct Call(List<PurchaseAttempt> Batch, Task<ReserveReply> Reply);
+    private readonly record struct Call(List<PurchaseAttempt> Batch, Task<ReserveReply> Reply, CounterPosition AtSending);
 
     public GateLane(
-        SkuKeys sku, StockLedger ledger, OrderPublisher publisher, GateOptions options, TimeProvider time, ILogger logger,
-        CancellationToken stopping)
+        SkuKeys sku, StockLedger ledger, StockRecovery recovery, OrderPublisher publisher, GateOptions options, TimeProvider time,
+        ILogger logger, CancellationToken stopping)
     {
         _sku = sku;
         _ledger = ledger;
+        _recovery = recovery;
         _publisher = publisher;
         _options = options;
         _logger = logger;
@@ -63,6 +67,9 @@ internal sealed partial class GateLane
     public SkuKeys Sku => _sku;
 
     public SoldOutShield Shield { get; }
+
+    /// <summary>The newest order that Redis has accepted through this lane; null before the first.</summary>
+    public AcceptedOrder? Newest => _memory.Newest;
 
     /// <summary>Ends when the lane was told to stop and all that waited has its answer.</summary>
     public Task Completion { get; }
@@ -79,6 +86,12 @@ internal sealed partial class GateLane
         click.AskedAt = _time.GetTimestamp();
         return (!Volatile.Read(ref _away) || MayAskWhileAway(click.AskedAt)) && _waiting.Writer.TryWrite(click);
     }
+
+    /// <summary>What Redis knows of one click, within the time for an answer; null for nothing.</summary>
+    /// <exception cref="TimeoutException">It did not answer in time.</exception>
+    public Task<Reservation?> FindAsync(long userId, string clientOrderNo) =>
+        _ledger.FindAsync(_sku, userId, clientOrderNo, CancellationToken.None)
+            .WaitAsync(TimeSpan.FromMilliseconds(_options.AnswerWithinMs), _time);
 
     private bool MayAskWhileAway(long now)
     {
@@ -125,7 +138,8 @@ internal sealed partial class GateLane
 
             // Without its clock the server is asked for the time first: it answers "too late" with it.
             var notAfterMs = _clock.NowMs + LeftMs(batch[0]) - ReplyAllowanceMs ?? 0;
-            _inFlight.Enqueue(new Call(batch, _ledger.ReserveAsync(_sku, batch.ConvertAll(click => click.Request), notAfterMs, stopping)));
+            var reply = _ledger.ReserveAsync(_sku, batch.ConvertAll(click => click.Request), notAfterMs, stopping);
+            _inFlight.Enqueue(new Call(batch, reply, _memory.Position));
         }
     }
 
@@ -172,6 +186,13 @@ internal sealed partial class GateLane
                 Answer(batch[i], reply.Results[i], reply, batch.Count);
             }
 
+            if (!_memory.Learn(reply, call.AtSending))
+            {
+                Shield.Open();
+                await ShutAsync(reply);
+                return null;
+            }
+
             if (_again.Count > 0)
             {
                 return null;
@@ -207,6 +228,7 @@ internal sealed partial class GateLane
             return;
         }
 
+        _memory.Accept(reply.Epoch, click.Request.OrderId);
         click.Accept(reply);
         CrashPoint.Reach(CrashPoint.Reserved);
         if (!_publisher.TryPublish(click))
@@ -227,6 +249,22 @@ internal sealed partial class GateLane
         }
     }
 
+    /// <summary>For all instances; whoever comes to the shut gate has it loaded. What has been accepted meanwhile is the worker's to judge.</summary>
+    private async Task ShutAsync(ReserveReply reply)
+    {
+        LogWentBack(_sku.SkuId, reply.Epoch, reply.ReservedCount, _memory.Position);
+        try
+        {
+            using var deadline = new CancellationTokenSource(TimeSpan.FromMilliseconds(_options.AnswerWithinMs), _time);
+            await _recovery.CloseAsync(_sku, deadline.Token, reply.Epoch);
+        }
+        catch (Exception exception)
+        {
+            // Its clicks have their answers; the next reply shows the same again.
+            Report(0, exception);
+        }
+    }
+
     private async Task ArmAsync(ReserveReply reply, CancellationToken stopping)
     {
         Debug.Assert(reply.StockLeft <= 0, "The shield stands only in front of an empty counter.");
@@ -243,6 +281,12 @@ internal sealed partial class GateLane
             Report(0, exception);
         }
     }
+
+    [LoggerMessage(
+        Level = LogLevel.Error,
+        Message = "SKU {SkuId}: Redis has gone back to reservation {Count} of epoch {Epoch}, behind {Position}; the gate is shut until the "
+            + "counter is loaded again")]
+    private partial void LogWentBack(long skuId, long epoch, long count, CounterPosition position);
 
     [LoggerMessage(
         Level = LogLevel.Warning, Message = "SKU {SkuId}: the gate could not ask Redis, {Count} requests are told to come again: {Reason}")]

@@ -15,6 +15,7 @@ public sealed class GateLanes : IAsyncDisposable
     private readonly ConcurrentDictionary<long, GateLane> _lanes = new();
     private readonly CancellationTokenSource _stopping = new();
     private readonly StockLedger _ledger;
+    private readonly StockRecovery _recovery;
     private readonly OrderPublisher _publisher;
     private readonly GateOptions _options;
     private readonly TimeProvider _time;
@@ -25,10 +26,10 @@ public sealed class GateLanes : IAsyncDisposable
     private readonly List<GateLane> _closing = [];
 
     public GateLanes(
-        StockLedger ledger, OrderPublisher publisher, SaleCatalogue catalogue, IOptions<GateOptions> options, TimeProvider time,
-        ILogger<GateLanes> logger)
+        StockLedger ledger, StockRecovery recovery, OrderPublisher publisher, SaleCatalogue catalogue, IOptions<GateOptions> options,
+        TimeProvider time, ILogger<GateLanes> logger)
     {
-        (_ledger, _publisher, _options, _time, _logger) = (ledger, publisher, options.Value, time, logger);
+        (_ledger, _recovery, _publisher, _options, _time, _logger) = (ledger, recovery, publisher, options.Value, time, logger);
         catalogue.Refreshed += () => Prune(catalogue.Find);
     }
 
@@ -43,6 +44,9 @@ public sealed class GateLanes : IAsyncDisposable
             }
         }
     }
+
+    /// <summary>The newest order of the SKU that Redis has accepted through this instance; null when there is none.</summary>
+    public AcceptedOrder? NewestOf(long skuId) => _lanes.TryGetValue(skuId, out var lane) ? lane.Newest : null;
 
     /// <summary>Stock has come back: the next click asks Redis again.</summary>
     public void Reopen(long skuId)
@@ -78,7 +82,7 @@ public sealed class GateLanes : IAsyncDisposable
             return lane;
         }
 
-        var made = new GateLane(new SkuKeys(skuId), _ledger, _publisher, _options, _time, _logger, _stopping.Token);
+        var made = new GateLane(new SkuKeys(skuId), _ledger, _recovery, _publisher, _options, _time, _logger, _stopping.Token);
         lane = _lanes.GetOrAdd(skuId, made);
         if (lane != made)
         {

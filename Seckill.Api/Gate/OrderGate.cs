@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Options;
 using Seckill.Api.Catalogue;
+using Seckill.Api.Errors;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Ids;
 using Seckill.Ordering.Ledger;
@@ -23,6 +24,9 @@ public enum PlaceOutcome
     /// <summary>The click's number stands for an order of another quantity.</summary>
     NumberUsed,
 
+    /// <summary>The SKU is not offered for the price that the click named.</summary>
+    PriceChanged,
+
     /// <summary>The SKU's stock is not loaded, or this instance cannot make order ids yet.</summary>
     WarmingUp,
 
@@ -34,7 +38,8 @@ public enum PlaceOutcome
 /// <param name="Outcome">What to tell the buyer.</param>
 /// <param name="OrderId">The order's id when queued, else 0.</param>
 /// <param name="Value">Limit, or the window's start or end in ms since 1970 UTC, as the outcome has it.</param>
-public readonly record struct Placement(PlaceOutcome Outcome, long OrderId = 0, long Value = 0);
+/// <param name="UnitPrice">What a unit costs, for an order that was queued now or a price that has changed; else null.</param>
+public readonly record struct Placement(PlaceOutcome Outcome, long OrderId = 0, long Value = 0, decimal? UnitPrice = null);
 
 /// <summary>Hops 1 to 3 of an order: shield, reservation in Redis, publish with confirm. Nothing here touches MySQL.</summary>
 public sealed class OrderGate(
@@ -43,6 +48,9 @@ public sealed class OrderGate(
     private static readonly Counter<long> Reservations = OrderingTelemetry.Meter.CreateCounter<long>(
         "seckill.reservations", "{request}", "Clicks by outcome.");
 
+    /// <summary>Order ids that one click tries. Each that is taken is a fault of a Snowflake lease, which is looked into meanwhile.</summary>
+    private const int IdTriesMax = 4;
+
     private readonly GateOptions _options = options.Value;
 
     /// <summary>Raised with the SKU whose stock Redis does not know, so that it is loaded at once.</summary>
@@ -50,25 +58,35 @@ public sealed class OrderGate(
 
     /// <summary>
     /// Takes a click that <see cref="OrderLimits"/> has found well-formed. Runs to its end even when the buyer hangs up: from the
-    /// reservation on there is an order to take care of.
+    /// reservation on there is an order to take care of. With <paramref name="unitPrice"/> it buys for that price or not at all.
     /// </summary>
-    public async ValueTask<Placement> PlaceAsync(long userId, long skuId, int quantity, string? clientOrderNo)
+    public async ValueTask<Placement> PlaceAsync(long userId, long skuId, int quantity, string? clientOrderNo, decimal? unitPrice = null)
     {
-        var placement = TryEnter(userId, skuId, out var lane, out var orderId) is { } refused
-            ? new Placement(refused, Value: EndOf(refused, skuId))
-            : await AskAsync(lane!, orderId, userId, quantity, clientOrderNo);
-        Reservations.Add(1, new KeyValuePair<string, object?>("outcome", OutcomeTag(placement.Outcome)));
-        Count(placement.Outcome);
-        return placement;
+        Placement? placement = null;
+        for (var tries = 0; placement is null && tries < IdTriesMax; tries++)
+        {
+            placement = TryEnter(userId, skuId, out var lane, out var sale, out var orderId) is { } refused
+                ? new Placement(refused, Value: EndOf(refused, skuId))
+                : unitPrice is not null && unitPrice != sale!.Offer.Price
+                ? await RefusePriceAsync(lane!, userId, quantity, clientOrderNo, sale.Offer.Price)
+                : await AskAsync(
+                    lane!, new ReserveRequest(orderId, userId, quantity, clientOrderNo, Activity.Current?.Id, sale!.Offer.Text),
+                    sale.Offer.Price);
+        }
+
+        var answer = placement ?? new Placement(PlaceOutcome.WarmingUp);
+        Reservations.Add(1, new KeyValuePair<string, object?>("outcome", OutcomeTag(answer.Outcome)));
+        Count(answer.Outcome);
+        return answer;
     }
 
     /// <summary>
-    /// What can be answered from memory; null with the SKU's lane and an order id for a click that Redis must be asked about.
+    /// What can be answered from memory; null with the SKU's lane and sale and an order id for a click that Redis must be asked about.
     /// </summary>
-    private PlaceOutcome? TryEnter(long userId, long skuId, out GateLane? lane, out long orderId)
+    private PlaceOutcome? TryEnter(long userId, long skuId, out GateLane? lane, out SaleView? sale, out long orderId)
     {
-        (lane, orderId) = (null, 0);
-        if (!catalogue.IsOnSale(skuId))
+        (lane, orderId, sale) = (null, 0, catalogue.Find(skuId));
+        if (sale is null)
         {
             return !catalogue.Loaded ? PlaceOutcome.WarmingUp
                 : catalogue.EndOfForgotten(skuId) is null ? PlaceOutcome.UnknownSku
@@ -82,13 +100,15 @@ public sealed class OrderGate(
     private long EndOf(PlaceOutcome refused, long skuId) =>
         refused == PlaceOutcome.Ended ? catalogue.EndOfForgotten(skuId)?.ToUnixTimeMilliseconds() ?? 0 : 0;
 
-    /// <summary>Asks and waits in one method: each asynchronous method on the way costs every waiting click an object of its own.</summary>
-    private async ValueTask<Placement> AskAsync(GateLane lane, long orderId, long userId, int quantity, string? clientOrderNo)
+    /// <summary>
+    /// Asks and waits in one method: each asynchronous method on the way costs every waiting click an object of its own. Null when the
+    /// order id is taken.
+    /// </summary>
+    private async ValueTask<Placement?> AskAsync(GateLane lane, ReserveRequest request, decimal unitPrice)
     {
         var parent = Activity.Current;
         using var span = OrderingTelemetry.StartScript("reserve");
-        span?.SetTag("seckill.sku_id", lane.Sku.SkuId).SetTag("seckill.order_id", orderId);
-        var request = new ReserveRequest(orderId, userId, quantity, clientOrderNo, parent?.Id);
+        span?.SetTag("seckill.sku_id", lane.Sku.SkuId).SetTag("seckill.order_id", request.OrderId);
         var click = new PurchaseAttempt(lane.Sku, request, parent?.Context ?? default, span);
         if (!lane.TryAsk(click))
         {
@@ -113,11 +133,11 @@ public sealed class OrderGate(
                     .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 if (click.IsReserved)
                 {
-                    return Reserved(click);
+                    return Reserved(click, unitPrice);
                 }
             }
 
-            return PlacementOf(click, await click.Answered);
+            return PlacementOf(click, await click.Answered, unitPrice);
         }
         catch (Exception exception)
         {
@@ -132,13 +152,14 @@ public sealed class OrderGate(
     private int LeftMs(PurchaseAttempt click) =>
         (int)Math.Ceiling(_options.AnswerWithinMs - time.GetElapsedTime(click.AskedAt).TotalMilliseconds);
 
-    private Placement PlacementOf(PurchaseAttempt click, ReserveResult result) => result.Code switch
+    private Placement? PlacementOf(PurchaseAttempt click, ReserveResult result, decimal unitPrice) => result.Code switch
     {
-        ReserveCode.Accepted => Reserved(click),
+        ReserveCode.Accepted => Reserved(click, unitPrice),
         ReserveCode.Duplicate => new Placement(PlaceOutcome.Queued, result.OrderId),
         ReserveCode.NumberUsed => new Placement(PlaceOutcome.NumberUsed),
         ReserveCode.SoldOut => new Placement(PlaceOutcome.SoldOut),
         ReserveCode.LimitReached => new Placement(PlaceOutcome.LimitReached, Value: result.Value),
+        ReserveCode.IdTaken => DoubtIds(),
         ReserveCode.NotStarted => new Placement(PlaceOutcome.NotStarted, Value: result.Value),
         ReserveCode.Ended => new Placement(PlaceOutcome.Ended, Value: result.Value),
         ReserveCode.Paused => new Placement(PlaceOutcome.Paused),
@@ -146,10 +167,34 @@ public sealed class OrderGate(
         _ => throw new UnreachableException(),
     };
 
-    private Placement Reserved(PurchaseAttempt click)
+    /// <summary>The price may have changed since the click was accepted, whose repeat is still the same click.</summary>
+    private static async Task<Placement> RefusePriceAsync(
+        GateLane lane, long userId, int quantity, string? clientOrderNo, decimal unitPrice)
+    {
+        try
+        {
+            var first = clientOrderNo is null ? null : await lane.FindAsync(userId, clientOrderNo);
+            return first is null ? new Placement(PlaceOutcome.PriceChanged, UnitPrice: unitPrice)
+                : first.Quantity != quantity ? new Placement(PlaceOutcome.NumberUsed)
+                : new Placement(PlaceOutcome.Queued, first.OrderId);
+        }
+        catch (Exception exception) when (ServerFailures.IsOf(exception))
+        {
+            return new Placement(PlaceOutcome.Busy);
+        }
+    }
+
+    private Placement Reserved(PurchaseAttempt click, decimal unitPrice)
     {
         counters.Add(PulseCounter.Accepted);
-        return new Placement(PlaceOutcome.Queued, click.Request.OrderId);
+        return new Placement(PlaceOutcome.Queued, click.Request.OrderId, UnitPrice: unitPrice);
+    }
+
+    /// <summary>Another instance may make ids of the same node.</summary>
+    private Placement? DoubtIds()
+    {
+        ids.Doubt();
+        return null;
     }
 
     private Placement ReportCold(long skuId)
@@ -187,6 +232,7 @@ public sealed class OrderGate(
         PlaceOutcome.Paused => "paused",
         PlaceOutcome.UnknownSku => "unknown_sku",
         PlaceOutcome.NumberUsed => "number_used",
+        PlaceOutcome.PriceChanged => "price_changed",
         PlaceOutcome.WarmingUp => "warming_up",
         PlaceOutcome.Busy => "busy",
         _ => throw new UnreachableException(),

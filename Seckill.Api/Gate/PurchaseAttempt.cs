@@ -51,6 +51,7 @@ internal sealed class PurchaseAttempt(SkuKeys sku, ReserveRequest request, Activ
         OrderId = request.OrderId,
         ReservedAtMs = reply.NowMs,
         Epoch = reply.Epoch,
+        Offer = request.Offer,
     });
 
     public void Answer(ReserveResult result) => _answered.TrySetResult(result);

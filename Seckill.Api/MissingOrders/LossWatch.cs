@@ -7,10 +7,10 @@ namespace Seckill.Api.MissingOrders;
 /// <param name="Difference">Redis against MySQL, units.</param>
 /// <param name="HeldDifference">What Redis says it holds against its outbox, units.</param>
 /// <param name="StoreDifference">MySQL against itself, units.</param>
-/// <param name="RedisEpoch">Which load of the counter Redis has.</param>
-/// <param name="MySqlEpoch">Which one MySQL has.</param>
+/// <param name="RedisLoad">Which load of the counter Redis has.</param>
+/// <param name="MySqlLoad">Which one MySQL has.</param>
 public readonly record struct BooksState(
-    long? Difference, long? HeldDifference, long? StoreDifference, long? RedisEpoch, long MySqlEpoch)
+    long? Difference, long? HeldDifference, long? StoreDifference, LoadId? RedisLoad, LoadId MySqlLoad)
 {
     /// <summary>
     /// Orders that one side has lost leave a difference, since the units went with them: within an epoch MySQL's stock only falls, and

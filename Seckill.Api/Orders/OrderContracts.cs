@@ -17,14 +17,28 @@ public sealed class PlaceOrderRequest
     /// <summary>The page's own number for this click, up to 64 characters: the same number never makes a second order.</summary>
     public string? ClientOrderNo { get; set; }
 
+    /// <summary>
+    /// What a unit cost when the buyer saw it, as a number or a string: the order is taken for that price or not at all. Without it, for
+    /// what the SKU costs at the click.
+    /// </summary>
+    [JsonNumberHandling(JsonNumberHandling.AllowReadingFromString)]
+    public decimal? Price { get; set; }
+
     /// <summary>From /api/seckill/token, for sales that require one; the header X-Purchase-Token does the same.</summary>
     public string? PurchaseToken { get; set; }
 }
 
-/// <summary>The order is on its way; ask <see cref="StatusUrl"/> for the outcome.</summary>
-public sealed record PlaceOrderResponse(string Message, string OrderId, string OrderSn, string Status, string StatusUrl);
+/// <summary>
+/// The order is on its way; ask <see cref="StatusUrl"/> for the outcome. <see cref="Amount"/>: what it will be charged; absent when the
+/// click is a repeat, whose first answer said it.
+/// </summary>
+public sealed record PlaceOrderResponse(
+    string Message, string OrderId, string OrderSn, string Status, string StatusUrl, decimal? Amount = null);
 
-/// <summary>Where an order stands: PENDING, SUCCESS (with its number) or FAILED (with the reason). Times in ms since 1970 UTC.</summary>
+/// <summary>
+/// Where an order stands: PENDING, SUCCESS (with its number) or FAILED (with the reason). Times in ms since 1970 UTC.
+/// <see cref="Amount"/>: what it is charged, or would have been; absent where that is not known.
+/// </summary>
 public sealed record OrderStatusResponse(
     string Status, string OrderId, string SkuId, int Quantity, string? OrderSn = null, string? Reason = null,
-    long? ReservedAtMs = null, long? SettledAtMs = null);
+    long? ReservedAtMs = null, long? SettledAtMs = null, decimal? Amount = null);

@@ -25,7 +25,7 @@ public static class OrderEndpoints
             .WithSummary("Buys units of a SKU on sale. The answer \"queued\" is a promise of an outcome, not of success.")
             .Accepts<PlaceOrderRequest>("application/json")
             .Produces<PlaceOrderResponse>()
-            .ProducesErrors(400, 401, 403, 404, 413, 415, 503)
+            .ProducesErrors(400, 401, 403, 404, 409, 413, 415, 503)
             .LimitPurchases(routes.ServiceProvider);
 
         buyers.MapGet("/orders/seckill/status", StatusAsync)
@@ -66,10 +66,10 @@ public static class OrderEndpoints
             return tokenFault;
         }
 
-        var placement = await gate.PlaceAsync(userId, skuId, quantity, request.ClientOrderNo);
+        var placement = await gate.PlaceAsync(userId, skuId, quantity, request.ClientOrderNo, request.Price);
         return placement.Outcome switch
         {
-            PlaceOutcome.Queued => Queued(placement.OrderId, skuId, request.ClientOrderNo),
+            PlaceOutcome.Queued => Queued(placement.OrderId, skuId, request.ClientOrderNo, placement.UnitPrice * quantity),
             PlaceOutcome.SoldOut => ErrorResult.SoldOut,
             PlaceOutcome.LimitReached => ErrorResult.BadRequest(
                 "limit reached", string.Create(CultureInfo.InvariantCulture, $"One buyer may have {placement.Value} of this SKU.")),
@@ -79,18 +79,22 @@ public static class OrderEndpoints
             PlaceOutcome.UnknownSku => ErrorResult.UnknownSku,
             PlaceOutcome.NumberUsed => ErrorResult.BadRequest(
                 "number used", "client_order_no stands for an order of another quantity; a new order needs a new one."),
+            PlaceOutcome.PriceChanged => ErrorResult.Conflict(
+                "price changed", string.Create(CultureInfo.InvariantCulture, $"A unit costs {placement.UnitPrice:F2} now.")),
             PlaceOutcome.WarmingUp => ErrorResult.WarmingUp,
             PlaceOutcome.Busy => ErrorResult.Busy,
             _ => throw new UnreachableException(),
         };
     }
 
-    internal static JsonHttpResult<PlaceOrderResponse> Queued(long orderId, long skuId, string? clientOrderNo)
+    internal static JsonHttpResult<PlaceOrderResponse> Queued(
+        long orderId, long skuId, string? clientOrderNo, decimal? amount)
     {
         var id = orderId.ToString(CultureInfo.InvariantCulture);
         var url = string.Create(CultureInfo.InvariantCulture, $"/api/orders/seckill/status?sku_id={skuId}");
         return TypedResults.Json(
-            new PlaceOrderResponse("queued", id, id, "PENDING", clientOrderNo is null ? url : $"{url}&client_order_no={clientOrderNo}"),
+            new PlaceOrderResponse(
+                "queued", id, id, "PENDING", clientOrderNo is null ? url : $"{url}&client_order_no={clientOrderNo}", amount),
             ApiJson.Web.PlaceOrderResponse);
     }
 

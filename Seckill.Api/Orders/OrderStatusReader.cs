@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.EntityFrameworkCore;
 using Seckill.Api.Errors;
+using Seckill.Ordering.Contract;
 using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Store;
 
@@ -107,7 +108,7 @@ public sealed partial class OrderStatusReader(
             join order in context.Orders on item.OrderId equals order.Id
             where clientOrderNo == null || order.ClientOrderNo == clientOrderNo
             orderby order.Id descending
-            select new { order.Id, order.OrderSn, item.Quantity, order.ReservedAt, order.CreatedAt };
+            select new { order.Id, order.OrderSn, item.Quantity, order.ReservedAt, order.CreatedAt, order.TotalAmount };
         var rejections =
             from rejection in context.OrderRejections
             where rejection.UserId == userId && rejection.SkuId == skuId
@@ -122,7 +123,7 @@ public sealed partial class OrderStatusReader(
         {
             return new OrderStatusResponse(
                 "SUCCESS", Text(found.Id), Text(skuId), found.Quantity, found.OrderSn, null, Milliseconds(found.ReservedAt),
-                Milliseconds(found.CreatedAt));
+                Milliseconds(found.CreatedAt), found.TotalAmount);
         }
 
         return rejected is null
@@ -145,7 +146,8 @@ public sealed partial class OrderStatusReader(
         reservation.State == OrderState.Success ? reservation.Detail : null,
         reservation.State == OrderState.Failed ? reservation.Detail : null,
         reservation.ReservedAtMs,
-        reservation.SettledAtMs);
+        reservation.SettledAtMs,
+        Offer.TryParse(reservation.Offer, out var offer) ? offer.Price * reservation.Quantity : null);
 
     private static string Text(long id) => id.ToString(CultureInfo.InvariantCulture);
 

@@ -9,30 +9,46 @@ namespace Seckill.Api.Publishing;
 /// <summary>
 /// Publishes again what has no confirm after <c>SweepGraceMs</c>: the process that reserved it died, or RabbitMQ was away. Runs in every
 /// instance, works in the one that holds the lease. Only unconfirmed orders are repeated, so a queue that is merely long is not flooded.
+/// Looks after what Redis holds, also where somebody has deleted the sale.
 /// </summary>
-public sealed partial class OutboxSweeper(
-    StockLedger ledger, OrderPublisher publisher, SaleCatalogue catalogue,
-    IConnectionMultiplexer redis, IOptions<PublishOptions> options, TimeProvider time, ILogger<OutboxSweeper> logger) : BackgroundService
+public sealed partial class OutboxSweeper : BackgroundService
 {
     private const string LeaseKey = "seckill:outbox:sweeper";
 
     /// <summary>SKUs asked for at once; Redis answers a script call for each.</summary>
     private const int SkusTogetherMax = 64;
 
-    private readonly SaleCursor _cursor = new(() => catalogue.KeptSkuIds);
-    private readonly PublishOptions _options = options.Value;
-    private readonly Lease _lease = new(redis, LeaseKey, options.Value.SweepLeaseMs);
+    private readonly StockLedger _ledger;
+    private readonly OrderPublisher _publisher;
+    private readonly Orphans _orphans;
+    private readonly SaleCursor _cursor;
+    private readonly PublishOptions _options;
+    private readonly Lease _lease;
+    private readonly TimeProvider _time;
+    private readonly ILogger<OutboxSweeper> _logger;
+
+    public OutboxSweeper(
+        StockLedger ledger, StockRecovery recovery, OrderPublisher publisher, SaleCatalogue catalogue, IConnectionMultiplexer redis,
+        IOptions<PublishOptions> options, TimeProvider time, ILogger<OutboxSweeper> logger)
+    {
+        (_ledger, _publisher, _options, _time, _logger) = (ledger, publisher, options.Value, time, logger);
+        _lease = new Lease(redis, LeaseKey, _options.SweepLeaseMs);
+        _orphans = new Orphans(recovery, catalogue, _options.OrphanLookEveryMs, time, logger);
+        _cursor = new SaleCursor(() => _orphans.SkuIds.Count == 0
+            ? catalogue.KeptSkuIds
+            : [.. catalogue.KeptSkuIds.Union(_orphans.SkuIds).Order()]);
+    }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(_options.SweepEveryMs), time);
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(_options.SweepEveryMs), _time);
         try
         {
             while (await timer.WaitForNextTickAsync(stoppingToken))
             {
                 try
                 {
-                    if (publisher.Connected && await _lease.HoldAsync(stoppingToken))
+                    if (_publisher.Connected && await _lease.HoldAsync(stoppingToken))
                     {
                         await SweepAsync(stoppingToken);
                     }
@@ -64,9 +80,10 @@ public sealed partial class OutboxSweeper(
 
     private async Task SweepAsync(CancellationToken cancellationToken)
     {
+        await _orphans.LookAsync(cancellationToken);
         foreach (var skuIds in _cursor.Next().Chunk(SkusTogetherMax))
         {
-            var replies = await ledger.TakeUnconfirmedAsync(
+            var replies = await _ledger.TakeUnconfirmedAsync(
                 Array.ConvertAll(skuIds, id => new SkuKeys(id)), _options.SweepGraceMs, _options.SweepBatchSizeMax, cancellationToken);
             foreach (var (sku, due, _) in replies.Where(reply => reply.Due.Count > 0))
             {
@@ -88,7 +105,7 @@ public sealed partial class OutboxSweeper(
         foreach (var reservation in due)
         {
             var order = new SweptOrder(sku, reservation);
-            if (publisher.TryPublish(order))
+            if (_publisher.TryPublish(order))
             {
                 published.Add(order.Completed);
             }

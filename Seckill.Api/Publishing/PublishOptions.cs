@@ -46,6 +46,10 @@ public sealed class PublishOptions : IValidatableObject
     [Range(50, 60_000)]
     public int SweepEveryMs { get; init; } = 1_000;
 
+    /// <summary>How often the sweeper looks for SKUs that Redis holds orders of and MySQL has no sale of any more, ms.</summary>
+    [Range(100, 3_600_000)]
+    public int OrphanLookEveryMs { get; init; } = 10_000;
+
     /// <summary>How old an unconfirmed attempt must be before the sweeper repeats it, ms; longer than a publish can be under way.</summary>
     [Range(200, 600_000)]
     public int SweepGraceMs { get; init; } = 7_000;

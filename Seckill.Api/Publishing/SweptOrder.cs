@@ -26,6 +26,7 @@ internal sealed class SweptOrder : Publication
             ReservedAtMs = reservation.ReservedAtMs,
             // Another producer's order was deducted from no counter.
             Epoch = reservation.Epoch < 0 ? null : reservation.Epoch,
+            Offer = reservation.Offer,
         };
     }
 

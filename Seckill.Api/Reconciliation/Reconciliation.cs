@@ -13,7 +13,7 @@ namespace Seckill.Api.Reconciliation;
 /// <param name="SkuId">The SKU.</param>
 /// <param name="Redis">Counter and reservations.</param>
 /// <param name="MySqlStock">Units left in MySQL.</param>
-/// <param name="MySqlEpoch">Which load of the counter MySQL takes for the valid one.</param>
+/// <param name="MySqlLoad">Which load of the counter MySQL takes for the valid one.</param>
 /// <param name="LiveUnits">Units in orders.</param>
 /// <param name="Units">Units put on sale; null when nobody has said.</param>
 /// <param name="CommittedUnsettledUnits">Units that MySQL has committed from this counter and Redis has not settled yet; null when there
@@ -23,14 +23,14 @@ namespace Seckill.Api.Reconciliation;
 /// <param name="Unreadable">Why nothing is known of Redis's side: what it holds for the SKU is not what belongs there, it does not answer,
 /// or somebody keeps the SKU's row in MySQL locked.</param>
 public sealed record SkuReconciliation(
-    long SkuId, LedgerSnapshot Redis, long MySqlStock, long MySqlEpoch, long LiveUnits, long? Units, long? CommittedUnsettledUnits,
+    long SkuId, LedgerSnapshot Redis, long MySqlStock, LoadId MySqlLoad, long LiveUnits, long? Units, long? CommittedUnsettledUnits,
     IReadOnlyList<Settlement> Decided, IReadOnlyList<long> Undecided, string? Unreadable)
 {
     /// <summary>Orders that would come to nothing; looked for when the books do not balance.</summary>
     public LostOrders Lost { get; init; } = LostOrders.None;
 
     /// <summary>Whether Redis has a valid counter at all.</summary>
-    public bool Loaded => Redis.Epoch == MySqlEpoch && !Redis.Closed;
+    public bool Loaded => Redis.Load == MySqlLoad && !Redis.Closed;
 
     /// <summary>
     /// Redis stock + units held − units committed but not settled − MySQL stock: 0 in a healthy system at any moment, more when Redis
@@ -51,7 +51,7 @@ public sealed record SkuReconciliation(
     /// </summary>
     public long? StoreDifference => Units is { } units ? MySqlStock + LiveUnits - units : null;
 
-    internal BooksState State => new(Difference, HeldDifference, StoreDifference, Redis.Epoch, MySqlEpoch);
+    internal BooksState State => new(Difference, HeldDifference, StoreDifference, Redis.Load, MySqlLoad);
 
     /// <summary>When the oldest unsettled reservation was made.</summary>
     public DateTimeOffset? OldestUnsettled => Redis.UnsettledIds is { Count: > 0 } ids ? SnowflakeSequence.TimeOf(ids.Min()) : null;
@@ -128,7 +128,7 @@ public sealed class ReconciliationReader(IServiceScopeFactory scopes, StockRecov
         // What is published again for MySQL's sake has left the counter long ago.
         var told = redis.ToldIds?.ToHashSet() ?? [];
         return new SkuReconciliation(
-            skuId, redis, sku.Stock, sku.GateEpoch, live, sku.Sale.Units,
+            skuId, redis, sku.Stock, new LoadId(sku.GateEpoch, sku.GateLoad), live, sku.Sale.Units,
             decided?.Where(decision =>
                     decision.StockDeducted && decision.CommittedEpoch == redis.Epoch && !told.Contains(decision.OrderId))
                 .Sum(decision => (long)decision.Quantity),

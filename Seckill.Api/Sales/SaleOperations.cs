@@ -21,7 +21,7 @@ internal readonly record struct SaleResult(OperatorSale? Sale, ErrorResult? Erro
 /// <summary>
 /// Changes sales. MySQL first, in one transaction; then the gate, from what MySQL has committed. So the gate never offers what MySQL does
 /// not have, and a process that dies in between leaves a change that every instance's loader sees for itself: other terms than it knows, or
-/// another epoch than Redis has.
+/// another load than Redis has.
 /// </summary>
 internal sealed class SaleOperations(
     IServiceScopeFactory scopes, SaleRecords records, StockRecovery recovery, StockLoad load, SaleCatalogue catalogue, GateLanes lanes,
@@ -75,7 +75,7 @@ internal sealed class SaleOperations(
     }
 
     /// <summary>
-    /// Puts more units on sale, also in the middle of it. The epoch in MySQL rises with the stock: the counter in Redis, which does not
+    /// Puts more units on sale, also in the middle of it. With the stock MySQL gets a load that is nowhere yet: the counter in Redis, which does not
     /// have these units, is from then on an outdated one, and is loaded anew by whoever looks first.
     /// </summary>
     public async Task<SaleResult> AddStockAsync(
@@ -108,7 +108,11 @@ internal sealed class SaleOperations(
                 sku.Stock += add;
                 sale.Units = before + add;
                 // 0: never loaded, so there is no counter to outdate.
-                sku.GateEpoch += sku.GateEpoch > 0 ? 1 : 0;
+                if (sku.GateEpoch > 0)
+                {
+                    (sku.GateEpoch, sku.GateLoad) = (sku.GateEpoch + 1, LoadId.NewToken());
+                }
+
                 return null;
             },
             cancellationToken);
@@ -139,7 +143,12 @@ internal sealed class SaleOperations(
 
         sku.Price = request.Price ?? sku.Price;
         sale.ListPrice = request.ListPrice ?? sale.ListPrice;
-        sale.LimitPerUser = request.LimitPerUser ?? sale.LimitPerUser;
+        if (request.LimitPerUser is { } limit)
+        {
+            sale.LimitHighest = limit < sale.LimitPerUser ? Math.Max(sale.LimitHighest ?? 0, sale.LimitPerUser) : sale.LimitHighest;
+            sale.LimitPerUser = limit;
+        }
+
         sale.StartsAt = request.StartsAtMs is null ? sale.StartsAt : SaleRecords.Time(starts);
         sale.EndsAt = request.EndsAtMs is null ? sale.EndsAt : SaleRecords.Time(ends);
         return null;
@@ -149,7 +158,7 @@ internal sealed class SaleOperations(
     private async Task<SaleResult> ChangeAsync(
         long skuId, Func<ProductSku, SeckillSale, ErrorResult?> change, CancellationToken cancellationToken)
     {
-        long? raisedFrom = null;
+        LoadId? raisedFrom = null;
         await using (var scope = scopes.CreateAsyncScope())
         {
             var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
@@ -164,13 +173,13 @@ internal sealed class SaleOperations(
 
             await context.Products.Include(product => product.Skus).Where(product => product.Id == sku.ProductId)
                 .LoadAsync(cancellationToken);
-            var epoch = sku.GateEpoch;
+            var load = new LoadId(sku.GateEpoch, sku.GateLoad);
             if (change(sku, sale) is { } error)
             {
                 return new SaleResult(null, error);
             }
 
-            raisedFrom = sku.GateEpoch == epoch ? null : epoch;
+            raisedFrom = sku.GateEpoch == load.Epoch ? null : load;
             await context.SaveChangesAsync(cancellationToken);
             await transaction.CommitAsync(cancellationToken);
         }
@@ -232,7 +241,7 @@ internal sealed class SaleOperations(
         }
     }
 
-    private async Task<SaleResult> ConcludeAsync(long skuId, long? raisedFrom, CancellationToken cancellationToken)
+    private async Task<SaleResult> ConcludeAsync(long skuId, LoadId? raisedFrom, CancellationToken cancellationToken)
     {
         CrashPoint.Reach(CrashPoint.SaleChanged);
         await load.ApplyAsync(skuId, raisedFrom, cancellationToken);

@@ -1,4 +1,5 @@
 using Microsoft.EntityFrameworkCore;
+using Seckill.Api.Catalogue;
 using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Store;
 
@@ -10,12 +11,16 @@ namespace Seckill.Api.Snapshots;
 /// </summary>
 /// <param name="SkuId">The SKU.</param>
 /// <param name="MySqlStock">Units left in MySQL.</param>
-/// <param name="MySqlEpoch">Which load of the counter MySQL takes for the valid one.</param>
+/// <param name="MySqlLoad">Which load of the counter MySQL takes for the valid one.</param>
+/// <param name="Terms">The sale's terms in MySQL; null when they cannot be read.</param>
 /// <param name="Redis">Counter and reservations, without the ids; null when Redis holds something there that cannot be read.</param>
-public sealed record SkuSnapshot(long SkuId, long MySqlStock, long MySqlEpoch, LedgerSnapshot? Redis)
+public sealed record SkuSnapshot(long SkuId, long MySqlStock, LoadId MySqlLoad, SaleTerms? Terms, LedgerSnapshot? Redis)
 {
-    /// <summary>Whether the counter is the one that was loaded last, on a server that has run since.</summary>
-    public bool IsLoaded => Redis is { Stock: not null, Closed: false, SameServer: true, Epoch: { } epoch } && epoch == MySqlEpoch;
+    /// <summary>Whether the counter is the one that was loaded last, on a server that has run since as far as it says.</summary>
+    public bool IsLoaded => Redis is { Stock: not null, Closed: false, SameServer: not false, Load: { } load } && load == MySqlLoad;
+
+    /// <summary>Whether the gate enforces other terms than MySQL has, whoever has changed them.</summary>
+    public bool HasOtherTerms => Terms is { } terms && Redis?.HasTerms(terms) is false;
 
     /// <summary>Whether the two agree and nothing is under way, so that the difference is 0.</summary>
     public bool IsQuiet => IsLoaded && Redis is { Held: 0, Unsettled: 0, Stock: { } stock } && stock == MySqlStock;
@@ -39,9 +44,23 @@ public sealed class SkuSnapshotReader(IServiceScopeFactory scopes, StockRecovery
         var rows = await context.ProductSkus.AsNoTracking()
             .Where(sku => skuIds.Contains(sku.Id) && sku.Sale != null)
             .OrderBy(sku => sku.Id)
-            .Select(sku => new { sku.Id, sku.Stock, sku.GateEpoch })
+            .Select(sku => new { sku.Id, sku.Stock, sku.GateEpoch, sku.GateLoad, Sale = sku.Sale! })
             .ToListAsync(cancellationToken);
         var snapshots = await recovery.SnapshotAsync(rows.ConvertAll(row => new SkuKeys(row.Id)), cancellationToken);
-        return [.. rows.Zip(snapshots, (row, redis) => new SkuSnapshot(row.Id, row.Stock, row.GateEpoch, redis))];
+        return [.. rows.Zip(snapshots, (row, redis) => new SkuSnapshot(
+            row.Id, row.Stock, new LoadId(row.GateEpoch, row.GateLoad), TermsOf(row.Sale), redis))];
+    }
+
+    /// <summary>A row that the catalogue cannot read either is not on sale; it keeps back no other.</summary>
+    private static SaleTerms? TermsOf(SeckillSale sale)
+    {
+        try
+        {
+            return SaleCatalogue.TermsOf(sale);
+        }
+        catch (ArgumentException)
+        {
+            return null;
+        }
     }
 }

@@ -8,95 +8,106 @@ namespace Seckill.Api.WarmUp;
 /// <summary>What has been given back without the row lock.</summary>
 /// <param name="LastItemId">The newest order line that was there.</param>
 /// <param name="ItemCount">Order lines that were there.</param>
-public readonly record struct RestoredLines(long LastItemId, long ItemCount);
+/// <param name="PendingUserIds">Whose orders were unsettled then: what has become of them since is seen under the lock.</param>
+public sealed record RestoredLines(long LastItemId, long ItemCount, IReadOnlySet<long> PendingUserIds);
 
 /// <summary>
-/// Gives a SKU's buyers back to Redis what they hold according to MySQL. With many orders that takes long, so most of it is done before the
-/// SKU's row is locked, page by page; under the lock, when nothing can be committed, only what was added meanwhile.
+/// Gives a SKU's buyers back to Redis what they hold: according to MySQL, and by reservations that MySQL has no order for yet. With many
+/// orders that takes long, so most of it is done before the SKU's row is locked, page by page; under the lock, when nothing can be
+/// committed, only for those who have unsettled orders or got some meanwhile.
 /// </summary>
 public sealed class BuyerRestore(IServiceScopeFactory scopes, StockRecovery recovery)
 {
-    /// <summary>Buyers in one query.</summary>
+    /// <summary>Buyers in one query of all.</summary>
     private const int PageSizeMax = 10_000;
 
-    /// <summary>Buyers of what was added meanwhile in one query.</summary>
-    private const int AddedBuyersMax = 1_000;
+    /// <summary>Buyers in one query of some.</summary>
+    private const int ChosenBuyersMax = 1_000;
+
+    private static readonly ILookup<long, long> NoPending = Array.Empty<long>().ToLookup(id => id);
 
     /// <summary>All that is committed now, without a lock.</summary>
     public async Task<RestoredLines> RunAheadAsync(SkuKeys sku, DateTimeOffset expiresAt, CancellationToken cancellationToken)
     {
+        // Before the view is opened: who has none by then has had a verdict that the view shows, or no order.
+        var pending = await recovery.PendingAsync(sku, await recovery.UnsettledIdsAsync(sku, cancellationToken), cancellationToken);
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
         // One view for the pages and for what is said of them.
         await using var view = await context.Database.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellationToken);
         var lines = context.OrderItems.Where(item => item.SkuId == sku.SkuId);
         var ahead = new RestoredLines(
-            await lines.MaxAsync(item => (long?)item.Id, cancellationToken) ?? 0, await lines.LongCountAsync(cancellationToken));
-        await RestoreAllAsync(context, sku, expiresAt, cancellationToken);
+            await lines.MaxAsync(item => (long?)item.Id, cancellationToken) ?? 0, await lines.LongCountAsync(cancellationToken),
+            pending.Select(order => order.UserId).ToHashSet());
+        await RestoreAllAsync(context, sku, NoPending, whole: false, expiresAt, cancellationToken);
         return ahead;
     }
 
-    /// <summary>What has been added since; all, if nothing has been done ahead. The caller holds the row lock.</summary>
+    /// <summary>
+    /// The rest; all, if nothing has been done ahead. The caller holds the row lock, and <paramref name="pending"/> are all unsettled orders
+    /// that MySQL has no order for.
+    /// </summary>
     public async Task FinishAsync(
-        OrderingDbContext locked, SkuKeys sku, RestoredLines? ahead, DateTimeOffset expiresAt, CancellationToken cancellationToken)
+        OrderingDbContext locked, SkuKeys sku, RestoredLines? ahead, IReadOnlyCollection<(long UserId, long OrderId)> pending,
+        DateTimeOffset expiresAt, CancellationToken cancellationToken)
     {
+        var pendingByUser = pending.ToLookup(order => order.UserId, order => order.OrderId);
+        var users = pendingByUser.Select(orders => orders.Key).ToHashSet();
         var lines = locked.OrderItems.Where(item => item.SkuId == sku.SkuId);
-        if (ahead is not { } done)
+        if (ahead is { } done)
         {
-            await RestoreAllAsync(locked, sku, expiresAt, cancellationToken);
-            return;
+            var added = await lines.Where(item => item.Id > done.LastItemId).Select(item => item.UserId).ToListAsync(cancellationToken);
+            users.UnionWith(done.PendingUserIds);
+            users.UnionWith(added);
+            // Else a transaction that was under way has committed lines with older ids.
+            ahead = await lines.LongCountAsync(cancellationToken) == done.ItemCount + added.Count ? done : null;
         }
 
-        var added = await lines.Where(item => item.Id > done.LastItemId).Select(item => item.UserId).ToListAsync(cancellationToken);
-        if (await lines.LongCountAsync(cancellationToken) != done.ItemCount + added.Count)
+        if (ahead is null)
         {
-            // A transaction that was under way has committed lines with older ids.
-            await RestoreAllAsync(locked, sku, expiresAt, cancellationToken);
-            return;
+            await RestoreAllAsync(locked, sku, pendingByUser, whole: true, expiresAt, cancellationToken);
         }
 
-        foreach (var users in added.Distinct().Chunk(AddedBuyersMax))
+        foreach (var chosen in users.Chunk(ChosenBuyersMax))
         {
-            var live = await Live(locked, sku).Where(item => users.Contains(item.UserId))
-                .Select(item => new { item.Id, item.UserId, item.OrderId, item.Quantity })
-                .ToListAsync(cancellationToken);
-            var buyers = live.GroupBy(item => item.UserId).Select(items =>
-            {
-                var before = items.Where(item => item.Id <= done.LastItemId).ToList();
-                return new BuyerHolding(
-                    items.Key, items.Sum(item => item.Quantity), items.Max(item => item.OrderId),
-                    before.Sum(item => item.Quantity), before.Count > 0 ? before.Max(item => item.OrderId) : 0);
-            });
-            await recovery.RestoreBuyersAsync(sku, buyers, expiresAt, cancellationToken);
+            var held = await HoldingsOf(Live(locked, sku).Where(item => chosen.Contains(item.UserId))).ToListAsync(cancellationToken);
+            var others = chosen.Except(held.Select(buyer => buyer.UserId)).Select(userId => new Holding(userId, 0, 0));
+            await RestoreAsync(sku, held.Concat(others), pendingByUser, whole: true, expiresAt, cancellationToken);
         }
     }
 
     private async Task RestoreAllAsync(
-        OrderingDbContext context, SkuKeys sku, DateTimeOffset expiresAt, CancellationToken cancellationToken)
+        OrderingDbContext context, SkuKeys sku, ILookup<long, long> pending, bool whole, DateTimeOffset expiresAt,
+        CancellationToken cancellationToken)
     {
         for (var (lastUserId, count) = (long.MinValue, PageSizeMax); count == PageSizeMax;)
         {
             var after = lastUserId;
-            var page = await Live(context, sku).Where(item => item.UserId > after)
-                .GroupBy(item => item.UserId)
-                .Select(items => new
-                {
-                    UserId = items.Key,
-                    Units = items.Sum(item => item.Quantity),
-                    Newest = items.Max(item => item.OrderId),
-                })
-                .OrderBy(buyer => buyer.UserId)
-                .Take(PageSizeMax)
-                .ToListAsync(cancellationToken);
-            await recovery.RestoreBuyersAsync(
-                sku, page.Select(buyer => new BuyerHolding(buyer.UserId, buyer.Units, buyer.Newest)), expiresAt, cancellationToken);
+            var page = await HoldingsOf(Live(context, sku).Where(item => item.UserId > after)).ToListAsync(cancellationToken);
+            await RestoreAsync(sku, page, pending, whole, expiresAt, cancellationToken);
             (lastUserId, count) = (page.Count > 0 ? page[^1].UserId : lastUserId, page.Count);
         }
     }
+
+    private Task RestoreAsync(
+        SkuKeys sku, IEnumerable<Holding> buyers, ILookup<long, long> pending, bool whole, DateTimeOffset expiresAt,
+        CancellationToken cancellationToken) =>
+        recovery.RestoreBuyersAsync(
+            sku, buyers.Select(buyer => new BuyerHolding(buyer.UserId, buyer.Units, buyer.Newest, [.. pending[buyer.UserId]])), whole,
+            expiresAt, cancellationToken);
+
+    /// <summary>By user id.</summary>
+    private static IQueryable<Holding> HoldingsOf(IQueryable<OrderItem> items) => items.GroupBy(item => item.UserId)
+        .OrderBy(items => items.Key)
+        .Take(PageSizeMax)
+        .Select(items => new Holding(items.Key, items.Sum(item => item.Quantity), items.Max(item => item.OrderId)));
 
     private static IQueryable<OrderItem> Live(OrderingDbContext context, SkuKeys sku) =>
         context.OrderItems.Where(item => item.SkuId == sku.SkuId)
             .Join(
                 context.Orders.Where(order => order.Status != OrderStatus.Closed), item => item.OrderId, order => order.Id,
                 (item, _) => item);
+
+    /// <summary>What a buyer holds according to MySQL.</summary>
+    private sealed record Holding(long UserId, long Units, long Newest);
 }

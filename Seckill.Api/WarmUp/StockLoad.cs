@@ -17,7 +17,7 @@ namespace Seckill.Api.WarmUp;
 public sealed record LoadedSku(long SkuId, bool Loaded, long Stock, long Epoch);
 
 /// <summary>
-/// Sets one SKU's counter from MySQL when it must be: Redis does not know it, has another epoch than MySQL, or is not the server any more
+/// Sets one SKU's counter from MySQL when it must be: Redis does not know it, has another load than MySQL, or is not the server any more
 /// that took the last load. A running counter is left alone. See warm.lua for what happens to orders that are under way.
 /// </summary>
 public sealed partial class StockLoad(
@@ -34,33 +34,39 @@ public sealed partial class StockLoad(
     /// </summary>
     /// <param name="skuId">The SKU.</param>
     /// <param name="termsChanged">See above.</param>
+    /// <param name="suspect">
+    /// Whether a counter that looks right is loaded again all the same, because nothing tells that Redis has all it took since the load.
+    /// </param>
     /// <param name="drained">Whether a loss of Redis has been waited for, see <see cref="QueueDrain"/>.</param>
     /// <param name="cancellationToken">Ends the waits.</param>
     /// <returns>
     /// Null when MySQL has no sale of this SKU, Redis has lost it and the wait for that is still to come, or it changed while this was
     /// looking.
     /// </returns>
-    public async Task<LoadedSku?> RunAsync(long skuId, bool termsChanged, bool drained, CancellationToken cancellationToken)
+    public async Task<LoadedSku?> RunAsync(
+        long skuId, bool termsChanged, bool drained, CancellationToken cancellationToken, bool suspect = false)
     {
         var sku = new SkuKeys(skuId);
-        var (epoch, redis) = await LookAsync(sku, cancellationToken);
-        if (epoch is null)
+        var (stored, redis) = await LookAsync(sku, cancellationToken);
+        if (stored is null)
         {
             return null;
         }
 
-        if (redis is { Stock: { } stock, Epoch: { } current, Closed: false, SameServer: true } && current == epoch && !termsChanged)
+        if (redis is { Stock: { } stock, Closed: false, SameServer: not false } && redis.Load == stored && !termsChanged && !suspect)
         {
-            return new LoadedSku(skuId, false, stock, current);
+            return new LoadedSku(skuId, false, stock, stored.Value.Epoch);
         }
 
-        if (redis.Epoch is not null && (redis.Epoch != epoch || !redis.SameServer))
+        // Another server with the same load has moved here, or come back, as far as can be seen with all it had: it goes on selling until
+        // it is loaded again. MySQL has the last word on stock and limit meanwhile.
+        if (redis.Load is not null && redis.Load != stored)
         {
             LogClosed(skuId);
-            await recovery.CloseAsync(sku, cancellationToken);
+            await recovery.CloseAsync(sku, cancellationToken, redis.Epoch);
             CrashPoint.Reach(CrashPoint.GateClosed);
         }
-        else if (redis.Epoch is null && epoch > 0)
+        else if (redis.Load is null && stored.Value.Epoch > 0)
         {
             if (!drained)
             {
@@ -70,7 +76,7 @@ public sealed partial class StockLoad(
             LogLost(skuId);
         }
 
-        return await LoadAsync(sku, null, cancellationToken);
+        return await LoadAsync(sku, null, suspect, cancellationToken);
     }
 
     /// <summary>Closes the gate for a moment and loads the counter again, whatever it says: the repair for a difference.</summary>
@@ -80,61 +86,62 @@ public sealed partial class StockLoad(
         // Before the gate is shut: it may go on selling what it has.
         await guard.CheckAsync(sku, reload: true, cancellationToken);
         await recovery.CloseAsync(sku, cancellationToken);
-        return await LoadAsync(sku, null, cancellationToken);
+        return await LoadAsync(sku, null, suspect: false, cancellationToken);
     }
 
     /// <summary>
-    /// Brings what has been changed in MySQL to the gate: the terms, and the counter if MySQL's epoch is another one. A gate that Redis has
+    /// Brings what has been changed in MySQL to the gate: the terms, and the counter if MySQL's load is another one. A gate that Redis has
     /// lost stays closed, so there is nothing to change; the loader opens it, with this change, when the queue is drained.
     /// </summary>
     /// <param name="skuId">The SKU.</param>
     /// <param name="raisedFrom">
-    /// MySQL's epoch before the caller raised it; null if it did not. A counter with that epoch has lost nothing, it is only outdated: it
+    /// MySQL's load before the caller raised its epoch; null if it did not. A counter of that load has lost nothing, it is only outdated: it
     /// goes on selling until the new one takes its place. </param>
     /// <param name="cancellationToken">Ends the waits.</param>
-    public async Task ApplyAsync(long skuId, long? raisedFrom, CancellationToken cancellationToken)
+    public async Task ApplyAsync(long skuId, LoadId? raisedFrom, CancellationToken cancellationToken)
     {
         var sku = new SkuKeys(skuId);
-        var (epoch, redis) = await LookAsync(sku, cancellationToken);
-        if (redis.Epoch is null && epoch > 0)
+        var (stored, redis) = await LookAsync(sku, cancellationToken);
+        if (redis.Load is null && stored is { Epoch: > 0 })
         {
             return;
         }
 
-        if (redis.Epoch != epoch && !IsOutdated(redis, raisedFrom))
+        if (redis.Load != stored && !IsOutdated(redis, raisedFrom))
         {
-            await recovery.CloseAsync(sku, cancellationToken);
+            await recovery.CloseAsync(sku, cancellationToken, redis.Epoch);
         }
 
-        await LoadAsync(sku, raisedFrom, cancellationToken);
+        await LoadAsync(sku, raisedFrom, suspect: false, cancellationToken);
     }
 
-    /// <summary>MySQL's epoch, null when it has no sale of the SKU, and Redis as it was right after.</summary>
-    private async Task<(long? Epoch, LedgerSnapshot Redis)> LookAsync(SkuKeys sku, CancellationToken cancellationToken)
+    /// <summary>MySQL's load, null when it has no sale of the SKU, and Redis as it was right after.</summary>
+    private async Task<(LoadId? Stored, LedgerSnapshot Redis)> LookAsync(SkuKeys sku, CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
-        var epoch = await context.ProductSkus.Where(row => row.Id == sku.SkuId && row.Sale != null)
-            .Select(row => (long?)row.GateEpoch).SingleOrDefaultAsync(cancellationToken);
+        var row = await context.ProductSkus.Where(row => row.Id == sku.SkuId && row.Sale != null)
+            .Select(row => new { row.GateEpoch, row.GateLoad }).SingleOrDefaultAsync(cancellationToken);
+        LoadId? stored = row is null ? null : new LoadId(row.GateEpoch, row.GateLoad);
         var redis = await recovery.SnapshotAsync(sku, 0, cancellationToken);
-        if (redis is { Stock: not null, Epoch: { } loaded, Closed: false, SameServer: true } && loaded == epoch + 1)
+        if (redis is { Stock: not null, Epoch: { } loaded, Closed: false, SameServer: not false } && loaded > stored?.Epoch)
         {
             // Somebody else has just loaded it and not committed yet, or died before that: the row lock tells which when it comes free.
             // Closing now would shut out buyers from a counter that is right.
-            epoch = (await SkuRowLock.TakeAsync(context, sku.SkuId, cancellationToken))?.GateEpoch;
+            stored = LoadOf(await SkuRowLock.TakeAsync(context, sku.SkuId, cancellationToken));
         }
 
-        return (epoch, redis);
+        return (stored, redis);
     }
 
     /// <summary>
     /// Under the row lock: while the counter is being set, the worker cannot commit an order that the number read here does not count.
-    /// Dying between Redis and the commit leaves two different epochs, which the next check sees and loads again.
+    /// Dying between Redis and the commit leaves two different loads, which the next check sees and loads again.
     /// </summary>
-    private async Task<LoadedSku?> LoadAsync(SkuKeys sku, long? raisedFrom, CancellationToken cancellationToken)
+    private async Task<LoadedSku?> LoadAsync(SkuKeys sku, LoadId? raisedFrom, bool suspect, CancellationToken cancellationToken)
     {
-        await guard.CheckAsync(sku, reload: false, cancellationToken);
-        var ahead = await RestoreAheadAsync(sku, raisedFrom, cancellationToken);
+        await guard.CheckAsync(sku, reload: suspect, cancellationToken);
+        var ahead = await RestoreAheadAsync(sku, raisedFrom, suspect, cancellationToken);
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
         await using var transaction = await context.Database.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken);
@@ -148,19 +155,24 @@ public sealed partial class StockLoad(
         var terms = SaleCatalogue.TermsOf(sale);
         var redis = await recovery.SnapshotAsync(sku, StockRecovery.UnsettledIdsMax, cancellationToken);
         HashSet<long>? decided = null;
-        if (IsDue(redis, row.GateEpoch))
+        var due = IsDue(redis, row, suspect);
+        if (due)
         {
             // Without knowing all of them the counter would offer what some buyers hold.
             var unsettled = redis.UnsettledIds ?? [.. await recovery.UnsettledIdsAsync(sku, cancellationToken)];
-            decided = [.. (await StoreDecisions.ReadAsync(context, unsettled, cancellationToken)).Select(decision => decision.OrderId)];
-            if (HasForgotten(redis, row.GateEpoch, raisedFrom))
+            var decisions = await StoreDecisions.ReadAsync(context, unsettled, cancellationToken);
+            decided = [.. decisions.Select(decision => decision.OrderId)];
+            if (HasForgotten(redis, row, raisedFrom))
             {
-                await buyers.FinishAsync(context, sku, ahead, StockLedger.ExpiryOf(terms), cancellationToken);
+                var written = decisions.Where(decision => decision.StockDeducted).Select(decision => decision.OrderId);
+                var pending = await recovery.PendingAsync(sku, [.. unsettled.Except(written)], cancellationToken);
+                await buyers.FinishAsync(context, sku, ahead, pending, StockLedger.ExpiryOf(terms), cancellationToken);
                 CrashPoint.Reach(CrashPoint.BuyersRestored);
             }
         }
 
-        var result = await WarmAsync(sku, row, terms, decided, redis, cancellationToken);
+        var token = LoadId.NewToken();
+        var result = await WarmAsync(sku, row, token, terms, decided, redis, due, cancellationToken);
         if (result.Refused)
         {
             LogOvertaken(sku.SkuId);
@@ -171,7 +183,8 @@ public sealed partial class StockLoad(
         {
             CrashPoint.Reach(CrashPoint.StockLoaded);
             await context.ProductSkus.Where(s => s.Id == sku.SkuId)
-                .ExecuteUpdateAsync(set => set.SetProperty(s => s.GateEpoch, result.Epoch), cancellationToken);
+                .ExecuteUpdateAsync(
+                    set => set.SetProperty(s => s.GateEpoch, result.Epoch).SetProperty(s => s.GateLoad, token), cancellationToken);
             LogLoaded(sku.SkuId, result.Stock, result.Epoch);
         }
 
@@ -180,24 +193,25 @@ public sealed partial class StockLoad(
     }
 
     /// <summary>
-    /// Many orders to carry over take Redis longer than the client waits. Giving up then would leave two epochs, and the next load would
-    /// take as long: so it is asked what has become of the call. Nobody else raises the epoch under the row lock.
+    /// Many orders to carry over take Redis longer than the client waits. Giving up then would leave two loads, and the next one would
+    /// take as long: so it is asked what has become of the call.
     /// </summary>
     private async Task<WarmResult> WarmAsync(
-        SkuKeys sku, ProductSku row, SaleTerms terms, HashSet<long>? decided, LedgerSnapshot seen, CancellationToken cancellationToken)
+        SkuKeys sku, ProductSku row, long token, SaleTerms terms, HashSet<long>? decided, LedgerSnapshot seen, bool due,
+        CancellationToken cancellationToken)
     {
         try
         {
-            return await ledger.WarmAsync(sku, row.Stock, row.GateEpoch, terms, decided, cancellationToken, seen);
+            return await ledger.WarmAsync(
+                sku, row.Stock, new LoadId(row.GateEpoch, row.GateLoad), token, terms, decided, cancellationToken, seen, due);
         }
-        catch (TimeoutException) when (IsDue(seen, row.GateEpoch))
+        catch (TimeoutException) when (due)
         {
-            var epoch = Math.Max(seen.Epoch ?? 0, row.GateEpoch) + 1;
             for (var look = 0; look < LateLooksMax; look++)
             {
                 await Task.Delay(LateLookEveryMs, cancellationToken);
                 var now = (await recovery.SnapshotAsync([sku], cancellationToken))[0];
-                if (now is { Stock: { } stock, Closed: false } && now.Epoch == epoch)
+                if (now is { Stock: { } stock, Epoch: { } epoch, Closed: false } && now.LoadToken == token)
                 {
                     return new WarmResult(true, epoch, stock);
                 }
@@ -207,21 +221,25 @@ public sealed partial class StockLoad(
         }
     }
 
-    private static bool IsOutdated(LedgerSnapshot redis, long? raisedFrom) =>
-        raisedFrom is not null && redis.Epoch == raisedFrom && redis is { Stock: not null, Closed: false, SameServer: true };
+    private static LoadId? LoadOf(ProductSku? row) => row is null ? null : new LoadId(row.GateEpoch, row.GateLoad);
+
+    private static bool IsOutdated(LedgerSnapshot redis, LoadId? raisedFrom) =>
+        raisedFrom is not null && redis.Load == raisedFrom && redis is { Stock: not null, Closed: false, SameServer: not false };
 
     /// <summary>Whether the counter must be loaded.</summary>
-    private static bool IsDue(LedgerSnapshot redis, long epoch) => redis.Stock is null || redis.Epoch != epoch || redis.Closed;
+    private static bool IsDue(LedgerSnapshot redis, ProductSku row, bool suspect) =>
+        suspect || redis.Stock is null || redis.Load != LoadOf(row) || redis.Closed || redis.SameServer is false;
 
     /// <summary>Whether buyers may be missing in Redis: not when the counter is only outdated.</summary>
-    private static bool HasForgotten(LedgerSnapshot redis, long epoch, long? raisedFrom) =>
-        epoch != raisedFrom + 1 || !IsOutdated(redis, raisedFrom);
+    private static bool HasForgotten(LedgerSnapshot redis, ProductSku row, LoadId? raisedFrom) =>
+        row.GateEpoch != raisedFrom?.Epoch + 1 || !IsOutdated(redis, raisedFrom);
 
     /// <summary>
     /// The long part of a load, without the row lock: with it no order of the SKU could be written meanwhile. Null when there is nothing to
     /// restore as far as can be seen without it.
     /// </summary>
-    private async Task<RestoredLines?> RestoreAheadAsync(SkuKeys sku, long? raisedFrom, CancellationToken cancellationToken)
+    private async Task<RestoredLines?> RestoreAheadAsync(
+        SkuKeys sku, LoadId? raisedFrom, bool suspect, CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
@@ -233,7 +251,7 @@ public sealed partial class StockLoad(
         }
 
         var redis = await recovery.SnapshotAsync(sku, 0, cancellationToken);
-        return IsDue(redis, row.GateEpoch) && HasForgotten(redis, row.GateEpoch, raisedFrom)
+        return IsDue(redis, row, suspect) && HasForgotten(redis, row, raisedFrom)
             ? await buyers.RunAheadAsync(sku, StockLedger.ExpiryOf(SaleCatalogue.TermsOf(row.Sale)), cancellationToken)
             : null;
     }

@@ -51,6 +51,7 @@ public sealed partial class StockLoader : BackgroundService
         catalogue.Refreshed += AskForChangedSales;
         // The server that answers now may have lost its last moments, or be another one.
         redis.ConnectionRestored += (_, _) => _asked.Writer.TryWrite(EverySku);
+        redis.ConfigurationChanged += (_, _) => _asked.Writer.TryWrite(EverySku);
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)

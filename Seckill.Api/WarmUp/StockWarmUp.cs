@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Runtime.ExceptionServices;
 using Seckill.Api.Catalogue;
+using Seckill.Api.Gate;
 using Seckill.Api.Snapshots;
 using Seckill.Ordering.Ledger;
 using StackExchange.Redis;
@@ -8,8 +9,9 @@ using StackExchange.Redis;
 namespace Seckill.Api.WarmUp;
 
 /// <summary>Loads the counters of many sales at once, where needed. Knows the terms that this instance has loaded each with.</summary>
-public sealed class StockWarmUp(
-    SaleCatalogue catalogue, SkuSnapshotReader snapshots, StockLoad load, QueueDrain drain, TimeProvider time)
+public sealed partial class StockWarmUp(
+    SaleCatalogue catalogue, SkuSnapshotReader snapshots, StockRecovery recovery, GateLanes lanes, StockLoad load, QueueDrain drain,
+    TimeProvider time, ILogger<StockWarmUp> logger)
 {
     /// <summary>Loads under way at once, each with a MySQL connection.</summary>
     private const int LoadsAtOnceMax = 8;
@@ -75,15 +77,33 @@ public sealed class StockWarmUp(
                     result.Failed[snapshot.SkuId] = exception;
                 }
             });
+            await NoteAsync([.. result.Loaded.Select(sku => sku.SkuId)], cancellationToken);
         }
 
         return result;
     }
 
+    /// <summary>With each pass, so that a note that was lost comes back.</summary>
+    private async Task NoteAsync(IReadOnlyCollection<long> skuIds, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (skuIds.Count > 0)
+            {
+                await recovery.NoteAsync(skuIds, cancellationToken);
+            }
+        }
+        catch (Exception exception) when (exception is RedisException or TimeoutException)
+        {
+            // Its shard may be away, or out of memory; the counters are loaded all the same.
+            LogNotNoted(skuIds.Count, exception.Message);
+        }
+    }
+
     /// <summary>Whether Redis has lost the SKU and its orders in the queue still have time to be written.</summary>
     private bool IsWaiting(SkuSnapshot snapshot, long seenAt)
     {
-        if (snapshot.Redis is { Epoch: null } && snapshot.MySqlEpoch > 0)
+        if (snapshot.Redis is { Epoch: null } && snapshot.MySqlLoad.Epoch > 0)
         {
             return !drain.IsOver(_lostAt.GetOrAdd(snapshot.SkuId, seenAt));
         }
@@ -99,10 +119,14 @@ public sealed class StockWarmUp(
     private async Task<LoadedSku?> LoadAsync(SkuSnapshot snapshot, CancellationToken cancellationToken)
     {
         var terms = catalogue.Find(snapshot.SkuId)?.Terms;
-        var changed = terms is { } now && (!_loadedTerms.TryGetValue(snapshot.SkuId, out var before) || before != now);
-        var loaded = snapshot is { IsLoaded: true, Redis.Stock: { } stock } && !changed
-            ? new LoadedSku(snapshot.SkuId, false, stock, snapshot.MySqlEpoch)
-            : await load.RunAsync(snapshot.SkuId, changed, drained: snapshot.Redis is { Epoch: null }, cancellationToken);
+        var first = !_loadedTerms.TryGetValue(snapshot.SkuId, out var before);
+        var changed = snapshot.HasOtherTerms || (terms is { } now && (first || before != now));
+        // Where Redis does not say which server it is, an instance that has sold nothing yet has nothing to hold its data against.
+        var suspect = first && snapshot.Redis is { SameServer: null };
+        var whole = await HasAllAsync(snapshot, cancellationToken);
+        var loaded = snapshot is { IsLoaded: true, Redis.Stock: { } stock } && whole && !changed && !suspect
+            ? new LoadedSku(snapshot.SkuId, false, stock, snapshot.MySqlLoad.Epoch)
+            : await load.RunAsync(snapshot.SkuId, changed, drained: snapshot.Redis is { Epoch: null }, cancellationToken, suspect);
         if (loaded is not null && terms is { } taken)
         {
             _loadedTerms[snapshot.SkuId] = taken;
@@ -110,6 +134,32 @@ public sealed class StockWarmUp(
 
         return loaded;
     }
+
+    /// <summary>
+    /// Whether Redis has the newest order that it has accepted through this instance. If not, it is a copy that was taken before, and the
+    /// gate is shut until it is loaded.
+    /// </summary>
+    private async Task<bool> HasAllAsync(SkuSnapshot snapshot, CancellationToken cancellationToken)
+    {
+        var sku = new SkuKeys(snapshot.SkuId);
+        if (lanes.NewestOf(snapshot.SkuId) is not { } newest || newest.Epoch != snapshot.Redis?.Epoch
+            || await recovery.KnowsAsync(sku, newest.OrderId, cancellationToken))
+        {
+            return true;
+        }
+
+        LogStale(snapshot.SkuId, newest.OrderId);
+        await recovery.CloseAsync(sku, cancellationToken, newest.Epoch);
+        return false;
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Redis has not noted that it holds {Count} SKUs: {Reason}; trying again")]
+    private partial void LogNotNoted(int count, string reason);
+
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "SKU {SkuId}: Redis does not know order {OrderId} any more, which it has accepted; the gate is closed until it is loaded again")]
+    private partial void LogStale(long skuId, long orderId);
 }
 
 /// <summary>What a pass over many SKUs came to.</summary>

@@ -44,7 +44,7 @@ public class BatchBenchmarks
     {
         var characters = 0;
         foreach (var command in BatchStatements.Write(
-            _plan, DateTime.UtcNow, PaymentWindow, guarded: true, BatchStatements.CommandBytesMax))
+            _plan, PaymentWindow, guarded: true, BatchStatements.CommandBytesMax))
         {
             using (command)
             {

@@ -70,7 +70,7 @@ public class RequestBenchmarks
 
     [BenchmarkCategory("answer")]
     [Benchmark(Description = "answer \"queued\"")]
-    public Task AnswerAsync() => OrderEndpoints.Queued(_orderId, SampleOrders.FirstSku, ClickNo).ExecuteAsync(_http);
+    public Task AnswerAsync() => OrderEndpoints.Queued(_orderId, SampleOrders.FirstSku, ClickNo, 1_999m).ExecuteAsync(_http);
 
     private HttpRequest Request()
     {

@@ -37,6 +37,8 @@ internal sealed record OrderVerdict(VerdictKind Kind, long OrderId, string Detai
 internal static class RejectionReason
 {
     public const string SoldOut = "sold out";
+    public const string LimitReached = "limit reached";
     public const string UnknownSku = "unknown sku";
+    public const string IdTaken = "order id was used for another order";
     public const string NumberUsed = "client_order_no was used for another order";
 }

@@ -1,6 +1,7 @@
 using System.Data.Common;
 using System.Text;
 using MySqlConnector;
+using Seckill.Ordering.Store;
 using Seckill.OrderWorker.Batches;
 
 namespace Seckill.OrderWorker.Writing;
@@ -19,7 +20,11 @@ internal static class BatchLookUp
     private const string LockWaitSecondsMax = "3";
 
     private const string SelectSkus =
-        SessionSettings + "SELECT id, product_id, title, price, stock, image, attrs, gate_epoch FROM product_skus WHERE id IN (";
+        SessionSettings + "SELECT id, product_id, title, price, stock, image, attrs, gate_epoch, "
+        + "(SELECT GREATEST(limit_per_user, COALESCE(limit_highest, 0)) FROM seckill_sales WHERE sku_id = product_skus.id) "
+        + "FROM product_skus WHERE id IN (";
+
+    private const string SelectRejections = "SELECT order_id, reason, user_id, client_order_no, sku_id, quantity ";
 
     private const string SelectOrders =
         "SELECT o.id, o.order_sn, o.user_id, o.gate_epoch, i.sku_id, COALESCE(i.quantity, 0), o.client_order_no FROM orders o "
@@ -36,9 +41,10 @@ internal static class BatchLookUp
     {
         var command = new MySqlCommand();
         var sql = SkusText(orders)
-            .Append(") ORDER BY id FOR UPDATE;\nSELECT order_id, reason FROM order_rejections WHERE order_id IN (")
-            .AppendList(orders.Select(order => order.OrderId))
-            .Append(");\n" + SelectOrders + "WHERE o.id IN (")
+            .Append(") ORDER BY id FOR UPDATE;\n" + SelectRejections + "FROM order_rejections WHERE order_id IN (")
+            .AppendList(orders.Select(order => order.OrderId)).Append(')');
+        AddRefusedClicks(orders, " UNION ALL " + SelectRejections, sql, command);
+        sql.Append(";\n" + SelectOrders + "WHERE o.id IN (")
             .AppendList(orders.Select(order => order.OrderId))
             .Append(");\n" + SelectOrders + "WHERE (o.user_id, o.client_order_no) IN (");
         var clicks = 0;
@@ -50,8 +56,35 @@ internal static class BatchLookUp
 
         // An empty list is no SQL; nobody has the user NULL.
         sql.Append(clicks == 0 ? "(NULL,NULL));" : ");");
+        sql.Append("\nSELECT i.sku_id, i.user_id, SUM(i.quantity) FROM order_items i JOIN orders o ON o.id = i.order_id WHERE o.status <> ")
+            .Append((int)OrderStatus.Closed).Append(" AND (");
+        AddBuyers(orders, sql).Append(") GROUP BY i.sku_id, i.user_id;");
         command.CommandText = sql.ToString();
         return command;
+    }
+
+    /// <summary>
+    /// Adds a query for refusals of the same clicks under other ids: another producer's order gets a new one whenever its message comes. The
+    /// gate itself keeps to one id for each click.
+    /// </summary>
+    public static void AddRefusedClicks(IEnumerable<OrderInHand> orders, string select, StringBuilder sql, MySqlCommand command)
+    {
+        var clicks = orders.Where(order => !order.FromGate && order.ClickNo is not null).ToList();
+        if (clicks.Count == 0)
+        {
+            return;
+        }
+
+        // By buyer first, for whom there is an index.
+        sql.Append(select).Append("FROM order_rejections WHERE user_id IN (").AppendList(clicks.Select(order => order.Message.UserId))
+            .Append(") AND (user_id, client_order_no) IN (");
+        for (var i = 0; i < clicks.Count; i++)
+        {
+            sql.Append(i == 0 ? "(" : ",(").Append(clicks[i].Message.UserId).Append(',').Append(command.Parameter(clicks[i].ClickNo!))
+                .Append(')');
+        }
+
+        sql.Append(')');
     }
 
     /// <summary>Reads the answer to <see cref="Skus"/>.</summary>
@@ -62,7 +95,10 @@ internal static class BatchLookUp
         {
             var sku = new SkuRow(
                 reader.GetInt64(0), reader.GetInt64(1), reader.GetString(2), reader.GetDecimal(3), reader.GetInt32(4), reader.GetString(5),
-                reader.GetString(6), reader.GetInt64(7));
+                reader.GetString(6), reader.GetInt64(7))
+            {
+                LimitPerUser = reader.IsDBNull(8) ? null : reader.GetInt32(8),
+            };
             facts.Skus.Add(sku.Id, sku);
         }
 
@@ -76,7 +112,12 @@ internal static class BatchLookUp
         await reader.NextResultAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
         {
-            facts.RejectionsById.Add(reader.GetInt64(0), reader.GetString(1));
+            var refused = new RefusedOrder(reader.GetInt64(0), reader.GetString(1), reader.GetInt64(4), reader.GetInt32(5));
+            facts.RejectionsById.TryAdd(refused.Id, refused.Reason);
+            if (!reader.IsDBNull(3))
+            {
+                facts.RejectionsByClick.TryAdd((reader.GetInt64(2), reader.GetString(3)), refused);
+            }
         }
 
         await reader.NextResultAsync(cancellationToken);
@@ -92,7 +133,29 @@ internal static class BatchLookUp
             facts.OrdersByClick.TryAdd((reader.GetInt64(2), reader.GetString(6)), WrittenOrderOf(reader));
         }
 
+        await reader.NextResultAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            facts.UnitsHeld.Add((reader.GetInt64(0), reader.GetInt64(1)), reader.GetInt64(2));
+        }
+
         return facts;
+    }
+
+    /// <summary>
+    /// The condition that finds the order lines (i) of those buyers whom the purchase limit binds: by ranges of the index on SKU and buyer,
+    /// on both servers. Never empty: no SKU has the id NULL.
+    /// </summary>
+    internal static StringBuilder AddBuyers(IEnumerable<OrderInHand> orders, StringBuilder sql)
+    {
+        sql.Append("i.sku_id = NULL");
+        foreach (var sku in orders.Where(order => order.Message.Epoch is not null).GroupBy(order => order.Message.SkuId))
+        {
+            sql.Append(" OR i.sku_id = ").Append(sku.Key).Append(" AND i.user_id IN (")
+                .AppendList(sku.Select(order => order.Message.UserId).Distinct()).Append(')');
+        }
+
+        return sql;
     }
 
     private static StringBuilder SkusText(IReadOnlyList<OrderInHand> orders) =>

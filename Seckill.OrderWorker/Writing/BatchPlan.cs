@@ -5,7 +5,14 @@ using Seckill.OrderWorker.Batches;
 namespace Seckill.OrderWorker.Writing;
 
 /// <summary>A SKU as its row said, locked or not.</summary>
-internal sealed record SkuRow(long Id, long ProductId, string Title, decimal Price, int Stock, string Image, string Attrs, long GateEpoch);
+internal sealed record SkuRow(long Id, long ProductId, string Title, decimal Price, int Stock, string Image, string Attrs, long GateEpoch)
+{
+    /// <summary>What the row offers; null when nobody can be charged its price, which then fails where it is written.</summary>
+    public Offer? Offer { get; } = Price is >= 0 and <= Offer.PriceMax ? Offer.Of(Price, Title, Image, Attrs) : null;
+
+    /// <summary>Units one buyer may hold by what the gate may have accepted; null without a sale.</summary>
+    public int? LimitPerUser { get; init; }
+}
 
 /// <summary>An order that stands in MySQL.</summary>
 /// <param name="Id">Its id.</param>
@@ -21,6 +28,9 @@ internal readonly record struct WrittenOrder(long Id, string OrderSn, long UserI
         UserId == message.UserId && (SkuId is null || (SkuId == message.SkuId && Quantity == message.Quantity));
 }
 
+/// <summary>A refusal that stands in MySQL.</summary>
+internal readonly record struct RefusedOrder(long Id, string Reason, long SkuId, int Quantity);
+
 /// <summary>What MySQL knew of a batch's orders.</summary>
 internal sealed class BatchFacts
 {
@@ -31,6 +41,32 @@ internal sealed class BatchFacts
     public Dictionary<(long UserId, string ClickNo), WrittenOrder> OrdersByClick { get; } = [];
 
     public Dictionary<long, string> RejectionsById { get; } = [];
+
+    public Dictionary<(long UserId, string ClickNo), RefusedOrder> RejectionsByClick { get; } = [];
+
+    /// <summary>The SKUs as they were offered to orders whose SKU has been edited since, by SKU and <see cref="Offer.Text"/>.</summary>
+    public Dictionary<(long SkuId, string Offer), SkuRow> Offered { get; } = [];
+
+    /// <summary>What the order is charged and shows: the SKU as it was offered to it, or as it is when no offer came with it.</summary>
+    public SkuRow RowFor(OrderMessage message, SkuRow sku)
+    {
+        if (message.Offer is not { } text || text == sku.Offer?.Text)
+        {
+            return sku;
+        }
+
+        if (!Offered.TryGetValue((sku.Id, text), out var row))
+        {
+            // What was recorded is not there, but the price has come with the order.
+            row = Offer.TryParse(text, out var offer) ? sku with { Price = offer.Price } : sku;
+            Offered.Add((sku.Id, text), row);
+        }
+
+        return row;
+    }
+
+    /// <summary>Units in live orders, by SKU and buyer; of those who were asked for.</summary>
+    public Dictionary<(long SkuId, long UserId), long> UnitsHeld { get; } = [];
 }
 
 /// <summary>
@@ -48,7 +84,7 @@ internal sealed class BatchPlan
     /// <summary>What it was decided with, and what it adds itself.</summary>
     public BatchFacts Facts { get; }
 
-    /// <summary>One for each order; null for an order id that is another order's.</summary>
+    /// <summary>One for each order; null for an order id that is another order's, and that no gate has reserved for.</summary>
     public OrderVerdict?[] Verdicts { get; }
 
     public List<(OrderInHand Order, SkuRow Sku)> Accepted { get; } = [];
@@ -77,7 +113,11 @@ internal sealed class BatchPlan
         {
             return written.IsOf(message)
                 ? new OrderVerdict(VerdictKind.WrittenBefore, order.OrderId, written.OrderSn, written.GateEpoch)
-                : null;
+                // What a gate has reserved must get an answer, so that its units go back; anything else names an order that is not its own.
+                : message.Epoch is null ? null
+                : Facts.RejectionsById.ContainsKey(order.OrderId)
+                ? new OrderVerdict(VerdictKind.RejectedBefore, order.OrderId, RejectionReason.IdTaken, 0)
+                : Reject(order, RejectionReason.IdTaken);
         }
 
         // Before the click: who was told FAILED stays FAILED, whatever the same click got later under another id.
@@ -93,25 +133,54 @@ internal sealed class BatchPlan
                 : Reject(order, RejectionReason.NumberUsed);
         }
 
+        if (!order.FromGate && order.ClickNo is not null
+            && Facts.RejectionsByClick.TryGetValue((message.UserId, order.ClickNo), out var refused))
+        {
+            // One answer for each click, although stock may have come back since.
+            return refused.SkuId == message.SkuId && refused.Quantity == message.Quantity
+                ? new OrderVerdict(VerdictKind.RejectedBefore, refused.Id, refused.Reason, 0)
+                : Reject(order, RejectionReason.NumberUsed);
+        }
+
         if (!Facts.Skus.TryGetValue(message.SkuId, out var sku))
         {
             return Reject(order, RejectionReason.UnknownSku);
+        }
+
+        if (IsOverLimit(message, sku))
+        {
+            return Reject(order, RejectionReason.LimitReached);
         }
 
         var taken = Taken.GetValueOrDefault(sku.Id);
         return sku.Stock - taken < message.Quantity ? Reject(order, RejectionReason.SoldOut) : Accept(order, sku, taken + message.Quantity);
     }
 
+    /// <summary>
+    /// The gate sees to the limit, and this to a gate that has lost its memory. Other producers' orders have never had a limit; they count.
+    /// </summary>
+    private bool IsOverLimit(OrderMessage message, SkuRow sku) =>
+        message.Epoch is not null && sku.LimitPerUser is { } limit
+        && Facts.UnitsHeld.GetValueOrDefault((sku.Id, message.UserId)) + message.Quantity > limit;
+
     private OrderVerdict Reject(OrderInHand order, string reason)
     {
         Rejected.Add((order, reason));
         Facts.RejectionsById.Add(order.OrderId, reason);
+        if (order.ClickNo is not null)
+        {
+            Facts.RejectionsByClick.TryAdd(
+                (order.Message.UserId, order.ClickNo), new RefusedOrder(order.OrderId, reason, order.Message.SkuId, order.Message.Quantity));
+        }
+
         return new OrderVerdict(VerdictKind.Rejected, order.OrderId, reason, 0);
     }
 
     private OrderVerdict Accept(OrderInHand order, SkuRow sku, int taken)
     {
-        Accepted.Add((order, sku));
+        Accepted.Add((order, Facts.RowFor(order.Message, sku)));
+        var buyer = (sku.Id, order.Message.UserId);
+        Facts.UnitsHeld[buyer] = Facts.UnitsHeld.GetValueOrDefault(buyer) + order.Message.Quantity;
         Taken[sku.Id] = taken;
         var written = new WrittenOrder(
             order.OrderId, order.OrderId.ToString(CultureInfo.InvariantCulture), order.Message.UserId, sku.GateEpoch,

@@ -24,6 +24,9 @@ internal static class BatchStatements
     /// <summary>What a guarded deduction fails with, ER_SUBQUERY_NO_1_ROW; nothing else here has a subquery.</summary>
     public const MySqlErrorCode GuardFailed = (MySqlErrorCode)1242;
 
+    /// <summary>UTC, by the server's clock: the workers' may run apart.</summary>
+    private const string Now = "UTC_TIMESTAMP(6)";
+
     private const string TimeFormat = "yyyy-MM-dd HH:mm:ss.ffffff";
 
     private const string InsertOrders =
@@ -41,10 +44,11 @@ internal static class BatchStatements
     /// <summary>
     /// Inserts and the stock's UPDATE, in one command unless that would grow too large; none when there is nothing to write. With
     /// <paramref name="guarded"/>, for rows that are not locked yet, the last command also commits, unless a SKU has not enough stock any
-    /// more, is not in the epoch that the orders were decided in, or one of the orders has been refused meanwhile: then it fails with
+    /// more, is not in the epoch that the orders were decided in, a buyer would be above the limit, closed orders counted, or one of the
+    /// orders has been refused meanwhile: then it fails with
     /// <see cref="GuardFailed"/>. All in the server, because the SKU's lock would otherwise wait for us to be scheduled.
     /// </summary>
-    public static IEnumerable<MySqlCommand> Write(BatchPlan plan, DateTime now, TimeSpan paymentWindow, bool guarded, int commandBytesMax)
+    public static IEnumerable<MySqlCommand> Write(BatchPlan plan, TimeSpan paymentWindow, bool guarded, int commandBytesMax)
     {
         var at = 0;
         while (at < plan.Accepted.Count)
@@ -53,11 +57,11 @@ internal static class BatchStatements
             at += chunk.Count;
             var command = new MySqlCommand();
             var sql = new StringBuilder(chunk.Count * RowBytes);
-            AddOrders(chunk, now, paymentWindow, sql, command);
+            AddOrders(chunk, paymentWindow, sql, command);
             AddItems(chunk, sql, command);
             if (at == plan.Accepted.Count)
             {
-                AddStock(plan, guarded, sql);
+                AddStock(plan, guarded, sql, command);
             }
 
             command.CommandText = sql.ToString();
@@ -66,7 +70,7 @@ internal static class BatchStatements
 
         if (plan.Rejected.Count > 0)
         {
-            yield return Rejections(plan.Rejected, now);
+            yield return Rejections(plan.Rejected);
         }
     }
 
@@ -91,10 +95,10 @@ internal static class BatchStatements
     }
 
     private static void AddOrders(
-        List<(OrderInHand Order, SkuRow Sku)> accepted, DateTime now, TimeSpan paymentWindow, StringBuilder sql, MySqlCommand command)
+        List<(OrderInHand Order, SkuRow Sku)> accepted, TimeSpan paymentWindow, StringBuilder sql, MySqlCommand command)
     {
         sql.Append(InsertOrders);
-        var (createdAt, expiresAt) = (Text(now), Text(now + paymentWindow));
+        var expiresAt = string.Create(CultureInfo.InvariantCulture, $"{Now} + INTERVAL {(long)paymentWindow.TotalSeconds} SECOND)");
         // Orders of one script call share their time, those of one message theirs, and most have the amount of the one before:
         // formatting them once takes a quarter to a third off building the statements.
         var (reservedAt, pickedUpAt) = (new LastText(), new LastText());
@@ -115,7 +119,7 @@ internal static class BatchStatements
                 .Append(amounts).Append(TraceIdOf(order)).Append("','")
                 .Append(reservedAt.Of(order.ReservedAt.UtcDateTime)).Append("','")
                 .Append(pickedUpAt.Of(order.Delivery.ReceivedAt.UtcDateTime))
-                .Append("','").Append(createdAt).Append("','").Append(expiresAt).Append("')");
+                .Append("'," + Now + ",").Append(expiresAt);
         }
 
         sql.Append(";\n");
@@ -124,18 +128,18 @@ internal static class BatchStatements
     private static void AddItems(List<(OrderInHand Order, SkuRow Sku)> accepted, StringBuilder sql, MySqlCommand command)
     {
         sql.Append(InsertItems);
-        var snapshots = new Dictionary<long, (string Before, string After)>();
+        var snapshots = new Dictionary<SkuRow, (string Before, string After)>(ReferenceEqualityComparer.Instance);
         for (var i = 0; i < accepted.Count; i++)
         {
             var (order, sku) = accepted[i];
-            if (!snapshots.TryGetValue(sku.Id, out var snapshot))
+            if (!snapshots.TryGetValue(sku, out var snapshot))
             {
                 snapshot = (
                     string.Create(
                         CultureInfo.InvariantCulture,
                         $"{sku.ProductId},{sku.Id},{command.Parameter(sku.Title)},{command.Parameter(sku.Image)},{sku.Price},"),
                     $",{command.Parameter(sku.Attrs)})");
-                snapshots.Add(sku.Id, snapshot);
+                snapshots.Add(sku, snapshot);
             }
 
             sql.Append(i == 0 ? "\n(" : ",\n(").Append(order.OrderId).Append(',').Append(order.Message.UserId).Append(',')
@@ -149,7 +153,7 @@ internal static class BatchStatements
     /// One statement for all SKUs, which locks their rows in the order of their ids whoever else does the same. Cases are grouped by their
     /// outcome: a list of constants is searched in halves, a case for each of 500 SKUs would be walked through for each of 500 rows.
     /// </summary>
-    private static void AddStock(BatchPlan plan, bool guarded, StringBuilder sql)
+    private static void AddStock(BatchPlan plan, bool guarded, StringBuilder sql, MySqlCommand command)
     {
         sql.Append("UPDATE product_skus SET stock = stock - ");
         AddCase(plan.Taken, static taken => taken.Value, sql);
@@ -164,10 +168,28 @@ internal static class BatchStatements
             // swallows.
             sql.Append(";\nSELECT (SELECT 1 UNION ALL SELECT 1 FROM DUAL WHERE ROW_COUNT() <> ").Append(plan.Taken.Count)
                 .Append(" UNION ALL SELECT 1 FROM order_rejections WHERE order_id IN (")
-                .AppendList(plan.Accepted.Select(accepted => accepted.Order.OrderId)).Append("));\nCOMMIT");
+                .AppendList(plan.Accepted.Select(accepted => accepted.Order.OrderId)).Append(')');
+            BatchLookUp.AddRefusedClicks(plan.Accepted.Select(accepted => accepted.Order), " UNION ALL SELECT 1 ", sql, command);
+            AddLimits(plan, sql);
+            sql.Append(");\nCOMMIT");
         }
 
         sql.Append(";\n");
+    }
+
+    /// <summary>Buyers above the limit with what has just been inserted, and with what was committed before the lock.</summary>
+    private static void AddLimits(BatchPlan plan, StringBuilder sql)
+    {
+        foreach (var skus in plan.Accepted.Where(accepted => accepted.Order.Message.Epoch is not null)
+            .GroupBy(accepted => accepted.Sku.LimitPerUser))
+        {
+            if (skus.Key is { } limit)
+            {
+                sql.Append(" UNION ALL SELECT 1 FROM order_items i WHERE ");
+                BatchLookUp.AddBuyers(skus.Select(accepted => accepted.Order), sql)
+                    .Append(" GROUP BY i.sku_id, i.user_id HAVING SUM(i.quantity) > ").Append(limit);
+            }
+        }
     }
 
     private static void AddCase(SortedDictionary<long, int> taken, Func<KeyValuePair<long, int>, long> outcomeOf, StringBuilder sql)
@@ -188,7 +210,7 @@ internal static class BatchStatements
         sql.Append(" END");
     }
 
-    private static MySqlCommand Rejections(List<(OrderInHand Order, string Reason)> rejected, DateTime now)
+    private static MySqlCommand Rejections(List<(OrderInHand Order, string Reason)> rejected)
     {
         var command = new MySqlCommand();
         var sql = new StringBuilder(InsertRejections);
@@ -200,8 +222,7 @@ internal static class BatchStatements
                     CultureInfo.InvariantCulture,
                     $"({order.OrderId},{order.Message.UserId},{order.Message.SkuId},{order.Message.Quantity},")
                 .Append(ClickOf(order, command)).Append(',').Append(command.Parameter(reason)).Append(",'").Append(TraceIdOf(order))
-                .Append("','")
-                .Append(Text(now)).Append("')");
+                .Append("'," + Now + ")");
         }
 
         command.CommandText = sql.ToString();

@@ -28,6 +28,7 @@ internal sealed class BatchTransaction(
     /// <summary>The rest of a packet is for what a command holds beside its rows.</summary>
     private const int PacketShare = 2;
 
+    private readonly OfferLookUp _offers = new();
     private readonly WorkerOptions _options = options.Value;
 
     /// <summary>Size of a command while the server has not said what it takes, bytes.</summary>
@@ -99,12 +100,14 @@ internal sealed class BatchTransaction(
     private async Task<BatchPlan?> TryWriteAsync(
         IReadOnlyList<OrderInHand> orders, MySqlTransaction transaction, CancellationToken cancellationToken)
     {
-        BatchPlan plan;
+        BatchFacts facts;
         await using (var command = Attach(BatchLookUp.Skus(orders), transaction))
         await using (var reader = await command.ExecuteReaderAsync(cancellationToken))
         {
-            plan = BatchPlan.Decide(orders, await BatchLookUp.ReadSkusAsync(reader, cancellationToken));
+            facts = await BatchLookUp.ReadSkusAsync(reader, cancellationToken);
         }
+
+        var plan = await DecideAsync(orders, facts, transaction, cancellationToken);
 
         if (plan.Rejected.Count > 0)
         {
@@ -125,16 +128,24 @@ internal sealed class BatchTransaction(
     private async Task<BatchPlan?> WriteLockedAsync(
         IReadOnlyList<OrderInHand> orders, MySqlTransaction transaction, CancellationToken cancellationToken)
     {
-        BatchPlan plan;
+        BatchFacts facts;
         await using (var command = Attach(BatchLookUp.LockAndLookUp(orders), transaction))
         await using (var reader = await command.ExecuteReaderAsync(cancellationToken))
         {
-            plan = BatchPlan.Decide(orders, await BatchLookUp.ReadFactsAsync(reader, cancellationToken));
+            facts = await BatchLookUp.ReadFactsAsync(reader, cancellationToken);
         }
 
+        var plan = await DecideAsync(orders, facts, transaction, cancellationToken);
         await ExecuteAsync(plan, guarded: false, transaction, cancellationToken);
         CrashPoint.Reach(CrashPoint.Written);
         return plan;
+    }
+
+    private async Task<BatchPlan> DecideAsync(
+        IReadOnlyList<OrderInHand> orders, BatchFacts facts, MySqlTransaction transaction, CancellationToken cancellationToken)
+    {
+        await _offers.AddAsync(orders, facts, transaction, _options.CommandTimeoutSeconds, cancellationToken);
+        return BatchPlan.Decide(orders, facts);
     }
 
     private async Task ExecuteAsync(BatchPlan plan, bool guarded, MySqlTransaction transaction, CancellationToken cancellationToken)
@@ -142,7 +153,7 @@ internal sealed class BatchTransaction(
         var paymentWindow = TimeSpan.FromMinutes(_options.PaymentWindowMinutes);
         // Another batch may have failed since the server said it.
         var commandBytesMax = Volatile.Read(ref _commandBytesMax) is > 0 and var size ? size : CommandBytesUnsaid;
-        foreach (var command in BatchStatements.Write(plan, time.GetUtcNow().UtcDateTime, paymentWindow, guarded, commandBytesMax))
+        foreach (var command in BatchStatements.Write(plan, paymentWindow, guarded, commandBytesMax))
         {
             await using (Attach(command, transaction))
             {

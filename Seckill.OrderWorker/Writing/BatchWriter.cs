@@ -35,46 +35,20 @@ internal sealed partial class BatchWriter(
     /// </summary>
     private int _lookUps = options.Value.LookUpsAfterSurprise;
 
-    /// <summary>What one batch has been through.</summary>
-    private sealed class Attempt(OrderBatch batch, Backoff backoff)
-    {
-        public OrderBatch Batch { get; } = batch;
-
-        public Backoff Backoff { get; } = backoff;
-
-        /// <summary>What is still to be written, first come on top.</summary>
-        public Stack<List<OrderInHand>> Parts { get; } = new();
-
-        public int Collisions { get; set; }
-
-        public int Deadlocks { get; set; }
-
-        /// <summary>Whether something in the batch, and not the server, has been found to be the cause.</summary>
-        public bool IsHalving { get; set; }
-
-        public void Push(List<OrderInHand> part)
-        {
-            if (part.Count > 0)
-            {
-                Parts.Push(part);
-            }
-        }
-    }
-
     /// <summary>False when <paramref name="quit"/> ended the tries; what has no verdict then must be delivered again.</summary>
     /// <exception cref="HeldTooLongException">The outage outlasts <see cref="WorkerOptions.HoldMinutesMax"/>.</exception>
     public async Task<bool> WriteAsync(OrderBatch batch, CancellationToken quit, CancellationToken processing)
     {
-        var attempt = new Attempt(batch, new Backoff(_options, time));
+        var attempt = new WriteAttempt(batch, new Backoff(_options, time));
         attempt.Push(Park(batch.Orders, _lockedSkus.ReasonOf, batch));
-        while (attempt.Parts.TryPeek(out var part))
+        while (attempt.Next is { } part)
         {
             try
             {
                 if (NumberOrders(part, attempt) && await TryWriteAsync(part, processing))
                 {
-                    attempt.Parts.Pop();
-                    DeadLetterForeignIds(part, batch);
+                    attempt.Pop();
+                    ConcludeForeignIds(part, attempt);
                     attempt.Backoff.Reset();
                     health.WritingTrouble = null;
                     _lockedSkus.Close(part.Select(order => order.Message.SkuId));
@@ -96,7 +70,7 @@ internal sealed partial class BatchWriter(
 
     /// <summary>Decides how a part that has failed goes on; false when it does not, because <paramref name="quit"/> has fired.</summary>
     private async Task<bool> RecoverAsync(
-        List<OrderInHand> part, Attempt attempt, Exception exception, CancellationToken quit, CancellationToken processing)
+        List<OrderInHand> part, WriteAttempt attempt, Exception exception, CancellationToken quit, CancellationToken processing)
     {
         switch (MySqlFaults.KindOf(exception))
         {
@@ -105,7 +79,7 @@ internal sealed partial class BatchWriter(
                 LogCollision(exception.Message);
                 return true;
             case FaultKind.Collision or FaultKind.Data:
-                attempt.Parts.Pop();
+                attempt.Pop();
                 HalveOr(order => DeadLetter(order, $"refused by MySQL: {exception.Message}", attempt.Batch), part, attempt, exception);
                 return true;
             case FaultKind.Locked when await probe.LockedSkusAsync(part, processing) is { Count: > 0 } locked:
@@ -114,7 +88,7 @@ internal sealed partial class BatchWriter(
                     _lockedSkus.Open(skuId, LockedReason);
                 }
 
-                attempt.Parts.Pop();
+                attempt.Pop();
                 attempt.Push(Park(part, skuId => locked.Contains(skuId) ? LockedReason : null, attempt.Batch));
                 return true;
         }
@@ -122,7 +96,7 @@ internal sealed partial class BatchWriter(
         HoldOrThrow(attempt.Batch, attempt.Backoff, exception);
         if ((attempt.IsHalving || attempt.Backoff.FailureCount >= FailuresBeforeProbe) && await probe.CanWriteAsync(processing))
         {
-            attempt.Parts.Pop();
+            attempt.Pop();
             attempt.IsHalving = true;
             health.WritingTrouble = null;
             HalveOr(
@@ -196,7 +170,7 @@ internal sealed partial class BatchWriter(
     /// yet: they stand behind the others now.
     /// </summary>
     /// <exception cref="InvalidOperationException">None of them can have one.</exception>
-    private bool NumberOrders(List<OrderInHand> part, Attempt attempt)
+    private bool NumberOrders(List<OrderInHand> part, WriteAttempt attempt)
     {
         var unnumbered = part.Where(order => !HasNumber(order)).ToList();
         if (unnumbered.Count == part.Count)
@@ -206,7 +180,7 @@ internal sealed partial class BatchWriter(
 
         if (unnumbered.Count > 0)
         {
-            attempt.Parts.Pop();
+            attempt.Pop();
             attempt.Push(unnumbered);
             attempt.Push([.. part.Except(unnumbered)]);
         }
@@ -225,7 +199,7 @@ internal sealed partial class BatchWriter(
     }
 
     /// <summary>Halves what has several orders; does that with one that stands alone.</summary>
-    private void HalveOr(Action<OrderInHand> endOf, List<OrderInHand> part, Attempt attempt, Exception exception)
+    private void HalveOr(Action<OrderInHand> endOf, List<OrderInHand> part, WriteAttempt attempt, Exception exception)
     {
         if (part.Count == 1)
         {
@@ -234,21 +208,27 @@ internal sealed partial class BatchWriter(
         }
 
         LogHalved(part.Count, exception.Message);
-        var half = part.Count / 2;
-        attempt.Push(part.GetRange(half, part.Count - half));
-        // On top, so that first come is first served.
-        attempt.Push(part.GetRange(0, half));
+        attempt.PushHalves(part);
     }
 
-    /// <summary>An order id that is another order can neither be written nor be answered.</summary>
-    private static void DeadLetterForeignIds(List<OrderInHand> part, OrderBatch batch)
+    /// <summary>
+    /// An order id that is another order's can neither be written nor be answered. One that was made here is replaced: another instance
+    /// makes ids of the same Snowflake node.
+    /// </summary>
+    private void ConcludeForeignIds(List<OrderInHand> part, WriteAttempt attempt)
     {
-        foreach (var order in part)
+        var foreign = part.FindAll(order => order.Verdict is null);
+        var renumbered = foreign.FindAll(order => !order.FromGate);
+        if (renumbered.Count > 0)
         {
-            if (order.Verdict is null)
-            {
-                DeadLetter(order, "order_id is taken by another order", batch);
-            }
+            orderIds.Doubt();
+            renumbered.ForEach(order => order.OrderId = 0);
+            attempt.Push(renumbered);
+        }
+
+        foreach (var order in foreign.Where(order => order.FromGate))
+        {
+            DeadLetter(order, "order_id is taken by another order", attempt.Batch);
         }
     }
 

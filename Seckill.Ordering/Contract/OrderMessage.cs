@@ -52,6 +52,13 @@ public sealed record OrderMessage
     [JsonPropertyName("traceparent"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? TraceParent { get; init; }
 
+    /// <summary>
+    /// What the click was accepted under, as <see cref="Contract.Offer.Text"/>; null in another producer's message, whose order is charged
+    /// what the SKU costs when it is written.
+    /// </summary>
+    [JsonPropertyName("offer"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Offer { get; init; }
+
     public byte[] ToUtf8Json() => JsonSerializer.SerializeToUtf8Bytes(this, OrderMessageJson.Default.OrderMessage);
 
     /// <summary>Reads and checks a body.</summary>
@@ -73,14 +80,31 @@ public sealed record OrderMessage
             throw new InvalidOrderException("malformed body: null");
         }
 
+        message = message.WithOfferOfTrace();
         var fault = OrderLimits.Validate(message.UserId, message.SkuId, message.Quantity, message.ClientOrderNo)
             ?? (message.OrderId is <= 0 ? "order_id must be positive"
                 // A time that no calendar holds must not throw later, where it would look like an outage and be tried for ever.
                 : message.ReservedAtMs is < 0 or > ReservedAtMsMax ? "reserved_at_ms is out of range"
                 : message.Epoch is < 0 or > EpochMax ? "epoch is out of range"
                 : message.TraceParent is { Length: > TraceParentLengthMax } ? "traceparent is too long"
+                : message.Offer is not null && !Contract.Offer.TryParse(message.Offer, out _) ? "offer is malformed"
                 : null);
         return fault is null ? message : throw new InvalidOrderException(fault);
+    }
+
+    /// <summary>
+    /// An instance from before the offer publishes what a newer one has reserved with the record's whole field as traceparent,
+    /// see <see cref="Contract.Offer.SplitTrace"/>.
+    /// </summary>
+    private OrderMessage WithOfferOfTrace()
+    {
+        if (TraceParent is null or { Length: <= TraceParentLengthMax })
+        {
+            return this;
+        }
+
+        var (trace, offer) = Contract.Offer.SplitTrace(TraceParent);
+        return offer is null ? this : this with { TraceParent = trace, Offer = Offer ?? offer };
     }
 }
 

@@ -12,12 +12,20 @@ namespace Seckill.Ordering.Ids;
 /// Order ids that are unique over any number of instances: each leases its Snowflake node number from MySQL, which unlike Redis
 /// does not forget who holds what. Without a valid lease there are no ids, never doubtful ones. A stop gives the node back, with the time
 /// of its newest id; whoever has it next begins after that.
+///
+/// MySQL may forget a lease, when an older backup or a replica that lags takes its place. So the lease is looked at every few seconds, and
+/// a node is chosen at random among the free ones: two that believe in the same number are rare and short, and the gate refuses an id that
+/// is there already.
 /// </summary>
 public sealed partial class OrderIds(IServiceScopeFactory scopes, TimeProvider time, ILogger<OrderIds> logger) : BackgroundService
 {
     private const int LeaseMinutes = 120;
     private const int RenewEveryMinutes = 10;
+    private const int CheckEveryMs = 5_000;
     private const int RetryDelayMs = 1_000;
+
+    /// <summary>Free nodes that are tried one after another when others take them first.</summary>
+    private const int NodeTriesMax = 20;
 
     /// <summary>How long a stop waits for MySQL to take the node back, ms; else the lease runs out by itself.</summary>
     private const int ReleaseTimeoutMs = 2_000;
@@ -26,7 +34,12 @@ public sealed partial class OrderIds(IServiceScopeFactory scopes, TimeProvider t
     private const int SafetyMinutes = 15;
 
     private readonly string _owner = $"{Environment.MachineName[..Math.Min(24, Environment.MachineName.Length)]}:{Guid.NewGuid():N}";
+
+    /// <summary>Holds a token while somebody doubts the lease.</summary>
+    private readonly SemaphoreSlim _doubted = new(0, 1);
     private SnowflakeSequence? _sequence;
+    private int _node = -1;
+    private bool _failed;
     private long _leasedAt;
 
     /// <summary>Whether <see cref="TryNext"/> would give an id now.</summary>
@@ -45,6 +58,19 @@ public sealed partial class OrderIds(IServiceScopeFactory scopes, TimeProvider t
 
         id = sequence.Next();
         return true;
+    }
+
+    /// <summary>An id of this instance was somebody else's already: the lease is looked at now.</summary>
+    public void Doubt()
+    {
+        try
+        {
+            _doubted.Release();
+        }
+        catch (SemaphoreFullException)
+        {
+            // It is about to be looked at.
+        }
     }
 
     /// <summary>Makes no more ids and gives the node back; who makes ids stops before.</summary>
@@ -72,17 +98,11 @@ public sealed partial class OrderIds(IServiceScopeFactory scopes, TimeProvider t
     {
         while (!stoppingToken.IsCancellationRequested)
         {
-            var delay = TimeSpan.FromMinutes(RenewEveryMinutes);
+            var delayMs = CheckEveryMs;
             try
             {
-                var asked = time.GetTimestamp();
-                var (node, heldUntil) = await LeaseAsync(stoppingToken);
-                Volatile.Write(ref _leasedAt, asked);
-                if (_sequence is null)
-                {
-                    Volatile.Write(ref _sequence, new SnowflakeSequence(node, time, heldUntil));
-                    LogLeased(node);
-                }
+                await KeepLeaseAsync(stoppingToken);
+                _failed = false;
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
@@ -92,53 +112,95 @@ public sealed partial class OrderIds(IServiceScopeFactory scopes, TimeProvider t
             {
                 // The very first start: nothing is wrong.
                 LogNoSchema();
-                delay = TimeSpan.FromMilliseconds(RetryDelayMs);
+                delayMs = RetryDelayMs;
             }
             catch (Exception exception)
             {
-                LogLeaseFailed(exception.Message);
-                delay = TimeSpan.FromMilliseconds(RetryDelayMs);
+                if (!_failed)
+                {
+                    // With a node that is leased for long yet, an outage is no news each second.
+                    LogLeaseFailed(exception.Message);
+                }
+
+                _failed = true;
+                delayMs = RetryDelayMs;
             }
 
-            await Task.Delay(delay, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await ((Task)_doubted.WaitAsync(delayMs, stoppingToken)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
-    /// <summary>Renews this instance's node, or takes the one that has been free longest; and says until when it was held.</summary>
-    /// <exception cref="InvalidOperationException">All 1,024 nodes are leased.</exception>
-    private async Task<(int Node, DateTimeOffset HeldUntil)> LeaseAsync(CancellationToken cancellationToken)
+    /// <summary>Looks whether MySQL still has the lease, renews it when that is due, and takes another node when it is lost.</summary>
+    /// <exception cref="InvalidOperationException">No node is free.</exception>
+    private async Task KeepLeaseAsync(CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
-        await using var transaction = await context.Database.BeginTransactionAsync(cancellationToken);
-
-        // The rows stand there from the migration on, so this locks one row and no gap.
-        var nodes = await context.SnowflakeNodes
-            .FromSql(
-                $"""
-                SELECT * FROM snowflake_nodes WHERE owner = {_owner} OR leased_until < UTC_TIMESTAMP(6)
-                ORDER BY owner = {_owner} DESC, leased_until, node LIMIT 1 FOR UPDATE
-                """)
-            .AsNoTracking()
-            .ToListAsync(cancellationToken);
-        var node = nodes.SingleOrDefault() ?? throw new InvalidOperationException("All Snowflake nodes are leased.");
-        Debug.Assert(node.Node is >= 0 and <= SnowflakeSequence.NodeMax, "The migration seeds 0 to NodeMax.");
-        if (_sequence is not null && node.Owner != _owner)
+        var asked = time.GetTimestamp();
+        if (Volatile.Read(ref _sequence) is not null)
         {
-            // Lost while MySQL was away: a new node means a new sequence.
+            if (await HasLeaseAsync(context, asked, cancellationToken))
+            {
+                return;
+            }
+
             Volatile.Write(ref _sequence, null);
+            LogLost(_node);
         }
 
-        await context.Database.ExecuteSqlAsync(
+        var (node, heldUntil) = await TakeFreeAsync(context, cancellationToken);
+        _node = node;
+        Volatile.Write(ref _leasedAt, asked);
+        Volatile.Write(ref _sequence, new SnowflakeSequence(node, time, heldUntil));
+        LogLeased(node);
+    }
+
+    private async Task<bool> HasLeaseAsync(OrderingDbContext context, long asked, CancellationToken cancellationToken)
+    {
+        if (time.GetElapsedTime(_leasedAt) < TimeSpan.FromMinutes(RenewEveryMinutes))
+        {
+            return await context.SnowflakeNodes
+                .FromSql($"SELECT * FROM snowflake_nodes WHERE node = {_node} AND owner = {_owner} AND leased_until > UTC_TIMESTAMP(6)")
+                .AnyAsync(cancellationToken);
+        }
+
+        var renewed = await context.Database.ExecuteSqlAsync(
             $"""
-            UPDATE snowflake_nodes SET owner = {_owner}, leased_until = UTC_TIMESTAMP(6) + INTERVAL {LeaseMinutes} MINUTE
-            WHERE node = {node.Node}
+            UPDATE snowflake_nodes SET leased_until = UTC_TIMESTAMP(6) + INTERVAL {LeaseMinutes} MINUTE
+            WHERE node = {_node} AND owner = {_owner} AND leased_until > UTC_TIMESTAMP(6)
             """,
             cancellationToken);
-        await transaction.CommitAsync(cancellationToken);
-        // With our own name on it, the answer to an earlier call was lost: whoever had it before was done when that was made.
-        var heldUntil = node.Owner == _owner ? node.LeasedUntil.AddMinutes(-LeaseMinutes) : node.LeasedUntil;
-        return (node.Node, new DateTimeOffset(heldUntil, TimeSpan.Zero));
+        if (renewed == 1)
+        {
+            Volatile.Write(ref _leasedAt, asked);
+        }
+
+        return renewed == 1;
+    }
+
+    /// <summary>Takes a free node, any of them, and says until when it was held.</summary>
+    private async Task<(int Node, DateTimeOffset HeldUntil)> TakeFreeAsync(OrderingDbContext context, CancellationToken cancellationToken)
+    {
+        var free = await context.SnowflakeNodes.FromSql($"SELECT * FROM snowflake_nodes WHERE leased_until < UTC_TIMESTAMP(6)")
+            .AsNoTracking().ToArrayAsync(cancellationToken);
+        Random.Shared.Shuffle(free);
+        foreach (var node in free.Take(NodeTriesMax))
+        {
+            Debug.Assert(node.Node is >= 0 and <= SnowflakeSequence.NodeMax, "The migration seeds 0 to NodeMax.");
+            // Whoever has had it meanwhile has moved the time on.
+            var taken = await context.Database.ExecuteSqlAsync(
+                $"""
+                UPDATE snowflake_nodes SET owner = {_owner}, leased_until = UTC_TIMESTAMP(6) + INTERVAL {LeaseMinutes} MINUTE
+                WHERE node = {node.Node} AND owner = {node.Owner} AND leased_until = {node.LeasedUntil}
+                """,
+                cancellationToken);
+            if (taken == 1)
+            {
+                return (node.Node, new DateTimeOffset(node.LeasedUntil, TimeSpan.Zero));
+            }
+        }
+
+        throw new InvalidOperationException("All Snowflake nodes are leased.");
     }
 
     /// <summary>
@@ -155,12 +217,15 @@ public sealed partial class OrderIds(IServiceScopeFactory scopes, TimeProvider t
     [LoggerMessage(Level = LogLevel.Information, Message = "Order ids come from Snowflake node {Node}")]
     private partial void LogLeased(int node);
 
+    [LoggerMessage(Level = LogLevel.Error, Message = "MySQL does not have the lease of Snowflake node {Node} any more; another node is taken")]
+    private partial void LogLost(int node);
+
     [LoggerMessage(Level = LogLevel.Warning, Message = "The Snowflake node was not given back and stays leased for a while: {Reason}")]
     private partial void LogNotReleased(string reason);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Order ids wait for MySQL's schema, which a worker makes")]
     private partial void LogNoSchema();
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "No Snowflake node leased: {Reason}; trying again")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The lease of a Snowflake node could not be taken or looked at: {Reason}; trying again")]
     private partial void LogLeaseFailed(string reason);
 }

@@ -75,6 +75,7 @@ internal static class LedgerReplies
         "D" => new(ReserveCode.Duplicate, (long)value, 0),
         "U" => new(ReserveCode.NumberUsed, 0, 0),
         "S" => new(ReserveCode.SoldOut, 0, (long)value),
+        "I" => new(ReserveCode.IdTaken, 0, 0),
         "M" => new(ReserveCode.LimitReached, 0, (long)value),
         "E" => new(ReserveCode.NotStarted, 0, (long)value),
         "L" => new(ReserveCode.Ended, 0, (long)value),

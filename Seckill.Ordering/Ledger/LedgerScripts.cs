@@ -1,11 +1,12 @@
 namespace Seckill.Ordering.Ledger;
 
-/// <summary>The scripts that orders go through.</summary>
-internal sealed record LedgerScripts(LedgerScript Reserve, LedgerScript Settle, LedgerScript Warm, LedgerScript Due)
+/// <summary>The scripts that orders go through, and those of a load.</summary>
+internal sealed record LedgerScripts(LedgerScript Reserve, LedgerScript Settle, LedgerScript Warm, LedgerScript Due, LedgerScript Restore)
 {
     /// <summary>Reads the .lua files that are embedded in the assembly.</summary>
     public static LedgerScripts Load() =>
-        new(new(WithRecords("reserve.lua")), new(WithRecords("settle.lua")), new(WithRecords("warm.lua")), new(Text("due.lua")));
+        new(new(WithRecords("reserve.lua")), new(WithRecords("settle.lua")), new(WithRecords("warm.lua")), new(Text("due.lua")),
+            new(WithRecords("restore.lua")));
 
     /// <summary>A script that reads or writes records, after the functions that do.</summary>
     internal static string WithRecords(string name) => Text("record.lua") + Text(name);

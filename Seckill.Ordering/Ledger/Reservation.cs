@@ -16,6 +16,9 @@ public enum ReserveCode
     NumberUsed,
     SoldOut,
     LimitReached,
+
+    /// <summary>The order id stands for another order already: ask again with a new one.</summary>
+    IdTaken,
     NotStarted,
     Ended,
     Paused,
@@ -33,7 +36,10 @@ public enum ReserveCode
 /// <param name="Quantity">Units.</param>
 /// <param name="ClientOrderNo">The click's own number, or null.</param>
 /// <param name="TraceParent">W3C trace context, kept with the reservation so that a later publish joins the trace.</param>
-public readonly record struct ReserveRequest(long OrderId, long UserId, int Quantity, string? ClientOrderNo, string? TraceParent);
+/// <param name="Offer">What it is charged and shows, as <see cref="Contract.Offer.Text"/>; null for the SKU as it is when it is
+/// written.</param>
+public readonly record struct ReserveRequest(
+    long OrderId, long UserId, int Quantity, string? ClientOrderNo, string? TraceParent, string? Offer = null);
 
 /// <summary>The gate's answer to one request.</summary>
 /// <param name="Code">The outcome.</param>
@@ -69,7 +75,8 @@ public sealed record Reservation(
     string? TraceParent,
     long? SettledAtMs,
     string? Detail,
-    long? ConfirmedAtMs = null)
+    long? ConfirmedAtMs = null,
+    string? Offer = null)
 {
     private const char Separator = '|';
     private const int PendingParts = 7;
@@ -92,6 +99,7 @@ public sealed record Reservation(
             "F" => OrderState.Failed,
             _ => throw new FormatException($"Reservation {orderId} has the unknown state '{parts[0]}'."),
         };
+        var (trace, offer) = Contract.Offer.SplitTrace(parts[6]);
         string[] times = parts.Length == SettledParts ? parts[7].Split(',') : [];
         return new Reservation(
             orderId,
@@ -101,10 +109,11 @@ public sealed record Reservation(
             Number(parts[3]),
             Number(parts[4]),
             parts[5].Length == 0 ? null : parts[5],
-            parts[6].Length == 0 ? null : parts[6],
+            trace,
             times.Length > 0 ? Number(times[0]) : null,
             parts.Length == SettledParts ? parts[8] : null,
-            times.Length > 1 ? Number(times[1]) : null);
+            times.Length > 1 ? Number(times[1]) : null,
+            offer);
     }
 
     /// <summary>Reads a line of <see cref="StockLedger.OutcomeChannel"/>: the order's id, then its record.</summary>

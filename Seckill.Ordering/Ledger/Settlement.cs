@@ -1,3 +1,5 @@
+using StackExchange.Redis;
+
 namespace Seckill.Ordering.Ledger;
 
 /// <summary>The worker's verdict on one order, as <c>settle.lua</c> takes it.</summary>
@@ -63,4 +65,12 @@ public readonly record struct WarmResult(bool Loaded, long Epoch, long Stock, bo
 /// <param name="EndsAt">First moment at which they are not.</param>
 /// <param name="LimitPerUser">Units that one buyer may hold.</param>
 /// <param name="Paused">Closed by an operator.</param>
-public readonly record struct SaleTerms(DateTimeOffset StartsAt, DateTimeOffset EndsAt, int LimitPerUser, bool Paused);
+public readonly record struct SaleTerms(DateTimeOffset StartsAt, DateTimeOffset EndsAt, int LimitPerUser, bool Paused)
+{
+    /// <summary>As Redis keeps them: starts_ms, ends_ms, limit, paused, expire_ms.</summary>
+    internal RedisValue[] Fields =>
+    [
+        StartsAt.ToUnixTimeMilliseconds(), EndsAt.ToUnixTimeMilliseconds(), LimitPerUser, Paused ? 1 : 0,
+        StockLedger.ExpiryOf(this).ToUnixTimeMilliseconds(),
+    ];
+}

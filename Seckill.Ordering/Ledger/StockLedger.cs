@@ -30,6 +30,8 @@ public sealed class StockLedger
     /// <summary>How long Redis remembers a sale after its end, days; after that MySQL answers.</summary>
     public const int RetentionDays = 7;
 
+    private const string OfferAsBefore = "=";
+
     private const int ProbeTimeoutMs = 500;
     private const int ProbeKeyExpiresAfterMs = 60_000;
 
@@ -65,16 +67,18 @@ public sealed class StockLedger
         SkuKeys sku, IReadOnlyList<ReserveRequest> requests, long notAfterMs, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(requests.Count, ReserveBatchSizeMax);
-        var arguments = new RedisValue[1 + (requests.Count * 5)];
+        var arguments = new RedisValue[1 + (requests.Count * 6)];
         arguments[0] = notAfterMs;
         for (var i = 0; i < requests.Count; i++)
         {
             var request = requests[i];
-            arguments[(i * 5) + 1] = request.OrderId;
-            arguments[(i * 5) + 2] = request.UserId;
-            arguments[(i * 5) + 3] = request.Quantity;
-            arguments[(i * 5) + 4] = request.ClientOrderNo ?? "";
-            arguments[(i * 5) + 5] = request.TraceParent ?? "";
+            var at = i * 6;
+            arguments[at + 1] = request.OrderId;
+            arguments[at + 2] = request.UserId;
+            arguments[at + 3] = request.Quantity;
+            arguments[at + 4] = request.ClientOrderNo ?? "";
+            arguments[at + 5] = request.TraceParent ?? "";
+            arguments[at + 6] = i > 0 && request.Offer == requests[i - 1].Offer ? OfferAsBefore : request.Offer ?? "";
         }
 
         var reply = (RedisResult[])(await _scripts.Reserve.EvaluateAsync(_database, sku.All, arguments).WaitAsync(cancellationToken))!;
@@ -132,21 +136,31 @@ public sealed class StockLedger
     }
 
     /// <summary>
-    /// Loads the counter from MySQL, unless it is running. The caller holds the SKU's row lock in MySQL and stores the epoch
-    /// that comes back before it lets go. <paramref name="decided"/>: which of the unsettled orders MySQL has committed or rejected; the
-    /// others stay deducted from the new counter. Null when that is not known: then the counter starts at MySQL's number.
-    /// <paramref name="seen"/>: what Redis said when the call was decided on; if it has another epoch by now, nothing is changed. Null to
-    /// load whatever it has.
+    /// Loads the counter from MySQL, unless it is running. The caller holds the SKU's row lock in MySQL and stores the epoch that comes
+    /// back, and the token, before it lets go.
     /// </summary>
+    /// <param name="sku">The SKU.</param>
+    /// <param name="stock">Units left in MySQL.</param>
+    /// <param name="stored">The load that MySQL takes for the valid one.</param>
+    /// <param name="token">What the load will be known by, if there is one.</param>
+    /// <param name="terms">The sale's terms.</param>
+    /// <param name="decided">
+    /// Which of the unsettled orders MySQL has committed or rejected; the others stay deducted from the new counter. Null when that is not
+    /// known: then the counter starts at MySQL's number.
+    /// </param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <param name="seen">
+    /// What Redis said when the call was decided on; if it has another load by now, nothing is changed. Null to load whatever it has.
+    /// </param>
+    /// <param name="again">Loads a running counter, too, and does not shut the gate for it.</param>
     public async Task<WarmResult> WarmAsync(
-        SkuKeys sku, long stock, long epoch, SaleTerms terms, IReadOnlyCollection<long>? decided, CancellationToken cancellationToken,
-        LedgerSnapshot? seen = null)
+        SkuKeys sku, long stock, LoadId stored, long token, SaleTerms terms, IReadOnlyCollection<long>? decided,
+        CancellationToken cancellationToken, LedgerSnapshot? seen = null, bool again = false)
     {
         RedisValue[] arguments =
         [
-            stock, epoch, terms.StartsAt.ToUnixTimeMilliseconds(), terms.EndsAt.ToUnixTimeMilliseconds(), terms.LimitPerUser,
-            terms.Paused ? 1 : 0, ExpiryOf(terms).ToUnixTimeMilliseconds(), decided is null ? 0 : 1,
-            seen is null ? "*" : seen.Epoch?.ToString(CultureInfo.InvariantCulture) ?? "",
+            stock, stored.Epoch, stored.Token?.ToString(CultureInfo.InvariantCulture) ?? "", token,
+            .. terms.Fields, decided is null ? 0 : 1, seen is null ? "*" : seen.Load?.Text ?? ":", again ? 1 : 0,
             .. (decided ?? []).Select(id => (RedisValue)id),
         ];
         var reply = (RedisResult[])(await _scripts.Warm.EvaluateAsync(_database, sku.All, arguments).WaitAsync(cancellationToken))!;

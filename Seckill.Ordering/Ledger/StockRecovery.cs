@@ -4,32 +4,6 @@ using StackExchange.Redis;
 
 namespace Seckill.Ordering.Ledger;
 
-/// <summary>What Redis says of a SKU at one moment.</summary>
-/// <param name="Stock">The counter, units; null when Redis does not know the SKU.</param>
-/// <param name="Epoch">Which load of the counter this is; null like <paramref name="Stock"/>.</param>
-/// <param name="Held">Units deducted from this counter by reservations that are not settled yet.</param>
-/// <param name="Unsettled">Reservations not settled yet.</param>
-/// <param name="Unconfirmed">Those of them that the broker has not confirmed yet.</param>
-/// <param name="SameServer">Whether the Redis server has been running without a break since the counter was loaded.</param>
-/// <param name="Closed">Whether the gate is closed until the counter is loaded again.</param>
-/// <param name="UnsettledIds">Their order ids; null when there are more than were asked for.</param>
-/// <param name="ReservedUnits">Units of the unsettled reservations that were deducted from this counter: what <paramref name="Held"/> must
-/// be. Null when there are too many to look at.</param>
-/// <param name="ToldIds">Those of the unsettled whose buyers were told before: they are published again, see recall.lua.</param>
-public sealed record LedgerSnapshot(
-    long? Stock, long? Epoch, long Held, long Unsettled, long Unconfirmed, bool SameServer, bool Closed, IReadOnlyList<long>? UnsettledIds,
-    long? ReservedUnits = null, IReadOnlyList<long>? ToldIds = null);
-
-/// <summary>An order whose buyer was told SUCCESS.</summary>
-/// <param name="OrderId">The reservation.</param>
-/// <param name="OrderSn">The number that the buyer was told; that of another order when the click was known before.</param>
-public readonly record struct ToldOrder(long OrderId, string OrderSn);
-
-/// <summary>Some of a SKU's orders.</summary>
-/// <param name="Told">Those whose buyers were told SUCCESS.</param>
-/// <param name="Unlisted">Pending ones that have fallen out of the outbox.</param>
-public sealed record OrdersPage(IReadOnlyList<ToldOrder> Told, IReadOnlyList<long> Unlisted);
-
 /// <summary>Under a SKU's keys stands something that is none of ours.</summary>
 public sealed class UnreadableKeysException(long skuId, Exception cause)
     : RedisException($"What Redis holds under the keys of SKU {skuId} cannot be read: {cause.Message}", cause);
@@ -37,16 +11,15 @@ public sealed class UnreadableKeysException(long skuId, Exception cause)
 /// <summary>An unsettled order and when the broker confirmed it last.</summary>
 public readonly record struct ConfirmedOrder(long OrderId, DateTimeOffset ConfirmedAt);
 
-/// <summary>One buyer's holding according to MySQL.</summary>
+/// <summary>One buyer's holding according to MySQL, and what may come to it.</summary>
 /// <param name="UserId">The buyer.</param>
 /// <param name="Units">Units in live orders.</param>
-/// <param name="NewestOrderId">The newest of these orders.</param>
-/// <param name="UnitsBefore">Units as restored a moment ago; 0 when the buyer held none then.</param>
-/// <param name="NewestBefore">The newest order then.</param>
-public readonly record struct BuyerHolding(long UserId, long Units, long NewestOrderId, long UnitsBefore = 0, long NewestBefore = 0);
+/// <param name="NewestOrderId">The newest of these orders; 0 for none.</param>
+/// <param name="PendingIds">The buyer's unsettled orders that are not among them.</param>
+public readonly record struct BuyerHolding(long UserId, long Units, long NewestOrderId, IReadOnlyList<long> PendingIds);
 
 /// <summary>The calls that recovery and reconciling need, apart from the hot path. Errors as in <see cref="StockLedger"/>.</summary>
-public sealed class StockRecovery(IConnectionMultiplexer redis)
+public sealed class StockRecovery
 {
     /// <summary>Order ids in one snapshot: one script call copies them, and Redis runs nothing else meanwhile.</summary>
     public const int UnsettledIdsMax = 50_000;
@@ -56,6 +29,12 @@ public sealed class StockRecovery(IConnectionMultiplexer redis)
 
     /// <summary>Buyers in one call of restore.lua.</summary>
     private const int RestoreBatchSizeMax = 1_000;
+
+    /// <summary>
+    /// Set: every SKU whose counter has been loaded, until its keys have expired. What Redis holds is found by it when MySQL does not list
+    /// the sale any more.
+    /// </summary>
+    private const string SkusKey = "seckill:skus";
 
     /// <summary>Entries in one answer of a scan.</summary>
     private const int ScanPageSize = 1_000;
@@ -73,9 +52,22 @@ public sealed class StockRecovery(IConnectionMultiplexer redis)
     private static readonly string ReviewScript = LedgerScripts.WithRecords("review.lua");
     private static readonly string RecallScript = LedgerScripts.Text("recall.lua");
     private static readonly string CloseScript = LedgerScripts.Text("close.lua");
-    private static readonly string RestoreScript = LedgerScripts.WithRecords("restore.lua");
 
-    private readonly IDatabase _database = redis.GetDatabase();
+    private static readonly LedgerScripts Embedded = LedgerScripts.Load();
+
+    private readonly IDatabase _database;
+    private readonly LedgerScripts _scripts;
+
+    public StockRecovery(IConnectionMultiplexer redis) : this(redis, Embedded)
+    {
+    }
+
+    /// <summary>As with <see cref="StockLedger"/>, for the tests.</summary>
+    internal StockRecovery(IConnectionMultiplexer redis, LedgerScripts scripts)
+    {
+        _database = redis.GetDatabase();
+        _scripts = scripts;
+    }
 
     /// <summary>Reads counter, epoch and unsettled reservations at one moment.</summary>
     /// <exception cref="UnreadableKeysException">What stands there is not what belongs there.</exception>
@@ -86,11 +78,16 @@ public sealed class StockRecovery(IConnectionMultiplexer redis)
         var reply = (RedisResult[])(await _database.ScriptEvaluateAsync(SnapshotScript, sku.All, arguments).WaitAsync(cancellationToken))!;
         try
         {
-            var unsettled = (long)reply[3];
+            var unsettled = (long)reply[4];
+            bool? same = (long)reply[6] < 0 ? null : (long)reply[6] == 1;
             return new LedgerSnapshot(
-                OrNull(reply[0]), OrNull(reply[1]), (long)reply[2], unsettled, (long)reply[4], (long)reply[5] == 1, (long)reply[6] == 1,
-                unsettled <= idsMax ? IdsOf(Array.ConvertAll(reply[9..], id => (RedisValue)id)) : null,
-                (long)reply[7] is >= 0 and var units ? units : null, IdsOf((RedisValue[])reply[8]!));
+                OrNull(reply[0]), OrNull(reply[1]), (long)reply[3], unsettled, (long)reply[5], same, (long)reply[7] == 1,
+                unsettled <= idsMax ? IdsOf(Array.ConvertAll(reply[11..], id => (RedisValue)id)) : null,
+                (long)reply[9] is >= 0 and var units ? units : null, IdsOf((RedisValue[])reply[10]!))
+            {
+                LoadToken = OrNull(reply[2]),
+                Terms = (string?)reply[8],
+            };
         }
         catch (Exception exception) when (exception is InvalidCastException or FormatException or OverflowException)
         {
@@ -141,25 +138,80 @@ public sealed class StockRecovery(IConnectionMultiplexer redis)
         }
     }
 
-    /// <summary>Closes the gate of a SKU that Redis knows, until <see cref="StockLedger.WarmAsync"/> loads it again.</summary>
-    public Task CloseAsync(SkuKeys sku, CancellationToken cancellationToken) =>
-        _database.ScriptEvaluateAsync(CloseScript, [sku.Stock, sku.Sale]).WaitAsync(cancellationToken);
+    /// <summary>
+    /// Closes the gate of a SKU that Redis knows, until <see cref="StockLedger.WarmAsync"/> loads it again. With
+    /// <paramref name="epoch"/> only if the counter is still that of this load.
+    /// </summary>
+    public Task CloseAsync(SkuKeys sku, CancellationToken cancellationToken, long? epoch = null) =>
+        _database.ScriptEvaluateAsync(CloseScript, [sku.Stock, sku.Sale], [epoch?.ToString(CultureInfo.InvariantCulture) ?? ""])
+            .WaitAsync(cancellationToken);
 
-    /// <summary>Gives buyers that Redis has forgotten the units back that they hold, so that the purchase limit still holds.</summary>
+    /// <summary>Notes that Redis holds something of these SKUs.</summary>
+    public Task NoteAsync(IEnumerable<long> skuIds, CancellationToken cancellationToken) =>
+        _database.SetAddAsync(SkusKey, [.. skuIds.Select(skuId => (RedisValue)skuId)]).WaitAsync(cancellationToken);
+
+    /// <summary>All SKUs that Redis may hold something of.</summary>
+    public async Task<IReadOnlyCollection<long>> NotedSkuIdsAsync(CancellationToken cancellationToken) =>
+        [.. (await _database.SetMembersAsync(SkusKey).WaitAsync(cancellationToken)).Select(skuId => (long)skuId)];
+
+    /// <summary>Takes the note away if Redis holds nothing of the SKU any more; answers whether it does.</summary>
+    public async Task<bool> ForgetIfGoneAsync(SkuKeys sku, CancellationToken cancellationToken)
+    {
+        var held = await _database.KeyExistsAsync([sku.Sale, sku.Outbox]).WaitAsync(cancellationToken) > 0;
+        if (!held)
+        {
+            await _database.SetRemoveAsync(SkusKey, sku.SkuId).WaitAsync(cancellationToken);
+        }
+
+        return !held;
+    }
+
+    /// <summary>
+    /// Whether Redis has this order's record. It keeps all of a load's, and loses them in the order in which they came: so while it has the
+    /// newest one that somebody has seen accepted, it has lost none of theirs.
+    /// </summary>
+    public Task<bool> KnowsAsync(SkuKeys sku, long orderId, CancellationToken cancellationToken) =>
+        _database.HashExistsAsync(sku.Orders, orderId).WaitAsync(cancellationToken);
+
+    /// <summary>Those of these orders that are unsettled, with their buyers.</summary>
+    public async Task<IReadOnlyList<(long UserId, long OrderId)>> PendingAsync(
+        SkuKeys sku, IReadOnlyCollection<long> orderIds, CancellationToken cancellationToken)
+    {
+        var pending = new List<(long UserId, long OrderId)>();
+        foreach (var ids in orderIds.Chunk(ScanPageSize))
+        {
+            var records = await _database.HashGetAsync(sku.Orders, Array.ConvertAll(ids, id => (RedisValue)id)).WaitAsync(cancellationToken);
+            for (var i = 0; i < ids.Length; i++)
+            {
+                if (records[i].HasValue && Reservation.TryParse(ids[i], records[i]!, out var order) && order.State == OrderState.Pending)
+                {
+                    pending.Add((order.UserId, order.OrderId));
+                }
+            }
+        }
+
+        return pending;
+    }
+
+    /// <summary>
+    /// Gives buyers the units back that they hold where Redis has forgotten some, so that the purchase limit still holds.
+    /// <paramref name="whole"/>: the caller holds the SKU's row lock, and each buyer's pending orders are all that there are; else units are
+    /// raised at most.
+    /// </summary>
     public async Task RestoreBuyersAsync(
-        SkuKeys sku, IEnumerable<BuyerHolding> buyers, DateTimeOffset expiresAt, CancellationToken cancellationToken)
+        SkuKeys sku, IEnumerable<BuyerHolding> buyers, bool whole, DateTimeOffset expiresAt, CancellationToken cancellationToken)
     {
         foreach (var batch in buyers.Chunk(RestoreBatchSizeMax))
         {
             RedisValue[] arguments =
             [
-                expiresAt.ToUnixTimeMilliseconds(),
+                expiresAt.ToUnixTimeMilliseconds(), whole ? 1 : 0,
                 .. batch.SelectMany(buyer => new RedisValue[]
                 {
-                    buyer.UserId, buyer.Units, buyer.NewestOrderId, buyer.UnitsBefore, buyer.NewestBefore,
-                }),
+                    buyer.UserId, buyer.Units, buyer.NewestOrderId, buyer.PendingIds.Count,
+                }.Concat(buyer.PendingIds.Select(id => (RedisValue)id))),
             ];
-            await _database.ScriptEvaluateAsync(RestoreScript, [sku.Buyers], arguments).WaitAsync(cancellationToken);
+            await _scripts.Restore.EvaluateAsync(_database, sku.All, arguments).WaitAsync(cancellationToken);
         }
     }
 

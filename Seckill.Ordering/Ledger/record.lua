@@ -5,7 +5,8 @@
 --   P|quantity|user id|epoch|reserved_ms|client_order_no|traceparent                                          pending
 --   S or F|quantity|user id|epoch|reserved_ms|client_order_no|traceparent|settled_ms[,confirmed_ms]|detail    succeeded or failed
 --   epoch: the load of the counter that it was deducted from; -1 for another producer's order, which was not deducted
---   client_order_no, traceparent: '' for none
+--   client_order_no: '' for none
+--   traceparent: traceparent[;offer], each '' for none; offer is price@version of what the click was accepted under
 --   confirmed_ms: when the broker confirmed, if that was noted before the order was settled; until then the outbox has it
 --   detail: order number or reason; the only field that may hold a '|'
 -- buyers hash, user id -> units bought or held|newest order id

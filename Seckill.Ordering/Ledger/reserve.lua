@@ -2,18 +2,19 @@
 -- Takes any number of requests for ONE SKU, so that what waits under load shares one round trip.
 -- KEYS  1 stock  2 sale  3 orders  4 buyers  5 clicks  6 outbox     (all in the SKU's slot)
 -- ARGV  1 the last moment, ms by this server's clock, at which it may still run; then
---       five per request: order id, user id, quantity, client_order_no ('' for none), traceparent
+--       six per request: order id, user id, quantity, client_order_no ('' for none), traceparent, offer ('' for none, = for that of the
+--       request before)
 -- Returns { now_ms, epoch, stock left, reservations so far, code 1, value 1, code 2, value 2, ... }
 --   A accepted (order id)      D duplicate click (the first order's id)     U the click's number was used for another quantity
 --   S sold out (stock left)    M purchase limit (limit)     E early (starts_ms)   L late (ends_ms)
---   P paused
+--   P paused                   I the order id stands for another order already
 --   C cold: Redis does not know the stock (never loaded, or lost), or the gate is closed until it is loaded again
 --   X too late: whoever waited has been answered already. A client that a frozen server kept waiting has given up long since.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local sale = redis.call('HMGET', KEYS[2], 'starts_ms', 'ends_ms', 'limit', 'epoch', 'paused', 'held', 'seq', 'expire_ms', 'closed')
 local stock = tonumber(redis.call('GET', KEYS[1]) or nil)
-local n = (#ARGV - 1) / 5
+local n = (#ARGV - 1) / 6
 
 if now > tonumber(ARGV[1]) then
   local late = { now, 0, 0, 0 }
@@ -32,17 +33,20 @@ local held, seq = tonumber(sale[6] or 0), tonumber(sale[7] or 0)
 local reply = { now, tonumber(epoch), 0, 0 }
 
 -- One read for all buyers and one for all clicks; `buyer` and `click` then overlay what this very call writes.
-local users, clicks = {}, {}
+local ids, users, clicks = {}, {}, {}
 for i = 1, n do
-  local at = (i - 1) * 5 + 1
+  local at = (i - 1) * 6 + 1
+  ids[i] = ARGV[at + 1]
   users[i] = ARGV[at + 2]
   clicks[i] = ARGV[at + 2] .. ':' .. ARGV[at + 4]
 end
 local known, clicked = redis.call('HMGET', KEYS[4], unpack(users)), redis.call('HMGET', KEYS[5], unpack(clicks))
-local buyer, click = {}, {}
+local recorded = redis.call('HMGET', KEYS[3], unpack(ids))
+local buyer, click, used = {}, {}, {}
 for i = 1, n do
+  if recorded[i] then used[ids[i]] = true end
   buyer[users[i]] = known[i] or buyer[users[i]]
-  if ARGV[(i - 1) * 5 + 5] ~= '' then click[clicks[i]] = clicked[i] or click[clicks[i]] end
+  if ARGV[(i - 1) * 6 + 5] ~= '' then click[clicks[i]] = clicked[i] or click[clicks[i]] end
 end
 
 -- Whether the click's number stands for an order of another quantity: that is another wish, which the first order does not fulfil.
@@ -52,12 +56,13 @@ local function is_other(first, quantity)
   return before and before ~= quantity
 end
 
-local newOrders, newBuyers, newClicks, newOutbox, taken, accepted = {}, {}, {}, {}, 0, 0
+local newOrders, newBuyers, newClicks, newOutbox, taken, accepted, offer = {}, {}, {}, {}, 0, 0, ''
 for i = 1, n do
-  local at = (i - 1) * 5 + 1
+  local at = (i - 1) * 6 + 1
   local id, user, qty, client = ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3]), ARGV[at + 4]
   local had = buyer[user] and tonumber((read_buyer(buyer[user]))) or 0
   local code, value
+  if ARGV[at + 6] ~= '=' then offer = ARGV[at + 6] end
   if click[clicks[i]] and is_other(click[clicks[i]], ARGV[at + 3]) then code, value = 'U', ''
   elseif click[clicks[i]] then code, value = 'D', click[clicks[i]]
   elseif sale[5] == '1' then code, value = 'P', ''
@@ -65,10 +70,13 @@ for i = 1, n do
   elseif now >= ends then code, value = 'L', sale[2]
   elseif had + qty > limit then code, value = 'M', sale[3]
   elseif stock - taken < qty then code, value = 'S', tostring(stock - taken)
+  -- Two instances with one Snowflake node make the same ids; writing over the first order would lose it.
+  elseif used[id] then code, value = 'I', ''
   else
     code, value = 'A', id
     taken = taken + qty
     accepted = accepted + 1
+    used[id] = true
     quantities[id] = ARGV[at + 3]
     buyer[user] = write_buyer(had + qty, id)
     newBuyers[#newBuyers + 1] = user; newBuyers[#newBuyers + 1] = buyer[user]
@@ -77,7 +85,8 @@ for i = 1, n do
       newClicks[#newClicks + 1] = clicks[i]; newClicks[#newClicks + 1] = id
     end
     newOrders[#newOrders + 1] = id
-    newOrders[#newOrders + 1] = write_pending(ARGV[at + 3], user, epoch, string.format('%.0f', now), client, ARGV[at + 5])
+    newOrders[#newOrders + 1] = write_pending(ARGV[at + 3], user, epoch, string.format('%.0f', now), client,
+      offer == '' and ARGV[at + 5] or ARGV[at + 5] .. ';' .. offer)
     newOutbox[#newOutbox + 1] = now; newOutbox[#newOutbox + 1] = id
   end
   reply[#reply + 1] = code; reply[#reply + 1] = value
@@ -85,7 +94,6 @@ end
 
 if accepted > 0 then
   -- A script that fails half-way is not rolled back, so keys of another type must fail before the first write. The others were read above.
-  redis.call('HLEN', KEYS[3])
   redis.call('ZCARD', KEYS[6])
   redis.call('DECRBY', KEYS[1], taken)
   redis.call('HSET', KEYS[3], unpack(newOrders))

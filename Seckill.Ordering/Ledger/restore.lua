@@ -1,13 +1,32 @@
--- Gives buyers back the units they hold according to MySQL, where Redis has forgotten them. Whom Redis still knows is left alone, unless
--- it knows just what this has written before.
--- KEYS  1 buyers
--- ARGV  1 expire_ms, then five per buyer: user id, units, newest order id, units and newest order id as written before (0 for not)
-for i = 2, #ARGV, 5 do
-  local buyer = write_buyer(ARGV[i + 1], ARGV[i + 2])
-  if redis.call('HSETNX', KEYS[1], ARGV[i], buyer) == 0 and ARGV[i + 3] ~= '0'
-    and redis.call('HGET', KEYS[1], ARGV[i]) == write_buyer(ARGV[i + 3], ARGV[i + 4]) then
-    redis.call('HSET', KEYS[1], ARGV[i], buyer)
+-- Gives buyers the units that they hold according to MySQL, and those of their reservations that MySQL has no order for: a copy of Redis
+-- that has lost its last moments knows a buyer with too few. What is refused already counts until it is settled, which takes it off.
+-- KEYS  1 stock  2 sale  3 orders  4 buyers  5 clicks  6 outbox     (all in the SKU's slot)
+-- ARGV  1 expire_ms  2 whole (1: the caller holds the SKU's row lock in MySQL, and names all of these reservations), then for each buyer:
+--       user id, units in MySQL, newest order there (0 for none), number of order ids that follow, these ids: unsettled, no order in MySQL
+-- A buyer's units are set to that only when it is the whole and the gate is shut, so that nothing is reserved meanwhile; else they are
+-- raised to it at most. Ids are longer than what Lua's numbers hold exactly.
+local sale = redis.call('HMGET', KEYS[2], 'epoch', 'closed')
+local shut = not redis.call('GET', KEYS[1]) or not sale[1] or sale[2] == '1'
+local exact = ARGV[2] == '1' and shut
+local function newer(a, b) return (#a ~= #b and #a > #b or #a == #b and a > b) and a or b end
+
+local buyers, at = {}, 3
+while at <= #ARGV do
+  local user, units, newest = ARGV[at], tonumber(ARGV[at + 1]), ARGV[at + 2] ~= '0' and ARGV[at + 2] or ''
+  local ids = tonumber(ARGV[at + 3])
+  for i = at + 4, at + 3 + ids do
+    local record = redis.call('HGET', KEYS[3], ARGV[i])
+    if record and is_pending(record) then
+      local quantity, of = read_pending(record)
+      if of == user then units = units + tonumber(quantity); newest = newer(ARGV[i], newest) end
+    end
   end
+  local had, last = read_buyer(redis.call('HGET', KEYS[4], user) or '')
+  if not exact then units = math.max(units, tonumber(had or 0)) end
+  newest = newer(last or '', newest)
+  if newest ~= '' then buyers[#buyers + 1] = user; buyers[#buyers + 1] = write_buyer(units, newest) end
+  at = at + 4 + ids
 end
-redis.call('PEXPIREAT', KEYS[1], ARGV[1])
-return (#ARGV - 1) / 5
+if #buyers > 0 then redis.call('HSET', KEYS[4], unpack(buyers)) end
+redis.call('PEXPIREAT', KEYS[4], ARGV[1])
+return #buyers / 2

@@ -1,28 +1,36 @@
 -- Loads a SKU's stock from MySQL into the gate; the caller holds the SKU's row lock in MySQL, so nothing is committed meanwhile.
 -- A running counter is never loaded over: only the sale's terms are brought up to date then.
 -- KEYS  1 stock  2 sale  3 orders  4 buyers  5 clicks  6 outbox     (all in the SKU's slot)
--- ARGV  1 stock in MySQL  2 gate epoch in MySQL  3 starts_ms  4 ends_ms  5 limit  6 paused (0, 1)  7 expire_ms
---       8 carry (1: ARGV 10 and on are all unsettled orders that MySQL has decided, committed or rejected; 0: that is not known)
---       9 the epoch here when this was decided, '' for none, '*' for any: a call that a frozen server kept must not load an old number
---         over a newer counter
+-- ARGV  1 stock in MySQL  2 gate epoch in MySQL  3 token of the load in MySQL, '' for none  4 token that this load will have
+--       5 starts_ms  6 ends_ms  7 limit  8 paused (0, 1)  9 expire_ms
+--       10 carry (1: ARGV 13 and on are all unsettled orders that MySQL has decided, committed or rejected; 0: that is not known)
+--       11 the load here when this was decided, epoch:token, ':' for none, '*' for any: a call that a frozen server kept must not load an
+--          old number over a newer counter
+--       12 again (1: load it although it is running, because it is another server than the one that took the load)
 -- Returns { loaded (1), running (0) or refused (-1), epoch, stock }
-local before = redis.call('HGET', KEYS[2], 'epoch') or ''
-if ARGV[9] ~= '*' and ARGV[9] ~= before then return { -1, tonumber(before) or 0, 0 } end
-redis.call('HSET', KEYS[2], 'starts_ms', ARGV[3], 'ends_ms', ARGV[4], 'limit', ARGV[5], 'paused', ARGV[6], 'expire_ms', ARGV[7])
+--
+-- A load is known by its epoch and its token. The epoch orders loads, and says which of them has counted an order; but two of them can
+-- have the same one, when a load dies before MySQL hears of it and the epoch is then raised there for another reason. The token is drawn
+-- anew for each. What instances without tokens have loaded has none, on both sides.
 local stock = redis.call('GET', KEYS[1])
-local sale = redis.call('HMGET', KEYS[2], 'epoch', 'closed')
-local epoch = tonumber(sale[1] or nil)
+local sale = redis.call('HMGET', KEYS[2], 'epoch', 'load', 'closed')
+local epoch, load = tonumber(sale[1] or nil), sale[2] or ''
+-- Which process of Redis this is, where the account may ask; '' elsewhere. Asked before the first write: a script is not rolled back.
+local info = redis.pcall('INFO', 'server')
+local server = type(info) == 'string' and string.match(info, 'run_id:(%w+)') or ''
+if ARGV[11] ~= '*' and ARGV[11] ~= (sale[1] or '') .. ':' .. load then return { -1, epoch or 0, 0 } end
+redis.call('HSET', KEYS[2], 'starts_ms', ARGV[5], 'ends_ms', ARGV[6], 'limit', ARGV[7], 'paused', ARGV[8], 'expire_ms', ARGV[9])
 local loaded = 0
--- Another epoch than MySQL's means that one side lost its memory, or that a load died half-way; a closed gate, that somebody wants
--- the counter loaded again.
-if not stock or epoch ~= tonumber(ARGV[2]) or sale[2] == '1' then
+-- Another load than MySQL's means that one side lost its memory, or that a load died half-way; a closed gate, that somebody wants the
+-- counter loaded again.
+if not stock or epoch ~= tonumber(ARGV[2]) or load ~= ARGV[3] or sale[3] == '1' or ARGV[12] == '1' then
   epoch = math.max(epoch or 0, tonumber(ARGV[2])) + 1
   local held = 0
-  if ARGV[8] == '1' then
+  if ARGV[10] == '1' then
     -- Reservations that MySQL knows nothing of yet stay deducted, now from the new counter. The decided ones keep their old epoch:
     -- the number from MySQL has counted them, settling must not move the counter for them again.
     local decided = {}
-    for i = 10, #ARGV do decided[ARGV[i]] = true end
+    for i = 13, #ARGV do decided[ARGV[i]] = true end
     for _, id in ipairs(redis.call('ZRANGE', KEYS[6], 0, -1)) do
       local record = not decided[id] and redis.call('HGET', KEYS[3], id)
       if record then
@@ -37,10 +45,9 @@ if not stock or epoch ~= tonumber(ARGV[2]) or sale[2] == '1' then
   stock = tonumber(ARGV[1]) - held
   redis.call('SET', KEYS[1], stock)
   -- The run id tells later whether the server is still the one that took this load, with all that it took since.
-  redis.call('HSET', KEYS[2], 'epoch', epoch, 'held', held, 'closed', 0,
-    'run_id', string.match(redis.call('INFO', 'server'), 'run_id:(%w+)'))
+  redis.call('HSET', KEYS[2], 'epoch', epoch, 'load', ARGV[4], 'held', held, 'closed', 0, 'run_id', server)
   loaded = 1
 end
 -- All six end together, also when the sale has been prolonged or shortened since they were made.
-for k = 1, 6 do redis.call('PEXPIREAT', KEYS[k], ARGV[7]) end
+for k = 1, 6 do redis.call('PEXPIREAT', KEYS[k], ARGV[9]) end
 return { loaded, epoch, tonumber(stock) }

@@ -45,7 +45,32 @@ public sealed class ProductSku
     /// <summary>Which load of the Redis counter is the valid one; rises by one or more with every load.</summary>
     public long GateEpoch { get; set; }
 
+    /// <summary>
+    /// The token of that load: by itself the epoch could be that of another load, which died half-way. Null when an instance that knew of
+    /// no tokens has loaded it.
+    /// </summary>
+    public long? GateLoad { get; set; }
+
     public SeckillSale? Sale { get; init; }
+}
+
+/// <summary>What a SKU was offered as, see <see cref="Contract.Offer"/>; never changed.</summary>
+public sealed class SkuOffer
+{
+    public long SkuId { get; init; }
+
+    public required string Version { get; init; }
+
+    public decimal Price { get; init; }
+
+    public required string Title { get; init; }
+
+    public required string Image { get; init; }
+
+    public required string Attrs { get; init; }
+
+    /// <summary>UTC; when an instance first showed it.</summary>
+    public DateTime OfferedAt { get; init; }
 }
 
 /// <summary>A sale of one SKU: the terms that the gate enforces.</summary>
@@ -61,6 +86,11 @@ public sealed class SeckillSale
 
     /// <summary>Units one buyer may hold.</summary>
     public int LimitPerUser { get; set; }
+
+    /// <summary>
+    /// The highest limit so far: what was accepted under it may be written after it was lowered. Null while it has not been lowered.
+    /// </summary>
+    public int? LimitHighest { get; set; }
 
     /// <summary>The price that is struck through; 0 for none.</summary>
     public decimal ListPrice { get; set; }

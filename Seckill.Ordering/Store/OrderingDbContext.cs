@@ -1,4 +1,5 @@
 using Microsoft.EntityFrameworkCore;
+using Seckill.Ordering.Contract;
 
 namespace Seckill.Ordering.Store;
 
@@ -13,6 +14,8 @@ public sealed class OrderingDbContext(DbContextOptions<OrderingDbContext> option
     public DbSet<Product> Products => Set<Product>();
 
     public DbSet<ProductSku> ProductSkus => Set<ProductSku>();
+
+    public DbSet<SkuOffer> SkuOffers => Set<SkuOffer>();
 
     public DbSet<SeckillSale> SeckillSales => Set<SeckillSale>();
 
@@ -73,10 +76,23 @@ public sealed class OrderingDbContext(DbContextOptions<OrderingDbContext> option
             sku.Property(s => s.Image).HasColumnName("image").HasMaxLength(500);
             sku.Property(s => s.Attrs).HasColumnName("attrs").HasMaxLength(2000);
             sku.Property(s => s.GateEpoch).HasColumnName("gate_epoch").HasDefaultValue(0L);
+            sku.Property(s => s.GateLoad).HasColumnName("gate_load");
             sku.HasOne(s => s.Product).WithMany(p => p.Skus).HasForeignKey(s => s.ProductId);
             sku.HasOne(s => s.Sale).WithOne().HasForeignKey<SeckillSale>(s => s.SkuId);
             // The database's own word against overselling, whatever the program above it does.
             sku.ToTable(t => t.HasCheckConstraint("ck_product_skus_stock", "stock >= 0"));
+        });
+
+        modelBuilder.Entity<SkuOffer>(offer =>
+        {
+            offer.ToTable("sku_offers").HasKey(o => new { o.SkuId, o.Version });
+            offer.Property(o => o.SkuId).HasColumnName("sku_id");
+            offer.Property(o => o.Version).HasColumnName("version").HasMaxLength(Offer.VersionLength);
+            offer.Property(o => o.Price).HasColumnName("price").HasPrecision(18, 2);
+            offer.Property(o => o.Title).HasColumnName("title").HasMaxLength(200);
+            offer.Property(o => o.Image).HasColumnName("image").HasMaxLength(500);
+            offer.Property(o => o.Attrs).HasColumnName("attrs").HasMaxLength(2000);
+            offer.Property(o => o.OfferedAt).HasColumnName("offered_at");
         });
 
         modelBuilder.Entity<SeckillSale>(sale =>
@@ -86,6 +102,7 @@ public sealed class OrderingDbContext(DbContextOptions<OrderingDbContext> option
             sale.Property(s => s.StartsAt).HasColumnName("starts_at");
             sale.Property(s => s.EndsAt).HasColumnName("ends_at");
             sale.Property(s => s.LimitPerUser).HasColumnName("limit_per_user");
+            sale.Property(s => s.LimitHighest).HasColumnName("limit_highest");
             sale.Property(s => s.ListPrice).HasColumnName("list_price").HasPrecision(18, 2).HasDefaultValue(0m);
             sale.Property(s => s.Paused).HasColumnName("paused").HasDefaultValue(false);
             sale.Property(s => s.TokenRequired).HasColumnName("token_required").HasDefaultValue(false);

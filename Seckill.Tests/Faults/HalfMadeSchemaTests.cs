@@ -30,10 +30,29 @@ public sealed class HalfMadeSchemaTests(WorkerServers servers)
         await worker.HealthAsync("migrated", HealthStatus.Healthy, _cancellation);
 
         Assert.Equal(1_024, await AskAsync(database, "SELECT COUNT(*) FROM snowflake_nodes"));
-        Assert.Equal(1, await AskAsync(database, "SELECT COUNT(*) FROM __EFMigrationsHistory"));
+        Assert.Equal(MigrationCount(database), await AskAsync(database, "SELECT COUNT(*) FROM __EFMigrationsHistory"));
         Assert.Equal(0, await AskAsync(
             database,
             $"SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '{FirstMigration.Marker}'"));
+    }
+
+    [Fact]
+    public async Task A_worker_that_was_killed_between_a_later_migration_and_its_line_in_the_history_is_followed_by_one_that_goes_on()
+    {
+        var database = await CreateDatabaseAsync();
+        using (var context = Context(database))
+        {
+            await context.Database.MigrateAsync(_cancellation);
+        }
+
+        await ExecuteAsync(
+            database,
+            ["DELETE FROM __EFMigrationsHistory WHERE MigrationId <> (SELECT id FROM (SELECT MIN(MigrationId) AS id FROM __EFMigrationsHistory) first)"]);
+
+        await using var worker = await RunningWorker.StartAsync(servers, _cancellation, Settings(database));
+        await worker.HealthAsync("migrated", HealthStatus.Healthy, _cancellation);
+
+        Assert.Equal(MigrationCount(database), await AskAsync(database, "SELECT COUNT(*) FROM __EFMigrationsHistory"));
     }
 
     [Fact]
@@ -54,17 +73,25 @@ public sealed class HalfMadeSchemaTests(WorkerServers servers)
     /// <summary>The first migration, statement by statement.</summary>
     private static List<string> Statements(string connectionString)
     {
-        using var context = new OrderingDbContext(
-            new DbContextOptionsBuilder<OrderingDbContext>()
-                .UseMySql(connectionString, new MySqlServerVersion(new Version(8, 0, 36))).Options);
+        using var context = Context(connectionString);
         return
         [
-            .. context.GetService<IMigrator>().GenerateScript()
+            .. context.GetService<IMigrator>().GenerateScript(toMigration: context.Database.GetMigrations().First())
                 .Split(";\n", StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
                 .Where(statement => statement is not ("START TRANSACTION" or "COMMIT")
                     && !statement.Contains("INSERT INTO `__EFMigrationsHistory`", StringComparison.Ordinal)),
         ];
     }
+
+    private static int MigrationCount(string connectionString)
+    {
+        using var context = Context(connectionString);
+        return context.Database.GetMigrations().Count();
+    }
+
+    private static OrderingDbContext Context(string connectionString) => new(
+        new DbContextOptionsBuilder<OrderingDbContext>()
+            .UseMySql(connectionString, new MySqlServerVersion(new Version(8, 0, 36))).Options);
 
     private async Task<string> CreateDatabaseAsync()
     {

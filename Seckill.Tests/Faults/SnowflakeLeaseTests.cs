@@ -1,3 +1,4 @@
+using Seckill.Ordering.Ids;
 using Seckill.Tests.Operations;
 using Seckill.Tests.Worker;
 
@@ -33,6 +34,40 @@ public sealed class SnowflakeLeaseTests(WorkerServers servers)
 
         Assert.Equal(before, await LeasedAsync(shop));
     }
+
+    [Fact]
+    public async Task An_instance_whose_lease_MySQL_has_forgotten_takes_another_node()
+    {
+        await using var shop = await Shop.OpenAsync(servers, 1, Token);
+        await using var api = new ApiHost(
+        [
+            ("ConnectionStrings:redis", servers.Redis.ConnectionString),
+            ("ConnectionStrings:rabbitmq", servers.RabbitMq.ConnectionString),
+            ("ConnectionStrings:mysql", servers.MySql.ConnectionString),
+        ]);
+        var ids = api.Get<OrderIds>();
+        var node = NodeOf(await Deadline.UntilAsync(() => Task.FromResult(NextOf(ids)), id => id is not null, Token));
+
+        // As after a fail-over to a replica that lags: the row is free, and then somebody else's.
+        await shop.AskAsync<object?>(
+            $"UPDATE snowflake_nodes SET owner = 'another', leased_until = UTC_TIMESTAMP(6) + INTERVAL 1 HOUR WHERE node = {node}", Token);
+        try
+        {
+            var other = NodeOf(await Deadline.UntilAsync(
+                () => Task.FromResult(NextOf(ids)), id => id is not null && NodeOf(id) != node, Token));
+
+            Assert.Equal(1, await shop.AskAsync<int>($"{Leased} AND node = {other} AND owner <> 'another'", Token));
+        }
+        finally
+        {
+            await shop.AskAsync<object?>(
+                "UPDATE snowflake_nodes SET owner = '', leased_until = UTC_TIMESTAMP(6) WHERE owner = 'another'", Token);
+        }
+    }
+
+    private static long? NextOf(OrderIds ids) => ids.TryNext(out var id) ? id : null;
+
+    private static long NodeOf(long? id) => (id!.Value >> 12) & SnowflakeSequence.NodeMax;
 
     private static Task<int> LeasedAsync(Shop shop) => shop.AskAsync<int>(Leased, Token);
 }

@@ -39,7 +39,7 @@ public sealed class GateLaneTests(RedisFixture redis) : IClassFixture<RedisFixtu
             new ConnectionFactory(), new OutboxConfirmations(ledger, TimeProvider.System, NullLogger<OutboxConfirmations>.Instance),
             new PulseCounters(), Options.Create(new PublishOptions()), TimeProvider.System, NullLogger<OrderPublisher>.Instance);
         _lane = new GateLane(
-            _sku.Keys, ledger, publisher,
+            _sku.Keys, ledger, new StockRecovery(_connection), publisher,
             new GateOptions { BatchSizeMax = BatchSize, CallsInFlightMax = CallsInFlight, AnswerWithinMs = 30_000 }, TimeProvider.System,
             NullLogger.Instance, CancellationToken.None);
     }
@@ -110,6 +110,34 @@ public sealed class GateLaneTests(RedisFixture redis) : IClassFixture<RedisFixtu
         Assert.Equal(before, await BuyerReadsAsync());
         await Deadline.UntilAsync(() => Task.FromResult(_lane.Shield.Refuses(3)), refused => refused, Cancelled);
         Assert.False(_lane.Shield.Refuses(1));
+    }
+
+    [Fact]
+    public async Task A_copy_of_Redis_that_has_lost_reservations_shuts_the_gate_with_its_first_reply()
+    {
+        await WarmAsync(stock: 10);
+        var copy = await Task.WhenAll(_sku.Keys.All.Select(key => _sku.Database.KeyDumpAsync(key)));
+        for (var buyer = 1; buyer <= 3; buyer++)
+        {
+            Assert.Equal(ReserveCode.Accepted, (await Ask(buyer).Answered).Code);
+        }
+
+        await _sku.Database.KeyDeleteAsync(_sku.Keys.All);
+        foreach (var (key, value) in _sku.Keys.All.Zip(copy).Where(entry => entry.Second is not null))
+        {
+            await _sku.Database.KeyRestoreAsync(key, value!);
+        }
+
+        await Ask(4).Answered;
+        await Deadline.UntilAsync(
+            () => _sku.Recovery.SnapshotAsync(_sku.Keys, 0, Cancelled), snapshot => snapshot.Closed, Cancelled);
+        Assert.Equal(ReserveCode.Cold, (await Ask(5).Answered).Code);
+
+        // A load ends it.
+        await _sku.WarmAsync(10, epoch: 1);
+        Assert.Equal(ReserveCode.Accepted, (await Ask(6).Answered).Code);
+        Assert.Equal(ReserveCode.Accepted, (await Ask(7).Answered).Code);
+        Assert.False((await _sku.Recovery.SnapshotAsync(_sku.Keys, 0, Cancelled)).Closed);
     }
 
     /// <summary>How often Redis has been asked for all buyers of a SKU.</summary>

@@ -6,6 +6,7 @@ using RabbitMQ.Client;
 using Seckill.Api.Catalogue;
 using Seckill.Api.Gate;
 using Seckill.Api.Publishing;
+using Seckill.Ordering.Contract;
 using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Telemetry;
 using Seckill.Tests.Ledger;
@@ -73,15 +74,19 @@ public sealed class GateLanesTests(RedisFixture redis) : IClassFixture<RedisFixt
             new PulseCounters(), Options.Create(new PublishOptions()), time, NullLogger<OrderPublisher>.Instance);
         var catalogue = new SaleCatalogue(
             new ServiceCollection().BuildServiceProvider().GetRequiredService<IServiceScopeFactory>(),
+            new OfferRecorder(time, NullLogger<OfferRecorder>.Instance),
             Options.Create(new CatalogueOptions()), time, NullLogger<SaleCatalogue>.Instance);
-        return new GateLanes(ledger, publisher, catalogue, Options.Create(new GateOptions()), time, NullLogger<GateLanes>.Instance);
+        return new GateLanes(
+            ledger, new StockRecovery(redis.Connection), publisher, catalogue, Options.Create(new GateOptions()), time,
+            NullLogger<GateLanes>.Instance);
     }
 
     private static SaleView Sale(long skuId, TimeSpan endsIn)
     {
         var now = DateTimeOffset.UtcNow;
         return new SaleView(
-            skuId, 1, "", "", "", default(JsonElement), 1, 1, new SaleTerms(now.AddDays(-1), now + endsIn, 1, Paused: false), false, null);
+            skuId, 1, "", "", "", default(JsonElement), Offer.Of(1, "", "", ""), 1,
+            new SaleTerms(now.AddDays(-1), now + endsIn, 1, Paused: false), false, null);
     }
 
     /// <summary>No shield lets a probe through meanwhile.</summary>

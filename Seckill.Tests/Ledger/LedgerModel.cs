@@ -6,50 +6,21 @@ namespace Seckill.Tests.Ledger;
 /// The reference model of one SKU: what MySQL and Redis must say, from what has truly happened, not from how the scripts work it out.
 /// What an order did to the counter is compared with what it should have done, by the order in which loads and commits took place.
 /// </summary>
-internal sealed class LedgerModel(int mySqlStock)
+internal sealed partial class LedgerModel(int mySqlStock)
 {
-    /// <summary>A reservation or foreign order on its way.</summary>
-    public sealed class Order
-    {
-        public required long Id { get; init; }
-        public required int User { get; init; }
-        public required int Quantity { get; init; }
-        public required string? Click { get; init; }
-
-        /// <summary>Null for another producer's.</summary>
-        public required long? Epoch { get; set; }
-
-        public Settlement? Verdict { get; set; }
-
-        /// <summary>Loads that had taken place when MySQL committed the verdict.</summary>
-        public int LoadsBeforeCommit { get; set; }
-
-        /// <summary>The load whose counter this reservation was deducted from; 0 for none that Redis remembers.</summary>
-        public int DeductedFromLoad { get; set; }
-
-        /// <summary>Whether the buyer's purchase limit counts it.</summary>
-        public bool CountsForBuyer { get; set; }
-
-        public bool KnownToRedis { get; set; }
-        public bool SettledInRedis { get; set; }
-
-        /// <summary>Whether it is in the outbox although it is settled.</summary>
-        public bool Recalled { get; set; }
-
-        public bool StockDeducted => Verdict is { StockDeducted: true };
-    }
-
     public List<Order> Orders { get; } = [];
 
     // MySQL
     public long MySqlStock { get; private set; } = mySqlStock;
     public long MySqlEpoch { get; private set; }
+    public long? MySqlToken { get; private set; }
     private readonly Dictionary<(int User, string Click), long> _mySqlClicks = [];
 
     // Redis
     public long? Counter { get; private set; }
     public bool SaleKnown { get; private set; }
     public long Epoch { get; private set; }
+    public long? Token { get; private set; }
     public long Reserved { get; private set; }
     public int Limit { get; private set; }
     public bool Paused { get; private set; }
@@ -60,7 +31,14 @@ internal sealed class LedgerModel(int mySqlStock)
     /// <summary>Units by which the counter is off on purpose, until the next load: foreign orders, and a load that died half-way.</summary>
     public long Drift { get; private set; }
 
+    /// <summary>Whether a copy has taken over: its counter means nothing before the next load.</summary>
+    public bool Stale { get; private set; }
+
+    private int _loadCount;
+
+    /// <summary>The load that the counter in Redis comes from.</summary>
     private int _loads;
+
 
     public IEnumerable<Order> InRedis => Orders.Where(o => o.KnownToRedis);
 
@@ -75,32 +53,43 @@ internal sealed class LedgerModel(int mySqlStock)
     public long HadBy(int user) => Orders.Where(o => o.User == user && o.CountsForBuyer).Sum(o => (long)o.Quantity);
 
     /// <summary>Whether the next warm-up will load the counter.</summary>
-    public bool NeedsLoad => Counter is null || Epoch != MySqlEpoch || Closed;
+    /// <remarks>By the tokens alone, which no two loads share, however their epochs are counted.</remarks>
+    public bool NeedsLoad => Counter is null || Token != MySqlToken || Closed;
 
     /// <summary>What MySQL says its buyers hold: given back to those whom Redis has forgotten, before a load.</summary>
     public IEnumerable<BuyerHolding> HoldingsInMySql => Orders.Where(o => o.StockDeducted).GroupBy(o => o.User)
-        .Select(orders => new BuyerHolding(orders.Key, orders.Sum(o => (long)o.Quantity), orders.Max(o => o.Id)));
+        .Select(orders => new BuyerHolding(orders.Key, orders.Sum(o => (long)o.Quantity), orders.Max(o => o.Id), []));
+
+    /// <summary>The same with what Redis knows and MySQL has no order for.</summary>
+    public IEnumerable<BuyerHolding> Holdings => Orders.Where(Counts).GroupBy(o => o.User).Select(orders => new BuyerHolding(
+        orders.Key, orders.Where(o => o.StockDeducted).Sum(o => (long)o.Quantity),
+        orders.Where(o => o.StockDeducted).Select(o => o.Id).DefaultIfEmpty().Max(),
+        [.. orders.Where(o => !o.StockDeducted).Select(o => o.Id)]));
 
     /// <summary>Unsettled orders on which MySQL has a verdict.</summary>
     public IReadOnlyCollection<long> DecidedUnsettled =>
         [.. InRedis.Where(o => !o.SettledInRedis && o.Verdict is not null).Select(o => o.Id)];
 
-    public (bool Loaded, long Epoch, long Stock) Warm(int limit, bool paused, bool crash, bool carry)
+    public (bool Loaded, long Epoch, long Stock) Warm(
+        int limit, bool paused, bool crash, bool carry, long token, bool again, bool restored)
     {
         (SaleKnown, Limit, Paused) = (true, limit, paused);
-        var load = NeedsLoad;
+        var load = NeedsLoad || again;
         if (load)
         {
             Epoch = Math.Max(Epoch, MySqlEpoch) + 1;
+            Token = token;
             Counter = MySqlStock;
             Drift = 0;
             Closed = false;
-            _loads++;
-            foreach (var holding in HoldingsInMySql.Where(holding => LastOrder.TryAdd((int)holding.UserId, holding.NewestOrderId)))
+            Stale = false;
+            _loads = ++_loadCount;
+            foreach (var orders in Orders.GroupBy(o => o.User).Where(orders => restored && orders.Any(Counts)).ToArray())
             {
-                foreach (var order in Orders.Where(o => o.User == holding.UserId && o.StockDeducted))
+                LastOrder[orders.Key] = Math.Max(LastOrder.GetValueOrDefault(orders.Key), orders.Where(Counts).Max(o => o.Id));
+                foreach (var order in orders)
                 {
-                    order.CountsForBuyer = true;
+                    order.CountsForBuyer = Counts(order);
                 }
             }
 
@@ -114,10 +103,21 @@ internal sealed class LedgerModel(int mySqlStock)
 
         if (!crash)
         {
-            MySqlEpoch = Epoch;
+            (MySqlEpoch, MySqlToken) = (Epoch, Token);
         }
 
         return (load, Epoch, Counter!.Value);
+    }
+
+    /// <summary>An operator's transaction; the counter does not have these units before the next load.</summary>
+    public void AddStock(int units, long token)
+    {
+        MySqlStock += units;
+        Drift -= Counter is null ? 0 : units;
+        if (MySqlEpoch > 0)
+        {
+            (MySqlEpoch, MySqlToken) = (MySqlEpoch + 1, token);
+        }
     }
 
     public (ReserveCode Code, long OrderId, long Value) Reserve(long id, LedgerStep.Ask ask, string? click)
@@ -237,6 +237,8 @@ internal sealed class LedgerModel(int mySqlStock)
         // A commit from before the load was given back to the buyer with the load.
         order.CountsForBuyer = order.StockDeducted
             && (order.CountsForBuyer || (!order.KnownToRedis && Counter is not null && order.Verdict!.Value.CommittedEpoch == Epoch));
+        // Without a record the message's word counts.
+        order.Epoch = order.KnownToRedis ? order.Epoch : order.Verdict!.Value.MessageEpoch;
         order.SettledInRedis = true;
         order.KnownToRedis = true;
         LastOrder.TryAdd(order.User, order.Id);
@@ -260,7 +262,7 @@ internal sealed class LedgerModel(int mySqlStock)
     public void LoseSale()
     {
         LoseCounter();
-        (SaleKnown, Epoch, Reserved, Closed) = (false, 0, 0, false);
+        (SaleKnown, Epoch, Token, Reserved, Closed) = (false, 0, null, 0, false);
     }
 
     public void Flush()
@@ -274,6 +276,9 @@ internal sealed class LedgerModel(int mySqlStock)
             order.Recalled = false;
         }
     }
+
+    /// <summary>What the purchase limit counts: orders that stand, and reservations that Redis knows and that are not settled.</summary>
+    private static bool Counts(Order order) => order.StockDeducted || (order.KnownToRedis && !order.SettledInRedis);
 
     private bool Holds(Order order) => order.KnownToRedis && order.DeductedFromLoad == _loads;
 

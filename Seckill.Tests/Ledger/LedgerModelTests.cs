@@ -56,15 +56,22 @@ public sealed class LedgerModelTests(RedisFixture redis) : IClassFixture<RedisFi
         { "settle", "leaves in the outbox what was settled before", "reply[i] = 'B'\n    gone[#gone + 1] = id", "reply[i] = 'B'" },
         { "settle", "settles another buyer's order", "elseif record and u ~= user then", "elseif false then" },
         { "settle", "takes another buyer's order out of the outbox", "unpack(gone)", "unpack(ids)" },
-        { "warm", "loads over a running counter", "if not stock or epoch ~= tonumber(ARGV[2]) or", "if true or" },
-        { "warm", "trusts a load that died half-way", "if not stock or epoch ~= tonumber(ARGV[2]) or", "if not stock or" },
+        { "warm", "loads over a running counter", "if not stock or", "if true or" },
+        { "warm", "trusts a load that died half-way", "epoch ~= tonumber(ARGV[2]) or load ~= ARGV[3] or", "" },
+        { "warm", "takes loads with the same number for the same", "or load ~= ARGV[3] or", "or" },
+        { "warm", "keeps the token of the load before", "'load', ARGV[4], ", "" },
         { "warm", "keeps the epoch", "math.max(epoch or 0, tonumber(ARGV[2])) + 1", "math.max(epoch or 0, tonumber(ARGV[2]))" },
-        { "warm", "keeps what the lost counter held", "'epoch', epoch, 'held', held", "'epoch', epoch" },
+        { "warm", "keeps what the lost counter held", "'load', ARGV[4], 'held', held", "'load', ARGV[4]" },
         { "warm", "sells what is under way", "tonumber(ARGV[1]) - held", "tonumber(ARGV[1])" },
         { "warm", "deducts twice what MySQL has decided", "decided[ARGV[i]] = true", "" },
         { "warm", "leaves what is under way to the old counter", "write_pending(qty, user, epoch,", "write_pending(qty, user, epoch - 1," },
         { "warm", "leaves the gate closed", "'closed', 0", "'closed', 1" },
-        { "warm", "keeps a closed gate's counter", "or sale[2] == '1' then", "then" },
+        { "warm", "keeps a closed gate's counter", "or sale[3] == '1' or", "or" },
+        { "warm", "does not load again what it is told to", " or ARGV[12] == '1'", "" },
+        { "restore", "leaves alone whom Redis knows", "if not exact then units = math.max(units, tonumber(had or 0)) end", "units = tonumber(had or units)" },
+        { "restore", "forgets what MySQL does not know yet", "units = units + tonumber(quantity)", "units = units" },
+        { "restore", "gives back no more than MySQL has", "if record and is_pending(record) then", "if false then" },
+        { "restore", "takes an older order for the newest", "newest = newer(last or '', newest)", "newest = last or newest" },
         { "reserve", "sells while the gate is closed", "or sale[9] == '1'", "" },
         {
             "settle", "counts twice for the buyer what came back with the load", "deducted and committed == epoch then units",
@@ -90,7 +97,7 @@ public sealed class LedgerModelTests(RedisFixture redis) : IClassFixture<RedisFi
 
         var mutant = new LedgerScripts(
             new(Mutate("reserve", scripts.Reserve.Text)), new(Mutate("settle", scripts.Settle.Text)),
-            new(Mutate("warm", scripts.Warm.Text)), scripts.Due);
+            new(Mutate("warm", scripts.Warm.Text)), scripts.Due, new(Mutate("restore", scripts.Restore.Text)));
         // The first history that tells the mutant from the model is enough: nobody reads the shortest one.
         Exception? found = null;
         await LedgerStep.History.SampleAsync(

@@ -7,12 +7,16 @@ internal abstract record LedgerStep
 {
     /// <summary>
     /// The warm-up runs; with <paramref name="Crash"/> it dies after Redis and before MySQL has the epoch; with <paramref name="Carry"/> it
-    /// knows which of the unsettled orders MySQL has decided.
+    /// knows which of the unsettled orders MySQL has decided; with <paramref name="Again"/> it loads a running counter, too; with <paramref name="Shut"/> it shuts an open gate first and gives
+    /// buyers back what they hold, else it takes the counter for one that is only outdated.
     /// </summary>
-    public sealed record Warm(bool Crash, int Limit, bool Paused, bool Carry) : LedgerStep;
+    public sealed record Warm(bool Crash, int Limit, bool Paused, bool Carry, bool Again, bool Shut) : LedgerStep;
 
     /// <summary>The gate is closed until the next load.</summary>
     public sealed record Close : LedgerStep;
+
+    /// <summary>An operator puts more units on sale, and dies before the counter is loaded anew.</summary>
+    public sealed record AddStock(int Units) : LedgerStep;
 
     /// <summary>One call of the gate.</summary>
     public sealed record Reserve(Ask[] Asks) : LedgerStep;
@@ -42,6 +46,12 @@ internal abstract record LedgerStep
     /// <summary>Another producer sends an order in the plain shape, after deducting from the counter itself or without that.</summary>
     public sealed record Foreign(int User, int Click, int Quantity, bool Deducts) : LedgerStep;
 
+    /// <summary>A replica has all that Redis has now, and hears no more.</summary>
+    public sealed record Copy : LedgerStep;
+
+    /// <summary>The copy takes over, and whoever notices it shuts the gate.</summary>
+    public sealed record FailOver : LedgerStep;
+
     /// <summary>Redis loses everything it knew of the SKU.</summary>
     public sealed record Flush : LedgerStep;
 
@@ -61,9 +71,10 @@ internal abstract record LedgerStep
         select new Ask(user, click, quantity);
 
     private static readonly Gen<LedgerStep> Any = Gen.Frequency(
-        (2, Gen.Select(
-            Gen.Int[0, 9], Gen.Int[2, 8], Gen.Int[0, 9], Gen.Bool,
-            (crash, limit, paused, carry) => (LedgerStep)new Warm(crash == 0, limit, paused == 0, carry))),
+        (3, Gen.Select(
+            Gen.Int[0, 4], Gen.Int[2, 8], Gen.Int[0, 9], Gen.Bool, Gen.Int[0, 9], Gen.Bool,
+            (crash, limit, paused, carry, again, shut) =>
+                (LedgerStep)new Warm(crash == 0, limit, paused == 0, carry, again == 0, shut))),
         (10, AnAsk.Array[1, 5].Select(asks => (LedgerStep)new Reserve(asks))),
         (3, Gen.Int[0, 999].Select(pick => (LedgerStep)new Confirm(pick))),
         (8, Gen.Select(Gen.Int[0, 999], Gen.Int[0, 4], (pick, refuse) => (LedgerStep)new Commit(pick, refuse == 0))),
@@ -73,6 +84,9 @@ internal abstract record LedgerStep
         (1, Gen.Int[0, 999].Select(pick => (LedgerStep)new SettleOthers(pick))),
         (1, Gen.Int[0, 999].Select(pick => (LedgerStep)new Recall(pick))),
         (1, Gen.Const((LedgerStep)new Close())),
+        (3, Gen.Int[1, 4].Select(units => (LedgerStep)new AddStock(units))),
+        (1, Gen.Const((LedgerStep)new Copy())),
+        (1, Gen.Const((LedgerStep)new FailOver())),
         (1, Gen.Const((LedgerStep)new Flush())),
         (1, Gen.Const((LedgerStep)new LoseCounter())),
         (1, Gen.Const((LedgerStep)new LoseSale())));
@@ -83,7 +97,7 @@ internal abstract record LedgerStep
         from limit in Gen.Int[2, 8]
         from cold in Gen.Int[0, 9]
         from steps in Any.Array[1, 40]
-        select (stock, cold == 0 ? steps : [new Warm(false, limit, false, true), .. steps]);
+        select (stock, cold == 0 ? steps : [new Warm(false, limit, false, true, false, false), .. steps]);
 
     /// <summary>A history as a person reads it, one step a line.</summary>
     public static string Print((int Stock, LedgerStep[] Steps) history) =>

@@ -120,7 +120,7 @@ public sealed class RefusalTests(RedisFixture redis) : IClassFixture<RedisFixtur
         await using var cluster = await RedisCluster.StartAsync(Cancelled);
         await using var connection = await ConnectionMultiplexer.ConnectAsync(cluster.ConnectionString);
         var (ledger, sku) = (new StockLedger(connection), new SkuKeys(1));
-        await ledger.WarmAsync(sku, 10, 0, SkuOnTrial.Terms(), [], Cancelled);
+        await ledger.WarmAsync(sku, 10, default, LoadId.NewToken(), SkuOnTrial.Terms(), [], Cancelled);
         var slot = connection.HashSlot(sku.Stock);
         var source = connection.GetServer(await connection.GetDatabase().IdentifyEndpointAsync(sku.Stock)!);
         var target = connection.GetServers().First(server => !server.EndPoint.Equals(source.EndPoint));

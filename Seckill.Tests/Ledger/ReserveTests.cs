@@ -31,6 +31,47 @@ public sealed class ReserveTests(RedisFixture redis) : IClassFixture<RedisFixtur
     }
 
     [Fact]
+    public async Task The_offer_stays_with_the_order_until_it_is_settled_and_after()
+    {
+        await _sku.WarmAsync(10);
+        string[] offers = ["19.90@0123456789abcdef", "29.90@fedcba9876543210"];
+
+        await _sku.ReserveAsync(
+            Request(1, 1) with { Offer = offers[0] }, Request(2, 1) with { Offer = offers[0] }, Request(3, 1),
+            Request(4, 1) with { Offer = offers[1], TraceParent = "trace" });
+        var first = await _sku.FindAsync(1);
+        await _sku.SettleAsync(SkuOnTrial.Verdict(first!.OrderId, success: true, "SN", user: 1));
+
+        var found = new List<Reservation>();
+        for (var user = 1; user <= 4; user++)
+        {
+            found.Add((await _sku.FindAsync(user))!);
+        }
+
+        Assert.Equal([offers[0], offers[0], null, offers[1]], found.Select(reservation => reservation.Offer));
+        Assert.Equal([null, null, null, "trace"], found.Select(reservation => reservation.TraceParent));
+        Assert.Equal(OrderState.Success, found[0].State);
+    }
+
+    [Fact]
+    public async Task An_order_id_that_is_there_is_refused_and_nothing_is_deducted_for_it()
+    {
+        await _sku.WarmAsync(10);
+        var first = Request(1, 1);
+        await _sku.ReserveAsync(first);
+
+        var reply = await _sku.ReserveAsync(first with { UserId = 2 }, Request(3, 1), first with { UserId = 3 });
+        var twins = Request(4, 1);
+        var together = await _sku.ReserveAsync(twins, twins with { UserId = 5 });
+
+        Assert.Equal([ReserveCode.IdTaken, ReserveCode.Accepted, ReserveCode.IdTaken], reply.Results.Select(result => result.Code));
+        Assert.Equal([ReserveCode.Accepted, ReserveCode.IdTaken], together.Results.Select(result => result.Code));
+        Assert.Equal((7, 3), (await _sku.StockAsync(), await _sku.HeldAsync()));
+        Assert.Equal(1, (await _sku.FindAsync(1))!.UserId);
+        Assert.Null(await _sku.FindAsync(2));
+    }
+
+    [Fact]
     public async Task The_reply_tells_stock_epoch_and_count()
     {
         await _sku.WarmAsync(10);

@@ -15,6 +15,9 @@ internal sealed class SkuOnTrial(RedisFixture redis)
 
     public StockRecovery Recovery { get; } = new(redis.Connection);
 
+    /// <summary>What the last load made here is known by.</summary>
+    public long? LastToken { get; private set; }
+
     public IDatabase Database { get; } = redis.Connection.GetDatabase();
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
@@ -27,8 +30,14 @@ internal sealed class SkuOnTrial(RedisFixture redis)
         return new SaleTerms(now.AddSeconds(startsInS), now.AddSeconds(endsInS), limit, paused);
     }
 
-    public Task<WarmResult> WarmAsync(long stock, long epoch = 0, SaleTerms? terms = null, long[]? decided = null) =>
-        Ledger.WarmAsync(Keys, stock, epoch, terms ?? Terms(), decided, Cancelled);
+    /// <summary>A load, or new terms. With <paramref name="epoch"/> MySQL has the last load that was made here, by that number.</summary>
+    public async Task<WarmResult> WarmAsync(long stock, long epoch = 0, SaleTerms? terms = null, long[]? decided = null)
+    {
+        var token = LoadId.NewToken();
+        var result = await Ledger.WarmAsync(Keys, stock, new LoadId(epoch, LastToken), token, terms ?? Terms(), decided, Cancelled);
+        LastToken = result.Loaded ? token : LastToken;
+        return result;
+    }
 
     public async Task<ReserveResult> ReserveAsync(long user, int quantity = 1, string? click = null, string? traceParent = null)
     {

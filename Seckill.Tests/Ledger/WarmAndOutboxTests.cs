@@ -18,7 +18,10 @@ public sealed class WarmAndOutboxTests(RedisFixture redis) : IClassFixture<Redis
         Assert.Equal("100", (string?)await _sku.Database.StringGetAsync(_sku.Keys.Stock));
         Assert.Equivalent(
             new LedgerSnapshot(
-                100, 1, Held: 0, Unsettled: 0, Unconfirmed: 0, SameServer: true, Closed: false, [], ReservedUnits: 0, ToldIds: []),
+                100, 1, Held: 0, Unsettled: 0, Unconfirmed: 0, SameServer: true, Closed: false, [], ReservedUnits: 0, ToldIds: [])
+            {
+                LoadToken = _sku.LastToken,
+            },
             await _sku.Recovery.SnapshotAsync(_sku.Keys, 10, Cancelled), strict: true);
         Assert.NotNull(await _sku.Database.KeyTimeToLiveAsync(_sku.Keys.Stock));
     }
@@ -58,7 +61,7 @@ public sealed class WarmAndOutboxTests(RedisFixture redis) : IClassFixture<Redis
         await _sku.Recovery.CloseAsync(_sku.Keys, Cancelled);
 
         var late = await _sku.Ledger.WarmAsync(
-            _sku.Keys, 10, 1, SkuOnTrial.Terms(paused: true), [], Cancelled, seen);
+            _sku.Keys, 10, seen.Load!.Value, LoadId.NewToken(), SkuOnTrial.Terms(paused: true), [], Cancelled, seen);
 
         Assert.Equal(new WarmResult(false, 2, 0, Refused: true), late);
         Assert.Equal(4, await _sku.StockAsync());
@@ -74,6 +77,106 @@ public sealed class WarmAndOutboxTests(RedisFixture redis) : IClassFixture<Redis
         // MySQL still says 0.
         Assert.Equal(new WarmResult(true, 2, 100), await _sku.WarmAsync(100));
         Assert.Equal(0, await _sku.HeldAsync());
+    }
+
+    [Fact]
+    public async Task A_load_that_died_is_done_again_when_MySQLs_epoch_has_caught_up_with_it()
+    {
+        await _sku.WarmAsync(100);
+        var stored = new LoadId(1, _sku.LastToken);
+        await _sku.Recovery.CloseAsync(_sku.Keys, Cancelled);
+        // Dies before MySQL hears of epoch 2; then stock is added through another instance, which raises MySQL's epoch to 2.
+        await Ledger(stored, LoadId.NewToken(), 100);
+        var raised = new LoadId(2, LoadId.NewToken());
+
+        Assert.Equal(new WarmResult(true, 3, 150), await Ledger(raised, LoadId.NewToken(), 150));
+
+        Task<WarmResult> Ledger(LoadId mySql, long token, long stock) =>
+            _sku.Ledger.WarmAsync(_sku.Keys, stock, mySql, token, SkuOnTrial.Terms(), [], Cancelled);
+    }
+
+    [Fact]
+    public async Task A_call_that_was_decided_on_another_load_with_the_same_epoch_changes_nothing()
+    {
+        await _sku.WarmAsync(10);
+        var seen = await _sku.Recovery.SnapshotAsync(_sku.Keys, 10, Cancelled);
+        await _sku.Database.KeyDeleteAsync(_sku.Keys.All);
+        await _sku.WarmAsync(8);
+        Assert.Equal(seen.Epoch, (await _sku.Recovery.SnapshotAsync(_sku.Keys, 10, Cancelled)).Epoch);
+
+        var late = await _sku.Ledger.WarmAsync(
+            _sku.Keys, 10, new LoadId(0, null), LoadId.NewToken(), SkuOnTrial.Terms(), [], Cancelled, seen);
+
+        Assert.True(late.Refused);
+        Assert.Equal(8, await _sku.StockAsync());
+    }
+
+    [Fact]
+    public async Task What_was_loaded_without_a_token_is_the_load_that_MySQL_has_without_one()
+    {
+        await _sku.WarmAsync(10);
+        await _sku.Database.HashDeleteAsync(_sku.Keys.Sale, "load");
+
+        Assert.Equal(new WarmResult(false, 1, 10), await WarmAsync(new LoadId(1, null)));
+        Assert.Equal(new WarmResult(true, 2, 10), await WarmAsync(new LoadId(1, 7)));
+
+        Task<WarmResult> WarmAsync(LoadId mySql) =>
+            _sku.Ledger.WarmAsync(_sku.Keys, 10, mySql, LoadId.NewToken(), SkuOnTrial.Terms(), [], Cancelled);
+    }
+
+    [Fact]
+    public async Task An_account_that_may_not_ask_which_server_it_is_loads_and_sells()
+    {
+        var user = $"quiet-{_sku.Keys.SkuId}";
+        await _sku.Database.ExecuteAsync("ACL", "SETUSER", user, "on", ">secret", "~*", "&*", "+@all", "-info");
+        var options = ConfigurationOptions.Parse(redis.ConnectionString);
+        (options.User, options.Password) = (user, "secret");
+        await using var connection = await ConnectionMultiplexer.ConnectAsync(options);
+        var (ledger, recovery) = (new StockLedger(connection), new StockRecovery(connection));
+        var token = LoadId.NewToken();
+
+        var loaded = await ledger.WarmAsync(_sku.Keys, 10, default, token, SkuOnTrial.Terms(), [], Cancelled);
+        var reply = await ledger.ReserveAsync(_sku.Keys, [new ReserveRequest(SkuOnTrial.NextOrder(), 1, 1, null, null)], Cancelled);
+        var snapshot = await recovery.SnapshotAsync(_sku.Keys, 10, Cancelled);
+
+        Assert.Equal(new WarmResult(true, 1, 10), loaded);
+        Assert.Equal(ReserveCode.Accepted, Assert.Single(reply.Results).Code);
+        Assert.Equal((9L, new LoadId(1, token)), (snapshot.Stock, snapshot.Load));
+        Assert.Null(snapshot.SameServer);
+        // Nor is a guess made by one that may ask.
+        Assert.Null((await _sku.Recovery.SnapshotAsync(_sku.Keys, 10, Cancelled)).SameServer);
+    }
+
+    [Fact]
+    public async Task A_gate_is_closed_only_for_the_load_that_is_meant()
+    {
+        await _sku.WarmAsync(10);
+        await _sku.Recovery.CloseAsync(_sku.Keys, Cancelled, epoch: 2);
+        Assert.False((await _sku.Recovery.SnapshotAsync(_sku.Keys, 0, Cancelled)).Closed);
+        await _sku.Recovery.CloseAsync(_sku.Keys, Cancelled, epoch: 1);
+        Assert.True((await _sku.Recovery.SnapshotAsync(_sku.Keys, 0, Cancelled)).Closed);
+    }
+
+    [Fact]
+    public async Task A_buyer_gets_back_what_MySQL_has_and_what_it_does_not_know_yet()
+    {
+        await _sku.WarmAsync(10);
+        var pending = (await _sku.ReserveAsync(7)).OrderId;
+        var settled = (await _sku.ReserveAsync(8)).OrderId;
+        await _sku.SettleAsync(SkuOnTrial.Verdict(settled, true, "SN", user: 8));
+        var expiresAt = DateTimeOffset.UtcNow.AddHours(1);
+        BuyerHolding[] holdings = [new(7, 2, pending - 5, [pending]), new(8, 1, settled, []), new(9, 0, 0, []), new(10, 3, 5, [])];
+
+        // The gate is open: what has been reserved meanwhile may not be among it, so nobody gets less than is known here.
+        await _sku.Database.HashSetAsync(_sku.Keys.Buyers, 8, $"4|{settled}");
+        await _sku.Recovery.RestoreBuyersAsync(_sku.Keys, holdings, whole: true, expiresAt, Cancelled);
+        Assert.Equal([$"3|{pending}", $"4|{settled}", default, "3|5"], await BuyersAsync());
+
+        await _sku.Recovery.CloseAsync(_sku.Keys, Cancelled);
+        await _sku.Recovery.RestoreBuyersAsync(_sku.Keys, holdings, whole: true, expiresAt, Cancelled);
+        Assert.Equal([$"3|{pending}", $"1|{settled}", default, "3|5"], await BuyersAsync());
+
+        Task<RedisValue[]> BuyersAsync() => _sku.Database.HashGetAsync(_sku.Keys.Buyers, [7, 8, 9, 10]);
     }
 
     [Fact]

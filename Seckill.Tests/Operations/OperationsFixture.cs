@@ -1,6 +1,8 @@
+using System.Globalization;
 using Microsoft.EntityFrameworkCore;
 using RabbitMQ.Client;
 using Seckill.Ordering.Contract;
+using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Store;
 using Seckill.Tests.Worker;
 using StackExchange.Redis;
@@ -128,6 +130,28 @@ public sealed class OperationsFixture(SharedServers servers) : IAsyncLifetime
         await Channel.DisposeAsync();
         await _broker.DisposeAsync();
         await _system.DisposeAsync();
+    }
+
+    /// <summary>Which load of the counter MySQL takes for the valid one.</summary>
+    public async Task<LoadId> LoadOfAsync(long skuId)
+    {
+        await using var store = OpenStore();
+        var row = await store.ProductSkus.AsNoTracking().SingleAsync(row => row.Id == skuId, TestContext.Current.CancellationToken);
+        return new LoadId(row.GateEpoch, row.GateLoad);
+    }
+
+    /// <summary>
+    /// Transactions that wait for a row at this moment. (The table of transactions is a copy that no reader in a hurry gets anew.)
+    /// </summary>
+    public async Task<long> LockWaitsAsync()
+    {
+        await using var store = OpenStore();
+        await store.Database.OpenConnectionAsync(TestContext.Current.CancellationToken);
+        await using var command = store.Database.GetDbConnection().CreateCommand();
+        command.CommandText = "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'";
+        await using var reader = await command.ExecuteReaderAsync(TestContext.Current.CancellationToken);
+        Assert.True(await reader.ReadAsync(TestContext.Current.CancellationToken));
+        return long.Parse(reader.GetString(1), CultureInfo.InvariantCulture);
     }
 
     /// <summary>Waits until the gate has the SKU and this Api lists it.</summary>

@@ -1,5 +1,4 @@
 using System.Data;
-using System.Globalization;
 using Microsoft.EntityFrameworkCore;
 using Seckill.Api.Catalogue;
 using Seckill.Api.WarmUp;
@@ -35,14 +34,17 @@ public sealed class StockLoadTests(OperationsFixture servers)
             .ToListAsync(Cancelled)).Single();
         var sale = await store.SeckillSales.AsNoTracking().SingleAsync(s => s.SkuId == skuId, Cancelled);
         await recovery.CloseAsync(sku, Cancelled);
-        var loaded = await ledger.WarmAsync(sku, row.Stock, row.GateEpoch, SaleCatalogue.TermsOf(sale), [], Cancelled);
+        var token = LoadId.NewToken();
+        var loaded = await ledger.WarmAsync(
+            sku, row.Stock, new LoadId(row.GateEpoch, row.GateLoad), token, SaleCatalogue.TermsOf(sale), [], Cancelled);
         Assert.Equal((true, row.GateEpoch + 1), (loaded.Loaded, loaded.Epoch));
 
         var load = api.Get<StockLoad>().RunAsync(skuId, termsChanged: false, drained: false, Cancelled);
-        await Deadline.UntilAsync(LockWaitsAsync, waits => waits > 0, Cancelled);
+        await Deadline.UntilAsync(servers.LockWaitsAsync, waits => waits > 0, Cancelled);
         Assert.False((await recovery.SnapshotAsync(sku, 0, Cancelled)).Closed, "The gate was shut although the load in it is the newest.");
         await store.ProductSkus.Where(s => s.Id == skuId)
-            .ExecuteUpdateAsync(set => set.SetProperty(s => s.GateEpoch, loaded.Epoch), Cancelled);
+            .ExecuteUpdateAsync(
+                set => set.SetProperty(s => s.GateEpoch, loaded.Epoch).SetProperty(s => s.GateLoad, token), Cancelled);
         await (commits ? other.CommitAsync(Cancelled) : other.RollbackAsync(Cancelled));
 
         Assert.Equal(new LoadedSku(skuId, !commits, Stock, commits ? loaded.Epoch : loaded.Epoch + 1), await load);
@@ -92,6 +94,80 @@ public sealed class StockLoadTests(OperationsFixture servers)
         }
     }
 
+    [Fact]
+    public async Task No_unit_sleeps_when_a_load_died_and_an_addition_raises_the_epoch_as_far()
+    {
+        const int added = 50;
+        await using var api = servers.StartApi(("Catalogue:CheckEveryMs", "60000"));
+        var skuId = await servers.PutOnSaleAsync(api, Stock);
+        var sku = new SkuKeys(skuId);
+        var stored = await servers.LoadOfAsync(skuId);
+        await api.Get<StockRecovery>().CloseAsync(sku, Cancelled);
+        var died = await api.Get<StockLedger>().WarmAsync(sku, Stock, stored, LoadId.NewToken(), await TermsAsync(skuId), [], Cancelled);
+        Assert.True(died.Loaded);
+
+        var answer = await api.PostAsync(
+            $"/api/ops/sales/{skuId}/stock", api.Operator, $$"""{"add":{{added}},"units_before":{{Stock}}}""");
+
+        Assert.Equal(200, answer.Status);
+        Assert.Equal(Stock + added, await servers.Redis.StringGetAsync(sku.Stock));
+    }
+
+    /// <summary>
+    /// An instance of the version before sets epoch and run id in Redis and the epoch in MySQL, and knows nothing of tokens on either side.
+    /// </summary>
+    [Fact]
+    public async Task An_instance_without_tokens_and_one_with_do_not_load_after_each_other_again_and_again()
+    {
+        await using var api = servers.StartApi(("Catalogue:CheckEveryMs", "60000"));
+        var skuId = await servers.PutOnSaleAsync(api, Stock);
+        var sku = new SkuKeys(skuId);
+        var load = api.Get<StockLoad>();
+
+        // The tokens of the load before are left as they are, alike.
+        var epoch = await LoadWithoutTokenAsync(skuId);
+        Assert.Equal(new LoadedSku(skuId, false, Stock, epoch), await load.RunAsync(skuId, false, true, Cancelled));
+
+        // Redis has lost its own, and MySQL has one: that could be any load, so it is done again, once.
+        await servers.Redis.KeyDeleteAsync(sku.All);
+        epoch = await LoadWithoutTokenAsync(skuId);
+        Assert.Equal(new LoadedSku(skuId, true, Stock, epoch + 1), await load.RunAsync(skuId, false, true, Cancelled));
+        Assert.Equal(new LoadedSku(skuId, false, Stock, epoch + 1), await load.RunAsync(skuId, false, true, Cancelled));
+
+        // What the other then looks at.
+        Assert.Equal(epoch + 1, (await servers.LoadOfAsync(skuId)).Epoch);
+        Assert.Equal(epoch + 1, await servers.Redis.HashGetAsync(sku.Sale, "epoch"));
+        Assert.Contains($"run_id:{await servers.Redis.HashGetAsync(sku.Sale, "run_id")}", await InfoAsync(), StringComparison.Ordinal);
+
+        // Rows and data of the version before: alike without tokens.
+        await servers.Redis.HashDeleteAsync(sku.Sale, "load");
+        await using var store = servers.OpenStore();
+        await store.ProductSkus.Where(row => row.Id == skuId)
+            .ExecuteUpdateAsync(set => set.SetProperty(row => row.GateLoad, (long?)null), Cancelled);
+        Assert.Equal(new LoadedSku(skuId, false, Stock, epoch + 1), await load.RunAsync(skuId, false, true, Cancelled));
+    }
+
+    private async Task<long> LoadWithoutTokenAsync(long skuId)
+    {
+        var epoch = (await servers.LoadOfAsync(skuId)).Epoch + 1;
+        var sku = new SkuKeys(skuId);
+        var runId = (await InfoAsync()).Split('\n').Single(line => line.StartsWith("run_id:", StringComparison.Ordinal))[7..].Trim();
+        await servers.Redis.StringSetAsync(sku.Stock, Stock);
+        await servers.Redis.HashSetAsync(sku.Sale, [new("epoch", epoch), new("held", 0), new("closed", 0), new("run_id", runId)]);
+        await using var store = servers.OpenStore();
+        await store.ProductSkus.Where(row => row.Id == skuId)
+            .ExecuteUpdateAsync(set => set.SetProperty(row => row.GateEpoch, epoch), Cancelled);
+        return epoch;
+    }
+
+    private async Task<string> InfoAsync() => (string)(await servers.Redis.ExecuteAsync("INFO", "server"))!;
+
+    private async Task<SaleTerms> TermsAsync(long skuId)
+    {
+        await using var store = servers.OpenStore();
+        return SaleCatalogue.TermsOf(await store.SeckillSales.AsNoTracking().SingleAsync(sale => sale.SkuId == skuId, Cancelled));
+    }
+
     /// <summary>Orders of one unit, the nth of buyer n.</summary>
     private static Task AddOrdersAsync(OrderingDbContext store, long skuId, long firstId, int count)
     {
@@ -121,19 +197,5 @@ public sealed class StockLoadTests(OperationsFixture servers)
             SELECT {orderId}, {userId}, 1, {skuId}, '', '', 1, 1, '' FROM {numbers}
             """, Cancelled);
 #pragma warning restore EF1002
-    }
-
-    /// <summary>
-    /// Transactions that wait for a row at this moment. (The table of transactions is a copy that no reader in a hurry gets anew.)
-    /// </summary>
-    private async Task<long> LockWaitsAsync()
-    {
-        await using var store = servers.OpenStore();
-        await store.Database.OpenConnectionAsync(Cancelled);
-        await using var command = store.Database.GetDbConnection().CreateCommand();
-        command.CommandText = "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'";
-        await using var reader = await command.ExecuteReaderAsync(Cancelled);
-        Assert.True(await reader.ReadAsync(Cancelled));
-        return long.Parse(reader.GetString(1), CultureInfo.InvariantCulture);
     }
 }

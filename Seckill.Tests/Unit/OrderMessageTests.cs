@@ -51,6 +51,7 @@ public sealed class OrderMessageTests
                 OrderId = order,
                 ReservedAtMs = epoch,
                 Epoch = epoch,
+                Offer = order is null ? null : Offer.Of(quantity, "", "", "").Text,
             };
             Assert.Equal(message, OrderMessage.Parse(message.ToUtf8Json()));
         });

@@ -75,15 +75,30 @@ public sealed class BatchPlanTests
         Assert.Null(plan.Verdicts[1]);
     }
 
-    private static BatchFacts Facts(int stock, long epoch = 1)
+    [Fact]
+    public void What_the_gate_accepted_beyond_the_limit_is_refused_and_what_others_send_is_not_but_counts()
+    {
+        var facts = Facts(stock: 10, limit: 3);
+        facts.UnitsHeld.Add((1001, 7), 1);
+        var plan = BatchPlan.Decide([Of(1, epoch: 1), Of(2, quantity: 2, epoch: 1), Of(3), Of(4, epoch: 1), Of(5)], facts);
+
+        Assert.Equal(
+            [VerdictKind.Accepted, VerdictKind.Rejected, VerdictKind.Accepted, VerdictKind.Rejected, VerdictKind.Accepted],
+            plan.Verdicts.Select(v => v!.Kind));
+        Assert.All(plan.Rejected, rejected => Assert.Equal("limit reached", rejected.Reason));
+        Assert.Equal(3, plan.Taken[1001]);
+    }
+
+    private static BatchFacts Facts(int stock, long epoch = 1, int? limit = null)
     {
         var facts = new BatchFacts();
-        facts.Skus.Add(1001, new SkuRow(1001, 1, "title", 9.9m, stock, "image", "{}", epoch));
+        facts.Skus.Add(1001, new SkuRow(1001, 1, "title", 9.9m, stock, "image", "{}", epoch) { LimitPerUser = limit });
         return facts;
     }
 
-    private static OrderInHand Of(long id, int quantity = 1, string? click = null) =>
+    private static OrderInHand Of(long id, int quantity = 1, string? click = null, long? epoch = null) =>
         new(
             Delivery, default, null,
-            new OrderMessage { OrderId = id, UserId = 7, SkuId = 1001, Quantity = quantity, ClientOrderNo = click }, click, default, null);
+            new OrderMessage { OrderId = id, UserId = 7, SkuId = 1001, Quantity = quantity, ClientOrderNo = click, Epoch = epoch }, click,
+            default, null);
 }

@@ -52,6 +52,38 @@ public sealed class ParkedOrderTests(WorkerServers servers)
     }
 
     [Fact]
+    public async Task A_trigger_that_refuses_a_whole_SKU_keeps_no_other_back()
+    {
+        await using var refused = await Shop.OpenAsync(servers, OrderCount, Cancelled);
+        await using var free = await Shop.OpenAsync(servers, OrderCount, Cancelled);
+        var bad = await refused.SellAsync(1_001, OrderCount / 2, Cancelled);
+        var good = await free.SellAsync(2_001, OrderCount / 2, Cancelled);
+        bad.AddRange(await refused.SellAsync(3_001, OrderCount / 2, Cancelled));
+        good.AddRange(await free.SellAsync(4_001, OrderCount / 2, Cancelled));
+        await RunAsync($"""
+            CREATE TRIGGER refuse_all BEFORE INSERT ON order_items FOR EACH ROW
+            IF NEW.sku_id = {refused.Sku.SkuId} THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'none of these'; END IF
+            """);
+        try
+        {
+            await using var worker = await RunningWorker.StartAsync(servers, Cancelled);
+            await free.SettledAsync(good, Cancelled, SoonMs);
+            Assert.Equal(0, await refused.OrderCountAsync(Cancelled));
+
+            await RunAsync("DROP TRIGGER refuse_all");
+            await refused.SettledAsync(bad, Cancelled, SoonMs);
+        }
+        finally
+        {
+            await RunAsync("DROP TRIGGER IF EXISTS refuse_all");
+        }
+
+        Assert.Equal(0u, await refused.DeadLetterCountAsync(Cancelled));
+        await refused.AssertConservedAsync(Cancelled);
+        await free.AssertConservedAsync(Cancelled);
+    }
+
+    [Fact]
     public async Task A_locked_row_keeps_the_orders_of_no_other_SKU_back()
     {
         await using var locked = await Shop.OpenAsync(servers, 10, Cancelled);

@@ -131,7 +131,8 @@ public abstract class PoisonTests(WorkerServers servers, int lookUpsAfterSurpris
         await shop.PublishAsync(honest, Cancelled);
         await shop.SettledAsync(honest, Cancelled);
 
-        await shop.PublishAsync(honest with { UserId = 2 }, Cancelled);
+        // No gate has reserved for it: nobody waits for an answer.
+        await shop.PublishAsync(honest with { UserId = 2, Epoch = null, ReservedAtMs = null }, Cancelled);
 
         var letter = await shop.DeadLetterAsync(Cancelled);
         Assert.Contains("another order", Text(letter.BasicProperties.Headers![DeadLetterHeaders.Reason]));

@@ -79,6 +79,52 @@ public sealed class QuickWriteRaceTests(WorkerServers servers)
     }
 
     [Fact]
+    public async Task Who_has_bought_meanwhile_gets_no_more_than_the_limit()
+    {
+        await using var shop = await Shop.OpenAsync(servers, stock: 10, Cancelled);
+        await LimitAsync(shop, 1);
+        var orders = await RaceAsync(shop, count: 3, messages => string.Create(CultureInfo.InvariantCulture, $"""
+            INSERT INTO orders (id, order_sn, user_id, status, total_amount, pay_amount, gate_epoch, trace_id, reserved_at, picked_up_at,
+                created_at, expires_at)
+            VALUES (@sku, @sku, {messages[1].UserId}, 0, 1, 1, 1, '', UTC_TIMESTAMP(), UTC_TIMESTAMP(), UTC_TIMESTAMP(), UTC_TIMESTAMP());
+            INSERT INTO order_items (order_id, user_id, product_id, sku_id, title, image, price, quantity, attrs)
+            VALUES (@sku, {messages[1].UserId}, 1, @sku, '', '', 1, 1, '')
+            """));
+
+        Assert.Equal([OrderState.Success, OrderState.Failed, OrderState.Success], orders.Select(order => order.State));
+        Assert.Equal("limit reached", orders[1].Detail);
+        Assert.Equal(8, await shop.MySqlStockAsync(Cancelled));
+    }
+
+    [Fact]
+    public async Task Closed_orders_do_not_count_and_a_limit_that_was_lowered_holds_for_what_comes_after()
+    {
+        await using var shop = await Shop.OpenAsync(servers, stock: 10, Cancelled);
+        await LimitAsync(shop, 1, highest: 2);
+        await shop.AskAsync<object?>("""
+            INSERT INTO orders (id, order_sn, user_id, status, total_amount, pay_amount, gate_epoch, trace_id, reserved_at, picked_up_at,
+                created_at, expires_at)
+            VALUES (@sku, @sku, 1, 2, 1, 1, 1, '', UTC_TIMESTAMP(), UTC_TIMESTAMP(), UTC_TIMESTAMP(), UTC_TIMESTAMP());
+            INSERT INTO order_items (order_id, user_id, product_id, sku_id, title, image, price, quantity, attrs)
+            VALUES (@sku, 1, 1, @sku, '', '', 1, 1, '')
+            """, Cancelled);
+        await using var worker = await RunningWorker.StartAsync(servers, Cancelled, QuickAlways);
+        var message = await shop.ReserveAsync(1, Cancelled, quantity: 2);
+        await shop.PublishAsync(message, Cancelled);
+
+        Assert.Equal(OrderState.Success, (await shop.SettledAsync(message, Cancelled)).State);
+        var beyond = await shop.ReserveAsync(1, Cancelled);
+        await shop.PublishAsync(beyond, Cancelled);
+        Assert.Equal((OrderState.Failed, "limit reached"), await OutcomeAsync(beyond));
+
+        async Task<(OrderState, string?)> OutcomeAsync(OrderMessage order)
+        {
+            var settled = await shop.SettledAsync(order, Cancelled);
+            return (settled.State, settled.Detail);
+        }
+    }
+
+    [Fact]
     public async Task Full_batches_are_written_side_by_side_and_nothing_is_written_twice()
     {
         await using var shop = await Shop.OpenAsync(servers, stock: 2_000, Cancelled);
@@ -95,6 +141,13 @@ public sealed class QuickWriteRaceTests(WorkerServers servers)
         Assert.Equal(1_000, await shop.MySqlStockAsync(Cancelled));
         await shop.AssertConservedAsync(Cancelled);
     }
+
+    /// <summary>The shop's gate knows nothing of it, as one that has lost its memory.</summary>
+    private static Task LimitAsync(Shop shop, int limit, int? highest = null) => shop.AskAsync<object?>(
+        string.Create(CultureInfo.InvariantCulture, $"""
+            INSERT INTO seckill_sales (sku_id, starts_at, ends_at, limit_per_user, limit_highest)
+            VALUES (@sku, UTC_TIMESTAMP(), UTC_TIMESTAMP() + INTERVAL 1 DAY, {limit}, {highest?.ToString(CultureInfo.InvariantCulture) ?? "NULL"})
+            """), Cancelled);
 
     /// <summary>Sells to a worker whose deduction has to wait for <paramref name="change"/>; returns what became of the orders.</summary>
     private async Task<Reservation[]> RaceAsync(Shop shop, int count, Func<List<OrderMessage>, string> change)

@@ -58,9 +58,9 @@ internal sealed class Shop : IAsyncDisposable
 
     /// <summary>Lets one buyer through the gate; the message is what the Api would publish.</summary>
     public async Task<OrderMessage> ReserveAsync(
-        long userId, CancellationToken cancellationToken, int quantity = 1, string? clientOrderNo = null)
+        long userId, CancellationToken cancellationToken, int quantity = 1, string? clientOrderNo = null, long? orderId = null)
     {
-        var request = new ReserveRequest(Ids.Next(), userId, quantity, clientOrderNo, null);
+        var request = new ReserveRequest(orderId ?? Ids.Next(), userId, quantity, clientOrderNo, null);
         var reply = await Ledger.ReserveAsync(Sku, [request], cancellationToken);
         Assert.Equal(ReserveCode.Accepted, reply.Results[0].Code);
         return new OrderMessage
@@ -214,7 +214,8 @@ internal sealed class Shop : IAsyncDisposable
     {
         var now = DateTimeOffset.UtcNow;
         var loaded = await Ledger.WarmAsync(
-            Sku, InitialStock, 0, new SaleTerms(now.AddHours(-1), now.AddHours(1), OrderLimits.QuantityMax, false), [], cancellationToken);
+            Sku, InitialStock, default, LoadId.NewToken(),
+            new SaleTerms(now.AddHours(-1), now.AddHours(1), OrderLimits.QuantityMax, false), [], cancellationToken);
         await AskAsync<object?>(string.Create(CultureInfo.InvariantCulture, $$"""
             INSERT INTO products (id, title, description, image) VALUES (@sku, '商品 / product', '', '/img/p.svg');
             INSERT INTO product_skus (id, product_id, title, price, stock, image, attrs, gate_epoch)

@@ -10,6 +10,7 @@ const unknownMsMax = 30_000;
 
 let userId = null;
 let onChange = () => {};
+let onLoginNeeded = () => {};
 const resends = new Map();
 const sending = new Set();
 
@@ -18,8 +19,9 @@ const keyOf = skuId => `seckill.click.${userId}.${skuId}`;
 /** Open: sent or to be sent, and not decided. */
 export const isOpen = click => click !== null && (click.state === 'sending' || click.state === 'queueing');
 
-export function begin(changed) {
+export function begin(changed, loginNeeded) {
   onChange = changed;
+  onLoginNeeded = loginNeeded;
   line.begin(told, state => onChange(null, state));
   // Another tab of the same buyer clicks, too.
   addEventListener('storage', event => {
@@ -59,7 +61,10 @@ export function click(sale) {
   send(sale.sku_id);
 }
 
-const termsOf = sale => ({ sku_id: sale.sku_id, token_required: sale.token_required, limit_per_user: sale.limit_per_user });
+const termsOf = sale => ({
+  sku_id: sale.sku_id, token_required: sale.token_required, limit_per_user: sale.limit_per_user,
+  price: sale.price,
+});
 
 async function send(skuId) {
   const click = of(skuId);
@@ -70,14 +75,14 @@ async function send(skuId) {
   const latest = of(skuId);
   if (latest?.no !== click.no || latest.state !== 'sending') return;
   if (answer.status === 200) {
-    keep(skuId, queued(latest, answer.body.order_id));
-  } else if (answer.away || answer.status === 503 || answer.status === 429 || answer.status >= 500) {
-    // Perhaps taken, perhaps not: the same number asks again, for as long as it takes.
-    keep(skuId, { ...latest, trouble: answer.away ? 'away' : 'busy' });
-    resend(skuId, latest, answer.retryAfterMs);
+    keep(skuId, { ...queued(latest, answer.body.order_id), amount: answer.body.amount });
+  } else if (answer.verdict) {
+    keep(skuId, { ...latest, state: 'refused', error: answer.body.error, limit: click.sale.limit_per_user, refusedAt: Date.now() });
   } else {
-    const error = answer.body.error ?? `HTTP ${answer.status}`;
-    keep(skuId, { ...latest, state: 'refused', error, limit: click.sale.limit_per_user, refusedAt: Date.now() });
+    // Perhaps taken, perhaps not: the same number asks again, for as long as it takes.
+    keep(skuId, { ...latest, trouble: answer.away ? 'away' : answer.status === 401 ? 'login' : 'busy' });
+    resend(skuId, latest, answer.retryAfterMs);
+    if (answer.status === 401) onLoginNeeded();
   }
 }
 
@@ -96,7 +101,7 @@ function resend(skuId, click, askedMs) {
 function told(outcome, no) {
   const click = of(outcome.sku_id);
   if (click === null || (no !== undefined ? click.no !== no : click.orderId !== outcome.order_id) || !isOpen(click)) return;
-  const known = { ...click, orderId: outcome.order_id ?? click.orderId };
+  const known = { ...click, orderId: outcome.order_id ?? click.orderId, amount: outcome.amount ?? click.amount };
   if (outcome.status === 'SUCCESS') keep(outcome.sku_id, { ...known, state: 'got', orderSn: outcome.order_sn });
   else if (outcome.status === 'FAILED') keep(outcome.sku_id, { ...known, state: 'failed', reason: outcome.reason });
   else if (outcome.status === 'UNKNOWN' && click.state === 'queueing' && Date.now() - click.queuedAt > unknownMsMax) {

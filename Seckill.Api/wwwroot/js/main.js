@@ -36,9 +36,14 @@ function buy(sale) {
   document.getElementById('sales-error').textContent = t('shopLogin');
 }
 
-function openLogin() {
+/** A click of this buyer waits for a login: it belongs to nobody else. */
+function askForLogin() {
+  if (session.demo_login && !login.open) openLogin(session.user_id);
+}
+
+function openLogin(userId) {
   document.getElementById('login-error').textContent = '';
-  document.getElementById('login-user').value = 100_000 + Math.floor(Math.random() * 900_000);
+  document.getElementById('login-user').value = userId ?? 100_000 + Math.floor(Math.random() * 900_000);
   login.showModal();
 }
 
@@ -94,8 +99,8 @@ async function refreshSales() {
 }
 
 applyWords();
-clicks.begin((skuId, line) => { if (skuId === null) showLine(line); else sales.update(skuId); });
-logInButton.addEventListener('click', openLogin);
+clicks.begin((skuId, line) => { if (skuId === null) showLine(line); else sales.update(skuId); }, askForLogin);
+logInButton.addEventListener('click', () => openLogin());
 document.getElementById('login-form').addEventListener('submit', logIn);
 document.getElementById('login-cancel').addEventListener('click', () => { wish = null; login.close(); });
 document.getElementById('language').addEventListener('click', () => {

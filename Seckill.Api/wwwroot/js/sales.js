@@ -12,13 +12,13 @@ let known = new Map();
 /** What the button says and whether it can be pressed, from the sale's terms, the stock and the buyer's own click. */
 export function stateOf(sale, click, now) {
   if (clicks.isOpen(click)) {
-    const said = click.trouble === 'away' ? t('saidAway') : click.trouble === 'busy' ? t('saidBusy')
+    const said = click.trouble === 'login' ? t('saidLogin') : click.trouble === 'away' ? t('saidAway') : click.trouble === 'busy' ? t('saidBusy')
       : Date.now() - (click.queuedAt ?? click.at) > slowMs ? t('saidSlow') : t('saidQueueing');
     return { name: 'queueing', word: 'queueing', said, tone: 'wait' };
   }
 
   const got = click?.state === 'got';
-  const gotSaid = got ? t('saidGot', click.orderSn, money(sale.price)) : '';
+  const gotSaid = got ? t('saidGot', click.orderSn, click.amount === undefined ? '' : money(click.amount)) : '';
   if (now >= sale.ends_at_ms) {
     const name = got ? 'got' : 'ended';
     return { name, word: name, said: gotSaid || t('saidEnded'), tone: got ? 'good' : 'bad' };
@@ -48,6 +48,7 @@ const saidOf = error => ({
   paused: t('saidPaused'),
   ended: t('saidEnded'),
   'not started': t('saidNotStarted'),
+  'price changed': t('saidPrice'),
 })[error] ?? t('saidWrong', error);
 
 /** Draws the page; `buy` is called with a sale. */

@@ -3,6 +3,9 @@ import { retryAfterMs } from './pauses.js';
 
 const requestTimeoutMs = 10_000;
 
+/** Not logged in, too slow, too often: nothing is said of the order. */
+const noVerdict = [401, 408, 429];
+
 let offsetMs = 0;
 
 /** The server's clock: countdowns must not depend on the buyer's. */
@@ -21,7 +24,10 @@ async function call(path, options = {}) {
     // Something in between that answers in the shop's name: nobody knows what became of the call.
     if (response.ok && body === null) return { ...away, cause: 'no JSON' };
     const serverMs = Date.parse(response.headers.get('Date') ?? '') || now();
-    return { status: response.status, body: body ?? {}, retryAfterMs: retryAfterMs(response.headers.get('Retry-After'), serverMs) };
+    const isProblem = response.headers.get('Content-Type')?.startsWith('application/problem+json') && typeof body?.error === 'string';
+    // What else refuses the call in the shop's name, a proxy or a firewall, does not know what became of an earlier one.
+    const verdict = isProblem && response.status < 500 && !noVerdict.includes(response.status);
+    return { status: response.status, verdict, body: body ?? {}, retryAfterMs: retryAfterMs(response.headers.get('Retry-After'), serverMs) };
   } catch (cause) {
     return { ...away, cause };
   }
@@ -72,5 +78,5 @@ export async function buy(sale, clientOrderNo) {
     headers['X-Purchase-Token'] = token.body.purchase_token;
   }
 
-  return post('/api/seckill/orders', { sku_id: sale.sku_id, quantity: 1, client_order_no: clientOrderNo }, headers);
+  return post('/api/seckill/orders', { sku_id: sale.sku_id, quantity: 1, client_order_no: clientOrderNo, price: sale.price }, headers);
 }

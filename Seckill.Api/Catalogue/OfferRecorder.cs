@@ -1,0 +1,92 @@
+using System.Data.Common;
+using Microsoft.EntityFrameworkCore;
+using Seckill.Ordering.Contract;
+using Seckill.Ordering.Store;
+
+namespace Seckill.Api.Catalogue;
+
+/// <summary>
+/// Writes down what each SKU is offered as before anybody can buy it so. An order names its <see cref="Offer"/> by the version, and the
+/// worker takes title, image and attributes from here when the SKU has been edited since. The price travels with the order itself.
+/// </summary>
+public sealed partial class OfferRecorder(TimeProvider time, ILogger<OfferRecorder> logger)
+{
+    /// <summary>Offers in one statement.</summary>
+    private const int BatchSizeMax = 200;
+
+    private const int ColumnCount = 7;
+
+    /// <summary>The version that this process has last recorded, by SKU on sale.</summary>
+    private Dictionary<long, string> _recorded = [];
+    private bool _failed;
+
+    /// <summary>
+    /// Records what is not recorded yet. A failure is logged once and tried again at the next call: it stops no sale, because only the title
+    /// of an order whose SKU is edited before it is written depends on it.
+    /// </summary>
+    public async Task RecordAsync(OrderingDbContext context, IEnumerable<ProductSku> skus, CancellationToken cancellationToken)
+    {
+        var recorded = new Dictionary<long, string>();
+        var added = new List<(ProductSku Sku, Offer Offer)>();
+        foreach (var sku in skus)
+        {
+            var offer = Offer.Of(sku.Price, sku.Title, sku.Image, sku.Attrs);
+            if (_recorded.GetValueOrDefault(sku.Id) != offer.Version)
+            {
+                added.Add((sku, offer));
+            }
+            else
+            {
+                recorded.Add(sku.Id, offer.Version);
+            }
+        }
+
+        try
+        {
+            foreach (var batch in added.Chunk(BatchSizeMax))
+            {
+                await InsertAsync(context, batch, cancellationToken);
+                foreach (var (sku, offer) in batch)
+                {
+                    recorded.Add(sku.Id, offer.Version);
+                }
+            }
+
+            _failed = false;
+        }
+        catch (DbException exception)
+        {
+            // Before the first worker of this version has migrated there is no such table.
+            if (!_failed)
+            {
+                LogFailed(exception.Message);
+            }
+
+            _failed = true;
+        }
+
+        _recorded = recorded;
+    }
+
+    private async Task InsertAsync(OrderingDbContext context, (ProductSku Sku, Offer Offer)[] batch, CancellationToken cancellationToken)
+    {
+        var values = Enumerable.Range(0, batch.Length).Select(row =>
+            $"({string.Join(',', Enumerable.Range(row * ColumnCount, ColumnCount).Select(column => $"{{{column}}}"))})");
+        // The first word stands: equal versions are equal contents.
+        var sql = "INSERT INTO sku_offers (sku_id, version, price, title, image, attrs, offered_at) VALUES "
+            + string.Join(',', values) + " ON DUPLICATE KEY UPDATE sku_id = VALUES(sku_id)";
+        var now = time.GetUtcNow().UtcDateTime;
+        await context.Database.ExecuteSqlRawAsync(
+            sql,
+            batch.SelectMany(added => new object[]
+            {
+                added.Sku.Id, added.Offer.Version, added.Offer.Price, added.Sku.Title, added.Sku.Image, added.Sku.Attrs, now,
+            }),
+            cancellationToken);
+    }
+
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "What is on sale was not recorded: {Reason}; orders that are written after an edit show the new title until it is")]
+    private partial void LogFailed(string reason);
+}

@@ -1,0 +1,47 @@
+using Seckill.OrderWorker.Batches;
+
+namespace Seckill.OrderWorker.Writing;
+
+/// <summary>What one batch has been through, and what of it is still to be written.</summary>
+internal sealed class WriteAttempt(OrderBatch batch, Backoff backoff)
+{
+    private readonly LinkedList<List<OrderInHand>> _parts = new();
+
+    public OrderBatch Batch { get; } = batch;
+
+    public Backoff Backoff { get; } = backoff;
+
+    public int Collisions { get; set; }
+
+    public int Deadlocks { get; set; }
+
+    /// <summary>Whether something in the batch, and not the server, has been found to be the cause.</summary>
+    public bool IsHalving { get; set; }
+
+    /// <summary>What is to be written next; null when all is done.</summary>
+    public List<OrderInHand>? Next => _parts.First?.Value;
+
+    /// <summary>Takes away what was next.</summary>
+    public void Pop() => _parts.RemoveFirst();
+
+    /// <summary>Puts a part in front of the others, unless it is empty.</summary>
+    public void Push(List<OrderInHand> part)
+    {
+        if (part.Count > 0)
+        {
+            _parts.AddFirst(part);
+        }
+    }
+
+    /// <summary>
+    /// Parts what has failed in two, behind all that has not failed: where many are bad, the good ones do not wait until each of those is
+    /// found. Orders of one SKU stay together, since it may be the SKU that is bad.
+    /// </summary>
+    public void PushHalves(List<OrderInHand> failed)
+    {
+        var orders = failed.OrderBy(order => order.Message.SkuId).ToList();
+        var half = orders.Count / 2;
+        _parts.AddLast(orders.GetRange(0, half));
+        _parts.AddLast(orders.GetRange(half, orders.Count - half));
+    }
+}

@@ -1,0 +1,69 @@
+using Seckill.Ordering.Ledger;
+using StackExchange.Redis;
+
+namespace Seckill.Tests.Ledger;
+
+/// <content>What is compared after every step.</content>
+internal sealed partial class LedgerMachine
+{
+    private async Task CompareAsync()
+    {
+        var (stock, sale, orders, buyers, clicks, outbox) = (
+            _database.StringGetAsync(_sku.Stock), _database.HashGetAllAsync(_sku.Sale), _database.HashGetAllAsync(_sku.Orders),
+            _database.HashGetAllAsync(_sku.Buyers), _database.HashGetAllAsync(_sku.Clicks),
+            _database.SortedSetRangeByRankAsync(_sku.Outbox));
+        await Task.WhenAll(stock, sale, orders, buyers, clicks, outbox);
+
+        if (_model is { SaleKnown: true, Stale: false })
+        {
+            Assert.Equal(_model.Counter, (await stock).HasValue ? (long)await stock : null);
+        }
+
+        if (_model is { Counter: { } counter, Stale: false })
+        {
+            var fields = (await sale).ToDictionary();
+            var held = fields.TryGetValue("held", out var text) ? (long)text : 0;
+            Assert.Equal((_model.Epoch, _model.Held), ((long)fields["epoch"], held));
+            // Conservation: what the gate may sell and holds is what MySQL has, but for what Redis has yet to be told.
+            Assert.Equal(_model.MySqlStock + _model.CommittedUntold + _model.Drift, counter + held);
+        }
+
+        await CompareOutboxAsync();
+        Assert.True(_model.MySqlStock >= 0);
+        CompareOrders((await orders).ToDictionary(e => (long)e.Name, e => Reservation.Parse((long)e.Name, e.Value!)));
+        Assert.Equal(
+            _model.LastOrder.ToDictionary(b => $"{b.Key}", b => $"{_model.HadBy(b.Key)}|{b.Value}"),
+            (await buyers).ToDictionary(e => e.Name.ToString(), e => e.Value.ToString()));
+        Assert.Equal(
+            _model.Clicks.ToDictionary(c => $"{c.Key.User}:{c.Key.Click}", c => c.Value),
+            (await clicks).ToDictionary(e => e.Name.ToString(), e => (long)e.Value));
+        Assert.Equal(
+            _model.InRedis.Where(o => !o.SettledInRedis || o.Recalled).Select(o => o.Id).Order(), (await outbox).Select(id => (long)id).Order());
+    }
+
+    /// <summary>What reconciling believes: Redis holds what its outbox says, and what was told before is told apart.</summary>
+    private async Task CompareOutboxAsync()
+    {
+        var snapshot = await _recovery.SnapshotAsync(_sku, StockRecovery.UnsettledIdsMax, _cancellationToken);
+        if (_model is { Counter: not null, SaleKnown: true })
+        {
+            Assert.Equal(_model.Held, snapshot.ReservedUnits);
+        }
+
+        Assert.Equal(_model.InRedis.Where(o => o.Recalled).Select(o => o.Id).Order(), snapshot.ToldIds!.Order());
+    }
+
+    private void CompareOrders(Dictionary<long, Reservation> real)
+    {
+        Assert.Equal(_model.InRedis.Select(o => o.Id).Order(), real.Keys.Order());
+        foreach (var order in _model.InRedis)
+        {
+            var record = real[order.Id];
+            var state = !order.SettledInRedis ? OrderState.Pending : order.Verdict!.Value.Success ? OrderState.Success : OrderState.Failed;
+            Assert.Equal(
+                (state, order.Quantity, order.User, order.Epoch ?? -1, order.Click,
+                    order.SettledInRedis ? order.Verdict!.Value.Detail : null),
+                (record.State, record.Quantity, record.UserId, record.Epoch, record.ClientOrderNo, record.Detail));
+        }
+    }
+}

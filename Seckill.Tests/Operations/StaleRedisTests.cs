@@ -1,0 +1,143 @@
+using System.Data;
+using Microsoft.EntityFrameworkCore;
+using Seckill.Api.WarmUp;
+using Seckill.Ordering.Ledger;
+
+namespace Seckill.Tests.Operations;
+
+/// <summary>Redis has something else than MySQL: another server's data, a copy that was taken before, terms or orders that nobody lists.</summary>
+[Collection(OperationsTests.Name)]
+public sealed class StaleRedisTests(OperationsFixture servers)
+{
+    private const int Stock = 10;
+
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    /// <summary>As a slot of a cluster moves, or Redis comes back with its file.</summary>
+    [Fact]
+    public async Task Another_server_with_all_the_data_is_loaded_again_and_sells_meanwhile()
+    {
+        await using var api = servers.StartApi(("Catalogue:CheckEveryMs", "60000"));
+        var skuId = await servers.PutOnSaleAsync(api, Stock);
+        var sku = new SkuKeys(skuId);
+        Assert.Equal(200, (await api.BuyAsync(62_000, skuId)).Status);
+        var epoch = (await servers.LoadOfAsync(skuId)).Epoch;
+        await servers.Redis.HashSetAsync(sku.Sale, "run_id", "another");
+        await using var store = servers.OpenStore();
+        await using var other = await store.Database.BeginTransactionAsync(IsolationLevel.ReadCommitted, Cancelled);
+        await store.Database.ExecuteSqlAsync($"SELECT id FROM product_skus WHERE id = {skuId} FOR UPDATE", Cancelled);
+
+        var load = api.Get<StockWarmUp>().LoadAsync([skuId], Cancelled);
+        await Deadline.UntilAsync(servers.LockWaitsAsync, waits => waits > 0, Cancelled);
+        Assert.Equal(200, (await api.BuyAsync(62_001, skuId)).Status);
+        await other.RollbackAsync(Cancelled);
+
+        var result = await load;
+        Assert.Equal(new LoadedSku(skuId, true, Stock - 2, epoch + 1), Assert.Single(result.Loaded));
+        Assert.Equal(2, await servers.Redis.HashGetAsync(sku.Sale, "held"));
+    }
+
+    /// <summary>Nothing tells but the data itself: the server does not say which one it is, and nobody clicks.</summary>
+    [Fact]
+    public async Task A_copy_without_an_order_that_was_accepted_is_loaded_with_what_its_buyers_hold()
+    {
+        const long buyer = 63_000;
+        await using var api = servers.StartApi(("Catalogue:CheckEveryMs", "60000"));
+        var skuId = await servers.PutOnSaleAsync(api, Stock);
+        var sku = new SkuKeys(skuId);
+        await using (servers.StartWorker())
+        {
+            Assert.Equal(200, (await api.BuyAsync(buyer, skuId)).Status);
+            await SettledAsync();
+            await servers.Redis.HashSetAsync(sku.Sale, "run_id", "");
+            var copy = await Task.WhenAll(sku.All.Select(key => servers.Redis.KeyDumpAsync(key)));
+            Assert.Equal(200, (await api.BuyAsync(buyer, skuId)).Status);
+            await SettledAsync();
+            await servers.Redis.KeyDeleteAsync(sku.All);
+            foreach (var (key, value) in sku.All.Zip(copy).Where(entry => entry.Second is not null))
+            {
+                await servers.Redis.KeyRestoreAsync(key, value!);
+            }
+        }
+
+        Assert.Equal("1", ((string)(await servers.Redis.HashGetAsync(sku.Buyers, buyer))!).Split('|')[0]);
+        var result = await api.Get<StockWarmUp>().LoadAsync([skuId], Cancelled);
+
+        Assert.Equal((true, Stock - 2), (Assert.Single(result.Loaded).Loaded, (int)result.Loaded.First().Stock));
+        Assert.Equal("limit reached", (await api.BuyAsync(buyer, skuId)).Error);
+
+        Task SettledAsync() => Deadline.UntilAsync(
+            () => servers.Redis.SortedSetLengthAsync(sku.Outbox), unsettled => unsettled == 0, Cancelled);
+    }
+
+    [Fact]
+    public async Task Terms_that_Redis_was_given_by_an_instance_that_died_are_those_of_MySQL_after_the_next_round()
+    {
+        await using var api = servers.StartApi(("Catalogue:CheckEveryMs", "200"));
+        var skuId = await servers.PutOnSaleAsync(api, Stock);
+        var sku = new SkuKeys(skuId);
+        Assert.Equal(200, (await api.BuyAsync(64_000, skuId)).Status);
+
+        // Paused through another instance, and resumed through it in MySQL alone, before this one has read that.
+        await servers.Redis.HashSetAsync(sku.Sale, "paused", 1);
+        await Deadline.UntilAsync(() => servers.Redis.HashGetAsync(sku.Sale, "paused"), paused => paused == 0, Cancelled);
+        Assert.Equal(200, (await api.BuyAsync(64_001, skuId)).Status);
+
+        await using var store = servers.OpenStore();
+        var ended = DateTime.UtcNow.AddMinutes(-1);
+        await store.SeckillSales.Where(sale => sale.SkuId == skuId)
+            .ExecuteUpdateAsync(set => set.SetProperty(sale => sale.EndsAt, ended), Cancelled);
+        await Deadline.UntilAsync(
+            () => servers.Redis.HashGetAsync(sku.Sale, "ends_ms"),
+            ends => ends == new DateTimeOffset(ended, TimeSpan.Zero).ToUnixTimeMilliseconds(), Cancelled);
+        Assert.Equal(400, (await api.BuyAsync(64_002, skuId)).Status);
+        // No counter has been loaded for it.
+        Assert.Equal(1, (await servers.LoadOfAsync(skuId)).Epoch);
+    }
+
+    [Fact]
+    public async Task Orders_of_a_sale_whose_row_is_gone_are_published_all_the_same()
+    {
+        long skuId;
+        await using (var api = servers.StartApi())
+        {
+            skuId = await servers.PutOnSaleAsync(api, Stock);
+            await Deadline.UntilAsync(
+                () => api.Get<StockRecovery>().NotedSkuIdsAsync(Cancelled), noted => noted.Contains(skuId), Cancelled);
+        }
+
+        // Reserved by an instance that died, and nobody has published it.
+        var sku = new SkuKeys(skuId);
+        var order = new ReserveRequest(skuId * 1_000_000, 65_000, 1, null, null);
+        await using (var store = servers.OpenStore())
+        {
+            Assert.Equal(
+                ReserveCode.Accepted,
+                (await new StockLedger(servers.Redis.Multiplexer).ReserveAsync(sku, [order], Cancelled)).Results[0].Code);
+            await store.SeckillSales.Where(sale => sale.SkuId == skuId).ExecuteDeleteAsync(Cancelled);
+        }
+
+        await using var another = servers.StartApi(
+            ("Publish:SweepEveryMs", "100"), ("Publish:ConfirmTimeoutMs", "1000"), ("Publish:SweepGraceMs", "2000"),
+            ("Publish:OrphanLookEveryMs", "100"));
+        await using var worker = servers.StartWorker();
+        await Deadline.UntilAsync(
+            () => another.Get<StockLedger>().FindAsync(sku, order.OrderId, Cancelled), found => found is { State: OrderState.Success },
+            Cancelled);
+    }
+
+    [Fact]
+    public async Task The_highest_limit_so_far_is_kept_when_it_is_lowered()
+    {
+        await using var api = servers.StartApi(("Catalogue:CheckEveryMs", "60000"));
+        var skuId = await servers.PutOnSaleAsync(api, Stock);
+        foreach (var (limit, highest) in new (int, int?)[] { (3, null), (1, 3), (2, 3), (5, 3), (4, 5) })
+        {
+            var answer = await api.PutAsync($"/api/ops/sales/{skuId}", api.Operator, $$"""{"limit_per_user":{{limit}}}""");
+            Assert.Equal(200, answer.Status);
+            await using var store = servers.OpenStore();
+            var sale = await store.SeckillSales.AsNoTracking().SingleAsync(sale => sale.SkuId == skuId, Cancelled);
+            Assert.Equal((limit, highest), (sale.LimitPerUser, sale.LimitHighest));
+        }
+    }
+}
