@@ -35,14 +35,20 @@ public sealed class LoadGuard(IServiceScopeFactory scopes, StockRecovery recover
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
         var row = await context.ProductSkus.AsNoTracking().Where(row => row.Id == sku.SkuId)
-            .Select(row => new { row.Stock, row.GateEpoch }).SingleOrDefaultAsync(cancellationToken);
-        var redis = await recovery.SnapshotAsync(sku, StockRecovery.UnsettledIdsMax, cancellationToken);
-        if (row is null || (!reload && redis is { Stock: not null, Closed: false } && redis.Epoch == row.GateEpoch))
+            .Select(row => new { row.Stock, row.GateEpoch, row.GateLoad }).SingleOrDefaultAsync(cancellationToken);
+        if (row is null)
         {
             return false;
         }
 
-        if (redis is not { Stock: { } stock, UnsettledIds: { } unsettled } || redis.Epoch != row.GateEpoch)
+        var stored = new LoadId(row.GateEpoch, row.GateLoad);
+        var redis = await recovery.SnapshotAsync(sku, StockRecovery.UnsettledIdsMax, cancellationToken);
+        if (!reload && redis is { Stock: not null, Closed: false } && redis.Load == stored)
+        {
+            return false;
+        }
+
+        if (redis is not { Stock: { } stock, UnsettledIds: { } unsettled } || redis.Load != stored)
         {
             return true;
         }

@@ -140,7 +140,7 @@ public sealed partial class StockLoad(
     /// </summary>
     private async Task<LoadedSku?> LoadAsync(SkuKeys sku, LoadId? raisedFrom, bool suspect, CancellationToken cancellationToken)
     {
-        await guard.CheckAsync(sku, reload: false, cancellationToken);
+        await guard.CheckAsync(sku, reload: suspect, cancellationToken);
         var ahead = await RestoreAheadAsync(sku, raisedFrom, suspect, cancellationToken);
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
