@@ -46,7 +46,7 @@ internal sealed record CrashCase(
         [CrashPoint.Confirmed] = Clicking,
         [CrashPoint.OutboxMarked] = Clicking,
         [CrashPoint.Swept] = new(CrashPlace.Gate, scene => scene.LeaveUnconfirmedAsync(), (scene, api) => Task.CompletedTask),
-        [CrashPoint.GateClosed] = Loading,
+        [CrashPoint.GateClosed] = Loading with { Provoke = (scene, api) => scene.LoseLoadsAsync(api) },
         [CrashPoint.BuyersRestored] = Loading,
         [CrashPoint.StockLoaded] = Loading,
         [CrashPoint.Received] = Consuming,
@@ -174,6 +174,19 @@ internal sealed class CrashScene(FaultSystem faults, SaleOnTrial sale, Cancellat
             await _system.Redis.RestartAsync(cancellation);
             await sale.RushUntilDeadAsync(api);
         }
+    }
+
+    /// <summary>Redis comes back with loads that are not those that MySQL has: the gates have to be shut.</summary>
+    public async Task LoseLoadsAsync(LocalService api)
+    {
+        await HealthyOrDeadAsync(api);
+        if (!api.Exited.IsCompleted)
+        {
+            var database = _system.RedisConnection.GetDatabase();
+            await Task.WhenAll(sale.Skus.Select(sku => database.HashSetAsync(sku.Sale, "load", 1)));
+        }
+
+        await LoseConnectionAsync(api);
     }
 
     /// <summary>Good orders end as dead letters, with their reservations still waiting.</summary>
