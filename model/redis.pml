@@ -1,6 +1,6 @@
 /*
- * What Redis keeps of the SKU, and what Seckill.Ordering/Ledger/*.lua do with it: each inline is the script of that name, one step here as
- * it is in Redis. Every order is for one unit.
+ * What Redis keeps of the SKU, and what the scripts of Seckill.Ordering/Ledger do with it: each inline is the script of that name. A script
+ * is one step here, as it is in Redis. Every order is for one unit.
  */
 mtype = { Pending, Success, Failed };                       /* OrderState; 0: no record */
 mtype = { Accepted, Duplicate, SoldOut, LimitReached };     /* ReserveCode */
@@ -18,7 +18,7 @@ typedef Ledger {
     byte order_epoch[ORDERS];       /* the counter that a pending one was deducted from */
     mtype outbox[ORDERS];
     byte units[BUYERS];
-    byte counted;                   /* orders that were written in this epoch or before are in the units, since a load has restored them */
+    byte counted;                   /* orders that MySQL wrote up to this epoch are in the units, because a load has restored them */
 };
 Ledger redis;
 byte server = 1;                    /* the one that answers */
@@ -53,15 +53,6 @@ inline reserve(id, reply) {
 
 /* Whether the order is to be published again. While a copy is in the queue, another one would change nothing. */
 #define due(id)     (redis.outbox[id] == Unconfirmed && !queue[id])
-
-/* What the broker has confirmed is noted in the outbox, if it is still there. */
-inline confirm(id) {
-#ifdef BUG_CONFIRMED_IS_DONE
-    redis.outbox[id] = 0
-#else
-    redis.outbox[id] = (redis.outbox[id] == Unconfirmed -> Confirmed : redis.outbox[id])
-#endif
-}
 
 #ifdef BUG_EPOCHS_IGNORED
 #define is_of_this_counter(id)  true
@@ -171,43 +162,4 @@ inline warm(me) {
             count = 1
         fi
     fi
-}
-
-/* Redis loses all that it had of the SKU. */
-inline forget(ledger) {
-    ledger.known = false;
-    ledger.closed = false;
-    ledger.load = 0;
-    ledger.epoch = 0;
-    ledger.server = 0;
-    ledger.stock = 0;
-    ledger.held = 0;
-    for (x : 0 .. ORDERS - 1) {
-        ledger.order[x] = 0;
-        ledger.order_epoch[x] = 0;
-        ledger.outbox[x] = 0
-    }
-    for (x : 0 .. BUYERS - 1) {
-        ledger.units[x] = 0
-    }
-    ledger.counted = 0
-}
-
-inline copy(to, from) {
-    to.known = from.known;
-    to.closed = from.closed;
-    to.load = from.load;
-    to.epoch = from.epoch;
-    to.server = from.server;
-    to.stock = from.stock;
-    to.held = from.held;
-    for (x : 0 .. ORDERS - 1) {
-        to.order[x] = from.order[x];
-        to.order_epoch[x] = from.order_epoch[x];
-        to.outbox[x] = from.outbox[x]
-    }
-    for (x : 0 .. BUYERS - 1) {
-        to.units[x] = from.units[x]
-    }
-    to.counted = from.counted
 }
