@@ -1,6 +1,6 @@
 /*
- * What MySQL keeps of the SKU and its orders. An inline is what one transaction does; whoever runs it waits for the SKU's row lock, so it is
- * one step.
+ * What MySQL keeps of the SKU and its orders. An inline is what one transaction does. Whoever runs it waits for the SKU's row lock, so it
+ * is one step.
  */
 mtype = { Rejected, WrittenBefore, RejectedBefore, DuplicateClick };    /* VerdictKind, as is Accepted */
 

@@ -37,7 +37,7 @@
 proctype Promises() {
     do
     :: sum(row) > STOCK + added || stock < 0 -> printf("BROKEN: no oversell\n"); assert(false)
-    :: stock + sum(row) != STOCK + added -> printf("BROKEN: no leak: MySQL's stock and its orders are what was put on sale\n"); assert(false)
+    :: stock + sum(row) != STOCK + added -> printf("BROKEN: no leak: MySQL has what was put on sale\n"); assert(false)
     :: !all(is_once) -> printf("BROKEN: one click, one order\n"); assert(false)
     :: !all(is_true) -> printf("BROKEN: the answer is what MySQL has\n"); assert(false)
     :: bought(0) > LIMIT || bought(1) > LIMIT -> printf("BROKEN: the limit of each buyer\n"); assert(false)
