@@ -16,9 +16,10 @@ internal sealed record SearchResult(string Report, string History)
         Report.Contains("Full statespace search for:", StringComparison.Ordinal)
         && !Regex.IsMatch(Report, "not completed|too small|out of memory|max search depth|hash factor|bitstate", RegexOptions.IgnoreCase);
 
-    /// <summary>Lines of the model that the search never came to.</summary>
+    /// <summary>Lines of the model that the search never came to; most processes never end.</summary>
     public IEnumerable<string> Unreached =>
-        Regex.Matches(Report, @"^\t(\w+\.pml:.+)$", RegexOptions.Multiline).Select(line => line.Groups[1].Value);
+        Regex.Matches(Report, @"^\t(\w+\.pml:.+)$", RegexOptions.Multiline).Select(line => line.Groups[1].Value)
+            .Where(line => !line.Contains("-end-", StringComparison.Ordinal));
 
     public string Figures =>
         $"{Match(@"(\S+) states, stored")} states of {Match(@"State-vector (\d+) byte")} bytes, {Match(@"(\S+) transitions")} transitions, "
