@@ -48,7 +48,7 @@ proctype Promises() {
     :: is_quiet && redis.held != 0 -> printf("BROKEN: nothing is held that is settled\n"); assert(false)
     :: is_quiet && !all(is_answered) -> printf("BROKEN: no lost answer\n"); assert(false)
     :: is_quiet && (redis.units[0] != bought(0) || redis.units[1] != bought(1)) ->
-        printf("BROKEN: a buyer may buy what his limit leaves him\n"); assert(false)
+        printf("BROKEN: a buyer may buy what the limit leaves\n"); assert(false)
     :: is_quiet     /* and stays so: whatever else cannot go on is stuck, which SPIN reports as an invalid end state */
     od
 }
