@@ -19,7 +19,8 @@ internal static class CrossSiteGuard
         var request = http.Request;
         var isSocket = http.WebSockets.IsWebSocketRequest;
         // Nothing is done in anybody's name where nobody has to be logged in.
-        if ((!isSocket && (HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method) || HttpMethods.IsOptions(request.Method)))
+        var isSafe = HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method) || HttpMethods.IsOptions(request.Method);
+        if ((!isSocket && isSafe)
             || http.GetEndpoint()?.Metadata.GetMetadata<IAuthorizeData>() is null)
         {
             return false;

@@ -48,7 +48,7 @@ public sealed class OrderGate(
     private static readonly Counter<long> Reservations = OrderingTelemetry.Meter.CreateCounter<long>(
         "seckill.reservations", "{request}", "Clicks by outcome.");
 
-    /// <summary>Order ids that one click tries. Each that is taken is a fault of a Snowflake lease, which is looked into meanwhile.</summary>
+    /// <summary>Order ids that one click tries. One that is taken is a fault of a Snowflake lease, which is looked at meanwhile.</summary>
     private const int IdTriesMax = 4;
 
     private readonly GateOptions _options = options.Value;

@@ -16,10 +16,13 @@ public sealed class LoadGuard(IServiceScopeFactory scopes, StockRecovery recover
     /// <param name="sku">The SKU.</param>
     /// <param name="reload">Whether the counter is loaded although it is running; otherwise this returns at once when it is.</param>
     /// <param name="cancellationToken">Ends the waits.</param>
+    /// <param name="raisedFrom">The load that stock was added to; null if none was.</param>
+    /// <param name="addedUnits">How much was added: so far the counter may go up.</param>
     /// <exception cref="OrdersMissingException">The load must wait until the orders are written again.</exception>
-    public async Task CheckAsync(SkuKeys sku, bool reload, CancellationToken cancellationToken)
+    public async Task CheckAsync(
+        SkuKeys sku, bool reload, CancellationToken cancellationToken, LoadId? raisedFrom = null, int addedUnits = 0)
     {
-        if (await MayGoUpAsync(sku, reload, cancellationToken)
+        if (await MayGoUpAsync(sku, reload, raisedFrom, addedUnits, cancellationToken)
             && await search.RunAsync(sku, cancellationToken) is { Unwritten: { Count: > 0 } unwritten })
         {
             throw new OrdersMissingException(sku.SkuId, unwritten);
@@ -30,7 +33,8 @@ public sealed class LoadGuard(IServiceScopeFactory scopes, StockRecovery recover
     /// MySQL is read first, and each later look can only make Redis's side smaller: so an order under way may cost a search for nothing,
     /// and none hides a loss.
     /// </summary>
-    private async Task<bool> MayGoUpAsync(SkuKeys sku, bool reload, CancellationToken cancellationToken)
+    private async Task<bool> MayGoUpAsync(
+        SkuKeys sku, bool reload, LoadId? raisedFrom, int addedUnits, CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
@@ -48,14 +52,14 @@ public sealed class LoadGuard(IServiceScopeFactory scopes, StockRecovery recover
             return false;
         }
 
-        if (redis is not { Stock: { } stock, UnsettledIds: { } unsettled } || redis.Load != stored)
+        if (redis is not { Stock: { } stock, UnsettledIds: { } unsettled } || (redis.Load != stored && redis.Load != raisedFrom))
         {
             return true;
         }
 
         var decided = await StoreDecisions.ReadAsync(context, unsettled, cancellationToken);
         var committed = decided.Where(order => order.StockDeducted).Sum(order => (long)order.Quantity);
-        return row.Stock > stock + redis.Held - committed;
+        return row.Stock - (redis.Load == stored ? 0 : addedUnits) > stock + redis.Held - committed;
     }
 }
 

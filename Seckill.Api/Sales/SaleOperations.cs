@@ -46,7 +46,7 @@ internal sealed class SaleOperations(
                 user, "sale.create", skuId, JsonSerializer.Serialize(request, ApiJson.Web.CreateSaleRequest), cancellationToken);
             if (await TryInsertAsync(skuId, request, cancellationToken))
             {
-                return await ConcludeAsync(skuId, null, cancellationToken);
+                return await ConcludeAsync(skuId, null, 0, cancellationToken);
             }
         }
 
@@ -158,7 +158,7 @@ internal sealed class SaleOperations(
     private async Task<SaleResult> ChangeAsync(
         long skuId, Func<ProductSku, SeckillSale, ErrorResult?> change, CancellationToken cancellationToken)
     {
-        LoadId? raisedFrom = null;
+        var (raisedFrom, addedUnits) = ((LoadId?)null, 0);
         await using (var scope = scopes.CreateAsyncScope())
         {
             var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
@@ -173,18 +173,18 @@ internal sealed class SaleOperations(
 
             await context.Products.Include(product => product.Skus).Where(product => product.Id == sku.ProductId)
                 .LoadAsync(cancellationToken);
-            var load = new LoadId(sku.GateEpoch, sku.GateLoad);
+            var (load, stock) = (new LoadId(sku.GateEpoch, sku.GateLoad), sku.Stock);
             if (change(sku, sale) is { } error)
             {
                 return new SaleResult(null, error);
             }
 
-            raisedFrom = sku.GateEpoch == load.Epoch ? null : load;
+            (raisedFrom, addedUnits) = (sku.GateEpoch == load.Epoch ? null : load, sku.Stock - stock);
             await context.SaveChangesAsync(cancellationToken);
             await transaction.CommitAsync(cancellationToken);
         }
 
-        return await ConcludeAsync(skuId, raisedFrom, cancellationToken);
+        return await ConcludeAsync(skuId, raisedFrom, addedUnits, cancellationToken);
     }
 
     /// <summary>
@@ -241,10 +241,11 @@ internal sealed class SaleOperations(
         }
     }
 
-    private async Task<SaleResult> ConcludeAsync(long skuId, LoadId? raisedFrom, CancellationToken cancellationToken)
+    private async Task<SaleResult> ConcludeAsync(
+        long skuId, LoadId? raisedFrom, int addedUnits, CancellationToken cancellationToken)
     {
         CrashPoint.Reach(CrashPoint.SaleChanged);
-        await load.ApplyAsync(skuId, raisedFrom, cancellationToken);
+        await load.ApplyAsync(skuId, raisedFrom, addedUnits, cancellationToken);
         await catalogue.RefreshAsync(cancellationToken);
         lanes.Reopen(skuId);
         return new SaleResult(await records.FindAsync(skuId, cancellationToken), null);

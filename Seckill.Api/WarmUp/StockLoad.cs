@@ -97,8 +97,9 @@ public sealed partial class StockLoad(
     /// <param name="raisedFrom">
     /// MySQL's load before the caller raised its epoch; null if it did not. A counter of that load has lost nothing, it is only outdated:
     /// it goes on selling until the new one takes its place. </param>
+    /// <param name="addedUnits">Units that the caller has added to MySQL's stock with that.</param>
     /// <param name="cancellationToken">Ends the waits.</param>
-    public async Task ApplyAsync(long skuId, LoadId? raisedFrom, CancellationToken cancellationToken)
+    public async Task ApplyAsync(long skuId, LoadId? raisedFrom, int addedUnits, CancellationToken cancellationToken)
     {
         var sku = new SkuKeys(skuId);
         var (stored, redis) = await LookAsync(sku, cancellationToken);
@@ -112,7 +113,7 @@ public sealed partial class StockLoad(
             await recovery.CloseAsync(sku, cancellationToken, redis.Epoch);
         }
 
-        await LoadAsync(sku, raisedFrom, suspect: false, cancellationToken);
+        await LoadAsync(sku, raisedFrom, suspect: false, cancellationToken, addedUnits);
     }
 
     /// <summary>MySQL's load, null when it has no sale of the SKU, and Redis as it was right after.</summary>
@@ -138,9 +139,10 @@ public sealed partial class StockLoad(
     /// Under the row lock: while the counter is being set, the worker cannot commit an order that the number read here does not count.
     /// Dying between Redis and the commit leaves two different loads, which the next check sees and loads again.
     /// </summary>
-    private async Task<LoadedSku?> LoadAsync(SkuKeys sku, LoadId? raisedFrom, bool suspect, CancellationToken cancellationToken)
+    private async Task<LoadedSku?> LoadAsync(
+        SkuKeys sku, LoadId? raisedFrom, bool suspect, CancellationToken cancellationToken, int addedUnits = 0)
     {
-        await guard.CheckAsync(sku, reload: suspect, cancellationToken);
+        await guard.CheckAsync(sku, reload: suspect, cancellationToken, raisedFrom, addedUnits);
         var ahead = await RestoreAheadAsync(sku, raisedFrom, suspect, cancellationToken);
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();

@@ -217,7 +217,8 @@ public sealed partial class OrderIds(IServiceScopeFactory scopes, TimeProvider t
     [LoggerMessage(Level = LogLevel.Information, Message = "Order ids come from Snowflake node {Node}")]
     private partial void LogLeased(int node);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "MySQL does not have the lease of Snowflake node {Node} any more; another node is taken")]
+    [LoggerMessage(
+        Level = LogLevel.Error, Message = "MySQL does not have the lease of Snowflake node {Node} any more; another node is taken")]
     private partial void LogLost(int node);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The Snowflake node was not given back and stays leased for a while: {Reason}")]
@@ -226,6 +227,7 @@ public sealed partial class OrderIds(IServiceScopeFactory scopes, TimeProvider t
     [LoggerMessage(Level = LogLevel.Information, Message = "Order ids wait for MySQL's schema, which a worker makes")]
     private partial void LogNoSchema();
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The lease of a Snowflake node could not be taken or looked at: {Reason}; trying again")]
+    [LoggerMessage(
+        Level = LogLevel.Warning, Message = "The lease of a Snowflake node could not be taken or looked at: {Reason}; trying again")]
     private partial void LogLeaseFailed(string reason);
 }

@@ -30,7 +30,6 @@ public sealed class StockLedger
     /// <summary>How long Redis remembers a sale after its end, days; after that MySQL answers.</summary>
     public const int RetentionDays = 7;
 
-    private const string OfferAsBefore = "=";
     private const int FirstEpoch = 1;
     private const int ProbeTimeoutMs = 500;
     private const int ProbeKeyExpiresAfterMs = 60_000;
@@ -67,20 +66,7 @@ public sealed class StockLedger
         SkuKeys sku, IReadOnlyList<ReserveRequest> requests, long notAfterMs, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(requests.Count, ReserveBatchSizeMax);
-        var arguments = new RedisValue[1 + (requests.Count * 6)];
-        arguments[0] = notAfterMs;
-        for (var i = 0; i < requests.Count; i++)
-        {
-            var request = requests[i];
-            var at = i * 6;
-            arguments[at + 1] = request.OrderId;
-            arguments[at + 2] = request.UserId;
-            arguments[at + 3] = request.Quantity;
-            arguments[at + 4] = request.ClientOrderNo ?? "";
-            arguments[at + 5] = request.TraceParent ?? "";
-            arguments[at + 6] = i > 0 && request.Offer == requests[i - 1].Offer ? OfferAsBefore : request.Offer ?? "";
-        }
-
+        var arguments = LedgerArguments.OfReserve(requests, notAfterMs);
         var reply = (RedisResult[])(await _scripts.Reserve.EvaluateAsync(_database, sku.All, arguments).WaitAsync(cancellationToken))!;
         if (Sabotage.Is(Sabotage.NoOutbox))
         {
@@ -93,7 +79,7 @@ public sealed class StockLedger
     /// <summary>Records verdicts and gives back what failed orders held, exactly once however often it is called.</summary>
     public async Task<SettleCode[]> SettleAsync(SkuKeys sku, IReadOnlyList<Settlement> settlements, CancellationToken cancellationToken) =>
         LedgerReplies.SettleCodesOf(
-            await _scripts.Settle.EvaluateAsync(_database, sku.All, SettleArguments(sku, settlements)).WaitAsync(cancellationToken));
+            await _scripts.Settle.EvaluateAsync(_database, sku.All, LedgerArguments.OfSettle(sku, settlements)).WaitAsync(cancellationToken));
 
     /// <summary>
     /// The same for many SKUs, a call for each, sent together. Each succeeds or fails for itself; this throws for the token alone, and then
@@ -105,34 +91,11 @@ public sealed class StockLedger
         var arguments = new (RedisKey[] Keys, RedisValue[] Arguments)[calls.Count];
         for (var i = 0; i < arguments.Length; i++)
         {
-            arguments[i] = (calls[i].Sku.All, SettleArguments(calls[i].Sku, calls[i].Settlements));
+            arguments[i] = (calls[i].Sku.All, LedgerArguments.OfSettle(calls[i].Sku, calls[i].Settlements));
         }
 
         var replies = await _scripts.Settle.EvaluateAllAsync(_database, arguments).WaitAsync(cancellationToken);
         return Array.ConvertAll(replies, LedgerReplies.SettleReplyOf);
-    }
-
-    private static RedisValue[] SettleArguments(SkuKeys sku, IReadOnlyList<Settlement> settlements)
-    {
-        var arguments = new RedisValue[2 + (settlements.Count * 9)];
-        arguments[0] = OutcomeChannel;
-        arguments[1] = sku.SkuId;
-        for (var i = 0; i < settlements.Count; i++)
-        {
-            var s = settlements[i];
-            var at = 2 + (i * 9);
-            arguments[at] = s.OrderId;
-            arguments[at + 1] = s.Success ? "S" : "F";
-            arguments[at + 2] = s.Detail;
-            arguments[at + 3] = s.StockDeducted ? 1 : 0;
-            arguments[at + 4] = s.CommittedEpoch;
-            arguments[at + 5] = s.Quantity;
-            arguments[at + 6] = s.UserId;
-            arguments[at + 7] = s.ClientOrderNo ?? "";
-            arguments[at + 8] = s.MessageEpoch ?? -1;
-        }
-
-        return arguments;
     }
 
     /// <summary>

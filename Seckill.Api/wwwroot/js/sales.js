@@ -12,7 +12,8 @@ let known = new Map();
 /** What the button says and whether it can be pressed, from the sale's terms, the stock and the buyer's own click. */
 export function stateOf(sale, click, now) {
   if (clicks.isOpen(click)) {
-    const said = click.trouble === 'login' ? t('saidLogin') : click.trouble === 'away' ? t('saidAway') : click.trouble === 'busy' ? t('saidBusy')
+    const said = click.trouble === 'login' ? t('saidLogin') : click.trouble === 'away' ? t('saidAway')
+      : click.trouble === 'busy' ? t('saidBusy')
       : Date.now() - (click.queuedAt ?? click.at) > slowMs ? t('saidSlow') : t('saidQueueing');
     return { name: 'queueing', word: 'queueing', said, tone: 'wait' };
   }

@@ -27,7 +27,8 @@ async function call(path, options = {}) {
     const isProblem = response.headers.get('Content-Type')?.startsWith('application/problem+json') && typeof body?.error === 'string';
     // What else refuses the call in the shop's name, a proxy or a firewall, does not know what became of an earlier one.
     const verdict = isProblem && response.status < 500 && !noVerdict.includes(response.status);
-    return { status: response.status, verdict, body: body ?? {}, retryAfterMs: retryAfterMs(response.headers.get('Retry-After'), serverMs) };
+    const pauseMs = retryAfterMs(response.headers.get('Retry-After'), serverMs);
+    return { status: response.status, verdict, body: body ?? {}, retryAfterMs: pauseMs };
   } catch (cause) {
     return { ...away, cause };
   }
