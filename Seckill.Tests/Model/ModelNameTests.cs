@@ -59,7 +59,8 @@ public sealed class ModelNameTests
     {
         var bugs = Regex.Matches(ModelFiles.AllText, @"\bBUG_(\w+)").Select(bug => bug.Groups[1].Value).Distinct()
             .Order(StringComparer.Ordinal);
-        var planted = ProtocolModelTests.Bugs.Select(row => row.Data.Item1).Append("LOOKED_WITHOUT_LOCK").Order(StringComparer.Ordinal);
+        var planted = ProtocolInstances.WithBugs.Select(row => row.Data.Item1).Append(ProtocolInstances.EndlessLoads)
+            .Order(StringComparer.Ordinal);
         Assert.Equal(bugs, planted);
     }
 

@@ -6,46 +6,8 @@ namespace Seckill.Tests.Model;
 [Trait("Category", "Long")]
 public sealed class ProtocolModelTests(ITestOutputHelper output)
 {
-    /// <summary>Name, and what the instance has.</summary>
-    public static TheoryData<string, string> Instances { get; } = new()
-    {
-        { "the route", "ORDERS=3 STOCK=2 WORKERS=2 LETTERS=1" },
-        { "stock is added", "ORDERS=3 STOCK=2 APIS=2 ADDITIONS=1" },
-        { "stock is added and a load dies", "APIS=2 ADDITIONS=1 DEATHS=1" },
-        { "Redis loses something and a load dies", "APIS=2 LOSSES=1 DEATHS=1" },
-        { "Redis loses something and stock is added", "APIS=1 LOSSES=1 ADDITIONS=1" },
-        { "three clicks of one buyer, and Redis loses something", "ORDERS=3 STOCK=3 LIMIT=2 ONE_BUYER APIS=1 LOSSES=1" },
-    };
-
-    /// <summary>A planted bug, and the smallest instance that shows it.</summary>
-    public static TheoryData<string, string> Bugs { get; } = new()
-    {
-        { "NO_OUTBOX", "" },
-        { "DUPLICATE_DEDUCTS", "" },
-        { "CONFIRMED_IS_DONE", "APIS=1 LOSSES=1" },
-        { "SWEPT_WITH_NEW_ID", "STOCK=2" },
-        { "ACK_BEFORE_COMMIT", "APIS=1 LOSSES=1" },
-        { "NO_PRIMARY_KEY", "STOCK=2" },
-        { "CLICK_NOT_UNIQUE", "STOCK=2 LIMIT=2 APIS=1 LOSSES=1" },
-        { "LIMIT_AT_GATE_ONLY", "STOCK=2 APIS=1 LOSSES=1" },
-        { "REJECTION_FORGOTTEN", "LETTERS=1" },
-        { "EPOCH_READ_BEFORE_LOCK", "APIS=1 LOSSES=1" },
-        { "FAILED_KEEPS_STOCK", "LETTERS=1" },
-        { "SETTLED_TWICE", "APIS=1 LOSSES=1" },
-        { "EPOCHS_IGNORED", "APIS=1 LOSSES=1" },
-        { "COUNTED_BY_EPOCH", "APIS=2 LOSSES=1" },
-        { "SERVER_NOT_ASKED", "APIS=1 LOSSES=1" },
-        { "LOAD_IGNORES_HELD", "APIS=1 ADDITIONS=1" },
-        { "LOAD_WITHOUT_LOCK", "APIS=1 ADDITIONS=1" },
-        { "EPOCH_NUMBERS_ONLY", "APIS=1 ADDITIONS=2 DEATHS=1" },
-        { "ADDED_OVER_RUNNING_COUNTER", "APIS=1 ADDITIONS=1" },
-        { "BUYERS_NOT_RESTORED", "APIS=1 LOSSES=1" },
-        { "KNOWN_BUYERS_LEFT_ALONE", "APIS=1 LOSSES=1" },
-        { "WARM_ON_ANOTHER_SERVER", "APIS=1 LOSSES=1 ADDITIONS=1" },
-    };
-
     [Theory(Explicit = true)]
-    [MemberData(nameof(Instances))]
+    [MemberData(nameof(ProtocolInstances.All), MemberType = typeof(ProtocolInstances))]
     public async Task Every_history_keeps_the_promises(string name, string has)
     {
         using var search = new ProtocolSearch(Defines(has));
@@ -62,7 +24,7 @@ public sealed class ProtocolModelTests(ITestOutputHelper output)
     }
 
     [Theory(Explicit = true)]
-    [MemberData(nameof(Bugs))]
+    [MemberData(nameof(ProtocolInstances.WithBugs), MemberType = typeof(ProtocolInstances))]
     public async Task A_planted_bug_breaks_a_promise(string bug, string has)
     {
         using var search = new ProtocolSearch(Defines($"{has} BUG_{bug}"));
@@ -81,7 +43,7 @@ public sealed class ProtocolModelTests(ITestOutputHelper output)
     [Fact(Explicit = true)]
     public async Task Loads_that_never_end_are_found()
     {
-        using var search = new ProtocolSearch(Defines("APIS=2 LOSSES=1 BUG_LOOKED_WITHOUT_LOCK"));
+        using var search = new ProtocolSearch(Defines($"APIS=2 LOSSES=1 BUG_{ProtocolInstances.EndlessLoads}"));
 
         var result = await search.RunAsync(TestContext.Current.CancellationToken);
 
@@ -90,5 +52,5 @@ public sealed class ProtocolModelTests(ITestOutputHelper output)
         output.WriteLine($"LOOKED_WITHOUT_LOCK: {result.Figures}\n{result.History}");
     }
 
-    internal static IEnumerable<string> Defines(string has) => has.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+    private static string[] Defines(string has) => has.Split(' ', StringSplitOptions.RemoveEmptyEntries);
 }
