@@ -216,6 +216,17 @@ public sealed class StockRecovery
         }
     }
 
+    /// <summary>Notes which orders stand for clicks that Redis has forgotten; what it knows stays.</summary>
+    public async Task RestoreClicksAsync(SkuKeys sku, IEnumerable<BuyerClick> clicks, CancellationToken cancellationToken)
+    {
+        foreach (var batch in clicks.Chunk(RestoreBatchSizeMax))
+        {
+            await Task.WhenAll(batch.Select(click =>
+                    _database.HashSetAsync(sku.Clicks, $"{click.UserId}:{click.ClientOrderNo}", click.OrderId, When.NotExists)))
+                .WaitAsync(cancellationToken);
+        }
+    }
+
     /// <summary>Unsettled orders whose last confirm is that old, the oldest first, at most <see cref="UnsettledIdsMax"/>.</summary>
     public async Task<IReadOnlyList<ConfirmedOrder>> ConfirmedBeforeAsync(
         SkuKeys sku, DateTimeOffset before, CancellationToken cancellationToken)

@@ -73,6 +73,40 @@ public sealed class StaleRedisTests(OperationsFixture servers)
     }
 
     [Fact]
+    public async Task A_click_finds_its_order_or_its_refusal_also_when_Redis_has_forgotten_it()
+    {
+        const long winner = 63_100, loser = 63_101;
+        await using var api = servers.StartApi(("Catalogue:CheckEveryMs", "60000"));
+        var skuId = await servers.PutOnSaleAsync(api, stock: 2);
+        var sku = new SkuKeys(skuId);
+        await using var worker = servers.StartWorker();
+        var won = await api.BuyAsync(winner, skuId, "won");
+        await SettledAsync();
+        // Somebody else's program takes what the gate has left.
+        await using (var store = servers.OpenStore())
+        {
+            await store.ProductSkus.Where(row => row.Id == skuId).ExecuteUpdateAsync(set => set.SetProperty(row => row.Stock, 0), Cancelled);
+        }
+
+        var lost = await api.BuyAsync(loser, skuId, "lost");
+        await SettledAsync();
+
+        await servers.Redis.KeyDeleteAsync(sku.All);
+        await api.Get<StockWarmUp>().LoadAsync([skuId], Cancelled);
+
+        var again = await api.BuyAsync(winner, skuId, "won");
+        Assert.Equal((200, won.Text("order_id")), (again.Status, again.Text("order_id")));
+        var refused = await api.BuyAsync(loser, skuId, "lost");
+        Assert.Equal((200, lost.Text("order_id")), (refused.Status, refused.Text("order_id")));
+        var told = await api.GetAsync($"/api/orders/seckill/status?sku_id={skuId}&client_order_no=lost", api.Buyer(loser));
+        Assert.Equal("FAILED", told.Text("status"));
+        Assert.Equal("sold out", (await api.BuyAsync(loser, skuId, "another")).Error);
+
+        Task SettledAsync() => Deadline.UntilAsync(
+            () => servers.Redis.SortedSetLengthAsync(sku.Outbox), unsettled => unsettled == 0, Cancelled);
+    }
+
+    [Fact]
     public async Task An_instance_that_is_not_told_which_server_it_asks_loads_once_when_it_starts()
     {
         await using var api = servers.StartApi(("Catalogue:CheckEveryMs", "60000"));

@@ -1,0 +1,55 @@
+using Microsoft.EntityFrameworkCore;
+using Seckill.Ordering.Ledger;
+using Seckill.Ordering.Store;
+
+namespace Seckill.Api.WarmUp;
+
+/// <summary>
+/// Gives a SKU's clicks back to Redis, so that a repeated click finds its order, or its refusal, also after Redis has forgotten it: a winner
+/// who asks again must not be told that the limit is reached.
+/// </summary>
+public sealed class ClickRestore(StockRecovery recovery)
+{
+    /// <summary>Clicks in one query.</summary>
+    private const int PageSizeMax = 10_000;
+
+    /// <summary>Of all orders of the SKU, and of all its refusals.</summary>
+    public async Task RunAsync(OrderingDbContext context, SkuKeys sku, CancellationToken cancellationToken)
+    {
+        await RunAsync(context, sku, 0, cancellationToken);
+        for (var (last, count) = (0L, PageSizeMax); count == PageSizeMax;)
+        {
+            var after = last;
+            var page = await context.OrderRejections.AsNoTracking()
+                .Where(refused => refused.SkuId == sku.SkuId && refused.OrderId > after && refused.ClientOrderNo != null)
+                .OrderBy(refused => refused.OrderId)
+                .Take(PageSizeMax)
+                .Select(refused => new BuyerClick(refused.UserId, refused.ClientOrderNo!, refused.OrderId))
+                .ToListAsync(cancellationToken);
+            await recovery.RestoreClicksAsync(sku, page, cancellationToken);
+            (last, count) = (page.Count > 0 ? page[^1].OrderId : last, page.Count);
+        }
+    }
+
+    /// <summary>Of the orders whose lines came after that one.</summary>
+    public async Task RunAsync(OrderingDbContext context, SkuKeys sku, long afterItemId, CancellationToken cancellationToken)
+    {
+        for (var (last, count) = (afterItemId, PageSizeMax); count == PageSizeMax;)
+        {
+            var after = last;
+            var page = await context.OrderItems.Where(item => item.SkuId == sku.SkuId && item.Id > after)
+                .OrderBy(item => item.Id)
+                .Take(PageSizeMax)
+                .Join(
+                    context.Orders, item => item.OrderId, order => order.Id,
+                    (item, order) => new { item.Id, order.UserId, order.ClientOrderNo, item.OrderId })
+                .ToListAsync(cancellationToken);
+            await recovery.RestoreClicksAsync(
+                sku,
+                page.Where(line => line.ClientOrderNo is not null)
+                    .Select(line => new BuyerClick(line.UserId, line.ClientOrderNo!, line.OrderId)),
+                cancellationToken);
+            (last, count) = (page.Count > 0 ? page.Max(line => line.Id) : last, page.Count);
+        }
+    }
+}
