@@ -112,7 +112,8 @@ public sealed class MySqlServer : LocalServer
     }
 
     /// <summary>
-    /// Runs at each start, so that a folder of an older version loses its open accounts, too. One statement a line, as both servers read it.
+    /// Runs at each start, so that a folder of an older version loses its open accounts, too. One statement a line, as both servers read
+    /// it.
     /// </summary>
     private string Accounts()
     {

@@ -21,8 +21,8 @@ public sealed partial class OfferRecorder(TimeProvider time, ILogger<OfferRecord
     private bool _failed;
 
     /// <summary>
-    /// Records what is not recorded yet. A failure is logged once and tried again at the next call: it stops no sale, because only the title
-    /// of an order whose SKU is edited before it is written depends on it.
+    /// Records what is not recorded yet. A failure is logged once and tried again at the next call: it stops no sale, because only the
+    /// title of an order whose SKU is edited before it is written depends on it.
     /// </summary>
     public async Task RecordAsync(OrderingDbContext context, IEnumerable<ProductSku> skus, CancellationToken cancellationToken)
     {

@@ -6,9 +6,9 @@ namespace Seckill.Api.Limits;
 
 /// <summary>
 /// The limits in the order in which a request meets them: its address (before authentication), its buyer (after), when switched on its
-/// buyer over all instances, and for an order the places of <see cref="PurchaseSlots"/>. All but the shared one are memory only. The windows
-/// of address and buyer hold nothing for the length of a request, so they need no lease and no asynchronous middleware of their own; that
-/// and short security headers took 5 to 10 % off the Api's processor time for an answer.
+/// buyer over all instances, and for an order the places of <see cref="PurchaseSlots"/>. All but the shared one are memory only. The
+/// windows of address and buyer hold nothing for the length of a request, so they need no lease and no asynchronous middleware of their
+/// own; that and short security headers took 5 to 10 % off the Api's processor time for an answer.
 /// </summary>
 internal static class LimitRegistration
 {

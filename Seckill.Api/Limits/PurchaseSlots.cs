@@ -35,8 +35,8 @@ internal sealed class PurchaseSlots(IOptions<LimitOptions> options) : IDisposabl
 }
 
 /// <summary>
-/// Counts by buyer in a table of fixed size without locks; buyers whose places meet share a limit, which with a few thousand requests at once
-/// hardly happens. Seeded by chance, so nobody can choose whom to meet.
+/// Counts by buyer in a table of fixed size without locks; buyers whose places meet share a limit, which with a few thousand requests at
+/// once hardly happens. Seeded by chance, so nobody can choose whom to meet.
 /// </summary>
 internal sealed class BuyerCounts(int each)
 {

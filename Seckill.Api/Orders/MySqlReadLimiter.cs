@@ -75,6 +75,8 @@ public sealed class MySqlReadLimiter : IAsyncDisposable
                 lease.Dispose();
                 own.Dispose();
             }
+
+            base.Dispose(disposing);
         }
     }
 }

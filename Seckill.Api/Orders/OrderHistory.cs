@@ -3,8 +3,8 @@ using System.Globalization;
 using Microsoft.EntityFrameworkCore;
 using Seckill.Api.Catalogue;
 using Seckill.Api.Errors;
-using Seckill.Ordering.Ids;
 using Seckill.Ordering.Contract;
+using Seckill.Ordering.Ids;
 using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Store;
 
@@ -143,7 +143,8 @@ public sealed partial class OrderHistory(
         var sale = catalogue.Find(skuId);
         return new OrderView(
             status.OrderId, status.SkuId, status.Quantity, status.Status, status.OrderSn, status.Reason, null, sale?.Title, sale?.Image,
-            Offer.TryParse(reservation.Offer, out var offer) ? offer.Price : null, status.Amount, reservation.ClientOrderNo, TraceIdOf(reservation.TraceParent),
+            Offer.TryParse(reservation.Offer, out var offer) ? offer.Price : null, status.Amount, reservation.ClientOrderNo,
+            TraceIdOf(reservation.TraceParent),
             new OrderTimeline(
                 ClickedAtMs(reservation.OrderId), reservation.ReservedAtMs, reservation.ConfirmedAtMs, null, null,
                 reservation.SettledAtMs));

@@ -12,7 +12,8 @@ namespace Seckill.Api.Orders;
 /// Tells an order's outcome: from Redis, and through <see cref="MySqlReadLimiter"/> from MySQL when Redis no longer knows.
 /// </summary>
 public sealed partial class OrderStatusReader(
-    StockLedger ledger, SaleCatalogue catalogue, MySqlReadLimiter limiter, IServiceScopeFactory scopes, TimeProvider time, ILogger<OrderStatusReader> logger)
+    StockLedger ledger, SaleCatalogue catalogue, MySqlReadLimiter limiter, IServiceScopeFactory scopes, TimeProvider time,
+    ILogger<OrderStatusReader> logger)
 {
     /// <summary>
     /// Age up to which Redis's "pending" is believed, ms; with a long queue orders get older than that, and MySQL is not to be asked for

@@ -8,8 +8,8 @@ using Seckill.Api.Errors;
 namespace Seckill.Api.Requests;
 
 /// <summary>
-/// Reads a JSON body, in bounded time; what is wrong with it comes back as the answer to send, not as an exception. Nothing that others wait
-/// for may be held meanwhile.
+/// Reads a JSON body, in bounded time; what is wrong with it comes back as the answer to send, not as an exception. Nothing that others
+/// wait for may be held meanwhile.
 /// </summary>
 internal static class JsonBody
 {

@@ -64,8 +64,8 @@ internal static class BatchLookUp
     }
 
     /// <summary>
-    /// Adds a query for refusals of the same clicks under other ids: another producer's order gets a new one whenever its message comes. The
-    /// gate itself keeps to one id for each click.
+    /// Adds a query for refusals of the same clicks under other ids: another producer's order gets a new one whenever its message comes.
+    /// The gate itself keeps to one id for each click.
     /// </summary>
     public static void AddRefusedClicks(IEnumerable<OrderInHand> orders, string select, StringBuilder sql, MySqlCommand command)
     {

@@ -170,7 +170,8 @@ internal sealed class BatchPlan
         if (order.ClickNo is not null)
         {
             Facts.RejectionsByClick.TryAdd(
-                (order.Message.UserId, order.ClickNo), new RefusedOrder(order.OrderId, reason, order.Message.SkuId, order.Message.Quantity));
+                (order.Message.UserId, order.ClickNo),
+                new RefusedOrder(order.OrderId, reason, order.Message.SkuId, order.Message.Quantity));
         }
 
         return new OrderVerdict(VerdictKind.Rejected, order.OrderId, reason, 0);

@@ -79,7 +79,8 @@ public sealed class StockLedger
     /// <summary>Records verdicts and gives back what failed orders held, exactly once however often it is called.</summary>
     public async Task<SettleCode[]> SettleAsync(SkuKeys sku, IReadOnlyList<Settlement> settlements, CancellationToken cancellationToken) =>
         LedgerReplies.SettleCodesOf(
-            await _scripts.Settle.EvaluateAsync(_database, sku.All, LedgerArguments.OfSettle(sku, settlements)).WaitAsync(cancellationToken));
+            await _scripts.Settle.EvaluateAsync(_database, sku.All, LedgerArguments.OfSettle(sku, settlements))
+                .WaitAsync(cancellationToken));
 
     /// <summary>
     /// The same for many SKUs, a call for each, sent together. Each succeeds or fails for itself; this throws for the token alone, and then

@@ -55,7 +55,8 @@ public sealed class OrderIdTests(RunningSystem running)
         }
 
         Assert.Equal(Buyers, answers.Select(answer => answer.Text("order_id")).Distinct().Count());
-        Assert.All(await database.HashGetAsync(orders, [.. taken.Select(id => (RedisValue)id)]), record => Assert.Equal("P|1|1|1|1||", record));
+        Assert.All(
+            await database.HashGetAsync(orders, [.. taken.Select(id => (RedisValue)id)]), record => Assert.Equal("P|1|1|1|1||", record));
         await database.HashDeleteAsync(orders, [.. taken.Select(id => (RedisValue)id)]);
     }
 }

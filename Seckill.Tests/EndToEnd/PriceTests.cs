@@ -72,7 +72,8 @@ public sealed class PriceTests(RunningSystem running)
 
         var first = await ClickAsync("one", 1);
         await ExecuteAsync("UPDATE product_skus SET price = 15 WHERE id = @sku", Sku);
-        await Deadline.UntilAsync(() => ClickAsync($"{Guid.NewGuid()}", 1), answer => answer.Status == HttpStatusCode.Conflict, _cancellation);
+        await Deadline.UntilAsync(
+            () => ClickAsync($"{Guid.NewGuid()}", 1), answer => answer.Status == HttpStatusCode.Conflict, _cancellation);
         var again = await ClickAsync("one", 1);
         var more = await ClickAsync("one", 2);
 

@@ -80,7 +80,11 @@ public sealed class PrivateServerTests
             await using var rabbitMq = await RabbitMqServer.StartAsync(
                 new RabbitMqServerOptions { DataFolder = Path.Combine(folder, "data", "rabbitmq"), VirtualHosts = ["shop"] }, Cancelled);
             var open = Directory.CreateDirectory(Path.Combine(folder, "data", "mysql", "tmp"));
-            open.UnixFileMode |= Others;
+            if (!OperatingSystem.IsWindows())
+            {
+                open.UnixFileMode |= Others;
+            }
+
             await using var mySql = await MySqlServer.StartAsync(
                 new MySqlServerOptions { DataFolder = Path.Combine(folder, "data", "mysql") }, Cancelled);
             await using (var connection =
@@ -115,7 +119,7 @@ public sealed class PrivateServerTests
         File.ReadLines($"/proc/{processId}/status").First(line => line.StartsWith("Uid:", StringComparison.Ordinal)).Split('\t')[1],
         CultureInfo.InvariantCulture);
 
-    private static Task ExecuteAsync(string connectionString, string sql) => AskAsync(connectionString, sql);
+    private static Task<string?> ExecuteAsync(string connectionString, string sql) => AskAsync(connectionString, sql);
 
     private static async Task<string?> AskAsync(string connectionString, string sql)
     {

@@ -15,8 +15,10 @@ public sealed class ModelNameTests
     /// <summary>Labels that are no crash points.</summary>
     private static readonly string[] OwnLabels = ["ends", "dies", "acks", "closes", "locked", "late"];
 
-    /// <summary>How the others write and read records: no step.</summary>
-    private const string RecordFormat = "record.lua";
+    /// <summary>
+    /// How the others write and read records, which is no step; and what finds orders that MySQL has lost, which is left out of the model.
+    /// </summary>
+    private static readonly string[] LeftOut = ["record.lua", "recall.lua", "review.lua"];
 
     private static IEnumerable<string> CrashPoints => typeof(CrashPoint).GetFields(BindingFlags.Public | BindingFlags.Static)
         .Where(constant => constant.IsLiteral).Select(constant => (string)constant.GetRawConstantValue()!);
@@ -51,7 +53,7 @@ public sealed class ModelNameTests
             .Select(Path.GetFileName);
         var steps = Regex.Matches(ModelFiles.Text("redis.pml"), @"^(?:inline|#define) ((?!is_)\w+)\(", RegexOptions.Multiline)
             .Select(step => $"{step.Groups[1].Value}.lua");
-        Assert.Equal(scripts.Where(script => script != RecordFormat).Order(StringComparer.Ordinal), steps.Order(StringComparer.Ordinal));
+        Assert.Equal(scripts.Except(LeftOut).Order(StringComparer.Ordinal), steps.Order(StringComparer.Ordinal));
     }
 
     [Fact]

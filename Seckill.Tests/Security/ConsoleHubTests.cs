@@ -63,7 +63,7 @@ public sealed class ConsoleHubTests(ConsoleFloor floor)
         Assert.Equal(200, third.Response.StatusCode);
     }
 
-    private static HttpContext AtHub()
+    private static DefaultHttpContext AtHub()
     {
         var http = new DefaultHttpContext
         {

@@ -48,7 +48,8 @@ internal static class EndpointTable
         new("GET /api/orders", "/api/orders", null, [401, 200, 200, 200, 200]),
         new("GET /api/orders/{order_id}", "/api/orders/{order}?sku_id={sku}", null, Own),
         new(
-            "GET /api/orders/seckill/events", "/api/orders/seckill/events?sku_id={sku}", null, [401, 200, 200, 200, 200], "no-store, no-cache"),
+            "GET /api/orders/seckill/events", "/api/orders/seckill/events?sku_id={sku}", null,
+            [401, 200, 200, 200, 200], "no-store, no-cache"),
         new("GET /api/orders/seckill/ws", "/api/orders/seckill/ws", null, [401, 400, 400, 400, 400]),
         new("GET /api/seckill/token", "/api/seckill/token?sku_id={sku}", null, [401, 200, 200, 200, 200]),
 

@@ -6,7 +6,7 @@ using Seckill.Tests.Operations;
 
 namespace Seckill.Tests.Security;
 
-/// <summary>Every endpoint, asked by everybody: the answers are those of <see cref="EndpointTable"/>, and none may be kept for another.</summary>
+/// <summary>Every endpoint, asked by everybody: the answers are those of <see cref="EndpointTable"/>, kept for nobody else.</summary>
 [Collection(OperationsTests.Name)]
 public sealed class EndpointWalkTests(OperationsFixture servers)
 {

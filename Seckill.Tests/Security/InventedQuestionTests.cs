@@ -78,7 +78,7 @@ public sealed class InventedQuestionTests(OperationsFixture servers)
         Assert.False(limiter.TryTake(Question(1)));
     }
 
-    private static HttpContext Question(int skus)
+    private static DefaultHttpContext Question(int skus)
     {
         var http = new DefaultHttpContext { User = new ClaimsPrincipal(new ClaimsIdentity([new Claim("sub", "7")], "test")) };
         http.Request.QueryString = new QueryString("?" + string.Join('&', Enumerable.Range(1, skus).Select(sku => $"sku_id={sku}")));
