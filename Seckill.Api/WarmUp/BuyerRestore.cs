@@ -39,18 +39,20 @@ public sealed class BuyerRestore(IServiceScopeFactory scopes, StockRecovery reco
         var ahead = new RestoredLines(
             await lines.MaxAsync(item => (long?)item.Id, cancellationToken) ?? 0, await lines.LongCountAsync(cancellationToken),
             pending.Select(order => order.UserId).ToHashSet());
-        await RestoreAllAsync(context, sku, NoPending, whole: false, expiresAt, cancellationToken);
+        await RestoreAllAsync(context, sku, NoPending, lockedEpoch: null, expiresAt, cancellationToken);
         return ahead;
     }
 
     /// <summary>
-    /// The rest; all, if nothing has been done ahead. The caller holds the row lock, and <paramref name="pending"/> are all unsettled
-    /// orders that MySQL has no order for.
+    /// The rest; all, if nothing has been done ahead. The caller holds the row lock, under which MySQL has <paramref name="lockedEpoch"/>, and
+    /// <paramref name="pending"/> are all unsettled orders that MySQL has no order for.
     /// </summary>
     public async Task FinishAsync(
-        OrderingDbContext locked, SkuKeys sku, RestoredLines? ahead, IReadOnlyCollection<(long UserId, long OrderId)> pending,
-        DateTimeOffset expiresAt, CancellationToken cancellationToken)
+        OrderingDbContext locked, SkuKeys sku, long lockedEpoch, RestoredLines? ahead,
+        IReadOnlyCollection<(long UserId, long OrderId)> pending, DateTimeOffset expiresAt, CancellationToken cancellationToken)
     {
+        // Before all else: what is settled from here on is among what is restored, and must not be added to it.
+        await recovery.RestoreBuyersAsync(sku, [], lockedEpoch, expiresAt, cancellationToken);
         var pendingByUser = pending.ToLookup(order => order.UserId, order => order.OrderId);
         var users = pendingByUser.Select(orders => orders.Key).ToHashSet();
         var lines = locked.OrderItems.Where(item => item.SkuId == sku.SkuId);
@@ -65,35 +67,35 @@ public sealed class BuyerRestore(IServiceScopeFactory scopes, StockRecovery reco
 
         if (ahead is null)
         {
-            await RestoreAllAsync(locked, sku, pendingByUser, whole: true, expiresAt, cancellationToken);
+            await RestoreAllAsync(locked, sku, pendingByUser, lockedEpoch, expiresAt, cancellationToken);
         }
 
         foreach (var chosen in users.Chunk(ChosenBuyersMax))
         {
             var held = await HoldingsOf(Live(locked, sku).Where(item => chosen.Contains(item.UserId))).ToListAsync(cancellationToken);
             var others = chosen.Except(held.Select(buyer => buyer.UserId)).Select(userId => new Holding(userId, 0, 0));
-            await RestoreAsync(sku, held.Concat(others), pendingByUser, whole: true, expiresAt, cancellationToken);
+            await RestoreAsync(sku, held.Concat(others), pendingByUser, lockedEpoch, expiresAt, cancellationToken);
         }
     }
 
     private async Task RestoreAllAsync(
-        OrderingDbContext context, SkuKeys sku, ILookup<long, long> pending, bool whole, DateTimeOffset expiresAt,
+        OrderingDbContext context, SkuKeys sku, ILookup<long, long> pending, long? lockedEpoch, DateTimeOffset expiresAt,
         CancellationToken cancellationToken)
     {
         for (var (lastUserId, count) = (long.MinValue, PageSizeMax); count == PageSizeMax;)
         {
             var after = lastUserId;
             var page = await HoldingsOf(Live(context, sku).Where(item => item.UserId > after)).ToListAsync(cancellationToken);
-            await RestoreAsync(sku, page, pending, whole, expiresAt, cancellationToken);
+            await RestoreAsync(sku, page, pending, lockedEpoch, expiresAt, cancellationToken);
             (lastUserId, count) = (page.Count > 0 ? page[^1].UserId : lastUserId, page.Count);
         }
     }
 
     private Task RestoreAsync(
-        SkuKeys sku, IEnumerable<Holding> buyers, ILookup<long, long> pending, bool whole, DateTimeOffset expiresAt,
+        SkuKeys sku, IEnumerable<Holding> buyers, ILookup<long, long> pending, long? lockedEpoch, DateTimeOffset expiresAt,
         CancellationToken cancellationToken) =>
         recovery.RestoreBuyersAsync(
-            sku, buyers.Select(buyer => new BuyerHolding(buyer.UserId, buyer.Units, buyer.Newest, [.. pending[buyer.UserId]])), whole,
+            sku, buyers.Select(buyer => new BuyerHolding(buyer.UserId, buyer.Units, buyer.Newest, [.. pending[buyer.UserId]])), lockedEpoch,
             expiresAt, cancellationToken);
 
     /// <summary>By user id.</summary>

@@ -168,7 +168,8 @@ public sealed partial class StockLoad(
             {
                 var written = decisions.Where(decision => decision.StockDeducted).Select(decision => decision.OrderId);
                 var pending = await recovery.PendingAsync(sku, [.. unsettled.Except(written)], cancellationToken);
-                await buyers.FinishAsync(context, sku, ahead, pending, StockLedger.ExpiryOf(terms), cancellationToken);
+                await buyers.FinishAsync(context, sku, row.GateEpoch, ahead, pending, StockLedger.ExpiryOf(terms), cancellationToken);
+                redis = redis with { Counted = row.GateEpoch };
                 CrashPoint.Reach(CrashPoint.BuyersRestored);
             }
         }

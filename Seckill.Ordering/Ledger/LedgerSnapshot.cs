@@ -24,6 +24,14 @@ public sealed record LedgerSnapshot(
     /// <summary>Which load of the counter this is; null when Redis does not know the SKU.</summary>
     public LoadId? Load => Epoch is { } epoch ? new LoadId(epoch, LoadToken) : null;
 
+    /// <summary>
+    /// The epoch of MySQL up to which buyers' units have all that was committed, see restore.lua; null when that is not noted.
+    /// </summary>
+    public long? Counted { get; init; }
+
+    /// <summary>The run id of the server that answered; null when it does not say which one it is.</summary>
+    internal string? RunId { get; init; }
+
     /// <summary>The terms that the gate enforces, as the scripts write them.</summary>
     internal string? Terms { get; init; }
 

@@ -114,7 +114,8 @@ public sealed class StockLedger
     /// </param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <param name="seen">
-    /// What Redis said when the call was decided on; if it has another load by now, nothing is changed. Null to load whatever it has.
+    /// What Redis said when the call was decided on, and <see cref="LedgerSnapshot.Counted"/> as restoring buyers has left it since; if it has
+    /// another load by now, or is another server, nothing is changed. Null to load whatever it has.
     /// </param>
     /// <param name="again">Loads a running counter, too, and does not shut the gate for it.</param>
     public async Task<WarmResult> WarmAsync(
@@ -125,6 +126,7 @@ public sealed class StockLedger
         [
             stock, stored.Epoch, stored.Token?.ToString(CultureInfo.InvariantCulture) ?? "", token,
             .. terms.Fields, decided is null ? 0 : 1, seen is null ? "*" : seen.Load?.Text ?? ":", again ? 1 : 0,
+            seen?.RunId ?? "", seen?.Counted?.ToString(CultureInfo.InvariantCulture) ?? "",
             .. (decided ?? []).Select(id => (RedisValue)id),
         ];
         var reply = (RedisResult[])(await _scripts.Warm.EvaluateAsync(_database, sku.All, arguments).WaitAsync(cancellationToken))!;

@@ -82,11 +82,13 @@ public sealed class StockRecovery
             bool? same = (long)reply[6] < 0 ? null : (long)reply[6] == 1;
             return new LedgerSnapshot(
                 OrNull(reply[0]), OrNull(reply[1]), (long)reply[3], unsettled, (long)reply[5], same, (long)reply[7] == 1,
-                unsettled <= idsMax ? IdsOf(Array.ConvertAll(reply[11..], id => (RedisValue)id)) : null,
+                unsettled <= idsMax ? IdsOf(Array.ConvertAll(reply[13..], id => (RedisValue)id)) : null,
                 (long)reply[9] is >= 0 and var units ? units : null, IdsOf((RedisValue[])reply[10]!))
             {
                 LoadToken = OrNull(reply[2]),
                 Terms = (string?)reply[8],
+                RunId = (string?)reply[11] is { Length: > 0 } runId ? runId : null,
+                Counted = OrNull(reply[12]),
             };
         }
         catch (Exception exception) when (exception is InvalidCastException or FormatException or OverflowException)
@@ -196,17 +198,17 @@ public sealed class StockRecovery
 
     /// <summary>
     /// Gives buyers the units back that they hold where Redis has forgotten some, so that the purchase limit still holds.
-    /// <paramref name="whole"/>: the caller holds the SKU's row lock, and each buyer's pending orders are all that there are; else units
-    /// are raised at most.
+    /// <paramref name="lockedEpoch"/>: MySQL's gate epoch, where the caller holds the SKU's row lock and each buyer's pending orders are all
+    /// that there are, and noted also when there are no buyers; null elsewhere, and then units are raised at most.
     /// </summary>
     public async Task RestoreBuyersAsync(
-        SkuKeys sku, IEnumerable<BuyerHolding> buyers, bool whole, DateTimeOffset expiresAt, CancellationToken cancellationToken)
+        SkuKeys sku, IEnumerable<BuyerHolding> buyers, long? lockedEpoch, DateTimeOffset expiresAt, CancellationToken cancellationToken)
     {
-        foreach (var batch in buyers.Chunk(RestoreBatchSizeMax))
+        foreach (var batch in buyers.Chunk(RestoreBatchSizeMax).DefaultIfEmpty([]))
         {
             RedisValue[] arguments =
             [
-                expiresAt.ToUnixTimeMilliseconds(), whole ? 1 : 0,
+                expiresAt.ToUnixTimeMilliseconds(), lockedEpoch?.ToString(CultureInfo.InvariantCulture) ?? "",
                 .. batch.SelectMany(buyer => new RedisValue[]
                 {
                     buyer.UserId, buyer.Units, buyer.NewestOrderId, buyer.PendingIds.Count,

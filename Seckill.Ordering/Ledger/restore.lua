@@ -1,13 +1,17 @@
 -- Gives buyers the units that they hold according to MySQL, and those of their reservations that MySQL has no order for: a copy of Redis
 -- that has lost its last moments knows a buyer with too few. What is refused already counts until it is settled, which takes it off.
 -- KEYS  1 stock  2 sale  3 orders  4 buyers  5 clicks  6 outbox     (all in the SKU's slot)
--- ARGV  1 expire_ms  2 whole (1: the caller holds the SKU's row lock in MySQL, and names all of these reservations), then for each buyer:
---       user id, units in MySQL, newest order there (0 for none), number of order ids that follow, these ids: unsettled, no order in MySQL
+-- ARGV  1 expire_ms  2 gate epoch in MySQL when the caller holds the SKU's row lock there and names all of these reservations, else '',
+--       then for each buyer: user id, units in MySQL, newest order there (0 for none), number of order ids that follow, these ids:
+--       unsettled, no order in MySQL
 -- A buyer's units are set to that only when it is the whole and the gate is shut, so that nothing is reserved meanwhile; else they are
 -- raised to it at most. Ids are longer than what Lua's numbers hold exactly.
+-- The epoch is noted (`counted`): what MySQL committed up to it is in the units, or will be before the load, so settle.lua adds only what
+-- was committed later. A load that dies before that leaves a counter that has to be loaded, with all buyers restored.
 local sale = redis.call('HMGET', KEYS[2], 'epoch', 'closed')
 local shut = not redis.call('GET', KEYS[1]) or not sale[1] or sale[2] == '1'
-local exact = ARGV[2] == '1' and shut
+local whole = ARGV[2] ~= ''
+local exact = whole and shut
 local function newer(a, b) return (#a ~= #b and #a > #b or #a == #b and a > b) and a or b end
 
 local buyers, at = {}, 3
@@ -29,4 +33,8 @@ while at <= #ARGV do
 end
 if #buyers > 0 then redis.call('HSET', KEYS[4], unpack(buyers)) end
 redis.call('PEXPIREAT', KEYS[4], ARGV[1])
+if whole then
+  redis.call('HSET', KEYS[2], 'counted', ARGV[2])
+  redis.call('PEXPIREAT', KEYS[2], ARGV[1])
+end
 return #buyers / 2

@@ -11,10 +11,19 @@
 -- counter that is there now. When the counter was loaded from MySQL after the order was committed, the load has counted it
 -- already; when it was loaded before and knows nothing of the reservation, the order is deducted here. While the counter is lost,
 -- verdicts are recorded and the counter is left alone: the load to come takes MySQL's figure, which has counted them.
-local sale = redis.call('HMGET', KEYS[2], 'epoch', 'held', 'expire_ms')
+local sale = redis.call('HMGET', KEYS[2], 'epoch', 'held', 'expire_ms', 'counted')
 local known = sale[1] and true
 local counter = redis.call('GET', KEYS[1])
 local epoch = known and counter and tonumber(sale[1]) or -2
+-- Up to this epoch of MySQL buyers' units have all that was committed, because a load has restored them: see restore.lua.
+local counted = tonumber(sale[4] or nil)
+-- Whether an order without a record is new to its buyer's units. Instances that noted nothing went by the counter's epoch; while there is
+-- no counter, the load to come restores buyers.
+local function is_new(committed)
+  if not counter then return false end
+  if counted then return committed > counted end
+  return committed == epoch
+end
 local n = (#ARGV - 2) / 9
 local reply = {}
 
@@ -74,8 +83,7 @@ for i = 1, n do
 
     units = tonumber(units)
     if record and not deducted then units = math.max(0, units - qty) end
-    -- What was committed before the counter was loaded came back with the load.
-    if not record and deducted and committed == epoch then units = units + qty end
+    if not record and deducted and is_new(committed) then units = units + qty end
     if last == '' then last = id end
     buyer[user] = write_buyer(units, last)
     newBuyers[#newBuyers + 1] = user; newBuyers[#newBuyers + 1] = buyer[user]

@@ -3,22 +3,28 @@
 -- KEYS  1 stock  2 sale  3 orders  4 buyers  5 clicks  6 outbox     (all in the SKU's slot)
 -- ARGV  1 stock in MySQL  2 gate epoch in MySQL  3 token of the load in MySQL, '' for none  4 token that this load will have
 --       5 starts_ms  6 ends_ms  7 limit  8 paused (0, 1)  9 expire_ms
---       10 carry (1: ARGV 13 and on are all unsettled orders that MySQL has decided, committed or rejected; 0: that is not known)
+--       10 carry (1: ARGV 15 and on are all unsettled orders that MySQL has decided, committed or rejected; 0: that is not known)
 --       11 the load here when this was decided, epoch:token, ':' for none, '*' for any: a call that a frozen server kept must not load an
 --          old number over a newer counter
 --       12 again (1: load it although it is running, because it is another server than the one that took the load)
+--       13 run id of the server when this was decided, '' where it was not known  14 `counted` then, or as restore.lua has left it since,
+--          '' for none: a copy that has taken over with the same load knows other orders as unsettled, and other buyers; with '*' neither
+--          is asked for
 -- Returns { loaded (1), running (0) or refused (-1), epoch, stock }
 --
 -- A load is known by its epoch and its token. The epoch orders loads, and says which of them has counted an order; but two of them can
 -- have the same one, when a load dies before MySQL hears of it and the epoch is then raised there for another reason. The token is drawn
 -- anew for each. What instances without tokens have loaded has none, on both sides.
 local stock = redis.call('GET', KEYS[1])
-local sale = redis.call('HMGET', KEYS[2], 'epoch', 'load', 'closed')
+local sale = redis.call('HMGET', KEYS[2], 'epoch', 'load', 'closed', 'counted')
 local epoch, load = tonumber(sale[1] or nil), sale[2] or ''
 -- Which process of Redis this is, where the account may ask; '' elsewhere. Asked before the first write: a script is not rolled back.
 local info = redis.pcall('INFO', 'server')
 local server = type(info) == 'string' and string.match(info, 'run_id:(%w+)') or ''
-if ARGV[11] ~= '*' and ARGV[11] ~= (sale[1] or '') .. ':' .. load then return { -1, epoch or 0, 0 } end
+if ARGV[11] ~= '*' then
+  local same = server == '' or ARGV[13] == '' or ARGV[13] == server
+  if not same or ARGV[11] ~= (sale[1] or '') .. ':' .. load or ARGV[14] ~= (sale[4] or '') then return { -1, epoch or 0, 0 } end
+end
 redis.call('HSET', KEYS[2], 'starts_ms', ARGV[5], 'ends_ms', ARGV[6], 'limit', ARGV[7], 'paused', ARGV[8], 'expire_ms', ARGV[9])
 local loaded = 0
 -- Another load than MySQL's means that one side lost its memory, or that a load died half-way; a closed gate, that somebody wants the
@@ -30,7 +36,7 @@ if not stock or epoch ~= tonumber(ARGV[2]) or load ~= ARGV[3] or sale[3] == '1' 
     -- Reservations that MySQL knows nothing of yet stay deducted, now from the new counter. The decided ones keep their old epoch:
     -- the number from MySQL has counted them, settling must not move the counter for them again.
     local decided = {}
-    for i = 13, #ARGV do decided[ARGV[i]] = true end
+    for i = 15, #ARGV do decided[ARGV[i]] = true end
     for _, id in ipairs(redis.call('ZRANGE', KEYS[6], 0, -1)) do
       local record = not decided[id] and redis.call('HGET', KEYS[3], id)
       if record then

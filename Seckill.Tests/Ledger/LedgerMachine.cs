@@ -74,21 +74,44 @@ internal sealed partial class LedgerMachine
     private async Task WarmAsync(LedgerStep.Warm warm)
     {
         var terms = new SaleTerms(StartsAt, StartsAt.AddHours(2), warm.Limit, warm.Paused);
-        var restored = _model.NeedsLoad && (warm.Shut || _model.Counter is null || _model.Closed);
-        if (restored)
+        var decided = warm.Carry ? _model.DecidedUnsettled : null;
+        var seen = await _recovery.SnapshotAsync(_sku, 0, _cancellationToken);
+        if (_model.NeedsLoad && (warm.Shut || !_model.IsOutdated))
         {
-            await CloseAsync();
+            if (warm.Shut)
+            {
+                await CloseAsync();
+            }
+
             // Without the row lock what MySQL has, and the rest under it.
             await _recovery.RestoreBuyersAsync(
-                _sku, _model.HoldingsInMySql, whole: false, StockLedger.ExpiryOf(terms), _cancellationToken);
-            await _recovery.RestoreBuyersAsync(_sku, _model.Holdings, whole: true, StockLedger.ExpiryOf(terms), _cancellationToken);
+                _sku, _model.HoldingsInMySql, lockedEpoch: null, StockLedger.ExpiryOf(terms), _cancellationToken);
+            await _recovery.RestoreBuyersAsync(
+                _sku, _model.Holdings, _model.MySqlEpoch, StockLedger.ExpiryOf(terms), _cancellationToken);
+            _model.Restore();
+            seen = seen with { Counted = _model.MySqlEpoch };
+            var verdicts = _model.Orders.Where(o => o.Verdict is not null).ToList();
+            if (warm.Told && verdicts.Count > 0)
+            {
+                await SettleAsync(verdicts);
+            }
         }
 
-        var decided = warm.Carry ? _model.DecidedUnsettled : null;
+        if (warm.Moved && _copied)
+        {
+            await FailOverAsync();
+            var refused = await _ledger.WarmAsync(
+                _sku, _model.MySqlStock, seen.Load ?? default, ++_lastToken, terms, decided, _cancellationToken,
+                seen with { RunId = "another" }, warm.Again);
+            Assert.Equal(new WarmResult(false, _model.Epoch, 0, Refused: true), refused);
+            return;
+        }
+
         var stored = new LoadId(_model.MySqlEpoch, _model.MySqlToken);
         var token = ++_lastToken;
-        var real = await _ledger.WarmAsync(_sku, _model.MySqlStock, stored, token, terms, decided, _cancellationToken, again: warm.Again);
-        var (loaded, epoch, stock) = _model.Warm(warm.Limit, warm.Paused, warm.Crash, warm.Carry, token, warm.Again, restored);
+        var real = await _ledger.WarmAsync(
+            _sku, _model.MySqlStock, stored, token, terms, decided, _cancellationToken, seen, warm.Again);
+        var (loaded, epoch, stock) = _model.Warm(warm.Limit, warm.Paused, warm.Crash, warm.Carry, token, warm.Again);
         Assert.Equal(new WarmResult(loaded, epoch, stock), real);
     }
 
@@ -253,32 +276,6 @@ internal sealed partial class LedgerMachine
 
         await _database.KeyDeleteAsync(_sku.Sale);
         _model.LoseSale();
-    }
-
-    /// <summary>The sale ends: the gate is warm, MySQL decides what is left, Redis hears of all of it. Then the books must agree.</summary>
-    private async Task ComeToRestAsync()
-    {
-        await WarmAsync(new LedgerStep.Warm(Crash: false, Limit: 8, Paused: false, Carry: true, Again: false, Shut: false));
-        foreach (var order in _model.Orders.Where(o => o.Verdict is null).ToArray())
-        {
-            _model.Commit(order, refuse: false);
-        }
-
-        if (_model.Orders.Count > 0)
-        {
-            await SettleAsync([.. _model.Orders]);
-            await SettleAsync([.. _model.Orders]);
-        }
-
-        await CompareAsync();
-        Assert.Equal(_model.MySqlStock + _model.Drift, (long)await _database.StringGetAsync(_sku.Stock));
-        Assert.Equal(0, (long)await _database.HashGetAsync(_sku.Sale, "held"));
-        Assert.Equal(0, await _database.SortedSetLengthAsync(_sku.Outbox));
-        foreach (var key in _sku.All)
-        {
-            var exists = await _database.KeyExistsAsync(key);
-            Assert.True(!exists || await _database.KeyTimeToLiveAsync(key) is not null, $"{key} would stay for ever");
-        }
     }
 
     private static LedgerModel.Order? Pick(List<LedgerModel.Order> orders, int pick) =>

@@ -67,4 +67,36 @@ internal sealed partial class LedgerMachine
                 (record.State, record.Quantity, record.UserId, record.Epoch, record.ClientOrderNo, record.Detail));
         }
     }
+
+    /// <summary>The sale ends: the gate is warm, MySQL decides what is left, Redis hears of all of it. Then the books must agree.</summary>
+    private async Task ComeToRestAsync()
+    {
+        await WarmAsync(new LedgerStep.Warm(Crash: false, Limit: 8, Paused: false, Carry: true, Again: false, Shut: false, Told: false, Moved: false));
+        foreach (var order in _model.Orders.Where(o => o.Verdict is null).ToArray())
+        {
+            _model.Commit(order, refuse: false);
+        }
+
+        if (_model.Orders.Count > 0)
+        {
+            await SettleAsync([.. _model.Orders]);
+            await SettleAsync([.. _model.Orders]);
+        }
+
+        await CompareAsync();
+        Assert.Equal(_model.MySqlStock + _model.Drift, (long)await _database.StringGetAsync(_sku.Stock));
+        Assert.Equal(0, (long)await _database.HashGetAsync(_sku.Sale, "held"));
+        Assert.Equal(0, await _database.SortedSetLengthAsync(_sku.Outbox));
+        // Nobody is above the limit or below it: Redis counts what MySQL has, whatever was lost on the way.
+        foreach (var user in _model.Orders.Select(o => o.User).Distinct())
+        {
+            Assert.Equal(_model.BoughtBy(user), _model.HadBy(user));
+        }
+
+        foreach (var key in _sku.All)
+        {
+            var exists = await _database.KeyExistsAsync(key);
+            Assert.True(!exists || await _database.KeyTimeToLiveAsync(key) is not null, $"{key} would stay for ever");
+        }
+    }
 }

@@ -39,7 +39,6 @@ internal sealed partial class LedgerModel(int mySqlStock)
     /// <summary>The load that the counter in Redis comes from.</summary>
     private int _loads;
 
-
     public IEnumerable<Order> InRedis => Orders.Where(o => o.KnownToRedis);
 
     /// <summary>Units of unsettled reservations that were deducted from the counter that is there now.</summary>
@@ -49,29 +48,15 @@ internal sealed partial class LedgerModel(int mySqlStock)
     /// <summary>Units that MySQL has deducted since the load and that Redis has yet to be told of.</summary>
     public long CommittedUntold => Orders.Where(o => o.StockDeducted && !o.SettledInRedis && TellingCounts(o)).Sum(o => (long)o.Quantity);
 
-    /// <summary>Units that a buyer has or may get, as far as Redis knows.</summary>
-    public long HadBy(int user) => Orders.Where(o => o.User == user && o.CountsForBuyer).Sum(o => (long)o.Quantity);
-
     /// <summary>Whether the next warm-up will load the counter.</summary>
     /// <remarks>By the tokens alone, which no two loads share, however their epochs are counted.</remarks>
     public bool NeedsLoad => Counter is null || Token != MySqlToken || Closed;
-
-    /// <summary>What MySQL says its buyers hold: given back to those whom Redis has forgotten, before a load.</summary>
-    public IEnumerable<BuyerHolding> HoldingsInMySql => Orders.Where(o => o.StockDeducted).GroupBy(o => o.User)
-        .Select(orders => new BuyerHolding(orders.Key, orders.Sum(o => (long)o.Quantity), orders.Max(o => o.Id), []));
-
-    /// <summary>The same with what Redis knows and MySQL has no order for.</summary>
-    public IEnumerable<BuyerHolding> Holdings => Orders.Where(Counts).GroupBy(o => o.User).Select(orders => new BuyerHolding(
-        orders.Key, orders.Where(o => o.StockDeducted).Sum(o => (long)o.Quantity),
-        orders.Where(o => o.StockDeducted).Select(o => o.Id).DefaultIfEmpty().Max(),
-        [.. orders.Where(o => !o.StockDeducted).Select(o => o.Id)]));
 
     /// <summary>Unsettled orders on which MySQL has a verdict.</summary>
     public IReadOnlyCollection<long> DecidedUnsettled =>
         [.. InRedis.Where(o => !o.SettledInRedis && o.Verdict is not null).Select(o => o.Id)];
 
-    public (bool Loaded, long Epoch, long Stock) Warm(
-        int limit, bool paused, bool crash, bool carry, long token, bool again, bool restored)
+    public (bool Loaded, long Epoch, long Stock) Warm(int limit, bool paused, bool crash, bool carry, long token, bool again)
     {
         (SaleKnown, Limit, Paused) = (true, limit, paused);
         var load = NeedsLoad || again;
@@ -84,15 +69,6 @@ internal sealed partial class LedgerModel(int mySqlStock)
             Closed = false;
             Stale = false;
             _loads = ++_loadCount;
-            foreach (var orders in Orders.GroupBy(o => o.User).Where(orders => restored && orders.Any(Counts)).ToArray())
-            {
-                LastOrder[orders.Key] = Math.Max(LastOrder.GetValueOrDefault(orders.Key), orders.Where(Counts).Max(o => o.Id));
-                foreach (var order in orders)
-                {
-                    order.CountsForBuyer = Counts(order);
-                }
-            }
-
             foreach (var order in InRedis.Where(o => carry && !o.SettledInRedis && o.Verdict is null))
             {
                 order.DeductedFromLoad = _loads;
@@ -116,7 +92,7 @@ internal sealed partial class LedgerModel(int mySqlStock)
         Drift -= Counter is null ? 0 : units;
         if (MySqlEpoch > 0)
         {
-            (MySqlEpoch, MySqlToken) = (MySqlEpoch + 1, token);
+            (MySqlEpoch, MySqlToken, _raisedFrom) = (MySqlEpoch + 1, token, MySqlToken);
         }
     }
 
@@ -234,9 +210,7 @@ internal sealed partial class LedgerModel(int mySqlStock)
             Counter += shouldHaveDone - did;
         }
 
-        // A commit from before the load was given back to the buyer with the load.
-        order.CountsForBuyer = order.StockDeducted
-            && (order.CountsForBuyer || (!order.KnownToRedis && Counter is not null && order.Verdict!.Value.CommittedEpoch == Epoch));
+        order.CountsForBuyer = order.StockDeducted && (order.CountsForBuyer || (!order.KnownToRedis && IsNewToBuyer(order)));
         // Without a record the message's word counts.
         order.Epoch = order.KnownToRedis ? order.Epoch : order.Verdict!.Value.MessageEpoch;
         order.SettledInRedis = true;
@@ -262,7 +236,7 @@ internal sealed partial class LedgerModel(int mySqlStock)
     public void LoseSale()
     {
         LoseCounter();
-        (SaleKnown, Epoch, Token, Reserved, Closed) = (false, 0, null, 0, false);
+        (SaleKnown, Epoch, Token, Reserved, Closed, _restoredUpTo) = (false, 0, null, 0, false, null);
     }
 
     public void Flush()
@@ -276,9 +250,6 @@ internal sealed partial class LedgerModel(int mySqlStock)
             order.Recalled = false;
         }
     }
-
-    /// <summary>What the purchase limit counts: orders that stand, and reservations that Redis knows and that are not settled.</summary>
-    private static bool Counts(Order order) => order.StockDeducted || (order.KnownToRedis && !order.SettledInRedis);
 
     private bool Holds(Order order) => order.KnownToRedis && order.DeductedFromLoad == _loads;
 

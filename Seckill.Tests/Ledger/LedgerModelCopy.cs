@@ -7,14 +7,14 @@ internal sealed partial class LedgerModel
 
     public void Copy()
     {
-        var redis = (Counter, SaleKnown, Epoch, Token, Reserved, Limit, Paused, Closed, Stale, _loads);
+        var redis = (Counter, SaleKnown, Epoch, Token, Reserved, Limit, Paused, Closed, Stale, _loads, _restoredUpTo);
         var (buyers, clicks) = (LastOrder.ToArray(), Clicks.ToArray());
         var orders = Orders.ToDictionary(
             o => o, o => (o.Epoch, o.DeductedFromLoad, o.CountsForBuyer, o.KnownToRedis, o.SettledInRedis, o.Recalled));
         _failOver = () =>
         {
             Flush();
-            (Counter, SaleKnown, Epoch, Token, Reserved, Limit, Paused, Closed, Stale, _loads) = redis;
+            (Counter, SaleKnown, Epoch, Token, Reserved, Limit, Paused, Closed, Stale, _loads, _restoredUpTo) = redis;
             foreach (var (user, order) in buyers)
             {
                 LastOrder[user] = order;

@@ -77,9 +77,15 @@ public sealed class LedgerModelTests(RedisFixture redis) : IClassFixture<RedisFi
         { "restore", "takes an older order for the newest", "newest = newer(last or '', newest)", "newest = last or newest" },
         { "reserve", "sells while the gate is closed", "or sale[9] == '1'", "" },
         {
-            "settle", "counts twice for the buyer what came back with the load", "deducted and committed == epoch then units",
+            "settle", "counts twice for the buyer what came back with the load", "deducted and is_new(committed) then units",
             "deducted then units"
         },
+        {
+            "settle", "goes by the counter's epoch for what is new to the buyer", "return committed > counted", "return committed == epoch"
+        },
+        { "settle", "does not count for the buyer what came after the load", "return committed > counted", "return false" },
+        { "restore", "does not note up to when buyers have all", "redis.call('HSET', KEYS[2], 'counted', ARGV[2])", "" },
+        { "warm", "loads on another server than it was decided on", "or ARGV[13] == server", "or true" },
     };
 
     [Theory]

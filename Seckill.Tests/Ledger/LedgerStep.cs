@@ -8,10 +8,11 @@ internal abstract record LedgerStep
     /// <summary>
     /// The warm-up runs; with <paramref name="Crash"/> it dies after Redis and before MySQL has the load; with <paramref name="Carry"/> it
     /// knows which of the unsettled orders MySQL has decided; with <paramref name="Again"/> it loads a running counter, too; with
-    /// <paramref name="Shut"/> it shuts an open gate first and gives buyers back what they hold, else it takes the counter for one that is
-    /// only outdated.
+    /// <paramref name="Shut"/> it shuts an open gate first and gives buyers back what they hold, else it takes a counter for one that is
+    /// only outdated if it is; with <paramref name="Told"/> the worker tells Redis of all verdicts between that and the load; with
+    /// <paramref name="Moved"/> the copy takes over there.
     /// </summary>
-    public sealed record Warm(bool Crash, int Limit, bool Paused, bool Carry, bool Again, bool Shut) : LedgerStep;
+    public sealed record Warm(bool Crash, int Limit, bool Paused, bool Carry, bool Again, bool Shut, bool Told, bool Moved) : LedgerStep;
 
     /// <summary>The gate is closed until the next load.</summary>
     public sealed record Close : LedgerStep;
@@ -73,9 +74,9 @@ internal abstract record LedgerStep
 
     private static readonly Gen<LedgerStep> Any = Gen.Frequency(
         (3, Gen.Select(
-            Gen.Int[0, 4], Gen.Int[2, 8], Gen.Int[0, 9], Gen.Bool, Gen.Int[0, 9], Gen.Bool,
-            (crash, limit, paused, carry, again, shut) =>
-                (LedgerStep)new Warm(crash == 0, limit, paused == 0, carry, again == 0, shut))),
+            Gen.Int[0, 4], Gen.Int[2, 8], Gen.Int[0, 9], Gen.Bool, Gen.Int[0, 9], Gen.Bool, Gen.Int[0, 9],
+            (crash, limit, paused, carry, again, shut, meanwhile) =>
+                (LedgerStep)new Warm(crash == 0, limit, paused == 0, carry, again == 0, shut, meanwhile < 3, meanwhile == 9))),
         (10, AnAsk.Array[1, 5].Select(asks => (LedgerStep)new Reserve(asks))),
         (3, Gen.Int[0, 999].Select(pick => (LedgerStep)new Confirm(pick))),
         (8, Gen.Select(Gen.Int[0, 999], Gen.Int[0, 4], (pick, refuse) => (LedgerStep)new Commit(pick, refuse == 0))),
@@ -98,7 +99,7 @@ internal abstract record LedgerStep
         from limit in Gen.Int[2, 8]
         from cold in Gen.Int[0, 9]
         from steps in Any.Array[1, 40]
-        select (stock, cold == 0 ? steps : [new Warm(false, limit, false, true, false, false), .. steps]);
+        select (stock, cold == 0 ? steps : [new Warm(false, limit, false, true, false, false, false, false), .. steps]);
 
     /// <summary>A history as a person reads it, one step a line.</summary>
     public static string Print((int Stock, LedgerStep[] Steps) history) =>

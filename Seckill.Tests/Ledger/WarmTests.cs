@@ -167,11 +167,11 @@ public sealed class WarmTests(RedisFixture redis) : IClassFixture<RedisFixture>
 
         // The gate is open: what has been reserved meanwhile may not be among it, so nobody gets less than is known here.
         await _sku.Database.HashSetAsync(_sku.Keys.Buyers, 8, $"4|{settled}");
-        await _sku.Recovery.RestoreBuyersAsync(_sku.Keys, holdings, whole: true, expiresAt, Cancelled);
+        await _sku.Recovery.RestoreBuyersAsync(_sku.Keys, holdings, lockedEpoch: 1, expiresAt, Cancelled);
         Assert.Equal([$"3|{pending}", $"4|{settled}", default, "3|5"], await BuyersAsync());
 
         await _sku.Recovery.CloseAsync(_sku.Keys, Cancelled);
-        await _sku.Recovery.RestoreBuyersAsync(_sku.Keys, holdings, whole: true, expiresAt, Cancelled);
+        await _sku.Recovery.RestoreBuyersAsync(_sku.Keys, holdings, lockedEpoch: 1, expiresAt, Cancelled);
         Assert.Equal([$"3|{pending}", $"1|{settled}", default, "3|5"], await BuyersAsync());
 
         Task<RedisValue[]> BuyersAsync() => _sku.Database.HashGetAsync(_sku.Keys.Buyers, [7, 8, 9, 10]);

@@ -113,6 +113,25 @@ public sealed class StockLoadTests(OperationsFixture servers)
         Assert.Equal(Stock + added, await servers.Redis.StringGetAsync(sku.Stock));
     }
 
+    [Fact]
+    public async Task What_buyers_were_last_restored_from_is_noted_and_added_stock_restores_nobody()
+    {
+        await using var api = servers.StartApi(("Catalogue:CheckEveryMs", "60000"));
+        var skuId = await servers.PutOnSaleAsync(api, Stock);
+        var sku = new SkuKeys(skuId);
+        Assert.Equal(0, await servers.Redis.HashGetAsync(sku.Sale, "counted"));
+
+        Assert.Equal(
+            200, (await api.PostAsync($"/api/ops/sales/{skuId}/stock", api.Operator, $$"""{"add":5,"units_before":{{Stock}}}""")).Status);
+        Assert.Equal(Stock + 5, await servers.Redis.StringGetAsync(sku.Stock));
+        Assert.Equal(0, await servers.Redis.HashGetAsync(sku.Sale, "counted"));
+
+        var stored = await servers.LoadOfAsync(skuId);
+        await api.Get<StockRecovery>().CloseAsync(sku, Cancelled);
+        Assert.True((await api.Get<StockLoad>().RunAsync(skuId, false, true, Cancelled))!.Loaded);
+        Assert.Equal(stored.Epoch, await servers.Redis.HashGetAsync(sku.Sale, "counted"));
+    }
+
     /// <summary>
     /// An instance of the version before sets epoch and run id in Redis and the epoch in MySQL, and knows nothing of tokens on either side.
     /// </summary>
