@@ -42,6 +42,7 @@ internal static class Registration
         services.AddHosted<OutcomeListener>();
         services.AddSingleton<QueueDrain>();
         services.AddSingleton<BuyerRestore>();
+        services.AddSingleton<ClickRestore>();
         services.AddMissingOrders();
         services.AddSingleton<StockLoad>();
         services.AddSingleton<StockWarmUp>();

@@ -16,7 +16,7 @@ public sealed record RestoredLines(long LastItemId, long ItemCount, IReadOnlySet
 /// orders that takes long, so most of it is done before the SKU's row is locked, page by page; under the lock, when nothing can be
 /// committed, only for those who have unsettled orders or got some meanwhile.
 /// </summary>
-public sealed class BuyerRestore(IServiceScopeFactory scopes, StockRecovery recovery)
+public sealed class BuyerRestore(IServiceScopeFactory scopes, StockRecovery recovery, ClickRestore clicks)
 {
     /// <summary>Buyers in one query of all.</summary>
     private const int PageSizeMax = 10_000;
@@ -40,6 +40,7 @@ public sealed class BuyerRestore(IServiceScopeFactory scopes, StockRecovery reco
             await lines.MaxAsync(item => (long?)item.Id, cancellationToken) ?? 0, await lines.LongCountAsync(cancellationToken),
             pending.Select(order => order.UserId).ToHashSet());
         await RestoreAllAsync(context, sku, NoPending, lockedEpoch: null, expiresAt, cancellationToken);
+        await clicks.RunAsync(context, sku, cancellationToken);
         return ahead;
     }
 
@@ -65,6 +66,7 @@ public sealed class BuyerRestore(IServiceScopeFactory scopes, StockRecovery reco
             ahead = await lines.LongCountAsync(cancellationToken) == done.ItemCount + added.Count ? done : null;
         }
 
+        await clicks.RunAsync(locked, sku, ahead?.LastItemId ?? 0, cancellationToken);
         if (ahead is null)
         {
             await RestoreAllAsync(locked, sku, pendingByUser, lockedEpoch, expiresAt, cancellationToken);
