@@ -45,8 +45,8 @@ public sealed class BuyerRestore(IServiceScopeFactory scopes, StockRecovery reco
     }
 
     /// <summary>
-    /// The rest; all, if nothing has been done ahead. The caller holds the row lock, under which MySQL has <paramref name="lockedEpoch"/>, and
-    /// <paramref name="pending"/> are all unsettled orders that MySQL has no order for.
+    /// The rest; all, if nothing has been done ahead. The caller holds the row lock, under which MySQL has <paramref name="lockedEpoch"/>,
+    /// and <paramref name="pending"/> are all unsettled orders that MySQL has no order for.
     /// </summary>
     public async Task FinishAsync(
         OrderingDbContext locked, SkuKeys sku, long lockedEpoch, RestoredLines? ahead,

@@ -114,8 +114,8 @@ public sealed class StockLedger
     /// </param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <param name="seen">
-    /// What Redis said when the call was decided on, and <see cref="LedgerSnapshot.Counted"/> as restoring buyers has left it since; if it has
-    /// another load by now, or is another server, nothing is changed. Null to load whatever it has.
+    /// What Redis said when the call was decided on, and <see cref="LedgerSnapshot.Counted"/> as restoring buyers has left it since; if it
+    /// has another load by now, or is another server, nothing is changed. Null to load whatever it has.
     /// </param>
     /// <param name="again">Loads a running counter, too, and does not shut the gate for it.</param>
     public async Task<WarmResult> WarmAsync(

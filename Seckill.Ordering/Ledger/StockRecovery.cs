@@ -198,8 +198,8 @@ public sealed class StockRecovery
 
     /// <summary>
     /// Gives buyers the units back that they hold where Redis has forgotten some, so that the purchase limit still holds.
-    /// <paramref name="lockedEpoch"/>: MySQL's gate epoch, where the caller holds the SKU's row lock and each buyer's pending orders are all
-    /// that there are, and noted also when there are no buyers; null elsewhere, and then units are raised at most.
+    /// <paramref name="lockedEpoch"/>: MySQL's gate epoch, where the caller holds the SKU's row lock and each buyer's pending orders are
+    /// all that there are, and noted also when there are no buyers; null elsewhere, and then units are raised at most.
     /// </summary>
     public async Task RestoreBuyersAsync(
         SkuKeys sku, IEnumerable<BuyerHolding> buyers, long? lockedEpoch, DateTimeOffset expiresAt, CancellationToken cancellationToken)

@@ -71,7 +71,8 @@ internal sealed partial class LedgerMachine
     /// <summary>The sale ends: the gate is warm, MySQL decides what is left, Redis hears of all of it. Then the books must agree.</summary>
     private async Task ComeToRestAsync()
     {
-        await WarmAsync(new LedgerStep.Warm(Crash: false, Limit: 8, Paused: false, Carry: true, Again: false, Shut: false, Told: false, Moved: false));
+        await WarmAsync(new LedgerStep.Warm(
+            Crash: false, Limit: 8, Paused: false, Carry: true, Again: false, Shut: false, Told: false, Moved: false));
         foreach (var order in _model.Orders.Where(o => o.Verdict is null).ToArray())
         {
             _model.Commit(order, refuse: false);
