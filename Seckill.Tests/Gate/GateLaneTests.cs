@@ -32,7 +32,10 @@ public sealed class GateLaneTests(RedisFixture redis) : IClassFixture<RedisFixtu
         options.EndPoints.Add(_replies.Address);
         // What is held back must not be given up by the client meanwhile.
         options.AsyncTimeout = HeldMsMax;
+        // Nor must an answer to the client itself pass for the answer to a click: no keep-alive, and both its connections stand.
+        (options.KeepAlive, options.ConfigCheckSeconds) = (HeldMsMax / 1_000, HeldMsMax / 1_000);
         _connection = await ConnectionMultiplexer.ConnectAsync(options);
+        await _connection.GetSubscriber().PingAsync();
         var ledger = new StockLedger(_connection);
         // Never started, so without a broker: an accepted order is left to the outbox and its buyer is answered at once.
         var publisher = new OrderPublisher(

@@ -85,7 +85,8 @@ public sealed class StaleRedisTests(OperationsFixture servers)
         // Somebody else's program takes what the gate has left.
         await using (var store = servers.OpenStore())
         {
-            await store.ProductSkus.Where(row => row.Id == skuId).ExecuteUpdateAsync(set => set.SetProperty(row => row.Stock, 0), Cancelled);
+            await store.ProductSkus.Where(row => row.Id == skuId)
+                .ExecuteUpdateAsync(set => set.SetProperty(row => row.Stock, 0), Cancelled);
         }
 
         var lost = await api.BuyAsync(loser, skuId, "lost");
