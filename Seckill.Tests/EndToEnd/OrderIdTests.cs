@@ -20,7 +20,7 @@ public sealed class OrderIdTests(RunningSystem running)
     private readonly CancellationToken _cancellation = TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task An_id_that_another_instance_has_made_is_nobody_elses_and_each_buyer_gets_an_order_of_his_own()
+    public async Task An_id_that_another_instance_has_made_is_nobody_elses_and_each_buyer_gets_an_order()
     {
         await _system.AddSaleAsync(Sku, units: 100, limitPerUser: 1, _cancellation);
         using var client = _system.Client();
