@@ -87,7 +87,7 @@ public sealed class ConsoleActTests(ConsoleFloor floor)
         Assert.Equal(15, (long)await redis.StringGetAsync($"stock:sku:{skuId}"));
 
         await console.Button("Apply").ClickAsync();
-        await console.DialogButton("Apply").ClickAsync();
+        await console.ConfirmAsync("Apply");
         await Expect(console.Page.Locator("[data-repair=applied]")).ToContainTextAsync($"sku {skuId}");
         Assert.Equal(10, (long)await redis.StringGetAsync($"stock:sku:{skuId}"));
         await Expect(console.Page.Locator($"tr[data-sku='{skuId}']")).ToContainTextAsync("balanced");

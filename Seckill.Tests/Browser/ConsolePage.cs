@@ -42,6 +42,23 @@ public sealed class ConsolePage : IAsyncDisposable
         await Expect(Dialog.Locator("input").First).ToBeFocusedAsync();
     }
 
+    /// <summary>Presses a button of the open dialog, which may still be coming up: a press that it has not taken is made again.</summary>
+    public async Task ConfirmAsync(string button)
+    {
+        for (var tries = 1; ; tries++)
+        {
+            await DialogButton(button).ClickAsync();
+            try
+            {
+                await Expect(Dialog).ToHaveCountAsync(0, new LocatorAssertionsToHaveCountOptions { Timeout = 10_000 });
+                return;
+            }
+            catch (PlaywrightException) when (tries < 3)
+            {
+            }
+        }
+    }
+
     /// <summary>A page by its path, waited for until its heading stands there.</summary>
     public async Task OpenAsync(string path, string heading)
     {
