@@ -1,5 +1,5 @@
-using System.Data.Common;
 using Microsoft.EntityFrameworkCore;
+using Seckill.Api.Errors;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Store;
 
@@ -24,13 +24,13 @@ public sealed partial class OfferRecorder(TimeProvider time, ILogger<OfferRecord
     /// Records what is not recorded yet. A failure is logged once and tried again at the next call: it stops no sale, because only the
     /// title of an order whose SKU is edited before it is written depends on it.
     /// </summary>
-    public async Task RecordAsync(OrderingDbContext context, IEnumerable<ProductSku> skus, CancellationToken cancellationToken)
+    public async Task RecordAsync(
+        OrderingDbContext context, IEnumerable<(ProductSku Sku, Offer Offer)> offers, CancellationToken cancellationToken)
     {
         var recorded = new Dictionary<long, string>();
         var added = new List<(ProductSku Sku, Offer Offer)>();
-        foreach (var sku in skus)
+        foreach (var (sku, offer) in offers)
         {
-            var offer = Offer.Of(sku.Price, sku.Title, sku.Image, sku.Attrs);
             if (_recorded.GetValueOrDefault(sku.Id) != offer.Version)
             {
                 added.Add((sku, offer));
@@ -54,7 +54,7 @@ public sealed partial class OfferRecorder(TimeProvider time, ILogger<OfferRecord
 
             _failed = false;
         }
-        catch (DbException exception)
+        catch (Exception exception) when (ServerFailures.IsOf(exception))
         {
             // Before the first worker of this version has migrated there is no such table.
             if (!_failed)

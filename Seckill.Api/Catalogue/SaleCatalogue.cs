@@ -106,8 +106,8 @@ public sealed partial class SaleCatalogue(
             }
         }
 
-        await offers.RecordAsync(
-            context, rows.Select(row => row.Sku).Where(sku => !unreadable.ContainsKey(sku.Id)), cancellationToken);
+        await offers.RecordAsync(context, rows.Select(row => row.Sku).Join(
+            sales, sku => sku.Id, sale => sale.SkuId, (sku, sale) => (sku, sale.Offer)), cancellationToken);
         Report(unreadable);
         Volatile.Write(ref _forgotten, over);
         Volatile.Write(ref _sales, sales.ToFrozenDictionary(sale => sale.SkuId));

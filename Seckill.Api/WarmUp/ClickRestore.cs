@@ -37,19 +37,20 @@ public sealed class ClickRestore(StockRecovery recovery)
         for (var (last, count) = (afterItemId, PageSizeMax); count == PageSizeMax;)
         {
             var after = last;
+            // Joined before the page is cut: a line without an order must not make a page look like the last one.
             var page = await context.OrderItems.Where(item => item.SkuId == sku.SkuId && item.Id > after)
-                .OrderBy(item => item.Id)
-                .Take(PageSizeMax)
                 .Join(
                     context.Orders, item => item.OrderId, order => order.Id,
                     (item, order) => new { item.Id, order.UserId, order.ClientOrderNo, item.OrderId })
+                .OrderBy(line => line.Id)
+                .Take(PageSizeMax)
                 .ToListAsync(cancellationToken);
             await recovery.RestoreClicksAsync(
                 sku,
                 page.Where(line => line.ClientOrderNo is not null)
                     .Select(line => new BuyerClick(line.UserId, line.ClientOrderNo!, line.OrderId)),
                 cancellationToken);
-            (last, count) = (page.Count > 0 ? page.Max(line => line.Id) : last, page.Count);
+            (last, count) = (page.Count > 0 ? page[^1].Id : last, page.Count);
         }
     }
 }
