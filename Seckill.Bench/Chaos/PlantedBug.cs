@@ -11,14 +11,24 @@ public static class PlantedBug
     /// <summary>Batches that the first worker writes before it dies in the middle of the next one.</summary>
     private const int BatchesBefore = 4;
 
+    /// <summary>Longer than any run; the longest that the options take, ms.</summary>
+    private const string NeverMs = "3600000";
+
     /// <summary>Narrows a run down to what brings the bug to light.</summary>
     public static ChaosOptions Prepare(ChaosOptions options) =>
         Narrow(options.Sabotage is null ? options : options with { Disturbed = false });
 
     private static ChaosOptions Narrow(ChaosOptions options) => options.Sabotage switch
     {
-        // Whatever is sold while the broker is away has nothing but the outbox.
-        Sabotage.NoOutbox => options with { Victims = [Component.RabbitMQ], DownMs = (OutageMs, OutageMs), RestTimeoutMs = RestTimeoutMs },
+        // Whatever is sold while the broker is away has nothing but the outbox. The reconciler would find these orders in their records
+        // and list them again; here it looks away.
+        Sabotage.NoOutbox => options with
+        {
+            Victims = [Component.RabbitMQ],
+            DownMs = (OutageMs, OutageMs),
+            RestTimeoutMs = RestTimeoutMs,
+            Settings = With(options.Settings, "Reconciliation__EveryMs", NeverMs),
+        },
 
         // A worker that dies between commit and ack has its batch delivered to the other one.
         Sabotage.NoIdempotency => options with
@@ -35,8 +45,11 @@ public static class PlantedBug
             Victims = [],
             WorkerCrashAt = $"{CrashPoint.Written}:{BatchesBefore + 1}",
             RestTimeoutMs = RestTimeoutMs,
-            Settings = new Dictionary<string, string>(options.Settings) { ["Reconciliation__StuckAfterMs"] = "3600000" },
+            Settings = With(options.Settings, "Reconciliation__StuckAfterMs", NeverMs),
         },
         _ => options,
     };
+
+    private static Dictionary<string, string> With(IReadOnlyDictionary<string, string> settings, string name, string value) =>
+        new(settings) { [name] = value };
 }
