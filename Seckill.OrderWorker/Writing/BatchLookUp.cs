@@ -26,6 +26,12 @@ internal static class BatchLookUp
 
     private const string SelectRejections = "SELECT order_id, reason, user_id, client_order_no, sku_id, quantity ";
 
+    /// <summary>
+    /// The order lines by the index on SKU and buyer. The server does not choose it by itself while its statistics date from before the
+    /// sale: it takes the table for nearly empty then, and reads all of it.
+    /// </summary>
+    public const string LinesByBuyer = "order_items i FORCE INDEX (ix_order_items_sku_user)";
+
     private const string SelectOrders =
         "SELECT o.id, o.order_sn, o.user_id, o.gate_epoch, i.sku_id, COALESCE(i.quantity, 0), o.client_order_no FROM orders o "
         + "LEFT JOIN order_items i ON i.order_id = o.id ";
@@ -56,8 +62,8 @@ internal static class BatchLookUp
 
         // An empty list is no SQL; nobody has the user NULL.
         sql.Append(clicks == 0 ? "(NULL,NULL));" : ");");
-        sql.Append("\nSELECT i.sku_id, i.user_id, SUM(i.quantity) FROM order_items i JOIN orders o ON o.id = i.order_id WHERE o.status <> ")
-            .Append((int)OrderStatus.Closed).Append(" AND (");
+        sql.Append("\nSELECT i.sku_id, i.user_id, SUM(i.quantity) FROM " + LinesByBuyer + " JOIN orders o ON o.id = i.order_id ")
+            .Append("WHERE o.status <> ").Append((int)OrderStatus.Closed).Append(" AND (");
         AddBuyers(orders, sql).Append(") GROUP BY i.sku_id, i.user_id;");
         command.CommandText = sql.ToString();
         return command;
