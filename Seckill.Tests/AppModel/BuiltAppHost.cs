@@ -12,7 +12,8 @@ namespace Seckill.Tests.AppModel;
 /// as soon as it has built, so it is held right before it would start anything; otherwise it is found half started, or still changing the
 /// model, by whoever is quicker.
 /// </summary>
-internal sealed class BuiltAppHost(DistributedApplication application, TaskCompletionSource<bool> goesOn) : IAsyncDisposable
+internal sealed class BuiltAppHost(DistributedApplication application, TaskCompletionSource<bool> goesOn, string stateFolder)
+    : IAsyncDisposable
 {
     private const int HeldTimeoutMs = 60_000;
 
@@ -64,15 +65,19 @@ internal sealed class BuiltAppHost(DistributedApplication application, TaskCompl
         return string.Join(' ', configuration.Arguments.Select(argument => argument.Value));
     }
 
-    public ValueTask DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
         goesOn.TrySetResult(false);
-        return application.DisposeAsync();
+        await application.DisposeAsync();
+        Directory.Delete(stateFolder, recursive: true);
     }
 
     public static async Task<BuiltAppHost> BuildAsync(string[] args, CancellationToken cancellationToken)
     {
-        var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.Seckill_AppHost>(args, cancellationToken);
+        // Its own: somebody may be running the checkout that is tested.
+        var stateFolder = Directory.CreateTempSubdirectory("seckill-model").FullName;
+        var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.Seckill_AppHost>(
+            [$"--Local:StateFolder={stateFolder}", .. args], cancellationToken);
         // The end of a program that never started anything would be logged as a disaster.
         builder.Services.AddLogging(logging => logging.ClearProviders());
         var held = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -87,6 +92,6 @@ internal sealed class BuiltAppHost(DistributedApplication application, TaskCompl
         });
         var application = await builder.BuildAsync(cancellationToken);
         await held.Task.WaitAsync(TimeSpan.FromMilliseconds(HeldTimeoutMs), cancellationToken);
-        return new BuiltAppHost(application, goesOn);
+        return new BuiltAppHost(application, goesOn, stateFolder);
     }
 }
