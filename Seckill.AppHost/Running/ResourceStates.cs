@@ -1,9 +1,10 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace Seckill.AppHost.Running;
 
-/// <summary>What is known of the watched resources, from the last notification of each. Not thread-safe.</summary>
+/// <summary>What is known of the watched resources by the last notification of each. One thread takes these over; all may read.</summary>
 internal sealed class ResourceStates(RunParts parts)
 {
     /// <summary>This process, among <see cref="Processes"/>.</summary>
@@ -11,7 +12,7 @@ internal sealed class ResourceStates(RunParts parts)
 
     private static readonly string[] PidProperties = ["executable.pid", "project.pid", "server.pid"];
 
-    private readonly Dictionary<string, ResourceEvent> _latest = [];
+    private readonly ConcurrentDictionary<string, ResourceEvent> _latest = new(StringComparer.Ordinal);
 
     /// <summary>True when every replica of every application is running and healthy.</summary>
     public bool AllHealthy => parts.Services.All(service => _latest.Values.Count(latest =>
