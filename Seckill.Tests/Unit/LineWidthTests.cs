@@ -7,8 +7,6 @@ namespace Seckill.Tests.Unit;
 [Trait("Category", "Quick")]
 public sealed class LineWidthTests
 {
-    private static readonly string[] Extensions = [".cs", ".razor", ".js", ".css", ".html", ".lua", ".sh"];
-
     private static int WidthMax => int.Parse(
         Regex.Match(File.ReadAllText(Path.Combine(Repository.Root, ".editorconfig")), @"^max_line_length = (\d+)$", RegexOptions.Multiline)
             .Groups[1].Value,
@@ -17,8 +15,8 @@ public sealed class LineWidthTests
     [Fact]
     public void No_line_is_too_wide()
     {
-        var files = FilesUnder(Repository.Root).ToList();
-        var wide = files.SelectMany(file => TooWide(Path.GetRelativePath(Repository.Root, file), File.ReadLines(file), WidthMax)).ToList();
+        var files = SourceFiles.With(".cs", ".razor", ".js", ".css", ".html", ".lua", ".sh");
+        var wide = files.SelectMany(file => TooWide(file, SourceFiles.LinesOf(file), WidthMax)).ToList();
 
         Assert.NotEmpty(files);
         Assert.True(wide.Count == 0, string.Join(Environment.NewLine, wide));
@@ -29,14 +27,6 @@ public sealed class LineWidthTests
         Assert.Equal(
             ["Gate/Wide.cs:2 has 5 characters", "Gate/Wide.cs:4 has 6 characters"],
             TooWide("Gate/Wide.cs", ["1234", "12345", "限时秒杀", "限时秒杀一次"], widthMax: 4));
-
-    private static IEnumerable<string> FilesUnder(string folder) =>
-        Directory.EnumerateFiles(folder).Where(file => Extensions.Contains(Path.GetExtension(file)))
-            .Concat(Directory.EnumerateDirectories(folder).Where(IsOurs).SelectMany(FilesUnder));
-
-    /// <summary>Hidden folders hold state and tools; the others are written by the build and by Entity Framework.</summary>
-    private static bool IsOurs(string folder) =>
-        Path.GetFileName(folder) is var name && !name.StartsWith('.') && name is not ("bin" or "obj" or "Migrations");
 
     private static IEnumerable<string> TooWide(string path, IEnumerable<string> lines, int widthMax) =>
         lines.Select((line, i) => (line.Length, Number: i + 1)).Where(line => line.Length > widthMax)
