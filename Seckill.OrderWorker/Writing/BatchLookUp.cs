@@ -12,10 +12,11 @@ internal static class BatchLookUp
     /// <summary>
     /// Items go in with their orders, so there is nothing to check; but each check would lock its order's row, and a page that splits under
     /// such locks shuts out whoever else inserts at the end of the table until the commit. And a row that somebody keeps locked must not
-    /// hold a batch for the server's own time-out, most of a minute. Ends when the connection goes back to its pool, which resets it.
+    /// hold a batch for the server's own time-out, most of a minute. And of many values in a list, each is to be looked for in the index:
+    /// the server's statistics date from before the sale. Ends when the connection goes back to its pool, which resets it.
     /// </summary>
     public const string SessionSettings =
-        "SET foreign_key_checks = 0, innodb_lock_wait_timeout = " + LockWaitSecondsMax + ";\n";
+        "SET foreign_key_checks = 0, eq_range_index_dive_limit = 0, innodb_lock_wait_timeout = " + LockWaitSecondsMax + ";\n";
 
     private const string LockWaitSecondsMax = "3";
 
@@ -27,10 +28,10 @@ internal static class BatchLookUp
     private const string SelectRejections = "SELECT order_id, reason, user_id, client_order_no, sku_id, quantity ";
 
     /// <summary>
-    /// The order lines by the index on SKU and buyer. The server does not choose it by itself while its statistics date from before the
-    /// sale: it takes the table for nearly empty then, and reads all of it.
+    /// The index on SKU and buyer, to be taken for order lines. While the statistics date from before the sale, the server may think that
+    /// the whole table is quicker, and it would read that under the SKU's lock.
     /// </summary>
-    public const string LinesByBuyer = "order_items i FORCE INDEX (ix_order_items_sku_user)";
+    public const string ByBuyer = " FORCE INDEX (ix_order_items_sku_user) ";
 
     private const string SelectOrders =
         "SELECT o.id, o.order_sn, o.user_id, o.gate_epoch, i.sku_id, COALESCE(i.quantity, 0), o.client_order_no FROM orders o "
@@ -62,8 +63,8 @@ internal static class BatchLookUp
 
         // An empty list is no SQL; nobody has the user NULL.
         sql.Append(clicks == 0 ? "(NULL,NULL));" : ");");
-        sql.Append("\nSELECT i.sku_id, i.user_id, SUM(i.quantity) FROM " + LinesByBuyer + " JOIN orders o ON o.id = i.order_id ")
-            .Append("WHERE o.status <> ").Append((int)OrderStatus.Closed).Append(" AND (");
+        sql.Append("\nSELECT i.sku_id, i.user_id, SUM(i.quantity) FROM order_items i" + ByBuyer)
+            .Append("STRAIGHT_JOIN orders o ON o.id = i.order_id WHERE o.status <> ").Append((int)OrderStatus.Closed).Append(" AND (");
         AddBuyers(orders, sql).Append(") GROUP BY i.sku_id, i.user_id;");
         command.CommandText = sql.ToString();
         return command;

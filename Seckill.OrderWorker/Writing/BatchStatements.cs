@@ -188,10 +188,11 @@ internal static class BatchStatements
         {
             if (skus.Key is { } limit)
             {
-                sql.Append(" UNION ALL SELECT 1 FROM (SELECT i.sku_id, i.user_id FROM " + BatchLookUp.LinesByBuyer + " WHERE ");
+                sql.Append(" UNION ALL SELECT 1 FROM (SELECT i.sku_id, i.user_id FROM order_items i" + BatchLookUp.ByBuyer + "WHERE ");
                 BatchLookUp.AddBuyers(skus.Select(accepted => accepted.Order), sql)
                     .Append(" GROUP BY i.sku_id, i.user_id HAVING COUNT(*) > 1) several ")
-                    .Append("JOIN order_items h ON h.sku_id = several.sku_id AND h.user_id = several.user_id ")
+                    .Append("STRAIGHT_JOIN order_items h" + BatchLookUp.ByBuyer)
+                    .Append("ON h.sku_id = several.sku_id AND h.user_id = several.user_id ")
                     .Append("GROUP BY several.sku_id, several.user_id HAVING SUM(h.quantity) > ").Append(limit);
             }
         }
