@@ -57,7 +57,19 @@ public sealed record RabbitMqServerOptions : LocalServerOptions
     /// so deeply that reading them overflows a stack.
     /// </summary>
     public int FrameBytesMax { get; init; } = 65_536;
+
+    /// <summary>TCP port of the management plugin's HTTP interface. Null: the plugin is off.</summary>
+    public int? ManagementPort { get; init; }
+
+    /// <summary>Its place in a cluster, whose nodes have the same <see cref="LocalServerOptions.Password"/>. Null: it is alone.</summary>
+    public RabbitMqClusterPlace? Cluster { get; init; }
 }
+
+/// <summary>What a node of a RabbitMQ cluster is told.</summary>
+/// <param name="NodeName">Its own name.</param>
+/// <param name="FirstNodeName">The node that it joins when it starts for the first time. Null: it is the first one.</param>
+/// <param name="PortMapperPort">Of the <see cref="ErlangPortMapper"/> that all nodes share.</param>
+public sealed record RabbitMqClusterPlace(string NodeName, string? FirstNodeName, int PortMapperPort);
 
 /// <summary>A private MySQL or MariaDB.</summary>
 public sealed record MySqlServerOptions : LocalServerOptions
@@ -70,6 +82,9 @@ public sealed record MySqlServerOptions : LocalServerOptions
     /// never does.
     /// </summary>
     public bool WithAdministrator { get; init; }
+
+    /// <summary>Null: random. Servers that replicate each other's accounts need the same one.</summary>
+    public string? AdministratorPassword { get; init; }
 
     /// <summary>InnoDB's buffer pool, in MiB.</summary>
     public int BufferPoolMiB { get; init; } = 128;

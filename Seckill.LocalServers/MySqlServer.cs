@@ -34,7 +34,7 @@ public sealed class MySqlServer : LocalServer
 
     private readonly MySqlServerOptions _options;
     private readonly string _binary;
-    private readonly string _administratorPassword = RandomNumberGenerator.GetHexString(24, lowercase: true);
+    private readonly string _administratorPassword;
 
     /// <summary>Those that the application's account may use.</summary>
     private readonly ConcurrentDictionary<string, bool> _databases = new();
@@ -44,6 +44,7 @@ public sealed class MySqlServer : LocalServer
     {
         _options = options;
         _binary = binary;
+        _administratorPassword = options.AdministratorPassword ?? RandomNumberGenerator.GetHexString(24, lowercase: true);
         _databases[options.Database] = true;
     }
 

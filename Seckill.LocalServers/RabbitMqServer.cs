@@ -14,12 +14,12 @@ public sealed class RabbitMqServer : LocalServer
     private const string User = "seckill";
 
     /// <summary>Part of the stored data, so it must not hold the port. The own port mapper keeps equal names apart.</summary>
-    private const string NodeName = "seckill@localhost";
+    private const string AloneNodeName = "seckill@localhost";
 
     private readonly RabbitMqServerOptions _options;
     private readonly string _script;
     private readonly string _epmd;
-    private readonly int _epmdPort = LoopbackPorts.Take();
+    private readonly int _epmdPort;
     private readonly int _distributionPort = LoopbackPorts.Take();
 
     private RabbitMqServer(RabbitMqServerOptions options, string script, string epmd)
@@ -28,7 +28,11 @@ public sealed class RabbitMqServer : LocalServer
         _options = options;
         _script = script;
         _epmd = epmd;
+        _epmdPort = options.Cluster?.PortMapperPort ?? LoopbackPorts.Take();
     }
+
+    /// <summary>How nodes of a cluster know it.</summary>
+    public string NodeName => _options.Cluster?.NodeName ?? AloneNodeName;
 
     /// <summary>An AMQP URI; the virtual host is the default one.</summary>
     public override string ConnectionString => $"amqp://{User}:{Password}@127.0.0.1:{Port}";
@@ -44,21 +48,24 @@ public sealed class RabbitMqServer : LocalServer
         // it.
         var script = ServerBinaries.Find(
             options, "SECKILL_RABBITMQ_SERVER", ["/usr/lib/rabbitmq/bin/rabbitmq-server", "rabbitmq-server"], "rabbitmq-server");
-        var epmd = ServerBinaries.Search(ServerBinaries.RootOf(options), "epmd")
-            ?? throw new LocalServerException("epmd not found: install it with apt-get install erlang-base");
-        return StartedAsync(new RabbitMqServer(options, script, epmd), cancellationToken);
+        return StartedAsync(new RabbitMqServer(options, script, ErlangPortMapper.Find(options)), cancellationToken);
     }
 
     /// <summary>Runs <c>rabbitmqctl</c> on this broker, as an operator would.</summary>
     /// <exception cref="LocalServerException">It failed; the server's log says why.</exception>
-    public async Task ControlAsync(CancellationToken cancellationToken, params string[] arguments)
+    public Task ControlAsync(CancellationToken cancellationToken, params string[] arguments) =>
+        RunToolAsync("rabbitmqctl", arguments, cancellationToken);
+
+    /// <summary>The same with another of RabbitMQ's tools, such as <c>rabbitmq-queues</c>.</summary>
+    /// <exception cref="LocalServerException">It failed; the server's log says why.</exception>
+    public async Task RunToolAsync(string tool, IReadOnlyList<string> arguments, CancellationToken cancellationToken)
     {
         var control = await RunAsync(
-            [Path.Combine(Path.GetDirectoryName(_script)!, "rabbitmqctl"), "-n", NodeName, .. arguments],
+            [Path.Combine(Path.GetDirectoryName(_script)!, tool), "-n", NodeName, .. arguments],
             EnvironmentOf(Path.Combine(DataFolder, "rabbitmq.conf"), Path.Combine(DataFolder, "empty")));
         if (await control.Exited.WaitAsync(cancellationToken) is not 0 and var code)
         {
-            throw new LocalServerException($"rabbitmqctl {string.Join(' ', arguments)} ended with {code}");
+            throw new LocalServerException($"{tool} {string.Join(' ', arguments)} ended with {code}");
         }
     }
 
@@ -72,31 +79,18 @@ public sealed class RabbitMqServer : LocalServer
         }
 
         var configuration = Path.Combine(DataFolder, "rabbitmq.conf");
-        // Where definitions are loaded, the broker makes no user and no virtual host by itself. The file's name is relative to the working
-        // folder, because this format has no quotes.
-        WriteForServer(configuration, _options.VirtualHosts.Count == 0
-            ? $"""
-            listeners.tcp.local = 127.0.0.1:{Port}
-            max_message_size = {_options.MessageBytesMax}
-            frame_max = {_options.FrameBytesMax}
-            default_user = {User}
-            default_pass = {Password}
-
-            """
-            : $"""
-            listeners.tcp.local = 127.0.0.1:{Port}
-            max_message_size = {_options.MessageBytesMax}
-            frame_max = {_options.FrameBytesMax}
-            load_definitions = {Path.GetFileName(WriteDefinitions())}
-
-            """);
+        WriteForServer(configuration, string.Join('\n', [.. Configuration(), ""]));
         var empty = Path.Combine(DataFolder, "empty");
         WriteForServer(empty, "");
-        WriteForServer(Path.Combine(DataFolder, "enabled_plugins"), "[].\n");
+        WriteForServer(Path.Combine(DataFolder, "enabled_plugins"), _options.ManagementPort is null ? "[].\n" : "[rabbitmq_management].\n");
         WriteForServer(Path.Combine(DataFolder, ".erlang.cookie"), Password);
 
         var environment = EnvironmentOf(configuration, empty);
-        await RunAsync([_epmd, "-port", $"{_epmdPort}", "-address", "127.0.0.1"], environment);
+        if (_options.Cluster is null)
+        {
+            await RunAsync([_epmd, "-port", $"{_epmdPort}", "-address", "127.0.0.1"], environment);
+        }
+
         // With RABBITMQ_ALLOW_INPUT the script becomes the Erlang machine instead of watching over it, so that signals reach the broker.
         await RunAsync([_script, "-noinput", .. _options.ExtraArguments], environment);
     }
@@ -108,6 +102,31 @@ public sealed class RabbitMqServer : LocalServer
         var version = (byte[])connection.ServerProperties!["version"]!;
         await connection.CloseAsync(cancellationToken);
         return Encoding.UTF8.GetString(version);
+    }
+
+    private IEnumerable<string> Configuration()
+    {
+        yield return $"listeners.tcp.local = 127.0.0.1:{Port}";
+        yield return $"max_message_size = {_options.MessageBytesMax}";
+        yield return $"frame_max = {_options.FrameBytesMax}";
+        // Where definitions are loaded, the broker makes no user and no virtual host by itself. The file's name is relative to the working
+        // folder, because this format has no quotes.
+        string[] accounts = _options.VirtualHosts.Count > 0
+            ? [$"load_definitions = {Path.GetFileName(WriteDefinitions())}"]
+            : [$"default_user = {User}", $"default_pass = {Password}"];
+        string[] management = _options.ManagementPort is { } port
+            ? ["management.tcp.ip = 127.0.0.1", $"management.tcp.port = {port}"]
+            : [];
+        string[] cluster = _options.Cluster is { FirstNodeName: { } first }
+            ? [
+                "cluster_formation.peer_discovery_backend = classic_config", $"cluster_formation.classic_config.nodes.1 = {first}",
+                $"cluster_formation.classic_config.nodes.2 = {NodeName}",
+            ]
+            : [];
+        foreach (var line in (string[])[.. accounts, .. management, .. cluster])
+        {
+            yield return line;
+        }
     }
 
     private string WriteDefinitions()

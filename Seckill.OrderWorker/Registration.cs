@@ -1,7 +1,9 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
 using Seckill.OrderWorker.Consuming;
 using Seckill.OrderWorker.DeadLetters;
+using Seckill.OrderWorker.Members;
 using Seckill.OrderWorker.Migrating;
 using Seckill.OrderWorker.Parking;
 using Seckill.OrderWorker.Settling;
@@ -23,7 +25,7 @@ internal static class Registration
         return services;
     }
 
-    /// <summary>Queue to MySQL to Redis; health checks <c>consuming</c>, <c>writing</c> and <c>acking</c>.</summary>
+    /// <summary>Queue to MySQL to Redis; health checks <c>consuming</c>, <c>writing</c>, <c>acking</c> and <c>queue members</c>.</summary>
     public static IServiceCollection AddOrderWriting(this IServiceCollection services)
     {
         services.AddWorkerOptions();
@@ -39,10 +41,13 @@ internal static class Registration
         services.AddHostedService(provider => provider.GetRequiredService<TransactionShare>());
         services.AddHostedService<OrderPump>();
         services.AddHostedService<HoldingReport>();
+        services.AddHttpClient(QueueMembersHealthCheck.Name);
+        services.AddSingleton<QueueMembersHealthCheck>();
         services.AddHealthChecks()
             .AddCheck<ConsumingHealthCheck>("consuming")
             .AddCheck<WritingHealthCheck>("writing")
-            .AddCheck<AckingHealthCheck>("acking");
+            .AddCheck<AckingHealthCheck>("acking")
+            .AddCheck<QueueMembersHealthCheck>(QueueMembersHealthCheck.Name, HealthStatus.Healthy);
 
         // The host must not give up before the batch in hand is through.
         services.AddOptions<HostOptions>().Configure<IOptions<WorkerOptions>>((host, worker) =>
@@ -57,5 +62,9 @@ internal static class Registration
             .Validate(
                 options => options.PrefetchCountMax >= 2 * options.BatchSizeMax,
                 "Worker:PrefetchCountMax must be at least twice Worker:BatchSizeMax: one batch gathers while another is written.")
+            .Validate(
+                options => options.ManagementUrl.Length == 0 || (Uri.TryCreate(options.ManagementUrl, UriKind.Absolute, out var url)
+                    && url is { Scheme: "http" or "https", Query: "" }),
+                "Worker:ManagementUrl must be an address such as http://host:15672 or https://user:password@host/path.")
             .ValidateOnStart();
 }

@@ -99,6 +99,12 @@ public sealed class WorkerOptions
     public int ConnectTimeoutMs { get; set; } = 5_000;
 
     /// <summary>
+    /// Address of the broker's management plugin, such as <c>http://host:15672</c>: its account, which may be named in it, needs the tag
+    /// <c>monitoring</c>. Empty: nobody looks at the queues' members.
+    /// </summary>
+    public string ManagementUrl { get; set; } = "";
+
+    /// <summary>
     /// Wait for the broker's confirm of a dead letter, milliseconds. After that the message is left to the broker's own dead-lettering,
     /// since nothing behind it can be acked meanwhile.
     /// </summary>

@@ -6,9 +6,9 @@ using StackExchange.Redis;
 namespace Seckill.Api.Reconciliation;
 
 /// <summary>
-/// Tells which orders can no longer be on their way. A message is in the queue or in a worker's hands. So when the queue has been seen
-/// empty, and later no worker holds anything that it picked up before that, all that the broker confirmed before is through. A message that
-/// a worker gave back is delivered with a mark, and while any of these is held nothing is known to be through.
+/// Tells which orders can no longer be on their way: what the broker confirmed before the moment until which the queue is through, see
+/// <see cref="QueuePassage"/>, or longer ago than a worker can hold a message. One that a worker gave back is delivered with a mark, and
+/// while any of these is held nothing more is known to be through.
 /// </summary>
 internal sealed partial class QueueWatch(
     QueueDepths queues, HeldMessages held, IOptions<ReconciliationOptions> options, TimeProvider time, ILogger<QueueWatch> logger)
@@ -16,9 +16,9 @@ internal sealed partial class QueueWatch(
     /// <summary>What instances' clocks may differ by, and a message or a worker's word may be under way, ms.</summary>
     private const int MarginMs = 5_000;
 
-    private readonly Lock _lock = new();
-    private DateTimeOffset? _emptyAt;
-    private DateTimeOffset _throughUntil = DateTimeOffset.MinValue.AddMilliseconds(MarginMs);
+    private static readonly TimeSpan Margin = TimeSpan.FromMilliseconds(MarginMs);
+
+    private readonly QueuePassage _passage = new(time, Margin);
 
     /// <summary>
     /// What was confirmed before this moment is neither in the queue nor in a worker's hands; null when that cannot be told of anything:
@@ -26,28 +26,16 @@ internal sealed partial class QueueWatch(
     /// </summary>
     public async Task<DateTimeOffset?> ThroughUntilAsync(CancellationToken cancellationToken)
     {
-        var now = time.GetUtcNow();
+        var askedAt = time.GetTimestamp();
         if (await DepthAsync(cancellationToken) is not { Ready: 0, Workers: > 0 } depth)
         {
             return null;
         }
 
-        var holdings = await HoldingsAsync(cancellationToken);
-        lock (_lock)
-        {
-            if (holdings?.Workers >= depth.Workers)
-            {
-                if (_emptyAt is { } emptyAt && time.GetUtcNow() - holdings.OldestAge > emptyAt.AddMilliseconds(MarginMs))
-                {
-                    (_throughUntil, _emptyAt) = (emptyAt, null);
-                }
-
-                _emptyAt ??= now;
-            }
-
-            var (told, timedOut) = (_throughUntil.AddMilliseconds(-MarginMs), now.AddMinutes(-options.Value.HeldMinutesMax));
-            return told > timedOut ? told : timedOut;
-        }
+        _passage.NoteEmpty(askedAt, depth.Workers, await HoldingsAsync(cancellationToken));
+        var heldFor = TimeSpan.FromMinutes(options.Value.HeldMinutesMax);
+        var age = _passage.ThroughUntil is { } through ? time.GetElapsedTime(through) + Margin : heldFor;
+        return time.GetUtcNow() - (age < heldFor ? age : heldFor);
     }
 
     private async Task<QueueDepth?> DepthAsync(CancellationToken cancellationToken)

@@ -7,9 +7,9 @@ namespace Seckill.Api.WarmUp;
 
 /// <summary>
 /// After Redis has forgotten who bought, the orders that are still in the queue are written first, so that the new counters do not offer
-/// their units. What a worker has in hand is among them: the queue is seen empty first, and then no worker holds anything that it picked up
-/// before. It is one wait for all SKUs of one loss, and bounded: an order that comes later is deducted when it is settled. A broker or a
-/// worker that does not say how much it holds is waited for like one that holds much.
+/// their units. What a worker has in hand is among them, see <see cref="QueuePassage"/>, and what is parked. It is one wait for all SKUs
+/// of one loss, and bounded: an order that comes later is deducted when it is settled. A broker or a worker that does not say how much it
+/// holds is waited for like one that holds much.
 /// </summary>
 public sealed partial class QueueDrain(
     QueueDepths queues, HeldMessages held, IOptions<CatalogueOptions> options, TimeProvider time, ILogger<QueueDrain> logger)
@@ -18,12 +18,11 @@ public sealed partial class QueueDrain(
     private const int HoldingsWaitMsMax = 2_000;
 
     private readonly Lock _lock = new();
+
+    /// <summary>Without a margin, because a shut gate waits. What is missed is deducted when it is settled.</summary>
+    private readonly QueuePassage _passage = new(time, margin: TimeSpan.Zero);
     private Task _look = Task.CompletedTask;
     private long _lookedAt;
-    private long _emptyAt;
-
-    /// <summary>When the queue was first seen empty, and has been each time since; null when it was not.</summary>
-    private long? _queueEmptyAt;
     private long _announced;
 
     /// <summary>
@@ -34,7 +33,7 @@ public sealed partial class QueueDrain(
     /// together.</param>
     public bool IsOver(long lostAt)
     {
-        if (LeftMs(lostAt) <= 0 || Volatile.Read(ref _emptyAt) >= lostAt)
+        if (LeftMs(lostAt) <= 0 || _passage.ThroughUntil >= lostAt)
         {
             return true;
         }
@@ -75,38 +74,30 @@ public sealed partial class QueueDrain(
         {
             if (await queues.ReadAsync(CancellationToken.None) is not { Ready: 0, Parked: 0 } depth)
             {
-                _queueEmptyAt = null;
+                _passage.Forget();
                 return;
             }
 
-            _queueEmptyAt ??= askedAt;
-            if (await AreHandsEmptyAsync(depth.Workers))
-            {
-                Volatile.Write(ref _emptyAt, _queueEmptyAt.Value);
-                _queueEmptyAt = null;
-            }
+            _passage.NoteEmpty(askedAt, depth.Workers, await HoldingsAsync(depth.Workers));
         }
         catch (Exception exception)
         {
-            _queueEmptyAt = null;
+            // What was parked meanwhile may be in hands again, as if it had been picked up only now.
+            _passage.Forget();
             LogDepthUnknown(exception.Message);
         }
     }
 
-    /// <summary>
-    /// Whether no worker holds anything that it picked up before the queue was empty. Where none consumes, none holds: the broker has put
-    /// what it held back into the queue.
-    /// </summary>
-    private async Task<bool> AreHandsEmptyAsync(long workers)
+    /// <summary>Where no worker consumes, none holds: the broker has put what it held back into the queue.</summary>
+    private async Task<Holdings> HoldingsAsync(long workers)
     {
         if (workers == 0)
         {
-            return true;
+            return new Holdings(0, TimeSpan.Zero);
         }
 
         using var deadline = new CancellationTokenSource(TimeSpan.FromMilliseconds(HoldingsWaitMsMax), time);
-        var holdings = await held.ReadAsync(deadline.Token);
-        return holdings.Workers >= workers && holdings.OldestAge < time.GetElapsedTime(_queueEmptyAt!.Value);
+        return await held.ReadAsync(deadline.Token);
     }
 
     [LoggerMessage(

@@ -1,0 +1,73 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+using RabbitMQ.Client;
+using RabbitMQ.Client.Events;
+using Seckill.Api.Reconciliation;
+using Seckill.Ordering.Contract;
+using Seckill.Ordering.Holding;
+
+namespace Seckill.Tests.Operations;
+
+/// <summary>From when on an order that has no verdict may be taken for lost.</summary>
+[Collection(OperationsTests.Name)]
+public sealed class QueueWatchTests(OperationsFixture servers)
+{
+    private const string Worker = "a worker";
+    private const int HeldMinutesMax = 30;
+
+    /// <summary>Above what clocks may differ by.</summary>
+    private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(10);
+
+    private readonly SetClock _time = new();
+
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task What_workers_do_not_account_for_is_given_up_after_the_brokers_own_bound_and_not_before()
+    {
+        await servers.PurgeAsync();
+        await servers.Redis.KeyDeleteAsync("seckill:workers:held");
+        await using var queues = new QueueDepths(new ConnectionFactory { Uri = servers.RabbitMq }, TimeProvider.System);
+        var held = new HeldMessages(servers.Redis.Multiplexer);
+        var watch = new QueueWatch(
+            queues, held, Options.Create(new ReconciliationOptions { HeldMinutesMax = HeldMinutesMax }), _time,
+            NullLogger<QueueWatch>.Instance);
+        Assert.Null(await watch.ThroughUntilAsync(Cancelled));
+
+        var consumer = await servers.Channel.BasicConsumeAsync(
+            OrderTopology.Queue, autoAck: false, new AsyncEventingBasicConsumer(servers.Channel), Cancelled);
+        try
+        {
+            Assert.Equal(TimeSpan.FromMinutes(HeldMinutesMax), await AgeAsync(watch));
+
+            // A worker that holds nothing: what had come before the look before is through.
+            await LookAsync(watch, held, TimeSpan.Zero);
+            Assert.InRange(await LookAsync(watch, held, TimeSpan.Zero), LookEvery, 3 * LookEvery);
+
+            // One that holds what nobody knows the age of: the same moment, until it is too long ago to be held still.
+            await LookAsync(watch, held, HeldMessages.UnknownAge);
+            _time.Move(TimeSpan.FromMinutes(HeldMinutesMax - 1));
+            Assert.InRange(
+                await LookAsync(watch, held, HeldMessages.UnknownAge), TimeSpan.FromMinutes(HeldMinutesMax - 1),
+                TimeSpan.FromMinutes(HeldMinutesMax) - TimeSpan.FromTicks(1));
+            _time.Move(TimeSpan.FromMinutes(HeldMinutesMax));
+            Assert.Equal(TimeSpan.FromMinutes(HeldMinutesMax), await LookAsync(watch, held, HeldMessages.UnknownAge));
+        }
+        finally
+        {
+            await servers.Channel.BasicCancelAsync(consumer, cancellationToken: Cancelled);
+        }
+    }
+
+    /// <summary>The next look, and what a worker says by then.</summary>
+    private async Task<TimeSpan> LookAsync(QueueWatch watch, HeldMessages held, TimeSpan oldestAge)
+    {
+        await held.ReportAsync(Worker, oldestAge, Cancelled);
+        _time.Move(LookEvery);
+        return await AgeAsync(watch);
+    }
+
+    /// <summary>How old the newest order is that can be told to be lost.</summary>
+    private async Task<TimeSpan> AgeAsync(QueueWatch watch) =>
+        _time.GetUtcNow() - (await watch.ThroughUntilAsync(Cancelled) ?? throw new InvalidOperationException("nothing can be told"));
+}
