@@ -280,8 +280,8 @@ internal sealed class HistoryMachine : IAsyncDisposable
         }
 
         books.AssertAtRest();
-        await AssertAnsweredAsync(books);
         Assert.True(await _instances[0].IsBalancedAsync(_sku, _cancellationToken), "The reconciliation shows a difference.");
+        await AssertAnsweredAsync(books);
     }
 
     /// <summary>Everybody does what is to be done.</summary>
