@@ -28,6 +28,7 @@ internal static class Registration
     public static IServiceCollection AddPublishing(this IServiceCollection services)
     {
         services.AddOptions<PublishOptions>().BindConfiguration(PublishOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<SalesGone>();
         services.AddHosted<OutboxConfirmations>();
         services.AddHosted<OrderPublisher>();
         services.AddHosted<OutboxSweeper>();

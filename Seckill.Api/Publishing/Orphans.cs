@@ -1,11 +1,9 @@
-using Seckill.Api.Catalogue;
-using Seckill.Ordering.Ledger;
+using Seckill.Api.Snapshots;
 
 namespace Seckill.Api.Publishing;
 
-/// <summary>SKUs that Redis holds something of and that the catalogue does not list: somebody has deleted the sale.</summary>
-internal sealed partial class Orphans(
-    StockRecovery recovery, SaleCatalogue catalogue, int lookEveryMs, TimeProvider time, ILogger logger)
+/// <summary>SKUs whose sale somebody has deleted and whose outbox is still swept; looked for from time to time.</summary>
+internal sealed partial class Orphans(SalesGone gone, int lookEveryMs, TimeProvider time, ILogger logger)
 {
     private long _lookedAt;
 
@@ -15,22 +13,13 @@ internal sealed partial class Orphans(
     /// <summary>Looks, if the last look is long enough ago.</summary>
     public async Task LookAsync(CancellationToken cancellationToken)
     {
-        if (!catalogue.Loaded || (_lookedAt > 0 && time.GetElapsedTime(_lookedAt).TotalMilliseconds < lookEveryMs))
+        if (_lookedAt > 0 && time.GetElapsedTime(_lookedAt).TotalMilliseconds < lookEveryMs)
         {
             return;
         }
 
         _lookedAt = time.GetTimestamp();
-        var noted = await recovery.NotedSkuIdsAsync(cancellationToken);
-        var orphans = new List<long>();
-        foreach (var skuId in noted.Where(skuId => catalogue.Find(skuId) is null))
-        {
-            if (!await recovery.ForgetIfGoneAsync(new SkuKeys(skuId), cancellationToken))
-            {
-                orphans.Add(skuId);
-            }
-        }
-
+        var orphans = await gone.FindAsync(cancellationToken);
         foreach (var skuId in orphans.Except(SkuIds))
         {
             LogOrphan(skuId);

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Options;
 using Seckill.Api.Catalogue;
+using Seckill.Api.Snapshots;
 using Seckill.Ordering.Faults;
 using Seckill.Ordering.Ledger;
 using StackExchange.Redis;
@@ -28,12 +29,12 @@ public sealed partial class OutboxSweeper : BackgroundService
     private readonly ILogger<OutboxSweeper> _logger;
 
     public OutboxSweeper(
-        StockLedger ledger, StockRecovery recovery, OrderPublisher publisher, SaleCatalogue catalogue, IConnectionMultiplexer redis,
+        StockLedger ledger, SalesGone gone, OrderPublisher publisher, SaleCatalogue catalogue, IConnectionMultiplexer redis,
         IOptions<PublishOptions> options, TimeProvider time, ILogger<OutboxSweeper> logger)
     {
         (_ledger, _publisher, _options, _time, _logger) = (ledger, publisher, options.Value, time, logger);
         _lease = new Lease(redis, LeaseKey, _options.SweepLeaseMs);
-        _orphans = new Orphans(recovery, catalogue, _options.OrphanLookEveryMs, time, logger);
+        _orphans = new Orphans(gone, _options.OrphanLookEveryMs, time, logger);
         _cursor = new SaleCursor(() => _orphans.SkuIds.Count == 0
             ? catalogue.KeptSkuIds
             : [.. catalogue.KeptSkuIds.Union(_orphans.SkuIds).Order()]);

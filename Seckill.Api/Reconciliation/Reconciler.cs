@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Options;
 using Seckill.Api.Catalogue;
 using Seckill.Api.Snapshots;
+using Seckill.Ordering.Ledger;
 using StackExchange.Redis;
 
 namespace Seckill.Api.Reconciliation;
@@ -23,16 +24,23 @@ internal sealed partial class Reconciler : BackgroundService
     private readonly SkuReconciler _reconciler;
     private readonly SkuSnapshotReader _snapshots;
     private readonly SaleCursor _cursor;
+    private readonly SalesGone _gone;
+    private readonly StockRecovery _recovery;
+    private readonly SaleCursor _goneCursor;
     private readonly ReconciliationOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger<Reconciler> _logger;
 
+    /// <summary>As of the last look.</summary>
+    private IReadOnlyList<long> _goneSkuIds = [];
+
     public Reconciler(
-        SkuReconciler reconciler, SkuSnapshotReader snapshots, SaleCatalogue catalogue, IConnectionMultiplexer redis,
-        IOptions<ReconciliationOptions> options, TimeProvider time, ILogger<Reconciler> logger)
+        SkuReconciler reconciler, SkuSnapshotReader snapshots, SaleCatalogue catalogue, SalesGone gone,
+        StockRecovery recovery, IConnectionMultiplexer redis, IOptions<ReconciliationOptions> options, TimeProvider time, ILogger<Reconciler> logger)
     {
         (_reconciler, _snapshots, _options, _time, _logger) = (reconciler, snapshots, options.Value, time, logger);
         _cursor = new SaleCursor(() => catalogue.KeptSkuIds);
+        (_gone, _recovery, _goneCursor) = (gone, recovery, new SaleCursor(() => _goneSkuIds));
         _lease = new Lease(redis, LeaseKey, _options.LeaseMs);
     }
 
@@ -47,6 +55,7 @@ internal sealed partial class Reconciler : BackgroundService
                 if (!stoppingToken.IsCancellationRequested && await _lease.HoldAsync(stoppingToken))
                 {
                     await PassAsync(stoppingToken);
+                    await LookAfterGoneAsync(stoppingToken);
                 }
             }
             catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
@@ -84,6 +93,24 @@ internal sealed partial class Reconciler : BackgroundService
             if (++exact == ExactPerPassMax)
             {
                 _cursor.ContinueBehind(snapshot.SkuId);
+                return;
+            }
+        }
+    }
+
+    /// <summary>Orders of a sale that somebody has deleted are settled and published all the same.</summary>
+    private async Task LookAfterGoneAsync(CancellationToken cancellationToken)
+    {
+        _goneSkuIds = await _gone.FindAsync(cancellationToken);
+        var skuIds = _goneCursor.Next();
+        var snapshots = await _recovery.SnapshotAsync([.. skuIds.Select(skuId => new SkuKeys(skuId))], cancellationToken);
+        var exact = 0;
+        foreach (var (skuId, _) in skuIds.Zip(snapshots).Where(sku => sku.Second is not { Unsettled: 0 }))
+        {
+            await _reconciler.RunAsync(skuId, cancellationToken);
+            if (++exact == ExactPerPassMax)
+            {
+                _goneCursor.ContinueBehind(skuId);
                 return;
             }
         }

@@ -29,6 +29,9 @@ public sealed record SkuReconciliation(
     /// <summary>Orders that would come to nothing; looked for when the books do not balance.</summary>
     public LostOrders Lost { get; init; } = LostOrders.None;
 
+    /// <summary>Whether MySQL has no sale of the SKU any more, though Redis holds something of it.</summary>
+    public bool SaleGone { get; init; }
+
     /// <summary>Whether Redis has a valid counter at all.</summary>
     public bool Loaded => Redis.Load == MySqlLoad && !Redis.Closed;
 
@@ -66,12 +69,13 @@ public sealed class ReconciliationReader(IServiceScopeFactory scopes, StockRecov
     /// <summary>What stands in Redis in the place of a SKU that it cannot read.</summary>
     private static readonly LedgerSnapshot Nothing = new(null, null, 0, 0, 0, SameServer: false, Closed: false, UnsettledIds: null);
 
-    /// <summary>Null when MySQL has no sale of this SKU.</summary>
+    /// <summary>Null when MySQL has no sale of this SKU and Redis holds nothing of it.</summary>
     /// <exception cref="MySqlConnector.MySqlException">MySQL does not answer.</exception>
     public async Task<SkuReconciliation?> ReadAsync(long skuId, CancellationToken cancellationToken)
     {
         var found = await CompareAsync(skuId, cancellationToken);
-        if (found is not { Unreadable: null })
+        // Whoever deletes a sale may have deleted its orders, too: these are not looked for.
+        if (found is not { Unreadable: null, SaleGone: false })
         {
             return found;
         }
@@ -113,7 +117,8 @@ public sealed class ReconciliationReader(IServiceScopeFactory scopes, StockRecov
             }
         }
 
-        if (sku?.Sale is null)
+        var gone = sku?.Sale is null;
+        if (gone && redis is { Stock: null, Unsettled: 0 } && unreadable is null)
         {
             return null;
         }
@@ -128,13 +133,13 @@ public sealed class ReconciliationReader(IServiceScopeFactory scopes, StockRecov
         // What is published again for MySQL's sake has left the counter long ago.
         var told = redis.ToldIds?.ToHashSet() ?? [];
         return new SkuReconciliation(
-            skuId, redis, sku.Stock, new LoadId(sku.GateEpoch, sku.GateLoad), live, sku.Sale.Units,
+            skuId, redis, sku?.Stock ?? 0, sku is null ? default : new LoadId(sku.GateEpoch, sku.GateLoad), live, sku?.Sale?.Units,
             decided?.Where(decision =>
                     decision.StockDeducted && decision.CommittedEpoch == redis.Epoch && !told.Contains(decision.OrderId))
                 .Sum(decision => (long)decision.Quantity),
             decided ?? [],
             known is null ? [] : [.. redis.UnsettledIds!.Where(id => !known.Contains(id))],
-            unreadable);
+            unreadable) { SaleGone = gone };
     }
 
     private static Task<ProductSku?> SkuOfAsync(OrderingDbContext view, long skuId, CancellationToken cancellationToken) =>

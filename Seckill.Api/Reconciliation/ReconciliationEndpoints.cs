@@ -5,6 +5,7 @@ using Seckill.Api.Auth;
 using Seckill.Api.Catalogue;
 using Seckill.Api.Errors;
 using Seckill.Api.MissingOrders;
+using Seckill.Api.Snapshots;
 using Seckill.Api.WarmUp;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Ledger;
@@ -14,13 +15,13 @@ namespace Seckill.Api.Reconciliation;
 /// <summary>
 /// One SKU at one moment. <c>difference</c> = redis_stock + held − committed_unsettled − mysql_stock, <c>store_difference</c> = mysql_stock
 /// + live_units − units, <c>held_difference</c> = held − units of the reservations in the outbox: all 0 when healthy, null when they cannot
-/// be told. <c>lost</c>: orders that would come to nothing. <c>unreadable</c>: why Redis's side cannot be told: other things than the SKU's
+/// be told. <c>sale_gone</c>: MySQL has no sale of it any more, though Redis holds something. <c>lost</c>: orders that would come to nothing. <c>unreadable</c>: why Redis's side cannot be told: other things than the SKU's
 /// stand under its keys, Redis does not answer, or somebody keeps the SKU's row in MySQL locked.
 /// </summary>
 public sealed record ReconciliationItem(
     string SkuId, long? RedisStock, long Held, long Unsettled, long Unconfirmed, long? CommittedUnsettled, long? OldestUnsettledAtMs,
     long MysqlStock, long LiveUnits, long? Units, long? Difference, long? StoreDifference, bool Loaded, RepairItem? Repair,
-    string? Unreadable, long? HeldDifference = null, LostOrdersItem? Lost = null);
+    string? Unreadable, long? HeldDifference = null, LostOrdersItem? Lost = null, bool SaleGone = false);
 
 /// <summary>
 /// Orders of the SKU that would come to nothing. <c>unwritten</c>: buyers were told SUCCESS and MySQL does not have them; they are
@@ -65,8 +66,8 @@ public static class ReconciliationEndpoints
     }
 
     private static async Task<IResult> ReadAsync(
-        SaleCatalogue catalogue, ReconciliationReader reader, StuckOrders stuck, QueueDepths queues, ILogger<Reconciler> logger,
-        CancellationToken cancellationToken)
+        SaleCatalogue catalogue, SalesGone gone, ReconciliationReader reader, StuckOrders stuck, QueueDepths queues,
+        ILogger<Reconciler> logger, CancellationToken cancellationToken)
     {
         QueueDepth? depth = null;
         try
@@ -80,7 +81,7 @@ public static class ReconciliationEndpoints
         }
 
         var items = new List<ReconciliationItem>();
-        foreach (var skuId in catalogue.KeptSkuIds)
+        foreach (var skuId in await SkuIdsAsync(catalogue, gone, cancellationToken))
         {
             if (await reader.ReadAsync(skuId, cancellationToken) is { } found)
             {
@@ -90,7 +91,7 @@ public static class ReconciliationEndpoints
 
         var healthy = items.TrueForAll(item => item is
         {
-            Difference: 0 or null, StoreDifference: 0 or null, HeldDifference: 0 or null, Loaded: true, Lost: null,
+            Difference: 0 or null, StoreDifference: 0 or null, HeldDifference: 0 or null, Loaded: true, Lost: null, SaleGone: false,
         });
         return TypedResults.Json(
             new ReconciliationResponse(healthy, depth?.Ready, depth?.Workers, depth?.Dead, depth?.Parked, items),
@@ -98,8 +99,8 @@ public static class ReconciliationEndpoints
     }
 
     private static async Task<IResult> RepairAsync(
-        ClaimsPrincipal user, SaleCatalogue catalogue, ReconciliationReader reader, StuckOrders stuck, StockLoad load, AuditLog audit,
-        string? apply, CancellationToken cancellationToken)
+        ClaimsPrincipal user, SaleCatalogue catalogue, SalesGone gone, ReconciliationReader reader, StuckOrders stuck, StockLoad load,
+        AuditLog audit, string? apply, CancellationToken cancellationToken)
     {
         if (apply is not (null or "true" or "false"))
         {
@@ -107,7 +108,7 @@ public static class ReconciliationEndpoints
         }
 
         var steps = new List<string>();
-        foreach (var skuId in catalogue.KeptSkuIds)
+        foreach (var skuId in await SkuIdsAsync(catalogue, gone, cancellationToken))
         {
             if (await reader.ReadAsync(skuId, cancellationToken) is not { } found)
             {
@@ -170,7 +171,11 @@ public static class ReconciliationEndpoints
         found.OldestUnsettled?.ToUnixTimeMilliseconds(), found.MySqlStock, found.LiveUnits, found.Units, found.Difference,
         found.StoreDifference, found.Loaded,
         plan is null or { Empty: true } ? null : new RepairItem(plan.Load, plan.Reload, plan.Settle.Count, plan.Republished),
-        found.Unreadable, found.HeldDifference, ToItem(found.Lost));
+        found.Unreadable, found.HeldDifference, ToItem(found.Lost), found.SaleGone);
+
+    private static async Task<IEnumerable<long>> SkuIdsAsync(
+        SaleCatalogue catalogue, SalesGone gone, CancellationToken cancellationToken) =>
+        catalogue.KeptSkuIds.Union(await gone.FindAsync(cancellationToken)).Order();
 
     private static LostOrdersItem? ToItem(LostOrders lost)
     {

@@ -56,7 +56,16 @@ internal sealed partial class SkuReconciler
             _differences.TryRemove(skuId, out _);
         }
 
-        NoteBooks(found);
+        if (found.SaleGone)
+        {
+            LogSaleGone(skuId, found.Redis.Stock, found.Redis.Unsettled);
+            _differences.TryRemove(skuId, out _);
+        }
+        else
+        {
+            NoteBooks(found);
+        }
+
         var plan = await _stuck.PlanAsync(found, cancellationToken);
         if (plan.Settle.Count > 0 || plan.Republished > 0)
         {
@@ -117,6 +126,11 @@ internal sealed partial class SkuReconciler
     [LoggerMessage(
         Level = LogLevel.Warning, Message = "SKU {SkuId}: {Settled} orders are settled from MySQL, {Republished} are published again")]
     private partial void LogHealing(long skuId, int settled, int republished);
+
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "SKU {SkuId}: MySQL has no sale any more, Redis has {Stock} units and {Unsettled} unsettled orders, which are looked after")]
+    private partial void LogSaleGone(long skuId, long? stock, long unsettled);
 
     [LoggerMessage(
         Level = LogLevel.Error, Message = "The verdict on order {OrderId} of SKU {SkuId} cannot be told to Redis ({Code}); MySQL has it")]

@@ -57,8 +57,8 @@ internal sealed class StuckOrders(
         var lost = found.Undecided.Any(id => SnowflakeSequence.TimeOf(id) < before) ? await LostAsync(found, cancellationToken) : [];
 
         var listed = found.Redis.UnsettledIds?.ToHashSet() ?? [];
-        // Loading would fail on the same keys, or sell again what MySQL has forgotten.
-        var mayLoad = found.Unreadable is null && found.Lost.Unwritten.Count == 0;
+        // Loading would fail on the same keys, or sell again what MySQL has forgotten, or what nobody sells any more.
+        var mayLoad = found is { Unreadable: null, SaleGone: false } && found.Lost.Unwritten.Count == 0;
         return new RepairPlan(
             found.SkuId, mayLoad && !found.Loaded, mayLoad ? ReloadOf(found) : 0, settle, [.. lost.Take(max)],
             [.. found.Lost.Republishable.Where(id => !listed.Contains(id))], found.Lost.Unwritten);

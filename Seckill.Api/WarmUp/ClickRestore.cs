@@ -24,7 +24,7 @@ public sealed class ClickRestore(StockRecovery recovery)
                 .Where(refused => refused.SkuId == sku.SkuId && refused.OrderId > after && refused.ClientOrderNo != null)
                 .OrderBy(refused => refused.OrderId)
                 .Take(PageSizeMax)
-                .Select(refused => new BuyerClick(refused.UserId, refused.ClientOrderNo!, refused.OrderId))
+                .Select(refused => new BuyerClick(refused.UserId, refused.ClientOrderNo!, refused.OrderId, refused.Quantity))
                 .ToListAsync(cancellationToken);
             await recovery.RestoreClicksAsync(sku, page, cancellationToken);
             (last, count) = (page.Count > 0 ? page[^1].OrderId : last, page.Count);
@@ -41,14 +41,14 @@ public sealed class ClickRestore(StockRecovery recovery)
             var page = await context.OrderItems.Where(item => item.SkuId == sku.SkuId && item.Id > after)
                 .Join(
                     context.Orders, item => item.OrderId, order => order.Id,
-                    (item, order) => new { item.Id, order.UserId, order.ClientOrderNo, item.OrderId })
+                    (item, order) => new { item.Id, order.UserId, order.ClientOrderNo, item.OrderId, item.Quantity })
                 .OrderBy(line => line.Id)
                 .Take(PageSizeMax)
                 .ToListAsync(cancellationToken);
             await recovery.RestoreClicksAsync(
                 sku,
                 page.Where(line => line.ClientOrderNo is not null)
-                    .Select(line => new BuyerClick(line.UserId, line.ClientOrderNo!, line.OrderId)),
+                    .Select(line => new BuyerClick(line.UserId, line.ClientOrderNo!, line.OrderId, line.Quantity)),
                 cancellationToken);
             (last, count) = (page.Count > 0 ? page[^1].Id : last, page.Count);
         }

@@ -27,6 +27,10 @@ public static class ChaosReport
 
         Row(table, "bad messages", figures.BadMessages);
         Row(table, "locked rows", figures.LockedRows);
+        foreach (var (what, count) in figures.Edits.OrderBy(edit => edit.Key, StringComparer.Ordinal))
+        {
+            Row(table, what, count);
+        }
 
         table.AddEmptyRow();
         Row(table, "live reconciliations", figures.Comparisons);

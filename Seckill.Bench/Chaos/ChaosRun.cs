@@ -10,7 +10,7 @@ namespace Seckill.Bench.Chaos;
 public sealed record ChaosFigures(
     ChaosOptions Options, string Versions, TimeSpan Elapsed, IReadOnlyCollection<ClickHistory> Clicks, ChaosBooks Books,
     ChaosVerdict Verdict, IReadOnlyDictionary<Component, int> Kills, IReadOnlyDictionary<Component, int> Freezes, int BadMessages,
-    int LockedRows, int Comparisons)
+    int LockedRows, IReadOnlyDictionary<string, int> Edits, int Comparisons)
 {
     /// <summary>Clean, and everything was killed as often as it was to be.</summary>
     public bool Clean => Verdict.Clean && Options.Victims.All(victim => Kills[victim] >= Options.KillsMin);
@@ -62,29 +62,30 @@ public sealed class ChaosRun(
         var crowd = new Crowd(_sales, shops, issuer, pollers, options);
         var storm = new Storm(system, options);
         var disturbances = new Disturbances(system, _sales, options, log);
+        using var edits = new SaleEdits(system, _sales, issuer.ForOperator(), options, log);
         var watch = new ReconciliationWatch(system.Apis, issuer.ForOperator(), log);
 
         using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var background = Task.WhenAll(pollers.RunAsync(end.Token), watch.RunAsync(end.Token), TellAsync(crowd, storm, pollers, end.Token));
         var started = Stopwatch.GetTimestamp();
-        await SellAsync(crowd, storm, disturbances, cancellationToken);
+        await SellAsync(crowd, storm, [disturbances.RunAsync, edits.RunAsync], cancellationToken);
         var elapsed = Stopwatch.GetElapsedTime(started);
 
         say("the storm is over; waiting until all is at rest");
         pollers.Hurry();
-        await RestAsync(system, pollers, cancellationToken);
+        await RestAsync(system, pollers, edits, cancellationToken);
         await end.CancelAsync();
         await background;
 
         say("stopping the applications, reading the books");
         await system.StopApplicationsAsync();
-        var books = await ChaosBooks.ReadAsync(system, _sales, cancellationToken);
+        var books = await ChaosBooks.ReadAsync(system, edits.Sales, cancellationToken);
         var verdict = ChaosVerdict.Of(books, crowd.Clicks, watch.Alarms, disturbances.BadMessages, line => log.Write("chaos", line));
         return new ChaosFigures(
             options, system.Versions, elapsed, crowd.Clicks, books, verdict,
             Enum.GetValues<Component>().ToDictionary(component => component, storm.KillsOf),
             Enum.GetValues<Component>().ToDictionary(component => component, storm.FreezesOf),
-            disturbances.BadMessages.Count, disturbances.LockCount, watch.Comparisons);
+            disturbances.BadMessages.Count, disturbances.LockCount, edits.Counts, watch.Comparisons);
     }
 
     private async Task OpenSalesAsync(ChaosSystem system, GateClient[] shops, CancellationToken cancellationToken)
@@ -107,11 +108,12 @@ public sealed class ChaosRun(
     }
 
     /// <summary>Buyers come as long as the storm lasts; those who have no answer then may finish once everything is back.</summary>
-    private static async Task SellAsync(Crowd crowd, Storm storm, Disturbances disturbances, CancellationToken cancellationToken)
+    private static async Task SellAsync(
+        Crowd crowd, Storm storm, Func<CancellationToken, Task>[] meanwhile, CancellationToken cancellationToken)
     {
         using var closing = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         using var last = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var buying = Task.WhenAll(crowd.RunAsync(closing.Token, last.Token), disturbances.RunAsync(closing.Token));
+        var buying = Task.WhenAll([crowd.RunAsync(closing.Token, last.Token), .. meanwhile.Select(run => run(closing.Token))]);
         try
         {
             await storm.RunAsync(cancellationToken);
@@ -125,9 +127,10 @@ public sealed class ChaosRun(
     }
 
     /// <summary>At rest: everybody knows, and no reservation is open. Bounded; what is not at rest then is found by the audit.</summary>
-    private async Task RestAsync(ChaosSystem system, Pollers pollers, CancellationToken cancellationToken)
+    private async Task RestAsync(ChaosSystem system, Pollers pollers, SaleEdits edits, CancellationToken cancellationToken)
     {
         await system.WaitUntilHealthyAsync(cancellationToken);
+        await edits.FinishAsync(cancellationToken);
         await using var redis = await ChaosBooks.ConnectAsync(system);
         await using var broker = await ChaosBooks.ConnectToBrokerAsync(system, cancellationToken);
         await using var channel = await broker.CreateChannelAsync(cancellationToken: cancellationToken);

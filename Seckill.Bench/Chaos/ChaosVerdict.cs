@@ -33,6 +33,7 @@ public sealed record ChaosVerdict(
         foreach (var sku in books.Skus)
         {
             var ids = sku.Lines.Select(line => line.OrderId).ToHashSet();
+            var charged = sku.Lines.ToDictionary(line => line.OrderId, line => line.Amount);
             var owners = sku.Lines.Where(line => line.Live).Select(line => line.UserId).ToHashSet();
             foreach (var click in clicks.Where(click => click.Sale.SkuId == sku.Sale.SkuId))
             {
@@ -43,7 +44,7 @@ public sealed record ChaosVerdict(
                         $"LOST user {click.Buyer.UserId} SKU {sku.Sale.SkuId} orders {string.Join(' ', click.QueuedIds)} no "
                             + $"{click.Buyer.ClientOrderNo}: {loss}");
                 }
-                else if (ContradictionOf(click, owners) is { } contradiction)
+                else if (ContradictionOf(click, owners, charged) is { } contradiction)
                 {
                     contradicted++;
                     explain(
@@ -98,10 +99,12 @@ public sealed record ChaosVerdict(
             : null;
     }
 
-    private static string? ContradictionOf(ClickHistory click, HashSet<long> owners)
+    private static string? ContradictionOf(ClickHistory click, HashSet<long> owners, Dictionary<long, decimal> charged)
     {
         var has = owners.Contains(click.Buyer.UserId);
         return click.QueuedIds.Count > 1 ? "two order ids for one click"
+            : click.Amounts.Any(told => charged.TryGetValue(told.Key, out var amount) && amount != told.Value)
+            ? $"told {string.Join(", ", click.Amounts)}, charged otherwise"
             : click.Final == FinalState.Success && !has ? "told SUCCESS, no order"
             : click.Final == FinalState.Failed && has ? "told FAILED, has an order"
             : click is { Queued: true, Refusal: not null } ? $"told queued, then {click.Refusal}"

@@ -17,6 +17,9 @@ public sealed class ClickHistory(Buyer buyer, ChaosSale sale, int quantity)
     /// <summary>Order ids in answers "queued"; more than one would be two answers to one click.</summary>
     public List<long> QueuedIds { get; } = [];
 
+    /// <summary>What the answers said that each order will be charged; a repeated click's answer says nothing.</summary>
+    public Dictionary<long, decimal> Amounts { get; } = [];
+
     /// <summary>Requests whose answer did not come or did not say; each may have made the order.</summary>
     public int OpenCount { get; private set; }
 
@@ -42,6 +45,11 @@ public sealed class ClickHistory(Buyer buyer, ChaosSale sale, int quantity)
                 if (!QueuedIds.Contains(answer.OrderId))
                 {
                     QueuedIds.Add(answer.OrderId);
+                }
+
+                if (answer.Amount is { } amount)
+                {
+                    Amounts[answer.OrderId] = amount;
                 }
 
                 return true;

@@ -22,7 +22,8 @@ public enum AskOutcome
 /// <param name="OrderId">The order's id when queued, else 0.</param>
 /// <param name="Reason">The <c>error</c> member and status code when refused, the fault when nothing came back, else empty.</param>
 /// <param name="Status">HTTP status; 0 when nothing came back.</param>
-public sealed record Answer(Buyer Buyer, AskOutcome Outcome, long OrderId, string Reason, int Status = 0);
+/// <param name="Amount">What the order will be charged, where the answer says it.</param>
+public sealed record Answer(Buyer Buyer, AskOutcome Outcome, long OrderId, string Reason, int Status = 0, decimal? Amount = null);
 
 /// <summary>What the status route says of an order in the end.</summary>
 public enum FinalState

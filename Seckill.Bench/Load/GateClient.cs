@@ -47,7 +47,7 @@ public sealed class GateClient : IDisposable
             }
 
             var queued = await response.Content.ReadFromJsonAsync(ShopJson.Default.QueuedBody, cancellationToken);
-            return new Answer(buyer, AskOutcome.Queued, long.Parse(queued!.OrderId, CultureInfo.InvariantCulture), "", 200);
+            return new Answer(buyer, AskOutcome.Queued, long.Parse(queued!.OrderId, CultureInfo.InvariantCulture), "", 200, queued.Amount);
         }
         catch (Exception exception) when (IsFault(exception, cancellationToken))
         {
@@ -144,7 +144,8 @@ internal sealed record OrderBody(
     [property: JsonPropertyName("quantity")] int Quantity,
     [property: JsonPropertyName("client_order_no"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? ClientOrderNo);
 
-internal sealed record QueuedBody([property: JsonPropertyName("order_id")] string OrderId);
+internal sealed record QueuedBody(
+    [property: JsonPropertyName("order_id")] string OrderId, [property: JsonPropertyName("amount")] decimal? Amount);
 
 internal sealed record StatusBody(
     [property: JsonPropertyName("status")] string Status,

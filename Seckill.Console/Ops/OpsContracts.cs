@@ -44,10 +44,10 @@ public sealed record PlannedRepair(bool Load, long ReloadDifference, int Settle,
 public sealed record ReconciliationItem(
     long SkuId, long? RedisStock, long Held, long Unsettled, long Unconfirmed, long? CommittedUnsettled, long? OldestUnsettledAtMs,
     long MysqlStock, long LiveUnits, long? Units, long? Difference, long? StoreDifference, bool Loaded, PlannedRepair? Repair,
-    string? Unreadable, long? HeldDifference = null, LostOrders? Lost = null)
+    string? Unreadable, long? HeldDifference = null, LostOrders? Lost = null, bool SaleGone = false)
 {
     public bool Balanced =>
-        Loaded && Lost is null && Difference is null or 0 && StoreDifference is null or 0 && HeldDifference is null or 0;
+        Loaded && !SaleGone && Lost is null && Difference is null or 0 && StoreDifference is null or 0 && HeldDifference is null or 0;
 }
 
 /// <summary>Orders that would come to nothing, and the first of their ids.</summary>

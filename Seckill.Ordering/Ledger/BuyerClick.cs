@@ -1,4 +1,4 @@
 namespace Seckill.Ordering.Ledger;
 
 /// <summary>A click and the order that stands for it.</summary>
-public readonly record struct BuyerClick(long UserId, string ClientOrderNo, long OrderId);
+public readonly record struct BuyerClick(long UserId, string ClientOrderNo, long OrderId, int Quantity);

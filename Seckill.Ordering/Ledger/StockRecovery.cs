@@ -218,13 +218,18 @@ public sealed class StockRecovery
         }
     }
 
-    /// <summary>Notes which orders stand for clicks that Redis has forgotten; what it knows stays.</summary>
+    /// <summary>
+    /// Notes which orders stand for clicks that Redis has forgotten, and their quantities, which record.lua says how; what it knows stays.
+    /// </summary>
     public async Task RestoreClicksAsync(SkuKeys sku, IEnumerable<BuyerClick> clicks, CancellationToken cancellationToken)
     {
         foreach (var batch in clicks.Chunk(RestoreBatchSizeMax))
         {
-            await Task.WhenAll(batch.Select(click =>
-                    _database.HashSetAsync(sku.Clicks, $"{click.UserId}:{click.ClientOrderNo}", click.OrderId, When.NotExists)))
+            await Task.WhenAll(batch.SelectMany(click => new[]
+                {
+                    _database.HashSetAsync(sku.Clicks, $"{click.UserId}:{click.ClientOrderNo}", click.OrderId, When.NotExists),
+                    _database.HashSetAsync(sku.Clicks, $"#{click.OrderId}", click.Quantity, When.NotExists),
+                }))
                 .WaitAsync(cancellationToken);
         }
     }

@@ -9,6 +9,7 @@
 --   traceparent: traceparent[;offer], each '' for none; offer is price@version of what the click was accepted under
 --   confirmed_ms: when the broker confirmed, if that was noted before the order was settled; until then the outbox has it
 --   detail: order number or reason; the only field that may hold a '|'
+-- clicks hash, user id:client_order_no -> order id; and #order id -> quantity, where a load has given the click back without its order
 -- buyers hash, user id -> units bought or held|newest order id
 -- outcome channel, a line for each settled order: order id|reservation
 local function is_pending(reservation) return string.sub(reservation, 1, 1) == 'P' end

@@ -52,7 +52,7 @@ end
 -- Whether the click's number stands for an order of another quantity: that is another wish, which the first order does not fulfil.
 local quantities = {}
 local function is_other(first, quantity)
-  local before = quantities[first] or quantity_of(redis.call('HGET', KEYS[3], first) or '')
+  local before = quantities[first] or quantity_of(redis.call('HGET', KEYS[3], first) or '') or redis.call('HGET', KEYS[5], '#' .. first)
   return before and before ~= quantity
 end
 

@@ -4,6 +4,7 @@ using RabbitMQ.Client;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Store;
+using Seckill.Tests.Histories;
 using Seckill.Tests.Worker;
 using StackExchange.Redis;
 
@@ -24,6 +25,7 @@ public sealed class OperationsFixture(SharedServers servers) : IAsyncLifetime
 
     private LocalSystem _system = null!;
     private IConnection _broker = null!;
+    private ConnectionMultiplexer? _withoutInfo;
     private long _lastSkuId = 5_000;
 
     private (string Name, string Value)[] ConnectionStrings =>
@@ -66,6 +68,16 @@ public sealed class OperationsFixture(SharedServers servers) : IAsyncLifetime
 
     /// <summary>A worker on these servers, in this process, with further settings; it works until it is disposed.</summary>
     public WorkerHost StartWorker(params (string Name, string Value)[] settings) => new([.. ConnectionStrings, .. settings]);
+
+    /// <summary>The same servers for what is put together in a test, with these scripts.</summary>
+    internal async Task<HistoryServers> HistoryServersAsync(LedgerScripts scripts)
+    {
+        // Managed services may keep from an account which server it asks.
+        await Redis.ExecuteAsync("ACL", "SETUSER", "no-info", "on", ">no-info", "~*", "&*", "+@all", "-info");
+        _withoutInfo ??= await ConnectionMultiplexer.ConnectAsync(_system.RedisConnectionString + ",user=no-info,password=no-info");
+        return new HistoryServers(
+            _system.RedisConnection, _withoutInfo, _system.MySqlConnectionString, _system.RabbitMqConnectionString, scripts);
+    }
 
     public OrderingDbContext OpenStore() => new(
         new DbContextOptionsBuilder<OrderingDbContext>()
@@ -127,6 +139,11 @@ public sealed class OperationsFixture(SharedServers servers) : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
+        if (_withoutInfo is not null)
+        {
+            await _withoutInfo.DisposeAsync();
+        }
+
         await Channel.DisposeAsync();
         await _broker.DisposeAsync();
         await _system.DisposeAsync();

@@ -119,6 +119,9 @@ public sealed class ReconcilerTests(OperationsFixture servers)
     {
         await using var store = servers.OpenStore();
         await store.SeckillSales.Where(sale => sale.SkuId >= FirstSku).ExecuteDeleteAsync(CancellationToken.None);
+        // Else each reconciler of the tests to come would look after what Redis still has.
+        await servers.Redis.KeyDeleteAsync(
+            [.. Enumerable.Range(0, SkuCount + 2).SelectMany(i => new SkuKeys(FirstSku + i).All)]);
     }
 
     private static MeterListener ListenTo(ConcurrentDictionary<long, long> differences)

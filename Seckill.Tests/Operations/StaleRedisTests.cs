@@ -1,4 +1,5 @@
 using System.Data;
+using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
 using Seckill.Api.WarmUp;
 using Seckill.Ordering.Ledger;
@@ -100,7 +101,13 @@ public sealed class StaleRedisTests(OperationsFixture servers)
         Assert.Equal((200, lost.Text("order_id")), (refused.Status, refused.Text("order_id")));
         var told = await api.GetAsync($"/api/orders/seckill/status?sku_id={skuId}&client_order_no=lost", api.Buyer(loser));
         Assert.Equal("FAILED", told.Text("status"));
+        // Another wish by the same number is none of these, as before the loss.
+        var others = await Task.WhenAll(OtherQuantityAsync(winner, "won"), OtherQuantityAsync(loser, "lost"));
+        Assert.Equal(["number used", "number used"], others.Select(reply => reply.Error));
         Assert.Equal("sold out", (await api.BuyAsync(loser, skuId, "another")).Error);
+
+        Task<Reply> OtherQuantityAsync(long userId, string click) => api.PostAsync(
+            "/api/seckill/orders", api.Buyer(userId), $$"""{"sku_id":{{skuId}},"quantity":2,"client_order_no":"{{click}}"}""");
 
         Task SettledAsync() => Deadline.UntilAsync(
             () => servers.Redis.SortedSetLengthAsync(sku.Outbox), unsettled => unsettled == 0, Cancelled);
@@ -169,6 +176,18 @@ public sealed class StaleRedisTests(OperationsFixture servers)
                 ReserveCode.Accepted,
                 (await new StockLedger(servers.Redis.Multiplexer).ReserveAsync(sku, [order], Cancelled)).Results[0].Code);
             await store.SeckillSales.Where(sale => sale.SkuId == skuId).ExecuteDeleteAsync(Cancelled);
+        }
+
+        await using (var looking = servers.StartApi(("Reconciliation:EveryMs", "3600000"), ("Publish:SweepEveryMs", "60000")))
+        {
+            // The sales are read first.
+            var books = await Deadline.UntilAsync(
+                async () => (await looking.GetAsync("/api/ops/reconciliation", looking.Operator)).Body,
+                body => body.GetProperty("items").GetArrayLength() > 0, Cancelled);
+            var item = books.GetProperty("items").EnumerateArray().Single(item => item.GetProperty("sku_id").GetString() == $"{skuId}");
+            Assert.Equal(
+                (true, 1, false),
+                (item.GetProperty("sale_gone").GetBoolean(), item.GetProperty("held").GetInt32(), books.GetProperty("healthy").GetBoolean()));
         }
 
         await using var another = servers.StartApi(

@@ -1,0 +1,30 @@
+using Seckill.Api.Catalogue;
+using Seckill.Ordering.Ledger;
+
+namespace Seckill.Api.Snapshots;
+
+/// <summary>SKUs that Redis holds something of and that the catalogue does not list: somebody has deleted the sale.</summary>
+public sealed class SalesGone(StockRecovery recovery, SaleCatalogue catalogue)
+{
+    /// <summary>By id; none while the sales have not been read.</summary>
+    /// <exception cref="StackExchange.Redis.RedisException">Redis does not answer.</exception>
+    public async Task<IReadOnlyList<long>> FindAsync(CancellationToken cancellationToken)
+    {
+        var gone = new List<long>();
+        if (!catalogue.Loaded)
+        {
+            return gone;
+        }
+
+        var noted = await recovery.NotedSkuIdsAsync(cancellationToken);
+        foreach (var skuId in noted.Where(skuId => catalogue.Find(skuId) is null).Order())
+        {
+            if (!await recovery.ForgetIfGoneAsync(new SkuKeys(skuId), cancellationToken))
+            {
+                gone.Add(skuId);
+            }
+        }
+
+        return gone;
+    }
+}

@@ -1,0 +1,117 @@
+using System.Data.Common;
+using System.Reflection;
+using Microsoft.EntityFrameworkCore.Diagnostics;
+using StackExchange.Redis;
+
+namespace Seckill.Tests.Histories;
+
+/// <summary>When an instance dies in the middle of what it does.</summary>
+/// <param name="Calls">Calls of Redis, statements and commits that still go through.</param>
+/// <param name="Late">Whether the next one, if it is a script, is carried out later: by a server that was frozen meanwhile.</param>
+internal readonly record struct Death(int Calls, bool Late);
+
+/// <summary>The instance has died here: nothing it awaits comes back.</summary>
+internal sealed class DiedException() : Exception("The instance has died here.");
+
+/// <summary>
+/// What an instance's calls of Redis and MySQL go through. After a number of them it dies, which in this process is an exception at every
+/// further call: as with a kill, what was sent is done and nothing else is. MySQL rolls back what was not committed.
+/// </summary>
+internal sealed class Lifeline
+{
+    private readonly Lock _lock = new();
+    private Death? _death;
+
+    public bool Died { get; private set; }
+
+    /// <summary>A script that a frozen server carries out later; null for none.</summary>
+    public Func<Task>? LateCall { get; private set; }
+
+    /// <summary>Null for a long life.</summary>
+    public void Set(Death? death) => _death = death;
+
+    /// <summary>Passes, or ends the life; <paramref name="late"/> is what the server may still carry out.</summary>
+    public void Pass(Func<Task>? late = null)
+    {
+        lock (_lock)
+        {
+            if (!Died && _death is { Calls: 0, Late: true })
+            {
+                LateCall = late;
+            }
+
+            Died = Died || _death?.Calls == 0;
+            _death = _death is { } death ? death with { Calls = death.Calls - 1 } : null;
+            if (Died)
+            {
+                throw new DiedException();
+            }
+        }
+    }
+}
+
+/// <summary>An interface of the Redis client, in front of the real one.</summary>
+internal class MortalRedis : DispatchProxy
+{
+    private object _real = null!;
+    private Lifeline _life = null!;
+    private IDatabase? _database;
+
+    public static IConnectionMultiplexer Of(IConnectionMultiplexer real, Lifeline life)
+    {
+        var connection = Create<IConnectionMultiplexer, MortalRedis>();
+        var database = Create<IDatabase, MortalRedis>();
+        ((MortalRedis)(object)database).Set(real.GetDatabase(), life, null);
+        ((MortalRedis)(object)connection).Set(real, life, database);
+        return connection;
+    }
+
+    private void Set(object real, Lifeline life, IDatabase? database) => (_real, _life, _database) = (real, life, database);
+
+    protected override object? Invoke(MethodInfo? targetMethod, object?[]? args)
+    {
+        if (_database is not null)
+        {
+            return targetMethod!.Name == nameof(IConnectionMultiplexer.GetDatabase) ? _database : targetMethod.Invoke(_real, args);
+        }
+
+        _life.Pass(targetMethod!.Name == nameof(IDatabase.ScriptEvaluateAsync) ? () => (Task)targetMethod.Invoke(_real, args)! : null);
+        return targetMethod.Invoke(_real, args);
+    }
+}
+
+/// <summary>Each statement that EF sends.</summary>
+internal sealed class MortalCommands(Lifeline life) : DbCommandInterceptor
+{
+    public override ValueTask<InterceptionResult<DbDataReader>> ReaderExecutingAsync(
+        DbCommand command, CommandEventData eventData, InterceptionResult<DbDataReader> result, CancellationToken cancellationToken = default)
+    {
+        life.Pass();
+        return ValueTask.FromResult(result);
+    }
+
+    public override ValueTask<InterceptionResult<int>> NonQueryExecutingAsync(
+        DbCommand command, CommandEventData eventData, InterceptionResult<int> result, CancellationToken cancellationToken = default)
+    {
+        life.Pass();
+        return ValueTask.FromResult(result);
+    }
+
+    public override ValueTask<InterceptionResult<object>> ScalarExecutingAsync(
+        DbCommand command, CommandEventData eventData, InterceptionResult<object> result, CancellationToken cancellationToken = default)
+    {
+        life.Pass();
+        return ValueTask.FromResult(result);
+    }
+}
+
+/// <summary>Each commit.</summary>
+internal sealed class MortalCommits(Lifeline life) : DbTransactionInterceptor
+{
+    public override ValueTask<InterceptionResult> TransactionCommittingAsync(
+        DbTransaction transaction, TransactionEventData eventData, InterceptionResult result, CancellationToken cancellationToken = default)
+    {
+        life.Pass();
+        return ValueTask.FromResult(result);
+    }
+}
