@@ -59,7 +59,7 @@ public static class DemoCommand
             var options = new DemoOptions(
                 parsed.GetValue(Buyers), parsed.GetValue(Units), parsed.GetValue(Sku), parsed.GetValue(Concurrency),
                 parsed.GetValue(SigningKey) ?? Environment.GetEnvironmentVariable("Auth__SigningKey") ?? addresses.SigningKey
-                    ?? TokenIssuer.DevelopmentKey);
+                    ?? CheckoutKeys.SigningKey);
             return await DemoRun.ExecuteAsync(addresses, options, AnsiConsole.Console, cancellationToken) ? 0 : 1;
         }
         catch (Exception exception) when (exception is TargetException or HttpRequestException or MySqlException or RedisException)

@@ -21,16 +21,18 @@ public sealed record Reply(int Status, JsonElement Body, HttpResponseHeaders Hea
 /// <summary>The Api in this process, behind the framework's test server; any public type of it names the program.</summary>
 public sealed class ApiHost : IAsyncDisposable
 {
-    public const string OpsKey = "development-only-ops-key";
+    public static string OpsKey => CheckoutKeys.OpsKey;
 
     private readonly WebApplicationFactory<AuthOptions> _factory;
-    private readonly TokenIssuer _issuer = new(TokenIssuer.DevelopmentKey);
+    private readonly TokenIssuer _issuer = new(CheckoutKeys.SigningKey);
 
     internal ApiHost((string Name, string Value)[] settings)
     {
         _factory = new WebApplicationFactory<AuthOptions>().WithWebHostBuilder(host =>
         {
             host.UseEnvironment("Development");
+            host.UseSetting("Auth:SigningKey", CheckoutKeys.SigningKey);
+            host.UseSetting("Ops:Key", CheckoutKeys.OpsKey);
             foreach (var (name, value) in settings)
             {
                 host.UseSetting(name, value);
