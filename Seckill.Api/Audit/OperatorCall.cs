@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Microsoft.AspNetCore.Http.Features;
 using Seckill.Api.Auth;
 using Seckill.Ordering.Store;
 using Seckill.ServiceDefaults.Login;

@@ -98,7 +98,7 @@ internal sealed partial class RefusalLog(AuditLog audit, TimeProvider time, ILog
         }
     }
 
-    private async Task WriteAsync(IReadOnlyList<OpsAuditEntry> rows)
+    private async Task WriteAsync(List<OpsAuditEntry> rows)
     {
         using var deadline = new CancellationTokenSource(WriteTimeoutMs);
         try

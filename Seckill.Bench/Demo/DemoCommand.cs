@@ -29,7 +29,7 @@ public static class DemoCommand
     private static readonly Option<string?> SigningKey = new("--signing-key")
     {
         Description =
-            "Key that signs the buyers' tokens; else Auth__SigningKey, else what .seckill/local.json says, else the development key.",
+            "Key that signs the buyers' tokens; else Auth__SigningKey, else what .seckill/local.json says, else the checkout's own.",
     };
 
     public static Command Create()

@@ -18,7 +18,10 @@ public sealed record Reply(int Status, JsonElement Body, HttpResponseHeaders Hea
     public string Text(string member) => Body.GetProperty(member).GetString()!;
 }
 
-/// <summary>The Api in this process, behind the framework's test server; any public type of it names the program.</summary>
+/// <summary>
+/// The Api in this process, behind the framework's test server; any public type of it names the program. Its keys are the checkout's, which
+/// it finds as one does that is started by hand.
+/// </summary>
 public sealed class ApiHost : IAsyncDisposable
 {
     public static string OpsKey => CheckoutKeys.OpsKey;
@@ -31,8 +34,6 @@ public sealed class ApiHost : IAsyncDisposable
         _factory = new WebApplicationFactory<AuthOptions>().WithWebHostBuilder(host =>
         {
             host.UseEnvironment("Development");
-            host.UseSetting("Auth:SigningKey", CheckoutKeys.SigningKey);
-            host.UseSetting("Ops:Key", CheckoutKeys.OpsKey);
             foreach (var (name, value) in settings)
             {
                 host.UseSetting(name, value);

@@ -5,7 +5,6 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.EntityFrameworkCore;
 using RabbitMQ.Client;
 using Seckill.Api.Audit;
-using Seckill.Api.Auth;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Store;
 using Seckill.Tests.Operations;

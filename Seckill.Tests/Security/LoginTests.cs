@@ -125,6 +125,21 @@ public sealed class LoginTests(OperationsFixture servers)
         Assert.Equal(200, (await LogInAsync(open, ("Host", "shop.example"), ("X-Forwarded-For", "192.0.2.1"))).Status);
     }
 
+    [Theory]
+    [InlineData("shop.example", 200)]
+    [InlineData("www.shop.example", 200)]
+    // As an orchestrator's probe asks: by an address of the machine.
+    [InlineData("127.0.0.1:8080", 200)]
+    [InlineData("evil.example", 400)]
+    [InlineData("192.0.2.1", 400)]
+    public async Task Hosts_that_are_not_named_get_no_answer(string host, int status)
+    {
+        await using var api = servers.StartApi(("AllowedHosts", "shop.example;*.shop.example"));
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/alive") { Headers = { Host = host } };
+        using var answer = await api.Client.SendAsync(request, Cancelled);
+        Assert.Equal(status, (int)answer.StatusCode);
+    }
+
     private static Task<Reply> LogInAsync(ApiHost api, params (string Name, string Value)[] headers) =>
         api.PostAsync("/api/demo/login", null, """{"user_id":7}""", headers);
 
