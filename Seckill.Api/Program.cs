@@ -22,6 +22,7 @@ using Seckill.Ordering;
 using Seckill.Ordering.Store;
 using Seckill.Ordering.Telemetry;
 using Seckill.ServiceDefaults.Connections;
+using Seckill.ServiceDefaults.Login;
 
 var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, WebRootPath = PageRegistration.Root });
 builder.WebHost.ConfigureKestrel(KestrelLimits.Apply);
@@ -54,10 +55,11 @@ builder.Services.AddPublishing();
 builder.Services.AddGate();
 builder.Services.AddPush();
 builder.Services.AddReconciliation();
+builder.Services.AddRetention();
 builder.Services.AddSingleton<MySqlReadLimiter>();
 builder.Services.AddSingleton<OrderStatusReader>();
 builder.Services.AddSingleton<OrderHistory>();
-builder.Services.AddSingleton<AuditLog>();
+builder.Services.AddAudit();
 builder.Services.AddDeadLetters();
 builder.Services.AddSales();
 builder.Services.AddSingleton<OrderFinder>();
@@ -71,6 +73,7 @@ app.UsePage();
 app.MapDefaultEndpoints();
 app.UseFrontLimits();
 app.UseWebSockets();
+app.UseAuditTrail();
 app.UseCrossSiteGuard();
 app.UseAuthentication();
 app.UseUserLimits();
@@ -90,7 +93,7 @@ app.MapOrderSearch();
 app.MapBaseline(app.Configuration);
 app.MapSession();
 app.MapDocumentation();
-if (app.Environment.IsDevelopment())
+if (DemoLoginDoor.IsThere(app.Environment))
 {
     app.MapDemoLogin();
 }

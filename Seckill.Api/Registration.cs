@@ -5,6 +5,7 @@ using Seckill.Api.MissingOrders;
 using Seckill.Api.Publishing;
 using Seckill.Api.Push;
 using Seckill.Api.Reconciliation;
+using Seckill.Api.Retention;
 using Seckill.Api.Snapshots;
 using Seckill.Api.WarmUp;
 using Seckill.Ordering.Ids;
@@ -57,6 +58,14 @@ internal static class Registration
         services.AddOptions<PushOptions>().BindConfiguration(PushOptions.Section).ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<OutcomeHub>();
         services.AddSingleton<OutcomeFeed>();
+        return services;
+    }
+
+    public static IServiceCollection AddRetention(this IServiceCollection services)
+    {
+        services.AddOptions<RetentionOptions>().BindConfiguration(RetentionOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<RetentionPass>();
+        services.AddHosted<RetentionJob>();
         return services;
     }
 

@@ -4,6 +4,7 @@ using Seckill.AppHost.Running;
 using Seckill.AppHost.Servers;
 using Seckill.AppHost.Services;
 using Seckill.AppHost.Settings;
+using Seckill.LocalServers;
 
 // The distributed application on Aspire. `dotnet run` starts everything on this machine; `aspire publish` writes Docker Compose
 // files; azd reads the manifest. Services see connection strings and OTLP variables, never Aspire.
@@ -15,12 +16,10 @@ try
     builder.UseLoopbackDashboard(local);
     var servers = builder.AddServers(local);
 
-    // Generated once and kept in user secrets when run; asked for when published. Letters and digits: 48 of them are more than
-    // the 256 bits that HS256 wants, and no shell or header needs to escape them.
-    var signingKey = builder.AddParameter(
-        "auth-signing-key", new GenerateParameterDefault { MinLength = 48, Special = false }, secret: true, persist: true);
-    var opsKey = builder.AddParameter(
-        "ops-key", new GenerateParameterDefault { MinLength = 32, Special = false }, secret: true, persist: true);
+    // In a run the checkout's own; asked for, or generated, when published. Letters and digits: 48 of them are more than the 256 bits
+    // that HS256 wants, and no shell or header needs to escape them.
+    var signingKey = builder.AddKey("auth-signing-key", () => CheckoutKeys.SigningKey, lengthMin: 48);
+    var opsKey = builder.AddKey("ops-key", () => CheckoutKeys.OpsKey, lengthMin: 32);
 
     // Launch profiles are left out: what a service gets is written here, the same for a run and for a deployment.
     var orderWorker = builder.AddProject<Projects.Seckill_OrderWorker>("order-worker", launchProfileName: null)
@@ -57,7 +56,13 @@ try
         .WithEnvironment("Auth__SigningKey", signingKey)
         .WithProbes();
 
-    if (builder.ExecutionContext.IsRunMode)
+    if (builder.ExecutionContext.IsPublishMode)
+    {
+        var hosts = builder.AddAllowedHosts();
+        api.WithEnvironment("AllowedHosts", hosts);
+        console.WithEnvironment("AllowedHosts", hosts);
+    }
+    else
     {
         console.WithTracesOfTheDashboard();
         builder.AddLocalRun(new RunParts(api.Resource, console.Resource, orderWorker.Resource, servers.ByName, signingKey.Resource), local);

@@ -27,6 +27,7 @@ catch (ConnectionStringException refused)
 builder.Services.AddSingleton(TimeProvider.System);
 
 builder.Services.AddConsoleLogin();
+builder.Services.AddKeptKeys();
 builder.Services.AddOpsApi();
 builder.Services.AddPulse();
 builder.Services.AddDemoBurst();
@@ -45,6 +46,7 @@ app.UseAuthentication();
 app.UseHubGuard();
 app.UseAuthorization();
 app.UseAntiforgery();
+app.UseOldFormsGuard();
 
 app.MapStaticAssets();
 app.MapLogin();

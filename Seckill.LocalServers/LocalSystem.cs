@@ -28,7 +28,12 @@ public sealed class LocalSystem : IAsyncDisposable
         RedisConnectionString = redis.ConnectionString;
         RabbitMqConnectionString = name is null ? rabbitMq.ConnectionString : rabbitMq.ConnectionStringOf(name);
         MySqlConnectionString = name is null ? mySql.ConnectionString : mySql.ConnectionStringOf(name);
-        _environment = new Dictionary<string, string> { ["ASPNETCORE_ENVIRONMENT"] = "Development" };
+        _environment = new Dictionary<string, string>
+        {
+            ["ASPNETCORE_ENVIRONMENT"] = "Development",
+            ["Auth__SigningKey"] = CheckoutKeys.SigningKey,
+            ["Ops__Key"] = CheckoutKeys.OpsKey,
+        };
         foreach (var (variable, value) in options.Settings)
         {
             _environment[variable] = value;

@@ -8,9 +8,6 @@ namespace Seckill.LocalServers;
 /// <summary>Signs the buyers' tokens as the shop's login would: asking for each over HTTP would measure the login instead.</summary>
 public sealed class TokenIssuer
 {
-    /// <summary>What appsettings.Development.json holds; a real deployment's key is given as an option.</summary>
-    public const string DevelopmentKey = "development-only-signing-key-0123456789abcdef";
-
     private const int LifetimeHours = 2;
 
     private readonly JsonWebTokenHandler _handler = new();
@@ -21,20 +18,23 @@ public sealed class TokenIssuer
     /// <param name="signingKey">HS256 key, 32 bytes of UTF-8 or more.</param>
     /// <param name="issuer">Claim <c>iss</c>.</param>
     /// <param name="audience">Claim <c>aud</c>.</param>
-    public TokenIssuer(string signingKey, string issuer = "seckill", string audience = "seckill")
+    /// <param name="keyId">Header <c>kid</c>; null for none.</param>
+    public TokenIssuer(string signingKey, string issuer = "seckill", string audience = "seckill", string? keyId = null)
     {
-        _credentials = new SigningCredentials(new SymmetricSecurityKey(Encoding.UTF8.GetBytes(signingKey)), SecurityAlgorithms.HmacSha256);
+        var key = new SymmetricSecurityKey(Encoding.UTF8.GetBytes(signingKey)) { KeyId = keyId };
+        _credentials = new SigningCredentials(key, SecurityAlgorithms.HmacSha256);
         _issuer = issuer;
         _audience = audience;
     }
 
-    public string ForBuyer(long userId) => Sign(userId, role: null);
+    public string ForBuyer(long userId) => For(userId.ToString(CultureInfo.InvariantCulture));
 
-    public string ForOperator() => Sign(1, "operator");
+    public string ForOperator() => For("1", "operator");
 
-    private string Sign(long userId, string? role)
+    /// <summary>For any subject and role; good for two hours unless something else is said.</summary>
+    public string For(string subject, string? role = null, TimeSpan? lifetime = null)
     {
-        var claims = new Dictionary<string, object> { ["sub"] = userId.ToString(CultureInfo.InvariantCulture) };
+        var claims = new Dictionary<string, object> { ["sub"] = subject };
         if (role is not null)
         {
             claims["role"] = role;
@@ -45,7 +45,7 @@ public sealed class TokenIssuer
             Issuer = _issuer,
             Audience = _audience,
             Claims = claims,
-            Expires = DateTime.UtcNow.AddHours(LifetimeHours),
+            Expires = DateTime.UtcNow.Add(lifetime ?? TimeSpan.FromHours(LifetimeHours)),
             SigningCredentials = _credentials,
         });
     }

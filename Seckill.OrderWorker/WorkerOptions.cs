@@ -17,6 +17,14 @@ public sealed class WorkerOptions
     [Range(1, 3_600)]
     public int MigrateOnlySecondsMax { get; set; } = 300;
 
+    /// <summary>
+    /// The MySQL account of the applications, as <c>seckill@%</c>: who migrates gives it the rights that it needs, and to the audit the
+    /// right to add alone. Empty gives none.
+    /// </summary>
+    [RegularExpression(
+        ApplicationGrants.AccountPattern, ErrorMessage = "Worker:ApplicationAccount must be a MySQL account such as seckill@%.")]
+    public string ApplicationAccount { get; set; } = "";
+
     /// <summary>Orders in one MySQL transaction.</summary>
     [Range(1, 2_000)]
     public int BatchSizeMax { get; set; } = 500;

@@ -29,6 +29,8 @@ public static class Extensions
 
     public static TBuilder AddServiceDefaults<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
     {
+        builder.AddCheckoutKeys();
+        builder.Services.AllowOwnAddresses();
         builder.ConfigureOpenTelemetry();
         builder.AddDefaultHealthChecks();
 

@@ -5,8 +5,13 @@ using Seckill.Api.Requests;
 
 namespace Seckill.Api.Audit;
 
-/// <summary>One operator action. Time in ms since 1970 UTC.</summary>
-public sealed record AuditItem(string Id, long AtMs, string Operator, string Action, string Target, string Detail, string TraceId);
+/// <summary>
+/// One thing that an operator did, was shown, or was refused. Times in ms since 1970 UTC. <c>status</c> of the answer, and its
+/// <c>error</c>: null while it is under way, and for what was cut off half-way.
+/// </summary>
+public sealed record AuditItem(
+    string Id, long AtMs, string Operator, string Scheme, string Address, string Action, string Target, string Detail, string TraceId,
+    long? EndedAtMs, int? Status, string? Error);
 
 /// <summary>The newest operator actions, newest first.</summary>
 public sealed record AuditResponse(IReadOnlyList<AuditItem> Items);
@@ -16,14 +21,22 @@ public static class AuditEndpoints
     private const int TakeDefault = 50;
     private const int TakeMax = 500;
 
+    public static IServiceCollection AddAudit(this IServiceCollection services)
+    {
+        services.AddSingleton<AuditLog>();
+        services.AddSingleton<RefusalLog>();
+        return services.AddHostedService(provider => provider.GetRequiredService<RefusalLog>());
+    }
+
     public static IEndpointRouteBuilder MapAudit(this IEndpointRouteBuilder routes)
     {
         routes.MapGet("/api/ops/audit", ReadAsync)
             .RequireAuthorization(LoginState.OperatorPolicy)
+            .Audited()
             .AnswersBusyWhenServersFail()
             .WithName("Audit")
             .WithTags("Operations")
-            .WithSummary("What operators did, newest first.")
+            .WithSummary("What operators did, were shown and were refused, newest first.")
             .Produces<AuditResponse>()
             .ProducesErrors(400, 401, 403, 503);
         return routes;
@@ -40,8 +53,11 @@ public static class AuditEndpoints
         return TypedResults.Json(
             new AuditResponse([.. entries.Select(entry => new AuditItem(
                 entry.Id.ToString(CultureInfo.InvariantCulture),
-                new DateTimeOffset(entry.At, TimeSpan.Zero).ToUnixTimeMilliseconds(),
-                entry.Operator, entry.Action, entry.Target, entry.Detail, entry.TraceId))]),
+                Milliseconds(entry.At), entry.Operator, entry.Scheme, entry.Address, entry.Action, entry.Target, entry.Detail,
+                entry.TraceId, entry.Outcome is { } ended ? Milliseconds(ended.At) : null, entry.Outcome?.Status,
+                entry.Outcome?.Reason))]),
             ApiJson.Web.AuditResponse);
     }
+
+    private static long Milliseconds(DateTime utc) => new DateTimeOffset(utc, TimeSpan.Zero).ToUnixTimeMilliseconds();
 }

@@ -1,59 +1,107 @@
-using System.Diagnostics;
-using System.Security.Claims;
 using Microsoft.EntityFrameworkCore;
 using Seckill.Ordering.Store;
-using Seckill.ServiceDefaults.Login;
 
 namespace Seckill.Api.Audit;
 
 /// <summary>
-/// What operators did, in MySQL. Write-ahead: an entry is committed on its own before its action begins, so an action that is cut off
-/// half-way stands in the log, and one that the log cannot take does not happen.
+/// What operators did and were shown, in MySQL. Write-ahead: an entry is committed on its own before its action begins or its answer goes
+/// out, so an action that is cut off half-way stands in the log, and one that the log cannot take does not happen. How it ended is a second
+/// row: the account of the application needs the right to insert and none to change.
 /// </summary>
-public sealed class AuditLog(IServiceScopeFactory scopes, TimeProvider time)
+public sealed partial class AuditLog(IServiceScopeFactory scopes, TimeProvider time, ILogger<AuditLog> logger)
 {
-    /// <summary>The operator's name when a machine came with the header <c>X-Ops-Key</c>.</summary>
-    public const string MachineOperator = "ops-key";
+    /// <summary>Stands where a text was cut.</summary>
+    internal const char CutMark = '…';
 
-    private const int ActionLengthMax = 64;
-    private const int TargetLengthMax = 128;
-    private const int DetailLengthMax = 4_000;
+    /// <summary>How long an outcome may take to be written, ms: the answer waits for it.</summary>
+    private const int OutcomeTimeoutMs = 5_000;
 
     /// <summary>Commits one entry. Call it, await it, then act.</summary>
-    /// <param name="user">Who acts: the request's user.</param>
+    /// <param name="call">Who acts.</param>
     /// <param name="action">Stable name such as <c>dead-letter.replay</c>, up to 64 characters.</param>
     /// <param name="target">What it is done to: SKU, order or dead-letter id; cut at 128 characters.</param>
     /// <param name="detail">JSON or text: what exactly; cut at 4,000 characters.</param>
     /// <param name="cancellationToken">Ends the wait for MySQL.</param>
     /// <exception cref="DbUpdateException">MySQL refused the entry, or could not be reached: do not act.</exception>
     /// <exception cref="MySqlConnector.MySqlException">MySQL could not be reached: do not act.</exception>
-    public async Task WriteAsync(ClaimsPrincipal user, string action, string target, string detail, CancellationToken cancellationToken)
+    public async Task WriteAsync(OperatorCall call, string action, string target, string detail, CancellationToken cancellationToken)
     {
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(action.Length, ActionLengthMax);
-        await using var scope = scopes.CreateAsyncScope();
-        var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
-        context.OpsAudit.Add(new OpsAuditEntry
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(action.Length, OpsAuditEntry.ActionLengthMax);
+        var entry = new OpsAuditEntry
         {
             At = time.GetUtcNow().UtcDateTime,
-            Operator = user.FindFirst(LoginOptions.SubjectClaim)?.Value ?? MachineOperator,
+            Operator = call.Operator,
+            Scheme = call.Scheme,
+            Address = call.Address,
             Action = action,
-            Target = Cut(target, TargetLengthMax),
-            Detail = Cut(detail, DetailLengthMax),
-            TraceId = Activity.Current?.TraceId.ToHexString() ?? "",
-        });
+            Target = Cut(target, OpsAuditEntry.TargetLengthMax),
+            Detail = Cut(detail, OpsAuditEntry.DetailLengthMax),
+            TraceId = call.TraceId,
+        };
+        await using var scope = scopes.CreateAsyncScope();
+        var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
+        context.OpsAudit.Add(entry);
+        await context.SaveChangesAsync(cancellationToken);
+        call.Add(entry.Id);
+    }
+
+    /// <summary>
+    /// Writes how a call ended. Where MySQL does not take it, the answer stands all the same: the entry without an outcome tells that one
+    /// was begun.
+    /// </summary>
+    internal async Task ConcludeAsync(OperatorCall call, int status, string reason)
+    {
+        using var deadline = new CancellationTokenSource(OutcomeTimeoutMs);
+        try
+        {
+            await using var scope = scopes.CreateAsyncScope();
+            var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
+            context.OpsAuditOutcomes.AddRange(call.Entries.Select(id => new OpsAuditOutcome
+            {
+                EntryId = id,
+                At = time.GetUtcNow().UtcDateTime,
+                Status = status,
+                Reason = Cut(reason, OpsAuditOutcome.ReasonLengthMax),
+            }));
+            await context.SaveChangesAsync(deadline.Token);
+        }
+        catch (Exception exception)
+        {
+            LogNotConcluded(call.Entries.Count, status, exception.GetBaseException().Message);
+        }
+    }
+
+    /// <summary>Commits what was refused, each with its outcome.</summary>
+    internal async Task WriteRefusalsAsync(IEnumerable<OpsAuditEntry> refusals, CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
+        context.OpsAudit.AddRange(refusals);
         await context.SaveChangesAsync(cancellationToken);
     }
 
-    /// <summary>The newest entries, newest first.</summary>
+    /// <summary>The newest entries, newest first, with their outcomes.</summary>
     /// <exception cref="MySqlConnector.MySqlException">MySQL could not be reached.</exception>
     public async Task<IReadOnlyList<OpsAuditEntry>> ReadAsync(int countMax, CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
-        return await context.OpsAudit.AsNoTracking().OrderByDescending(entry => entry.Id).Take(countMax).ToListAsync(cancellationToken);
+        return await context.OpsAudit.AsNoTracking().Include(entry => entry.Outcome)
+            .OrderByDescending(entry => entry.Id).Take(countMax).ToListAsync(cancellationToken);
     }
 
-    /// <summary>Cuts between characters, never inside a surrogate pair, which MySQL would refuse.</summary>
-    private static string Cut(string text, int lengthMax) =>
-        text.Length <= lengthMax ? text : text[..(char.IsHighSurrogate(text[lengthMax - 1]) ? lengthMax - 1 : lengthMax)];
+    /// <summary>Cuts with a mark, between characters and never inside a surrogate pair, which MySQL would refuse.</summary>
+    internal static string Cut(string? text, int lengthMax)
+    {
+        if (text is null || text.Length <= lengthMax)
+        {
+            return text ?? "";
+        }
+
+        var kept = lengthMax - 1;
+        return text[..(char.IsHighSurrogate(text[kept - 1]) ? kept - 1 : kept)] + CutMark;
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The outcome {Status} of {Count} audit entries is not written: {Reason}")]
+    private partial void LogNotConcluded(int count, int status, string reason);
 }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 using System.Text.Json.Serialization;
 using Microsoft.Extensions.Options;
 using Microsoft.IdentityModel.JsonWebTokens;
@@ -23,7 +22,7 @@ public sealed class DemoLoginRequest
 
 public sealed record DemoLoginResponse(string Token, long ExpiresAtMs);
 
-/// <summary>A login without a password, for trying the system. Mapped in Development only.</summary>
+/// <summary>A login without a password, for trying the system: see <see cref="DemoLoginDoor"/>.</summary>
 public static class DemoLogin
 {
     private const int TokenHours = 12;
@@ -33,15 +32,20 @@ public static class DemoLogin
         routes.MapPost("/api/demo/login", LogInAsync)
             .WithName("DemoLogin")
             .WithTags("Demo")
-            .WithSummary("Development only: a token (also set as cookie) for any user id.")
+            .WithSummary("Development only, and on this machine: a token (also set as cookie) for any user id.")
             .Accepts<DemoLoginRequest>("application/json")
             .Produces<DemoLoginResponse>()
-            .ProducesErrors(400, 415);
+            .ProducesErrors(400, 403, 415);
         return routes;
     }
 
     private static async Task<IResult> LogInAsync(HttpContext http, IOptions<AuthOptions> options, TimeProvider time)
     {
+        if (!DemoLoginDoor.IsOpenTo(http, options.Value))
+        {
+            return ErrorResult.DemoLoginElsewhere;
+        }
+
         var (request, malformed) = await JsonBody.ReadAsync(http.Request, ApiJson.Web.DemoLoginRequest, http.RequestAborted);
         if (request is null)
         {
@@ -78,8 +82,7 @@ public static class DemoLogin
             NotBefore = now.UtcDateTime,
             Expires = expires.UtcDateTime,
             Claims = claims,
-            SigningCredentials = new SigningCredentials(
-                new SymmetricSecurityKey(Encoding.UTF8.GetBytes(auth.SigningKey)), SecurityAlgorithms.HmacSha256),
+            SigningCredentials = new SigningCredentials(auth.ToSigningKey(), SecurityAlgorithms.HmacSha256),
         });
         // Lax and JSON-only endpoints: another site's form cannot buy in a visitor's name.
         http.Response.Cookies.Append(LoginOptions.Cookie, token, new CookieOptions

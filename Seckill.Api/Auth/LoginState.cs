@@ -18,8 +18,15 @@ public static class LoginState
 
     public static IServiceCollection AddLoginState(this IServiceCollection services)
     {
-        services.AddOptions<AuthOptions>().BindConfiguration(AuthOptions.Section).ValidateDataAnnotations().ValidateOnStart();
-        services.AddOptions<OpsOptions>().BindConfiguration(OpsOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        services.AddOptions<AuthOptions>().BindConfiguration(AuthOptions.Section).ValidateDataAnnotations()
+            .Validate<IHostEnvironment>(
+                (auth, environment) => PublishedKeys.MayBeUsed(environment, auth.AllKeys), PublishedKeys.LoginRefused)
+            .ValidateOnStart();
+        services.AddOptions<OpsOptions>().BindConfiguration(OpsOptions.Section).ValidateDataAnnotations()
+            .Validate<IHostEnvironment>(
+                (ops, environment) => PublishedKeys.MayBeUsed(environment, [ops.Key]),
+                "Ops:Key is one that everybody knows: set a random one of your own.")
+            .ValidateOnStart();
 
         services.AddAuthentication(JwtBearerDefaults.AuthenticationScheme)
             .AddJwtBearer()
@@ -27,12 +34,13 @@ public static class LoginState
         services.AddOptions<JwtBearerOptions>(JwtBearerDefaults.AuthenticationScheme)
             .Configure<IOptions<AuthOptions>, TokenCache, TimeProvider>(Configure);
         services.AddSingleton<TokenCache>();
+        services.AddSingleton<WrongKeys>();
 
         services.AddAuthorizationBuilder()
             .AddPolicy(BuyerPolicy, policy => policy.RequireAssertion(context => context.User.TryGetUserId(out _)))
             .AddPolicy(OperatorPolicy, policy => policy
                 .AddAuthenticationSchemes(JwtBearerDefaults.AuthenticationScheme, OpsKeyAuthentication.Scheme)
-                .RequireClaim(LoginOptions.RoleClaim, LoginOptions.OperatorRole));
+                .RequireAssertion(context => context.User.OperatorIdentity() is not null));
         return services;
     }
 
@@ -40,8 +48,36 @@ public static class LoginState
     public static long UserId(this ClaimsPrincipal user) =>
         user.TryGetUserId(out var id) ? id : throw new InvalidOperationException("The endpoint must require the buyer policy.");
 
-    internal static bool TryGetUserId(this ClaimsPrincipal user, out long id) =>
-        long.TryParse(user.FindFirst(LoginOptions.SubjectClaim)?.Value, NumberStyles.None, CultureInfo.InvariantCulture, out id) && id > 0;
+    /// <summary>
+    /// The identity that has the operators' role, and of whom the audit can say who it is: a token without a subject, or with one that no
+    /// log could hold, gives no powers. A person's goes before the machines' key.
+    /// </summary>
+    internal static ClaimsIdentity? OperatorIdentity(this ClaimsPrincipal user)
+    {
+        var operators = user.Identities.Where(identity => identity.HasClaim(LoginOptions.RoleClaim, LoginOptions.OperatorRole)).ToList();
+        return operators.Find(identity => IsName(identity.FindFirst(LoginOptions.SubjectClaim)?.Value))
+            ?? operators.Find(identity => identity.AuthenticationType == OpsKeyAuthentication.Scheme);
+    }
+
+    private static bool IsName(string? subject) =>
+        subject is { Length: > 0 and <= LoginOptions.SubjectLengthMax }
+        && !string.IsNullOrWhiteSpace(subject) && !subject.Any(c => char.IsControl(c) || char.IsSurrogate(c));
+
+    /// <summary>By the claim that <c>Auth:BuyerClaim</c> names, which every identity from a token knows as its name.</summary>
+    internal static bool TryGetUserId(this ClaimsPrincipal user, out long id)
+    {
+        foreach (var identity in user.Identities)
+        {
+            // A number has one form: "007" is somebody else's subject, not buyer 7.
+            if (identity.Name is [not '0', ..] name && long.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out id))
+            {
+                return true;
+            }
+        }
+
+        id = 0;
+        return false;
+    }
 
     private static void Configure(JwtBearerOptions bearer, IOptions<AuthOptions> options, TokenCache tokens, TimeProvider time)
     {
@@ -52,12 +88,14 @@ public static class LoginState
         bearer.SaveToken = false;
         bearer.TokenHandlers.Clear();
         bearer.TokenHandlers.Add(tokens);
+        bearer.Authority = options.Value.Authority;
+        bearer.RequireHttpsMetadata = options.Value.AuthorityNeedsTls;
         bearer.TokenValidationParameters = options.Value.ToValidationParameters();
         bearer.Events = new JwtBearerEvents
         {
             OnMessageReceived = context =>
             {
-                if (!context.Request.Headers.ContainsKey("Authorization"))
+                if (!LoginToken.IsInHeader(context.Request))
                 {
                     context.Token = context.Request.Cookies[LoginOptions.Cookie];
                 }

@@ -3,15 +3,19 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Encodings.Web;
 using Microsoft.AspNetCore.Authentication;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Seckill.ServiceDefaults.Login;
 
 namespace Seckill.Api.Auth;
 
-/// <summary>Takes the header <c>X-Ops-Key</c> for an operator, when a key is configured.</summary>
+/// <summary>
+/// Takes the header <c>X-Ops-Key</c> for an operator, when a key is configured. The framework would write two lines for each wrong one, and
+/// none of them says who sent it: <see cref="WrongKeys"/> does.
+/// </summary>
 internal sealed class OpsKeyAuthentication(
-    IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory logger, UrlEncoder encoder, IOptionsMonitor<OpsOptions> ops)
-    : AuthenticationHandler<AuthenticationSchemeOptions>(options, logger, encoder)
+    IOptionsMonitor<AuthenticationSchemeOptions> options, UrlEncoder encoder, IOptionsMonitor<OpsOptions> ops, WrongKeys wrong)
+    : AuthenticationHandler<AuthenticationSchemeOptions>(options, NullLoggerFactory.Instance, encoder)
 {
     public new const string Scheme = "OpsKey";
     public const string Header = "X-Ops-Key";
@@ -28,6 +32,7 @@ internal sealed class OpsKeyAuthentication(
         // In fixed time, so that the answer's speed tells nothing of the key.
         if (!CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(sent), Encoding.UTF8.GetBytes(key)))
         {
+            wrong.Note(Context.Connection.RemoteIpAddress);
             return Task.FromResult(AuthenticateResult.Fail("wrong key"));
         }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Security.Claims;
+using Microsoft.Extensions.Options;
 using Seckill.ServiceDefaults.Login;
 
 namespace Seckill.Api.Auth;
@@ -14,13 +15,13 @@ public static class SessionEndpoint
 {
     public static IEndpointRouteBuilder MapSession(this IEndpointRouteBuilder routes)
     {
-        var demoLogin = routes.ServiceProvider.GetRequiredService<IHostEnvironment>().IsDevelopment();
-        routes.MapGet("/api/session", (ClaimsPrincipal user, TimeProvider time) =>
+        var demoLogin = DemoLoginDoor.IsThere(routes.ServiceProvider.GetRequiredService<IHostEnvironment>());
+        routes.MapGet("/api/session", (HttpContext http, ClaimsPrincipal user, IOptions<AuthOptions> auth, TimeProvider time) =>
                 TypedResults.Json(
                     new SessionResponse(
                         user.TryGetUserId(out var id) ? id.ToString(CultureInfo.InvariantCulture) : null,
                         user.FindFirst(LoginOptions.RoleClaim)?.Value,
-                        demoLogin,
+                        demoLogin && DemoLoginDoor.IsOpenTo(http, auth.Value),
                         time.GetUtcNow().ToUnixTimeMilliseconds()),
                     ApiJson.Web.SessionResponse))
             .WithName("Session")

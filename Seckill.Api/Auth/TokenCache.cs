@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Security.Claims;
 using System.Security.Cryptography;
@@ -21,6 +22,8 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
 {
     private const int DoorCount = 1 << 18;
     private const int TokenBytesMax = 2_048;
+    private const string ExpiryClaim = "exp";
+    private const int AuthoritySecondsMax = 300;
 
     /// <summary>The least that the cache can be made for.</summary>
     private const int RememberedMin = 3;
@@ -30,12 +33,15 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
         public override int GetHashCode() => (int)A;
     }
 
-    private readonly record struct Known(string Subject, string? Role, DateTime ValidTo);
+    private readonly record struct Known(string Subject, string? Buyer, string? Role, DateTime ValidTo, DateTime GoodUntil);
 
     /// <summary>Parts of the hashes of tokens seen lately, 4 bytes each; a newer one with the same place takes it.</summary>
     private readonly int[] _door = new int[DoorCount];
     private readonly JsonWebTokenHandler _handler = new() { MapInboundClaims = false };
     private readonly TimeSpan _clockSkew = TimeSpan.FromSeconds(options.Value.ClockSkewSeconds);
+
+    /// <summary>An authority may take a key back while we run; our own keys only change with a start.</summary>
+    private readonly TimeSpan _goodFor = options.Value.HasAuthority ? TimeSpan.FromSeconds(AuthoritySecondsMax) : TimeSpan.MaxValue;
 
     /// <summary>Null when none is to be remembered.</summary>
     private readonly FastConcurrentLru<Key, Known>? _remembered = options.Value.TokensRememberedMax > 0
@@ -55,8 +61,8 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
         }
 
         var key = KeyOf(token);
-        // Whatever else was checked does not change while the process runs.
-        if (_remembered.TryGet(key, out var known) && time.GetUtcNow().UtcDateTime - _clockSkew < known.ValidTo)
+        // Whatever else was checked does not change meanwhile.
+        if (_remembered.TryGet(key, out var known) && time.GetUtcNow().UtcDateTime < known.GoodUntil)
         {
             return ResultOf(known, validationParameters);
         }
@@ -81,27 +87,57 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
     private bool WasSeen(Key key) => Interlocked.Exchange(ref _door[key.B & (DoorCount - 1)], (int)key.C) == (int)key.C;
 
     /// <summary>What the API asks of a token; null for one that says a thing twice, which is left to the handler.</summary>
-    private static Known? Remembered(TokenValidationResult result)
+    private Known? Remembered(TokenValidationResult result)
     {
-        var subjects = result.ClaimsIdentity.FindAll(LoginOptions.SubjectClaim).ToArray();
-        var roles = result.ClaimsIdentity.FindAll(LoginOptions.RoleClaim).ToArray();
-        return subjects.Length == 1 && roles.Length <= 1
-            ? new Known(subjects[0].Value, roles.SingleOrDefault()?.Value, result.SecurityToken.ValidTo)
+        var identity = result.ClaimsIdentity;
+        var subjects = identity.FindAll(LoginOptions.SubjectClaim).ToArray();
+        var buyers = identity.NameClaimType == LoginOptions.SubjectClaim ? [] : identity.FindAll(identity.NameClaimType).ToArray();
+        var roles = identity.FindAll(LoginOptions.RoleClaim).ToArray();
+        return subjects.Length == 1 && buyers.Length <= 1 && roles.Length <= 1
+            ? new Known(
+                subjects[0].Value, buyers.SingleOrDefault()?.Value, roles.SingleOrDefault()?.Value, result.SecurityToken.ValidTo,
+                GoodUntil(result.SecurityToken.ValidTo))
             : null;
+    }
+
+    private DateTime GoodUntil(DateTime validTo)
+    {
+        var now = time.GetUtcNow().UtcDateTime;
+        return validTo + _clockSkew - now < _goodFor ? validTo + _clockSkew : now + _goodFor;
     }
 
     private static TokenValidationResult ResultOf(Known known, TokenValidationParameters parameters)
     {
-        var identity = new ClaimsIdentity(
-            parameters.AuthenticationType ?? TokenValidationParameters.DefaultAuthenticationType, LoginOptions.SubjectClaim,
-            LoginOptions.RoleClaim);
+        var identity = new RememberedIdentity(
+            parameters.AuthenticationType ?? TokenValidationParameters.DefaultAuthenticationType, parameters.NameClaimType, known.ValidTo);
         identity.AddClaim(new Claim(LoginOptions.SubjectClaim, known.Subject));
+        if (known.Buyer is not null)
+        {
+            identity.AddClaim(new Claim(parameters.NameClaimType, known.Buyer));
+        }
+
         if (known.Role is not null)
         {
             identity.AddClaim(new Claim(LoginOptions.RoleClaim, known.Role));
         }
 
         return new TokenValidationResult { IsValid = true, ClaimsIdentity = identity, SecurityToken = CheckedBefore.Instance };
+    }
+
+    /// <summary>When a token ends, for what goes on after the request was let in; null for what is no token's.</summary>
+    public static DateTime? EndOf(ClaimsPrincipal user) => user.Identity switch
+    {
+        RememberedIdentity remembered => remembered.ValidTo,
+        ClaimsIdentity identity when long.TryParse(
+            identity.FindFirst(ExpiryClaim)?.Value, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) =>
+            DateTimeOffset.FromUnixTimeSeconds(seconds).UtcDateTime,
+        _ => null,
+    };
+
+    private sealed class RememberedIdentity(string authenticationType, string nameType, DateTime validTo)
+        : ClaimsIdentity(authenticationType, nameType, LoginOptions.RoleClaim)
+    {
+        public DateTime ValidTo => validTo;
     }
 
     /// <summary>Stands for a token whose times were checked here; without times of its own nobody formats them for each request.</summary>

@@ -1,5 +1,5 @@
 using System.Globalization;
-using System.Security.Claims;
+using Seckill.Api.Audit;
 using Seckill.Api.Auth;
 using Seckill.Api.Errors;
 using Seckill.Api.Requests;
@@ -26,6 +26,7 @@ public static class DeadLetterEndpoints
     {
         var letters = routes.MapGroup("/api/ops/dead-letters")
             .RequireAuthorization(LoginState.OperatorPolicy)
+            .Audited()
             .AnswersBusyWhenServersFail()
             .AddEndpointFilter(AnswerBusy)
             .WithTags("Operations");
@@ -59,7 +60,8 @@ public static class DeadLetterEndpoints
         return routes;
     }
 
-    private static async Task<IResult> ListAsync(DeadLetterOperations operations, string? take, CancellationToken cancellationToken)
+    private static async Task<IResult> ListAsync(
+        OperatorCall call, AuditLog audit, DeadLetterOperations operations, string? take, CancellationToken cancellationToken)
     {
         if (!TakeParameter.TryRead(take, TakeDefault, TakeMax, out var countMax, out var error))
         {
@@ -67,6 +69,14 @@ public static class DeadLetterEndpoints
         }
 
         var list = await operations.ListAsync(countMax, cancellationToken);
+        DeadLetter[] shown = [.. list.Letters, .. list.Parked];
+        if (shown.Length > 0)
+        {
+            await audit.WriteAsync(
+                call, "dead-letters.read", string.Create(CultureInfo.InvariantCulture, $"{shown.Length} letters"), BuyersOf(shown),
+                cancellationToken);
+        }
+
         return TypedResults.Json(
             new DeadLetterListResponse(
                 list.Count, [.. list.Letters.Select(letter => ToItem(letter, ListedBodyBytesMax))],
@@ -74,23 +84,30 @@ public static class DeadLetterEndpoints
             ApiJson.Web.DeadLetterListResponse);
     }
 
-    private static async Task<IResult> ShowAsync(DeadLetterOperations operations, string id, CancellationToken cancellationToken) =>
-        await operations.FindAsync(id, cancellationToken) is { } letter
-            ? TypedResults.Json(ToItem(letter, ShownBodyBytesMax), ApiJson.Web.DeadLetterItem)
-            : ErrorResult.NoDeadLetter;
+    private static async Task<IResult> ShowAsync(
+        OperatorCall call, AuditLog audit, DeadLetterOperations operations, string id, CancellationToken cancellationToken)
+    {
+        if (await operations.FindAsync(id, cancellationToken) is not { } letter)
+        {
+            return ErrorResult.NoDeadLetter;
+        }
+
+        await audit.WriteAsync(call, "dead-letter.read", id, BuyersOf([letter]), cancellationToken);
+        return TypedResults.Json(ToItem(letter, ShownBodyBytesMax), ApiJson.Web.DeadLetterItem);
+    }
 
     // The operator's hanging up stops none of the following: each is bounded by its own time-out, and half-way is worth less than done.
-    private static async Task<IResult> ReplayAsync(DeadLetterOperations operations, ClaimsPrincipal user, string id) =>
-        await operations.ReplayAsync(user, id, CancellationToken.None) is { } replay
+    private static async Task<IResult> ReplayAsync(DeadLetterOperations operations, OperatorCall call, string id) =>
+        await operations.ReplayAsync(call, id, CancellationToken.None) is { } replay
             ? TypedResults.Json(replay, ApiJson.Web.ReplayResponse)
             : ErrorResult.NoDeadLetter;
 
-    private static async Task<IResult> ReplayAllAsync(DeadLetterOperations operations, ClaimsPrincipal user) =>
-        TypedResults.Json(await operations.ReplayAllAsync(user, CancellationToken.None), ApiJson.Web.ReplayResponse);
+    private static async Task<IResult> ReplayAllAsync(DeadLetterOperations operations, OperatorCall call) =>
+        TypedResults.Json(await operations.ReplayAllAsync(call, CancellationToken.None), ApiJson.Web.ReplayResponse);
 
-    private static async Task<IResult> AbandonAsync(DeadLetterOperations operations, ClaimsPrincipal user, string id)
+    private static async Task<IResult> AbandonAsync(DeadLetterOperations operations, OperatorCall call, string id)
     {
-        var abandonment = await operations.AbandonAsync(user, id, CancellationToken.None);
+        var abandonment = await operations.AbandonAsync(call, id, CancellationToken.None);
         return abandonment?.Outcome switch
         {
             null => ErrorResult.NoDeadLetter,
@@ -118,6 +135,10 @@ public static class DeadLetterEndpoints
             return ErrorResult.Conflict("busy", exception.Message);
         }
     }
+
+    /// <summary>Whose orders an operator was shown, as far as the bodies tell.</summary>
+    private static string BuyersOf(IEnumerable<DeadLetter> letters) =>
+        "buyers: " + string.Join(' ', letters.Select(letter => DeadLetterBody.OrderOf(letter.Body)?.UserId ?? "?").Distinct());
 
     private static DeadLetterItem ToItem(DeadLetter letter, int bodyBytesMax) => new(
         letter.Id, letter.Reason, letter.Attempts,

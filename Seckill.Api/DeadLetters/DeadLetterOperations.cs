@@ -1,4 +1,3 @@
-using System.Security.Claims;
 using System.Text.Json;
 using Microsoft.Extensions.Options;
 using RabbitMQ.Client;
@@ -52,7 +51,7 @@ internal sealed partial class DeadLetterOperations(
         RunAsync((session, token) => FindAsync(session, id, token), cancellationToken);
 
     /// <summary>Sends one letter to the order queue again; null when it is not found.</summary>
-    public Task<ReplayResponse?> ReplayAsync(ClaimsPrincipal user, string id, CancellationToken cancellationToken) =>
+    public Task<ReplayResponse?> ReplayAsync(OperatorCall call, string id, CancellationToken cancellationToken) =>
         RunAsync(
             async (session, token) =>
             {
@@ -61,7 +60,7 @@ internal sealed partial class DeadLetterOperations(
                     return null;
                 }
 
-                await audit.WriteAsync(user, "dead-letter.replay", id, DetailOf(letter), token);
+                await audit.WriteAsync(call, "dead-letter.replay", id, DetailOf(letter), token);
                 var replayed = await session.ReplayAsync([letter], token);
                 LogReplayed(replayed, 1 - replayed);
                 return new ReplayResponse(replayed, 1 - replayed, session.Count - replayed);
@@ -72,7 +71,7 @@ internal sealed partial class DeadLetterOperations(
     /// Sends the first <c>ScanMax</c> letters to the order queue again. All are taken before the first is sent, so what the worker refuses
     /// once more is not taken twice.
     /// </summary>
-    public Task<ReplayResponse> ReplayAllAsync(ClaimsPrincipal user, CancellationToken cancellationToken) =>
+    public Task<ReplayResponse> ReplayAllAsync(OperatorCall call, CancellationToken cancellationToken) =>
         RunAsync(
             async (session, token) =>
             {
@@ -81,7 +80,7 @@ internal sealed partial class DeadLetterOperations(
                 foreach (var batch in letters.Chunk(ReplayBatchSizeMax))
                 {
                     await audit.WriteAsync(
-                        user, "dead-letter.replay-all", $"{batch.Length} letters", string.Join(' ', batch.Select(letter => letter.Id)),
+                        call, "dead-letter.replay-all", $"{batch.Length} letters", string.Join(' ', batch.Select(letter => letter.Id)),
                         token);
                     var taken = await session.ReplayAsync(batch, token);
                     replayed += taken;
@@ -94,7 +93,7 @@ internal sealed partial class DeadLetterOperations(
             cancellationToken);
 
     /// <summary>Gives a letter up: the order fails, once, and the letter goes. Null when it is not found.</summary>
-    public Task<Abandonment?> AbandonAsync(ClaimsPrincipal user, string id, CancellationToken cancellationToken) =>
+    public Task<Abandonment?> AbandonAsync(OperatorCall call, string id, CancellationToken cancellationToken) =>
         RunAsync<Abandonment?>(
             async (session, token) =>
             {
@@ -103,7 +102,7 @@ internal sealed partial class DeadLetterOperations(
                     return null;
                 }
 
-                await audit.WriteAsync(user, "dead-letter.abandon", id, DetailOf(letter), token);
+                await audit.WriteAsync(call, "dead-letter.abandon", id, DetailOf(letter), token);
                 var done = await abandonment.ApplyAsync(letter, token);
                 if (done.Outcome != AbandonOutcome.AlreadyAnOrder)
                 {

@@ -26,7 +26,7 @@ internal static class CrossSiteGuard
             return false;
         }
 
-        if (request.Headers.Authorization.Count == 0 && request.Cookies.ContainsKey(LoginOptions.Cookie))
+        if (!LoginToken.IsInHeader(request) && request.Cookies.ContainsKey(LoginOptions.Cookie))
         {
             return OwnSite.IsElsewhere(request);
         }

@@ -10,7 +10,7 @@ namespace Seckill.Api.Errors;
 /// Problem details (RFC 9457) with the <c>error</c> member that clients of the contract read. <see cref="SoldOut"/> and its like are
 /// written from bytes made once: in a sale most answers are refusals.
 /// </summary>
-public sealed class ErrorResult : IResult
+public sealed class ErrorResult : IResult, IStatusCodeHttpResult
 {
     internal const string ContentType = "application/problem+json";
 
@@ -19,6 +19,9 @@ public sealed class ErrorResult : IResult
     public static readonly ErrorResult Forbidden = new(StatusCodes.Status403Forbidden, "forbidden", "Your role does not allow this.");
     public static readonly ErrorResult CrossSite = new(
         StatusCodes.Status403Forbidden, "cross-site request", "The login cookie counts for requests of this site's own pages only.");
+    public static readonly ErrorResult DemoLoginElsewhere = new(
+        StatusCodes.Status403Forbidden, "demo login is for this machine",
+        "Ask from the machine itself, by localhost. Auth:DemoLoginForAnyone=true opens it to everybody who can reach this address.");
     public static readonly ErrorResult TokenRequired = new(
         StatusCodes.Status403Forbidden, "purchase token required",
         "Get one from /api/seckill/token once the sale has started, and send it as X-Purchase-Token.");
@@ -50,10 +53,16 @@ public sealed class ErrorResult : IResult
     private ErrorResult(int status, string error, string detail, int? retryAfterSeconds = null)
     {
         _status = status;
+        Error = error;
         _retryAfter = retryAfterSeconds?.ToString(CultureInfo.InvariantCulture);
         _body = JsonSerializer.SerializeToUtf8Bytes(
             new ErrorBody(ReasonPhrases.GetReasonPhrase(status), status, error, detail), ApiJson.Web.ErrorBody);
     }
+
+    /// <summary>The member <c>error</c>.</summary>
+    public string Error { get; }
+
+    int? IStatusCodeHttpResult.StatusCode => _status;
 
     /// <summary>400 with what is wrong with the input.</summary>
     public static ErrorResult BadRequest(string error, string? detail = null) =>

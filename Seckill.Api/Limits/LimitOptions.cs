@@ -18,6 +18,10 @@ public sealed class LimitOptions
     [Range(0, 1_000_000)]
     public int AddressRequestsPerSecond { get; init; } = 20_000;
 
+    /// <summary>The same for an IPv6 /48, which a hosting company gives to one customer.</summary>
+    [Range(0, 1_000_000)]
+    public int SiteRequestsPerSecond { get; init; } = 40_000;
+
     /// <summary>Orders that one buyer may send in one second to one instance.</summary>
     [Range(0, 10_000)]
     public int UserPurchasesPerSecond { get; init; } = 20;

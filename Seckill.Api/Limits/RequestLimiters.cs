@@ -16,14 +16,22 @@ internal enum RequestKind
 /// <summary>By address, before anybody is authenticated: checking a token's signature is work, too.</summary>
 internal sealed class AddressLimiter(IOptions<LimitOptions> options, TimeProvider time)
 {
+    /// <summary>Bits of an IPv6 address that name the network of one subscriber, behind those of the site that it may be part of.</summary>
+    private const int SubnetBits = 16;
+
     private readonly RequestWindows _windows = new(options.Value.AddressRequestsPerSecond, time);
+    private readonly RequestWindows _sites = new(options.Value.SiteRequestsPerSecond, time);
 
     /// <summary>Whether this request is within the limit.</summary>
     public bool TryTake(HttpContext http)
     {
         var address = http.Connection.RemoteIpAddress;
-        return address is null || IPAddress.IsLoopback(address) || _windows.TryTake(KeyOf(address));
+        return address is null || IPAddress.IsLoopback(address) || (_windows.TryTake(KeyOf(address)) && TryTakeSite(address));
     }
+
+    /// <summary>Whoever has a /48 has 65,536 of the networks that count as one address.</summary>
+    private bool TryTakeSite(IPAddress address) =>
+        address.AddressFamily != AddressFamily.InterNetworkV6 || address.IsIPv4MappedToIPv6 || _sites.TryTake(KeyOf(address) >> SubnetBits);
 
     /// <summary>An IPv4 address, or the /64 that one IPv6 subscriber has.</summary>
     internal static ulong KeyOf(IPAddress address)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Seckill.Api.Audit;
 using Seckill.Api.Auth;
 using Seckill.Api.Errors;
 using Seckill.Api.Orders;
@@ -24,6 +25,7 @@ public static class OrderSearchEndpoints
     {
         routes.MapGet("/api/ops/orders", FindAsync)
             .RequireAuthorization(LoginState.OperatorPolicy)
+            .Audited()
             .AnswersBusyWhenServersFail()
             .WithName("OrderSearch")
             .WithTags("Operations")
@@ -34,8 +36,21 @@ public static class OrderSearchEndpoints
         return routes;
     }
 
-    private static async Task<IResult> FindAsync(OrderFinder finder, string? q, CancellationToken cancellationToken) => OrderQuery.Parse(
-        q) is { } query
-        ? TypedResults.Json(new OrderSearchResponse(await finder.FindAsync(query, cancellationToken)), ApiJson.Web.OrderSearchResponse)
-        : ErrorResult.BadRequest("q must be an order id or number, a user id, or a click's number");
+    private static async Task<IResult> FindAsync(
+        OperatorCall call, AuditLog audit, OrderFinder finder, string? q, CancellationToken cancellationToken)
+    {
+        if (OrderQuery.Parse(q) is not { } query)
+        {
+            return ErrorResult.BadRequest("q must be an order id or number, a user id, or a click's number");
+        }
+
+        var found = await finder.FindAsync(query, cancellationToken);
+        // Also when nothing was found: who tries numbers learns something, too.
+        await audit.WriteAsync(
+            call, "orders.read", query.Text,
+            string.Create(CultureInfo.InvariantCulture, $"{found.Count} orders; buyers: ")
+                + string.Join(' ', found.Select(order => order.UserId).Distinct()),
+            cancellationToken);
+        return TypedResults.Json(new OrderSearchResponse(found), ApiJson.Web.OrderSearchResponse);
+    }
 }

@@ -9,7 +9,8 @@ namespace Seckill.Api.Push;
 /// <param name="UserId">The buyer.</param>
 /// <param name="SkuIds">SKUs whose present state is told first: what was decided while nobody listened.</param>
 /// <param name="SinceMs">Outcomes settled before that, ms since 1970 UTC, are known to the page; 0 when it knows none.</param>
-public sealed record OutcomeRequest(long UserId, IReadOnlyList<long> SkuIds, long SinceMs);
+/// <param name="LoginEnds">UTC; when the login is not good any more, and the line with it.</param>
+public sealed record OutcomeRequest(long UserId, IReadOnlyList<long> SkuIds, long SinceMs, DateTime LoginEnds);
 
 /// <summary>
 /// The outcomes of one buyer: first where the SKUs asked for stand, then each outcome as it is settled. Listening begins before the state
@@ -24,7 +25,7 @@ public sealed class OutcomeFeed(
     public async IAsyncEnumerable<OrderStatusResponse?> ReadAsync(
         OutcomeListening listening, OutcomeRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        using var ended = new CancellationTokenSource(TimeSpan.FromSeconds(options.Value.ConnectionSecondsMax), time);
+        using var ended = new CancellationTokenSource(LengthOf(request), time);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lifetime.ApplicationStopping, ended.Token);
         foreach (var skuId in request.SkuIds)
         {
@@ -55,6 +56,14 @@ public sealed class OutcomeFeed(
                 yield return null;
             }
         }
+    }
+
+    private TimeSpan LengthOf(OutcomeRequest request)
+    {
+        var longest = TimeSpan.FromSeconds(options.Value.ConnectionSecondsMax);
+        // The login was good a moment ago, so what is left may be nothing, but not less.
+        var left = request.LoginEnds - time.GetUtcNow().UtcDateTime;
+        return left < TimeSpan.Zero ? TimeSpan.Zero : left < longest ? left : longest;
     }
 
     /// <summary>The id of an event, by which a page resumes; null for what is not decided yet.</summary>

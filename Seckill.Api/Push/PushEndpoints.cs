@@ -43,9 +43,10 @@ public static class PushEndpoints
         return routes;
     }
 
-    private static IResult Events(HttpContext http, ClaimsPrincipal user, OutcomeHub hub, OutcomeFeed feed, string[]? sku_id)
+    private static IResult Events(
+        HttpContext http, ClaimsPrincipal user, OutcomeHub hub, OutcomeFeed feed, IOptions<AuthOptions> auth, string[]? sku_id)
     {
-        if (!TryRead(user, sku_id, http.Request.Headers["Last-Event-ID"], out var request))
+        if (!TryRead(user, auth.Value, sku_id, http.Request.Headers["Last-Event-ID"], out var request))
         {
             return ErrorResult.BadRequest("sku_id is not valid");
         }
@@ -78,15 +79,15 @@ public static class PushEndpoints
     }
 
     private static async Task<IResult> SocketAsync(
-        HttpContext http, ClaimsPrincipal user, OutcomeHub hub, OutcomeFeed feed, IOptions<PushOptions> options, string[]? sku_id,
-        string? since)
+        HttpContext http, ClaimsPrincipal user, OutcomeHub hub, OutcomeFeed feed, IOptions<PushOptions> options,
+        IOptions<AuthOptions> auth, string[]? sku_id, string? since)
     {
         if (!http.WebSockets.IsWebSocketRequest)
         {
             return ErrorResult.BadRequest("not a websocket request");
         }
 
-        if (!TryRead(user, sku_id, since, out var request))
+        if (!TryRead(user, auth.Value, sku_id, since, out var request))
         {
             return ErrorResult.BadRequest("sku_id is not valid");
         }
@@ -156,7 +157,8 @@ public static class PushEndpoints
         }
     }
 
-    private static bool TryRead(ClaimsPrincipal user, string[]? skuIds, string? lastEventId, out OutcomeRequest request)
+    private static bool TryRead(
+        ClaimsPrincipal user, AuthOptions auth, string[]? skuIds, string? lastEventId, out OutcomeRequest request)
     {
         var ids = new List<long>();
         var fine = skuIds is not { Length: > SkusMax };
@@ -166,7 +168,9 @@ public static class PushEndpoints
             ids.Add(id);
         }
 
-        request = new OutcomeRequest(user.UserId(), ids, OutcomeFeed.SinceOf(lastEventId));
+        // As long as the token would be taken.
+        var loginEnds = TokenCache.EndOf(user)?.AddSeconds(auth.ClockSkewSeconds) ?? DateTime.MaxValue;
+        request = new OutcomeRequest(user.UserId(), ids, OutcomeFeed.SinceOf(lastEventId), loginEnds);
         return fine;
     }
 }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Security.Claims;
 using Seckill.Api.Audit;
 using Seckill.Api.Auth;
 using Seckill.Api.Catalogue;
@@ -49,6 +48,7 @@ public static class ReconciliationEndpoints
     {
         var ops = routes.MapGroup("/api/ops/reconciliation")
             .RequireAuthorization(LoginState.OperatorPolicy)
+            .Audited()
             .AnswersBusyWhenServersFail()
             .WithTags("Operations");
 
@@ -99,7 +99,7 @@ public static class ReconciliationEndpoints
     }
 
     private static async Task<IResult> RepairAsync(
-        ClaimsPrincipal user, SaleCatalogue catalogue, SalesGone gone, ReconciliationReader reader, StuckOrders stuck, StockLoad load,
+        OperatorCall call, SaleCatalogue catalogue, SalesGone gone, ReconciliationReader reader, StuckOrders stuck, StockLoad load,
         AuditLog audit, string? apply, CancellationToken cancellationToken)
     {
         if (apply is not (null or "true" or "false"))
@@ -131,7 +131,7 @@ public static class ReconciliationEndpoints
             steps.Add($"{target}: {plan.Describe()}");
             if (apply == "true")
             {
-                await audit.WriteAsync(user, "reconciliation.repair", target, plan.Describe(), cancellationToken);
+                await audit.WriteAsync(call, "reconciliation.repair", target, plan.Describe(), cancellationToken);
                 if (await TryApplyAsync(plan, stuck, load, cancellationToken) is { } failure)
                 {
                     steps.Add($"{target}: failed: {failure}");

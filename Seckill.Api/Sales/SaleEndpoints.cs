@@ -1,5 +1,5 @@
 using System.Globalization;
-using System.Security.Claims;
+using Seckill.Api.Audit;
 using Seckill.Api.Auth;
 using Seckill.Api.Errors;
 using Seckill.Api.Requests;
@@ -22,6 +22,7 @@ public static class SaleEndpoints
     {
         var sales = routes.MapGroup("/api/ops/sales")
             .RequireAuthorization(LoginState.OperatorPolicy)
+            .Audited()
             .AnswersBusyWhenServersFail()
             .WithTags("Operations");
 
@@ -68,15 +69,16 @@ public static class SaleEndpoints
 
     // The operator's hanging up stops none of the following: each is bounded by the servers' own time-outs, and half-way is worth less than
     // done.
-    private static async Task<IResult> CreateAsync(HttpContext http, SaleOperations operations, TimeProvider time)
+    private static async Task<IResult> CreateAsync(HttpContext http, OperatorCall call, SaleOperations operations, TimeProvider time)
     {
         var (request, malformed) = await JsonBody.ReadAsync(http.Request, ApiJson.Web.CreateSaleRequest, http.RequestAborted);
         return request is null ? malformed!
             : SaleRules.Validate(request, time.GetUtcNow().ToUnixTimeMilliseconds()) is { } fault ? ErrorResult.BadRequest(fault)
-            : Answer(await operations.CreateAsync(http.User, request, CancellationToken.None), StatusCodes.Status201Created);
+            : Answer(await operations.CreateAsync(call, request, CancellationToken.None), StatusCodes.Status201Created);
     }
 
-    private static async Task<IResult> EditAsync(HttpContext http, SaleOperations operations, TimeProvider time, string sku_id)
+    private static async Task<IResult> EditAsync(
+        HttpContext http, OperatorCall call, SaleOperations operations, TimeProvider time, string sku_id)
     {
         if (!TryReadId(sku_id, out var skuId))
         {
@@ -86,18 +88,20 @@ public static class SaleEndpoints
         var (request, malformed) = await JsonBody.ReadAsync(http.Request, ApiJson.Web.EditSaleRequest, http.RequestAborted);
         return request is null ? malformed!
             : SaleRules.Validate(request, time.GetUtcNow().ToUnixTimeMilliseconds()) is { } fault ? ErrorResult.BadRequest(fault)
-            : Answer(await operations.EditAsync(http.User, skuId, request, CancellationToken.None));
+            : Answer(await operations.EditAsync(call, skuId, request, CancellationToken.None));
     }
 
-    private static async Task<IResult> PauseAsync(ClaimsPrincipal user, SaleOperations operations, string sku_id) =>
-        TryReadId(sku_id, out var skuId) ? Answer(await operations.PauseAsync(user, skuId, paused: true, CancellationToken.None)) : WrongId;
-
-    private static async Task<IResult> ResumeAsync(ClaimsPrincipal user, SaleOperations operations, string sku_id) =>
+    private static async Task<IResult> PauseAsync(OperatorCall call, SaleOperations operations, string sku_id) =>
         TryReadId(sku_id, out var skuId)
-            ? Answer(await operations.PauseAsync(user, skuId, paused: false, CancellationToken.None))
+            ? Answer(await operations.PauseAsync(call, skuId, paused: true, CancellationToken.None))
             : WrongId;
 
-    private static async Task<IResult> AddStockAsync(HttpContext http, SaleOperations operations, string sku_id)
+    private static async Task<IResult> ResumeAsync(OperatorCall call, SaleOperations operations, string sku_id) =>
+        TryReadId(sku_id, out var skuId)
+            ? Answer(await operations.PauseAsync(call, skuId, paused: false, CancellationToken.None))
+            : WrongId;
+
+    private static async Task<IResult> AddStockAsync(HttpContext http, OperatorCall call, SaleOperations operations, string sku_id)
     {
         if (!TryReadId(sku_id, out var skuId))
         {
@@ -107,7 +111,7 @@ public static class SaleEndpoints
         var (request, malformed) = await JsonBody.ReadAsync(http.Request, ApiJson.Web.AddStockRequest, http.RequestAborted);
         return request is null ? malformed!
             : SaleRules.Validate(request) is { } fault ? ErrorResult.BadRequest(fault)
-            : Answer(await operations.AddStockAsync(http.User, skuId, request, CancellationToken.None));
+            : Answer(await operations.AddStockAsync(call, skuId, request, CancellationToken.None));
     }
 
     private static IResult Answer(SaleResult change, int status = StatusCodes.Status200OK) =>

@@ -1,6 +1,5 @@
 using System.Data;
 using System.Globalization;
-using System.Security.Claims;
 using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
 using MySqlConnector;
@@ -32,7 +31,7 @@ internal sealed class SaleOperations(
 
     private static readonly ErrorResult IdTaken = ErrorResult.Conflict("sku_id is taken", "Another SKU has this id.");
 
-    public async Task<SaleResult> CreateAsync(ClaimsPrincipal user, CreateSaleRequest request, CancellationToken cancellationToken)
+    public async Task<SaleResult> CreateAsync(OperatorCall call, CreateSaleRequest request, CancellationToken cancellationToken)
     {
         for (var tries = 0; tries < CreateTriesMax; tries++)
         {
@@ -43,7 +42,7 @@ internal sealed class SaleOperations(
             }
 
             await AuditAsync(
-                user, "sale.create", skuId, JsonSerializer.Serialize(request, ApiJson.Web.CreateSaleRequest), cancellationToken);
+                call, "sale.create", skuId, JsonSerializer.Serialize(request, ApiJson.Web.CreateSaleRequest), cancellationToken);
             if (await TryInsertAsync(skuId, request, cancellationToken))
             {
                 return await ConcludeAsync(skuId, null, 0, cancellationToken);
@@ -54,16 +53,16 @@ internal sealed class SaleOperations(
         return new SaleResult(null, ErrorResult.Busy);
     }
 
-    public async Task<SaleResult> EditAsync(ClaimsPrincipal user, long skuId, EditSaleRequest request, CancellationToken cancellationToken)
+    public async Task<SaleResult> EditAsync(OperatorCall call, long skuId, EditSaleRequest request, CancellationToken cancellationToken)
     {
-        await AuditAsync(user, "sale.edit", skuId, JsonSerializer.Serialize(request, ApiJson.Web.EditSaleRequest), cancellationToken);
+        await AuditAsync(call, "sale.edit", skuId, JsonSerializer.Serialize(request, ApiJson.Web.EditSaleRequest), cancellationToken);
         return await ChangeAsync(skuId, (sku, sale) => Edit(sku, sale, request), cancellationToken);
     }
 
     /// <summary>Pauses or resumes. When this returns the gate does as it says, for all instances.</summary>
-    public async Task<SaleResult> PauseAsync(ClaimsPrincipal user, long skuId, bool paused, CancellationToken cancellationToken)
+    public async Task<SaleResult> PauseAsync(OperatorCall call, long skuId, bool paused, CancellationToken cancellationToken)
     {
-        await AuditAsync(user, paused ? "sale.pause" : "sale.resume", skuId, "", cancellationToken);
+        await AuditAsync(call, paused ? "sale.pause" : "sale.resume", skuId, "", cancellationToken);
         return await ChangeAsync(
             skuId,
             (_, sale) =>
@@ -79,10 +78,10 @@ internal sealed class SaleOperations(
     /// does not have these units, is from then on an outdated one, and is loaded anew by whoever looks first.
     /// </summary>
     public async Task<SaleResult> AddStockAsync(
-        ClaimsPrincipal user, long skuId, AddStockRequest request, CancellationToken cancellationToken)
+        OperatorCall call, long skuId, AddStockRequest request, CancellationToken cancellationToken)
     {
         var (add, before) = (request.Add!.Value, request.UnitsBefore!.Value);
-        await AuditAsync(user, "sale.add-stock", skuId, JsonSerializer.Serialize(request, ApiJson.Web.AddStockRequest), cancellationToken);
+        await AuditAsync(call, "sale.add-stock", skuId, JsonSerializer.Serialize(request, ApiJson.Web.AddStockRequest), cancellationToken);
         var snapshot = await recovery.SnapshotAsync(new SkuKeys(skuId), 0, cancellationToken);
         if (snapshot.Unsettled > StockRecovery.UnsettledIdsMax)
         {
@@ -251,8 +250,8 @@ internal sealed class SaleOperations(
         return new SaleResult(await records.FindAsync(skuId, cancellationToken), null);
     }
 
-    private Task AuditAsync(ClaimsPrincipal user, string action, long skuId, string detail, CancellationToken cancellationToken) =>
-        audit.WriteAsync(user, action, Text($"sku {skuId}"), detail, cancellationToken);
+    private Task AuditAsync(OperatorCall call, string action, long skuId, string detail, CancellationToken cancellationToken) =>
+        audit.WriteAsync(call, action, Text($"sku {skuId}"), detail, cancellationToken);
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -86,7 +86,8 @@ internal static class SaleRules
     private static string? ValidateImage(string? image) =>
         image is null ? null
         : image.Length <= ImageLengthMax && !image.Any(c => char.IsControl(c) || char.IsWhiteSpace(c))
-            && ((image.StartsWith('/') && !image.StartsWith("//", StringComparison.Ordinal))
+            // Browsers take a backslash for a slash, so "/\" leads to another site as "//" does.
+            && ((image.StartsWith('/') && !image.StartsWith("//", StringComparison.Ordinal) && !image.Contains('\\'))
                 || (Uri.TryCreate(image, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https"))
             ? null
         : Text($"image must be a path that begins with / or an http(s) address, {ImageLengthMax} characters at most");

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Security.Claims;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Seckill.Api.Audit;
 using Seckill.Api.Auth;
@@ -19,6 +18,7 @@ public static class WarmUpEndpoints
     {
         routes.MapPost("/api/ops/warm-up", WarmUpAsync)
             .RequireAuthorization(LoginState.OperatorPolicy)
+            .Audited()
             .AnswersBusyWhenServersFail()
             .WithName("WarmUp")
             .WithTags("Operations")
@@ -29,9 +29,9 @@ public static class WarmUpEndpoints
     }
 
     private static async Task<JsonHttpResult<WarmUpResponse>> WarmUpAsync(
-        ClaimsPrincipal user, AuditLog audit, StockWarmUp warmUp, CancellationToken cancellationToken)
+        OperatorCall call, AuditLog audit, StockWarmUp warmUp, CancellationToken cancellationToken)
     {
-        await audit.WriteAsync(user, "warm-up", "every sale", "", cancellationToken);
+        await audit.WriteAsync(call, "warm-up", "every sale", "", cancellationToken);
         var skus = await warmUp.LoadAllAsync(cancellationToken);
         return TypedResults.Json(
             new WarmUpResponse([.. skus.Select(

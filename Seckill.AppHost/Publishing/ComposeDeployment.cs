@@ -10,6 +10,7 @@ internal static partial class Deployment
 {
     private const int DefaultHostPort = 8080;
     private const int DefaultConsoleHostPort = 8090;
+    private const string Bind = "${SECKILL_BIND:-127.0.0.1}";
 
     static partial void AddCompose(
         IDistributedApplicationBuilder builder, IResourceBuilder<ProjectResource> api, IResourceBuilder<ProjectResource> console)
@@ -51,15 +52,19 @@ internal static partial class Deployment
         }
     }
 
-    /// <summary>One process can have a known port on the host; of several, each needs a port of its own and Docker chooses.</summary>
+    /// <summary>
+    /// On the host's own loopback unless <c>SECKILL_BIND</c> says otherwise: what is published is plain HTTP, for a proxy with TLS in front
+    /// of it. One process can have a known port there; of several, each needs a port of its own and Docker chooses.
+    /// </summary>
     private static void PublishPorts(Service service, string variable, int port, int replicas)
     {
         if (replicas == 1)
         {
-            service.Ports = [.. service.Ports.Select(target => $"${{{variable}:-{port}}}:{target}")];
+            service.Ports = [.. service.Ports.Select(target => $"{Bind}:${{{variable}:-{port}}}:{target}")];
         }
         else
         {
+            service.Ports = [.. service.Ports.Select(target => $"{Bind}::{target}")];
             service.Deploy = new Deploy { Replicas = replicas };
         }
     }

@@ -40,7 +40,7 @@ internal sealed class BenchSystem : IAsyncDisposable
 
     public string MySql => _system.MySqlConnectionString;
 
-    public string OperatorToken { get; } = new TokenIssuer(TokenIssuer.DevelopmentKey).ForOperator();
+    public string OperatorToken { get; } = new TokenIssuer(CheckoutKeys.SigningKey).ForOperator();
 
     /// <summary>As the servers say themselves.</summary>
     public string Versions => $"{_system.Versions}, .NET {Environment.Version}";
@@ -55,7 +55,7 @@ internal sealed class BenchSystem : IAsyncDisposable
                 Settings = new Dictionary<string, string>
                 {
                     ["ASPNETCORE_ENVIRONMENT"] = "Production",
-                    ["Auth__SigningKey"] = TokenIssuer.DevelopmentKey,
+                    ["Auth__SigningKey"] = CheckoutKeys.SigningKey,
                     // All buyers come from one address, and the same one again in each round.
                     ["Limits__UserPurchasesPerSecond"] = "0",
                     ["Draining__ServeForMs"] = "0",

@@ -126,7 +126,7 @@ internal sealed record Contest(BenchSystem System, BenchSales Sales, BenchOption
     private static string[] TokensOf(int count)
     {
         var tokens = new string[count];
-        Parallel.For(0, count, () => new TokenIssuer(TokenIssuer.DevelopmentKey), (i, _, issuer) =>
+        Parallel.For(0, count, () => new TokenIssuer(CheckoutKeys.SigningKey), (i, _, issuer) =>
         {
             tokens[i] = issuer.ForBuyer(1_000_000 + i);
             return issuer;

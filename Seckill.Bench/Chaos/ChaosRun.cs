@@ -57,7 +57,7 @@ public sealed class ChaosRun(
     private async Task<ChaosFigures> ExecuteAsync(ChaosSystem system, GateClient[] shops, CancellationToken cancellationToken)
     {
         await OpenSalesAsync(system, shops, cancellationToken);
-        var issuer = new TokenIssuer(TokenIssuer.DevelopmentKey);
+        var issuer = new TokenIssuer(CheckoutKeys.SigningKey);
         var pollers = new Pollers(shops);
         var crowd = new Crowd(_sales, shops, issuer, pollers, options);
         var storm = new Storm(system, options);

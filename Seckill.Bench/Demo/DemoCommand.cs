@@ -29,7 +29,7 @@ public static class DemoCommand
     private static readonly Option<string?> SigningKey = new("--signing-key")
     {
         Description =
-            "Key that signs the buyers' tokens; else Auth__SigningKey, else what .seckill/local.json says, else the development key.",
+            "Key that signs the buyers' tokens; else Auth__SigningKey, else what .seckill/local.json says, else the checkout's own.",
     };
 
     public static Command Create()
@@ -59,7 +59,7 @@ public static class DemoCommand
             var options = new DemoOptions(
                 parsed.GetValue(Buyers), parsed.GetValue(Units), parsed.GetValue(Sku), parsed.GetValue(Concurrency),
                 parsed.GetValue(SigningKey) ?? Environment.GetEnvironmentVariable("Auth__SigningKey") ?? addresses.SigningKey
-                    ?? TokenIssuer.DevelopmentKey);
+                    ?? CheckoutKeys.SigningKey);
             return await DemoRun.ExecuteAsync(addresses, options, AnsiConsole.Console, cancellationToken) ? 0 : 1;
         }
         catch (Exception exception) when (exception is TargetException or HttpRequestException or MySqlException or RedisException)

@@ -37,7 +37,7 @@ public class RequestBenchmarks
     [GlobalSetup]
     public async Task PrepareAsync()
     {
-        _token = new TokenIssuer(TokenIssuer.DevelopmentKey).ForBuyer(UserId);
+        _token = new TokenIssuer(CheckoutKeys.SigningKey).ForBuyer(UserId);
         _remembering = OptionsOf(TokensRememberedMax);
         _checking = OptionsOf(0);
         // A token is remembered when it comes a second time.
@@ -86,7 +86,7 @@ public class RequestBenchmarks
         {
             ["Auth:Issuer"] = "seckill",
             ["Auth:Audience"] = "seckill",
-            ["Auth:SigningKey"] = TokenIssuer.DevelopmentKey,
+            ["Auth:SigningKey"] = CheckoutKeys.SigningKey,
             ["Auth:TokensRememberedMax"] = $"{tokensRememberedMax}",
         }).Build())
         .AddSingleton(TimeProvider.System)

@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Authentication.JwtBearer;
 using Microsoft.AspNetCore.Components.Authorization;
 using Microsoft.Extensions.Options;
 using Microsoft.IdentityModel.JsonWebTokens;
+using Microsoft.IdentityModel.Tokens;
 using Seckill.ServiceDefaults.Login;
 
 namespace Seckill.Console.Auth;
@@ -18,7 +19,10 @@ public static class ConsoleLogin
 
     public static IServiceCollection AddConsoleLogin(this IServiceCollection services)
     {
-        services.AddOptions<LoginOptions>().BindConfiguration(LoginOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        services.AddOptions<LoginOptions>().BindConfiguration(LoginOptions.Section).ValidateDataAnnotations()
+            .Validate<IHostEnvironment>(
+                (auth, environment) => PublishedKeys.MayBeUsed(environment, auth.AllKeys), PublishedKeys.LoginRefused)
+            .ValidateOnStart();
         services.AddAuthentication(JwtBearerDefaults.AuthenticationScheme).AddJwtBearer();
         services.AddOptions<JwtBearerOptions>(JwtBearerDefaults.AuthenticationScheme)
             .Configure<IOptions<LoginOptions>, TimeProvider>(Configure);
@@ -32,14 +36,19 @@ public static class ConsoleLogin
     /// <summary>The token that the user logged in with, for the calls to the Api in the user's name; null for nobody.</summary>
     public static string? Token(this ClaimsPrincipal user) => (user.Identity as ClaimsIdentity)?.BootstrapContext as string;
 
-    /// <summary>A path of this console, or its first page: a login must not lead elsewhere.</summary>
+    /// <summary>
+    /// A path of this console, or its first page: a login must not lead elsewhere. Paths come encoded, and no other character may stand in
+    /// the header that leads there.
+    /// </summary>
     internal static string LocalPath(string? path) =>
-        path is ['/'] or ['/', not ('/' or '\\'), ..] && !path.Any(char.IsControl) ? path : "/";
+        path is ['/'] or ['/', not ('/' or '\\'), ..] && path.All(c => c is > ' ' and < '\x7f') ? path : "/";
 
     private static void Configure(JwtBearerOptions bearer, IOptions<LoginOptions> options, TimeProvider time)
     {
         bearer.TimeProvider = time;
         bearer.MapInboundClaims = false;
+        bearer.Authority = options.Value.Authority;
+        bearer.RequireHttpsMetadata = options.Value.AuthorityNeedsTls;
         bearer.TokenValidationParameters = options.Value.ToValidationParameters();
         bearer.Events = new JwtBearerEvents
         {
@@ -68,6 +77,14 @@ public static class ConsoleLogin
         };
     }
 
+    /// <summary>What a token must fulfil, with the authority's keys where there is one.</summary>
+    internal static TokenValidationParameters ParametersOf(JwtBearerOptions bearer)
+    {
+        var parameters = bearer.TokenValidationParameters.Clone();
+        parameters.ConfigurationManager = bearer.ConfigurationManager as BaseConfigurationManager;
+        return parameters;
+    }
+
     /// <summary>The login page that leads back to a path of this console.</summary>
     internal static string LoginAddress(string? returnTo, LoginFault? fault)
     {
@@ -87,4 +104,6 @@ public enum LoginFault
     RefusedByApi,
     ApiAway,
     BadUserId,
+    DemoElsewhere,
+    OldPage,
 }

@@ -1,4 +1,6 @@
 using System.Globalization;
+using Microsoft.AspNetCore.Antiforgery;
+using Microsoft.AspNetCore.Authentication.JwtBearer;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.Options;
 using Microsoft.IdentityModel.JsonWebTokens;
@@ -15,11 +17,26 @@ internal static class LoginEndpoints
 {
     private const int TokenCharactersMax = 4_096;
 
+    /// <summary>
+    /// A form of a page that was open since before the keys changed, or of another site's, leads to a fresh login page that says so. Goes
+    /// behind antiforgery.
+    /// </summary>
+    public static IApplicationBuilder UseOldFormsGuard(this IApplicationBuilder app) => app.Use(next => http =>
+    {
+        if (http.Features.Get<IAntiforgeryValidationFeature>() is not { IsValid: false })
+        {
+            return next(http);
+        }
+
+        http.Response.Redirect(ConsoleLogin.LoginAddress(returnTo: null, LoginFault.OldPage));
+        return Task.CompletedTask;
+    });
+
     public static IEndpointRouteBuilder MapLogin(this WebApplication routes)
     {
         routes.MapPost("/login/token", TakeTokenAsync);
         routes.MapPost(ConsoleLogin.LogoutPath, LogOut);
-        if (routes.Environment.IsDevelopment())
+        if (DemoLoginDoor.IsThere(routes.Environment))
         {
             routes.MapPost("/login/demo", DemoAsync);
         }
@@ -28,7 +45,7 @@ internal static class LoginEndpoints
     }
 
     private static async Task<IResult> TakeTokenAsync(
-        HttpContext http, IOptions<LoginOptions> options, [FromForm] string? token, [FromForm(Name = "return")] string? returnTo)
+        HttpContext http, IOptionsMonitor<JwtBearerOptions> bearer, [FromForm] string? token, [FromForm(Name = "return")] string? returnTo)
     {
         token = token?.Trim();
         if (token is not { Length: > 0 and <= TokenCharactersMax })
@@ -36,13 +53,18 @@ internal static class LoginEndpoints
             return Refused(LoginFault.BadToken, returnTo);
         }
 
-        return await LogInAsync(http, options.Value, token, returnTo);
+        return await LogInAsync(http, bearer, token, returnTo);
     }
 
     private static async Task<IResult> DemoAsync(
-        HttpContext http, IOptions<LoginOptions> options, DemoShop shop,
+        HttpContext http, IOptions<LoginOptions> options, IOptionsMonitor<JwtBearerOptions> bearer, DemoShop shop,
         [FromForm(Name = "user_id")] string? userId, [FromForm(Name = "return")] string? returnTo, CancellationToken cancellationToken)
     {
+        if (!DemoLoginDoor.IsOpenTo(http, options.Value))
+        {
+            return Refused(LoginFault.DemoElsewhere, returnTo);
+        }
+
         if (!long.TryParse(userId, NumberStyles.None, CultureInfo.InvariantCulture, out var id) || id < 1)
         {
             return Refused(LoginFault.BadUserId, returnTo);
@@ -50,7 +72,7 @@ internal static class LoginEndpoints
 
         try
         {
-            return await LogInAsync(http, options.Value, await shop.LogInAsync(id, LoginOptions.OperatorRole, cancellationToken), returnTo);
+            return await LogInAsync(http, bearer, await shop.LogInAsync(id, LoginOptions.OperatorRole, cancellationToken), returnTo);
         }
         catch (Exception exception)
             when (exception is OpsRefusedException || (OpsApi.IsNoAnswer(exception) && !cancellationToken.IsCancellationRequested))
@@ -59,10 +81,11 @@ internal static class LoginEndpoints
         }
     }
 
-    private static async Task<IResult> LogInAsync(HttpContext http, LoginOptions options, string token, string? returnTo)
+    private static async Task<IResult> LogInAsync(
+        HttpContext http, IOptionsMonitor<JwtBearerOptions> bearer, string token, string? returnTo)
     {
         var handler = new JsonWebTokenHandler { MapInboundClaims = false };
-        var result = await handler.ValidateTokenAsync(token, options.ToValidationParameters());
+        var result = await handler.ValidateTokenAsync(token, ConsoleLogin.ParametersOf(bearer.Get(JwtBearerDefaults.AuthenticationScheme)));
         if (!result.IsValid)
         {
             return Refused(LoginFault.BadToken, returnTo);

@@ -71,7 +71,9 @@ public sealed record ReplayResult(int Replayed, int Refused, long Remaining);
 
 public sealed record AbandonResult(string Outcome, string? OrderId);
 
-public sealed record AuditItem(string Id, long AtMs, string Operator, string Action, string Target, string Detail, string TraceId);
+public sealed record AuditItem(
+    string Id, long AtMs, string Operator, string Scheme, string Address, string Action, string Target, string Detail, string TraceId,
+    long? EndedAtMs, int? Status, string? Error);
 
 public sealed record AuditList(IReadOnlyList<AuditItem> Items);
 

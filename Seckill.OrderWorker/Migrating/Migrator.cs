@@ -48,6 +48,11 @@ internal sealed partial class Migrator(
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
         await FirstMigration.RunAsync(context, cancellationToken);
+        if (options.Value.ApplicationAccount is { Length: > 0 } account)
+        {
+            await ApplicationGrants.ApplyAsync(context, account, cancellationToken);
+        }
+
         LogMigrated();
 
         if (environment.IsDevelopment() && await DemoCatalogue.SeedAsync(context, time, cancellationToken))

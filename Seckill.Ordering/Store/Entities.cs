@@ -198,16 +198,30 @@ public sealed class SnowflakeNode
     public DateTime LeasedUntil { get; set; }
 }
 
-/// <summary>What an operator did: written before it is done, never changed.</summary>
+/// <summary>What an operator did or was shown: written before it happens, never changed. Its outcome is a row of its own.</summary>
 public sealed class OpsAuditEntry
 {
+    /// <summary>What a token's subject may be long, as in OpenID Connect.</summary>
+    public const int OperatorLengthMax = 255;
+    public const int SchemeLengthMax = 16;
+    public const int AddressLengthMax = 45;
+    public const int ActionLengthMax = 64;
+    public const int TargetLengthMax = 128;
+    public const int DetailLengthMax = 4_000;
+
     public long Id { get; init; }
 
     /// <summary>UTC.</summary>
     public DateTime At { get; init; }
 
-    /// <summary>User id of the operator, or the name of the machine key.</summary>
+    /// <summary>Subject of the operator's token, or the name of the machine key; empty for somebody who did not log in.</summary>
     public required string Operator { get; init; }
+
+    /// <summary>What the operator was known by: <c>bearer</c>, <c>cookie</c>, <c>ops-key</c> or <c>none</c>.</summary>
+    public string Scheme { get; init; } = "";
+
+    /// <summary>Where the request came from; empty when that is not known.</summary>
+    public string Address { get; init; } = "";
 
     /// <summary>Stable name such as <c>dead-letter.replay</c>.</summary>
     public required string Action { get; init; }
@@ -220,4 +234,24 @@ public sealed class OpsAuditEntry
 
     /// <summary>W3C trace id of the request, 32 hex digits; empty without one.</summary>
     public required string TraceId { get; init; }
+
+    /// <summary>Null while it is under way, and for what was cut off half-way.</summary>
+    public OpsAuditOutcome? Outcome { get; init; }
+}
+
+/// <summary>How an audited request ended. One at most for each entry, and never changed either.</summary>
+public sealed class OpsAuditOutcome
+{
+    public const int ReasonLengthMax = 200;
+
+    public long EntryId { get; init; }
+
+    /// <summary>UTC.</summary>
+    public DateTime At { get; init; }
+
+    /// <summary>Of the HTTP answer.</summary>
+    public int Status { get; init; }
+
+    /// <summary>The error that was answered; empty for a success.</summary>
+    public required string Reason { get; init; }
 }

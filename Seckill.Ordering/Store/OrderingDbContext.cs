@@ -29,6 +29,8 @@ public sealed class OrderingDbContext(DbContextOptions<OrderingDbContext> option
 
     public DbSet<OpsAuditEntry> OpsAudit => Set<OpsAuditEntry>();
 
+    public DbSet<OpsAuditOutcome> OpsAuditOutcomes => Set<OpsAuditOutcome>();
+
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
         modelBuilder.HasCharSet("utf8mb4");
@@ -41,16 +43,33 @@ public sealed class OrderingDbContext(DbContextOptions<OrderingDbContext> option
             node.Property(n => n.Owner).HasColumnName("owner").HasMaxLength(64);
             node.Property(n => n.LeasedUntil).HasColumnName("leased_until");
         });
+        MapAudit(modelBuilder);
+    }
+
+    private static void MapAudit(ModelBuilder modelBuilder)
+    {
         modelBuilder.Entity<OpsAuditEntry>(entry =>
         {
             entry.ToTable("ops_audit");
             entry.Property(e => e.Id).HasColumnName("id");
             entry.Property(e => e.At).HasColumnName("at");
-            entry.Property(e => e.Operator).HasColumnName("operator").HasMaxLength(64);
-            entry.Property(e => e.Action).HasColumnName("action").HasMaxLength(64);
-            entry.Property(e => e.Target).HasColumnName("target").HasMaxLength(128);
-            entry.Property(e => e.Detail).HasColumnName("detail").HasMaxLength(4000);
+            entry.Property(e => e.Operator).HasColumnName("operator").HasMaxLength(OpsAuditEntry.OperatorLengthMax);
+            entry.Property(e => e.Scheme).HasColumnName("scheme").HasMaxLength(OpsAuditEntry.SchemeLengthMax).HasDefaultValue("");
+            entry.Property(e => e.Address).HasColumnName("address").HasMaxLength(OpsAuditEntry.AddressLengthMax).HasDefaultValue("");
+            entry.Property(e => e.Action).HasColumnName("action").HasMaxLength(OpsAuditEntry.ActionLengthMax);
+            entry.Property(e => e.Target).HasColumnName("target").HasMaxLength(OpsAuditEntry.TargetLengthMax);
+            entry.Property(e => e.Detail).HasColumnName("detail").HasMaxLength(OpsAuditEntry.DetailLengthMax);
             entry.Property(e => e.TraceId).HasColumnName("trace_id").HasMaxLength(32);
+            entry.HasOne(e => e.Outcome).WithOne().HasForeignKey<OpsAuditOutcome>(o => o.EntryId);
+        });
+
+        modelBuilder.Entity<OpsAuditOutcome>(outcome =>
+        {
+            outcome.ToTable("ops_audit_outcomes").HasKey(o => o.EntryId);
+            outcome.Property(o => o.EntryId).HasColumnName("entry_id").ValueGeneratedNever();
+            outcome.Property(o => o.At).HasColumnName("at");
+            outcome.Property(o => o.Status).HasColumnName("status");
+            outcome.Property(o => o.Reason).HasColumnName("reason").HasMaxLength(OpsAuditOutcome.ReasonLengthMax);
         });
     }
 

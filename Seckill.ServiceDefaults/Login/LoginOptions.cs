@@ -4,16 +4,35 @@ using Microsoft.IdentityModel.Tokens;
 
 namespace Seckill.ServiceDefaults.Login;
 
-/// <summary>Section <c>Auth</c>: whose tokens are believed, the same in every application, so that one login serves them all.</summary>
-public class LoginOptions
+/// <summary>
+/// Section <c>Auth</c>: whose tokens are believed, the same in every application, so that one login serves them all. Either the shop's
+/// login shares a key with us (HS256), or it has a key pair and publishes the public half (<see cref="Authority"/>).
+/// </summary>
+public class LoginOptions : IValidatableObject
 {
     public const string Section = "Auth";
     public const string SubjectClaim = "sub";
     public const string RoleClaim = "role";
     public const string OperatorRole = "operator";
 
+    /// <summary>Characters of a subject, as OpenID Connect has it; a longer one names nobody.</summary>
+    public const int SubjectLengthMax = 255;
+
     /// <summary>The cookie that browsers send the token in.</summary>
     public const string Cookie = "seckill_token";
+
+    /// <summary>Bytes of UTF-8 of a key; fewer than HS256's own 256 bits are worth guessing.</summary>
+    internal const int KeyBytesMin = 32;
+
+    private static readonly string[] SharedKeyAlgorithms = [SecurityAlgorithms.HmacSha256];
+
+    /// <summary>Never one for a shared key: a public key is no secret that a token could be signed with.</summary>
+    private static readonly string[] KeyPairAlgorithms =
+    [
+        SecurityAlgorithms.RsaSha256, SecurityAlgorithms.RsaSha384, SecurityAlgorithms.RsaSha512,
+        SecurityAlgorithms.RsaSsaPssSha256, SecurityAlgorithms.RsaSsaPssSha384, SecurityAlgorithms.RsaSsaPssSha512,
+        SecurityAlgorithms.EcdsaSha256, SecurityAlgorithms.EcdsaSha384, SecurityAlgorithms.EcdsaSha512,
+    ];
 
     [Required]
     public string Issuer { get; init; } = "";
@@ -21,24 +40,97 @@ public class LoginOptions
     [Required]
     public string Audience { get; init; } = "";
 
-    /// <summary>Key of the HMAC-SHA256 signature, UTF-8, 32 bytes or more.</summary>
-    [Required, MinLength(32)]
+    /// <summary>
+    /// Key of the HMAC-SHA256 signature, UTF-8, 32 bytes or more. Purchase tokens are signed with a key that is derived from it, so it is
+    /// needed, and a secret of the system's own, also with <see cref="Authority"/>; then it makes no logins.
+    /// </summary>
+    [Required]
     public string SigningKey { get; init; } = "";
+
+    /// <summary>The <c>kid</c> of <see cref="SigningKey"/>; needed when there are others.</summary>
+    public string? SigningKeyId { get; init; }
+
+    /// <summary>
+    /// Further keys that are believed: the next one before a login signs with it, the last one until its tokens have expired.
+    /// </summary>
+    public SharedKey[] FurtherKeys { get; init; } = [];
+
+    /// <summary>
+    /// Address of an OpenID Connect provider; its keys are fetched from there, and again when a token names an unknown one. Only its tokens
+    /// are believed then (RS, PS and ES algorithms).
+    /// </summary>
+    public string? Authority { get; init; }
+
+    /// <summary>Whether the authority must have TLS; false is for tests.</summary>
+    public bool AuthorityNeedsTls { get; init; } = true;
+
+    /// <summary>The claim with the buyer's number, a whole number from 1, where <c>sub</c> is none.</summary>
+    [Required]
+    public string BuyerClaim { get; init; } = SubjectClaim;
+
+    /// <summary>
+    /// In Development anybody on this machine logs in as anybody. True lets others do so, too: for a demonstration on a network whose every
+    /// member may see and do everything.
+    /// </summary>
+    public bool DemoLoginForAnyone { get; init; }
 
     /// <summary>How far clocks may run apart, s.</summary>
     [Range(0, 300)]
     public int ClockSkewSeconds { get; init; } = 30;
+
+    public bool HasAuthority => !string.IsNullOrEmpty(Authority);
 
     /// <summary>What a token must fulfil. Claims keep the names that they have in it.</summary>
     public TokenValidationParameters ToValidationParameters() => new()
     {
         ValidIssuer = Issuer,
         ValidAudience = Audience,
-        IssuerSigningKey = new SymmetricSecurityKey(Encoding.UTF8.GetBytes(SigningKey)),
-        ValidAlgorithms = [SecurityAlgorithms.HmacSha256],
+        IssuerSigningKeys = HasAuthority ? [] : SharedKeys(),
+        ValidAlgorithms = HasAuthority ? KeyPairAlgorithms : SharedKeyAlgorithms,
         RequireExpirationTime = true,
         ClockSkew = TimeSpan.FromSeconds(ClockSkewSeconds),
-        NameClaimType = SubjectClaim,
+        NameClaimType = BuyerClaim,
         RoleClaimType = RoleClaim,
     };
+
+    /// <summary>The key to sign with, where this system gives out tokens itself.</summary>
+    public SecurityKey ToSigningKey() => ToKey(SigningKeyId, SigningKey);
+
+    /// <summary>All shared keys, for a check.</summary>
+    public IEnumerable<string> AllKeys => FurtherKeys.Select(key => key.Key).Append(SigningKey);
+
+    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
+    {
+        if (SharedKeyTooShort(SigningKey) || FurtherKeys.Any(key => SharedKeyTooShort(key.Key)))
+        {
+            yield return new ValidationResult($"A key in Auth must have {KeyBytesMin} bytes or more.");
+        }
+
+        var ids = FurtherKeys.Select(key => key.Id).Append(SigningKeyId).ToList();
+        if (FurtherKeys.Length > 0 && (ids.Any(string.IsNullOrWhiteSpace) || ids.Distinct().Count() < ids.Count))
+        {
+            yield return new ValidationResult("With Auth:FurtherKeys each key needs an id of its own, Auth:SigningKeyId among them.");
+        }
+
+        if (HasAuthority
+            && !(Uri.TryCreate(Authority, UriKind.Absolute, out var address)
+                && (address.Scheme == Uri.UriSchemeHttps || (address.Scheme == Uri.UriSchemeHttp && !AuthorityNeedsTls))))
+        {
+            yield return new ValidationResult("Auth:Authority must be an https address.");
+        }
+    }
+
+    private IEnumerable<SecurityKey> SharedKeys() => [ToSigningKey(), .. FurtherKeys.Select(key => ToKey(key.Id, key.Key))];
+
+    private static SymmetricSecurityKey ToKey(string? id, string key) => new(Encoding.UTF8.GetBytes(key)) { KeyId = id };
+
+    private static bool SharedKeyTooShort(string key) => Encoding.UTF8.GetByteCount(key) < KeyBytesMin;
+}
+
+/// <summary>A key with the <c>kid</c> by which tokens name it.</summary>
+public sealed class SharedKey
+{
+    public string Id { get; init; } = "";
+
+    public string Key { get; init; } = "";
 }

@@ -57,6 +57,17 @@ public sealed partial class PublishTests : IDisposable
     }
 
     [Fact]
+    public async Task Whoever_deploys_says_which_hosts_are_answered_and_without_a_word_it_is_not_any()
+    {
+        await using var appHost = await BuiltAppHost.ForPublishAsync(_output.FullName, Token);
+
+        Assert.Equal("{allowed-hosts.value}", (await appHost.EnvironmentOfAsync("api", Token))["AllowedHosts"]);
+        Assert.Equal("{allowed-hosts.value}", (await appHost.EnvironmentOfAsync("console", Token))["AllowedHosts"]);
+        var hosts = await ((ParameterResource)appHost["allowed-hosts"]).GetValueAsync(Token);
+        Assert.Equal("localhost;127.0.0.1;[::1];api;console", hosts);
+    }
+
+    [Fact]
     public async Task A_manifest_has_no_data_volume_because_a_database_on_a_file_share_fails()
     {
         await using var appHost = await BuiltAppHost.ForManifestAsync(

@@ -27,7 +27,7 @@ public sealed class PushScaleTests(RunningSystem running)
         await system.AddSaleAsync(SkuId, Listeners, limitPerUser: 1, _cancellation);
         using var client = system.Client();
         await client.WaitUntilOnSaleAsync(SkuId, _cancellation);
-        var tokens = new TokenIssuer(TokenIssuer.DevelopmentKey);
+        var tokens = new TokenIssuer(CheckoutKeys.SigningKey);
         using var http = new HttpClient { BaseAddress = new Uri(system.Apis[0].Url) };
         var lines = new EventLine[Listeners];
         try

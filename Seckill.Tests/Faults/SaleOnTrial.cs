@@ -25,7 +25,7 @@ internal sealed class SaleOnTrial
     private const int RepeatPauseMs = 200;
     private const int TimeoutMs = 120_000;
 
-    private static readonly TokenIssuer Tokens = new(TokenIssuer.DevelopmentKey);
+    private static readonly TokenIssuer Tokens = new(CheckoutKeys.SigningKey);
     private static long _lastSkuId = 40_000;
     private static long _lastUserId = 400_000;
 

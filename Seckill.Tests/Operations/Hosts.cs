@@ -18,13 +18,16 @@ public sealed record Reply(int Status, JsonElement Body, HttpResponseHeaders Hea
     public string Text(string member) => Body.GetProperty(member).GetString()!;
 }
 
-/// <summary>The Api in this process, behind the framework's test server; any public type of it names the program.</summary>
+/// <summary>
+/// The Api in this process, behind the framework's test server; any public type of it names the program. Its keys are the checkout's, which
+/// it finds as one does that is started by hand.
+/// </summary>
 public sealed class ApiHost : IAsyncDisposable
 {
-    public const string OpsKey = "development-only-ops-key";
+    public static string OpsKey => CheckoutKeys.OpsKey;
 
     private readonly WebApplicationFactory<AuthOptions> _factory;
-    private readonly TokenIssuer _issuer = new(TokenIssuer.DevelopmentKey);
+    private readonly TokenIssuer _issuer = new(CheckoutKeys.SigningKey);
 
     internal ApiHost((string Name, string Value)[] settings)
     {

@@ -152,6 +152,7 @@ public sealed class SaleTests(OperationsFixture servers) : IAsyncLifetime
     [InlineData("title", "7", "title is not valid")]
     [InlineData("image", "\"javascript:alert(1)\"", "image must be")]
     [InlineData("image", "\"//evil.example/x.svg\"", "image must be")]
+    [InlineData("image", "\"/\\\\evil.example/x.svg\"", "image must be")]
     [InlineData("starts_at_ms", "-1", "starts_at_ms must be 0 to")]
     [InlineData("ends_at_ms", "4102444800001", "ends_at_ms must be 0 to")]
     [InlineData("ends_at_ms", "1000", "ends_at_ms must be after starts_at_ms")]

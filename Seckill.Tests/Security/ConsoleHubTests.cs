@@ -21,7 +21,7 @@ public sealed class ConsoleHubTests(ConsoleFloor floor)
     [InlineData("operator", true, HttpStatusCode.OK)]
     public async Task A_circuit_is_for_an_operator_on_a_page_of_the_console(string? role, bool own, HttpStatusCode expected)
     {
-        var issuer = new TokenIssuer(TokenIssuer.DevelopmentKey);
+        var issuer = new TokenIssuer(CheckoutKeys.SigningKey);
         using var http = new HttpClient(new SocketsHttpHandler { UseCookies = false }) { BaseAddress = new Uri(floor.Url) };
         using var request = new HttpRequestMessage(HttpMethod.Post, "/_blazor/negotiate?negotiateVersion=1");
         request.Headers.Add("Origin", own ? floor.Url : "https://elsewhere.example");

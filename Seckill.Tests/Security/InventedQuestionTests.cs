@@ -80,7 +80,7 @@ public sealed class InventedQuestionTests(OperationsFixture servers)
 
     private static DefaultHttpContext Question(int skus)
     {
-        var http = new DefaultHttpContext { User = new ClaimsPrincipal(new ClaimsIdentity([new Claim("sub", "7")], "test")) };
+        var http = new DefaultHttpContext { User = new ClaimsPrincipal(new ClaimsIdentity([new Claim("sub", "7")], "test", "sub", null)) };
         http.Request.QueryString = new QueryString("?" + string.Join('&', Enumerable.Range(1, skus).Select(sku => $"sku_id={sku}")));
         http.SetEndpoint(new Endpoint(null, new EndpointMetadataCollection(new RequestKindMetadata(RequestKind.Query)), null));
         return http;

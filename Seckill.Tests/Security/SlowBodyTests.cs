@@ -49,6 +49,50 @@ public sealed class SlowBodyTests(OperationsFixture servers)
         await Task.WhenAll(answers);
     }
 
+    /// <summary>As it was done to a running instance: more accounts than once filled all places, each sending what one may send.</summary>
+    [Fact(Explicit = true)]
+    [Trait("Category", "Long")]
+    public async Task With_the_default_limits_slow_bodies_of_many_accounts_keep_nobody_waiting()
+    {
+        const int Accounts = 40;
+        const int Rounds = 8;
+        var each = new LimitOptions().UserPurchasesPerSecond;
+        await using var api = servers.StartApi();
+        var skuId = await servers.PutOnSaleAsync(api, stock: 1_000);
+        Assert.Equal(200, (await api.BuyAsync(899, skuId)).Status);
+        var slow = new List<HeldContent>();
+        var answers = new List<Task<HttpResponseMessage>>();
+        for (var round = 0; round < Rounds; round++)
+        {
+            var began = Stopwatch.GetTimestamp();
+            for (var account = 0; account < Accounts; account++)
+            {
+                for (var order = 0; order < each; order++)
+                {
+                    slow.Add(new HeldContent($$"""{"sku_id":{{skuId}},"quantity":1}"""));
+                    answers.Add(SendAsync(api, 2_000 + account, slow[^1]));
+                }
+            }
+
+            for (var buyer = 0; buyer < 4; buyer++)
+            {
+                var asked = Stopwatch.GetTimestamp();
+                Assert.Equal(200, (await api.BuyAsync(3_000 + (4 * round) + buyer, skuId)).Status);
+                Assert.InRange(Stopwatch.GetElapsedTime(asked).TotalMilliseconds, 0, HonestAnswerMs);
+            }
+
+            // An account's window is a second long: the attack goes on at the rate that it may have.
+            var rest = TimeSpan.FromSeconds(1) - Stopwatch.GetElapsedTime(began);
+            await Task.Delay(rest > TimeSpan.Zero ? rest : TimeSpan.Zero, Cancelled);
+        }
+
+        slow.ForEach(body => body.Release());
+        foreach (var answer in await Task.WhenAll(answers))
+        {
+            answer.Dispose();
+        }
+    }
+
     [Fact]
     public async Task A_body_that_does_not_end_in_time_is_a_408()
     {

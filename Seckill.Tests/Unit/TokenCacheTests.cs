@@ -12,14 +12,15 @@ namespace Seckill.Tests.Unit;
 [Trait("Category", "Quick")]
 public sealed class TokenCacheTests
 {
-    private static readonly TokenIssuer Issuer = new(TokenIssuer.DevelopmentKey);
+    private static readonly TokenIssuer Issuer = new(CheckoutKeys.SigningKey);
 
     private static readonly TokenValidationParameters Parameters = new()
     {
         ValidIssuer = "seckill",
         ValidAudience = "seckill",
-        IssuerSigningKey = new SymmetricSecurityKey(Encoding.UTF8.GetBytes(TokenIssuer.DevelopmentKey)),
+        IssuerSigningKey = new SymmetricSecurityKey(Encoding.UTF8.GetBytes(CheckoutKeys.SigningKey)),
         ValidAlgorithms = [SecurityAlgorithms.HmacSha256],
+        NameClaimType = LoginOptions.SubjectClaim,
     };
 
     private readonly Clock _clock = new();
@@ -93,7 +94,7 @@ public sealed class TokenCacheTests
             {
                 Issuer = "seckill",
                 Audience = "seckill",
-                SigningKey = TokenIssuer.DevelopmentKey,
+                SigningKey = CheckoutKeys.SigningKey,
                 TokensRememberedMax = max,
             }),
         _clock);

@@ -115,8 +115,41 @@ public sealed class MigratingTests(WorkerServers servers)
         Assert.Equal(0L, await AskAsync(mySql, Tables));
     }
 
+    [Fact]
+    public async Task The_applications_account_works_and_can_add_to_the_audit_alone()
+    {
+        var own = new MySqlConnectionStringBuilder(await NewDatabaseAsync());
+        var account = $"app_{Guid.NewGuid():N}"[..20];
+        await AskAsync(servers.MySql.AdministratorConnectionString, $"CREATE USER '{account}'@'%' IDENTIFIED BY 'application'");
+        var administrator = new MySqlConnectionStringBuilder(servers.MySql.AdministratorConnectionString) { Database = own.Database };
+        var granting = new Dictionary<string, string?> { ["Worker:ApplicationAccount"] = $"{account}@%" };
+        Assert.Equal(0, await MigrateOnly.RunAsync(Migration(administrator.ConnectionString, granting), Token));
+        (own.UserID, own.Password) = (account, "application");
+
+        const string Entry = "INSERT INTO ops_audit (at, operator, action, target, detail, trace_id) VALUES (NOW(), '1', 'a', 't', '', '')";
+        await AskAsync(own.ConnectionString, Entry + "; INSERT INTO ops_audit_outcomes VALUES (LAST_INSERT_ID(), NOW(), 200, '')");
+        Assert.Equal(1L, await AskAsync(own.ConnectionString, "SELECT COUNT(*) FROM ops_audit JOIN ops_audit_outcomes ON entry_id = id"));
+        foreach (var forbidden in new[]
+        {
+            "UPDATE ops_audit SET operator = '2'", "DELETE FROM ops_audit", "TRUNCATE ops_audit", "DROP TABLE ops_audit",
+            "UPDATE ops_audit_outcomes SET status = 500", "DELETE FROM ops_audit_outcomes", "ALTER TABLE ops_audit ADD more INT",
+            "DELETE FROM __EFMigrationsHistory",
+        })
+        {
+            var refused = await Assert.ThrowsAsync<MySqlException>(() => AskAsync(own.ConnectionString, forbidden));
+            Assert.Equal(MySqlErrorCode.TableAccessDenied, refused.ErrorCode);
+        }
+
+        var settings = Settings(own.ConnectionString);
+        settings["Worker:Migrations"] = "never";
+        await using var worker = await RunningWorker.StartAsync(servers, Token, settings);
+        await worker.HealthAsync("migrated", HealthStatus.Healthy, Token);
+        await worker.ConsumingAsync(Token);
+    }
+
     [Theory]
     [InlineData("Worker:Migrations", "7")]
+    [InlineData("Worker:ApplicationAccount", "seckill'@'%")]
     [InlineData("Worker:MigrateOnlySecondsMax", "0")]
     public async Task Settings_out_of_range_are_refused_at_start(string key, string value)
     {

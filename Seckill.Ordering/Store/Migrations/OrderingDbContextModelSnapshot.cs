@@ -38,6 +38,14 @@ namespace Seckill.Ordering.Store.Migrations
                         .HasColumnType("varchar(64)")
                         .HasColumnName("action");
 
+                    b.Property<string>("Address")
+                        .IsRequired()
+                        .ValueGeneratedOnAdd()
+                        .HasMaxLength(45)
+                        .HasColumnType("varchar(45)")
+                        .HasDefaultValue("")
+                        .HasColumnName("address");
+
                     b.Property<DateTime>("At")
                         .HasColumnType("datetime(6)")
                         .HasColumnName("at");
@@ -50,9 +58,17 @@ namespace Seckill.Ordering.Store.Migrations
 
                     b.Property<string>("Operator")
                         .IsRequired()
-                        .HasMaxLength(64)
-                        .HasColumnType("varchar(64)")
+                        .HasMaxLength(255)
+                        .HasColumnType("varchar(255)")
                         .HasColumnName("operator");
+
+                    b.Property<string>("Scheme")
+                        .IsRequired()
+                        .ValueGeneratedOnAdd()
+                        .HasMaxLength(16)
+                        .HasColumnType("varchar(16)")
+                        .HasDefaultValue("")
+                        .HasColumnName("scheme");
 
                     b.Property<string>("Target")
                         .IsRequired()
@@ -69,6 +85,31 @@ namespace Seckill.Ordering.Store.Migrations
                     b.HasKey("Id");
 
                     b.ToTable("ops_audit", (string)null);
+                });
+
+            modelBuilder.Entity("Seckill.Ordering.Store.OpsAuditOutcome", b =>
+                {
+                    b.Property<long>("EntryId")
+                        .HasColumnType("bigint")
+                        .HasColumnName("entry_id");
+
+                    b.Property<DateTime>("At")
+                        .HasColumnType("datetime(6)")
+                        .HasColumnName("at");
+
+                    b.Property<string>("Reason")
+                        .IsRequired()
+                        .HasMaxLength(200)
+                        .HasColumnType("varchar(200)")
+                        .HasColumnName("reason");
+
+                    b.Property<int>("Status")
+                        .HasColumnType("int")
+                        .HasColumnName("status");
+
+                    b.HasKey("EntryId");
+
+                    b.ToTable("ops_audit_outcomes", (string)null);
                 });
 
             modelBuilder.Entity("Seckill.Ordering.Store.Order", b =>
@@ -456,6 +497,15 @@ namespace Seckill.Ordering.Store.Migrations
                     b.ToTable("snowflake_nodes", (string)null);
                 });
 
+            modelBuilder.Entity("Seckill.Ordering.Store.OpsAuditOutcome", b =>
+                {
+                    b.HasOne("Seckill.Ordering.Store.OpsAuditEntry", null)
+                        .WithOne("Outcome")
+                        .HasForeignKey("Seckill.Ordering.Store.OpsAuditOutcome", "EntryId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
             modelBuilder.Entity("Seckill.Ordering.Store.OrderItem", b =>
                 {
                     b.HasOne("Seckill.Ordering.Store.Order", null)
@@ -483,6 +533,11 @@ namespace Seckill.Ordering.Store.Migrations
                         .HasForeignKey("Seckill.Ordering.Store.SeckillSale", "SkuId")
                         .OnDelete(DeleteBehavior.Cascade)
                         .IsRequired();
+                });
+
+            modelBuilder.Entity("Seckill.Ordering.Store.OpsAuditEntry", b =>
+                {
+                    b.Navigation("Outcome");
                 });
 
             modelBuilder.Entity("Seckill.Ordering.Store.Order", b =>

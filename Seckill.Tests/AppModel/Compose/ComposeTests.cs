@@ -16,8 +16,8 @@ public sealed class ComposeTests : IDisposable
 
         Assert.Equal(["compose-dashboard", "redis", "rabbitmq", "mysql", "order-worker", "api", "console"], ServicesOf(file));
         Assert.Equal(7, Regex.Count(file, """^    restart: "(unless-stopped|always)"$""", RegexOptions.Multiline));
-        Assert.Contains("""- "${SECKILL_PORT:-8080}:${API_PORT}" """.Trim(), file);
-        Assert.Contains("""- "${SECKILL_CONSOLE_PORT:-8090}:${CONSOLE_PORT}" """.Trim(), file);
+        Assert.Contains("""- "${SECKILL_BIND:-127.0.0.1}:${SECKILL_PORT:-8080}:${API_PORT}" """.Trim(), file);
+        Assert.Contains("""- "${SECKILL_BIND:-127.0.0.1}:${SECKILL_CONSOLE_PORT:-8090}:${CONSOLE_PORT}" """.Trim(), file);
         Assert.Contains("MYSQL_DATABASE: \"seckill\"", file);
     }
 
@@ -51,6 +51,7 @@ public sealed class ComposeTests : IDisposable
 
         Assert.Contains("\n    deploy:\n      replicas: 3\n", ServiceOf(file, "api"));
         Assert.DoesNotContain("SECKILL_PORT", file);
+        Assert.Contains("""- "${SECKILL_BIND:-127.0.0.1}::${API_PORT}" """.Trim(), file);
     }
 
     [Fact]

@@ -1,0 +1,67 @@
+using Seckill.Api.Errors;
+
+namespace Seckill.Api.Audit;
+
+/// <summary>An endpoint whose calls are audited: what its handler writes, how that ended, and what was refused.</summary>
+internal sealed record AuditedMetadata;
+
+/// <summary>Goes with every operators' endpoint.</summary>
+internal static class AuditTrail
+{
+    private const int HungUp = StatusCodes.Status499ClientClosedRequest;
+
+    /// <summary>Audits the calls. Goes before whatever makes answers of exceptions.</summary>
+    public static TBuilder Audited<TBuilder>(this TBuilder route) where TBuilder : IEndpointConventionBuilder =>
+        route.WithMetadata(new AuditedMetadata()).AddEndpointFilter(FollowAsync);
+
+    /// <summary>Notes those who come no further than authorization. Goes before authentication and what refuses before it.</summary>
+    public static IApplicationBuilder UseAuditTrail(this IApplicationBuilder app)
+    {
+        var refusals = app.ApplicationServices.GetRequiredService<RefusalLog>();
+        return app.Use(next => http =>
+            http.GetEndpoint()?.Metadata.GetMetadata<AuditedMetadata>() is null ? next(http) : FollowAsync(http, next, refusals));
+    }
+
+    private static async Task FollowAsync(HttpContext http, RequestDelegate next, RefusalLog refusals)
+    {
+        await next(http);
+        var status = http.Response.StatusCode;
+        if (status >= StatusCodes.Status400BadRequest && OperatorCall.Of(http) is { Concluded: false } call)
+        {
+            refusals.Note(call, http.Request, status, "");
+        }
+    }
+
+    private static async ValueTask<object?> FollowAsync(EndpointFilterInvocationContext invocation, EndpointFilterDelegate next)
+    {
+        var http = invocation.HttpContext;
+        try
+        {
+            var answer = await next(invocation);
+            await ConcludeAsync(http, StatusOf(answer), (answer as ErrorResult)?.Error ?? "");
+            return answer;
+        }
+        catch (Exception failure)
+        {
+            var hungUp = failure is OperationCanceledException && http.RequestAborted.IsCancellationRequested;
+            await ConcludeAsync(http, hungUp ? HungUp : StatusCodes.Status500InternalServerError, failure.GetType().Name);
+            throw;
+        }
+    }
+
+    private static async Task ConcludeAsync(HttpContext http, int status, string reason)
+    {
+        var call = OperatorCall.Of(http);
+        call.Concluded = true;
+        if (call.Entries.Count > 0)
+        {
+            await http.RequestServices.GetRequiredService<AuditLog>().ConcludeAsync(call, status, reason);
+        }
+        else if (status >= StatusCodes.Status400BadRequest)
+        {
+            http.RequestServices.GetRequiredService<RefusalLog>().Note(call, http.Request, status, reason);
+        }
+    }
+
+    private static int StatusOf(object? answer) => (answer as IStatusCodeHttpResult)?.StatusCode ?? StatusCodes.Status200OK;
+}

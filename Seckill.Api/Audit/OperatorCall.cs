@@ -1,0 +1,62 @@
+using System.Diagnostics;
+using Seckill.Api.Auth;
+using Seckill.Ordering.Store;
+using Seckill.ServiceDefaults.Login;
+
+namespace Seckill.Api.Audit;
+
+/// <summary>One request to the operators' endpoints: who asks, known by what, from where, and what of it stands in the audit.</summary>
+public sealed class OperatorCall
+{
+    /// <summary>The operator's name, and scheme, when a machine came with the header <c>X-Ops-Key</c>.</summary>
+    public const string Machine = "ops-key";
+    public const string Bearer = "bearer";
+    public const string Cookie = "cookie";
+    public const string NoScheme = "none";
+
+    private readonly List<long> _entries = [];
+
+    /// <summary>Subject of the identity that has the role; of somebody who is no operator, of the token; empty for a stranger.</summary>
+    public required string Operator { get; init; }
+
+    public required string Scheme { get; init; }
+
+    public required string Address { get; init; }
+
+    public required string TraceId { get; init; }
+
+    /// <summary>Ids of what was written so far: these get the outcome.</summary>
+    internal IReadOnlyList<long> Entries => _entries;
+
+    /// <summary>Whether its outcome was seen to.</summary>
+    internal bool Concluded { get; set; }
+
+    internal void Add(long entryId) => _entries.Add(entryId);
+
+    /// <summary>The request's only one; made when it is asked for first, which must be behind authentication.</summary>
+    public static OperatorCall Of(HttpContext http)
+    {
+        if (http.Features.Get<OperatorCall>() is { } known)
+        {
+            return known;
+        }
+
+        // Role and name come from one identity: a buyer's token beside the machines' key makes no operator of the buyer.
+        var identity = http.User.OperatorIdentity() ?? http.User.Identities.FirstOrDefault(one => one.IsAuthenticated);
+        var isMachine = identity?.AuthenticationType == OpsKeyAuthentication.Scheme;
+        var call = new OperatorCall
+        {
+            Operator = isMachine
+                ? Machine
+                : AuditLog.Cut(identity?.FindFirst(LoginOptions.SubjectClaim)?.Value, OpsAuditEntry.OperatorLengthMax),
+            Scheme = isMachine ? Machine : identity is null ? NoScheme : LoginToken.IsInHeader(http.Request) ? Bearer : Cookie,
+            Address = AuditLog.Cut(http.Connection.RemoteIpAddress?.ToString(), OpsAuditEntry.AddressLengthMax),
+            TraceId = Activity.Current?.TraceId.ToHexString() ?? "",
+        };
+        http.Features.Set(call);
+        return call;
+    }
+
+    /// <summary>Lets handlers have it as a parameter.</summary>
+    public static ValueTask<OperatorCall?> BindAsync(HttpContext http) => ValueTask.FromResult<OperatorCall?>(Of(http));
+}

@@ -1,0 +1,62 @@
+using Microsoft.Extensions.Options;
+using StackExchange.Redis;
+
+namespace Seckill.Api.Retention;
+
+/// <summary>
+/// Has <see cref="RetentionPass"/> done now and then in the instance that holds the lease; nothing when nothing is to go.
+/// </summary>
+internal sealed partial class RetentionJob(
+    RetentionPass retention, IConnectionMultiplexer redis, IOptions<RetentionOptions> options, TimeProvider time,
+    ILogger<RetentionJob> logger)
+    : BackgroundService
+{
+    private const string LeaseKey = "seckill:retention";
+
+    private readonly TimeSpan _every = TimeSpan.FromMinutes(options.Value.EveryMinutes);
+
+    // As long as a round: who had it last goes on, and another takes over a round later.
+    private readonly Lease _lease = new(redis, LeaseKey, options.Value.EveryMinutes * 2 * 60_000);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (options.Value.Enabled && !stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                if (await _lease.HoldAsync(stoppingToken) && await retention.RunAsync(stoppingToken) is > 0 and var rows)
+                {
+                    LogDone(rows);
+                }
+            }
+            catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
+            {
+                LogFailed(exception.GetBaseException().Message);
+            }
+            catch (OperationCanceledException)
+            {
+                break;
+            }
+
+            await Task.Delay(_every, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        try
+        {
+            await _lease.ReleaseAsync();
+        }
+        catch (Exception exception)
+        {
+            LogLeaseKept(exception.Message);
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Retention: {Rows} rows that were due are gone, or name nobody any more")]
+    private partial void LogDone(int rows);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "What is due by Retention is still there: {Reason}")]
+    private partial void LogFailed(string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Retention's lease could not be given up, and runs out by itself: {Reason}")]
+    private partial void LogLeaseKept(string reason);
+}

@@ -1,0 +1,49 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Seckill.Api.Retention;
+
+/// <summary>Section <c>Retention</c>: how long MySQL keeps what concerns people. 0 keeps it for ever, which is the default.</summary>
+public sealed class RetentionOptions : IValidatableObject
+{
+    public const string Section = "Retention";
+
+    /// <summary>A sale is looked at, restored and disputed for so long after its end, at the least.</summary>
+    private const int DaysMin = 30;
+
+    /// <summary>
+    /// Days after the end of its sale that an order keeps its buyer; then the user id becomes 0 and the click's number goes. The order, its
+    /// items and amounts stay.
+    /// </summary>
+    [Range(0, 36_500)]
+    public int OrderBuyerDays { get; init; }
+
+    /// <summary>Days that an order's rejection is kept.</summary>
+    [Range(0, 36_500)]
+    public int RejectionDays { get; init; }
+
+    /// <summary>
+    /// Days that the audit is kept. Needs the right to delete from it, which the application's account should not have: see
+    /// docs/security.md.
+    /// </summary>
+    [Range(0, 36_500)]
+    public int AuditDays { get; init; }
+
+    /// <summary>From one look at what is due to the next, minutes.</summary>
+    [Range(1, 1_440)]
+    public int EveryMinutes { get; init; } = 60;
+
+    /// <summary>Rows in one statement: a small one keeps nobody waiting.</summary>
+    [Range(1, 10_000)]
+    public int BatchSizeMax { get; init; } = 500;
+
+    /// <summary>Between two statements, ms.</summary>
+    [Range(0, 60_000)]
+    public int PauseMs { get; init; } = 200;
+
+    public bool Enabled => OrderBuyerDays > 0 || RejectionDays > 0 || AuditDays > 0;
+
+    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext) =>
+        new[] { OrderBuyerDays, RejectionDays, AuditDays }.Any(days => days is > 0 and < DaysMin)
+            ? [new ValidationResult($"Retention: days are 0 for ever, or {DaysMin} or more.")]
+            : [];
+}

@@ -1,0 +1,19 @@
+using Seckill.AppHost.Settings;
+
+namespace Seckill.AppHost.Publishing;
+
+internal static class AllowedHosts
+{
+    /// <summary>This machine's names, and those by which the services know each other.</summary>
+    private const string Default = "localhost;127.0.0.1;[::1];api;console";
+
+    /// <summary>Where azd deploys to, everything has a name below this one.</summary>
+    private const string ContainerApps = "*.azurecontainerapps.io";
+
+    /// <summary>
+    /// The names that the Api and the console answer to, joined by semicolons: whoever deploys adds the site's own. Any other gets a 400.
+    /// </summary>
+    public static IResourceBuilder<ParameterResource> AddAllowedHosts(this IDistributedApplicationBuilder builder) =>
+        builder.AddParameter(
+            "allowed-hosts", builder.IsPublishingManifest() ? $"{Default};{ContainerApps}" : Default, publishValueAsDefault: true);
+}

@@ -1,0 +1,85 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+
+namespace Seckill.LocalServers;
+
+/// <summary>
+/// The keys that this checkout's systems use in Development: made by chance when they are needed first, kept beside the data for their
+/// owner alone. The applications find the file by themselves when they are started by hand.
+/// </summary>
+public static class CheckoutKeys
+{
+    private const string Folder = ".seckill";
+    private const string FileName = "keys.json";
+    private const int KeyHexLength = 64;
+
+    private static readonly Lazy<Keys> Kept = new(() => Read(Path.Combine(Repository.Root, Folder)));
+
+    /// <summary>Signs the buyers' and the operators' tokens.</summary>
+    public static string SigningKey => Kept.Value.Auth.SigningKey;
+
+    /// <summary>What machines operate with.</summary>
+    public static string OpsKey => Kept.Value.Ops.Key;
+
+    /// <summary>Both are settings of the applications, so the file has their shape.</summary>
+    internal sealed record Keys(AuthKeys Auth, OpsKeys Ops);
+
+    internal sealed record AuthKeys(string SigningKey);
+
+    internal sealed record OpsKeys(string Key);
+
+    /// <summary>What the file in a folder says; made when it is not there.</summary>
+    /// <exception cref="LocalServerException">The file is there and cannot be read.</exception>
+    internal static Keys Read(string folder)
+    {
+        var file = Path.Combine(folder, FileName);
+        try
+        {
+            if (!File.Exists(file))
+            {
+                Make(folder, file);
+            }
+
+            return JsonSerializer.Deserialize<Keys>(File.ReadAllText(file)) is { Auth.SigningKey: not null, Ops.Key: not null } keys
+                ? keys
+                : throw new JsonException("a key is missing");
+        }
+        catch (Exception exception) when (exception is JsonException or IOException or UnauthorizedAccessException)
+        {
+            throw new LocalServerException($"{file} cannot be used ({exception.Message}): delete it, and new keys are made", exception);
+        }
+    }
+
+    private static void Make(string folder, string file)
+    {
+        var keys = new Keys(new AuthKeys(RandomKey()), new OpsKeys(RandomKey()));
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
+        if (OperatingSystem.IsWindows())
+        {
+            Directory.CreateDirectory(folder);
+        }
+        else
+        {
+            PrivateFile.CreateFolder(folder);
+            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        }
+
+        var unfinished = $"{file}.{RandomNumberGenerator.GetHexString(8)}";
+        using (var writer = new StreamWriter(unfinished, options))
+        {
+            writer.Write(JsonSerializer.Serialize(keys));
+        }
+
+        try
+        {
+            File.Move(unfinished, file, overwrite: false);
+        }
+        catch (IOException) when (File.Exists(file))
+        {
+            // Another process was quicker; its keys count.
+            File.Delete(unfinished);
+        }
+    }
+
+    private static string RandomKey() => RandomNumberGenerator.GetHexString(KeyHexLength, lowercase: true);
+}

@@ -1,0 +1,37 @@
+using Microsoft.Extensions.Configuration.Json;
+using Microsoft.Extensions.FileProviders;
+using Microsoft.Extensions.FileProviders.Physical;
+using Microsoft.Extensions.Hosting;
+
+namespace Seckill.ServiceDefaults;
+
+/// <summary>
+/// The keys that this checkout made for itself, for an application that a developer starts by hand. Whatever else says something about them
+/// counts more.
+/// </summary>
+internal static class CheckoutSettings
+{
+    private const string KeysFile = ".seckill/keys.json";
+
+    public static void AddCheckoutKeys(this IHostApplicationBuilder builder)
+    {
+        if (!builder.Environment.IsDevelopment())
+        {
+            return;
+        }
+
+        for (var folder = new DirectoryInfo(builder.Environment.ContentRootPath); folder is not null; folder = folder.Parent)
+        {
+            if (File.Exists(Path.Combine(folder.FullName, KeysFile)))
+            {
+                // A name that begins with a dot is hidden from the usual provider.
+                builder.Configuration.Sources.Insert(0, new JsonConfigurationSource
+                {
+                    FileProvider = new PhysicalFileProvider(folder.FullName, ExclusionFilters.None),
+                    Path = KeysFile,
+                });
+                return;
+            }
+        }
+    }
+}

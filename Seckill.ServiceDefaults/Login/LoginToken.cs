@@ -1,0 +1,15 @@
+using Microsoft.AspNetCore.Http;
+
+namespace Seckill.ServiceDefaults.Login;
+
+/// <summary>Where a request carries its token.</summary>
+public static class LoginToken
+{
+    private const string Prefix = "Bearer ";
+
+    /// <summary>
+    /// Whether the header <c>Authorization</c> has it. Another scheme there, as a proxy's own password, is not ours and hides no cookie.
+    /// </summary>
+    public static bool IsInHeader(HttpRequest request) =>
+        request.Headers.Authorization.ToString().StartsWith(Prefix, StringComparison.OrdinalIgnoreCase);
+}

@@ -1,0 +1,123 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
+using Seckill.Api.Retention;
+using Seckill.Ordering.Store;
+using Seckill.Tests.Operations;
+
+namespace Seckill.Tests.Security;
+
+/// <summary>What concerns people goes when it may, in small batches, and nothing else does.</summary>
+[Collection(OperationsTests.Name)]
+public sealed class RetentionTests(OperationsFixture servers)
+{
+    private const int OldDays = 100;
+
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Old_buyers_rejections_and_entries_go_and_the_orders_stay()
+    {
+        await using var api = servers.StartApi(
+            ("Retention:OrderBuyerDays", "60"), ("Retention:RejectionDays", "60"), ("Retention:AuditDays", "60"),
+            ("Retention:BatchSizeMax", "2"), ("Retention:PauseMs", "0"), ("Retention:EveryMinutes", "1440"));
+        var over = await servers.PutOnSaleAsync(api);
+        var running = await servers.PutOnSaleAsync(api);
+        var first = Random.Shared.NextInt64(1, long.MaxValue / 2);
+        await using (var store = servers.OpenStore())
+        {
+            var ended = DateTime.UtcNow.AddDays(-OldDays);
+            await store.SeckillSales.Where(sale => sale.SkuId == over).ExecuteUpdateAsync(
+                set => set.SetProperty(sale => sale.StartsAt, ended.AddDays(-1)).SetProperty(sale => sale.EndsAt, ended), Cancelled);
+            for (var id = first; id < first + 5; id++)
+            {
+                store.Orders.Add(OrderOf(id, over, OldDays));
+                store.OrderRejections.Add(RejectionOf(id, over, OldDays));
+                store.OpsAudit.Add(EntryOf(id, OldDays));
+            }
+
+            store.Orders.AddRange(OrderOf(first + 5, over, daysAgo: 1), OrderOf(first + 6, running, OldDays));
+            store.OrderRejections.Add(RejectionOf(first + 5, over, daysAgo: 1));
+            store.OpsAudit.Add(EntryOf(first + 5, daysAgo: 1));
+            await store.SaveChangesAsync(Cancelled);
+        }
+
+        // The job began with the instance; it may have taken some already.
+        await api.Get<RetentionPass>().RunAsync(Cancelled);
+
+        await using var after = servers.OpenStore();
+        var orders = await after.Orders.Include(order => order.Items).Where(order => order.Id >= first && order.Id < first + 7)
+            .OrderBy(order => order.Id).ToListAsync(Cancelled);
+        Assert.Equal(7, orders.Count);
+        Assert.All(orders[..5], order => Assert.Equal((0, null, 0), (order.UserId, order.ClientOrderNo, order.Items.Single().UserId)));
+        Assert.All(orders[5..], order => Assert.Equal((88, 88), (order.UserId, order.Items.Single().UserId)));
+        Assert.All(orders, order => Assert.Equal(9.9m, order.TotalAmount));
+        Assert.Equal(
+            [first + 5], await after.OrderRejections.Where(one => one.OrderId >= first && one.OrderId < first + 7)
+                .Select(one => one.OrderId).ToListAsync(Cancelled));
+        Assert.Equal(
+            [$"retention {first + 5}"], await after.OpsAudit.Where(entry => entry.Action == "retention.test")
+                .Select(entry => entry.Target).ToListAsync(Cancelled));
+    }
+
+    [Fact]
+    public async Task A_few_days_are_refused_as_a_slip()
+    {
+        await using var api = servers.StartApi();
+        Assert.False(api.Get<IOptions<RetentionOptions>>().Value.Enabled);
+        Assert.Throws<OptionsValidationException>(() => servers.StartApi(("Retention:AuditDays", "3")));
+    }
+
+    private static Order OrderOf(long id, long skuId, int daysAgo)
+    {
+        var at = DateTime.UtcNow.AddDays(-daysAgo);
+        var order = new Order
+        {
+            Id = id,
+            OrderSn = $"R{id}",
+            UserId = 88,
+            ClientOrderNo = $"retention-{id}",
+            TotalAmount = 9.9m,
+            PayAmount = 9.9m,
+            TraceId = "",
+            ReservedAt = at,
+            PickedUpAt = at,
+            CreatedAt = at,
+            ExpiresAt = at,
+        };
+        order.Items.Add(new OrderItem
+        {
+            OrderId = id,
+            UserId = 88,
+            ProductId = 1,
+            SkuId = skuId,
+            Title = "",
+            Image = "",
+            Attrs = "{}",
+            Price = 9.9m,
+            Quantity = 1,
+        });
+        return order;
+    }
+
+    private static OrderRejection RejectionOf(long id, long skuId, int daysAgo) => new()
+    {
+        OrderId = id,
+        UserId = 88,
+        SkuId = skuId,
+        Quantity = 1,
+        Reason = "sold out",
+        TraceId = "",
+        CreatedAt = DateTime.UtcNow.AddDays(-daysAgo),
+    };
+
+    private static OpsAuditEntry EntryOf(long id, int daysAgo) => new()
+    {
+        At = DateTime.UtcNow.AddDays(-daysAgo),
+        Operator = "1",
+        Action = "retention.test",
+        Target = $"retention {id}",
+        Detail = "",
+        TraceId = "",
+        Outcome = new OpsAuditOutcome { At = DateTime.UtcNow.AddDays(-daysAgo), Status = 200, Reason = "" },
+    };
+}
