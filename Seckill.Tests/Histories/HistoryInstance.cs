@@ -1,4 +1,3 @@
-using System.Security.Claims;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -53,7 +52,6 @@ internal sealed record HistoryServers(
 /// </summary>
 internal sealed class HistoryInstance(HistoryServers servers, IConnectionMultiplexer redis) : IAsyncDisposable
 {
-    private static readonly ClaimsPrincipal Operator = new();
 
     private ServiceProvider _parts = null!;
     private Lifeline _life = null!;
@@ -174,15 +172,20 @@ internal sealed class HistoryInstance(HistoryServers servers, IConnectionMultipl
 
     public async Task AddStockAsync(SkuKeys sku, int units, int before, CancellationToken cancellationToken) => await ChangeAsync(
         sales => sales.AddStockAsync(
-            Operator, sku.SkuId, new AddStockRequest { Add = units, UnitsBefore = before }, cancellationToken));
+            Operator(), sku.SkuId, new AddStockRequest { Add = units, UnitsBefore = before }, cancellationToken));
 
     public Task PauseAsync(SkuKeys sku, bool paused, CancellationToken cancellationToken) =>
-        ChangeAsync(sales => sales.PauseAsync(Operator, sku.SkuId, paused, cancellationToken));
+        ChangeAsync(sales => sales.PauseAsync(Operator(), sku.SkuId, paused, cancellationToken));
 
     public Task EditAsync(SkuKeys sku, int limit, int price, CancellationToken cancellationToken) => ChangeAsync(sales => sales.EditAsync(
-        Operator, sku.SkuId, new EditSaleRequest { LimitPerUser = limit, Price = price }, cancellationToken));
+        Operator(), sku.SkuId, new EditSaleRequest { LimitPerUser = limit, Price = price }, cancellationToken));
 
     public ValueTask DisposeAsync() => _parts.DisposeAsync();
+
+    private static OperatorCall Operator() => new()
+    {
+        Operator = OperatorCall.Machine, Scheme = OperatorCall.Machine, Address = "", TraceId = "",
+    };
 
     private async Task ChangeAsync(Func<SaleOperations, Task<SaleResult>> change)
     {
