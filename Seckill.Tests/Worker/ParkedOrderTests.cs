@@ -15,7 +15,7 @@ namespace Seckill.Tests.Worker;
 [Collection(nameof(WorkerServers))]
 public sealed class ParkedOrderTests(WorkerServers servers)
 {
-    private const int SoonMs = 20_000;
+    private const int SoonMs = 60_000;
     private const int OrderCount = 200;
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
