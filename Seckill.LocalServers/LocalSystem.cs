@@ -15,7 +15,12 @@ public sealed class LocalSystem : IAsyncDisposable
     private const int LogLinesMax = 2_000;
 
     private readonly LocalSystemOptions _options;
-    private readonly bool _sharesServers;
+    private readonly RedisServer? _redis;
+    private readonly RabbitMqServer? _rabbitMq;
+    private readonly MySqlServer? _mySql;
+
+    /// <summary>Those that end with it.</summary>
+    private readonly IReadOnlyList<LocalServer> _ownServers = [];
     private readonly Dictionary<string, string> _environment;
     private readonly ConcurrentQueue<string> _log = new();
     private readonly List<LocalService> _workers = [];
@@ -23,11 +28,18 @@ public sealed class LocalSystem : IAsyncDisposable
     private readonly List<LocalService> _others = [];
 
     private LocalSystem(LocalSystemOptions options, RedisServer redis, RabbitMqServer rabbitMq, MySqlServer mySql, string? name)
+        : this(
+            options, redis.ConnectionString, name is null ? rabbitMq.ConnectionString : rabbitMq.ConnectionStringOf(name),
+            name is null ? mySql.ConnectionString : mySql.ConnectionStringOf(name))
     {
-        (_options, Redis, RabbitMq, MySql, _sharesServers) = (options, redis, rabbitMq, mySql, name is not null);
-        RedisConnectionString = redis.ConnectionString;
-        RabbitMqConnectionString = name is null ? rabbitMq.ConnectionString : rabbitMq.ConnectionStringOf(name);
-        MySqlConnectionString = name is null ? mySql.ConnectionString : mySql.ConnectionStringOf(name);
+        (_redis, _rabbitMq, _mySql) = (redis, rabbitMq, mySql);
+        _ownServers = name is null ? [redis, rabbitMq, mySql] : [redis];
+    }
+
+    private LocalSystem(LocalSystemOptions options, string redis, string rabbitMq, string mySql)
+    {
+        _options = options;
+        (RedisConnectionString, RabbitMqConnectionString, MySqlConnectionString) = (redis, rabbitMq, mySql);
         _environment = new Dictionary<string, string>
         {
             ["ASPNETCORE_ENVIRONMENT"] = "Development",
@@ -44,11 +56,11 @@ public sealed class LocalSystem : IAsyncDisposable
         _environment["ConnectionStrings__mysql"] = MySqlConnectionString;
     }
 
-    public RedisServer Redis { get; }
+    public RedisServer Redis => _redis ?? throw ServersUnknown();
 
-    public RabbitMqServer RabbitMq { get; }
+    public RabbitMqServer RabbitMq => _rabbitMq ?? throw ServersUnknown();
 
-    public MySqlServer MySql { get; }
+    public MySqlServer MySql => _mySql ?? throw ServersUnknown();
 
     public string RedisConnectionString { get; }
 
@@ -101,6 +113,10 @@ public sealed class LocalSystem : IAsyncDisposable
         var redis = await RedisServer.StartAsync(options.Redis, cancellationToken);
         return await ConnectedAsync(new LocalSystem(options, redis, RabbitMq, MySql, name));
     }
+
+    /// <summary>Applications on servers that somebody else has started and ends, such as clusters.</summary>
+    public static Task<LocalSystem> StartOnAsync(LocalSystemOptions options, string redis, string rabbitMq, string mySql) =>
+        ConnectedAsync(new LocalSystem(options, redis, rabbitMq, mySql));
 
     /// <summary>A worker.</summary>
     public Task<LocalService> StartWorkerAsync(
@@ -198,13 +214,14 @@ public sealed class LocalSystem : IAsyncDisposable
             await RedisConnection.DisposeAsync();
         }
 
-        LocalServer[] servers = _sharesServers ? [Redis] : [Redis, RabbitMq, MySql];
-        await Task.WhenAll(servers.Select(async server =>
+        await Task.WhenAll(_ownServers.Select(async server =>
         {
             server.Kill();
             await server.DisposeAsync();
         }));
     }
+
+    private static InvalidOperationException ServersUnknown() => new("Somebody else has started the servers.");
 
     private IReadOnlyList<LocalService> Applications() => [.. _others, .. _apis, .. _workers];
 

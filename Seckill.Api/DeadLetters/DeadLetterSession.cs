@@ -54,7 +54,7 @@ internal sealed class DeadLetterSession : IAsyncDisposable
         {
             var options = new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true);
             var channel = await connection.CreateChannelAsync(options, cancellationToken);
-            await OrderTopology.DeclareAsync(channel, cancellationToken);
+            await OrderTopology.EnsureAsync(connection, cancellationToken);
             return new DeadLetterSession(connection, channel);
         }
         catch

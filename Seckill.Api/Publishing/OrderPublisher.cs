@@ -72,7 +72,7 @@ public sealed partial class OrderPublisher(
                     {
                         // Limiter null: the window below bounds what is in flight, without a lock for each publish.
                         channel = await opened.CreateChannelAsync(new CreateChannelOptions(true, true, null, 1), token);
-                        await OrderTopology.DeclareAsync(channel, token);
+                        await OrderTopology.EnsureAsync(opened, token);
                     }, time, stoppingToken);
                 delay = _options.ReconnectDelayMs;
                 try

@@ -66,7 +66,7 @@ public sealed class BuyerRestore(IServiceScopeFactory scopes, StockRecovery reco
             ahead = await lines.LongCountAsync(cancellationToken) == done.ItemCount + added.Count ? done : null;
         }
 
-        await clicks.RunAsync(locked, sku, ahead?.LastItemId ?? 0, cancellationToken);
+        await clicks.RunAsync(locked, sku, ahead?.LastItemId, cancellationToken);
         if (ahead is null)
         {
             await RestoreAllAsync(locked, sku, pendingByUser, lockedEpoch, expiresAt, cancellationToken);

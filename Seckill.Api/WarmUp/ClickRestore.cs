@@ -16,7 +16,7 @@ public sealed class ClickRestore(StockRecovery recovery)
     /// <summary>Of all orders of the SKU, and of all its refusals.</summary>
     public async Task RunAsync(OrderingDbContext context, SkuKeys sku, CancellationToken cancellationToken)
     {
-        await RunAsync(context, sku, 0, cancellationToken);
+        await RunAsync(context, sku, afterItemId: null, cancellationToken);
         for (var (last, count) = (0L, PageSizeMax); count == PageSizeMax;)
         {
             var after = last;
@@ -31,26 +31,34 @@ public sealed class ClickRestore(StockRecovery recovery)
         }
     }
 
-    /// <summary>Of the orders whose lines came after that one.</summary>
-    public async Task RunAsync(OrderingDbContext context, SkuKeys sku, long afterItemId, CancellationToken cancellationToken)
+    /// <summary>
+    /// Of the orders whose lines came after that one; null: of all. By SKU and buyer, as an index has them: in another order MySQL would
+    /// sort all that is left for each page.
+    /// </summary>
+    public async Task RunAsync(OrderingDbContext context, SkuKeys sku, long? afterItemId, CancellationToken cancellationToken)
     {
-        for (var (last, count) = (afterItemId, PageSizeMax); count == PageSizeMax;)
+        var first = afterItemId ?? 0;
+        for (var (lastUserId, lastItemId, count) = (long.MinValue, 0L, PageSizeMax); count == PageSizeMax;)
         {
-            var after = last;
+            var (userId, itemId) = (lastUserId, lastItemId);
             // Joined before the page is cut: a line without an order must not make a page look like the last one.
-            var page = await context.OrderItems.Where(item => item.SkuId == sku.SkuId && item.Id > after)
+            var page = await context.OrderItems
+                .Where(item => item.SkuId == sku.SkuId && item.Id > first
+                    && item.UserId >= userId && (item.UserId > userId || item.Id > itemId))
                 .Join(
                     context.Orders, item => item.OrderId, order => order.Id,
-                    (item, order) => new { item.Id, order.UserId, order.ClientOrderNo, item.OrderId, item.Quantity })
-                .OrderBy(line => line.Id)
+                    (item, order) => new { item.UserId, item.Id, Buyer = order.UserId, order.ClientOrderNo, item.OrderId, item.Quantity })
+                .OrderBy(line => line.UserId)
+                .ThenBy(line => line.Id)
                 .Take(PageSizeMax)
                 .ToListAsync(cancellationToken);
             await recovery.RestoreClicksAsync(
                 sku,
                 page.Where(line => line.ClientOrderNo is not null)
-                    .Select(line => new BuyerClick(line.UserId, line.ClientOrderNo!, line.OrderId, line.Quantity)),
+                    .Select(line => new BuyerClick(line.Buyer, line.ClientOrderNo!, line.OrderId, line.Quantity)),
                 cancellationToken);
-            (last, count) = (page.Count > 0 ? page[^1].Id : last, page.Count);
+            (lastUserId, lastItemId, count) =
+                page.Count > 0 ? (page[^1].UserId, page[^1].Id, page.Count) : (lastUserId, lastItemId, 0);
         }
     }
 }

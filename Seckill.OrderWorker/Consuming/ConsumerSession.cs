@@ -79,7 +79,7 @@ internal sealed class ConsumerSession : IAsyncDisposable
                 async (connection, token) =>
                 {
                     var channel = await connection.CreateChannelAsync(cancellationToken: token);
-                    await OrderTopology.DeclareAsync(channel, token);
+                    await OrderTopology.EnsureAsync(connection, token);
                     await channel.BasicQosAsync(0, plan.PrefetchCount, global: false, token);
                     session = new ConsumerSession(connection, channel, plan, health, time);
                     await session.ConsumeAsync(token);

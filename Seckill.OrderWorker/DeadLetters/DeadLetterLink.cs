@@ -51,7 +51,7 @@ internal sealed class DeadLetterLink : IAsyncDisposable
             async (connection, token) =>
             {
                 var channel = await connection.CreateChannelAsync(new CreateChannelOptions(true, true, null, 1), token);
-                await OrderTopology.DeclareAsync(channel, token);
+                await OrderTopology.EnsureAsync(connection, token);
                 link = new DeadLetterLink(connection, channel, time);
             }, time, cancellationToken);
         return link!;

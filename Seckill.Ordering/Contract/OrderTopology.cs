@@ -34,8 +34,22 @@ public static class OrderTopology
     /// </summary>
     public const int DeliveryLimitMax = 1_000_000;
 
+    /// <summary>
+    /// Declares the route, and binds it only where it has not been made before: RabbitMQ 3 binds nothing while one of its nodes stands
+    /// still. A binding that is lost shows in what comes back, see <see cref="PublishAsync"/>.
+    /// </summary>
+    public static async Task EnsureAsync(IConnection connection, CancellationToken cancellationToken)
+    {
+        var isBound = await HasLastQueueAsync(connection, cancellationToken);
+        await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
+        await DeclareAsync(channel, bind: !isBound, cancellationToken);
+    }
+
     /// <summary>Declares the route: direct exchange, quorum queue, dead-letter exchange and queue, parked queue, all durable.</summary>
-    public static async Task DeclareAsync(IChannel channel, CancellationToken cancellationToken)
+    public static Task DeclareAsync(IChannel channel, CancellationToken cancellationToken) =>
+        DeclareAsync(channel, bind: true, cancellationToken);
+
+    private static async Task DeclareAsync(IChannel channel, bool bind, CancellationToken cancellationToken)
     {
         await channel.ExchangeDeclareAsync(
             Exchange, ExchangeType.Direct, durable: true, autoDelete: false, cancellationToken: cancellationToken);
@@ -46,18 +60,39 @@ public static class OrderTopology
             DeadLetterQueue, durable: true, exclusive: false, autoDelete: false,
             new Dictionary<string, object?> { ["x-queue-type"] = "quorum", ["x-delivery-limit"] = DeliveryLimitMax },
             cancellationToken: cancellationToken);
-        await channel.QueueBindAsync(DeadLetterQueue, DeadLetterExchange, RoutingKey, cancellationToken: cancellationToken);
+        if (bind)
+        {
+            await channel.QueueBindAsync(DeadLetterQueue, DeadLetterExchange, RoutingKey, cancellationToken: cancellationToken);
+        }
 
         await channel.QueueDeclareAsync(
             Queue, durable: true, exclusive: false, autoDelete: false, Arguments(deadLettersTo: DeadLetterExchange),
             cancellationToken: cancellationToken);
-        await channel.QueueBindAsync(Queue, Exchange, RoutingKey, cancellationToken: cancellationToken);
+        if (bind)
+        {
+            await channel.QueueBindAsync(Queue, Exchange, RoutingKey, cancellationToken: cancellationToken);
+        }
 
-        // Published to by its name, through the default exchange.
+        // Published to by its name, through the default exchange. The last one: where it is, the others have been bound.
         var parked = Arguments(deadLettersTo: Exchange);
         parked["x-message-ttl"] = ParkedMs;
         await channel.QueueDeclareAsync(
             ParkedQueue, durable: true, exclusive: false, autoDelete: false, parked, cancellationToken: cancellationToken);
+    }
+
+    /// <summary>On a channel of its own, which the broker closes where there is none.</summary>
+    private static async Task<bool> HasLastQueueAsync(IConnection connection, CancellationToken cancellationToken)
+    {
+        await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
+        try
+        {
+            await channel.QueueDeclarePassiveAsync(ParkedQueue, cancellationToken);
+            return true;
+        }
+        catch (OperationInterruptedException exception) when (exception.ShutdownReason?.ReplyCode == Constants.NotFound)
+        {
+            return false;
+        }
     }
 
     private static Dictionary<string, object?> Arguments(string deadLettersTo) => new()

@@ -1,5 +1,3 @@
-using Seckill.Ordering.Contract;
-
 namespace Seckill.Ordering.Holding;
 
 /// <summary>

@@ -60,7 +60,7 @@ public class FaultSystem : IAsyncLifetime
         System = await StartServersAsync(SystemUnderTest.Options(ShortBounds), CancellationToken.None)
             .WithApplicationsAsync(CancellationToken.None);
 
-    public async ValueTask DisposeAsync()
+    public virtual async ValueTask DisposeAsync()
     {
         GC.SuppressFinalize(this);
         if (System is not null)
@@ -102,5 +102,5 @@ public class FaultSystem : IAsyncLifetime
     public Task EndAllAsync(IReadOnlyList<LocalService> services) => System.EndAsync(services, kill: true);
 
     /// <summary>A connection to the broker of the test's own.</summary>
-    public Task<IConnection> ConnectAsync(CancellationToken cancellationToken) => System.OpenRabbitMqAsync(cancellationToken);
+    public virtual Task<IConnection> ConnectAsync(CancellationToken cancellationToken) => System.OpenRabbitMqAsync(cancellationToken);
 }

@@ -58,6 +58,9 @@ internal sealed class SaleOnTrial
     /// <summary>The slowest answer "queued", ms.</summary>
     public double SlowestMs { get; private set; }
 
+    /// <summary>The slowest answer of any kind, ms.</summary>
+    public double SlowestAnswerMs { get; private set; }
+
     public static string Operator { get; } = Tokens.ForOperator();
 
     /// <summary>Puts the SKUs on sale and waits until the first Api sells them.</summary>
@@ -102,6 +105,33 @@ internal sealed class SaleOnTrial
 
     /// <summary>New buyers, all at once.</summary>
     public Task RushAsync(int count, int? quantity = null) => SendAsync(NewClicks(count, quantity));
+
+    /// <summary>Until an order for each SKU that is clicked from now on is written; who has no answer clicks again.</summary>
+    public async Task WriteOneEachAsync(int withinMs)
+    {
+        using var client = _system.Client();
+        var started = Stopwatch.GetTimestamp();
+        var clicks = NewClicks(SkuCount, quantity: 1);
+        while (clicks.Where(click => !Queued.ContainsKey(click)).ToList() is { Count: > 0 } unanswered)
+        {
+            Assert.True(LeftMs() > 0, $"{unanswered.Count} of {SkuCount} clicks were not queued within {withinMs} ms.\n{_system.Log}");
+            await SendAsync(unanswered);
+            await Task.Delay(RepeatPauseMs, _cancellation);
+        }
+
+        foreach (var click in clicks)
+        {
+            var answer = await client.StatusAsync(click.Token, click.SkuId, _cancellation, click.Number);
+            while (answer.Text("status") != "SUCCESS")
+            {
+                Assert.True(LeftMs() > 0, $"After {withinMs} ms: {answer.Body}.\n{_system.Log}");
+                await Task.Delay(RepeatPauseMs, _cancellation);
+                answer = await client.StatusAsync(click.Token, click.SkuId, _cancellation, click.Number);
+            }
+        }
+
+        int LeftMs() => withinMs - (int)Stopwatch.GetElapsedTime(started).TotalMilliseconds;
+    }
 
     /// <summary>Sends clicks, a few at a time; who gets no answer is not told so.</summary>
     public async Task SendAsync(IReadOnlyCollection<Click> clicks)
@@ -246,9 +276,11 @@ internal sealed class SaleOnTrial
             return;
         }
 
+        var tookMs = Stopwatch.GetElapsedTime(sent).TotalMilliseconds;
+        SlowestAnswerMs = Math.Max(SlowestAnswerMs, tookMs);
         if (answer.Status == HttpStatusCode.OK)
         {
-            SlowestMs = Math.Max(SlowestMs, Stopwatch.GetElapsedTime(sent).TotalMilliseconds);
+            SlowestMs = Math.Max(SlowestMs, tookMs);
             Assert.Equal("queued", answer.Text("message"));
             var orderId = answer.Text("order_id")!;
             Assert.Equal(orderId, Queued.GetOrAdd(click, orderId));

@@ -68,6 +68,23 @@ public sealed class RedisSentinel : IAsyncDisposable
             server.ExecuteAsync("SENTINEL", arguments).WaitAsync(cancellationToken);
     }
 
+    /// <summary>Who is what by now, once one server follows the other and has what it has; fail-overs change it.</summary>
+    public async Task<(RedisServer Master, RedisServer Replica)> RolesAsync(CancellationToken cancellationToken)
+    {
+        var roles = await Deadline.UntilAsync(
+            () => Task.WhenAll(_servers.Take(2).Select(RoleAsync)),
+            roles => roles.Contains("master") && roles.Contains("connected"), cancellationToken);
+        return roles[0] == "master" ? (_servers[0], _servers[1]) : (_servers[1], _servers[0]);
+    }
+
+    /// <summary>Of a replica how it stands with its master.</summary>
+    private static async Task<string> RoleAsync(RedisServer server)
+    {
+        await using var connection = await ConnectionMultiplexer.ConnectAsync($"{server.ConnectionString},abortConnect=false");
+        var role = await connection.GetServers()[0].RoleAsync();
+        return role is Role.Replica replica ? replica.State : role.Value;
+    }
+
     public async ValueTask DisposeAsync()
     {
         foreach (var server in Enumerable.Reverse(_servers))

@@ -1,0 +1,133 @@
+using System.Diagnostics;
+
+namespace Seckill.Tests.Faults;
+
+/// <summary>One node that is dead, frozen or slow stops nobody whose orders do not depend on it alone.</summary>
+public sealed class NodeFaultTests(RedundantSystem redundant, ITestOutputHelper output) : IClassFixture<RedundantSystem>
+{
+    private const int FaultCount = 8;
+    private const int ClicksAtOnce = 8;
+    private const int PaceMs = 200;
+
+    /// <summary>The promise is three seconds; the machine is busy.</summary>
+    private const int AnsweredWithinMs = 15_000;
+    private const int TimeoutMs = 120_000;
+
+    private readonly CancellationToken _cancellation = TestContext.Current.CancellationToken;
+
+    [Fact(Explicit = true)]
+    [Trait("Category", "Long")]
+    public async Task Good_orders_go_on_whichever_node_dies_freezes_or_slows_down()
+    {
+        var random = new Random(TestSeed.Take(1_016));
+        var faults = Enumerable.Range(0, FaultCount).Select(_ => NodeFaults.Next(random)).ToArray();
+
+        await WhileOrdersComeAsync(await redundant.StartAsync(), (servers, sale) => RunAsync(servers, sale, faults));
+    }
+
+    [Fact(Explicit = true)]
+    [Trait("Category", "Long")]
+    public async Task Good_orders_go_on_when_the_queues_leader_dies_or_freezes() => await WhileOrdersComeAsync(
+        await redundant.StartAsync(),
+        (servers, sale) => RunAsync(servers, sale, (Node.RabbitMqLeader, Fault.Kill), (Node.RabbitMqLeader, Fault.Freeze)));
+
+    [Fact(Explicit = true)]
+    [Trait("Category", "Long")]
+    public async Task Good_orders_go_on_when_MySql_is_switched_over_and_back() => await WhileOrdersComeAsync(
+        await redundant.StartAsync(),
+        async (servers, sale) =>
+        {
+            for (var i = 0; i < 2; i++)
+            {
+                await servers.MySql.SwitchOverAsync(_cancellation);
+                await WriteAsync(sale, "after a switch-over");
+            }
+        });
+
+    [Fact(Explicit = true)]
+    [Trait("Category", "Long")]
+    public async Task What_MySqls_replica_lacks_when_it_is_promoted_is_written_again()
+    {
+        // What the old primary had alone keeps it from following: nobody else can use this system.
+        await using var own = await RedundantSystem.Servers.StartAsync();
+        await WhileOrdersComeAsync(own, async (servers, sale) =>
+        {
+            await servers.MySql.StopFollowingAsync(_cancellation);
+            await sale.WriteOneEachAsync(NodeFaults.WrittenWithinMs);
+            servers.MySql.Primary.Kill();
+            await servers.MySql.PromoteAsync(_cancellation);
+            await WriteAsync(sale, "after a promotion");
+        });
+    }
+
+    /// <summary>Else the promise would be kept by chance, and nobody would notice when it is not.</summary>
+    [Fact(Explicit = true)]
+    [Trait("Category", "Long")]
+    public async Task A_client_that_waits_for_a_frozen_Redis_for_too_long_is_found_out()
+    {
+        const string Patient = ",syncTimeout=120000,asyncTimeout=120000";
+        await using var own = await RedundantSystem.Servers.StartAsync();
+        await own.EndAllAsync(own.System.Workers);
+        await own.System.StartWorkerAsync(
+            _cancellation, settings: [("ConnectionStrings__redis", own.Redis.ConnectionString + Patient)]);
+
+        await Assert.ThrowsAnyAsync<Exception>(() => WhileOrdersComeAsync(
+            own, (servers, sale) => RunAsync(servers, sale, (Node.RedisMaster, Fault.Freeze))));
+    }
+
+    private async Task RunAsync(RedundantSystem.Servers servers, SaleOnTrial sale, params (Node Node, Fault Fault)[] faults)
+    {
+        var nodes = new NodeFaults(servers, sale, _cancellation);
+        foreach (var (node, fault) in faults)
+        {
+            var started = Stopwatch.GetTimestamp();
+            output.WriteLine($"{fault} {node}");
+            await nodes.RunAsync(node, fault);
+            output.WriteLine($"through after {Stopwatch.GetElapsedTime(started).TotalSeconds:F1} s");
+        }
+    }
+
+    private async Task WriteAsync(SaleOnTrial sale, string when)
+    {
+        var started = Stopwatch.GetTimestamp();
+        await sale.WriteOneEachAsync(NodeFaults.WrittenWithinMs);
+        output.WriteLine($"{when}: written after {Stopwatch.GetElapsedTime(started).TotalSeconds:F1} s");
+    }
+
+    /// <summary>And nothing is lost or doubled, and no buyer waits for long.</summary>
+    private async Task WhileOrdersComeAsync(RedundantSystem.Servers servers, Func<RedundantSystem.Servers, SaleOnTrial, Task> act)
+    {
+        var sale = await SaleOnTrial.OpenAsync(servers, _cancellation);
+        using var enough = new CancellationTokenSource();
+        var load = Task.Run(
+            async () =>
+            {
+                while (!enough.IsCancellationRequested)
+                {
+                    await sale.RushAsync(ClicksAtOnce);
+                    await Task.Delay(PaceMs, _cancellation);
+                }
+            }, _cancellation);
+        try
+        {
+            await act(servers, sale);
+        }
+        finally
+        {
+            await enough.CancelAsync();
+            await load;
+        }
+
+        await sale.RepeatUnansweredAsync();
+        Assert.InRange(sale.SlowestAnswerMs, 0, AnsweredWithinMs);
+        Assert.Empty(sale.Refused);
+        var outcomes = await sale.OutcomesAsync();
+        Assert.Equal(sale.Clicks.Distinct().Count(), outcomes.GetValueOrDefault("SUCCESS"));
+        var ids = string.Join(',', sale.Skus.Select(sku => sku.SkuId));
+        await Deadline.UntilAsync(
+            () => servers.System.CountAsync($"SELECT COUNT(*) FROM order_items WHERE sku_id IN ({ids})", _cancellation),
+            written => written >= outcomes["SUCCESS"], _cancellation, TimeoutMs);
+        await sale.AssertConservedAsync(outcomes);
+        output.WriteLine($"{outcomes["SUCCESS"]} orders; the slowest answer took {sale.SlowestAnswerMs:F0} ms");
+    }
+}
