@@ -17,7 +17,6 @@ using Seckill.Api.WarmUp;
 using Seckill.Ordering;
 using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Store;
-using Seckill.OrderWorker;
 using StackExchange.Redis;
 
 namespace Seckill.Tests.Histories;

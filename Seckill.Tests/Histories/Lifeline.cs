@@ -51,6 +51,8 @@ internal sealed class Lifeline
 }
 
 /// <summary>An interface of the Redis client, in front of the real one.</summary>
+[System.Diagnostics.CodeAnalysis.SuppressMessage(
+    "Performance", "CA1852", Justification = "DispatchProxy derives a class from it.")]
 internal class MortalRedis : DispatchProxy
 {
     private object _real = null!;

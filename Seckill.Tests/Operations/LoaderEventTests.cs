@@ -58,6 +58,8 @@ public sealed class LoaderEventTests(OperationsFixture servers)
     }
 
     /// <summary>The client, whose events the test raises.</summary>
+    [System.Diagnostics.CodeAnalysis.SuppressMessage(
+        "Performance", "CA1852", Justification = "DispatchProxy derives a class from it.")]
     private class ListenedRedis : DispatchProxy
     {
         private readonly Dictionary<string, Delegate?> _listeners = [];

@@ -1,5 +1,4 @@
 using System.Data;
-using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
 using Seckill.Api.WarmUp;
 using Seckill.Ordering.Ledger;
