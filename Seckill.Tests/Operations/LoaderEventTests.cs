@@ -4,7 +4,6 @@ using Seckill.Api;
 using Seckill.Api.Catalogue;
 using Seckill.Api.WarmUp;
 using Seckill.Ordering.Ledger;
-using Seckill.Tests.Histories;
 using StackExchange.Redis;
 
 namespace Seckill.Tests.Operations;

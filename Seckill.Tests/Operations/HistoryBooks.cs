@@ -3,7 +3,7 @@ using MySqlConnector;
 using Seckill.Ordering.Ledger;
 using StackExchange.Redis;
 
-namespace Seckill.Tests.Histories;
+namespace Seckill.Tests.Operations;
 
 /// <summary>An order as MySQL has it.</summary>
 internal sealed record BookedOrder(

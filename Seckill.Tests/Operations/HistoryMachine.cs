@@ -4,7 +4,7 @@ using Seckill.Ordering.Ids;
 using Seckill.Ordering.Ledger;
 using StackExchange.Redis;
 
-namespace Seckill.Tests.Histories;
+namespace Seckill.Tests.Operations;
 
 /// <summary>Takes the real code, its scripts and both stores through a history and looks at the promises after every step.</summary>
 internal sealed class HistoryMachine : IAsyncDisposable
