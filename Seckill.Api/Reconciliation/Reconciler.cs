@@ -35,8 +35,8 @@ internal sealed partial class Reconciler : BackgroundService
     private IReadOnlyList<long> _goneSkuIds = [];
 
     public Reconciler(
-        SkuReconciler reconciler, SkuSnapshotReader snapshots, SaleCatalogue catalogue, SalesGone gone,
-        StockRecovery recovery, IConnectionMultiplexer redis, IOptions<ReconciliationOptions> options, TimeProvider time, ILogger<Reconciler> logger)
+        SkuReconciler reconciler, SkuSnapshotReader snapshots, SaleCatalogue catalogue, SalesGone gone, StockRecovery recovery,
+        IConnectionMultiplexer redis, IOptions<ReconciliationOptions> options, TimeProvider time, ILogger<Reconciler> logger)
     {
         (_reconciler, _snapshots, _options, _time, _logger) = (reconciler, snapshots, options.Value, time, logger);
         _cursor = new SaleCursor(() => catalogue.KeptSkuIds);

@@ -139,7 +139,10 @@ public sealed class ReconciliationReader(IServiceScopeFactory scopes, StockRecov
                 .Sum(decision => (long)decision.Quantity),
             decided ?? [],
             known is null ? [] : [.. redis.UnsettledIds!.Where(id => !known.Contains(id))],
-            unreadable) { SaleGone = gone };
+            unreadable)
+        {
+            SaleGone = gone,
+        };
     }
 
     private static Task<ProductSku?> SkuOfAsync(OrderingDbContext view, long skuId, CancellationToken cancellationToken) =>

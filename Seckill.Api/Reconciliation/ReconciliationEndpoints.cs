@@ -12,10 +12,11 @@ using Seckill.Ordering.Ledger;
 namespace Seckill.Api.Reconciliation;
 
 /// <summary>
-/// One SKU at one moment. <c>difference</c> = redis_stock + held − committed_unsettled − mysql_stock, <c>store_difference</c> = mysql_stock
-/// + live_units − units, <c>held_difference</c> = held − units of the reservations in the outbox: all 0 when healthy, null when they cannot
-/// be told. <c>sale_gone</c>: MySQL has no sale of it any more, though Redis holds something. <c>lost</c>: orders that would come to nothing. <c>unreadable</c>: why Redis's side cannot be told: other things than the SKU's
-/// stand under its keys, Redis does not answer, or somebody keeps the SKU's row in MySQL locked.
+/// One SKU at one moment. <c>difference</c> = redis_stock + held − committed_unsettled − mysql_stock, <c>store_difference</c> =
+/// mysql_stock + live_units − units, <c>held_difference</c> = held − units of the reservations in the outbox: all 0 when healthy, null
+/// when they cannot be told. <c>sale_gone</c>: MySQL has no sale of it any more, though Redis holds something. <c>lost</c>: orders that
+/// would come to nothing. <c>unreadable</c>: why Redis's side cannot be told: other things than the SKU's stand under its keys, Redis
+/// does not answer, or somebody keeps the SKU's row in MySQL locked.
 /// </summary>
 public sealed record ReconciliationItem(
     string SkuId, long? RedisStock, long Held, long Unsettled, long Unconfirmed, long? CommittedUnsettled, long? OldestUnsettledAtMs,

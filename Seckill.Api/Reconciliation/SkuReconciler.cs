@@ -129,7 +129,7 @@ internal sealed partial class SkuReconciler
 
     [LoggerMessage(
         Level = LogLevel.Warning,
-        Message = "SKU {SkuId}: MySQL has no sale any more, Redis has {Stock} units and {Unsettled} unsettled orders, which are looked after")]
+        Message = "SKU {SkuId}: MySQL has no sale any more, Redis {Stock} units and {Unsettled} unsettled orders, to be looked after")]
     private partial void LogSaleGone(long skuId, long? stock, long unsettled);
 
     [LoggerMessage(

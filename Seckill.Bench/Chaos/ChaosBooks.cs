@@ -107,9 +107,11 @@ public sealed record ChaosBooks(IReadOnlyList<SkuBooks> Skus, long LeftInQueue, 
 
         var lines = await ListAsync(
             mySql,
-            "SELECT o.id, o.user_id, i.quantity, o.status, o.total_amount FROM order_items i JOIN orders o ON o.id = i.order_id WHERE i.sku_id = @sku",
+            "SELECT o.id, o.user_id, i.quantity, o.status, o.total_amount FROM order_items i JOIN orders o ON o.id = i.order_id "
+                + "WHERE i.sku_id = @sku",
             sale,
-            row => new BookedLine(row.GetInt64(0), row.GetInt64(1), row.GetInt32(2), row.GetInt32(3) != (int)OrderStatus.Closed, row.GetDecimal(4)),
+            row => new BookedLine(
+                row.GetInt64(0), row.GetInt64(1), row.GetInt32(2), row.GetInt32(3) != (int)OrderStatus.Closed, row.GetDecimal(4)),
             cancellationToken);
         var rejected = await ListAsync(
             mySql, "SELECT order_id FROM order_rejections WHERE sku_id = @sku", sale, row => row.GetInt64(0), cancellationToken);

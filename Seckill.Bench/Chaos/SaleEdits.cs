@@ -157,7 +157,8 @@ public sealed class SaleEdits(
     {
         await using var connection = await system.OpenMySqlAsync(cancellationToken);
         await using var chosen = new MySqlCommand(
-            "SELECT node FROM snowflake_nodes WHERE leased_until > UTC_TIMESTAMP(6) AND owner <> 'chaos' ORDER BY RAND() LIMIT 1", connection);
+            "SELECT node FROM snowflake_nodes WHERE leased_until > UTC_TIMESTAMP(6) AND owner <> 'chaos' ORDER BY RAND() LIMIT 1",
+            connection);
         if (await chosen.ExecuteScalarAsync(cancellationToken) is not { } node)
         {
             return;

@@ -4,7 +4,6 @@ using Seckill.Api;
 using Seckill.Api.Catalogue;
 using Seckill.Api.WarmUp;
 using Seckill.Ordering.Ledger;
-using Seckill.Tests.Histories;
 using StackExchange.Redis;
 
 namespace Seckill.Tests.Operations;
@@ -58,6 +57,8 @@ public sealed class LoaderEventTests(OperationsFixture servers)
     }
 
     /// <summary>The client, whose events the test raises.</summary>
+    [System.Diagnostics.CodeAnalysis.SuppressMessage(
+        "Performance", "CA1852", Justification = "DispatchProxy derives a class from it.")]
     private class ListenedRedis : DispatchProxy
     {
         private readonly Dictionary<string, Delegate?> _listeners = [];

@@ -4,7 +4,6 @@ using RabbitMQ.Client;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Store;
-using Seckill.Tests.Histories;
 using Seckill.Tests.Worker;
 using StackExchange.Redis;
 

@@ -1,5 +1,4 @@
 using System.Data;
-using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
 using Seckill.Api.WarmUp;
 using Seckill.Ordering.Ledger;
@@ -187,7 +186,8 @@ public sealed class StaleRedisTests(OperationsFixture servers)
             var item = books.GetProperty("items").EnumerateArray().Single(item => item.GetProperty("sku_id").GetString() == $"{skuId}");
             Assert.Equal(
                 (true, 1, false),
-                (item.GetProperty("sale_gone").GetBoolean(), item.GetProperty("held").GetInt32(), books.GetProperty("healthy").GetBoolean()));
+                (item.GetProperty("sale_gone").GetBoolean(), item.GetProperty("held").GetInt32(),
+                    books.GetProperty("healthy").GetBoolean()));
         }
 
         await using var another = servers.StartApi(

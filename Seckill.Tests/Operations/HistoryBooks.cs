@@ -3,7 +3,7 @@ using MySqlConnector;
 using Seckill.Ordering.Ledger;
 using StackExchange.Redis;
 
-namespace Seckill.Tests.Histories;
+namespace Seckill.Tests.Operations;
 
 /// <summary>An order as MySQL has it.</summary>
 internal sealed record BookedOrder(
@@ -22,6 +22,8 @@ internal sealed record HistoryBooks(
             FROM order_items i JOIN orders o ON o.id = i.order_id WHERE i.sku_id = @sku;
         SELECT order_id, reason FROM order_rejections WHERE sku_id = @sku;
         """;
+
+    private static readonly string[] TermFields = ["starts_ms", "ends_ms", "limit", "paused", "expire_ms"];
 
     public LoadId? RedisLoad => Sale.TryGetValue("epoch", out var epoch) && Counter is not null
         ? new LoadId((long)epoch, Sale.TryGetValue("load", out var token) ? (long)token : null)
@@ -105,8 +107,8 @@ internal sealed record HistoryBooks(
             Assert.Equal(
                 (Pending.Where(order => order.Epoch == MySqlLoad.Epoch).Sum(order => (long)order.Quantity), "held"), (Held, "held"));
             // What MySQL knows nothing of yet is held by the counter that is there, or its units are on sale again.
-            Assert.Empty(Pending.Where(order =>
-                order.Epoch != MySqlLoad.Epoch && !Orders.ContainsKey(order.OrderId) && !Refused.ContainsKey(order.OrderId)));
+            Assert.DoesNotContain(Pending, order =>
+                order.Epoch != MySqlLoad.Epoch && !Orders.ContainsKey(order.OrderId) && !Refused.ContainsKey(order.OrderId));
         }
     }
 
@@ -127,6 +129,6 @@ internal sealed record HistoryBooks(
             Buyers.Where(buyer => buyer.Value > 0).OrderBy(buyer => buyer.Key));
         Assert.Equal(
             string.Join('|', Terms.Fields),
-            string.Join('|', new[] { "starts_ms", "ends_ms", "limit", "paused", "expire_ms" }.Select(field => Sale[field])));
+            string.Join('|', TermFields.Select(field => Sale[field])));
     }
 }

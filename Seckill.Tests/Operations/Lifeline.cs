@@ -3,7 +3,7 @@ using System.Reflection;
 using Microsoft.EntityFrameworkCore.Diagnostics;
 using StackExchange.Redis;
 
-namespace Seckill.Tests.Histories;
+namespace Seckill.Tests.Operations;
 
 /// <summary>When an instance dies in the middle of what it does.</summary>
 /// <param name="Calls">Calls of Redis, statements and commits that still go through.</param>
@@ -51,6 +51,8 @@ internal sealed class Lifeline
 }
 
 /// <summary>An interface of the Redis client, in front of the real one.</summary>
+[System.Diagnostics.CodeAnalysis.SuppressMessage(
+    "Performance", "CA1852", Justification = "DispatchProxy derives a class from it.")]
 internal class MortalRedis : DispatchProxy
 {
     private object _real = null!;
@@ -84,7 +86,8 @@ internal class MortalRedis : DispatchProxy
 internal sealed class MortalCommands(Lifeline life) : DbCommandInterceptor
 {
     public override ValueTask<InterceptionResult<DbDataReader>> ReaderExecutingAsync(
-        DbCommand command, CommandEventData eventData, InterceptionResult<DbDataReader> result, CancellationToken cancellationToken = default)
+        DbCommand command, CommandEventData eventData, InterceptionResult<DbDataReader> result,
+        CancellationToken cancellationToken = default)
     {
         life.Pass();
         return ValueTask.FromResult(result);

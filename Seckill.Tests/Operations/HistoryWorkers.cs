@@ -7,7 +7,7 @@ using Seckill.OrderWorker.Settling;
 using Seckill.OrderWorker.Writing;
 using StackExchange.Redis;
 
-namespace Seckill.Tests.Histories;
+namespace Seckill.Tests.Operations;
 
 /// <summary>
 /// The queue, and two workers: a careful one, which looks up each batch under the row lock, and a quick one. What is delivered stays in the
@@ -35,7 +35,8 @@ internal sealed class HistoryWorkers(HistoryServers servers, IConnectionMultiple
             return;
         }
 
-        var messages = Enumerable.Range(0, Math.Min(write.Count, _queue.Count)).Select(i => _queue[(write.Pick + i) % _queue.Count]).ToList();
+        var messages = Enumerable.Range(0, Math.Min(write.Count, _queue.Count))
+            .Select(i => _queue[(write.Pick + i) % _queue.Count]).ToList();
         if (write.Twice)
         {
             messages.Add(messages[0]);

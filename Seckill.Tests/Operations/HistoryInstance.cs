@@ -16,17 +16,17 @@ using Seckill.Api.WarmUp;
 using Seckill.Ordering;
 using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Store;
-using Seckill.OrderWorker;
 using StackExchange.Redis;
 
-namespace Seckill.Tests.Histories;
+namespace Seckill.Tests.Operations;
 
 /// <summary>Where the histories run, and with which scripts.</summary>
 internal sealed record HistoryServers(
     IConnectionMultiplexer Redis, IConnectionMultiplexer RedisWithoutInfo, string MySql, string RabbitMq, LedgerScripts Scripts)
 {
     /// <summary>The parts of an application, none of them running by itself.</summary>
-    public ServiceProvider Build(IConnectionMultiplexer redis, Lifeline life, Action<IServiceCollection> add, params (string, string)[] settings)
+    public ServiceProvider Build(
+        IConnectionMultiplexer redis, Lifeline life, Action<IServiceCollection> add, params (string, string)[] settings)
     {
         var services = new ServiceCollection();
         services.AddSingleton<IConfiguration>(new ConfigurationBuilder()

@@ -1,11 +1,10 @@
 using System.Globalization;
 using MySqlConnector;
-using Seckill.Ordering.Contract;
 using Seckill.Ordering.Ids;
 using Seckill.Ordering.Ledger;
 using StackExchange.Redis;
 
-namespace Seckill.Tests.Histories;
+namespace Seckill.Tests.Operations;
 
 /// <summary>Takes the real code, its scripts and both stores through a history and looks at the promises after every step.</summary>
 internal sealed class HistoryMachine : IAsyncDisposable
@@ -141,7 +140,7 @@ internal sealed class HistoryMachine : IAsyncDisposable
     /// <summary>Of one SKU: the same buyer's clicks on others are other clicks.</summary>
     private string NumberOf(int number) => string.Create(CultureInfo.InvariantCulture, $"{_sku.SkuId}-{number}");
 
-    private Task SweepAsync(HistoryStep.Sweep sweep) => ActAsync(sweep.At, sweep.Dies, async instance =>
+    private Task<bool> SweepAsync(HistoryStep.Sweep sweep) => ActAsync(sweep.At, sweep.Dies, async instance =>
     {
         var due = await instance.SweepAsync(_sku, _cancellationToken);
         foreach (var order in due)

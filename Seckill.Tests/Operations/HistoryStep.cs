@@ -1,4 +1,4 @@
-namespace Seckill.Tests.Histories;
+namespace Seckill.Tests.Operations;
 
 /// <summary>
 /// One thing that happens to a SKU. Picks are random numbers that the run takes modulo what there is to pick from; <c>At</c> is the

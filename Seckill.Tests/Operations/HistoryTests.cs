@@ -1,8 +1,7 @@
 using System.Diagnostics;
 using Seckill.Ordering.Ledger;
-using Seckill.Tests.Operations;
 
-namespace Seckill.Tests.Histories;
+namespace Seckill.Tests.Operations;
 
 /// <summary>
 /// Random histories of one SKU over the real scripts, a real MySQL and the code that joins them, in two instances of the Api and two
@@ -101,7 +100,8 @@ public sealed class HistoryTests(OperationsFixture servers, ITestOutputHelper ou
     }
 
     /// <summary>Leaves out what can be left out.</summary>
-    private static async Task<(History History, Exception Exception)> ShortenAsync(HistoryServers store, History history, Exception exception)
+    private static async Task<(History History, Exception Exception)> ShortenAsync(
+        HistoryServers store, History history, Exception exception)
     {
         for (var (tries, at) = (0, history.Steps.Count - 1); at >= 0 && tries < TriesToShorten; tries++, at--)
         {
