@@ -4,20 +4,6 @@ using StackExchange.Redis;
 
 namespace Seckill.Ordering.Ledger;
 
-/// <summary>Under a SKU's keys stands something that is none of ours.</summary>
-public sealed class UnreadableKeysException(long skuId, Exception cause)
-    : RedisException($"What Redis holds under the keys of SKU {skuId} cannot be read: {cause.Message}", cause);
-
-/// <summary>An unsettled order and when the broker confirmed it last.</summary>
-public readonly record struct ConfirmedOrder(long OrderId, DateTimeOffset ConfirmedAt);
-
-/// <summary>One buyer's holding according to MySQL, and what may come to it.</summary>
-/// <param name="UserId">The buyer.</param>
-/// <param name="Units">Units in live orders.</param>
-/// <param name="NewestOrderId">The newest of these orders; 0 for none.</param>
-/// <param name="PendingIds">The buyer's unsettled orders that are not among them.</param>
-public readonly record struct BuyerHolding(long UserId, long Units, long NewestOrderId, IReadOnlyList<long> PendingIds);
-
 /// <summary>The calls that recovery and reconciling need, apart from the hot path. Errors as in <see cref="StockLedger"/>.</summary>
 public sealed class StockRecovery
 {
