@@ -184,7 +184,10 @@ internal sealed class HistoryInstance(HistoryServers servers, IConnectionMultipl
 
     private static OperatorCall Operator() => new()
     {
-        Operator = OperatorCall.Machine, Scheme = OperatorCall.Machine, Address = "", TraceId = "",
+        Operator = OperatorCall.Machine,
+        Scheme = OperatorCall.Machine,
+        Address = "",
+        TraceId = "",
     };
 
     private async Task ChangeAsync(Func<SaleOperations, Task<SaleResult>> change)
