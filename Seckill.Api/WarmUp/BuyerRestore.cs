@@ -26,9 +26,13 @@ public sealed class BuyerRestore(IServiceScopeFactory scopes, StockRecovery reco
 
     private static readonly ILookup<long, long> NoPending = Array.Empty<long>().ToLookup(id => id);
 
-    /// <summary>All that is committed now, without a lock.</summary>
-    public async Task<RestoredLines> RunAheadAsync(SkuKeys sku, DateTimeOffset expiresAt, CancellationToken cancellationToken)
+    /// <summary>All that is committed now, without a lock. MySQL has <paramref name="epoch"/>.</summary>
+    public async Task<RestoredLines> RunAheadAsync(
+        SkuKeys sku, long epoch, DateTimeOffset expiresAt, CancellationToken cancellationToken)
     {
+        // Before the view is opened, too: what it shows is given back below and what comes later under the lock, so that settling must not
+        // add it as well.
+        await recovery.RestoreBuyersAsync(sku, [], epoch, expiresAt, cancellationToken);
         // Before the view is opened: who has none by then has had a verdict that the view shows, or no order.
         var pending = await recovery.PendingAsync(sku, await recovery.UnsettledIdsAsync(sku, cancellationToken), cancellationToken);
         await using var scope = scopes.CreateAsyncScope();

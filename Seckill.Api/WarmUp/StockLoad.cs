@@ -255,7 +255,7 @@ public sealed partial class StockLoad(
 
         var redis = await recovery.SnapshotAsync(sku, 0, cancellationToken);
         return IsDue(redis, row, suspect) && HasForgotten(redis, row, raisedFrom)
-            ? await buyers.RunAheadAsync(sku, StockLedger.ExpiryOf(SaleCatalogue.TermsOf(row.Sale)), cancellationToken)
+            ? await buyers.RunAheadAsync(sku, row.GateEpoch, StockLedger.ExpiryOf(SaleCatalogue.TermsOf(row.Sale)), cancellationToken)
             : null;
     }
 

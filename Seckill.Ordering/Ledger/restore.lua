@@ -1,7 +1,8 @@
 -- Gives buyers the units that they hold according to MySQL, and those of their reservations that MySQL has no order for: a copy of Redis
 -- that has lost its last moments knows a buyer with too few. What is refused already counts until it is settled, which takes it off.
 -- KEYS  1 stock  2 sale  3 orders  4 buyers  5 clicks  6 outbox     (all in the SKU's slot)
--- ARGV  1 expire_ms  2 gate epoch in MySQL when the caller holds the SKU's row lock there and names all of these reservations, else '',
+-- ARGV  1 expire_ms  2 gate epoch in MySQL when the caller holds the SKU's row lock there and names all of these reservations, or names
+--       no buyer yet; else '',
 --       then for each buyer: user id, units in MySQL, newest order there (0 for none), number of order ids that follow, these ids:
 --       unsettled, no order in MySQL
 -- A buyer's units are set to that only when it is the whole and the gate is shut, so that nothing is reserved meanwhile; else they are
