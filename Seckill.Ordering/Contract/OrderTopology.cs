@@ -34,13 +34,16 @@ public static class OrderTopology
     /// </summary>
     public const int DeliveryLimitMax = 1_000_000;
 
+    /// <summary>In the order in which they are made.</summary>
+    private static readonly string[] Queues = [DeadLetterQueue, Queue, ParkedQueue];
+
     /// <summary>
-    /// Declares the route, and binds it only where it has not been made before: RabbitMQ 3 binds nothing while one of its nodes stands
-    /// still. A binding that is lost shows in what comes back, see <see cref="PublishAsync"/>.
+    /// Declares the route, and binds it only where one of its queues is missing: RabbitMQ 3 binds nothing while one of its nodes stands
+    /// still. A binding that is lost alone shows in what comes back, see <see cref="PublishAsync"/>.
     /// </summary>
     public static async Task EnsureAsync(IConnection connection, CancellationToken cancellationToken)
     {
-        var isBound = await HasLastQueueAsync(connection, cancellationToken);
+        var isBound = await HasQueuesAsync(connection, cancellationToken);
         await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
         await DeclareAsync(channel, bind: !isBound, cancellationToken);
     }
@@ -73,7 +76,7 @@ public static class OrderTopology
             await channel.QueueBindAsync(Queue, Exchange, RoutingKey, cancellationToken: cancellationToken);
         }
 
-        // Published to by its name, through the default exchange. The last one: where it is, the others have been bound.
+        // Published to by its name, through the default exchange. The last one: where all are, they have been bound.
         var parked = Arguments(deadLettersTo: Exchange);
         parked["x-message-ttl"] = ParkedMs;
         await channel.QueueDeclareAsync(
@@ -81,12 +84,16 @@ public static class OrderTopology
     }
 
     /// <summary>On a channel of its own, which the broker closes where there is none.</summary>
-    private static async Task<bool> HasLastQueueAsync(IConnection connection, CancellationToken cancellationToken)
+    private static async Task<bool> HasQueuesAsync(IConnection connection, CancellationToken cancellationToken)
     {
         await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
         try
         {
-            await channel.QueueDeclarePassiveAsync(ParkedQueue, cancellationToken);
+            foreach (var queue in Queues)
+            {
+                await channel.QueueDeclarePassiveAsync(queue, cancellationToken);
+            }
+
             return true;
         }
         catch (OperationInterruptedException exception) when (exception.ShutdownReason?.ReplyCode == Constants.NotFound)
