@@ -5,6 +5,8 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Hosting.Internal;
 using Microsoft.Extensions.Options;
 using Microsoft.IdentityModel.Tokens;
 using Seckill.Api;
@@ -89,6 +91,7 @@ public class RequestBenchmarks
             ["Auth:SigningKey"] = CheckoutKeys.SigningKey,
             ["Auth:TokensRememberedMax"] = $"{tokensRememberedMax}",
         }).Build())
+        .AddSingleton<IHostEnvironment>(new HostingEnvironment { EnvironmentName = Environments.Development })
         .AddSingleton(TimeProvider.System)
         .AddLogging()
         .AddLoginState()
