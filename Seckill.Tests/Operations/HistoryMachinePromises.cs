@@ -71,11 +71,22 @@ internal sealed partial class HistoryMachine
             }
 
             var ids = _told.Where(told => (told.Value.UserId, told.Value.Number) == (order.UserId, order.Number)).ToList();
-            var (again, _) = await _instances[1].ClickAsync(_sku, Ids.Next(), order.UserId, order.Quantity, order.Number);
+            var again = await RepeatAsync(order);
+            if (again.Code == ReserveCode.Cold)
+            {
+                // Two loads may have had one epoch, one by an instance that died and one after a loss. An instance that takes them for one
+                // shuts the gate, and the next look loads it.
+                await GoRoundAsync();
+                again = await RepeatAsync(order);
+            }
+
             Assert.True(
                 (again.Code == ReserveCode.Duplicate && ids.Exists(told => told.Key == again.OrderId))
                     || (again.Code == ReserveCode.NumberUsed && ids.Exists(told => told.Value.Quantity != order.Quantity)),
                 $"the repeat of {order}, order {id}, is {again}");
         }
     }
+
+    private async Task<ReserveResult> RepeatAsync(ToldOrder order) =>
+        (await _instances[1].ClickAsync(_sku, Ids.Next(), order.UserId, order.Quantity, order.Number)).Result;
 }

@@ -12,7 +12,7 @@ namespace Seckill.Tests.Operations;
 public sealed class HistoryTests(OperationsFixture servers, ITestOutputHelper output)
 {
     private const int Histories = 40;
-    private const int HistoriesInLong = 600;
+    private const int HistoriesInLong = 200;
 
     /// <summary>More than there are cores: a history waits for its servers most of the time.</summary>
     private const int HistoriesAtOnce = 8;
