@@ -83,8 +83,7 @@ for i = 1, n do
 
     units = tonumber(units)
     if record and not deducted then units = math.max(0, units - qty) end
-    -- What was given back without the row lock may have this order already: then it is the buyer's newest.
-    if not record and deducted and is_new(committed) and last ~= id then units = units + qty end
+    if not record and deducted and is_new(committed) then units = units + qty end
     if last == '' then last = id end
     buyer[user] = write_buyer(units, last)
     newBuyers[#newBuyers + 1] = user; newBuyers[#newBuyers + 1] = buyer[user]

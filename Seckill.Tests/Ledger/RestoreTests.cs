@@ -30,18 +30,22 @@ public sealed class RestoreTests(RedisFixture redis) : IClassFixture<RedisFixtur
     }
 
     [Fact]
-    public async Task An_order_that_is_settled_after_it_was_given_back_without_the_lock_is_not_counted_twice()
+    public async Task Orders_that_are_settled_after_they_were_given_back_without_the_lock_are_not_counted_twice()
     {
         await RestoreAsync(lockedEpoch: 0);
         await _sku.WarmAsync(10);
-        // A replica has taken over that has not got the reservation, and MySQL has its order in epoch 1. Whether the rest of the load ever
-        // comes is not known.
-        var order = SkuOnTrial.NextOrder();
-        await RestoreAsync(lockedEpoch: null, new BuyerHolding(User, 1, order, []));
+        // A replica has taken over that has not got the reservations, and MySQL has their orders in epoch 1. Whether the rest of the load
+        // ever comes is not known.
+        var (first, second) = (SkuOnTrial.NextOrder(), SkuOnTrial.NextOrder());
+        await RestoreAsync(lockedEpoch: 1);
+        await RestoreAsync(lockedEpoch: null, new BuyerHolding(User, 2, second, []));
 
-        Assert.Equal(SettleCode.Settled, await _sku.SettleAsync(SkuOnTrial.Verdict(order, true, "SN1")));
+        foreach (var order in (long[])[first, second])
+        {
+            Assert.Equal(SettleCode.Settled, await _sku.SettleAsync(SkuOnTrial.Verdict(order, true, "SN1")));
+        }
 
-        Assert.Equal(1, await UnitsAsync());
+        Assert.Equal(2, await UnitsAsync());
     }
 
     [Fact]
