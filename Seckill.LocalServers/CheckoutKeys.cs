@@ -12,8 +12,6 @@ public static class CheckoutKeys
     private const string Folder = ".seckill";
     private const string FileName = "keys.json";
     private const int KeyHexLength = 64;
-    private const int LockProbeMs = 20;
-    private const int LockWaitMsMax = 10_000;
 
     private static readonly Lazy<Keys> Kept = new(() => Read(Path.Combine(Repository.Root, Folder)));
 
@@ -63,44 +61,27 @@ public static class CheckoutKeys
             PrivateFile.CreateFolder(folder);
         }
 
-        using var making = Lock(file + ".lock");
-        if (File.Exists(file))
-        {
-            // Another process was quicker; its keys count.
-            return;
-        }
-
-        var options = new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write };
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
         if (!OperatingSystem.IsWindows())
         {
             options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
         }
 
         // Readers see no file, or all of it.
-        var unfinished = file + ".new";
-        File.Delete(unfinished);
+        var unfinished = Path.Combine(folder, Path.GetRandomFileName());
         using (var writer = new StreamWriter(unfinished, options))
         {
             writer.Write(JsonSerializer.Serialize(new Keys(new AuthKeys(RandomKey()), new OpsKeys(RandomKey()))));
         }
 
-        File.Move(unfinished, file, overwrite: true);
-    }
-
-    /// <summary>The kernel gives it back when its holder ends in any way.</summary>
-    private static FileStream Lock(string file)
-    {
-        for (var waitedMs = 0; ; waitedMs += LockProbeMs)
+        try
         {
-            try
-            {
-                return new FileStream(
-                    file, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 1, FileOptions.DeleteOnClose);
-            }
-            catch (IOException) when (waitedMs < LockWaitMsMax)
-            {
-                Thread.Sleep(LockProbeMs);
-            }
+            File.Move(unfinished, file, overwrite: false);
+        }
+        catch (IOException) when (File.Exists(file))
+        {
+            // Another process was quicker; its keys count.
+            File.Delete(unfinished);
         }
     }
 
