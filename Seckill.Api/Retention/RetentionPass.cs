@@ -15,9 +15,6 @@ internal sealed class RetentionPass(IServiceScopeFactory scopes, IOptions<Retent
 
     private readonly RetentionOptions _options = options.Value;
 
-    /// <summary>No order up to this one has its buyer any more: they need not be looked through again.</summary>
-    private long _forgottenUpTo;
-
     /// <summary>Takes everything that is due; returns how many rows that were.</summary>
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
@@ -66,29 +63,33 @@ internal sealed class RetentionPass(IServiceScopeFactory scopes, IOptions<Retent
         }
     }
 
+    /// <summary>
+    /// From the first order each time: one that waited in a queue or was restored is written long after its id was given, below ids that
+    /// this has been through.
+    /// </summary>
     private async Task<int> ForgetBuyersAsync(DateTime before, CancellationToken cancellationToken)
     {
-        var from = Volatile.Read(ref _forgottenUpTo);
-        var rows = await RepeatAsync((context, token) => ForgetBuyersAsync(context, from, before, token), cancellationToken);
-        await using var scope = scopes.CreateAsyncScope();
-        var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
-        var next = await context.Orders.Where(order => order.Id > from && order.UserId != Nobody)
-            .OrderBy(order => order.Id).Select(order => order.Id).FirstOrDefaultAsync(cancellationToken);
-        Volatile.Write(ref _forgottenUpTo, next > 0 ? next - 1 : from);
-        return rows;
+        var after = long.MinValue;
+        return await RepeatAsync(
+            async (context, token) =>
+            {
+                var ids = await DueAsync(context, after, before, token);
+                after = ids.LastOrDefault(after);
+                return await ForgetBuyersAsync(context, ids, token);
+            },
+            cancellationToken);
     }
 
-    /// <summary>
-    /// Of sales that are over: while one runs, its buyers' limits are counted by these columns. The items first: an order that still has
-    /// its buyer is found again.
-    /// </summary>
-    private async Task<int> ForgetBuyersAsync(
-        OrderingDbContext context, long from, DateTime before, CancellationToken cancellationToken)
-    {
-        var ids = await context.Orders
-            .Where(order => order.Id > from && order.UserId != Nobody && order.CreatedAt < before
+    /// <summary>Of sales that are over: while one runs, its buyers' limits are counted by these columns.</summary>
+    private Task<List<long>> DueAsync(OrderingDbContext context, long after, DateTime before, CancellationToken cancellationToken) =>
+        context.Orders
+            .Where(order => order.Id > after && order.UserId != Nobody && order.CreatedAt < before
                 && !order.Items.Any(item => context.SeckillSales.Any(sale => sale.SkuId == item.SkuId && sale.EndsAt >= before)))
             .OrderBy(order => order.Id).Take(_options.BatchSizeMax).Select(order => order.Id).ToListAsync(cancellationToken);
+
+    /// <summary>The items first: an order that still has its buyer is found again. Returns how many orders this looked at.</summary>
+    private static async Task<int> ForgetBuyersAsync(OrderingDbContext context, List<long> ids, CancellationToken cancellationToken)
+    {
         if (ids.Count == 0)
         {
             return 0;
@@ -96,9 +97,10 @@ internal sealed class RetentionPass(IServiceScopeFactory scopes, IOptions<Retent
 
         await context.OrderItems.Where(item => ids.Contains(item.OrderId))
             .ExecuteUpdateAsync(set => set.SetProperty(item => item.UserId, Nobody), cancellationToken);
-        return await context.Orders.Where(order => ids.Contains(order.Id) && order.UserId != Nobody)
+        await context.Orders.Where(order => ids.Contains(order.Id) && order.UserId != Nobody)
             .ExecuteUpdateAsync(
                 set => set.SetProperty(order => order.UserId, Nobody).SetProperty(order => order.ClientOrderNo, (string?)null),
                 cancellationToken);
+        return ids.Count;
     }
 }

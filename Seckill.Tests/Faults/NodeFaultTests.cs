@@ -78,7 +78,7 @@ public sealed class NodeFaultTests(RedundantSystem redundant, ITestOutputHelper 
 
     private async Task RunAsync(RedundantSystem.Servers servers, SaleOnTrial sale, params (Node Node, Fault Fault)[] faults)
     {
-        var nodes = new NodeFaults(servers, sale, _cancellation);
+        var nodes = new NodeFaults(servers, sale, output, _cancellation);
         foreach (var (node, fault) in faults)
         {
             var started = Stopwatch.GetTimestamp();

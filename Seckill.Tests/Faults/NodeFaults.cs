@@ -25,7 +25,8 @@ internal enum Fault
 /// only slow, good orders are written within seconds though nobody helps; where none does, health says so, and they are written once it is
 /// back.
 /// </summary>
-internal sealed class NodeFaults(RedundantSystem.Servers servers, SaleOnTrial sale, CancellationToken cancellation)
+internal sealed class NodeFaults(
+    RedundantSystem.Servers servers, SaleOnTrial sale, ITestOutputHelper output, CancellationToken cancellation)
 {
     /// <summary>Above what a fail-over takes on a busy machine, below the time-out of any client that is left to itself.</summary>
     public const int WrittenWithinMs = 30_000;
@@ -83,7 +84,22 @@ internal sealed class NodeFaults(RedundantSystem.Servers servers, SaleOnTrial sa
         }
 
         await sale.WriteOneEachAsync(WrittenWithinMs);
-        await WholeAsync();
+        await WholeAgainAsync(server);
+    }
+
+    /// <summary>A node that comes back and finds no way to the others by itself is an operator's to restart; nobody waits for that.</summary>
+    private async Task WholeAgainAsync(LocalServer node)
+    {
+        try
+        {
+            await WholeAsync();
+        }
+        catch (TimeoutException alone)
+        {
+            output.WriteLine($"The node at port {node.Port} is restarted: {alone.Message}");
+            await node.RestartAsync(cancellation);
+            await WholeAsync();
+        }
     }
 
     /// <summary>Returns once each node has somebody who stands in for it.</summary>

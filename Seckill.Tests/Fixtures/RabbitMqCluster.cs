@@ -2,6 +2,7 @@ using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json;
 
 namespace Seckill.Tests.Fixtures;
 
@@ -107,5 +108,8 @@ public sealed class RabbitMqCluster : IAsyncDisposable
             cancellationToken);
     }
 
-    private sealed record QueueAnswer(string? Leader, IReadOnlyList<string>? Members, IReadOnlyList<string>? Online);
+    private sealed record QueueAnswer(string? Leader, IReadOnlyList<string>? Members, IReadOnlyList<string>? Online)
+    {
+        public override string ToString() => JsonSerializer.Serialize(this);
+    }
 }
