@@ -52,7 +52,15 @@ public sealed class LoadGuard(IServiceScopeFactory scopes, StockRecovery recover
             return false;
         }
 
-        if (redis is not { Stock: { } stock, UnsettledIds: { } unsettled } || (redis.Load != stored && redis.Load != raisedFrom))
+        var unsettled = redis.UnsettledIds ?? [];
+        if (redis.UnsettledIds is null)
+        {
+            // Listed before the counter is read: what is settled in between is then no longer held, and still counted as committed.
+            unsettled = [.. await recovery.UnsettledIdsAsync(sku, cancellationToken)];
+            redis = await recovery.SnapshotAsync(sku, 0, cancellationToken);
+        }
+
+        if (redis.Stock is not { } stock || (redis.Load != stored && redis.Load != raisedFrom))
         {
             return true;
         }

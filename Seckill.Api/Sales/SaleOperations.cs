@@ -82,14 +82,8 @@ internal sealed class SaleOperations(
     {
         var (add, before) = (request.Add!.Value, request.UnitsBefore!.Value);
         await AuditAsync(call, "sale.add-stock", skuId, JsonSerializer.Serialize(request, ApiJson.Web.AddStockRequest), cancellationToken);
-        var snapshot = await recovery.SnapshotAsync(new SkuKeys(skuId), 0, cancellationToken);
-        if (snapshot.Unsettled > StockRecovery.UnsettledIdsMax)
-        {
-            // So many cannot be told apart while the counter is loaded: it would offer again what they hold.
-            return new SaleResult(
-                null, ErrorResult.Conflict("too many orders under way", "Ask again when the worker has written more of them."));
-        }
-
+        // A Redis that does not answer, or cannot read what stands there, is told before anything is changed.
+        await recovery.SnapshotAsync(new SkuKeys(skuId), 0, cancellationToken);
         return await ChangeAsync(
             skuId,
             (sku, sale) =>

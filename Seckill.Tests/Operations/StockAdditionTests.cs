@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
+using Seckill.Ordering.Ledger;
 
 namespace Seckill.Tests.Operations;
 
@@ -129,6 +130,55 @@ public sealed class StockAdditionTests(OperationsFixture servers) : IAsyncLifeti
         await Deadline.UntilAsync(
             () => other.BuyAsync(Interlocked.Increment(ref _lastBuyer), skuId), answer => answer.Status == 200, Cancelled);
         Assert.Equal(2, await BuyUntilSoldOutAsync(other, skuId));
+    }
+
+    [Fact]
+    public async Task Stock_is_added_however_many_orders_are_under_way()
+    {
+        const int Reserved = StockRecovery.UnsettledIdsMax + 2_000;
+        const int Written = 1_000;
+        var skuId = await servers.PutOnSaleAsync(_api, stock: Reserved);
+        var sku = new SkuKeys(skuId);
+        await ReserveAsync(sku, Reserved);
+        await using (var store = servers.OpenStore())
+        {
+            // Settled by nobody yet.
+            await StoredOrders.AddAsync(store, skuId, FirstId(sku), Written);
+            await store.ProductSkus.Where(row => row.Id == skuId)
+                .ExecuteUpdateAsync(set => set.SetProperty(row => row.Stock, Reserved - Written), Cancelled);
+        }
+
+        try
+        {
+            var added = await AddAsync(skuId, 2, before: Reserved);
+
+            Assert.Equal((200, "", Reserved + 2), (added.Status, added.Error ?? "", added.Body.GetProperty("units").GetInt32()));
+            Assert.Equal((2, Reserved - Written), (await GateStockAsync(skuId), await servers.Redis.HashGetAsync(sku.Sale, "held")));
+            Assert.Equal(2, await BuyUntilSoldOutAsync(_api, skuId));
+        }
+        finally
+        {
+            // So many would keep other tests' sweepers and reconcilers busy.
+            await using var store = servers.OpenStore();
+            await store.SeckillSales.Where(sale => sale.SkuId == skuId).ExecuteDeleteAsync(CancellationToken.None);
+            await servers.Redis.KeyDeleteAsync(sku.All);
+        }
+    }
+
+    private static long FirstId(SkuKeys sku) => sku.SkuId * 1_000_000;
+
+    /// <summary>One unit each for as many buyers, whose orders the broker has confirmed and no worker gets.</summary>
+    private async Task ReserveAsync(SkuKeys sku, int count)
+    {
+        var ledger = _api.Get<StockLedger>();
+        foreach (var some in Enumerable.Range(0, count).Chunk(StockLedger.ReserveBatchSizeMax))
+        {
+            var reply = await ledger.ReserveAsync(
+                sku, [.. some.Select(i => new ReserveRequest(FirstId(sku) + i, i, 1, null, null))], Cancelled);
+            Assert.All(reply.Results, result => Assert.Equal(ReserveCode.Accepted, result.Code));
+            await ledger.ConfirmAsync(
+                sku, [.. some.Select(i => FirstId(sku) + i)], DateTimeOffset.UtcNow.ToUnixTimeMilliseconds(), Cancelled);
+        }
     }
 
     private Task<Reply> AddAsync(long skuId, int add, int before) => AddAsync(_api, skuId, add, before);

@@ -60,14 +60,14 @@ public sealed class StockLoadTests(OperationsFixture servers)
         var sku = new SkuKeys(skuId);
         var firstId = skuId * 1_000_000;
         await using var store = servers.OpenStore();
-        await AddOrdersAsync(store, skuId, firstId, buyers);
+        await StoredOrders.AddAsync(store, skuId, firstId, buyers);
         await servers.Redis.KeyDeleteAsync([sku.Stock, sku.Sale, sku.Orders, sku.Buyers, sku.Clicks, sku.Outbox]);
 
         // Somebody who holds the row, and whose orders nobody sees yet: another one of the first buyer and one of a new buyer.
         await using var other = await store.Database.BeginTransactionAsync(IsolationLevel.ReadCommitted, Cancelled);
         await store.Database.ExecuteSqlAsync($"SELECT id FROM product_skus WHERE id = {skuId} FOR UPDATE", Cancelled);
-        await AddOrderAsync(store, skuId, firstId + buyers, userId: 0);
-        await AddOrderAsync(store, skuId, firstId + buyers + 1, userId: buyers);
+        await StoredOrders.AddOneAsync(store, skuId, firstId + buyers, userId: 0);
+        await StoredOrders.AddOneAsync(store, skuId, firstId + buyers + 1, userId: buyers);
         var load = LoadAsync();
         await Deadline.UntilAsync(() => servers.Redis.HashLengthAsync(sku.Buyers), known => known == buyers, Cancelled);
         await other.CommitAsync(Cancelled);
@@ -185,36 +185,5 @@ public sealed class StockLoadTests(OperationsFixture servers)
     {
         await using var store = servers.OpenStore();
         return SaleCatalogue.TermsOf(await store.SeckillSales.AsNoTracking().SingleAsync(sale => sale.SkuId == skuId, Cancelled));
-    }
-
-    /// <summary>Orders of one unit, the nth of buyer n.</summary>
-    private static Task AddOrdersAsync(OrderingDbContext store, long skuId, long firstId, int count)
-    {
-        const string digits = "(SELECT 0 d UNION SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5 UNION SELECT 6 "
-            + "UNION SELECT 7 UNION SELECT 8 UNION SELECT 9)";
-        var numbers = $"(SELECT a.d + 10 * b.d + 100 * c.d + 1000 * e.d + 10000 * f.d + 100000 * g.d AS n FROM {digits} a, {digits} b, "
-            + $"{digits} c, {digits} e, {digits} f, {digits} g) numbers WHERE n < {count}";
-        return InsertAsync(store, skuId, $"{firstId} + n", "n", numbers);
-    }
-
-    private static Task AddOrderAsync(OrderingDbContext store, long skuId, long orderId, long userId) =>
-        InsertAsync(store, skuId, $"{orderId}", $"{userId}", "(SELECT 1 AS n) numbers");
-
-    private static async Task InsertAsync(OrderingDbContext store, long skuId, string orderId, string userId, string numbers)
-    {
-#pragma warning disable EF1002 // Nothing comes from outside.
-        await store.Database.ExecuteSqlRawAsync(
-            $"""
-            INSERT INTO orders (id, order_sn, user_id, status, total_amount, pay_amount, gate_epoch, trace_id, reserved_at, picked_up_at,
-                created_at, expires_at)
-            SELECT {orderId}, CONCAT('SN', {orderId}), {userId}, 0, 1, 1, 1, '', UTC_TIMESTAMP(), UTC_TIMESTAMP(), UTC_TIMESTAMP(),
-                UTC_TIMESTAMP() FROM {numbers}
-            """, Cancelled);
-        await store.Database.ExecuteSqlRawAsync(
-            $"""
-            INSERT INTO order_items (order_id, user_id, product_id, sku_id, title, image, price, quantity, attrs)
-            SELECT {orderId}, {userId}, 1, {skuId}, '', '', 1, 1, '' FROM {numbers}
-            """, Cancelled);
-#pragma warning restore EF1002
     }
 }
