@@ -1,4 +1,8 @@
 using System.Diagnostics;
+using System.Net;
+using Seckill.Ordering.Ledger;
+using Seckill.Tests.EndToEnd;
+using StackExchange.Redis;
 
 namespace Seckill.Tests.Faults;
 
@@ -57,6 +61,54 @@ public sealed class NodeFaultTests(RedundantSystem redundant, ITestOutputHelper 
             servers.MySql.Primary.Kill();
             await servers.MySql.PromoteAsync(_cancellation);
             await WriteAsync(sale, "after a promotion");
+        });
+    }
+
+    /// <summary>
+    /// A copy that lacks the last orders takes over: whoever was told "queued" has an order all the same, and nobody gets more than the
+    /// limit, though the copy knows him with less.
+    /// </summary>
+    [Fact(Explicit = true)]
+    [Trait("Category", "Long")]
+    public async Task What_Redis_replica_lacks_when_it_is_promoted_is_loaded_again()
+    {
+        await using var own = await RedundantSystem.Servers.StartAsync();
+        await WhileOrdersComeAsync(own, async (servers, sale) =>
+        {
+            var (master, replica) = await servers.Redis.RolesAsync(_cancellation);
+            await using var copy = await ConnectionMultiplexer.ConnectAsync(replica.ConnectionString);
+            var buyer = sale.NewClicks(1, SaleOnTrial.LimitPerUser - 1)[0];
+            await sale.SendAsync([buyer]);
+            await Deadline.UntilAsync(CopiedUnitsAsync, units => units == $"{buyer.Quantity}", _cancellation);
+            await servers.Redis.StopFollowingAsync(_cancellation);
+            var last = buyer with { Quantity = 1, Number = Guid.NewGuid().ToString() };
+            await sale.SendAsync([last]);
+            Assert.True(sale.Queued.ContainsKey(buyer) && sale.Queued.ContainsKey(last), "The buyer has not got up to the limit.");
+            await sale.WriteOneEachAsync(NodeFaults.WrittenWithinMs);
+            Assert.Equal($"{buyer.Quantity}", await CopiedUnitsAsync());
+
+            master.Kill();
+            using var client = servers.System.Client();
+            var beyond = await Deadline.UntilAsync(
+                () => client.BuyAsync(buyer.Token, buyer.SkuId, _cancellation, clientOrderNo: "beyond"),
+                answer => (int)answer.Status < 500, _cancellation, NodeFaults.WrittenWithinMs);
+
+            output.WriteLine($"beyond the limit: {beyond.Status} {beyond.Body}");
+            if (beyond.Status == HttpStatusCode.OK)
+            {
+                var outcome = await client.OutcomeAsync(buyer.Token, buyer.SkuId, _cancellation, "beyond");
+                Assert.Equal(("FAILED", "limit reached"), (outcome.Text("status"), outcome.Text("reason")));
+            }
+            else
+            {
+                Assert.Equal("limit reached", beyond.Error);
+            }
+
+            await WriteAsync(sale, "after a promotion");
+
+            async Task<string?> CopiedUnitsAsync() =>
+                ((string?)await copy.GetDatabase().HashGetAsync(
+                    new SkuKeys(buyer.SkuId).Buyers, buyer.UserId, CommandFlags.DemandReplica))?.Split('|')[0];
         });
     }
 

@@ -77,6 +77,21 @@ public sealed class RedisSentinel : IAsyncDisposable
         return roles[0] == "master" ? (_servers[0], _servers[1]) : (_servers[1], _servers[0]);
     }
 
+    /// <summary>The replica does not hear from its master from here on, and would be promoted all the same.</summary>
+    public async Task StopFollowingAsync(CancellationToken cancellationToken)
+    {
+        var (master, replica) = await RolesAsync(cancellationToken);
+        await AskAsync(replica, "CONFIG", "SET", "masterauth", "wrong");
+        await AskAsync(master, "CLIENT", "KILL", "TYPE", "replica");
+        await Deadline.UntilAsync(() => RoleAsync(replica), state => state != "connected", cancellationToken);
+
+        async Task AskAsync(RedisServer server, string command, params string[] arguments)
+        {
+            await using var connection = await ConnectionMultiplexer.ConnectAsync($"{server.ConnectionString},allowAdmin=true");
+            await connection.GetServers()[0].ExecuteAsync(command, arguments).WaitAsync(cancellationToken);
+        }
+    }
+
     /// <summary>Of a replica how it stands with its master.</summary>
     private static async Task<string> RoleAsync(RedisServer server)
     {
