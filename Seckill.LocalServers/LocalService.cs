@@ -33,7 +33,7 @@ public sealed class LocalService : IDisposable
 
     /// <summary>Starts an application from its build output, in its project folder as <c>dotnet run</c> does.</summary>
     /// <param name="name">The resource's name, also its OTEL_SERVICE_NAME.</param>
-    /// <param name="project">The project's folder and assembly name.</param>
+    /// <param name="project">The project's folder, in this checkout or another one; its last part is the assembly's name.</param>
     /// <param name="url">Where it listens.</param>
     /// <param name="environment">Added to our own environment: connection strings and what the caller wants different.</param>
     /// <param name="onLine">Gets each line of output; called from any thread.</param>

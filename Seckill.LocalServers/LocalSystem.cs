@@ -118,15 +118,15 @@ public sealed class LocalSystem : IAsyncDisposable
     public static Task<LocalSystem> StartOnAsync(LocalSystemOptions options, string redis, string rabbitMq, string mySql) =>
         ConnectedAsync(new LocalSystem(options, redis, rabbitMq, mySql));
 
-    /// <summary>A worker.</summary>
+    /// <summary>A worker, of another checkout if one is named.</summary>
     public Task<LocalService> StartWorkerAsync(
-        CancellationToken cancellationToken, bool waitUntilHealthy = true, params (string Name, string Value)[] settings) =>
-        StartAsync(_workers, "order-worker", "Seckill.OrderWorker", [], waitUntilHealthy, settings, cancellationToken);
+        CancellationToken cancellationToken, bool waitUntilHealthy = true, string of = "", params (string Name, string Value)[] settings) =>
+        StartAsync(_workers, "order-worker", Path.Combine(of, "Seckill.OrderWorker"), [], waitUntilHealthy, settings, cancellationToken);
 
-    /// <summary>An Api.</summary>
+    /// <summary>An Api, likewise.</summary>
     public Task<LocalService> StartApiAsync(
-        CancellationToken cancellationToken, bool waitUntilHealthy = true, params (string Name, string Value)[] settings) =>
-        StartAsync(_apis, "api", "Seckill.Api", [], waitUntilHealthy, settings, cancellationToken);
+        CancellationToken cancellationToken, bool waitUntilHealthy = true, string of = "", params (string Name, string Value)[] settings) =>
+        StartAsync(_apis, "api", Path.Combine(of, "Seckill.Api"), [], waitUntilHealthy, settings, cancellationToken);
 
     /// <summary>The operator's console, in front of the first Api.</summary>
     public Task<LocalService> StartConsoleAsync(CancellationToken cancellationToken, params (string Name, string Value)[] settings) =>

@@ -12,8 +12,12 @@ public static class Repository
 
     private static DirectoryInfo Output => new(AppContext.BaseDirectory.TrimEnd('/'));
 
-    /// <summary>A service's assembly, from the build that also built the running program (Debug or Release).</summary>
-    public static string Assembly(string project) => Path.Combine(Root, project, "bin", Configuration, Output.Name, project + ".dll");
+    /// <summary>
+    /// A service's assembly, from the build that also built the running program (Debug or Release). The project's folder may be one of
+    /// another checkout, which has been built alike.
+    /// </summary>
+    public static string Assembly(string project) =>
+        Path.Combine(Root, project, "bin", Configuration, Output.Name, Path.GetFileName(project) + ".dll");
 
     private static string FindRoot()
     {

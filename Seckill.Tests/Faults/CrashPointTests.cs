@@ -76,8 +76,8 @@ public abstract class CrashPointTests(FaultSystem faults)
         await sale.AssertConservedAsync(outcomes);
 
         Task<LocalService> StartAsync(string? crashAt, bool waitUntilHealthy) => crash.Place == CrashPlace.Worker
-            ? system.StartWorkerAsync(_cancellation, waitUntilHealthy, ("SECKILL_CRASH_AT", crashAt ?? ""))
-            : system.StartApiAsync(_cancellation, waitUntilHealthy, ("SECKILL_CRASH_AT", crashAt ?? ""));
+            ? system.StartWorkerAsync(_cancellation, waitUntilHealthy, settings: ("SECKILL_CRASH_AT", crashAt ?? ""))
+            : system.StartApiAsync(_cancellation, waitUntilHealthy, settings: ("SECKILL_CRASH_AT", crashAt ?? ""));
     }
 
     private async Task AssertDiedAtAsync(string point, int passing, LocalService armed)

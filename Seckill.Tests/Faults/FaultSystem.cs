@@ -57,8 +57,7 @@ public class FaultSystem : IAsyncLifetime
     public LocalSystem System { get; private set; } = null!;
 
     public async ValueTask InitializeAsync() =>
-        System = await StartServersAsync(SystemUnderTest.Options(ShortBounds), CancellationToken.None)
-            .WithApplicationsAsync(CancellationToken.None);
+        System = await StartApplicationsAsync(StartServersAsync(SystemUnderTest.Options(ShortBounds), CancellationToken.None));
 
     public virtual async ValueTask DisposeAsync()
     {
@@ -71,6 +70,9 @@ public class FaultSystem : IAsyncLifetime
 
     protected virtual Task<LocalSystem> StartServersAsync(LocalSystemOptions options, CancellationToken cancellationToken) =>
         LocalSystem.StartServersAsync(options, cancellationToken);
+
+    protected virtual Task<LocalSystem> StartApplicationsAsync(Task<LocalSystem> servers) =>
+        servers.WithApplicationsAsync(CancellationToken.None);
 
     /// <summary>Brings back whatever the test before left dead, stops whatever it left armed, and empties the queues.</summary>
     /// <param name="cancellationToken">Ends the wait.</param>

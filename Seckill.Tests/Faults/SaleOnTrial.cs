@@ -104,7 +104,7 @@ internal sealed class SaleOnTrial
     }
 
     /// <summary>New buyers, all at once.</summary>
-    public Task RushAsync(int count, int? quantity = null) => SendAsync(NewClicks(count, quantity));
+    public Task RushAsync(int count, int? quantity = null, LocalService? api = null) => SendAsync(NewClicks(count, quantity), api);
 
     /// <summary>Until an order for each SKU that is clicked from now on is written; who has no answer clicks again.</summary>
     public async Task WriteOneEachAsync(int withinMs)
@@ -134,9 +134,9 @@ internal sealed class SaleOnTrial
     }
 
     /// <summary>Sends clicks, a few at a time; who gets no answer is not told so.</summary>
-    public async Task SendAsync(IReadOnlyCollection<Click> clicks)
+    public async Task SendAsync(IReadOnlyCollection<Click> clicks, LocalService? api = null)
     {
-        using var client = _system.Client();
+        using var client = _system.Client(api);
         await Parallel.ForEachAsync(
             clicks,
             new ParallelOptions { MaxDegreeOfParallelism = ParallelClicksMax, CancellationToken = _cancellation },

@@ -16,8 +16,8 @@ public sealed class SentinelFailOverTests(SharedServers servers)
         await redis.StartSentinelAsync(token);
         await using var system = await servers.StartAsync(SharedServers.Sentinel, SystemUnderTest.Options(), token);
         var behind = ("ConnectionStrings__redis", redis.ConnectionString);
-        await system.StartWorkerAsync(token, waitUntilHealthy: true, behind);
-        await system.StartApiAsync(token, waitUntilHealthy: true, behind);
+        await system.StartWorkerAsync(token, settings: behind);
+        await system.StartApiAsync(token, settings: behind);
         await system.AddSaleAsync(SkuId, units: 10, limitPerUser: 10, token);
         using var client = system.Client();
         await client.WaitUntilOnSaleAsync(SkuId, token);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 
@@ -34,6 +35,18 @@ internal sealed class StockAdditions(FaultSystem faults, SaleOnTrial sale, Cance
         }
 
         Assert.True(sale.Skus.Sum(sku => sale.Units(sku) - SaleOnTrial.UnitsEach) >= 3 * Each, "Hardly anything was added.");
+    }
+
+    /// <summary>Adds to the next SKU through one Api, and asks until there is an answer.</summary>
+    public async Task AddOneAsync(LocalService api)
+    {
+        var asking = Stopwatch.GetTimestamp();
+        do
+        {
+            await AddAsync(api);
+            Assert.True(Stopwatch.GetElapsedTime(asking).TotalMilliseconds < Deadline.TimeoutMs, "Adding stock is not answered.");
+        }
+        while (_withoutAnswer is not null);
     }
 
     private async Task AddAsync(LocalService api)

@@ -18,13 +18,19 @@ public sealed class SharedServers : IAsyncLifetime
     public const string NoIdempotency = "no_idempotency";
     public const string AckBeforeCommit = "ack_before_commit";
     public const string Sentinel = "sentinel";
+    public const string WorkersFirst = "workers_first";
+    public const string ApiFirst = "api_first";
 
     private readonly Lazy<Task<LocalSystem>> _servers = new(() => LocalSystem.StartServersAsync(
         new LocalSystemOptions
         {
             RabbitMq = new RabbitMqServerOptions
             {
-                VirtualHosts = [EndToEnd, Operations, Shop, Console, GateCrashes, OrderCrashes, NoIdempotency, AckBeforeCommit, Sentinel],
+                VirtualHosts =
+                [
+                    EndToEnd, Operations, Shop, Console, GateCrashes, OrderCrashes, NoIdempotency, AckBeforeCommit, Sentinel, WorkersFirst,
+                    ApiFirst,
+                ],
             },
         },
         CancellationToken.None));

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text.RegularExpressions;
 
@@ -89,27 +88,8 @@ internal sealed class ProtocolSearch : IDisposable
     private static string WithoutZeros(string history) => string.Join(
         '\n', history.Split('\n').Where(line => !Regex.IsMatch(line, @" = 0$|\breplica\.|^spin: |proc +\d+ |processes created")));
 
-    private async Task<string> RunAsync(string[] command, int timeoutMs, bool mustSucceed, CancellationToken cancellationToken)
-    {
-        var printed = new ConcurrentQueue<string>();
-        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        deadline.CancelAfter(timeoutMs);
-        using var process = await ChildProcess.StartAsync(new ChildCommand(command, _folder) { OnLine = printed.Enqueue });
-        try
-        {
-            var exit = await process.Exited.WaitAsync(deadline.Token);
-            var text = string.Join('\n', printed);
-            return exit == 0 || !mustSucceed ? text : throw new InvalidOperationException($"{command[0]} ended with {exit}:\n{text}");
-        }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-        {
-            throw new TimeoutException($"{command[0]} took longer than {timeoutMs} ms; it has printed:\n{string.Join('\n', printed)}");
-        }
-        finally
-        {
-            process.Kill();
-        }
-    }
+    private Task<string> RunAsync(string[] command, int timeoutMs, bool mustSucceed, CancellationToken cancellationToken) =>
+        ToolRun.RunAsync(new ChildCommand(command, _folder), timeoutMs, mustSucceed, cancellationToken);
 
     private static string Tool(string name) => ServerBinaries.Search(null, name) ?? throw new InvalidOperationException(
         $"{name} not found: the model's tests need the packages spin, gcc and libc6-dev, which ./seckill prepare installs");

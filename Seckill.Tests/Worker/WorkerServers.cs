@@ -41,7 +41,7 @@ public sealed class WorkerServers : IAsyncLifetime
 
     /// <summary>A worker as a process of its own.</summary>
     public Task<LocalService> StartWorkerProcessAsync(CancellationToken cancellationToken, params (string Name, string Value)[] settings) =>
-        _system.StartWorkerAsync(cancellationToken, waitUntilHealthy: true, settings);
+        _system.StartWorkerAsync(cancellationToken, waitUntilHealthy: true, settings: settings);
 
     /// <summary>Ends a process.</summary>
     public Task EndAsync(LocalService service) => _system.EndAsync(service, kill: true);

@@ -1,0 +1,61 @@
+using System.Formats.Tar;
+
+namespace Seckill.Tests.Faults;
+
+/// <summary>
+/// The applications as they were before, from the repository's history, in a folder of their own that is gone afterwards. Built by who asks
+/// first.
+/// </summary>
+public sealed class PreviousRelease : IDisposable
+{
+    /// <summary>
+    /// The last commit without tokens of loads, offers and the columns that came with them: what the upgrade in docs/recovery.md is from.
+    /// </summary>
+    private const string Commit = "a404bb8060f1e8e96fa05775574faf21801d0b68";
+
+    private const int GitTimeoutMs = 60_000;
+    private const int BuildTimeoutMs = 600_000;
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("seckill-previous-").FullName;
+    private readonly Lazy<Task<string>> _checkout;
+
+    public PreviousRelease() => _checkout = new Lazy<Task<string>>(BuildAsync);
+
+    /// <summary>The folder with the projects, once they are built.</summary>
+    /// <exception cref="InvalidOperationException">The clone does not go back that far, or the build failed.</exception>
+    public Task<string> BuiltAsync() => _checkout.Value;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    private async Task<string> BuildAsync()
+    {
+        var archive = Path.Combine(_folder, "sources.tar");
+        var checkout = Directory.CreateDirectory(Path.Combine(_folder, "checkout")).FullName;
+        try
+        {
+            await RunAsync(Repository.Root, GitTimeoutMs, "/usr/bin/env", "git", "archive", "--format=tar", $"--output={archive}", Commit);
+        }
+        catch (InvalidOperationException exception)
+        {
+            throw new InvalidOperationException(
+                $"The previous release is commit {Commit}, which is not to be had from this checkout's history. "
+                    + "A shallow clone gets it by: git fetch --unshallow",
+                exception);
+        }
+
+        await TarFile.ExtractToDirectoryAsync(archive, checkout, overwriteFiles: false);
+        foreach (var project in (string[])["Seckill.OrderWorker", "Seckill.Api"])
+        {
+            // Whatever would go on running after it would keep its output open. What is compiled ahead is worth it only for many starts.
+            await RunAsync(
+                checkout, BuildTimeoutMs, LocalService.DotNet(), "build", project, "--configuration", Repository.Configuration,
+                "--nologo", "--verbosity", "quiet", "-nodeReuse:false", "-p:UseSharedCompilation=false", "-p:RunAnalyzers=false",
+                "-p:EnforceCodeStyleInBuild=false", "-p:ReadyToRunImages=");
+        }
+
+        return checkout;
+    }
+
+    private static Task RunAsync(string folder, int timeoutMs, params string[] command) => ToolRun.RunAsync(
+        new ChildCommand(command, folder) { InheritEnvironment = true }, timeoutMs, mustSucceed: true, CancellationToken.None);
+}

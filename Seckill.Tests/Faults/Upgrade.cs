@@ -1,0 +1,203 @@
+using System.Collections.Immutable;
+using System.Diagnostics;
+using Seckill.Ordering.Faults;
+using Seckill.Tests.EndToEnd;
+using StackExchange.Redis;
+
+namespace Seckill.Tests.Faults;
+
+/// <summary>Servers for applications of two releases, none of which runs yet.</summary>
+internal sealed class TwoReleases(SharedServers servers, string name) : FaultSystem
+{
+    protected override Task<LocalSystem> StartServersAsync(LocalSystemOptions options, CancellationToken cancellationToken) =>
+        servers.StartAsync(name, options, cancellationToken);
+
+    protected override Task<LocalSystem> StartApplicationsAsync(Task<LocalSystem> servers) => servers;
+}
+
+/// <summary>
+/// A sale that begins with a worker and an Api of the release before, and in which orders come all the time, through every Api that serves.
+/// Each step lasts for some of them, and ends when orders of all SKUs that were clicked after it are written.
+/// </summary>
+internal sealed class Upgrade : IAsyncDisposable
+{
+    /// <summary>One of each SKU, and so seldom that none sells out before the end on a slow machine.</summary>
+    private const int ClicksAtOnce = 3;
+    private const int PaceMs = 400;
+    private const int ClicksInStep = 20;
+    private const int WrittenWithinMs = 60_000;
+    private const int DeathTimeoutMs = 60_000;
+
+    private readonly LocalSystem _system;
+    private readonly StockAdditions _additions;
+    private readonly ITestOutputHelper _output;
+    private readonly CancellationToken _cancellation;
+    private readonly CancellationTokenSource _enough = new();
+    private readonly Task _load;
+    private readonly long _started = Stopwatch.GetTimestamp();
+
+    /// <summary>What the load goes through.</summary>
+    private ImmutableArray<LocalService> _serving;
+
+    private Upgrade(TwoReleases releases, SaleOnTrial sale, ITestOutputHelper output, CancellationToken cancellation)
+    {
+        (_system, Sale, _output, _cancellation) = (releases.System, sale, output, cancellation);
+        _additions = new StockAdditions(releases, sale, cancellation);
+        (OldWorker, OldApi) = (_system.Workers[0], _system.Apis[0]);
+        _serving = [OldApi];
+        _load = Task.Run(LoadAsync, CancellationToken.None);
+    }
+
+    public SaleOnTrial Sale { get; }
+
+    public LocalService OldWorker { get; }
+
+    public LocalService OldApi { get; }
+
+    public LocalService NewApi { get; private set; } = null!;
+
+    /// <param name="releases">The servers.</param>
+    /// <param name="previous">The checkout of the release before.</param>
+    /// <param name="unitsEach">Of each SKU.</param>
+    /// <param name="output">Gets a line for each step.</param>
+    /// <param name="cancellation">Ends the waits.</param>
+    public static async Task<Upgrade> BeginAsync(
+        TwoReleases releases, string previous, int unitsEach, ITestOutputHelper output, CancellationToken cancellation)
+    {
+        await releases.System.StartWorkerAsync(cancellation, of: previous);
+        await releases.System.StartApiAsync(cancellation, of: previous);
+        var upgrade = new Upgrade(releases, await SaleOnTrial.OpenAsync(releases, cancellation, unitsEach), output, cancellation);
+        await upgrade.WriteAsync("the release before alone");
+        return upgrade;
+    }
+
+    public async Task StartNewWorkerAsync()
+    {
+        await _system.StartWorkerAsync(_cancellation);
+        await WriteAsync("both workers");
+    }
+
+    public async Task EndOldWorkerAsync()
+    {
+        await _system.EndAsync(OldWorker, kill: false);
+        await WriteAsync("the new worker alone");
+    }
+
+    public async Task StartNewApiAsync()
+    {
+        NewApi = await _system.StartApiAsync(_cancellation);
+        await ServeAsync();
+    }
+
+    /// <summary>Before the tables are there that it reads: it says that it cannot serve.</summary>
+    public async Task StartNewApiTooEarlyAsync()
+    {
+        NewApi = await _system.StartApiAsync(_cancellation, waitUntilHealthy: false);
+        using var client = _system.Client(NewApi);
+        await Deadline.UntilAsync(HealthAsync, health => health == "Unhealthy", _cancellation);
+        await WriteAsync("a new Api without its tables");
+        Assert.Equal("Unhealthy", await HealthAsync());
+
+        async Task<string?> HealthAsync()
+        {
+            try
+            {
+                return (await client.GetAsync("/health", _cancellation)).Text("status");
+            }
+            catch (HttpRequestException)
+            {
+                // Not there yet.
+                return null;
+            }
+        }
+    }
+
+    public async Task ServeThroughNewApiAsync()
+    {
+        await _system.WaitUntilHealthyAsync(NewApi, _cancellation);
+        await ServeAsync();
+    }
+
+    public async Task EndOldApiAsync()
+    {
+        _serving = _serving.Remove(OldApi);
+        await _system.EndAsync(OldApi, kill: false);
+        await WriteAsync("the new Api alone");
+    }
+
+    /// <summary>More units through each Api.</summary>
+    public async Task AddStockAsync()
+    {
+        foreach (var api in _serving)
+        {
+            await _additions.AddOneAsync(api);
+        }
+
+        await WriteAsync("more stock");
+    }
+
+    /// <summary>An Api dies with a reservation that is in no queue yet; the other one publishes it.</summary>
+    public async Task DieAsync(LocalService api)
+    {
+        var serving = _serving;
+        _serving = serving.Remove(api);
+        await _system.RestartAsync(api, _cancellation, ("SECKILL_CRASH_AT", CrashPoint.Reserved));
+        await _system.WaitUntilHealthyAsync(api, _cancellation);
+        _serving = serving;
+        await api.Exited.WaitAsync(TimeSpan.FromMilliseconds(DeathTimeoutMs), _cancellation);
+        _serving = serving.Remove(api);
+        var left = await UnsettledAsync();
+        Assert.NotEmpty(left);
+        await Deadline.UntilAsync(UnsettledAsync, unsettled => !left.Overlaps(unsettled), _cancellation);
+
+        await _system.RestartAsync(api, _cancellation, ("SECKILL_CRASH_AT", ""));
+        await _system.WaitUntilHealthyAsync(api, _cancellation);
+        _serving = serving;
+        await WriteAsync($"{left.Count} orders of a dead Api");
+    }
+
+    public async Task EndLoadAsync()
+    {
+        await _enough.CancelAsync();
+        await _load;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _enough.CancelAsync();
+        await ((Task)_load).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _enough.Dispose();
+    }
+
+    private async Task ServeAsync()
+    {
+        _serving = _serving.Add(NewApi);
+        await WriteAsync("both Apis");
+    }
+
+    private async Task WriteAsync(string step)
+    {
+        var before = Sale.Clicks.Count;
+        await Deadline.UntilAsync(() => Task.FromResult(Sale.Clicks.Count), count => count >= before + ClicksInStep, _cancellation);
+        await Sale.WriteOneEachAsync(WrittenWithinMs);
+        _output.WriteLine(
+            $"{Stopwatch.GetElapsedTime(_started).TotalSeconds:F0} s, {step}: {Sale.Queued.Count} orders of {Sale.Clicks.Count} clicks");
+    }
+
+    private async Task<HashSet<RedisValue>> UnsettledAsync()
+    {
+        var database = _system.RedisConnection.GetDatabase();
+        var unsettled = await Task.WhenAll(Sale.Skus.Select(sku => database.SortedSetRangeByRankAsync(sku.Outbox)));
+        return [.. unsettled.SelectMany(ids => ids)];
+    }
+
+    private async Task LoadAsync()
+    {
+        for (var turn = 0; !_enough.IsCancellationRequested; turn++)
+        {
+            var serving = _serving;
+            await Sale.RushAsync(ClicksAtOnce, quantity: 1, serving[turn % serving.Length]);
+            await Task.Delay(PaceMs, _cancellation);
+        }
+    }
+}
