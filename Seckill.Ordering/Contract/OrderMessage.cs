@@ -98,13 +98,13 @@ public sealed record OrderMessage
     /// </summary>
     private OrderMessage WithOfferOfTrace()
     {
-        if (TraceParent is null or { Length: <= TraceParentLengthMax })
+        if (TraceParent is null)
         {
             return this;
         }
 
         var (trace, offer) = Contract.Offer.SplitTrace(TraceParent);
-        return offer is null ? this : this with { TraceParent = trace, Offer = Offer ?? offer };
+        return Contract.Offer.TryParse(offer, out _) ? this with { TraceParent = trace, Offer = Offer ?? offer } : this;
     }
 }
 

@@ -64,12 +64,22 @@ public sealed class OfferTests
         Assert.Null(Reservation.Parse(9, $"P|2|7|3|5|c|{Trace}").Offer);
     }
 
-    [Fact]
-    public void What_an_older_instance_publishes_of_a_newer_record_has_the_offer_too()
+    [Theory]
+    [InlineData(Trace, Trace)]
+    [InlineData("", null)]
+    public void What_an_older_instance_publishes_of_a_newer_record_has_the_offer_too(string before, string? trace)
     {
-        var message = Parse($$"""{"user_id":1,"sku_id":2,"quantity":1,"traceparent":"{{Trace}};{{Shown}}"}""");
+        var message = Parse($$"""{"user_id":1,"sku_id":2,"quantity":1,"traceparent":"{{before}};{{Shown}}"}""");
 
-        Assert.Equal((Trace, Shown.Text), (message.TraceParent, message.Offer));
+        Assert.Equal((trace, Shown.Text), (message.TraceParent, message.Offer));
+    }
+
+    [Fact]
+    public void Another_producers_traceparent_that_is_none_does_no_harm()
+    {
+        var message = Parse("""{"user_id":1,"sku_id":2,"quantity":1,"traceparent":"one;two"}""");
+
+        Assert.Equal(("one;two", null), (message.TraceParent, message.Offer));
     }
 
     [Theory]
