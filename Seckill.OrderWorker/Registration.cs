@@ -34,6 +34,7 @@ internal static class Registration
         services.AddSingleton<StoreProbe>();
         services.AddSingleton<OrderParking>();
         services.AddSingleton<BatchWriter>();
+        services.AddSingleton<OfferRecall>();
         services.AddSingleton<OrderSettler>();
         services.AddSingleton<DeadLetterPublisher>();
         services.AddSingleton<BatchPipeline>();

@@ -15,7 +15,7 @@ internal sealed class OrderInHand(
     /// <summary>Its place in a message of many, from 0; null when the message is this order alone.</summary>
     public int? Part { get; } = part;
 
-    public OrderMessage Message { get; } = message;
+    public OrderMessage Message { get; set; } = message;
 
     /// <summary>What makes the order unmistakable besides its id, see <see cref="OrderIntake"/>; null for nothing.</summary>
     public string? ClickNo { get; } = clickNo;

@@ -19,8 +19,8 @@ namespace Seckill.OrderWorker.Consuming;
 /// fires <see cref="WorkerOptions.ShutdownTimeoutMs"/> after the stop signal and gives up the batch in hand.
 /// </summary>
 internal sealed partial class BatchPipeline(
-    TransactionShare share, BatchWriter writer, OrderSettler settler, DeadLetterPublisher deadLetters, IOptions<WorkerOptions> options,
-    TimeProvider time, ILogger<BatchPipeline> logger)
+    TransactionShare share, OfferRecall offers, BatchWriter writer, OrderSettler settler, DeadLetterPublisher deadLetters,
+    IOptions<WorkerOptions> options, TimeProvider time, ILogger<BatchPipeline> logger)
 {
     /// <summary>A batch in MySQL's hands; false when it ended without a verdict for every order, because the worker stops.</summary>
     private readonly record struct BatchInWriting(OrderBatch Batch, Task<bool> Written);
@@ -98,7 +98,7 @@ internal sealed partial class BatchPipeline(
                 }
 
                 // On the pool: this loop goes on to read the next batch.
-                var written = Task.Run(() => writer.WriteAsync(batch, quit, processing), CancellationToken.None);
+                var written = Task.Run(() => WriteAsync(batch, quit, processing), CancellationToken.None);
                 running.Add(written);
                 if (!inWriting.TryWrite(new BatchInWriting(batch, written)))
                 {
@@ -117,6 +117,12 @@ internal sealed partial class BatchPipeline(
         {
             inWriting.TryComplete();
         }
+    }
+
+    private async Task<bool> WriteAsync(OrderBatch batch, CancellationToken quit, CancellationToken processing)
+    {
+        await offers.RunAsync(batch, processing);
+        return await writer.WriteAsync(batch, quit, processing);
     }
 
     /// <summary>

@@ -223,6 +223,14 @@ public sealed class StockLedger
         return record.HasValue && Reservation.TryParse(orderId, record!, out var reservation) ? reservation : null;
     }
 
+    /// <summary>Several by their order ids, likewise.</summary>
+    public async Task<Reservation?[]> FindAsync(SkuKeys sku, IReadOnlyList<long> orderIds, CancellationToken cancellationToken)
+    {
+        var records = await _database.HashGetAsync(sku.Orders, [.. orderIds.Select(id => (RedisValue)id)]).WaitAsync(cancellationToken);
+        return [.. records.Zip(orderIds, (record, id) =>
+            record.HasValue && Reservation.TryParse(id, record!, out var reservation) ? reservation : null)];
+    }
+
     /// <summary>When the broker confirmed an unsettled order, ms since 1970 UTC; null when it has not, or the order is settled.</summary>
     public async Task<long?> ConfirmedAtMsAsync(SkuKeys sku, long orderId, CancellationToken cancellationToken) =>
         await _database.SortedSetScoreAsync(sku.Outbox, orderId).WaitAsync(cancellationToken) is { } score && score >= ConfirmedScore

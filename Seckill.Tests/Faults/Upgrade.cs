@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
+using MySqlConnector;
 using Seckill.Ordering.Faults;
+using Seckill.Ordering.Ledger;
 using Seckill.Tests.EndToEnd;
 using StackExchange.Redis;
 
@@ -25,6 +27,7 @@ internal sealed class Upgrade : IAsyncDisposable
     private const int ClicksAtOnce = 3;
     private const int PaceMs = 400;
     private const int ClicksInStep = 20;
+    private const int ToldPriceCents = 990;
     private const int WrittenWithinMs = 60_000;
     private const int DeathTimeoutMs = 60_000;
 
@@ -136,7 +139,10 @@ internal sealed class Upgrade : IAsyncDisposable
         await WriteAsync("more stock");
     }
 
-    /// <summary>An Api dies with a reservation that is in no queue yet; the other one publishes it.</summary>
+    /// <summary>
+    /// An Api dies with a reservation that is in no queue yet; the other one publishes it. Meanwhile the price is another one, and what the
+    /// new Api has told is charged.
+    /// </summary>
     public async Task DieAsync(LocalService api)
     {
         var serving = _serving;
@@ -148,8 +154,18 @@ internal sealed class Upgrade : IAsyncDisposable
         _serving = serving.Remove(api);
         var left = await UnsettledAsync();
         Assert.NotEmpty(left);
+        var told = await WithOfferAsync(left);
+        Assert.Equal(api == NewApi, told.Count > 0);
+        await SetPriceAsync(2 * ToldPriceCents);
         await Deadline.UntilAsync(UnsettledAsync, unsettled => !left.Overlaps(unsettled), _cancellation);
+        if (told.Count > 0)
+        {
+            Assert.Equal(told.Count, await _system.CountAsync(
+                $"SELECT COUNT(*) FROM orders WHERE id IN ({string.Join(',', told)}) AND pay_amount * 100 = {ToldPriceCents}",
+                _cancellation));
+        }
 
+        await SetPriceAsync(ToldPriceCents);
         await _system.RestartAsync(api, _cancellation, ("SECKILL_CRASH_AT", ""));
         await _system.WaitUntilHealthyAsync(api, _cancellation);
         _serving = serving;
@@ -189,6 +205,31 @@ internal sealed class Upgrade : IAsyncDisposable
         var database = _system.RedisConnection.GetDatabase();
         var unsettled = await Task.WhenAll(Sale.Skus.Select(sku => database.SortedSetRangeByRankAsync(sku.Outbox)));
         return [.. unsettled.SelectMany(ids => ids)];
+    }
+
+    /// <summary>Those whose records say what was told, which the release before did not write.</summary>
+    private async Task<List<RedisValue>> WithOfferAsync(IEnumerable<RedisValue> ids)
+    {
+        var database = _system.RedisConnection.GetDatabase();
+        var told = new List<RedisValue>();
+        foreach (var id in ids)
+        {
+            var records = await Task.WhenAll(Sale.Skus.Select(sku => database.HashGetAsync(sku.Orders, id)));
+            if (records.Any(record => record.HasValue && Reservation.Parse((long)id, record!).Offer is not null))
+            {
+                told.Add(id);
+            }
+        }
+
+        return told;
+    }
+
+    private async Task SetPriceAsync(int cents)
+    {
+        await using var connection = await _system.OpenMySqlAsync(_cancellation);
+        await using var command = new MySqlCommand("UPDATE product_skus SET price = @cents / 100", connection);
+        command.Parameters.AddWithValue("@cents", cents);
+        await command.ExecuteNonQueryAsync(_cancellation);
     }
 
     private async Task LoadAsync()

@@ -1,0 +1,51 @@
+using Seckill.Ordering.Ledger;
+using Seckill.OrderWorker.Batches;
+using StackExchange.Redis;
+
+namespace Seckill.OrderWorker.Writing;
+
+/// <summary>
+/// Finds what a click was told where its message does not say it: an instance from before the offer leaves it out when it sweeps up a newer
+/// one's order, and the reservation still has it. Without an answer in time the order is charged what the SKU costs.
+/// </summary>
+internal sealed partial class OfferRecall(StockLedger ledger, ILogger<OfferRecall> logger)
+{
+    private const int AnswerWithinMs = 1_000;
+
+    /// <summary>Asks for a gate's orders alone; each newer instance's message has its offer.</summary>
+    public async Task RunAsync(OrderBatch batch, CancellationToken processing)
+    {
+        var untold = batch.Orders.FindAll(order => order is { FromGate: true, Message.Offer: null });
+        if (untold.Count == 0)
+        {
+            return;
+        }
+
+        try
+        {
+            await Task.WhenAll(untold.GroupBy(order => order.Message.SkuId).Select(orders => RecallAsync(orders.Key, [.. orders], processing)))
+                .WaitAsync(TimeSpan.FromMilliseconds(AnswerWithinMs), processing);
+        }
+        catch (Exception exception) when (exception is RedisException or TimeoutException)
+        {
+            LogNotAsked(untold.Count, exception.Message);
+        }
+    }
+
+    private async Task RecallAsync(long skuId, IReadOnlyList<OrderInHand> orders, CancellationToken processing)
+    {
+        var reservations = await ledger.FindAsync(new SkuKeys(skuId), [.. orders.Select(order => order.OrderId)], processing);
+        foreach (var (order, reservation) in orders.Zip(reservations))
+        {
+            if (reservation?.Offer is { } offer && reservation.UserId == order.Message.UserId)
+            {
+                order.Message = order.Message with { Offer = offer };
+            }
+        }
+    }
+
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "Redis has not said what {OrderCount} clicks were told; they are charged what the SKUs cost: {Reason}")]
+    private partial void LogNotAsked(int orderCount, string reason);
+}
