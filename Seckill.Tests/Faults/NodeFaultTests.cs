@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Net;
 using Seckill.Ordering.Ledger;
-using Seckill.Tests.EndToEnd;
 using StackExchange.Redis;
 
 namespace Seckill.Tests.Faults;

@@ -56,6 +56,6 @@ public sealed class PreviousRelease : IDisposable
         return checkout;
     }
 
-    private static Task RunAsync(string folder, int timeoutMs, params string[] command) => ToolRun.RunAsync(
+    private static Task<string> RunAsync(string folder, int timeoutMs, params string[] command) => ToolRun.RunAsync(
         new ChildCommand(command, folder) { InheritEnvironment = true }, timeoutMs, mustSucceed: true, CancellationToken.None);
 }

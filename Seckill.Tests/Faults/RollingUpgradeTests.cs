@@ -66,7 +66,7 @@ public sealed class RollingUpgradeTests(PreviousRelease previous, SharedServers 
         output.WriteLine($"{outcomes["SUCCESS"]} orders");
     }
 
-    private async Task SellOutAsync(FaultSystem faults, SaleOnTrial sale)
+    private static async Task SellOutAsync(FaultSystem faults, SaleOnTrial sale)
     {
         var started = Stopwatch.GetTimestamp();
         while ((await Task.WhenAll(sale.Skus.Select(sale.GateStockAsync))).Any(stock => stock > 0))

@@ -3,7 +3,6 @@ using System.Diagnostics;
 using MySqlConnector;
 using Seckill.Ordering.Faults;
 using Seckill.Ordering.Ledger;
-using Seckill.Tests.EndToEnd;
 using StackExchange.Redis;
 
 namespace Seckill.Tests.Faults;

@@ -3,7 +3,6 @@ using Microsoft.EntityFrameworkCore;
 using Seckill.Api.Catalogue;
 using Seckill.Api.WarmUp;
 using Seckill.Ordering.Ledger;
-using Seckill.Ordering.Store;
 
 namespace Seckill.Tests.Operations;
 

@@ -63,6 +63,20 @@ public abstract partial class OrderWritingTests(WorkerServers servers, ITestOutp
     }
 
     [Fact]
+    public async Task What_the_reservation_says_was_told_is_charged_though_the_message_does_not_say_it()
+    {
+        await using var shop = await Shop.OpenAsync(servers, stock: 10, Cancelled, price: 19.99m);
+        var order = await shop.ReserveAsync(5, Cancelled, quantity: 2, offer: Offer.Of(15m, "Phone", "", "").Text);
+        Assert.Null(order.Offer);
+        await shop.PublishAsync(order, Cancelled);
+        await using var worker = await StartAsync();
+
+        Assert.Equal(OrderState.Success, (await shop.SettledAsync(order, Cancelled)).State);
+        Assert.Equal(30m, await shop.AskAsync<decimal>(
+            "SELECT o.pay_amount FROM orders o JOIN order_items i ON i.order_id = o.id WHERE i.sku_id = @sku", Cancelled));
+    }
+
+    [Fact]
     public async Task The_plain_message_of_any_producer_becomes_an_order_with_a_snapshot()
     {
         await using var shop = await Shop.OpenAsync(servers, stock: 10, Cancelled, price: 19.99m);

@@ -58,9 +58,10 @@ internal sealed class Shop : IAsyncDisposable
 
     /// <summary>Lets one buyer through the gate; the message is what the Api would publish.</summary>
     public async Task<OrderMessage> ReserveAsync(
-        long userId, CancellationToken cancellationToken, int quantity = 1, string? clientOrderNo = null, long? orderId = null)
+        long userId, CancellationToken cancellationToken, int quantity = 1, string? clientOrderNo = null, long? orderId = null,
+        string? offer = null)
     {
-        var request = new ReserveRequest(orderId ?? Ids.Next(), userId, quantity, clientOrderNo, null);
+        var request = new ReserveRequest(orderId ?? Ids.Next(), userId, quantity, clientOrderNo, null, offer);
         var reply = await Ledger.ReserveAsync(Sku, [request], cancellationToken);
         Assert.Equal(ReserveCode.Accepted, reply.Results[0].Code);
         return new OrderMessage
