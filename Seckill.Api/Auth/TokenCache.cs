@@ -86,7 +86,7 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
 
     private bool WasSeen(Key key) => Interlocked.Exchange(ref _door[key.B & (DoorCount - 1)], (int)key.C) == (int)key.C;
 
-    /// <summary>What the API asks of a token; null for one that says a thing twice, which is left to the handler.</summary>
+    /// <summary>The claims that the API needs from a token; null for one with a repeated claim, which is left to the handler.</summary>
     private Known? Remembered(TokenValidationResult result)
     {
         var identity = result.ClaimsIdentity;

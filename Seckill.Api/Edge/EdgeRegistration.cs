@@ -63,7 +63,7 @@ internal static class EdgeRegistration
         }
 
         app.UseSecurityHeaders();
-        // Whatever says nothing else, errors among it: a cache between us and the buyers must not give one buyer's answer to another.
+        // The default for every answer, errors among them: a cache in between must not give one buyer's answer to another.
         app.Use(next => http =>
         {
             http.Response.Headers.CacheControl = "no-store";

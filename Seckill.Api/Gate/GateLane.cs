@@ -250,7 +250,7 @@ internal sealed partial class GateLane
     }
 
     /// <summary>
-    /// For all instances; whoever comes to the shut gate has it loaded. What has been accepted meanwhile is the worker's to judge.
+    /// For all instances; the first click at the shut gate has it loaded. What has been accepted meanwhile is the worker's to judge.
     /// </summary>
     private async Task ShutAsync(ReserveReply reply)
     {
@@ -291,6 +291,6 @@ internal sealed partial class GateLane
     private partial void LogWentBack(long skuId, long epoch, long count, CounterPosition position);
 
     [LoggerMessage(
-        Level = LogLevel.Warning, Message = "SKU {SkuId}: the gate could not ask Redis, {Count} requests are told to come again: {Reason}")]
+        Level = LogLevel.Warning, Message = "SKU {SkuId}: the gate could not ask Redis, {Count} requests are answered busy: {Reason}")]
     private partial void LogFailed(long skuId, long count, string reason);
 }

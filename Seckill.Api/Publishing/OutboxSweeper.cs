@@ -123,7 +123,7 @@ public sealed partial class OutboxSweeper : BackgroundService
     private partial void LogFailed(string reason);
 
     [LoggerMessage(
-        Level = LogLevel.Warning, Message = "The outbox of {Count} SKUs, {SkuId} among them, was not swept, or not wholly: {Reason}")]
+        Level = LogLevel.Warning, Message = "The outbox of {Count} SKUs, {SkuId} among them, was not swept, or only in part: {Reason}")]
     private partial void LogNotWhole(int count, long skuId, string reason);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "The sweeper stops")]

@@ -92,9 +92,9 @@ public sealed partial class OutcomeListener(
         return line;
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The outcome channel carries something that is not an outcome")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The outcome channel carries a line that is not an outcome")]
     private partial void LogNotOurs();
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The outcome channel is not heard yet: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The outcome channel is not subscribed to yet: {Reason}")]
     private partial void LogNotYet(string reason);
 }

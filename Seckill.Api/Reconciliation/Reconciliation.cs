@@ -66,7 +66,7 @@ public sealed record SkuReconciliation(
 /// </summary>
 public sealed class ReconciliationReader(IServiceScopeFactory scopes, StockRecovery recovery, LossWatch losses)
 {
-    /// <summary>What stands in Redis in the place of a SKU that it cannot read.</summary>
+    /// <summary>The snapshot for a SKU that Redis cannot read.</summary>
     private static readonly LedgerSnapshot Nothing = new(null, null, 0, 0, 0, SameServer: false, Closed: false, UnsettledIds: null);
 
     /// <summary>Null when MySQL has no sale of this SKU and Redis holds nothing of it.</summary>
@@ -130,7 +130,7 @@ public sealed class ReconciliationReader(IServiceScopeFactory scopes, StockRecov
             .SumAsync(cancellationToken);
         var decided = redis.UnsettledIds is null ? null : await StoreDecisions.ReadAsync(view, redis.UnsettledIds, cancellationToken);
         var known = decided?.Select(decision => decision.OrderId).ToHashSet();
-        // What is published again for MySQL's sake has left the counter long ago.
+        // Orders that are published again because MySQL lost them were deducted from the counter long ago.
         var told = redis.ToldIds?.ToHashSet() ?? [];
         return new SkuReconciliation(
             skuId, redis, sku?.Stock ?? 0, sku is null ? default : new LoadId(sku.GateEpoch, sku.GateLoad), live, sku?.Sale?.Units,

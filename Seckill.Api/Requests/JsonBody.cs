@@ -69,7 +69,7 @@ internal static class JsonBody
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            // What may still come is not waited for.
+            // The rest of the body is not waited for.
             request.HttpContext.Response.Headers.Connection = "close";
             return (null, ErrorResult.TooSlow);
         }

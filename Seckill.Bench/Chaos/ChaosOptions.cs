@@ -2,7 +2,7 @@ namespace Seckill.Bench.Chaos;
 
 /// <summary>How a chaos run goes.</summary>
 /// <param name="Seconds">Length of the storm, s.</param>
-/// <param name="Seed">Decides who is killed when and who clicks on what; how the processes answer to it is theirs.</param>
+/// <param name="Seed">Decides which process is killed when and which buyer clicks on what, but not how the processes react.</param>
 /// <param name="BuyersPerSecond">New buyers each second at most; 0 for as many as the connections take.</param>
 /// <param name="Concurrency">Buyers at a time.</param>
 /// <param name="KillsMin">Kills of each component of the schedule.</param>

@@ -35,7 +35,7 @@ internal sealed partial class BatchPipeline(
         using var processing = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
         await using var signal = stoppingToken.Register(() => processing.CancelAfter(_options.ShutdownTimeoutMs));
 
-        // What is being written and what waits to be settled stand here; the prefetch covers it.
+        // Batches that are being written or wait to be settled; the prefetch covers them.
         var inWriting = Channel.CreateBounded<BatchInWriting>(
             new BoundedChannelOptions(_options.TransactionsMax) { SingleReader = true, SingleWriter = true });
         var writing = WriteAllAsync(session, inWriting.Writer, quit.Token, processing.Token);

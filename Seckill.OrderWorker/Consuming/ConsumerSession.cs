@@ -147,7 +147,7 @@ internal sealed class ConsumerSession : IAsyncDisposable
     {
         Interlocked.CompareExchange(ref _end, new SessionEnd(kind, reason), null);
         _deliveries.Writer.TryComplete();
-        // Asynchronous, because who waits for the end must not run on the client's own loop.
+        // Asynchronous, because a continuation that waits for the end must not run on the client's own loop.
         return _ended.CancelAsync();
     }
 

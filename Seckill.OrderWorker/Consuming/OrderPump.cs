@@ -156,7 +156,7 @@ internal sealed partial class OrderPump(
     [LoggerMessage(Level = LogLevel.Warning, Message = "Nothing got through, so messages come one at a time for a while: {Reason}")]
     private partial void LogCareful(string reason);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} messages that nobody can read were taken off the order queue")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} unreadable messages were taken off the order queue")]
     private partial void LogUnreadable(int count);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "No longer consuming")]

@@ -39,6 +39,6 @@ internal sealed partial class TransactionShare(
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "How many workers there are is not known: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Debug, Message = "The number of workers is not known: {Reason}")]
     private partial void LogUnknown(string reason);
 }

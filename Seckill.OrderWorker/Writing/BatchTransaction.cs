@@ -197,7 +197,7 @@ internal sealed class BatchTransaction(
             order.Span?.SetTag("seckill.outcome", verdict?.Kind.ToString());
             if (verdict is { Kind: VerdictKind.Rejected } refused)
             {
-                // What the buyer is told is FAILED, so sampling keeps it.
+                // The buyer is told FAILED, so sampling keeps the trace.
                 order.Span?.SetStatus(ActivityStatusCode.Error, refused.Detail);
             }
 

@@ -2,7 +2,7 @@ using Seckill.OrderWorker.Batches;
 
 namespace Seckill.OrderWorker.Writing;
 
-/// <summary>What one batch has been through, and what of it is still to be written.</summary>
+/// <summary>The progress of one batch: its attempts so far, and the orders that are still to be written.</summary>
 internal sealed class WriteAttempt(OrderBatch batch, Backoff backoff)
 {
     private readonly LinkedList<List<OrderInHand>> _parts = new();

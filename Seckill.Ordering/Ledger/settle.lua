@@ -98,7 +98,7 @@ for i = 1, n do
   end
 end
 
--- What was not read above and is not ours must fail before the first write, for the same reason.
+-- Keys that were not read above must be checked before the first write, for the same reason.
 if #newClicks > 0 then redis.call('HLEN', KEYS[5]) end
 if delta ~= 0 and not string.match(counter, '^-?%d+$') then
   return redis.error_reply('ERR value is not an integer: the counter of SKU ' .. ARGV[2])

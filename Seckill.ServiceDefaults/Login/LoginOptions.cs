@@ -83,7 +83,7 @@ public class LoginOptions : IValidatableObject
 
     public bool HasAuthority => !string.IsNullOrEmpty(Authority);
 
-    /// <summary>What a token must fulfil. Claims keep the names that they have in it.</summary>
+    /// <summary>The conditions that a token must meet. Claims keep the names that they have in it.</summary>
     public TokenValidationParameters ToValidationParameters() => new()
     {
         ValidIssuer = Issuer,
