@@ -31,8 +31,8 @@ public sealed class EdgeOptions : IValidatableObject
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext) =>
         KnownProxies
             .Where(text => !IPAddress.TryParse(text, out _))
-            .Select(text => new ValidationResult($"Edge:KnownProxies: '{text}' is no address."))
+            .Select(text => new ValidationResult($"Edge:KnownProxies: '{text}' is not an address."))
             .Concat(KnownNetworks
                 .Where(text => !IPNetwork.TryParse(text, out _))
-                .Select(text => new ValidationResult($"Edge:KnownNetworks: '{text}' is no network.")));
+                .Select(text => new ValidationResult($"Edge:KnownNetworks: '{text}' is not a network.")));
 }

@@ -45,12 +45,12 @@ public sealed record SkuReconciliation(
 
     /// <summary>
     /// Units held − units of the reservations in the outbox; 0 in a healthy system, more when Redis has lost reservations or the outbox.
-    /// The difference does not show that: it believes what Redis says it holds. Null when there are too many to look at.
+    /// The difference does not show that, because it relies on Redis's own total. Null when there are too many to look at.
     /// </summary>
     public long? HeldDifference => Loaded && Redis.ReservedUnits is { } reserved ? Redis.Held - reserved : null;
 
     /// <summary>
-    /// MySQL stock + units in orders − units put on sale; 0 in a healthy system. Null when nobody has said how many were put on sale.
+    /// MySQL stock + units in orders − units put on sale; 0 in a healthy system. Null when it is not known how many were put on sale.
     /// </summary>
     public long? StoreDifference => Units is { } units ? MySqlStock + LiveUnits - units : null;
 

@@ -153,7 +153,7 @@ internal sealed partial class OrderSettler(
         return waiting;
     }
 
-    /// <summary>MySQL has the verdict and answers for it; holding everybody's orders for this one would help nobody.</summary>
+    /// <summary>MySQL has the verdict and answers the buyer; holding all other orders for this one would not help.</summary>
     private void GiveUp(Chunk chunk, Exception exception)
     {
         var (order, settlement) = chunk.Items[0];

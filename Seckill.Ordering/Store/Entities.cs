@@ -97,7 +97,7 @@ public sealed class SeckillSale
 
     public bool Paused { get; set; }
 
-    /// <summary>Whether a click must bring a purchase token, which nobody gets before <see cref="StartsAt"/>.</summary>
+    /// <summary>Whether a click must bring a purchase token, which is not issued before <see cref="StartsAt"/>.</summary>
     public bool TokenRequired { get; set; }
 
     /// <summary>Units put on sale so far: what stock and live orders must add up to; null when nobody has said.</summary>
