@@ -35,7 +35,7 @@ public sealed partial class OrderStatusReader(
                 return (caughtUp ?? ToResponse(skuId, reservation), null);
             }
 
-            // MySQL is not asked about what somebody has made up.
+            // MySQL is not asked about clicks that were made up.
             if (catalogue.Loaded && !catalogue.Knows(skuId))
             {
                 return (null, ErrorResult.UnknownSku);

@@ -7,7 +7,7 @@ using StackExchange.Redis;
 namespace Seckill.Api.Push;
 
 /// <summary>
-/// Hears what is settled, with one subscription for the instance: opens the sold-out shield when a SKU has stock again, and passes outcomes
+/// Receives outcomes, with one subscription for the instance: opens the sold-out shield when a SKU has stock again, and passes outcomes
 /// on to the buyers who wait for them here. Hearing is not guaranteed (Redis pub/sub forgets), so the shield also looks for itself, and
 /// pages ask.
 /// </summary>

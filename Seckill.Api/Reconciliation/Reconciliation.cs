@@ -26,7 +26,7 @@ public sealed record SkuReconciliation(
     long SkuId, LedgerSnapshot Redis, long MySqlStock, LoadId MySqlLoad, long LiveUnits, long? Units, long? CommittedUnsettledUnits,
     IReadOnlyList<Settlement> Decided, IReadOnlyList<long> Undecided, string? Unreadable)
 {
-    /// <summary>Orders that would come to nothing; looked for when the books do not balance.</summary>
+    /// <summary>Orders that one store has lost; looked for when the books do not balance.</summary>
     public LostOrders Lost { get; init; } = LostOrders.None;
 
     /// <summary>Whether MySQL has no sale of the SKU any more, though Redis holds something of it.</summary>
@@ -62,7 +62,7 @@ public sealed record SkuReconciliation(
 
 /// <summary>
 /// Compares Redis and MySQL exactly, while the sale runs. Under the SKU's row lock nothing can be committed; in that moment a read view is
-/// opened in MySQL and a snapshot taken in Redis by one script, then the lock is let go, and what is slow is read from the view.
+/// opened in MySQL and a snapshot taken in Redis by one script. Then the lock is released, and the slow part is read from the view.
 /// </summary>
 public sealed class ReconciliationReader(IServiceScopeFactory scopes, StockRecovery recovery, LossWatch losses)
 {
@@ -74,7 +74,7 @@ public sealed class ReconciliationReader(IServiceScopeFactory scopes, StockRecov
     public async Task<SkuReconciliation?> ReadAsync(long skuId, CancellationToken cancellationToken)
     {
         var found = await CompareAsync(skuId, cancellationToken);
-        // Whoever deletes a sale may have deleted its orders, too: these are not looked for.
+        // A sale may have been deleted together with its orders, so missing ones are not looked for.
         if (found is not { Unreadable: null, SaleGone: false })
         {
             return found;
