@@ -32,7 +32,7 @@ public static class PurchaseTokenEndpoints
     public static IEndpointRouteBuilder MapPurchaseToken(this IEndpointRouteBuilder routes)
     {
         routes.MapGet("/api/seckill/token", Issue)
-            .RequireAuthorization(LoginState.BuyerPolicy)
+            .RequireBuyer()
             .LimitQueries()
             .WithName("PurchaseToken")
             .WithTags("Orders")
