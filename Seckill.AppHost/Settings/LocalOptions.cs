@@ -86,7 +86,7 @@ internal sealed class LocalOptions
         return port;
     }
 
-    /// <summary>What a local server is started with. Each generation has its own data, because none reads what a newer one wrote.</summary>
+    /// <summary>The options of a local server. Each generation has its own data: an older server cannot read a newer one's.</summary>
     public T Configure<T>(T defaults, string name, int port)
         where T : LocalServerOptions => defaults with
         {

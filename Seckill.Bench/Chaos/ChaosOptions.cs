@@ -15,7 +15,7 @@ public sealed record ChaosOptions(int Seconds, int Seed, int BuyersPerSecond, in
     /// <summary>The components that are killed; all of them unless a bug shows best without the others.</summary>
     public IReadOnlyList<Component> Victims { get; init; } = Enum.GetValues<Component>();
 
-    /// <summary>Shortest and longest time that what was killed stays away, ms.</summary>
+    /// <summary>Shortest and longest time that a killed process stays away, ms.</summary>
     public (int Min, int Max) DownMs { get; init; } = (0, 1_500);
 
     /// <summary>Whether servers and applications also stand still, rows are locked, and bad messages come.</summary>

@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 namespace Seckill.Tests.Documents;
 
 /// <summary>
-/// Every command in a document is run by a test, or stands in <c>commands.txt</c> with the reason why not; and what it names is there.
+/// Every command in a document is run by a test, or stands in <c>commands.txt</c> with the reason why not; and every name in it exists.
 /// </summary>
 [Trait("Category", "Quick")]
 public sealed partial class CommandTests

@@ -14,7 +14,7 @@ internal sealed partial record MarkdownFile(string Path, string Text)
 
     public static MarkdownFile Of(string path) => new(path, File.ReadAllText(System.IO.Path.Combine(Repository.Root, path)));
 
-    /// <summary>Prose and tables: what is in a fence is blank, so that lines keep their numbers.</summary>
+    /// <summary>Prose and tables: fences are blank, so that lines keep their numbers.</summary>
     public string WithoutFences => Fences().Replace(Text, fence => new string('\n', fence.Value.Count(character => character == '\n')));
 
     /// <summary>Targets of links and pictures that lead to files, with the line that each is in.</summary>

@@ -26,7 +26,7 @@ public sealed partial class ReadmeTests
         Assert.Equal(
             [],
             Readmes.SelectMany(file => TooWide(file, Lines(file), ReadmeWidthMax))
-                // Elsewhere tables may be as wide as they must, and so may what a command has printed.
+                // Elsewhere tables and printed output may be wider.
                 .Concat(MarkdownFile.All.SelectMany(file => TooWide(file, file.WithoutFences.Split('\n').Select(Prose), WidthMax))));
 
     [Fact]
