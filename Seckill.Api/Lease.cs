@@ -23,7 +23,7 @@ internal sealed class Lease(IConnectionMultiplexer redis, string key, int durati
     {
         var database = redis.GetDatabase();
         var duration = TimeSpan.FromMilliseconds(durationMs);
-        // Until the answer says otherwise: what was sent counts even when nobody waits for it any more.
+        // Until the answer says otherwise: a request that was sent counts, even when its caller has stopped waiting.
         _held = true;
         return _held = await database.LockExtendAsync(key, _me, duration).WaitAsync(cancellationToken)
             || await database.LockTakeAsync(key, _me, duration).WaitAsync(cancellationToken);

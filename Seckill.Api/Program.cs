@@ -75,6 +75,7 @@ app.UseFrontLimits();
 app.UseWebSockets();
 app.UseAuditTrail();
 app.UseCrossSiteGuard();
+app.UseBuyerFastPath(buyers => buyers.UseUserLimits());
 app.UseAuthentication();
 app.UseUserLimits();
 app.UseAuthorization();

@@ -133,7 +133,7 @@ public sealed class LocalService : IDisposable
 
     private static Dictionary<string, string> EnvironmentOf(string name, string url, IReadOnlyDictionary<string, string> more)
     {
-        // Whatever our own launch profile or shell says is passed on, OTEL_* among it; only what is each service's own is set here.
+        // Our own environment is passed on, OTEL_* among it; only settings of the service's own are made here.
         var environment = new Dictionary<string, string>
         {
             ["ASPNETCORE_URLS"] = url,

@@ -205,7 +205,7 @@ public sealed class LocalSystem : IAsyncDisposable
         new ConnectionFactory { Uri = new Uri(RabbitMqConnectionString), AutomaticRecoveryEnabled = false }
             .CreateConnectionAsync("local system", cancellationToken);
 
-    /// <summary>Kills everything: nobody wants what it holds any more.</summary>
+    /// <summary>Kills everything: its data are no longer needed.</summary>
     public async ValueTask DisposeAsync()
     {
         await EndAsync(Applications(), kill: true);
@@ -227,7 +227,7 @@ public sealed class LocalSystem : IAsyncDisposable
 
     private async Task StopAsync(LocalService service, bool kill)
     {
-        // What is held still hears no SIGTERM.
+        // A process that is stopped receives no SIGTERM.
         service.Continue();
         if (kill)
         {

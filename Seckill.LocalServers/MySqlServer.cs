@@ -25,7 +25,7 @@ public sealed class MySqlServer : LocalServer
         "DEALLOCATE PREPARE dropping",
     ];
 
-    /// <summary>The server does not take the mask of who starts it: this is what it goes by.</summary>
+    /// <summary>The server ignores its parent's umask; it uses this one.</summary>
     private static readonly Dictionary<string, string> OwnFilesOnly = new() { ["UMASK"] = "0600", ["UMASK_DIR"] = "0700" };
 
     private const string SocketFile = "mysql.sock";

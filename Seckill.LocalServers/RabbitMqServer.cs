@@ -19,7 +19,7 @@ public sealed class RabbitMqServer : LocalServer
     /// <summary>After which a node of a cluster that says nothing is given up; the broker's own is 60.</summary>
     private const int DeadNodeSeconds = 10;
 
-    /// <summary>After which what consumers of a node that is gone hold is delivered again; 4.3's own is 60,000.</summary>
+    /// <summary>Time after which messages held by consumers of a lost node are delivered again; 4.3's default is 60,000.</summary>
     private const int DisconnectedConsumerMs = 5_000;
 
     private readonly RabbitMqServerOptions _options;

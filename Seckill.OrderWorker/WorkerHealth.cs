@@ -10,7 +10,7 @@ internal sealed class WorkerHealth(IOptions<WorkerOptions> options, TimeProvider
 {
     private readonly Lock _lock = new();
 
-    /// <summary>What is at hand, in the order in which it came, and by that of its acks.</summary>
+    /// <summary>Messages at hand, in the order of arrival, which is that of their acks.</summary>
     private readonly Queue<(long TakenAt, bool IsRedelivered)> _held = new();
     private int _redeliveredCount;
     private long? _silentSince;
@@ -28,10 +28,10 @@ internal sealed class WorkerHealth(IOptions<WorkerOptions> options, TimeProvider
     /// <summary>Whether a consumer stands at the queue.</summary>
     public bool Consuming { get => _consuming; set => _consuming = value; }
 
-    /// <summary>What keeps MySQL from taking the batch in hand; null when nothing does.</summary>
+    /// <summary>The reason why MySQL does not take the batch in hand; null when it does.</summary>
     public string? WritingTrouble { get => _writingTrouble; set => _writingTrouble = value; }
 
-    /// <summary>What keeps Redis from taking the verdicts in hand; null when nothing does.</summary>
+    /// <summary>The reason why Redis does not take the verdicts in hand; null when it does.</summary>
     public string? SettlingTrouble { get => _settlingTrouble; set => _settlingTrouble = value; }
 
     /// <summary>Says that nothing has been acked for too long though messages are at hand; null in the normal case.</summary>
@@ -117,7 +117,7 @@ internal sealed class WorkerHealth(IOptions<WorkerOptions> options, TimeProvider
         }
     }
 
-    /// <summary>What was at hand has gone back to the queue.</summary>
+    /// <summary>The messages at hand have gone back to the queue.</summary>
     public void NoteSessionEnded()
     {
         lock (_lock)

@@ -4,7 +4,7 @@ using Seckill.OrderWorker.Migrating;
 
 namespace Seckill.OrderWorker;
 
-/// <summary>Every bound of the worker; configuration section <c>Worker</c>.</summary>
+/// <summary>Section <c>Worker</c>: every bound of the worker.</summary>
 public sealed class WorkerOptions
 {
     public const string Section = "Worker";
@@ -18,8 +18,8 @@ public sealed class WorkerOptions
     public int MigrateOnlySecondsMax { get; set; } = 300;
 
     /// <summary>
-    /// The MySQL account of the applications, as <c>seckill@%</c>: who migrates gives it the rights that it needs, and to the audit the
-    /// right to add alone. Empty gives none.
+    /// The MySQL account of the applications, as <c>seckill@%</c>: the worker that migrates grants it the rights that it needs, and on
+    /// the audit only the right to add. Empty grants none.
     /// </summary>
     [RegularExpression(
         ApplicationGrants.AccountPattern, ErrorMessage = "Worker:ApplicationAccount must be a MySQL account such as seckill@%.")]
@@ -108,7 +108,7 @@ public sealed class WorkerOptions
 
     /// <summary>
     /// Address of the broker's management plugin, such as <c>http://host:15672</c>: its account, which may be named in it, needs the tag
-    /// <c>monitoring</c>. Empty: nobody looks at the queues' members.
+    /// <c>monitoring</c>. Empty: the queues' members are not checked.
     /// </summary>
     public string ManagementUrl { get; set; } = "";
 

@@ -24,7 +24,7 @@ internal static class ClientDefaults
     private const int ConnectTimeoutMs = 3_000;
     private const int ReconnectIntervalMs = 1_000;
 
-    /// <summary>Of one Redis command: most take less than a millisecond, and who waits for longer is a buyer.</summary>
+    /// <summary>Of one Redis command: most take less than a millisecond, and a buyer waits for it.</summary>
     private const int CommandTimeoutMs = 1_000;
 
     /// <summary>How often the client looks for commands that are over their time.</summary>
@@ -42,7 +42,7 @@ internal static class ClientDefaults
     /// <summary>
     /// Only the first connection is waited for, and only once: further tries go on in the background, every second and not
     /// ever more slowly, because each second without Redis is a second without sales. While there is no connection a command fails at once
-    /// instead of waiting for one: every caller has a loop, or a buyer who is better told so now.
+    /// instead of waiting for one: every caller either retries in a loop or serves a buyer, who should be told at once.
     /// </summary>
     public static void Configure(ConfigurationOptions redis)
     {

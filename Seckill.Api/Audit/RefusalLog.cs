@@ -5,9 +5,9 @@ using Seckill.Ordering.Store;
 namespace Seckill.Api.Audit;
 
 /// <summary>
-/// What was refused at the operators' endpoints, on its way to the audit. Whoever has a login gets a row for each, up to a number in a
-/// minute; strangers, of whom there may be any number, and what is beyond that number get one row together in a minute, so that asking in
-/// vain does not fill a disk. Nobody waits for it.
+/// Refused calls of the operators' endpoints, on their way to the audit. A call with a login gets a row of its own, up to a number in a
+/// minute. Calls beyond that number, and calls without a login, share one row a minute, so that refused requests cannot fill a disk. No
+/// request waits for it.
 /// </summary>
 internal sealed partial class RefusalLog(AuditLog audit, TimeProvider time, ILogger<RefusalLog> logger) : BackgroundService
 {

@@ -3,7 +3,7 @@ using Seckill.ServiceDefaults.Login;
 
 namespace Seckill.Api.Auth;
 
-/// <summary>Section <c>Auth</c>: whose tokens are believed, and how many checks are remembered.</summary>
+/// <summary>Section <c>Auth</c>: which tokens are accepted, and how many checks are remembered.</summary>
 public sealed class AuthOptions : LoginOptions
 {
     /// <summary>Valid tokens whose check is remembered, 200 to 250 bytes each; 0 checks each token each time.</summary>

@@ -9,7 +9,7 @@ using Seckill.ServiceDefaults.Login;
 
 namespace Seckill.Api.Auth;
 
-/// <summary>Who wants to be logged in.</summary>
+/// <summary>The buyer to log in as.</summary>
 public sealed class DemoLoginRequest
 {
     /// <summary>1 or more.</summary>

@@ -111,7 +111,7 @@ public static class LoginState
                     await ErrorResult.Unauthorized.ExecuteAsync(context.HttpContext);
                 }
             },
-            // Logged in, but as nobody who could buy: that is no login state.
+            // Authenticated but without a buyer id: answer 401, as if not logged in.
             OnForbidden = context => (context.HttpContext.User.TryGetUserId(out _) ? ErrorResult.Forbidden : ErrorResult.Unauthorized)
                 .ExecuteAsync(context.HttpContext),
         };

@@ -61,10 +61,9 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
         }
 
         var key = KeyOf(token);
-        // Whatever else was checked does not change meanwhile.
-        if (_remembered.TryGet(key, out var known) && time.GetUtcNow().UtcDateTime < known.GoodUntil)
+        if (TryGet(key, validationParameters) is { } identity)
         {
-            return ResultOf(known, validationParameters);
+            return new TokenValidationResult { IsValid = true, ClaimsIdentity = identity, SecurityToken = CheckedBefore.Instance };
         }
 
         var result = await _handler.ValidateTokenAsync(token, validationParameters);
@@ -76,7 +75,17 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
         return result;
     }
 
-    private static Key KeyOf(string token)
+    /// <summary>The identity of a token that is remembered and still valid; null for every other token.</summary>
+    public ClaimsIdentity? TryGet(ReadOnlySpan<char> token, TokenValidationParameters validationParameters) =>
+        _remembered is null || token.IsEmpty || token.Length > TokenBytesMax ? null : TryGet(KeyOf(token), validationParameters);
+
+    /// <summary>Only the time can have made it invalid: nothing else that was checked changes.</summary>
+    private RememberedIdentity? TryGet(Key key, TokenValidationParameters validationParameters) =>
+        _remembered!.TryGet(key, out var known) && time.GetUtcNow().UtcDateTime < known.GoodUntil
+            ? IdentityOf(known, validationParameters)
+            : null;
+
+    private static Key KeyOf(ReadOnlySpan<char> token)
     {
         Span<byte> text = stackalloc byte[TokenBytesMax * 3];
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
@@ -86,7 +95,7 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
 
     private bool WasSeen(Key key) => Interlocked.Exchange(ref _door[key.B & (DoorCount - 1)], (int)key.C) == (int)key.C;
 
-    /// <summary>What the API asks of a token; null for one that says a thing twice, which is left to the handler.</summary>
+    /// <summary>The claims that the API needs from a token; null for one with a repeated claim, which is left to the handler.</summary>
     private Known? Remembered(TokenValidationResult result)
     {
         var identity = result.ClaimsIdentity;
@@ -106,7 +115,7 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
         return validTo + _clockSkew - now < _goodFor ? validTo + _clockSkew : now + _goodFor;
     }
 
-    private static TokenValidationResult ResultOf(Known known, TokenValidationParameters parameters)
+    private static RememberedIdentity IdentityOf(Known known, TokenValidationParameters parameters)
     {
         var identity = new RememberedIdentity(
             parameters.AuthenticationType ?? TokenValidationParameters.DefaultAuthenticationType, parameters.NameClaimType, known.ValidTo);
@@ -121,7 +130,7 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
             identity.AddClaim(new Claim(LoginOptions.RoleClaim, known.Role));
         }
 
-        return new TokenValidationResult { IsValid = true, ClaimsIdentity = identity, SecurityToken = CheckedBefore.Instance };
+        return identity;
     }
 
     /// <summary>When a token ends, for what goes on after the request was let in; null for what is no token's.</summary>

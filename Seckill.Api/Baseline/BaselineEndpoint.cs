@@ -16,7 +16,7 @@ internal static class BaselineEndpoint
     {
         if (configuration.GetValue("Yardstick:Enabled", false))
         {
-            routes.MapPost("/api/yardstick", AnswerAsync).RequireAuthorization(LoginState.BuyerPolicy).ExcludeFromDescription();
+            routes.MapPost("/api/yardstick", AnswerAsync).RequireBuyer().ExcludeFromDescription();
             routes.MapGet("/api/yardstick/allocated-bytes", () => GC.GetTotalAllocatedBytes().ToString(CultureInfo.InvariantCulture))
                 .ExcludeFromDescription();
         }

@@ -87,6 +87,6 @@ public sealed partial class OfferRecorder(TimeProvider time, ILogger<OfferRecord
 
     [LoggerMessage(
         Level = LogLevel.Warning,
-        Message = "What is on sale was not recorded: {Reason}; orders that are written after an edit show the new title until it is")]
+        Message = "The offers were not recorded: {Reason}; until they are, orders that are written after an edit show the new title")]
     private partial void LogFailed(string reason);
 }

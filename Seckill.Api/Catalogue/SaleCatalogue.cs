@@ -101,7 +101,7 @@ public sealed partial class SaleCatalogue(
             }
             catch (Exception exception) when (exception is ArgumentException or FormatException or OverflowException)
             {
-                // What the database accepts may stop its own sale and no other.
+                // A row that the database accepts and we cannot read stops its own sale and no other.
                 unreadable[row.Sku.Id] = exception.Message;
             }
         }

@@ -136,7 +136,7 @@ public static class DeadLetterEndpoints
         }
     }
 
-    /// <summary>Whose orders an operator was shown, as far as the bodies tell.</summary>
+    /// <summary>The buyers whose orders an operator was shown, as far as the bodies tell.</summary>
     private static string BuyersOf(IEnumerable<DeadLetter> letters) =>
         "buyers: " + string.Join(' ', letters.Select(letter => DeadLetterBody.OrderOf(letter.Body)?.UserId ?? "?").Distinct());
 

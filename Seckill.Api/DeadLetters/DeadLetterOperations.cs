@@ -214,7 +214,7 @@ internal sealed partial class DeadLetterOperations(
     [LoggerMessage(Level = LogLevel.Information, Message = "Dead letter {Id} is abandoned: {Outcome}, order {OrderId}")]
     private partial void LogAbandoned(string id, AbandonOutcome outcome, long? orderId);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "A dead letter that nobody can read is put in order: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "An unreadable dead letter is replaced by a readable one: {Reason}")]
     private partial void LogUnreadable(string reason);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The dead letters stay locked for {LockMs} ms: {Reason}")]

@@ -42,7 +42,7 @@ internal static class DocumentationEndpoints
     {
         var provider = services.GetRequiredKeyedService<IOpenApiDocumentProvider>(DocumentName);
         var document = await provider.GetOpenApiDocumentAsync();
-        // The address that this process listens at is nobody else's business: it is wherever the document comes from.
+        // The document does not name the address that this process listens at: clients use the one they got it from.
         document.Servers = [];
         using var text = new MemoryStream();
         await document.SerializeAsJsonAsync(text, OpenApiSpecVersion.OpenApi3_1);

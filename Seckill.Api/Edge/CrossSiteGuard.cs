@@ -6,7 +6,7 @@ namespace Seckill.Api.Edge;
 
 /// <summary>
 /// Nobody acts in a visitor's name from another site's page: what changes something, and a WebSocket, needs a page of ours where the cookie
-/// alone says who asks. Programs, which send a token or a key, are not browsers and need not say where they come from.
+/// alone identifies the caller. Programs, which send a token or a key, are not browsers and need not say where they come from.
 /// </summary>
 internal static class CrossSiteGuard
 {

@@ -9,7 +9,7 @@ public sealed class EdgeOptions : IValidatableObject
     public const string Section = "Edge";
 
     /// <summary>
-    /// Addresses of the proxies whose <c>X-Forwarded-For</c>, <c>X-Forwarded-Proto</c> and <c>X-Forwarded-Host</c> are believed, and whose
+    /// Addresses of the proxies whose <c>X-Forwarded-For</c>, <c>X-Forwarded-Proto</c> and <c>X-Forwarded-Host</c> are accepted, and whose
     /// traces are continued. Without any, the headers are ignored and every buyer behind a proxy counts under the proxy's address.
     /// </summary>
     public string[] KnownProxies { get; init; } = [];
@@ -24,15 +24,15 @@ public sealed class EdgeOptions : IValidatableObject
     /// <summary>Sends plain HTTP to HTTPS.</summary>
     public bool HttpsRedirect { get; init; }
 
-    /// <summary>How long a browser shall insist on HTTPS, days; 0 sends no Strict-Transport-Security.</summary>
+    /// <summary>How long a browser must insist on HTTPS, days; 0 sends no Strict-Transport-Security.</summary>
     [Range(0, 730)]
     public int HstsDays { get; init; }
 
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext) =>
         KnownProxies
             .Where(text => !IPAddress.TryParse(text, out _))
-            .Select(text => new ValidationResult($"Edge:KnownProxies: '{text}' is no address."))
+            .Select(text => new ValidationResult($"Edge:KnownProxies: '{text}' is not an address."))
             .Concat(KnownNetworks
                 .Where(text => !IPNetwork.TryParse(text, out _))
-                .Select(text => new ValidationResult($"Edge:KnownNetworks: '{text}' is no network.")));
+                .Select(text => new ValidationResult($"Edge:KnownNetworks: '{text}' is not a network.")));
 }

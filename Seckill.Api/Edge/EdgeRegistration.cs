@@ -11,6 +11,7 @@ internal static class EdgeRegistration
 {
     private const string DocumentationPath = "/docs";
     private const string DataPath = "/api";
+    private const string ReferrerPolicy = "Referrer-Policy";
 
     public static IServiceCollection AddEdge(this IServiceCollection services)
     {
@@ -35,21 +36,9 @@ internal static class EdgeRegistration
                 csp.AddScriptSrc().Self().UnsafeInline();
                 csp.AddFontSrc().Self().Data().From("https://fonts.scalar.com");
             }))
-            // Data is no page: it may do nothing at all, which is shorter to say, and it is said with every answer of the sale.
-            .AddPolicy(DataPath, policy => policy
-                .AddContentTypeOptionsNoSniff()
-                .AddReferrerPolicyStrictOriginWhenCrossOrigin()
-                .AddContentSecurityPolicy(csp =>
-                {
-                    csp.AddDefaultSrc().None();
-                    csp.AddFrameAncestors().None();
-                }))
-            .SetPolicySelector(context => context.HttpContext.Request.Path switch
-            {
-                var path when path.StartsWithSegments(DataPath) => context.ConfiguredPolicies[DataPath],
-                var path when path.StartsWithSegments(DocumentationPath) => context.ConfiguredPolicies[DocumentationPath],
-                _ => context.DefaultPolicy,
-            });
+            .SetPolicySelector(context => context.HttpContext.Request.Path.StartsWithSegments(DocumentationPath)
+                ? context.ConfiguredPolicies[DocumentationPath]
+                : context.DefaultPolicy);
         return services;
     }
 
@@ -62,10 +51,16 @@ internal static class EdgeRegistration
             app.UseForwardedHeaders();
         }
 
-        app.UseSecurityHeaders();
-        // Whatever says nothing else, errors among it: a cache between us and the buyers must not give one buyer's answer to another.
+        app.UseWhen(http => !IsData(http), pages => pages.UseSecurityHeaders());
         app.Use(next => http =>
         {
+            if (IsData(http))
+            {
+                // Late, so that they stand in an answer that is made of an exception, too.
+                http.Response.OnStarting(SetDataHeaders, http.Response);
+            }
+
+            // The default, for errors as well: a cache between us and the buyers must not give one buyer's answer to another.
             http.Response.Headers.CacheControl = "no-store";
             return next(http);
         });
@@ -75,6 +70,18 @@ internal static class EdgeRegistration
         }
 
         return edge.HttpsRedirect ? app.UseHttpsRedirection() : app;
+    }
+
+    private static bool IsData(HttpContext http) => http.Request.Path.StartsWithSegments(DataPath);
+
+    /// <summary>Data is no page and may do nothing at all. Set here and not by policy: it goes with every answer of a sale.</summary>
+    private static Task SetDataHeaders(object response)
+    {
+        var headers = ((HttpResponse)response).Headers;
+        headers.XContentTypeOptions = "nosniff";
+        headers.ContentSecurityPolicy = "default-src 'none'; frame-ancestors 'none'";
+        headers[ReferrerPolicy] = "strict-origin-when-cross-origin";
+        return Task.CompletedTask;
     }
 
     private static void TrustConfiguredProxies(ForwardedHeadersOptions forwarded, IOptions<EdgeOptions> options)

@@ -8,17 +8,17 @@ using StackExchange.Redis;
 namespace Seckill.Api.Gate;
 
 /// <summary>
-/// The queue of one SKU in front of Redis. What arrives while a script call is under way shares the next one (natural batching: no timer,
-/// so a lone request never waits), and a burst costs Redis a call for every <c>BatchSizeMax</c> requests instead of one each. While a call
-/// is under way a further one goes only with a full batch: with one call at a time only a batch's clicks get through in each round trip,
-/// and on a busy machine the rest stands in line. Every call carries the moment after which Redis must not run it any more, so that a
-/// server that froze and thaws buys nothing for those who have been told to come again. While Redis is known not to answer, one click now
-/// and then asks it and all others are told so at once. When a reply shows that Redis has gone back behind an earlier one, the gate is shut
-/// until its counter has been loaded again.
+/// The queue of one SKU in front of Redis. Clicks that arrive while a script call is under way share the next call (natural batching: no
+/// timer, so a lone request never waits), and a burst costs Redis one call for every <c>BatchSizeMax</c> requests. While a call is under
+/// way, another one is sent only with a full batch: with one call at a time, each round trip would decide one batch of clicks, and on a
+/// busy machine the rest would wait. Every call carries the moment after which Redis must not run it any more, so that a server that froze
+/// and thaws reserves nothing for clicks that were answered busy. While Redis is known not to answer, one click now and then asks it and
+/// all others are answered busy at once. When a reply shows that Redis has gone back behind an earlier one, the gate is shut until its
+/// counter has been loaded again.
 /// </summary>
 internal sealed partial class GateLane
 {
-    /// <summary>Of a click's time, ms: what is kept for the reply's way back. A click with less than that left is not sent.</summary>
+    /// <summary>The part of a click's time that is kept for the reply, ms. A click with less than that left is not sent.</summary>
     private const int ReplyAllowanceMs = 250;
 
     private readonly SkuKeys _sku;
@@ -71,7 +71,7 @@ internal sealed partial class GateLane
     /// <summary>The newest order that Redis has accepted through this lane; null before the first.</summary>
     public AcceptedOrder? Newest => _memory.Newest;
 
-    /// <summary>Ends when the lane was told to stop and all that waited has its answer.</summary>
+    /// <summary>Ends when the lane was told to stop and every waiting click has its answer.</summary>
     public Task Completion { get; }
 
     /// <summary>Stops taking requests; those waiting are still answered.</summary>
@@ -166,7 +166,7 @@ internal sealed partial class GateLane
 
     private long LeftMs(PurchaseAttempt click) => _options.AnswerWithinMs - (long)_time.GetElapsedTime(click.AskedAt).TotalMilliseconds;
 
-    /// <summary>The reply with whose buyers the shield is to be armed; null when there is no ground for it.</summary>
+    /// <summary>The reply whose buyers arm the shield; null when there is no reason to arm it.</summary>
     private async Task<ReserveReply?> AnswerAsync(Call call)
     {
         var batch = call.Batch;
@@ -250,7 +250,7 @@ internal sealed partial class GateLane
     }
 
     /// <summary>
-    /// For all instances; whoever comes to the shut gate has it loaded. What has been accepted meanwhile is the worker's to judge.
+    /// For all instances; the first click at the shut gate has it loaded. The worker decides about orders that were accepted meanwhile.
     /// </summary>
     private async Task ShutAsync(ReserveReply reply)
     {
@@ -291,6 +291,6 @@ internal sealed partial class GateLane
     private partial void LogWentBack(long skuId, long epoch, long count, CounterPosition position);
 
     [LoggerMessage(
-        Level = LogLevel.Warning, Message = "SKU {SkuId}: the gate could not ask Redis, {Count} requests are told to come again: {Reason}")]
+        Level = LogLevel.Warning, Message = "SKU {SkuId}: the gate could not ask Redis, {Count} requests are answered busy: {Reason}")]
     private partial void LogFailed(long skuId, long count, string reason);
 }

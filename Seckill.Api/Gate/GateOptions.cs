@@ -8,7 +8,7 @@ public sealed class GateOptions
 {
     public const string Section = "Gate";
 
-    /// <summary>Requests of one SKU that may wait for Redis; more are told to come again.</summary>
+    /// <summary>Requests of one SKU that may wait for Redis; further ones get 503 <c>busy</c>.</summary>
     [Range(1, 1_000_000)]
     public int WaitingMax { get; init; } = 20_000;
 
@@ -21,21 +21,21 @@ public sealed class GateOptions
     public int CallsInFlightMax { get; init; } = 4;
 
     /// <summary>
-    /// How long a click waits for Redis before its buyer is told to come again, ms. After that nothing is reserved for it, even by a call
-    /// that Redis runs later.
+    /// How long a click waits for Redis before it gets 503 <c>busy</c>, ms. After that nothing is reserved for it, even by a call that
+    /// Redis runs later.
     /// </summary>
     [Range(500, 30_000)]
     public int AnswerWithinMs { get; init; } = 2_000;
 
     /// <summary>
-    /// How often a click may ask a Redis that has not answered the last one, ms; all others are told to come again at once.
+    /// How often a click may ask a Redis that has not answered the last one, ms; all others get 503 <c>busy</c> at once.
     /// </summary>
     [Range(10, 10_000)]
     public int AwayProbeEveryMs { get; init; } = 200;
 
     /// <summary>
-    /// How long after the click a buyer whose order is reserved waits for the broker's confirm; then "queued" stands on the outbox's word
-    /// alone, ms.
+    /// How long after the click a buyer whose order is reserved waits for the broker's confirm, ms; then "queued" is answered because the
+    /// outbox has the order.
     /// </summary>
     [Range(1, 30_000)]
     public int ConfirmWaitMs { get; init; } = 1_000;
@@ -44,12 +44,12 @@ public sealed class GateOptions
     [Range(10, 1_000)]
     public int ShieldProbeEveryMs { get; init; } = 200;
 
-    /// <summary>How long the shield holds on Redis's last word, ms.</summary>
+    /// <summary>How long the shield answers from Redis's last reply, ms.</summary>
     [Range(10, 1_000)]
     public int ShieldHoldMs { get; init; } = 1_000;
 
     /// <summary>
-    /// Buyers that the shield knows by heart, so that a repeated click still finds its order; with more, all requests go to Redis.
+    /// Buyers that the shield remembers, so that a repeated click still finds its order; with more, all requests go to Redis.
     /// </summary>
     [Range(0, 10_000_000)]
     public int ShieldBuyersMax { get; init; } = 200_000;

@@ -14,7 +14,7 @@ internal readonly record struct CounterPosition(long Epoch, long ReservedCount)
 }
 
 /// <summary>
-/// What one instance remembers of a SKU's counter: if Redis goes back behind it, a stale copy has taken over. One lane writes, others read.
+/// One instance's memory of a SKU's counter: if Redis goes back behind it, a stale copy has taken over. One lane writes, others read.
 /// </summary>
 internal sealed class LaneMemory
 {

@@ -12,7 +12,7 @@ internal sealed class ServerClock(TimeProvider time)
     /// <summary>Ms since 1970 UTC; null when no reply has told it yet.</summary>
     public long? NowMs => _toldMs == 0 ? null : _toldMs + (long)time.GetElapsedTime(_toldAt).TotalMilliseconds;
 
-    /// <summary>What a reply that has just come said.</summary>
+    /// <summary>Notes the time that a reply has just told.</summary>
     public void Learn(long nowMs) => (_toldMs, _toldAt) = (nowMs, time.GetTimestamp());
 
     /// <summary>Another server may answer next.</summary>

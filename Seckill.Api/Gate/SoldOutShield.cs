@@ -3,9 +3,9 @@ using Seckill.Ordering.Ledger;
 namespace Seckill.Api.Gate;
 
 /// <summary>
-/// Answers the losers of one SKU from memory. It knows who holds a reservation, because a repeated click must find its order and not
-/// "sold out"; it lets one request through every <c>ShieldProbeEveryMs</c>, so stock that comes back is seen within that time even if
-/// the outcome channel is not heard.
+/// Answers the losers of one SKU from memory. It knows the buyers with a reservation, because a repeated click must find its order and
+/// not "sold out". Every <c>ShieldProbeEveryMs</c> it allows one request to reach Redis, so returned stock is seen within that time even
+/// without the outcome channel.
 /// </summary>
 internal sealed class SoldOutShield(GateOptions options, TimeProvider time)
 {
@@ -38,7 +38,7 @@ internal sealed class SoldOutShield(GateOptions options, TimeProvider time)
 
     /// <summary>
     /// Learns from a reply; true when it needs the buyers to arm itself. A buyer's repeated click finds its order, or the limit, and
-    /// changes nothing; but a sale that is paused, over or not loaded has other answers for those whom the shield refuses.
+    /// changes nothing. A sale that is paused, over or not loaded has other answers for the buyers that the shield refuses.
     /// </summary>
     public bool Learn(ReserveReply reply)
     {

@@ -28,7 +28,7 @@ internal static class BoundedWaits
     }
 }
 
-/// <summary>What those get who found no place.</summary>
+/// <summary>The answer to a request that found no place.</summary>
 internal sealed class NoPlace : RateLimitLease
 {
     public static readonly NoPlace Instance = new();

@@ -49,11 +49,13 @@ public sealed class LimitOptions
     [Range(0, 1_000_000)]
     public int PurchasesInFlightMax { get; init; } = 8_192;
 
-    /// <summary>Orders that may wait; more are told to come again: a server that queues without end answers nobody in time.</summary>
+    /// <summary>
+    /// Orders that may wait; further ones get 503 <c>busy</c>, because a server that queues without end answers nobody in time.
+    /// </summary>
     [Range(0, 1_000_000)]
     public int PurchasesWaitingMax { get; init; } = 8_192;
 
-    /// <summary>How long an order may wait for its turn, ms; then it is told to come again.</summary>
+    /// <summary>How long an order may wait for its turn, ms; then it gets 503 <c>busy</c>.</summary>
     [Range(1, 60_000)]
     public int PurchaseWaitMsMax { get; init; } = 2_000;
 }

@@ -5,7 +5,7 @@ namespace Seckill.Api.Limits;
 
 /// <summary>
 /// How many orders are in hand at once: few of one buyer, from the moment that the buyer is known, and a bounded number of all buyers, from
-/// the moment that an order has been read to its end. So a client that sends slowly holds places of its own and nobody else's.
+/// the moment that an order has been read to its end. So a client that sends slowly holds only its own places.
 /// </summary>
 internal sealed class PurchaseSlots(IOptions<LimitOptions> options) : IDisposable
 {

@@ -29,7 +29,7 @@ internal sealed class AddressLimiter(IOptions<LimitOptions> options, TimeProvide
         return address is null || IPAddress.IsLoopback(address) || (_windows.TryTake(KeyOf(address)) && TryTakeSite(address));
     }
 
-    /// <summary>Whoever has a /48 has 65,536 of the networks that count as one address.</summary>
+    /// <summary>A /48 contains 65,536 of the networks that count as one address.</summary>
     private bool TryTakeSite(IPAddress address) =>
         address.AddressFamily != AddressFamily.InterNetworkV6 || address.IsIPv4MappedToIPv6 || _sites.TryTake(KeyOf(address) >> SubnetBits);
 

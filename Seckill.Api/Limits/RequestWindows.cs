@@ -26,7 +26,7 @@ internal sealed class RequestWindows(int perSecondMax, TimeProvider time)
             return true;
         }
 
-        // What weighs more than a whole second has room for is let through once in a second.
+        // A request that weighs more than a whole second allows is allowed once a second.
         weight = Math.Min(weight, perSecondMax);
 
         // Seconds start at 1, so that an untouched slot belongs to none.

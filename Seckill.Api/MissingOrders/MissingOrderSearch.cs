@@ -14,7 +14,7 @@ public sealed record LostOrders(IReadOnlyList<long> Unwritten, IReadOnlyList<lon
 {
     public static readonly LostOrders None = new([], [], []);
 
-    /// <summary>What publishing again mends.</summary>
+    /// <summary>Orders that publishing again repairs.</summary>
     public IEnumerable<long> Republishable => Unwritten.Concat(Unlisted);
 }
 

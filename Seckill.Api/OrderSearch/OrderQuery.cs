@@ -3,7 +3,7 @@ using Seckill.Ordering.Contract;
 
 namespace Seckill.Api.OrderSearch;
 
-/// <summary>What an operator typed, and what it may mean.</summary>
+/// <summary>A search as an operator typed it, and its possible meanings.</summary>
 /// <param name="Text">As it was typed.</param>
 /// <param name="Id">An order id or a user id, if it is a number.</param>
 /// <param name="Click">One buyer's click, if it is like <c>7:front-0001</c>.</param>

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Security.Claims;
-using Microsoft.AspNetCore.Http.HttpResults;
 using Seckill.Api.Auth;
 using Seckill.Api.Catalogue;
 using Seckill.Api.Errors;
@@ -18,9 +17,15 @@ public static class OrderEndpoints
 {
     public static IEndpointRouteBuilder MapOrders(this IEndpointRouteBuilder routes)
     {
-        var buyers = routes.MapGroup("/api").RequireAuthorization(LoginState.BuyerPolicy).WithTags("Orders");
+        var buyers = routes.MapGroup("/api").RequireBuyer().WithTags("Orders");
 
-        buyers.MapPost("/seckill/orders", PlaceAsync)
+        // Taken here, where a request needs no scope of services for them.
+        var gate = routes.ServiceProvider.GetRequiredService<OrderGate>();
+        var catalogue = routes.ServiceProvider.GetRequiredService<SaleCatalogue>();
+        var tokens = routes.ServiceProvider.GetRequiredService<PurchaseTokens>();
+        var slots = routes.ServiceProvider.GetRequiredService<PurchaseSlots>();
+        Delegate place = (HttpContext http) => PlaceAsync(http, gate, catalogue, tokens, slots);
+        buyers.MapPost("/seckill/orders", place)
             .WithName("PlaceOrder")
             .WithSummary("Buys units of a SKU on sale. The answer \"queued\" is a promise of an outcome, not of success.")
             .Accepts<PlaceOrderRequest>("application/json")
@@ -101,12 +106,11 @@ public static class OrderEndpoints
         };
     }
 
-    internal static JsonHttpResult<PlaceOrderResponse> Queued(
-        long orderId, long skuId, string? clientOrderNo, decimal? amount)
+    internal static JsonAnswer<PlaceOrderResponse> Queued(long orderId, long skuId, string? clientOrderNo, decimal? amount)
     {
         var id = orderId.ToString(CultureInfo.InvariantCulture);
         var url = string.Create(CultureInfo.InvariantCulture, $"/api/orders/seckill/status?sku_id={skuId}");
-        return TypedResults.Json(
+        return new JsonAnswer<PlaceOrderResponse>(
             new PlaceOrderResponse(
                 "queued", id, id, "PENDING", clientOrderNo is null ? url : $"{url}&client_order_no={clientOrderNo}", amount),
             ApiJson.Web.PlaceOrderResponse);

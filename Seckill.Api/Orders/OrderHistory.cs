@@ -60,7 +60,7 @@ public sealed partial class OrderHistory(
         }
         catch (Exception exception) when (stored is not null && ServerFailures.IsOf(exception))
         {
-            // What MySQL has is the order; some times are missing.
+            // MySQL has the order; only some times are missing.
             LogRedisFailed(exception.Message);
             return stored;
         }
@@ -96,7 +96,7 @@ public sealed partial class OrderHistory(
             .Select(found => Of(found.SkuId, found.Reservation!))];
     }
 
-    /// <summary>What stands under one SKU's keys, or one shard, hides no order of another.</summary>
+    /// <summary>An unreadable SKU, or a shard that is away, hides no order of another SKU.</summary>
     private async Task<Reservation?> TryFindAsync(SkuKeys sku, long userId, CancellationToken cancellationToken)
     {
         try

@@ -15,7 +15,7 @@ public static class OrderHistoryEndpoints
 
     public static IEndpointRouteBuilder MapOrderHistory(this IEndpointRouteBuilder routes)
     {
-        var buyers = routes.MapGroup("/api/orders").RequireAuthorization(LoginState.BuyerPolicy).WithTags("Orders")
+        var buyers = routes.MapGroup("/api/orders").RequireBuyer().WithTags("Orders")
             .AnswersBusyWhenServersFail();
         buyers.MapGet("", ListAsync)
             .WithName("Orders")

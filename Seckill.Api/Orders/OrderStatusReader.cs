@@ -16,12 +16,12 @@ public sealed partial class OrderStatusReader(
     ILogger<OrderStatusReader> logger)
 {
     /// <summary>
-    /// Age up to which Redis's "pending" is believed, ms; with a long queue orders get older than that, and MySQL is not to be asked for
-    /// all of them.
+    /// Age up to which Redis's "pending" is answered without asking MySQL, ms. Behind a long queue orders get older than that, and MySQL
+    /// must not be asked about all of them.
     /// </summary>
     private const int PendingTrustedMs = 10_000;
 
-    /// <summary>How long who has Redis's answer waits for what MySQL says, ms.</summary>
+    /// <summary>How long a question that Redis has answered waits for MySQL's answer, ms.</summary>
     private const int CatchUpMsMax = 250;
 
     public async Task<(OrderStatusResponse? Status, ErrorResult? Error)> ReadAsync(
@@ -35,7 +35,7 @@ public sealed partial class OrderStatusReader(
                 return (caughtUp ?? ToResponse(skuId, reservation), null);
             }
 
-            // MySQL is not asked about what somebody has made up.
+            // MySQL is not asked about clicks that were made up.
             if (catalogue.Loaded && !catalogue.Knows(skuId))
             {
                 return (null, ErrorResult.UnknownSku);

@@ -13,9 +13,9 @@ namespace Seckill.Api.Publishing;
 
 /// <summary>
 /// Publishes orders with tracked confirms: a bounded queue, a few loops, each with its own AMQP channel and a small window of unconfirmed
-/// messages. While the window is full, what arrives gathers, and the next message takes all of it, so a burst costs the broker a message
-/// for every <c>OrdersPerMessageMax</c> orders and a lone order never waits. What fails or stays unconfirmed is not repeated here; it
-/// stands in the outbox and the sweeper takes it up.
+/// messages. While the window is full, orders gather, and the next message takes all of them, so a burst costs the broker a message for
+/// every <c>OrdersPerMessageMax</c> orders and a lone order never waits. A publish that fails or stays unconfirmed is not repeated here:
+/// the outbox has the order, and the sweeper publishes it again.
 /// </summary>
 public sealed partial class OrderPublisher(
     IConnectionFactory connections, OutboxConfirmations confirmations, PulseCounters counters, IOptions<PublishOptions> options,
@@ -42,7 +42,7 @@ public sealed partial class OrderPublisher(
     public bool Connected => Volatile.Read(ref _connectedLoops) > 0;
 
     /// <summary>
-    /// Takes an order over; false means that it was not taken (no broker, or too many waiting), stays in the outbox and hears nothing more.
+    /// Takes an order over; false means that it was not taken (no broker, or too many waiting) and stays in the outbox without an answer.
     /// </summary>
     public bool TryPublish(Publication order)
     {
@@ -210,7 +210,7 @@ public sealed partial class OrderPublisher(
         }
     }
 
-    /// <summary>The last of what waits has no broker to go to: its buyers are answered now.</summary>
+    /// <summary>The last waiting orders have no broker to go to: their buyers are answered now.</summary>
     private void LeaveToOutbox()
     {
         while (_waiting.Reader.TryRead(out var order))

@@ -8,9 +8,9 @@ using StackExchange.Redis;
 namespace Seckill.Api.Publishing;
 
 /// <summary>
-/// Publishes again what has no confirm after <c>SweepGraceMs</c>: the process that reserved it died, or RabbitMQ was away. Runs in every
-/// instance, works in the one that holds the lease. Only unconfirmed orders are repeated, so a queue that is merely long is not flooded.
-/// Looks after what Redis holds, also where somebody has deleted the sale.
+/// Publishes orders again that have no confirm after <c>SweepGraceMs</c>: the process that reserved them died, or RabbitMQ was away. Runs
+/// in every instance, and works in the one that holds the lease. Only unconfirmed orders are repeated, so a queue that is merely long is
+/// not flooded. It covers every SKU that Redis holds, also where the sale was deleted.
 /// </summary>
 public sealed partial class OutboxSweeper : BackgroundService
 {
@@ -123,7 +123,7 @@ public sealed partial class OutboxSweeper : BackgroundService
     private partial void LogFailed(string reason);
 
     [LoggerMessage(
-        Level = LogLevel.Warning, Message = "The outbox of {Count} SKUs, {SkuId} among them, was not swept, or not wholly: {Reason}")]
+        Level = LogLevel.Warning, Message = "The outbox of {Count} SKUs, {SkuId} among them, was not swept, or only in part: {Reason}")]
     private partial void LogNotWhole(int count, long skuId, string reason);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "The sweeper stops")]

@@ -7,7 +7,7 @@ namespace Seckill.Api.Push;
 
 /// <summary>What a page asks for when it begins, or begins again, to listen.</summary>
 /// <param name="UserId">The buyer.</param>
-/// <param name="SkuIds">SKUs whose present state is told first: what was decided while nobody listened.</param>
+/// <param name="SkuIds">SKUs whose present state is told first, since they may have been decided before the page listened.</param>
 /// <param name="SinceMs">Outcomes settled before that, ms since 1970 UTC, are known to the page; 0 when it knows none.</param>
 /// <param name="LoginEnds">UTC; when the login is not good any more, and the line with it.</param>
 public sealed record OutcomeRequest(long UserId, IReadOnlyList<long> SkuIds, long SinceMs, DateTime LoginEnds);

@@ -7,8 +7,8 @@ using Seckill.Ordering.Ledger;
 namespace Seckill.Api.Push;
 
 /// <summary>
-/// Who waits for an outcome at this instance. The instance's one subscription feeds it; an outcome costs one look-up, and its text is
-/// made only when somebody listens for that buyer.
+/// The buyers who wait for an outcome at this instance. The instance's one subscription feeds it. An outcome costs one look-up, and its
+/// text is made only when there is a listener for that buyer.
 /// </summary>
 public sealed class OutcomeHub(IOptions<PushOptions> options)
 {
@@ -40,7 +40,7 @@ public sealed class OutcomeHub(IOptions<PushOptions> options)
         return null;
     }
 
-    /// <summary>Passes one line of the outcome channel on to those who wait for it.</summary>
+    /// <summary>Passes one line of the outcome channel on to its listeners.</summary>
     /// <exception cref="FormatException">The line is not ours.</exception>
     public void Tell(long skuId, ReadOnlySpan<char> line)
     {

@@ -7,7 +7,7 @@ using StackExchange.Redis;
 namespace Seckill.Api.Push;
 
 /// <summary>
-/// Hears what is settled, with one subscription for the instance: opens the sold-out shield when a SKU has stock again, and passes outcomes
+/// Receives outcomes, with one subscription for the instance: opens the sold-out shield when a SKU has stock again, and passes outcomes
 /// on to the buyers who wait for them here. Hearing is not guaranteed (Redis pub/sub forgets), so the shield also looks for itself, and
 /// pages ask.
 /// </summary>
@@ -92,9 +92,9 @@ public sealed partial class OutcomeListener(
         return line;
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The outcome channel carries something that is not an outcome")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The outcome channel carries a line that is not an outcome")]
     private partial void LogNotOurs();
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The outcome channel is not heard yet: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The outcome channel is not subscribed to yet: {Reason}")]
     private partial void LogNotYet(string reason);
 }

@@ -129,7 +129,7 @@ public static class PushEndpoints
         return TypedResults.Empty;
     }
 
-    /// <summary>The page has nothing to say; but only who reads hears that it leaves.</summary>
+    /// <summary>The page sends nothing, but a close frame is only seen by reading.</summary>
     private static async Task HearCloseAsync(WebSocket socket, CancellationTokenSource closed)
     {
         var ignored = new byte[256];

@@ -7,7 +7,7 @@ public sealed class PushOptions
 {
     public const string Section = "Push";
 
-    /// <summary>Open listeners of one instance; further ones are told to come again, and poll meanwhile.</summary>
+    /// <summary>Open listeners of one instance; further ones get 503 <c>busy</c>, and poll meanwhile.</summary>
     [Range(1, 1_000_000)]
     public int ListenersMax { get; init; } = 20_000;
 

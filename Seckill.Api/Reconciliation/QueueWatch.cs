@@ -13,7 +13,7 @@ namespace Seckill.Api.Reconciliation;
 internal sealed partial class QueueWatch(
     QueueDepths queues, HeldMessages held, IOptions<ReconciliationOptions> options, TimeProvider time, ILogger<QueueWatch> logger)
 {
-    /// <summary>What instances' clocks may differ by, and a message or a worker's word may be under way, ms.</summary>
+    /// <summary>Allowance for clocks that differ and for messages and workers' reports on their way, ms.</summary>
     private const int MarginMs = 5_000;
 
     private static readonly TimeSpan Margin = TimeSpan.FromMilliseconds(MarginMs);
@@ -68,6 +68,6 @@ internal sealed partial class QueueWatch(
     private partial void LogDepthUnknown(string reason);
 
     [LoggerMessage(
-        Level = LogLevel.Warning, Message = "What the workers hold is not known, so only old orders are taken for lost: {Reason}")]
+        Level = LogLevel.Warning, Message = "The orders that workers hold are not known, so only old orders count as lost: {Reason}")]
     private partial void LogHeldUnknown(string reason);
 }

@@ -26,7 +26,7 @@ public sealed record SkuReconciliation(
     long SkuId, LedgerSnapshot Redis, long MySqlStock, LoadId MySqlLoad, long LiveUnits, long? Units, long? CommittedUnsettledUnits,
     IReadOnlyList<Settlement> Decided, IReadOnlyList<long> Undecided, string? Unreadable)
 {
-    /// <summary>Orders that would come to nothing; looked for when the books do not balance.</summary>
+    /// <summary>Orders that one store has lost; looked for when the books do not balance.</summary>
     public LostOrders Lost { get; init; } = LostOrders.None;
 
     /// <summary>Whether MySQL has no sale of the SKU any more, though Redis holds something of it.</summary>
@@ -45,12 +45,12 @@ public sealed record SkuReconciliation(
 
     /// <summary>
     /// Units held − units of the reservations in the outbox; 0 in a healthy system, more when Redis has lost reservations or the outbox.
-    /// The difference does not show that: it believes what Redis says it holds. Null when there are too many to look at.
+    /// The difference does not show that, because it relies on Redis's own total. Null when there are too many to look at.
     /// </summary>
     public long? HeldDifference => Loaded && Redis.ReservedUnits is { } reserved ? Redis.Held - reserved : null;
 
     /// <summary>
-    /// MySQL stock + units in orders − units put on sale; 0 in a healthy system. Null when nobody has said how many were put on sale.
+    /// MySQL stock + units in orders − units put on sale; 0 in a healthy system. Null when it is not known how many were put on sale.
     /// </summary>
     public long? StoreDifference => Units is { } units ? MySqlStock + LiveUnits - units : null;
 
@@ -62,11 +62,11 @@ public sealed record SkuReconciliation(
 
 /// <summary>
 /// Compares Redis and MySQL exactly, while the sale runs. Under the SKU's row lock nothing can be committed; in that moment a read view is
-/// opened in MySQL and a snapshot taken in Redis by one script, then the lock is let go, and what is slow is read from the view.
+/// opened in MySQL and a snapshot taken in Redis by one script. Then the lock is released, and the slow part is read from the view.
 /// </summary>
 public sealed class ReconciliationReader(IServiceScopeFactory scopes, StockRecovery recovery, LossWatch losses)
 {
-    /// <summary>What stands in Redis in the place of a SKU that it cannot read.</summary>
+    /// <summary>The snapshot for a SKU that Redis cannot read.</summary>
     private static readonly LedgerSnapshot Nothing = new(null, null, 0, 0, 0, SameServer: false, Closed: false, UnsettledIds: null);
 
     /// <summary>Null when MySQL has no sale of this SKU and Redis holds nothing of it.</summary>
@@ -74,7 +74,7 @@ public sealed class ReconciliationReader(IServiceScopeFactory scopes, StockRecov
     public async Task<SkuReconciliation?> ReadAsync(long skuId, CancellationToken cancellationToken)
     {
         var found = await CompareAsync(skuId, cancellationToken);
-        // Whoever deletes a sale may have deleted its orders, too: these are not looked for.
+        // A sale may have been deleted together with its orders, so missing ones are not looked for.
         if (found is not { Unreadable: null, SaleGone: false })
         {
             return found;
@@ -130,7 +130,7 @@ public sealed class ReconciliationReader(IServiceScopeFactory scopes, StockRecov
             .SumAsync(cancellationToken);
         var decided = redis.UnsettledIds is null ? null : await StoreDecisions.ReadAsync(view, redis.UnsettledIds, cancellationToken);
         var known = decided?.Select(decision => decision.OrderId).ToHashSet();
-        // What is published again for MySQL's sake has left the counter long ago.
+        // Orders that are published again because MySQL lost them were deducted from the counter long ago.
         var told = redis.ToldIds?.ToHashSet() ?? [];
         return new SkuReconciliation(
             skuId, redis, sku?.Stock ?? 0, sku is null ? default : new LoadId(sku.GateEpoch, sku.GateLoad), live, sku?.Sale?.Units,

@@ -30,8 +30,8 @@ public sealed class ReconciliationOptions
     public int RepublishPauseMsMax { get; init; } = 600_000;
 
     /// <summary>
-    /// How long a worker can hold a message, minutes: the broker's consumer time-out. What was confirmed before that is taken for lost
-    /// whatever workers say, or do not say.
+    /// How long a worker can hold a message, minutes: the broker's consumer time-out. An order that was confirmed earlier than that
+    /// counts as lost, whatever the workers report.
     /// </summary>
     [Range(1, 10_080)]
     public int HeldMinutesMax { get; init; } = 30;

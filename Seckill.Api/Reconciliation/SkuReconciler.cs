@@ -29,7 +29,7 @@ internal sealed partial class SkuReconciler
     /// <summary>A snapshot has shown that both agree on the SKU.</summary>
     public void NoteQuiet(long skuId) => _differences[skuId] = 0;
 
-    /// <summary>What keeps this SKU from being compared or healed is logged and keeps back no other.</summary>
+    /// <summary>A failure to compare or heal this SKU is logged and delays no other SKU.</summary>
     public async Task RunAsync(long skuId, CancellationToken cancellationToken)
     {
         try
@@ -38,7 +38,7 @@ internal sealed partial class SkuReconciler
         }
         catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
         {
-            // Whatever it is: it came of this SKU, and the others are not to wait for it.
+            // Any failure concerns this SKU alone: the others must not wait for it.
             LogUnreadable(skuId, exception.Message);
         }
     }
@@ -129,7 +129,7 @@ internal sealed partial class SkuReconciler
 
     [LoggerMessage(
         Level = LogLevel.Warning,
-        Message = "SKU {SkuId}: MySQL has no sale any more, Redis {Stock} units and {Unsettled} unsettled orders, to be looked after")]
+        Message = "SKU {SkuId}: MySQL has no sale any more, but Redis has {Stock} units and {Unsettled} unsettled orders of it")]
     private partial void LogSaleGone(long skuId, long? stock, long unsettled);
 
     [LoggerMessage(

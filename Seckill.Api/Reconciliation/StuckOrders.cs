@@ -98,8 +98,8 @@ internal sealed class StuckOrders(
     }
 
     /// <summary>
-    /// What lies among the dead letters is not lost: it waits for an operator, who replays or abandons it. Publishing it again would make
-    /// one more letter of it at every pass, and could write the order while it is being abandoned.
+    /// An order among the dead letters is not lost: it waits for an operator, who replays or abandons it. Publishing it again would add
+    /// another letter at every pass, and could write the order while it is being abandoned.
     /// </summary>
     private async Task<List<long>> WithoutDeadAsync(List<long> lost, CancellationToken cancellationToken)
     {

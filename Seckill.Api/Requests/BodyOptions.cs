@@ -7,7 +7,7 @@ public sealed class BodyOptions
 {
     public const string Section = "Requests";
 
-    /// <summary>From the headers to the last byte of a body, ms. A body is small: only who lies in wait needs longer.</summary>
+    /// <summary>From the headers to the last byte of a body, ms. Bodies are small; only an attacker needs longer.</summary>
     [Range(10, 60_000)]
     public int BodyReadMsMax { get; init; } = 3_000;
 }

@@ -36,7 +36,7 @@ internal static class JsonBody
         var reader = request.BodyReader;
         try
         {
-            // A body that came with its headers, as nearly all do, costs neither a wait nor a timer.
+            // A body that came with its headers, as nearly all do, needs no wait and no timer.
             if (!reader.TryRead(out var result) || !IsWhole(result, bytesMax))
             {
                 if (!result.Buffer.IsEmpty)
@@ -69,7 +69,7 @@ internal static class JsonBody
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            // What may still come is not waited for.
+            // The rest of the body is not waited for.
             request.HttpContext.Response.Headers.Connection = "close";
             return (null, ErrorResult.TooSlow);
         }

@@ -51,12 +51,12 @@ internal sealed partial class RetentionJob(
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Retention: {Rows} rows that were due are gone, or name nobody any more")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "Retention: {Rows} due rows were deleted or lost their buyer")]
     private partial void LogDone(int rows);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "What is due by Retention is still there: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Rows that are due by Retention were not removed: {Reason}")]
     private partial void LogFailed(string reason);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Retention's lease could not be given up, and runs out by itself: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Retention's lease could not be released and will expire: {Reason}")]
     private partial void LogLeaseKept(string reason);
 }

@@ -32,7 +32,7 @@ public sealed class RetentionOptions : IValidatableObject
     [Range(1, 1_440)]
     public int EveryMinutes { get; init; } = 60;
 
-    /// <summary>Rows in one statement: a small one keeps nobody waiting.</summary>
+    /// <summary>Rows in one statement: a small one delays no other transaction.</summary>
     [Range(1, 10_000)]
     public int BatchSizeMax { get; init; } = 500;
 

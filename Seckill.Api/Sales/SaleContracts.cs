@@ -42,7 +42,7 @@ public sealed class CreateSaleRequest
     public int? Units { get; init; }
 }
 
-/// <summary>What is to change; what is not there stays.</summary>
+/// <summary>The terms to change; a missing member keeps its value.</summary>
 public sealed class EditSaleRequest
 {
     public string? Title { get; init; }

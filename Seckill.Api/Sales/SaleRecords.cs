@@ -45,7 +45,7 @@ internal sealed class SaleRecords(IServiceScopeFactory scopes, StockLedger ledge
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
         var skus = await choice(context.ProductSkus.AsNoTracking().Where(sku => sku.Sale != null))
             .Include(sku => sku.Product).Include(sku => sku.Sale).ToListAsync(cancellationToken);
-        // What MySQL has is worth showing by itself; the health check tells of Redis.
+        // MySQL's part is worth showing by itself; the health check reports Redis.
         var stock = await ledger.StockAsync([.. skus.Select(sku => new SkuKeys(sku.Id))], cancellationToken);
         return [.. skus.Select(sku => (sku.Id, Of(sku, sku.Product!, sku.Sale!, stock.GetValueOrDefault(sku.Id))))];
     }

@@ -19,7 +19,7 @@ public sealed record SkuSnapshot(long SkuId, long MySqlStock, LoadId MySqlLoad, 
     /// <summary>Whether the counter is the one that was loaded last, on a server that has run since as far as it says.</summary>
     public bool IsLoaded => Redis is { Stock: not null, Closed: false, SameServer: not false, Load: { } load } && load == MySqlLoad;
 
-    /// <summary>Whether the gate enforces other terms than MySQL has, whoever has changed them.</summary>
+    /// <summary>Whether the gate enforces other terms than MySQL has, for any reason.</summary>
     public bool HasOtherTerms => Terms is { } terms && Redis?.HasTerms(terms) is false;
 
     /// <summary>Whether the two agree and nothing is under way, so that the difference is 0.</summary>

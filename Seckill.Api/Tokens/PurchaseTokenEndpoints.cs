@@ -14,7 +14,7 @@ namespace Seckill.Api.Tokens;
 public sealed record PurchaseTokenResponse(string PurchaseToken, string SkuId, long ExpiresAtMs);
 
 /// <summary>
-/// Gives out purchase tokens while a sale runs: where they are required, nobody's script can order before having asked after the start.
+/// Issues purchase tokens while a sale runs: where they are required, no script can order without asking for one after the start.
 /// The gate's own window, by Redis's clock, stays the last word.
 /// </summary>
 public static class PurchaseTokenEndpoints
@@ -32,7 +32,7 @@ public static class PurchaseTokenEndpoints
     public static IEndpointRouteBuilder MapPurchaseToken(this IEndpointRouteBuilder routes)
     {
         routes.MapGet("/api/seckill/token", Issue)
-            .RequireAuthorization(LoginState.BuyerPolicy)
+            .RequireBuyer()
             .LimitQueries()
             .WithName("PurchaseToken")
             .WithTags("Orders")

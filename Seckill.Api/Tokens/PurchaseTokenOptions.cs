@@ -2,7 +2,7 @@ using System.ComponentModel.DataAnnotations;
 
 namespace Seckill.Api.Tokens;
 
-/// <summary>What concerns purchase tokens in section <c>Limits</c>.</summary>
+/// <summary>Section <c>Limits</c>: purchase tokens.</summary>
 public sealed class PurchaseTokenOptions
 {
     public const string Section = "Limits";

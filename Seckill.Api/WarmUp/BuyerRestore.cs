@@ -5,7 +5,7 @@ using Seckill.Ordering.Store;
 
 namespace Seckill.Api.WarmUp;
 
-/// <summary>What has been given back without the row lock.</summary>
+/// <summary>Units and clicks that were given back without the row lock.</summary>
 /// <param name="LastItemId">The newest order line that was there.</param>
 /// <param name="ItemCount">Order lines that were there.</param>
 /// <param name="PendingUserIds">Whose orders were unsettled then: what has become of them since is seen under the lock.</param>
@@ -33,7 +33,7 @@ public sealed class BuyerRestore(IServiceScopeFactory scopes, StockRecovery reco
         // Before the view is opened, too: what it shows is given back below and what comes later under the lock, so that settling must not
         // add it as well.
         await recovery.RestoreBuyersAsync(sku, [], epoch, expiresAt, cancellationToken);
-        // Before the view is opened: who has none by then has had a verdict that the view shows, or no order.
+        // Before the view is opened: a buyer without one by then has a verdict that the view shows, or no order.
         var pending = await recovery.PendingAsync(sku, await recovery.UnsettledIdsAsync(sku, cancellationToken), cancellationToken);
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();

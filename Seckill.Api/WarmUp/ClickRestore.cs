@@ -6,7 +6,7 @@ namespace Seckill.Api.WarmUp;
 
 /// <summary>
 /// Gives a SKU's clicks back to Redis, so that a repeated click finds its order, or its refusal, also after Redis has forgotten it: a
-/// winner who asks again must not be told that the limit is reached.
+/// buyer who has won must not be told on a repeated click that the limit is reached.
 /// </summary>
 public sealed class ClickRestore(StockRecovery recovery)
 {

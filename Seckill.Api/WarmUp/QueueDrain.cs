@@ -82,7 +82,7 @@ public sealed partial class QueueDrain(
         }
         catch (Exception exception)
         {
-            // What was parked meanwhile may be in hands again, as if it had been picked up only now.
+            // A parked order may be in a worker's hands again, as if it had been picked up only now.
             _passage.Forget();
             LogDepthUnknown(exception.Message);
         }
@@ -106,6 +106,6 @@ public sealed partial class QueueDrain(
     private partial void LogDraining(int drainWaitMsMax);
 
     [LoggerMessage(
-        Level = LogLevel.Warning, Message = "What is in the queue and in the workers' hands is not known, so it waits: {Reason}")]
+        Level = LogLevel.Warning, Message = "The orders in the queue and in the workers' hands are not known, so loading waits: {Reason}")]
     private partial void LogDepthUnknown(string reason);
 }

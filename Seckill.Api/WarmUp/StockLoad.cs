@@ -24,7 +24,7 @@ public sealed partial class StockLoad(
     IServiceScopeFactory scopes, StockLedger ledger, StockRecovery recovery, BuyerRestore buyers, LoadGuard guard,
     ILogger<StockLoad> logger)
 {
-    /// <summary>Times that a load is looked for that Redis has not answered.</summary>
+    /// <summary>How often the result of an unanswered load is looked for.</summary>
     private const int LateLooksMax = 20;
 
     private const int LateLookEveryMs = 250;
@@ -35,7 +35,7 @@ public sealed partial class StockLoad(
     /// <param name="skuId">The SKU.</param>
     /// <param name="termsChanged">See above.</param>
     /// <param name="suspect">
-    /// Whether a counter that looks right is loaded again all the same, because nothing tells that Redis has all it took since the load.
+    /// Whether a counter that looks right is loaded again all the same, because Redis may have lost orders since the load.
     /// </param>
     /// <param name="drained">Whether a loss of Redis has been waited for, see <see cref="QueueDrain"/>.</param>
     /// <param name="cancellationToken">Ends the waits.</param>
@@ -127,7 +127,7 @@ public sealed partial class StockLoad(
         var redis = await recovery.SnapshotAsync(sku, 0, cancellationToken);
         if (redis is { Stock: not null, Epoch: { } loaded, Closed: false, SameServer: not false } && loaded > stored?.Epoch)
         {
-            // Somebody else has just loaded it and not committed yet, or died before that: the row lock tells which when it comes free.
+            // Another instance has just loaded it and not committed yet, or died before that: the row lock tells which when it is free.
             // Closing now would shut out buyers from a counter that is right.
             stored = LoadOf(await SkuRowLock.TakeAsync(context, sku.SkuId, cancellationToken));
         }
@@ -160,7 +160,7 @@ public sealed partial class StockLoad(
         var due = IsDue(redis, row, suspect);
         if (due)
         {
-            // Without knowing all of them the counter would offer what some buyers hold.
+            // Without knowing all of them the counter would offer units that some buyers hold.
             var unsettled = redis.UnsettledIds ?? [.. await recovery.UnsettledIdsAsync(sku, cancellationToken)];
             var decisions = await StoreDecisions.ReadAsync(context, unsettled, cancellationToken);
             decided = [.. decisions.Select(decision => decision.OrderId)];
@@ -197,7 +197,7 @@ public sealed partial class StockLoad(
 
     /// <summary>
     /// Many orders to carry over take Redis longer than the client waits. Giving up then would leave two loads, and the next one would
-    /// take as long: so it is asked what has become of the call.
+    /// take as long: so the result of the call is asked for.
     /// </summary>
     private async Task<WarmResult> WarmAsync(
         SkuKeys sku, ProductSku row, long token, SaleTerms terms, HashSet<long>? decided, LedgerSnapshot seen, bool due,

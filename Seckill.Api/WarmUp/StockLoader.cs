@@ -96,7 +96,7 @@ public sealed partial class StockLoader : BackgroundService
         }
     }
 
-    /// <summary>What is asked for meanwhile; returns as soon as there is something.</summary>
+    /// <summary>The SKUs that were asked for meanwhile; returns as soon as there is one.</summary>
     private async Task<HashSet<long>> AskedWithinAsync(TimeSpan wait, CancellationToken stoppingToken)
     {
         using var enough = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);

@@ -163,7 +163,7 @@ public sealed partial class StockWarmUp(
     private partial void LogStale(long skuId, long orderId);
 }
 
-/// <summary>What a pass over many SKUs came to.</summary>
+/// <summary>The result of a pass over many SKUs.</summary>
 /// <param name="Loaded">Running now, by this pass or before it.</param>
 /// <param name="Failed">Not loaded, and why.</param>
 /// <param name="Lost">Not loaded yet: the orders in the queue are written first.</param>

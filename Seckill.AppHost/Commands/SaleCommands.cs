@@ -75,7 +75,7 @@ internal static class SaleCommands
         var sales = await calls.GetAsync("sales", context.CancellationToken);
         var sale = sales?["items"]?.AsArray().FirstOrDefault(item => item?["sku_id"]?.GetValue<string>() == sku);
         return sale is null
-            ? CommandResults.Failure($"There is no sale of SKU {sku}.")
+            ? CommandResults.Failure($"No sale has the SKU {sku}.")
             : await calls.PostAsync(
                 $"sales/{Uri.EscapeDataString(sku)}/stock",
                 new JsonObject { ["add"] = units, ["units_before"] = sale["units"]?.GetValue<int>() },

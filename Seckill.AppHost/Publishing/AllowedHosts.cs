@@ -11,7 +11,7 @@ internal static class AllowedHosts
     private const string ContainerApps = "*.azurecontainerapps.io";
 
     /// <summary>
-    /// The names that the Api and the console answer to, joined by semicolons: whoever deploys adds the site's own. Any other gets a 400.
+    /// The names that the Api and the console answer to, joined by semicolons: a deployment adds the site's own. Any other gets a 400.
     /// </summary>
     public static IResourceBuilder<ParameterResource> AddAllowedHosts(this IDistributedApplicationBuilder builder) =>
         builder.AddParameter(

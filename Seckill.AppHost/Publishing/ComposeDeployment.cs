@@ -21,7 +21,7 @@ internal static partial class Deployment
             return;
         }
 
-        // Compose starts services in order but does not wait until they are healthy: whoever gives up is started again.
+        // Compose starts services in order but does not wait until they are healthy: a service that gives up is started again.
         builder.AddDockerComposeEnvironment("compose").ConfigureComposeFile(file =>
         {
             foreach (var service in file.Services.Values)

@@ -3,7 +3,7 @@ namespace Seckill.AppHost.Publishing;
 // The probes are marked as experimental: their shape may change with a new version of Aspire, and a build would say so.
 #pragma warning disable ASPIREPROBES001
 
-/// <summary>What an orchestrator asks a service, and how patiently. In a run the same paths are the health that others wait for.</summary>
+/// <summary>The probes of a service and their time-outs. In a run other resources wait for the same paths.</summary>
 internal static class ServiceProbes
 {
     private const string ReadyPath = "/health";

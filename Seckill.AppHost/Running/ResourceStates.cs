@@ -4,7 +4,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace Seckill.AppHost.Running;
 
-/// <summary>What is known of the watched resources by the last notification of each. One thread takes these over; all may read.</summary>
+/// <summary>The state of the watched resources by the last notification of each. One thread writes it; all may read.</summary>
 internal sealed class ResourceStates(RunParts parts)
 {
     /// <summary>This process, among <see cref="Processes"/>.</summary>
@@ -57,7 +57,7 @@ internal sealed class ResourceStates(RunParts parts)
         return !hadEnded && HasEnded(notification);
     }
 
-    /// <summary>Names and states of what is not there yet, for a person.</summary>
+    /// <summary>Names and states of resources that are not up yet, for a person.</summary>
     public string Missing() => string.Join(", ", _latest.Values
         .Where(latest => latest.Snapshot.HealthStatus != HealthStatus.Healthy)
         .Select(latest => $"{latest.Resource.Name} is {latest.Snapshot.State?.Text ?? "unknown"}"));

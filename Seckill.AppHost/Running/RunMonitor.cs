@@ -40,7 +40,7 @@ internal sealed partial class RunMonitor(
         Terminal.Say($"starting {string.Join(", ", parts.Servers.Keys.Concat(parts.Services.Select(service => service.Name)))}");
     }
 
-    /// <summary>Ends what outlived the stop; to be called when everything else is over.</summary>
+    /// <summary>Ends processes that outlived the stop; to be called when everything else is over.</summary>
     public void EndOrphans()
     {
         foreach (var orphan in _served.Where(ServingProcess.KillOrphan))
@@ -173,7 +173,7 @@ internal sealed partial class RunMonitor(
         }
         catch (OperationCanceledException) when (!stop.IsCancellationRequested)
         {
-            // What was read by then has to do.
+            // The lines that were read by then must suffice.
         }
 
         return [.. tail];

@@ -28,7 +28,7 @@ internal sealed class ServicesStop(RunParts parts, ResourceCommandService comman
 
     private async Task StopAsync(string service, CancellationToken patience)
     {
-        // What does not run refuses the command, and needs none.
+        // A resource that does not run refuses the command, and needs none.
         await commands.ExecuteCommandAsync(service, KnownResourceCommands.StopCommand, patience);
         await notifications.WaitForResourceAsync(service, KnownResourceStates.TerminalStates, patience);
     }

@@ -12,7 +12,7 @@ internal static class ContainerServers
     };
 
     /// <summary>
-    /// What the workers take, bytes in one message and in one frame: the broker refuses more to the producer who sends it.
+    /// The most that the workers accept, bytes in one message and in one frame: the broker refuses larger ones to their producer.
     /// </summary>
     private const string RabbitMQLimits = "-rabbit max_message_size 2097152 -rabbit frame_max 65536";
 

@@ -5,8 +5,8 @@ using Seckill.LocalServers;
 namespace Seckill.AppHost.Settings;
 
 /// <summary>
-/// Section <c>Local</c> of the AppHost's configuration: <c>--Local:ApiPort=8080</c>, or <c>Local__ApiPort</c> in the environment.
-/// Ports are wishes: where one is taken, a free one is used and the start says so.
+/// Section <c>Local</c>: addresses and data of a run, as <c>--Local:ApiPort=8080</c>, or <c>Local__ApiPort</c> in the environment.
+/// A port is a wish: where it is taken, a free one is used and the start says so.
 /// </summary>
 internal sealed class LocalOptions
 {
@@ -17,12 +17,15 @@ internal sealed class LocalOptions
     /// <summary>Holds the data of local servers, <c>local.json</c> and the lock. Null: <c>.seckill</c> in the repository.</summary>
     public string? StateFolder { get; set; }
 
+    /// <summary>The Api.</summary>
     [Range(1, 65_535)]
     public int ApiPort { get; set; } = 5080;
 
+    /// <summary>The operators' console.</summary>
     [Range(1, 65_535)]
     public int ConsolePort { get; set; } = 5090;
 
+    /// <summary>The worker's health checks.</summary>
     [Range(1, 65_535)]
     public int OrderWorkerPort { get; set; } = 5100;
 
@@ -30,12 +33,15 @@ internal sealed class LocalOptions
     [Range(1, 65_535)]
     public int DashboardPort { get; set; } = 15_080;
 
+    /// <summary>Redis, where it is a process of this machine; likewise the two below.</summary>
     [Range(1, 65_535)]
     public int RedisPort { get; set; } = 16_379;
 
+    /// <summary>RabbitMQ.</summary>
     [Range(1, 65_535)]
     public int RabbitMqPort { get; set; } = 15_673;
 
+    /// <summary>MySQL.</summary>
     [Range(1, 65_535)]
     public int MySqlPort { get; set; } = 13_306;
 
@@ -80,7 +86,7 @@ internal sealed class LocalOptions
         return port;
     }
 
-    /// <summary>What a local server is started with. Each generation has its own data, because none reads what a newer one wrote.</summary>
+    /// <summary>The options of a local server. Each generation has its own data: an older server cannot read a newer one's.</summary>
     public T Configure<T>(T defaults, string name, int port)
         where T : LocalServerOptions => defaults with
         {

@@ -5,7 +5,7 @@ using Seckill.Ordering.Store;
 
 namespace Seckill.Bench.Bench;
 
-/// <summary>Fresh SKUs for each round, so that no round finds what another left.</summary>
+/// <summary>Fresh SKUs for each round, so that no round is affected by another's data.</summary>
 internal sealed class BenchSales(BenchSystem system)
 {
     public const int NoLimit = 1_000_000;

@@ -20,7 +20,7 @@ internal sealed record Contest(BenchSystem System, BenchSales Sales, BenchOption
     /// <summary>Stock that no round uses up.</summary>
     public const int Plenty = 10_000_000;
 
-    /// <summary>Every 5 ms, looking took a twentieth of a core away from what is measured.</summary>
+    /// <summary>Looking more often takes processor time away from the measurement.</summary>
     private const int PollDelayMs = 20;
 
     /// <summary>With many SKUs: MySQL reads as many rows for each look, which the worker would have to share the machine with.</summary>

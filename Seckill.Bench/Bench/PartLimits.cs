@@ -8,7 +8,7 @@ using Seckill.Ordering.Ids;
 
 namespace Seckill.Bench.Bench;
 
-/// <summary>What each part can do when nothing else is asked of the machine: no design is faster than its slowest part.</summary>
+/// <summary>The limit of each part on an otherwise idle machine: no design is faster than its slowest part.</summary>
 internal static class PartLimits
 {
     private const int ScriptCallers = 128;

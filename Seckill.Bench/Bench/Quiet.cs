@@ -4,9 +4,8 @@ using System.Globalization;
 namespace Seckill.Bench.Bench;
 
 /// <summary>
-/// What a stage leaves to be done behind its last answer (pages to flush, files to rewrite, methods to compile) would be the next one's
-/// burden: in one run accepting made 9,000 a second right behind the warm-up or the textbook's sale, and 14,500 in a later stage. So each
-/// measurement begins on a quiet machine, or after a bounded wait.
+/// A stage leaves work behind after its last answer: pages to flush, files to rewrite, methods to compile. It would slow the next stage
+/// down (docs/performance-log.md has an example), so each measurement begins on a quiet machine, or after a bounded wait.
 /// </summary>
 internal static class Quiet
 {

@@ -2,7 +2,7 @@ namespace Seckill.Bench.Chaos;
 
 /// <summary>How a chaos run goes.</summary>
 /// <param name="Seconds">Length of the storm, s.</param>
-/// <param name="Seed">Decides who is killed when and who clicks on what; how the processes answer to it is theirs.</param>
+/// <param name="Seed">Decides which process is killed when and which buyer clicks on what, but not how the processes react.</param>
 /// <param name="BuyersPerSecond">New buyers each second at most; 0 for as many as the connections take.</param>
 /// <param name="Concurrency">Buyers at a time.</param>
 /// <param name="KillsMin">Kills of each component of the schedule.</param>
@@ -15,7 +15,7 @@ public sealed record ChaosOptions(int Seconds, int Seed, int BuyersPerSecond, in
     /// <summary>The components that are killed; all of them unless a bug shows best without the others.</summary>
     public IReadOnlyList<Component> Victims { get; init; } = Enum.GetValues<Component>();
 
-    /// <summary>Shortest and longest time that what was killed stays away, ms.</summary>
+    /// <summary>Shortest and longest time that a killed process stays away, ms.</summary>
     public (int Min, int Max) DownMs { get; init; } = (0, 1_500);
 
     /// <summary>Whether servers and applications also stand still, rows are locked, and bad messages come.</summary>

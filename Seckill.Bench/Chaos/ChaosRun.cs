@@ -126,7 +126,9 @@ public sealed class ChaosRun(
         }
     }
 
-    /// <summary>At rest: everybody knows, and no reservation is open. Bounded; what is not at rest then is found by the audit.</summary>
+    /// <summary>
+    /// At rest: every buyer has an answer, and no reservation is open. Bounded; the audit finds whatever is not at rest by then.
+    /// </summary>
     private async Task RestAsync(ChaosSystem system, Pollers pollers, SaleEdits edits, CancellationToken cancellationToken)
     {
         await system.WaitUntilHealthyAsync(cancellationToken);

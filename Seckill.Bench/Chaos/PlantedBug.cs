@@ -14,13 +14,13 @@ public static class PlantedBug
     /// <summary>Longer than any run; the longest that the options take, ms.</summary>
     private const string NeverMs = "3600000";
 
-    /// <summary>Narrows a run down to what brings the bug to light.</summary>
+    /// <summary>Narrows a run down to the events that reveal the bug.</summary>
     public static ChaosOptions Prepare(ChaosOptions options) =>
         Narrow(options.Sabotage is null ? options : options with { Disturbed = false });
 
     private static ChaosOptions Narrow(ChaosOptions options) => options.Sabotage switch
     {
-        // Whatever is sold while the broker is away has nothing but the outbox. The reconciler would find these orders in their records
+        // Orders that are sold while the broker is away are in the outbox alone. The reconciler would find these orders in their records
         // and list them again; here it looks away.
         Sabotage.NoOutbox => options with
         {

@@ -15,7 +15,7 @@ public sealed class Pollers(IReadOnlyList<GateClient> gates)
     private readonly PriorityQueue<(ClickHistory Click, int DelayMs), long> _waiting = new();
     private int _open;
 
-    /// <summary>Who does not know yet.</summary>
+    /// <summary>Buyers who do not know their outcome yet.</summary>
     public int OpenCount => Volatile.Read(ref _open);
 
     /// <summary>Takes a click that was told "queued".</summary>

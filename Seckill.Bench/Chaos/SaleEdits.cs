@@ -8,8 +8,9 @@ using MySqlConnector;
 namespace Seckill.Bench.Chaos;
 
 /// <summary>
-/// What operators do meanwhile, through their API: other prices, pauses and resumes, more stock. And what nobody should do: a Snowflake
-/// node's lease is taken from its instance and every other node is held for a while, so that whoever starts next makes ids of the same one.
+/// The operators' work meanwhile, through their API: other prices, pauses and resumes, more stock. It also does harm: a Snowflake node's
+/// lease is taken from its instance and every other node is held for a while, so that the next instance to start makes ids of the same
+/// one.
 /// </summary>
 public sealed class SaleEdits(
     ChaosSystem system, IReadOnlyList<ChaosSale> sales, string operatorToken, ChaosOptions options, ChaosLog log) : IDisposable

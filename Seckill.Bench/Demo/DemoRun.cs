@@ -21,7 +21,7 @@ public sealed class DemoRun
     private const int RemoveQuietMsMax = 2_000;
     private const int RemoveTimeoutMs = 10_000;
 
-    /// <summary>As many clicks as it takes until what is done once is done, and what is done often has been compiled well.</summary>
+    /// <summary>Enough clicks for one-time work to be done and for hot methods to be compiled well.</summary>
     private const int RehearsalBuyersMax = 1_000;
     private const int RehearsalUnits = 100;
 

@@ -19,8 +19,8 @@ public sealed class HttpLoad(HttpShop shop, IReadOnlyList<byte[]> requests, int 
     private const int CountTimeoutMs = 600_000;
 
     /// <summary>
-    /// A quarter of the cores: asking and hearing takes about a third of what the quickest answer of a shop takes (14 and 40 µs, one
-    /// profile on two cores).
+    /// A quarter of the cores: sending a request and reading its answer takes about a third of the time that the quickest answer of a
+    /// shop takes (docs/performance-log.md).
     /// </summary>
     private readonly int _threadCount = Math.Clamp(Environment.ProcessorCount / 4, 1, connectionCount);
 

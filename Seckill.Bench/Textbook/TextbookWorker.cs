@@ -13,7 +13,7 @@ using Seckill.Ordering.Store;
 namespace Seckill.Bench.Textbook;
 
 /// <summary>
-/// The tutorial's consumer: one message after the other, each a transaction of its own; what fails is dropped, as it does.
+/// The tutorial's consumer: one message after the other, each a transaction of its own; failed messages are dropped, as there.
 /// </summary>
 internal sealed class TextbookWorker(
     IDbContextFactory<OrderingDbContext> contexts, IConfiguration configuration, ILogger<TextbookWorker> logger)

@@ -77,7 +77,7 @@ public static class ConsoleLogin
         };
     }
 
-    /// <summary>What a token must fulfil, with the authority's keys where there is one.</summary>
+    /// <summary>The conditions that a token must meet, with the authority's keys where there is one.</summary>
     internal static TokenValidationParameters ParametersOf(JwtBearerOptions bearer)
     {
         var parameters = bearer.TokenValidationParameters.Clone();

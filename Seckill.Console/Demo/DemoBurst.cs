@@ -4,7 +4,7 @@ using Seckill.Console.Ops;
 
 namespace Seckill.Console.Demo;
 
-/// <summary>What the burst is doing.</summary>
+/// <summary>The state of the burst.</summary>
 public enum BurstPhase
 {
     Idle,

@@ -32,7 +32,7 @@ public abstract class OpsPage : ComponentBase, IDisposable
     /// <summary>While an answer is awaited.</summary>
     protected bool Busy { get; private set; }
 
-    /// <summary>What went wrong last; null once something went well.</summary>
+    /// <summary>The last failure; null once something has succeeded.</summary>
     protected string? Fault { get; private set; }
 
     /// <summary>Cancelled when the operator has left the page.</summary>

@@ -1,6 +1,6 @@
 namespace Seckill.Console.Frame;
 
-/// <summary>What a browser may do with the pages: nothing comes from elsewhere, nobody frames them.</summary>
+/// <summary>Limits what a browser may do with the pages: no content from elsewhere, and no framing.</summary>
 internal static class SafeHeaders
 {
     // Component libraries write style attributes; scripts are files of our own.

@@ -125,7 +125,7 @@ internal static class OpsRegistration
         resilience.TotalRequestTimeout.Timeout = TimeSpan.FromSeconds(AttemptTimeoutSeconds * 2);
         // The breaker must watch for twice as long as an attempt may take.
         resilience.CircuitBreaker.SamplingDuration = TimeSpan.FromSeconds(AttemptTimeoutSeconds * 2);
-        // An action is repeated by the operator, who sees what became of the first one; never unasked.
+        // Never retried automatically: the operator sees the result of the first attempt and decides.
         resilience.Retry.DisableForUnsafeHttpMethods();
     }
 }

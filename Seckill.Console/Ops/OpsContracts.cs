@@ -16,7 +16,7 @@ public sealed record NewSale(
     long? SkuId, string Title, decimal Price, decimal? ListPrice, int LimitPerUser, long StartsAtMs, long EndsAtMs, int Units,
     string? Description = null, string? Image = null);
 
-/// <summary>What is to change; null stays as it is.</summary>
+/// <summary>The terms to change; null keeps the value.</summary>
 public sealed record SaleChange(string? Title, decimal? Price, decimal? ListPrice, int? LimitPerUser, long? StartsAtMs, long? EndsAtMs);
 
 /// <param name="Add">Units that come in.</param>

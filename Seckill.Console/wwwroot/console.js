@@ -1,4 +1,4 @@
-// What only the browser knows.
+// Facts that only the browser knows.
 const key = "seckill-console-dark";
 
 export function read() {

@@ -21,10 +21,10 @@ internal sealed class OrderBatch(long startedAt) : IDisposable
     /// <summary>In order of arrival.</summary>
     public List<OrderInHand> Orders { get; } = [];
 
-    /// <summary>What can never become an order.</summary>
+    /// <summary>Messages that can never become an order.</summary>
     public List<DeadLetter> DeadLetters { get; } = [];
 
-    /// <summary>What leaves the batch for now and comes again.</summary>
+    /// <summary>Orders that leave the batch for now and come again.</summary>
     public List<ParkedOrder> Parked { get; } = [];
 
     /// <summary>Counts a delivery in.</summary>

@@ -17,7 +17,7 @@ internal sealed class OrderInHand(
 
     public OrderMessage Message { get; set; } = message;
 
-    /// <summary>What makes the order unmistakable besides its id, see <see cref="OrderIntake"/>; null for nothing.</summary>
+    /// <summary>What identifies the order besides its id, see <see cref="OrderIntake"/>; null for nothing.</summary>
     public string? ClickNo { get; } = clickNo;
 
     /// <summary>The click's trace; default when nobody named one.</summary>
@@ -29,7 +29,7 @@ internal sealed class OrderInHand(
     /// <summary>The gate's id, or the worker's for another producer's order; 0 until the worker has made one.</summary>
     public long OrderId { get; set; } = message.OrderId ?? 0;
 
-    /// <summary>What MySQL has committed about it; null until then, and for good when it was refused as poison or parked.</summary>
+    /// <summary>The verdict that MySQL has committed; null until then, and for good when the order is poison or parked.</summary>
     public OrderVerdict? Verdict { get; set; }
 
     /// <summary>Whether anything tells this order from another one when its message comes again.</summary>

@@ -10,7 +10,7 @@ namespace Seckill.OrderWorker.Batches;
 /// <summary>
 /// Reads deliveries. A body is one order, or a JSON array of orders; a fault in one order of an array concerns that order alone.
 ///
-/// What makes an order unmistakable: its order_id if a gate made one; its client_order_no; for another producer's message without either,
+/// What identifies an order: its order_id if a gate made one; its client_order_no; for another producer's message without either,
 /// the AMQP message_id, kept in the column client_order_no behind "mid:". A message with none of the three is written at least once: if the
 /// worker dies between commit and ack, the broker delivers it again and nothing tells that it is the same.
 /// </summary>

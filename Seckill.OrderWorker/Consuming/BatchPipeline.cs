@@ -12,8 +12,8 @@ namespace Seckill.OrderWorker.Consuming;
 /// <summary>
 /// A session's messages to MySQL to Redis to ack, in batches. Two stages run side by side: while one batch is settled in Redis and acked,
 /// the next ones are written to MySQL, <see cref="WorkerOptions.TransactionsMax"/> at once. They are settled and acked in the order of
-/// their tags. A message is acked only after its verdict is committed and told; whatever dies before that is delivered again and found
-/// committed already.
+/// their tags. A message is acked only after its verdict is committed and told. After a crash before that it is delivered again and
+/// found committed already.
 ///
 /// Two tokens: <c>quit</c> (stop signal, or the session has ended) takes no new batch and ends waits between tries; <c>processing</c>
 /// fires <see cref="WorkerOptions.ShutdownTimeoutMs"/> after the stop signal and gives up the batch in hand.
@@ -35,7 +35,7 @@ internal sealed partial class BatchPipeline(
         using var processing = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
         await using var signal = stoppingToken.Register(() => processing.CancelAfter(_options.ShutdownTimeoutMs));
 
-        // What is being written and what waits to be settled stand here; the prefetch covers it.
+        // Batches that are being written or wait to be settled; the prefetch covers them.
         var inWriting = Channel.CreateBounded<BatchInWriting>(
             new BoundedChannelOptions(_options.TransactionsMax) { SingleReader = true, SingleWriter = true });
         var writing = WriteAllAsync(session, inWriting.Writer, quit.Token, processing.Token);
@@ -169,7 +169,7 @@ internal sealed partial class BatchPipeline(
 
     private static HashSet<ulong> TagsOf(IEnumerable<DeadLetter> letters) => [.. letters.Select(letter => letter.Delivery.Tag)];
 
-    /// <summary>Waits for what will not be acked: it may well be committed, and comes again as written before.</summary>
+    /// <summary>Waits for batches that will not be acked: they may be committed, and are then delivered again and found written.</summary>
     private static async Task EndAsync(BatchInWriting left)
     {
         using (left.Batch)

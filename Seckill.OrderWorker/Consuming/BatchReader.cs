@@ -4,8 +4,8 @@ using Seckill.OrderWorker.Batches;
 namespace Seckill.OrderWorker.Consuming;
 
 /// <summary>
-/// Gathers batches: takes what is there at once and waits a little for more only when that does not fill the batch. While one batch is
-/// being written the next one gathers by itself, so under load nobody waits.
+/// Gathers batches: takes the messages at hand, and waits a little for more only when they do not fill the batch. While one batch is
+/// being written the next one gathers by itself, so under load there is no wait.
 /// </summary>
 internal sealed class BatchReader(ChannelReader<Delivery> deliveries, int batchSizeMax, TimeSpan waitMax, TimeProvider time)
 {

@@ -9,8 +9,8 @@ using Seckill.OrderWorker.Batches;
 namespace Seckill.OrderWorker.Consuming;
 
 /// <summary>
-/// One connection with one consumer, from opening to its end; what comes after is a new one. Delivery tags mean something only here, so
-/// nothing of a session outlives it: what is not acked when it ends, the broker delivers again.
+/// One connection with one consumer, from opening to its end; after it comes a new one. Delivery tags mean something only here, so
+/// nothing of a session outlives it: the broker delivers again whatever was not acked when it ended.
 /// </summary>
 internal sealed class ConsumerSession : IAsyncDisposable
 {
@@ -147,7 +147,7 @@ internal sealed class ConsumerSession : IAsyncDisposable
     {
         Interlocked.CompareExchange(ref _end, new SessionEnd(kind, reason), null);
         _deliveries.Writer.TryComplete();
-        // Asynchronous, because who waits for the end must not run on the client's own loop.
+        // Asynchronous, because a continuation that waits for the end must not run on the client's own loop.
         return _ended.CancelAsync();
     }
 
@@ -183,7 +183,7 @@ internal sealed class ConsumerSession : IAsyncDisposable
 
     /// <summary>
     /// Takes over and returns. The client neither nacks nor stops when this throws: the next delivery would come, and its ack would cover
-    /// the one that nobody has seen. So whatever goes wrong here ends the session.
+    /// the one that was lost. So any failure here ends the session.
     /// </summary>
     private async Task OnReceivedAsync(object sender, BasicDeliverEventArgs args)
     {

@@ -30,6 +30,6 @@ internal sealed partial class HoldingReport(
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "Nobody knows what this worker holds: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Redis does not know which orders this worker holds: {Reason}")]
     private partial void LogUntold(string reason);
 }

@@ -11,8 +11,8 @@ namespace Seckill.OrderWorker.Consuming;
 
 /// <summary>
 /// Keeps the worker at the queue: opens a session once the schema is there, lets <see cref="BatchPipeline"/> work on what comes, and opens
-/// the next when a session has ended, with back-off. What was not acked comes again. What the client cannot read is taken off the queue
-/// between two sessions.
+/// the next when a session has ended, with back-off. Messages that were not acked come again. Messages that the client cannot read are
+/// taken off the queue between two sessions.
 /// </summary>
 internal sealed partial class OrderPump(
     IConnectionFactory connections, Migrator migrator, BatchPipeline pipeline, BatchWriter writer, UnreadableMessages unreadable,
@@ -156,7 +156,7 @@ internal sealed partial class OrderPump(
     [LoggerMessage(Level = LogLevel.Warning, Message = "Nothing got through, so messages come one at a time for a while: {Reason}")]
     private partial void LogCareful(string reason);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} messages that nobody can read were taken off the order queue")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} unreadable messages were taken off the order queue")]
     private partial void LogUnreadable(int count);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "No longer consuming")]

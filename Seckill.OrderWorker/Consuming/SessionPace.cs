@@ -37,7 +37,7 @@ internal sealed class SessionPace(ushort prefetchCountMax, long heldBytesMax)
 
         if (hasAcked)
         {
-            // What the plan was made for is behind us.
+            // The reason for the plan is behind us.
             _carefulMs = end.Kind == SessionEndKind.TimeUp ? _carefulMs : CarefulMs;
             _suspect = null;
             Next = new SessionPlan(prefetchCountMax, heldBytesMax, null, null);

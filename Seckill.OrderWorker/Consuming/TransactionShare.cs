@@ -5,7 +5,7 @@ namespace Seckill.OrderWorker.Consuming;
 
 /// <summary>
 /// This worker's share of <see cref="WorkerOptions.TransactionsMax"/>: all workers on the queue write at once what one alone would, each at
-/// least one. How many there are the broker says; until it does, and while it does not, what it said last holds.
+/// least one. The broker tells how many there are; while it does not answer, its last answer counts.
 /// </summary>
 internal sealed partial class TransactionShare(
     QueueDepths queues, IOptions<WorkerOptions> options, TimeProvider time, ILogger<TransactionShare> logger) : BackgroundService
@@ -39,6 +39,6 @@ internal sealed partial class TransactionShare(
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "How many workers there are is not known: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Debug, Message = "The number of workers is not known: {Reason}")]
     private partial void LogUnknown(string reason);
 }

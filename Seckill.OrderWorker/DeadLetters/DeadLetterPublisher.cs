@@ -26,7 +26,7 @@ internal sealed partial class DeadLetterPublisher(
     private DeadLetterLink? _link;
     private long? _awayUntil;
 
-    /// <summary>What became of one letter.</summary>
+    /// <summary>The result of publishing one letter.</summary>
     private enum Fate
     {
         Confirmed,
@@ -170,7 +170,7 @@ internal sealed partial class DeadLetterPublisher(
             LogRefused(exception.Message);
             if (deadline.IsCancellationRequested)
             {
-                // Whoever waits behind it need not wait as long.
+                // The letters behind it need not wait as long.
                 await failed.CancelAsync();
             }
 
@@ -235,7 +235,7 @@ internal sealed partial class DeadLetterPublisher(
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Dead-lettered message {MessageId}, which can never become an order: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "Message {MessageId} can never become an order and is dead-lettered: {Reason}")]
     private partial void LogDeadLettered(string? messageId, string reason);
 
     [LoggerMessage(
@@ -244,7 +244,8 @@ internal sealed partial class DeadLetterPublisher(
     private partial void LogLeftToBroker(string? messageId, string reason, string why);
 
     [LoggerMessage(
-        Level = LogLevel.Warning, Message = "{Count} dead letters could not be sent as they are and go bare; the first: {Reason}")]
+        Level = LogLevel.Warning,
+        Message = "{Count} dead letters could not be sent as they are and are sent without their properties; the first: {Reason}")]
     private partial void LogBare(int count, string reason);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} orders could not be parked and come again at once: {Why}")]

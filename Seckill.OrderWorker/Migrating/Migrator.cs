@@ -87,7 +87,7 @@ internal sealed partial class Migrator(
     private partial void LogNotMigrated(string reason);
 }
 
-/// <summary>Healthy once the schema is up to date; who waits for the worker waits for that.</summary>
+/// <summary>Healthy once the schema is up to date: waiting for the worker means waiting for that.</summary>
 internal sealed class MigratedHealthCheck(Migrator migrator) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>

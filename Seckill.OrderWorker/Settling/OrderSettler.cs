@@ -116,7 +116,7 @@ internal sealed partial class OrderSettler(
     }
 
     /// <summary>
-    /// What is stored may be such that the script cannot digest it: then it is found one by one, so that it concerns its own order alone.
+    /// A stored record may be one that the script cannot process: then it is found one by one, so that it affects its own order alone.
     /// The rest comes back.
     /// </summary>
     private async Task<List<Chunk>> SortOutAsync(List<(Chunk Chunk, Exception Error)> failed, CancellationToken cancellationToken)
@@ -153,7 +153,7 @@ internal sealed partial class OrderSettler(
         return waiting;
     }
 
-    /// <summary>MySQL has the verdict and answers for it; holding everybody's orders for this one would help nobody.</summary>
+    /// <summary>MySQL has the verdict and answers the buyer; holding all other orders for this one would not help.</summary>
     private void GiveUp(Chunk chunk, Exception exception)
     {
         var (order, settlement) = chunk.Items[0];

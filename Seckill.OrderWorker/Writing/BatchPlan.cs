@@ -57,7 +57,7 @@ internal sealed class BatchFacts
 
         if (!Offered.TryGetValue((sku.Id, text), out var row))
         {
-            // What was recorded is not there, but the price has come with the order.
+            // The recorded offer is missing, but the price came with the order.
             row = Offer.TryParse(text, out var offer) ? sku with { Price = offer.Price } : sku;
             Offered.Add((sku.Id, text), row);
         }
@@ -113,14 +113,14 @@ internal sealed class BatchPlan
         {
             return written.IsOf(message)
                 ? new OrderVerdict(VerdictKind.WrittenBefore, order.OrderId, written.OrderSn, written.GateEpoch)
-                // What a gate has reserved must get an answer, so that its units go back; anything else names an order that is not its own.
+                // A gate's reservation must get an answer, so that its units go back; any other message names an order that is not its own.
                 : message.Epoch is null ? null
                 : Facts.RejectionsById.ContainsKey(order.OrderId)
                 ? new OrderVerdict(VerdictKind.RejectedBefore, order.OrderId, RejectionReason.IdTaken, 0)
                 : Reject(order, RejectionReason.IdTaken);
         }
 
-        // Before the click: who was told FAILED stays FAILED, whatever the same click got later under another id.
+        // Before the click: an order that was told FAILED stays FAILED, even if the same click got another id later.
         if (Facts.RejectionsById.TryGetValue(order.OrderId, out var reason))
         {
             return new OrderVerdict(VerdictKind.RejectedBefore, order.OrderId, reason, 0);

@@ -15,7 +15,7 @@ namespace Seckill.OrderWorker.Writing;
 /// <summary>
 /// One READ COMMITTED transaction for many orders, four round trips however many they are, in one of two orders. The quick one inserts
 /// first and deducts last, so that a hot SKU's row is locked for the deduction and the commit alone and other transactions insert
-/// meanwhile; it takes the unique indexes' word for what was written before, and anything unexpected ends it without a trace. The careful
+/// meanwhile; it relies on the unique indexes to find orders that were written before, and anything unexpected rolls it back. The careful
 /// one locks the SKU rows in id order first, looks up what is known of the orders, decides and writes. Past EF's change tracker: it would
 /// insert 500 orders with 500 tracked entities and twelve statements.
 /// </summary>
@@ -197,7 +197,7 @@ internal sealed class BatchTransaction(
             order.Span?.SetTag("seckill.outcome", verdict?.Kind.ToString());
             if (verdict is { Kind: VerdictKind.Rejected } refused)
             {
-                // What the buyer is told is FAILED, so sampling keeps it.
+                // The buyer is told FAILED, so sampling keeps the trace.
                 order.Span?.SetStatus(ActivityStatusCode.Error, refused.Detail);
             }
 

@@ -30,12 +30,12 @@ internal sealed partial class BatchWriter(
     private readonly SkuCircuitBreaker _lockedSkus = new(time);
 
     /// <summary>
-    /// How many batches are still to look first; at the start, too, what comes may be another worker's legacy. Batches written at the same
-    /// time share it: one more or less does no harm, since either way is right for any batch.
+    /// How many batches are still to look first; at the start, too, since a killed worker's orders may come. Batches written at the same
+    /// time share it: one more or less is harmless, since either way is right for any batch.
     /// </summary>
     private int _lookUps = options.Value.LookUpsAfterSurprise;
 
-    /// <summary>False when <paramref name="quit"/> ended the tries; what has no verdict then must be delivered again.</summary>
+    /// <summary>False when <paramref name="quit"/> ended the tries; orders without a verdict must then be delivered again.</summary>
     /// <exception cref="HeldTooLongException">The outage outlasts <see cref="WorkerOptions.HoldMinutesMax"/>.</exception>
     public async Task<bool> WriteAsync(OrderBatch batch, CancellationToken quit, CancellationToken processing)
     {
@@ -126,7 +126,7 @@ internal sealed partial class BatchWriter(
         return free;
     }
 
-    /// <summary>False when nothing was written and the next try, which looks first, will tell why.</summary>
+    /// <summary>False when nothing was written; the next try looks first and finds the reason.</summary>
     private async Task<bool> TryWriteAsync(List<OrderInHand> part, CancellationToken processing)
     {
         var lookUps = Volatile.Read(ref _lookUps);
@@ -198,7 +198,7 @@ internal sealed partial class BatchWriter(
         return order.OrderId != 0;
     }
 
-    /// <summary>Halves what has several orders; does that with one that stands alone.</summary>
+    /// <summary>Halves a part of several orders; calls the action for an order that stands alone.</summary>
     private void HalveOr(Action<OrderInHand> endOf, List<OrderInHand> part, WriteAttempt attempt, Exception exception)
     {
         if (part.Count == 1)

@@ -7,8 +7,8 @@ using Seckill.OrderWorker.Batches;
 namespace Seckill.OrderWorker.Writing;
 
 /// <summary>
-/// Finds what was offered to orders whose SKU has been edited between the click and the writing. What an offer says never changes, so it is
-/// read once. An offer that nobody recorded is left to <see cref="BatchFacts.RowFor"/>.
+/// Finds the offers of orders whose SKU was edited between the click and the writing. An offer never changes, so it is read once. An
+/// offer that was not recorded is left to <see cref="BatchFacts.RowFor"/>.
 /// </summary>
 internal sealed class OfferLookUp
 {

@@ -24,7 +24,8 @@ internal sealed partial class OfferRecall(StockLedger ledger, ILogger<OfferRecal
         try
         {
             var bySku = untold.GroupBy(order => order.Message.SkuId);
-            await Task.WhenAll(bySku.Select(orders => RecallAsync(orders.Key, [.. orders], processing))).WaitAsync(TimeSpan.FromMilliseconds(AnswerWithinMs), processing);
+            await Task.WhenAll(bySku.Select(orders => RecallAsync(orders.Key, [.. orders], processing)))
+                .WaitAsync(TimeSpan.FromMilliseconds(AnswerWithinMs), processing);
         }
         catch (Exception exception) when (exception is RedisException or TimeoutException)
         {

@@ -2,7 +2,7 @@ using Seckill.OrderWorker.Batches;
 
 namespace Seckill.OrderWorker.Writing;
 
-/// <summary>What one batch has been through, and what of it is still to be written.</summary>
+/// <summary>The progress of one batch: its attempts so far, and the orders that are still to be written.</summary>
 internal sealed class WriteAttempt(OrderBatch batch, Backoff backoff)
 {
     private readonly LinkedList<List<OrderInHand>> _parts = new();
@@ -34,8 +34,8 @@ internal sealed class WriteAttempt(OrderBatch batch, Backoff backoff)
     }
 
     /// <summary>
-    /// Parts what has failed in two, behind all that has not failed: where many are bad, the good ones do not wait until each of those is
-    /// found. Orders of one SKU stay together, since it may be the SKU that is bad.
+    /// Splits a failed part in two, behind all parts that have not failed: where many orders are bad, the good ones do not wait until each
+    /// of those is found. Orders of one SKU stay together, since it may be the SKU that is bad.
     /// </summary>
     public void PushHalves(List<OrderInHand> failed)
     {

@@ -16,7 +16,7 @@ public sealed class HeldMessages(IConnectionMultiplexer redis)
 {
     public const int ReportEveryMs = 1_000;
 
-    /// <summary>As age of a message that has been delivered before: how long it has been under way nobody knows.</summary>
+    /// <summary>The age of a message that has been delivered before: it is not known how long it has been under way.</summary>
     public static readonly TimeSpan UnknownAge = TimeSpan.FromDays(365);
 
     private const string Key = "seckill:workers:held";

@@ -13,7 +13,7 @@ public sealed class QueuePassage(TimeProvider time, TimeSpan margin)
     private long? _emptyAt;
     private long? _throughUntil;
 
-    /// <summary>What came before this moment is through; null when that is known of nothing.</summary>
+    /// <summary>Everything that came before this moment is through; null when that is not known of any moment.</summary>
     public long? ThroughUntil
     {
         get
@@ -42,7 +42,7 @@ public sealed class QueuePassage(TimeProvider time, TimeSpan margin)
         }
     }
 
-    /// <summary>What was seen before counts no more: something that had been picked up may come out of the queue anew.</summary>
+    /// <summary>Earlier observations no longer count: a message that had been picked up may come out of the queue again.</summary>
     public void Forget()
     {
         lock (_lock)

@@ -11,7 +11,7 @@ namespace Seckill.Ordering.Ids;
 /// <summary>
 /// Order ids that are unique over any number of instances: each leases its Snowflake node number from MySQL, which unlike Redis
 /// does not forget who holds what. Without a valid lease there are no ids, never doubtful ones. A stop gives the node back, with the time
-/// of its newest id; whoever has it next begins after that.
+/// of its newest id; the next holder begins after that.
 ///
 /// MySQL may forget a lease, when an older backup or a replica that lags takes its place. So the lease is looked at every few seconds, and
 /// a node is chosen at random among the free ones: two that believe in the same number are rare and short, and the gate refuses an id that
@@ -187,7 +187,7 @@ public sealed partial class OrderIds(IServiceScopeFactory scopes, TimeProvider t
         foreach (var node in free.Take(NodeTriesMax))
         {
             Debug.Assert(node.Node is >= 0 and <= SnowflakeSequence.NodeMax, "The migration seeds 0 to NodeMax.");
-            // Whoever has had it meanwhile has moved the time on.
+            // A holder in between has moved the time on.
             var taken = await context.Database.ExecuteSqlAsync(
                 $"""
                 UPDATE snowflake_nodes SET owner = {_owner}, leased_until = UTC_TIMESTAMP(6) + INTERVAL {LeaseMinutes} MINUTE

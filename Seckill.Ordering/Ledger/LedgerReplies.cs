@@ -23,7 +23,7 @@ internal static class LedgerReplies
             }
             catch (Exception exception) when (exception is FormatException or InvalidCastException or OverflowException)
             {
-                // An entry or a record that is none of ours keeps back nobody else's.
+                // An entry or a record that is not ours delays no other.
                 error = exception;
             }
         }

@@ -160,7 +160,7 @@ public sealed record Reservation(
         ? units
         : throw new FormatException($"'{text}' is no number of units.");
 
-    /// <summary>Whatever is wrong with it is a matter of format, a number that is too large as well.</summary>
+    /// <summary>Every fault is a matter of format, including a number that is too large.</summary>
     private static long Number(ReadOnlySpan<char> text) => long.TryParse(
         text, NumberStyles.Integer, CultureInfo.InvariantCulture, out var number)
         ? number

@@ -120,7 +120,7 @@ public sealed class StockRecovery
             }
             catch (Exception exception) when (exception is RedisException or TimeoutException)
             {
-                // Who asks for this SKU alone hears why; the others are not to suffer for it.
+                // A call for this SKU alone reports the reason; the other SKUs must not suffer from it.
                 return null;
             }
         }

@@ -1,5 +1,5 @@
 -- The gate: deducts stock and writes the reservation (the outbox record) in one atomic step.
--- Takes any number of requests for ONE SKU, so that what waits under load shares one round trip.
+-- Takes any number of requests for ONE SKU, so that waiting clicks share one round trip under load.
 -- KEYS  1 stock  2 sale  3 orders  4 buyers  5 clicks  6 outbox     (all in the SKU's slot)
 -- ARGV  1 the last moment, ms by this server's clock, at which it may still run; then
 --       six per request: order id, user id, quantity, client_order_no ('' for none), traceparent, offer ('' for none, = for that of the
@@ -9,7 +9,7 @@
 --   S sold out (stock left)    M purchase limit (limit)     E early (starts_ms)   L late (ends_ms)
 --   P paused                   I the order id stands for another order already
 --   C cold: Redis does not know the stock (never loaded, or lost), or the gate is closed until it is loaded again
---   X too late: whoever waited has been answered already. A client that a frozen server kept waiting has given up long since.
+--   X too late: the caller has been answered already, because a frozen server kept it waiting for too long.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local sale = redis.call('HMGET', KEYS[2], 'starts_ms', 'ends_ms', 'limit', 'epoch', 'paused', 'held', 'seq', 'expire_ms', 'closed')
@@ -49,7 +49,7 @@ for i = 1, n do
   if ARGV[(i - 1) * 6 + 5] ~= '' then click[clicks[i]] = clicked[i] or click[clicks[i]] end
 end
 
--- Whether the click's number stands for an order of another quantity: that is another wish, which the first order does not fulfil.
+-- Whether the click's number stands for an order of another quantity: that is a different order, so the first one is no answer to it.
 local quantities = {}
 local function is_other(first, quantity)
   local before = quantities[first] or quantity_of(redis.call('HGET', KEYS[3], first) or '') or redis.call('HGET', KEYS[5], '#' .. first)

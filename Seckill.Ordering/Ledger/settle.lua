@@ -1,9 +1,9 @@
--- Settles reservations of ONE SKU: records SUCCESS or FAILED and gives back, exactly once, what a failed one held.
+-- Settles reservations of ONE SKU: records SUCCESS or FAILED, and returns the units of a failed one exactly once.
 -- KEYS  1 stock  2 sale  3 orders  4 buyers  5 clicks  6 outbox     (all in the SKU's slot)
 -- ARGV  1 outcome channel  2 SKU id, then nine per order:
 --   order id, state (S or F), detail (order number or reason), deducted (1: MySQL deducted stock for this order id),
 --   epoch of the gate when MySQL committed, quantity, user id, client_order_no, epoch in the message (-1: another producer's)
--- Returns one code per order; of G, O and N nothing is written, and they keep back no other:
+-- Returns one code per order; for G, O and N nothing is written, and they delay no other:
 --   A settled now     B was settled before     G Redis knows neither sale nor order
 --   O the reservation is another buyer's     N the reservation, or what the buyer holds, is none of our records
 --
@@ -98,7 +98,7 @@ for i = 1, n do
   end
 end
 
--- What was not read above and is not ours must fail before the first write, for the same reason.
+-- Keys that were not read above must be checked before the first write, for the same reason.
 if #newClicks > 0 then redis.call('HLEN', KEYS[5]) end
 if delta ~= 0 and not string.match(counter, '^-?%d+$') then
   return redis.error_reply('ERR value is not an integer: the counter of SKU ' .. ARGV[2])

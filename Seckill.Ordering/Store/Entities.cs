@@ -97,7 +97,7 @@ public sealed class SeckillSale
 
     public bool Paused { get; set; }
 
-    /// <summary>Whether a click must bring a purchase token, which nobody gets before <see cref="StartsAt"/>.</summary>
+    /// <summary>Whether a click must bring a purchase token, which is not issued before <see cref="StartsAt"/>.</summary>
     public bool TokenRequired { get; set; }
 
     /// <summary>Units put on sale so far: what stock and live orders must add up to; null when nobody has said.</summary>
@@ -166,7 +166,7 @@ public sealed class OrderItem
     public required string Attrs { get; init; }
 }
 
-/// <summary>The answer FAILED, kept apart from the orders: who was told "queued" finds it here when Redis has forgotten.</summary>
+/// <summary>The answer FAILED, kept apart from the orders: a buyer who was told "queued" finds it here when Redis has forgotten.</summary>
 public sealed class OrderRejection
 {
     public long OrderId { get; init; }
@@ -187,7 +187,7 @@ public sealed class OrderRejection
     public DateTime CreatedAt { get; init; }
 }
 
-/// <summary>Who holds a Snowflake node number, and until when by MySQL's clock.</summary>
+/// <summary>The holder of a Snowflake node number, and the end of its lease by MySQL's clock.</summary>
 public sealed class SnowflakeNode
 {
     public int Node { get; init; }
@@ -201,7 +201,7 @@ public sealed class SnowflakeNode
 /// <summary>What an operator did or was shown: written before it happens, never changed. Its outcome is a row of its own.</summary>
 public sealed class OpsAuditEntry
 {
-    /// <summary>What a token's subject may be long, as in OpenID Connect.</summary>
+    /// <summary>The longest subject of a token, as in OpenID Connect.</summary>
     public const int OperatorLengthMax = 255;
     public const int SchemeLengthMax = 16;
     public const int AddressLengthMax = 45;

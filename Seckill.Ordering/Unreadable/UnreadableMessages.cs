@@ -80,7 +80,7 @@ public sealed class UnreadableMessages(IConnectionFactory connections)
         && end.Exception is not (
             null or IOException or OperationCanceledException or System.Net.Sockets.SocketException or ObjectDisposedException);
 
-    /// <summary>What the client would stumble over; null when nothing.</summary>
+    /// <summary>The part that the client cannot decode; null when there is none.</summary>
     private static string? FaultOf(RawMessage message)
     {
         if (message.BodyBytes > OrderTopology.MessageBytesMax)

@@ -88,7 +88,7 @@ internal sealed partial class SentinelTunnel(ILogger<SentinelTunnel> logger) : T
 
     public ValueTask DisposeAsync() => _connection?.DisposeAsync() ?? ValueTask.CompletedTask;
 
-    /// <summary>What most of them say: one that was cut off may not know of a fail-over yet. Null when none knows or answers.</summary>
+    /// <summary>The answer of most of them: one that was cut off may have missed a fail-over. Null when none knows or answers.</summary>
     private async Task<EndPoint?> AskAsync(CancellationToken cancellationToken)
     {
         var connection = await ConnectAsync(cancellationToken);

@@ -121,7 +121,7 @@ internal sealed class HealthMonitor(
 
     private async Task<HealthCheckResult> RunAsync(HealthCheckRegistration registration, TimeSpan timeout)
     {
-        // What the checks do with the servers is nobody's trace.
+        // Calls that the checks make belong to no order's trace.
         using var untraced = SuppressInstrumentationScope.Begin();
         await using var scope = scopes.CreateAsyncScope();
         using var enough = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token);

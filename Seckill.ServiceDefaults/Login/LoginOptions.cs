@@ -5,7 +5,7 @@ using Microsoft.IdentityModel.Tokens;
 namespace Seckill.ServiceDefaults.Login;
 
 /// <summary>
-/// Section <c>Auth</c>: whose tokens are believed, the same in every application, so that one login serves them all. Either the shop's
+/// Section <c>Auth</c>: which tokens are accepted, the same in every application, so that one login serves them all. Either the shop's
 /// login shares a key with us (HS256), or it has a key pair and publishes the public half (<see cref="Authority"/>).
 /// </summary>
 public class LoginOptions : IValidatableObject
@@ -34,9 +34,11 @@ public class LoginOptions : IValidatableObject
         SecurityAlgorithms.EcdsaSha256, SecurityAlgorithms.EcdsaSha384, SecurityAlgorithms.EcdsaSha512,
     ];
 
+    /// <summary>The issuer that a token must name; <c>seckill</c> in <c>appsettings.json</c>.</summary>
     [Required]
     public string Issuer { get; init; } = "";
 
+    /// <summary>The audience that a token must name; <c>seckill</c> in <c>appsettings.json</c>.</summary>
     [Required]
     public string Audience { get; init; } = "";
 
@@ -51,13 +53,14 @@ public class LoginOptions : IValidatableObject
     public string? SigningKeyId { get; init; }
 
     /// <summary>
-    /// Further keys that are believed: the next one before a login signs with it, the last one until its tokens have expired.
+    /// Further keys that are accepted, each with <c>Id</c> (<c>Auth:FurtherKeys:0:Id</c>) and <c>Key</c>: the next one before a login signs
+    /// with it, the last one until its tokens have expired.
     /// </summary>
     public SharedKey[] FurtherKeys { get; init; } = [];
 
     /// <summary>
     /// Address of an OpenID Connect provider; its keys are fetched from there, and again when a token names an unknown one. Only its tokens
-    /// are believed then (RS, PS and ES algorithms).
+    /// are accepted then (RS, PS and ES algorithms).
     /// </summary>
     public string? Authority { get; init; }
 
@@ -69,8 +72,8 @@ public class LoginOptions : IValidatableObject
     public string BuyerClaim { get; init; } = SubjectClaim;
 
     /// <summary>
-    /// In Development anybody on this machine logs in as anybody. True lets others do so, too: for a demonstration on a network whose every
-    /// member may see and do everything.
+    /// In Development anybody on this machine may log in as any buyer. True allows it from other machines, too: for a demonstration on a
+    /// network whose every member may see and do everything.
     /// </summary>
     public bool DemoLoginForAnyone { get; init; }
 
@@ -80,7 +83,7 @@ public class LoginOptions : IValidatableObject
 
     public bool HasAuthority => !string.IsNullOrEmpty(Authority);
 
-    /// <summary>What a token must fulfil. Claims keep the names that they have in it.</summary>
+    /// <summary>The conditions that a token must meet. Claims keep the names that they have in it.</summary>
     public TokenValidationParameters ToValidationParameters() => new()
     {
         ValidIssuer = Issuer,

@@ -12,4 +12,9 @@ public static class LoginToken
     /// </summary>
     public static bool IsInHeader(HttpRequest request) =>
         request.Headers.Authorization.ToString().StartsWith(Prefix, StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>The header's token, else the cookie's; empty when there is neither.</summary>
+    public static ReadOnlySpan<char> Of(HttpRequest request) => IsInHeader(request)
+        ? request.Headers.Authorization.ToString().AsSpan(Prefix.Length).Trim()
+        : request.Cookies[LoginOptions.Cookie];
 }

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Hosting;
 
 namespace Seckill.ServiceDefaults.Login;
 
-/// <summary>Keys that stood in this repository once. Everybody has them, so outside Development nobody may rely on them.</summary>
+/// <summary>Keys that this repository once contained. They are public, so they are refused outside Development.</summary>
 public static class PublishedKeys
 {
     public const string LoginRefused =

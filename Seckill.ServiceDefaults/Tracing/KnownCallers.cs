@@ -3,7 +3,7 @@ using Microsoft.Extensions.Options;
 
 namespace Seckill.ServiceDefaults.Tracing;
 
-/// <summary>Whose traces are continued, see <see cref="TracingOptions.KnownCallers"/>.</summary>
+/// <summary>Callers whose traces are continued, see <see cref="TracingOptions.KnownCallers"/>.</summary>
 internal sealed class KnownCallers(IOptions<TracingOptions> options)
 {
     private readonly IPNetwork[] _networks = [.. options.Value.KnownCallers.Select(NetworkOf)];

@@ -10,7 +10,7 @@ namespace Seckill.Tests.AppModel;
 /// <summary>
 /// The model that the AppHost's own program builds, never started: looking at it needs no container runtime. The program goes on by itself
 /// as soon as it has built, so it is held right before it would start anything; otherwise it is found half started, or still changing the
-/// model, by whoever is quicker.
+/// model, whichever is quicker.
 /// </summary>
 internal sealed class BuiltAppHost(DistributedApplication application, TaskCompletionSource<bool> goesOn, string stateFolder)
     : IAsyncDisposable

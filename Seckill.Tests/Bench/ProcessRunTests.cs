@@ -31,7 +31,7 @@ public sealed class ProcessRunTests : IDisposable
             ],
             results.Select(result => result.Name).Distinct().Order(StringComparer.Ordinal));
         Assert.All(results, result => Assert.True(result.MedianNs > 0, result.Name));
-        // Whoever reads or writes an order allocates: without a number there, memory is not measured.
+        // Reading or writing an order allocates: without a number there, memory is not measured.
         Assert.All(results.Where(result => result.Orders > 1), result => Assert.True(result.AllocatedBytes > result.Orders, result.Name));
         Assert.Equal(2, results.Count(result => result.ToBaseline is not null));
 

@@ -7,17 +7,15 @@ namespace Seckill.Tests.Chaos;
 /// A short chaos run, and the bug that it takes the death of a server to find. The long runs are made with <c>./seckill chaos</c>.
 /// </summary>
 [Collection(nameof(ChaosTests))]
+[Trait("Category", "Long")]
+[Trait("Servers", "Newest")]
 public sealed class ChaosTests(ITestOutputHelper output)
 {
-    [Fact]
-    public Task Nothing_is_lost_doubled_or_leaked_while_everything_is_killed() => AssertNothingGoesWrongAsync(seconds: 10, killsMin: 1);
-
     [Fact(Explicit = true)]
-    [Trait("Category", "Long")]
     public Task Nothing_is_lost_doubled_or_leaked_while_everything_is_killed_again_and_again() =>
         AssertNothingGoesWrongAsync(seconds: 30, killsMin: 2);
 
-    [Fact]
+    [Fact(Explicit = true)]
     public async Task A_gate_without_an_outbox_is_found_out()
     {
         var verdict = (await ShortChaos.RunAsync(ShortChaos.Planted(Sabotage.NoOutbox), output)).Verdict;
@@ -37,9 +35,11 @@ public sealed class ChaosTests(ITestOutputHelper output)
 
 /// <summary>Proof that a run would notice: these planted bugs show by the death of a worker, so that the servers can be shared.</summary>
 [Collection(nameof(PlantedBugTests))]
+[Trait("Category", "Long")]
+[Trait("Servers", "Newest")]
 public sealed class PlantedBugTests(SharedServers servers, ITestOutputHelper output)
 {
-    [Fact]
+    [Fact(Explicit = true)]
     public async Task A_worker_that_takes_a_redelivery_for_a_new_order_is_found_to_double_orders()
     {
         var verdict = (await RunAsync(Sabotage.NoIdempotency, SharedServers.NoIdempotency)).Verdict;
@@ -48,7 +48,7 @@ public sealed class PlantedBugTests(SharedServers servers, ITestOutputHelper out
         Assert.NotEqual(ShortChaos.Clean, verdict);
     }
 
-    [Fact]
+    [Fact(Explicit = true)]
     public async Task A_worker_that_acks_before_it_commits_is_found_to_lose_orders()
     {
         var verdict = (await RunAsync(Sabotage.AckBeforeCommit, SharedServers.AckBeforeCommit)).Verdict;

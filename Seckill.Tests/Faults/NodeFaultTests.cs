@@ -6,6 +6,8 @@ using StackExchange.Redis;
 namespace Seckill.Tests.Faults;
 
 /// <summary>One node that is dead, frozen or slow stops nobody whose orders do not depend on it alone.</summary>
+[Trait("Category", "Long")]
+[Trait("Servers", "Newest")]
 public sealed class NodeFaultTests(RedundantSystem redundant, ITestOutputHelper output) : IClassFixture<RedundantSystem>
 {
     private const int FaultCount = 8;
@@ -19,7 +21,6 @@ public sealed class NodeFaultTests(RedundantSystem redundant, ITestOutputHelper 
     private readonly CancellationToken _cancellation = TestContext.Current.CancellationToken;
 
     [Fact(Explicit = true)]
-    [Trait("Category", "Long")]
     public async Task Good_orders_go_on_whichever_node_dies_freezes_or_slows_down()
     {
         var random = new Random(TestSeed.Take(1_016));
@@ -29,13 +30,11 @@ public sealed class NodeFaultTests(RedundantSystem redundant, ITestOutputHelper 
     }
 
     [Fact(Explicit = true)]
-    [Trait("Category", "Long")]
     public async Task Good_orders_go_on_when_the_queues_leader_dies_or_freezes() => await WhileOrdersComeAsync(
         await redundant.StartAsync(),
         (servers, sale) => RunAsync(servers, sale, (Node.RabbitMqLeader, Fault.Kill), (Node.RabbitMqLeader, Fault.Freeze)));
 
     [Fact(Explicit = true)]
-    [Trait("Category", "Long")]
     public async Task Good_orders_go_on_when_MySql_is_switched_over_and_back() => await WhileOrdersComeAsync(
         await redundant.StartAsync(),
         async (servers, sale) =>
@@ -48,7 +47,6 @@ public sealed class NodeFaultTests(RedundantSystem redundant, ITestOutputHelper 
         });
 
     [Fact(Explicit = true)]
-    [Trait("Category", "Long")]
     public async Task What_MySqls_replica_lacks_when_it_is_promoted_is_written_again()
     {
         // What the old primary had alone keeps it from following: nobody else can use this system.
@@ -113,7 +111,6 @@ public sealed class NodeFaultTests(RedundantSystem redundant, ITestOutputHelper 
 
     /// <summary>Else the promise would be kept by chance, and nobody would notice when it is not.</summary>
     [Fact(Explicit = true)]
-    [Trait("Category", "Long")]
     public async Task An_Api_that_knows_one_Redis_alone_is_found_out()
     {
         await using var own = await RedundantSystem.Servers.StartAsync();

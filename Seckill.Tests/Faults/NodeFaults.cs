@@ -87,7 +87,7 @@ internal sealed class NodeFaults(
         await WholeAgainAsync(server);
     }
 
-    /// <summary>A node that comes back and finds no way to the others by itself is an operator's to restart; nobody waits for that.</summary>
+    /// <summary>An operator restarts a node that comes back and does not find the others by itself; no buyer waits for that.</summary>
     private async Task WholeAgainAsync(LocalServer node)
     {
         try

@@ -4,7 +4,7 @@ namespace Seckill.Tests.Faults;
 
 /// <summary>
 /// The whole system on servers that others stand in for: Redis with a replica and a Sentinel, a RabbitMQ of three nodes, MySQL with a
-/// replica behind one address. Started by who asks first, because it takes long.
+/// replica behind one address. Started on first use, because it takes long.
 /// </summary>
 public sealed class RedundantSystem : IAsyncLifetime
 {

@@ -46,10 +46,10 @@ internal sealed class SaleOnTrial
     /// <summary>Every click that was sent.</summary>
     public ConcurrentBag<Click> Clicks { get; } = [];
 
-    /// <summary>Who was told "queued", with the order's id.</summary>
+    /// <summary>Buyers who were told "queued", with the order's id.</summary>
     public ConcurrentDictionary<Click, string> Queued { get; } = new();
 
-    /// <summary>Who was told "sold out" or the like: no order, and content with that.</summary>
+    /// <summary>Buyers who were told "sold out" or the like: they must have no order.</summary>
     public ConcurrentDictionary<Click, string> Refused { get; } = new();
 
     /// <summary>Answers of 500 and more.</summary>
@@ -106,7 +106,7 @@ internal sealed class SaleOnTrial
     /// <summary>New buyers, all at once.</summary>
     public Task RushAsync(int count, int? quantity = null, LocalService? api = null) => SendAsync(NewClicks(count, quantity), api);
 
-    /// <summary>Until an order for each SKU that is clicked from now on is written; who has no answer clicks again.</summary>
+    /// <summary>Until an order for each SKU that is clicked from now on is written; a buyer without an answer clicks again.</summary>
     public async Task WriteOneEachAsync(int withinMs)
     {
         using var client = _system.Client();

@@ -4,7 +4,7 @@ using Seckill.Tests.Worker;
 
 namespace Seckill.Tests.Faults;
 
-/// <summary>Who holds a Snowflake node, and for how long.</summary>
+/// <summary>The holder of a Snowflake node, and the length of its lease.</summary>
 [Collection(nameof(WorkerServers))]
 public sealed class SnowflakeLeaseTests(WorkerServers servers)
 {

@@ -68,7 +68,7 @@ public sealed class RedisSentinel : IAsyncDisposable
             server.ExecuteAsync("SENTINEL", arguments).WaitAsync(cancellationToken);
     }
 
-    /// <summary>Who is what by now, once one server follows the other and has what it has; fail-overs change it.</summary>
+    /// <summary>The roles by now, once one server follows the other and has its data; fail-overs change them.</summary>
     public async Task<(RedisServer Master, RedisServer Replica)> RolesAsync(CancellationToken cancellationToken)
     {
         var roles = await Deadline.UntilAsync(

@@ -75,7 +75,7 @@ public sealed class OutboxTests(RedisFixture redis) : IClassFixture<RedisFixture
         await _sku.Database.SortedSetRemoveAsync(_sku.Keys.Outbox, other);
         Assert.Equal((5L, 2L), await HeldAndReservedAsync());
 
-        // What an older counter holds is not held by this one.
+        // Units that an older counter holds are not held by this one.
         await _sku.Recovery.CloseAsync(_sku.Keys, Cancelled);
         await _sku.WarmAsync(10, epoch: 1);
         Assert.Equal((0L, 0L), await HeldAndReservedAsync());

@@ -4,7 +4,7 @@ using RabbitMQ.Client;
 
 namespace Seckill.Tests.LocalServers;
 
-/// <summary>What other users of the machine, and who takes over an application, can do with the private servers.</summary>
+/// <summary>What other users of the machine, or an attacker in an application, can do with the private servers.</summary>
 public sealed class PrivateServerTests
 {
     private const UnixFileMode Others =
@@ -105,7 +105,7 @@ public sealed class PrivateServerTests
 
             if (Environment.GetEnvironmentVariable("SECKILL_SERVERS_ROOT") is { Length: > 0 })
             {
-                // Servers in a root of their own run as who starts them.
+                // Servers in a root of their own run under the account that starts them.
                 return;
             }
 

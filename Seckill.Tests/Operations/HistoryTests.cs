@@ -29,6 +29,7 @@ public sealed class HistoryTests(OperationsFixture servers, ITestOutputHelper ou
 
     [Fact(Explicit = true)]
     [Trait("Category", "Long")]
+    [Trait("Servers", "Newest")]
     public Task No_history_of_many_breaks_a_promise() => RunAsync(HistoriesInLong);
 
     /// <summary>Buyers given back without the lock were counted again; a lane took two loads with one epoch for one.</summary>

@@ -1,6 +1,6 @@
 namespace Seckill.Tests.Operations;
 
-/// <summary>Who is no operator learns nothing and does nothing.</summary>
+/// <summary>A caller without the operator role learns nothing and changes nothing.</summary>
 [Collection(OperationsTests.Name)]
 public sealed class OperatorAccessTests(OperationsFixture servers)
 {

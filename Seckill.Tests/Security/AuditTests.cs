@@ -11,7 +11,7 @@ using Seckill.Tests.Operations;
 
 namespace Seckill.Tests.Security;
 
-/// <summary>The audit says who did and saw what, from where, and how it ended; nobody fills it by asking in vain.</summary>
+/// <summary>The audit says who did and saw what, from where, and how it ended; refused requests cannot fill it.</summary>
 [Collection(OperationsTests.Name)]
 public sealed class AuditTests(OperationsFixture servers)
 {

@@ -9,7 +9,7 @@ using Seckill.Tests.Operations;
 
 namespace Seckill.Tests.Security;
 
-/// <summary>Nobody chooses the trace that an order is found by, nor what of it is kept.</summary>
+/// <summary>A client chooses neither the trace that an order is found by nor how much of it is kept.</summary>
 [Collection(OperationsTests.Name)]
 public sealed class ClientTraceTests(OperationsFixture servers)
 {

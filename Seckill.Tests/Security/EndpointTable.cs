@@ -23,7 +23,7 @@ public sealed record EndpointRow(string Route, string Path, string? Body, int[] 
     public override string ToString() => Route;
 }
 
-/// <summary>Every endpoint of the Api. One that is not here fails the walk, so whoever adds one says here whom it is for.</summary>
+/// <summary>Every endpoint of the Api. One that is not here fails the walk, so a new one must be listed here with its callers.</summary>
 internal static class EndpointTable
 {
     public const string NoStore = "no-store";

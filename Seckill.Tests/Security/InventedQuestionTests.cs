@@ -7,7 +7,7 @@ using Seckill.Tests.Operations;
 
 namespace Seckill.Tests.Security;
 
-/// <summary>Questions about what there is not cost MySQL nothing, and who asks without end stands in nobody's way.</summary>
+/// <summary>Questions about unknown SKUs and clicks cost MySQL nothing, and endless questions of one buyer delay no other.</summary>
 [Collection(OperationsTests.Name)]
 public sealed class InventedQuestionTests(OperationsFixture servers)
 {
@@ -26,7 +26,7 @@ public sealed class InventedQuestionTests(OperationsFixture servers)
         var taken = Enumerable.Range(0, MySqlReadsMax).Select(_ => limiter.TryEnter()).ToList();
         Assert.All(taken, lease => Assert.True(lease.IsAcquired));
 
-        // With every place for MySQL taken, whoever needs one is told to come again.
+        // With every place for MySQL taken, a question that needs one is answered busy.
         Assert.Equal((404, "unknown sku"), await StatusAsync(api, 970, "987654321"));
         Assert.Equal((404, "no order"), await StatusAsync(api, 970, $"{skuId}"));
         Assert.Equal((404, "no order"), await StatusAsync(api, 971, $"{skuId}&client_order_no=invented"));

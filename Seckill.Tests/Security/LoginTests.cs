@@ -33,7 +33,12 @@ public sealed class LoginTests(OperationsFixture servers)
     {
         await using var api = servers.StartApi();
         Assert.Equal(buyer, UserOf(await api.GetAsync(Session, Issuer.For(subject))));
-        Assert.Equal(buyer is null ? 401 : 200, (await api.GetAsync("/api/orders", Issuer.For(subject))).Status);
+        // The second time it is remembered, from the third on it is known: neither may open more doors.
+        var token = Issuer.For(subject);
+        for (var i = 0; i < 3; i++)
+        {
+            Assert.Equal(buyer is null ? 401 : 200, (await api.GetAsync("/api/orders", token)).Status);
+        }
     }
 
     [Fact]

@@ -6,7 +6,7 @@ using Seckill.Tests.Operations;
 
 namespace Seckill.Tests.Security;
 
-/// <summary>Who sends an order slowly, or many at once, keeps nobody else from buying.</summary>
+/// <summary>A buyer that sends an order slowly, or many at once, keeps no other from buying.</summary>
 [Collection(OperationsTests.Name)]
 public sealed class SlowBodyTests(OperationsFixture servers)
 {

@@ -79,7 +79,7 @@ public sealed class PulseRingTests
             [("Redis", true), ("RabbitMQ", true), ("MySQL", false)], servers.Select(server => (server.Server, server.Reached!.Value)));
         Assert.Equal(["worker-1: away"], servers[2].Complaints);
 
-        // Of what the worker said last nothing counts once it is gone.
+        // The worker's last figures no longer count once it is gone.
         Take(Api, 7_000);
         Assert.True(ServerHealth.Of(Draw(7_000).Instances)[2].Reached);
     }

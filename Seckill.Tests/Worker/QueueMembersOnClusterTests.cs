@@ -13,6 +13,7 @@ public sealed class QueueMembersOnClusterTests(WorkerServers servers)
 
     [Fact(Explicit = true)]
     [Trait("Category", "Long")]
+    [Trait("Servers", "Newest")]
     public async Task Health_names_the_command_that_gives_it_the_members_it_lacks()
     {
         await using var cluster = await RabbitMqCluster.StartFirstAsync(_cancellation);

@@ -14,7 +14,7 @@ public sealed class QuickWriteRaceTests(WorkerServers servers)
 {
     /// <summary>
     /// Deductions that are under way and so wait for the row: those workers have inserted already. Not from innodb_trx, whose contents
-    /// stand still for who asks more often than ten times a second.
+    /// stand still for a reader that asks more often than ten times a second.
     /// </summary>
     private const string Waiting =
         "SELECT COUNT(*) FROM information_schema.processlist "

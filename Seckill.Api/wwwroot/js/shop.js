@@ -21,11 +21,11 @@ async function call(path, options = {}) {
   try {
     const response = await fetch(path, { signal: AbortSignal.timeout(requestTimeoutMs), ...options });
     const body = bodyOf(await response.text());
-    // Something in between that answers in the shop's name: nobody knows what became of the call.
+    // An answer of something in between, such as a proxy: the result of the call is not known.
     if (response.ok && body === null) return { ...away, cause: 'no JSON' };
     const serverMs = Date.parse(response.headers.get('Date') ?? '') || now();
     const isProblem = response.headers.get('Content-Type')?.startsWith('application/problem+json') && typeof body?.error === 'string';
-    // What else refuses the call in the shop's name, a proxy or a firewall, does not know what became of an earlier one.
+    // Another refusal, such as a proxy's or a firewall's, says nothing about an earlier call.
     const verdict = isProblem && response.status < 500 && !noVerdict.includes(response.status);
     const pauseMs = retryAfterMs(response.headers.get('Retry-After'), serverMs);
     return { status: response.status, verdict, body: body ?? {}, retryAfterMs: pauseMs };
