@@ -21,8 +21,14 @@ public sealed class PreviousRelease : IDisposable
 
     public PreviousRelease() => _checkout = new Lazy<Task<string>>(BuildAsync);
 
+    /// <summary>Whether this checkout's history goes back to it. A downloaded archive has none, and a shallow clone little.</summary>
+    public static async Task<bool> IsKnownAsync(CancellationToken cancellationToken) =>
+        (await ToolRun.RunAsync(
+            new ChildCommand(["/usr/bin/env", "git", "cat-file", "-t", Commit], Repository.Root) { InheritEnvironment = true }, GitTimeoutMs,
+            mustSucceed: false, cancellationToken)).Trim() == "commit";
+
     /// <summary>The folder with the projects, once they are built.</summary>
-    /// <exception cref="InvalidOperationException">The clone does not go back that far, or the build failed.</exception>
+    /// <exception cref="InvalidOperationException">Git or the build failed.</exception>
     public Task<string> BuiltAsync() => _checkout.Value;
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
@@ -31,18 +37,7 @@ public sealed class PreviousRelease : IDisposable
     {
         var archive = Path.Combine(_folder, "sources.tar");
         var checkout = Directory.CreateDirectory(Path.Combine(_folder, "checkout")).FullName;
-        try
-        {
-            await RunAsync(Repository.Root, GitTimeoutMs, "/usr/bin/env", "git", "archive", "--format=tar", $"--output={archive}", Commit);
-        }
-        catch (InvalidOperationException exception)
-        {
-            throw new InvalidOperationException(
-                $"The previous release is commit {Commit}, which is not to be had from this checkout's history. "
-                    + "A shallow clone gets it by: git fetch --unshallow",
-                exception);
-        }
-
+        await RunAsync(Repository.Root, GitTimeoutMs, "/usr/bin/env", "git", "archive", "--format=tar", $"--output={archive}", Commit);
         await TarFile.ExtractToDirectoryAsync(archive, checkout, overwriteFiles: false);
         foreach (var project in (string[])["Seckill.OrderWorker", "Seckill.Api"])
         {

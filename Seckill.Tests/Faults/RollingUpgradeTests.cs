@@ -6,6 +6,8 @@ namespace Seckill.Tests.Faults;
 /// The previous release's own binaries beside today's on the same servers, while orders come: nothing is lost or doubled, and no unit is
 /// sold twice or forgotten.
 /// </summary>
+[Trait("Category", "Long")]
+[Trait("Servers", "Newest")]
 public sealed class RollingUpgradeTests(PreviousRelease previous, SharedServers shared, ITestOutputHelper output)
     : IClassFixture<PreviousRelease>
 {
@@ -18,7 +20,6 @@ public sealed class RollingUpgradeTests(PreviousRelease previous, SharedServers 
 
     /// <summary>The order that docs/recovery.md asks for.</summary>
     [Fact(Explicit = true)]
-    [Trait("Category", "Long")]
     public Task Workers_first() => UpgradeAsync(SharedServers.WorkersFirst, async upgrade =>
     {
         await upgrade.StartNewWorkerAsync();
@@ -34,7 +35,6 @@ public sealed class RollingUpgradeTests(PreviousRelease previous, SharedServers 
 
     /// <summary>An Api that comes too early waits for the tables, and harms nobody.</summary>
     [Fact(Explicit = true)]
-    [Trait("Category", "Long")]
     public Task Api_first() => UpgradeAsync(SharedServers.ApiFirst, async upgrade =>
     {
         await upgrade.StartNewApiTooEarlyAsync();
@@ -47,6 +47,7 @@ public sealed class RollingUpgradeTests(PreviousRelease previous, SharedServers 
 
     private async Task UpgradeAsync(string name, Func<Upgrade, Task> run)
     {
+        Assert.SkipUnless(await PreviousRelease.IsKnownAsync(_cancellation), "needs the whole history: git fetch --unshallow");
         await using var releases = new TwoReleases(shared, name);
         await releases.InitializeAsync();
         await using var upgrade = await Upgrade.BeginAsync(releases, await previous.BuiltAsync(), UnitsEach, output, _cancellation);
