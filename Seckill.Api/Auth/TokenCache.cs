@@ -23,7 +23,6 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
     private const int DoorCount = 1 << 18;
     private const int TokenBytesMax = 2_048;
     private const string ExpiryClaim = "exp";
-    private const int AuthoritySecondsMax = 300;
 
     /// <summary>The least that the cache can be made for.</summary>
     private const int RememberedMin = 3;
@@ -41,7 +40,7 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
     private readonly TimeSpan _clockSkew = TimeSpan.FromSeconds(options.Value.ClockSkewSeconds);
 
     /// <summary>An authority may take a key back while we run; our own keys only change with a start.</summary>
-    private readonly TimeSpan _goodFor = options.Value.HasAuthority ? TimeSpan.FromSeconds(AuthoritySecondsMax) : TimeSpan.MaxValue;
+    private readonly TimeSpan _goodFor = options.Value.HasAuthority ? LoginOptions.AuthorityTrustedFor : TimeSpan.MaxValue;
 
     /// <summary>Null when none is to be remembered.</summary>
     private readonly FastConcurrentLru<Key, Known>? _remembered = options.Value.TokensRememberedMax > 0
