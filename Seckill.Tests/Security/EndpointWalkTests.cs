@@ -57,23 +57,20 @@ public sealed class EndpointWalkTests(OperationsFixture servers)
         Assert.Equal(EndpointTable.NoStore, answer.Headers.CacheControl?.ToString());
     }
 
-    [Theory]
-    [InlineData("GET", "/api")]
-    [InlineData("GET", "/api/")]
-    [InlineData("GET", "/API/products")]
-    [InlineData("GET", "/api/products")]
-    [InlineData("GET", "/api/orders")]
-    [InlineData("GET", "/api/no/such/path")]
-    [InlineData("DELETE", "/api/products")]
-    [InlineData("POST", "/api/seckill/orders")]
-    public async Task Data_may_do_nothing_in_a_browser_whatever_the_answer(string method, string path)
+    [Fact]
+    public async Task Data_may_do_nothing_in_a_browser_whatever_the_answer()
     {
         await using var api = servers.StartApi();
-        using var answer = await api.Client.SendAsync(
-            new HttpRequestMessage(new HttpMethod(method), path), TestContext.Current.CancellationToken);
-        Assert.Equal(["nosniff"], answer.Headers.GetValues("X-Content-Type-Options"));
-        Assert.Equal(["default-src 'none'; frame-ancestors 'none'"], answer.Headers.GetValues("Content-Security-Policy"));
-        Assert.True(answer.Headers.CacheControl?.NoStore);
+        foreach (var (method, path) in ((string, string)[])[
+            ("GET", "/api"), ("GET", "/api/"), ("GET", "/api/products"), ("GET", "/API/products"), ("GET", "/api/orders"),
+            ("GET", "/api/no/such/path"), ("DELETE", "/api/products"), ("POST", "/api/seckill/orders")])
+        {
+            using var answer = await api.Client.SendAsync(
+                new HttpRequestMessage(new HttpMethod(method), path), TestContext.Current.CancellationToken);
+            Assert.Equal(["nosniff"], answer.Headers.GetValues("X-Content-Type-Options"));
+            Assert.Equal(["default-src 'none'; frame-ancestors 'none'"], answer.Headers.GetValues("Content-Security-Policy"));
+            Assert.True(answer.Headers.CacheControl?.NoStore);
+        }
     }
 
     private static IEnumerable<string> RoutesOf(ApiHost api) =>
