@@ -90,6 +90,7 @@ public static class LoginState
         bearer.TokenHandlers.Add(tokens);
         bearer.Authority = options.Value.Authority;
         bearer.RequireHttpsMetadata = options.Value.AuthorityNeedsTls;
+        bearer.AutomaticRefreshInterval = LoginOptions.AuthorityTrustedFor;
         bearer.TokenValidationParameters = options.Value.ToValidationParameters();
         bearer.Events = new JwtBearerEvents
         {

@@ -23,7 +23,6 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
     private const int DoorCount = 1 << 18;
     private const int TokenBytesMax = 2_048;
     private const string ExpiryClaim = "exp";
-    private const int AuthoritySecondsMax = 300;
 
     /// <summary>The least that the cache can be made for.</summary>
     private const int RememberedMin = 3;
@@ -41,7 +40,7 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
     private readonly TimeSpan _clockSkew = TimeSpan.FromSeconds(options.Value.ClockSkewSeconds);
 
     /// <summary>An authority may take a key back while we run; our own keys only change with a start.</summary>
-    private readonly TimeSpan _goodFor = options.Value.HasAuthority ? TimeSpan.FromSeconds(AuthoritySecondsMax) : TimeSpan.MaxValue;
+    private readonly TimeSpan _goodFor = options.Value.HasAuthority ? LoginOptions.AuthorityTrustedFor : TimeSpan.MaxValue;
 
     /// <summary>Null when none is to be remembered.</summary>
     private readonly FastConcurrentLru<Key, Known>? _remembered = options.Value.TokensRememberedMax > 0
@@ -112,8 +111,12 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
     private DateTime GoodUntil(DateTime validTo)
     {
         var now = time.GetUtcNow().UtcDateTime;
-        return validTo + _clockSkew - now < _goodFor ? validTo + _clockSkew : now + _goodFor;
+        var end = Later(validTo, _clockSkew);
+        return end - now < _goodFor ? end : now + _goodFor;
     }
+
+    /// <summary>A login may say that its tokens never end: there is no time behind the last.</summary>
+    private static DateTime Later(DateTime time, TimeSpan by) => time < DateTime.MaxValue - by ? time + by : DateTime.MaxValue;
 
     private static RememberedIdentity IdentityOf(Known known, TokenValidationParameters parameters)
     {
@@ -133,15 +136,22 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
         return identity;
     }
 
-    /// <summary>When a token ends, for what goes on after the request was let in; null for what is no token's.</summary>
-    public static DateTime? EndOf(ClaimsPrincipal user) => user.Identity switch
-    {
-        RememberedIdentity remembered => remembered.ValidTo,
-        ClaimsIdentity identity when long.TryParse(
-            identity.FindFirst(ExpiryClaim)?.Value, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) =>
-            DateTimeOffset.FromUnixTimeSeconds(seconds).UtcDateTime,
-        _ => null,
-    };
+    /// <summary>
+    /// Until when a user's token is taken, UTC, for what goes on after the request was let in. One whose end cannot be read is at its end.
+    /// </summary>
+    public static DateTime EndOf(ClaimsPrincipal user, AuthOptions options) => Later(
+        user.Identity switch
+        {
+            RememberedIdentity remembered => remembered.ValidTo,
+            // A number of seconds that may have a fraction (RFC 7519).
+            ClaimsIdentity identity when double.TryParse(
+                identity.FindFirst(ExpiryClaim)?.Value, NumberStyles.Float, CultureInfo.InvariantCulture, out var seconds) && !double.IsNaN(seconds) =>
+                seconds < (DateTime.MaxValue - DateTime.UnixEpoch).TotalSeconds - 1
+                    ? DateTime.UnixEpoch.AddSeconds(Math.Max(0, seconds))
+                    : DateTime.MaxValue,
+            _ => DateTime.UnixEpoch,
+        },
+        TimeSpan.FromSeconds(options.ClockSkewSeconds));
 
     private sealed class RememberedIdentity(string authenticationType, string nameType, DateTime validTo)
         : ClaimsIdentity(authenticationType, nameType, LoginOptions.RoleClaim)

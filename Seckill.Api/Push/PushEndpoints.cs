@@ -168,9 +168,7 @@ public static class PushEndpoints
             ids.Add(id);
         }
 
-        // As long as the token would be taken.
-        var loginEnds = TokenCache.EndOf(user)?.AddSeconds(auth.ClockSkewSeconds) ?? DateTime.MaxValue;
-        request = new OutcomeRequest(user.UserId(), ids, OutcomeFeed.SinceOf(lastEventId), loginEnds);
+        request = new OutcomeRequest(user.UserId(), ids, OutcomeFeed.SinceOf(lastEventId), TokenCache.EndOf(user, auth));
         return fine;
     }
 }

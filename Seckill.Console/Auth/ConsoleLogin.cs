@@ -49,6 +49,7 @@ public static class ConsoleLogin
         bearer.MapInboundClaims = false;
         bearer.Authority = options.Value.Authority;
         bearer.RequireHttpsMetadata = options.Value.AuthorityNeedsTls;
+        bearer.AutomaticRefreshInterval = LoginOptions.AuthorityTrustedFor;
         bearer.TokenValidationParameters = options.Value.ToValidationParameters();
         bearer.Events = new JwtBearerEvents
         {

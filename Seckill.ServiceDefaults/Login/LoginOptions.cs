@@ -24,6 +24,12 @@ public class LoginOptions : IValidatableObject
     /// <summary>Bytes of UTF-8 of a key; fewer than HS256's own 256 bits are worth guessing.</summary>
     internal const int KeyBytesMin = 32;
 
+    /// <summary>
+    /// How long an authority's keys are believed, and a check by them, before they are asked for again: it may take a key back at any time.
+    /// No less is possible: it is the shortest time that the framework takes.
+    /// </summary>
+    public static readonly TimeSpan AuthorityTrustedFor = TimeSpan.FromMinutes(5);
+
     private static readonly string[] SharedKeyAlgorithms = [SecurityAlgorithms.HmacSha256];
 
     /// <summary>Never one for a shared key: a public key is no secret that a token could be signed with.</summary>

@@ -57,6 +57,22 @@ public sealed class EndpointWalkTests(OperationsFixture servers)
         Assert.Equal(EndpointTable.NoStore, answer.Headers.CacheControl?.ToString());
     }
 
+    [Fact]
+    public async Task Data_may_do_nothing_in_a_browser_whatever_the_answer()
+    {
+        await using var api = servers.StartApi();
+        foreach (var (method, path) in ((string, string)[])[
+            ("GET", "/api"), ("GET", "/api/"), ("GET", "/api/products"), ("GET", "/API/products"), ("GET", "/api/orders"),
+            ("GET", "/api/no/such/path"), ("DELETE", "/api/products"), ("POST", "/api/seckill/orders")])
+        {
+            using var answer = await api.Client.SendAsync(
+                new HttpRequestMessage(new HttpMethod(method), path), TestContext.Current.CancellationToken);
+            Assert.Equal(["nosniff"], answer.Headers.GetValues("X-Content-Type-Options"));
+            Assert.Equal(["default-src 'none'; frame-ancestors 'none'"], answer.Headers.GetValues("Content-Security-Policy"));
+            Assert.True(answer.Headers.CacheControl?.NoStore);
+        }
+    }
+
     private static IEnumerable<string> RoutesOf(ApiHost api) =>
         from endpoint in api.Get<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
         from method in endpoint.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods ?? AnyMethod

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Claims;
 using System.Text;
 using Microsoft.Extensions.Options;
@@ -87,6 +88,22 @@ public sealed class TokenCacheTests
             Assert.False(IsRemembered(await cache.ValidateTokenAsync(token, Parameters)));
         }
     }
+
+    [Theory]
+    [InlineData("1800000000", "2027-01-15T08:00:30")]
+    [InlineData("1800000000.5", "2027-01-15T08:00:30.5")]
+    [InlineData("1.8E9", "2027-01-15T08:00:30")]
+    [InlineData("253402300799", "9999-12-31T23:59:59.9999999")]
+    [InlineData("9223372036854775807", "9999-12-31T23:59:59.9999999")]
+    [InlineData("1E300", "9999-12-31T23:59:59.9999999")]
+    [InlineData("-1", "1970-01-01T00:00:30")]
+    [InlineData("never", "1970-01-01T00:00:30")]
+    [InlineData("NaN", "1970-01-01T00:00:30")]
+    public void A_tokens_end_is_read_in_each_form_that_it_may_have(string expiry, string end) =>
+        Assert.Equal(
+            DateTime.Parse(end, CultureInfo.InvariantCulture),
+            TokenCache.EndOf(
+                new ClaimsPrincipal(new ClaimsIdentity([new Claim("exp", expiry)], "test")), new AuthOptions { ClockSkewSeconds = 30 }));
 
     private TokenCache Cache(int max) => new(
         Options.Create(
