@@ -145,8 +145,8 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
             RememberedIdentity remembered => remembered.ValidTo,
             // A number of seconds that may have a fraction (RFC 7519).
             ClaimsIdentity identity when double.TryParse(
-                identity.FindFirst(ExpiryClaim)?.Value, NumberStyles.Float, CultureInfo.InvariantCulture, out var seconds) && !double.IsNaN(seconds) =>
-                seconds < (DateTime.MaxValue - DateTime.UnixEpoch).TotalSeconds - 1
+                identity.FindFirst(ExpiryClaim)?.Value, NumberStyles.Float, CultureInfo.InvariantCulture, out var seconds)
+                && !double.IsNaN(seconds) => seconds < (DateTime.MaxValue - DateTime.UnixEpoch).TotalSeconds - 1
                     ? DateTime.UnixEpoch.AddSeconds(Math.Max(0, seconds))
                     : DateTime.MaxValue,
             _ => DateTime.UnixEpoch,
