@@ -15,8 +15,10 @@ internal static class RouteStages
 
     private const string AcceptPair = "accept, before one or two workers";
 
-    private const string EmptyApi = "empty Kestrel, no login";
-    private const string Baseline = "empty endpoint, same login";
+    public const string EmptyApi = "empty Kestrel, no login";
+    public const string Baseline = "empty endpoint, same login";
+    public const string InsertAlone = "multi-row insert alone";
+
     private const int SpreadCount = 1_000;
 
     /// <summary>
@@ -42,7 +44,7 @@ internal static class RouteStages
             new Measurement(await PartLimits.PublishAsync(contest.System, contest.Options.Round, cancellationToken)));
         var sku = await contest.Sales.OpenTextbookAsync(Contest.Plenty, cancellationToken);
         contest.Recorder.Add(
-            Write, "multi-row insert alone",
+            Write, InsertAlone,
             new Measurement(await PartLimits.InsertAsync(contest.System, sku, contest.Options.Round, cancellationToken)));
     }
 

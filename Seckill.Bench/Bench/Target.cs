@@ -5,29 +5,60 @@ namespace Seckill.Bench.Bench;
 /// drifts, what was measured one after the other has more in common than the medians of two stages have.
 /// </summary>
 /// <param name="Text">What is compared.</param>
-/// <param name="Wanted">The least ratio.</param>
+/// <param name="Wanted">The least ratio; where the text names an amount, it divided by what was measured.</param>
 /// <param name="Ratios">Reads it from each round; empty when a part was not run.</param>
 internal sealed record Target(string Text, double Wanted, Func<Recorder, IReadOnlyList<double>> Ratios)
 {
-    private const double P99MsFloor = 20;
+    private const double PipelineCpuUs = 12;
+    private const double RefuseCpuUs = 18;
+    private const double AcceptCpuUs = 40;
+    private const double RefuseBytes = 4_000;
+    private const double AcceptBytes = 8_000;
+    private const double P50Ms = 8;
+    private const double P99Ms = 25;
 
     public static readonly IReadOnlyList<Target> All =
     [
-        new("accept with confirm : textbook without", 2, Rate(RouteStages.Accept, Contest.Textbook)),
-        new("refuse : empty endpoint behind the same login", 0.9, Rate(RouteStages.Refuse, OtherStages.EmptyEndpoint)),
-        new("refuse : textbook", 3, Rate(RouteStages.Refuse, Contest.Textbook)),
-        new("write : textbook", 50, Rate(RouteStages.Write, Contest.Textbook)),
-        new("write : multi-row insert alone, same batch size", 0.75, Rate(RouteStages.Write, "multi-row insert alone")),
-        new("two workers : one", 1, recorder => recorder.EachRound(
-            (RouteStages.WritePair, Contest.Ours), (RouteStages.WriteAlone, Contest.Ours), (two, one) => two.PerSecond / one.PerSecond)),
+        new("empty endpoint behind login and pipeline : bare Kestrel", 0.8, recorder => recorder.EachRound(
+            (RouteStages.Refuse, RouteStages.Baseline), Bare(RouteStages.Refuse), PerSecond)),
+        new("refuse : bare Kestrel", 0.75, recorder => recorder.EachRound(Ours(RouteStages.Refuse), Bare(RouteStages.Refuse), PerSecond)),
+        new("accept with confirm : bare Kestrel", 0.45, recorder => recorder.EachRound(
+            Ours(RouteStages.Accept), Bare(RouteStages.Accept), PerSecond)),
+        new("12 us : CPU of login and pipeline over bare Kestrel", 1, recorder => recorder.EachRound(
+            (RouteStages.Refuse, RouteStages.Baseline), Bare(RouteStages.Refuse), CpuOver(PipelineCpuUs))),
+        new("18 us : CPU of a refusal over bare Kestrel", 1, recorder => recorder.EachRound(
+            Ours(RouteStages.Refuse), Bare(RouteStages.Refuse), CpuOver(RefuseCpuUs))),
+        new("40 us : CPU of an accepted order over bare Kestrel", 1, recorder => recorder.EachRound(
+            Ours(RouteStages.Accept), Bare(RouteStages.Accept), CpuOver(AcceptCpuUs))),
+        new("4,000 bytes : a refusal's", 1, Own(RouteStages.Refuse, refusal => RefuseBytes / refusal.AllocatedBytes)),
+        new("8,000 bytes : an accepted order's", 1, Own(RouteStages.Accept, order => AcceptBytes / order.AllocatedBytes)),
+        new("write : textbook", 50, recorder => recorder.EachRound(
+            Ours(RouteStages.Write), (RouteStages.Write, Contest.Textbook), PerSecond)),
+        new("write : multi-row insert alone, same batch size", 0.75, recorder => recorder.EachRound(
+            Ours(RouteStages.Write), (RouteStages.Write, RouteStages.InsertAlone), PerSecond)),
+        new("two workers : one, on one hot SKU", 1, recorder => recorder.EachRound(
+            Ours(RouteStages.WritePair), Ours(RouteStages.WriteAlone), PerSecond)),
+        new("accept, 1,000 SKUs : one", 0.85, recorder => recorder.EachRound(
+            Ours(RouteStages.AcceptSpread), Ours(RouteStages.Accept), PerSecond)),
+        new("write, 1,000 SKUs : one", 0.8, recorder => recorder.EachRound(
+            Ours(RouteStages.WriteSpread), Ours(RouteStages.Write), PerSecond)),
         new("last order in MySQL: textbook's time : ours", 20, recorder => recorder.EachRound(
-            (HeadlineStage.Written, Contest.Textbook), (HeadlineStage.Written, Contest.Ours),
+            (HeadlineStage.Written, Contest.Textbook), Ours(HeadlineStage.Written),
             (textbook, ours) => textbook.Seconds / ours.Seconds)),
-        new("open loop: 3 x p99 of the empty endpoint (at least 20 ms) : p99 of accept", 1, recorder => recorder.EachRound(
-            (OtherStages.Open, OtherStages.EmptyEndpoint), (OtherStages.Open, Contest.Ours),
-            (empty, ours) => Math.Max(P99MsFloor, 3 * empty.P99Ms ?? 0) / ours.P99Ms)),
+        new("open loop: 8 ms : p50 of accept", 1, Own(OtherStages.Open, order => P50Ms / order.P50Ms)),
+        new("open loop: 25 ms : p99 of accept", 1, Own(OtherStages.Open, order => P99Ms / order.P99Ms)),
     ];
 
-    private static Func<Recorder, IReadOnlyList<double>> Rate(string stage, string than) => recorder =>
-        recorder.EachRound((stage, Contest.Ours), (stage, than), (ours, other) => ours.PerSecond / other.PerSecond);
+    private static double? PerSecond(Measurement first, Measurement second) => first.PerSecond / second.PerSecond;
+
+    /// <summary>Below 0 where it takes no more than bare Kestrel; that is as good as any gain.</summary>
+    private static Func<Measurement, Measurement, double?> CpuOver(double microseconds) =>
+        (first, bare) => first.CpuUs - bare.CpuUs is { } over ? (over > 0 ? microseconds / over : double.MaxValue) : null;
+
+    private static Func<Recorder, IReadOnlyList<double>> Own(string stage, Func<Measurement, double?> read) =>
+        recorder => recorder.EachRound(Ours(stage), Ours(stage), (measured, _) => read(measured));
+
+    private static (string Stage, string Contestant) Ours(string stage) => (stage, Contest.Ours);
+
+    private static (string Stage, string Contestant) Bare(string stage) => (stage, RouteStages.EmptyApi);
 }

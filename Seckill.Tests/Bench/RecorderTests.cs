@@ -30,10 +30,24 @@ public sealed class RecorderTests
     public void A_target_is_ours_by_theirs_and_silent_about_what_did_not_run()
     {
         var recorder = new Recorder();
-        recorder.Add(RouteStages.Accept, Contest.Ours, new Measurement(300));
-        recorder.Add(RouteStages.Accept, Contest.Textbook, new Measurement(100));
+        recorder.Add(RouteStages.Refuse, RouteStages.Baseline, new Measurement(300));
+        recorder.Add(RouteStages.Refuse, RouteStages.EmptyApi, new Measurement(100));
         Assert.Equal([3], Target.All[0].Ratios(recorder));
         Assert.All(Target.All.Skip(1), target => Assert.Empty(target.Ratios(recorder)));
+    }
+
+    [Fact]
+    public void A_target_of_an_amount_is_met_below_it_and_by_what_costs_nothing()
+    {
+        var recorder = new Recorder();
+        foreach (var cpu in (ReadOnlySpan<double>)[44, 26, 19])
+        {
+            recorder.Add(RouteStages.Refuse, RouteStages.Baseline, new Measurement(1, CpuUs: cpu));
+            recorder.Add(RouteStages.Refuse, RouteStages.EmptyApi, new Measurement(1, CpuUs: 20));
+        }
+
+        var target = Assert.Single(Target.All, target => target.Text.StartsWith("12 us", StringComparison.Ordinal));
+        Assert.Equal([0.5, 2, double.MaxValue], target.Ratios(recorder));
     }
 
     [Fact]
@@ -42,8 +56,8 @@ public sealed class RecorderTests
         var recorder = new Recorder();
         foreach (var (ours, theirs) in (ReadOnlySpan<(double, double)>)[(300, 100), (60, 30), (200, 90)])
         {
-            recorder.Add(RouteStages.Accept, Contest.Ours, new Measurement(ours));
-            recorder.Add(RouteStages.Accept, Contest.Textbook, new Measurement(theirs));
+            recorder.Add(RouteStages.Refuse, RouteStages.Baseline, new Measurement(ours));
+            recorder.Add(RouteStages.Refuse, RouteStages.EmptyApi, new Measurement(theirs));
         }
 
         Assert.Equal([3, 2, 200.0 / 90], Target.All[0].Ratios(recorder));
