@@ -24,8 +24,8 @@ public sealed class PreviousRelease : IDisposable
     /// <summary>Whether this checkout's history goes back to it. A downloaded archive has none, and a shallow clone little.</summary>
     public static async Task<bool> IsKnownAsync(CancellationToken cancellationToken) =>
         (await ToolRun.RunAsync(
-            new ChildCommand(["/usr/bin/env", "git", "cat-file", "-t", Commit], Repository.Root) { InheritEnvironment = true }, GitTimeoutMs,
-            mustSucceed: false, cancellationToken)).Trim() == "commit";
+            new ChildCommand(["/usr/bin/env", "git", "cat-file", "-t", Commit], Repository.Root) { InheritEnvironment = true },
+            GitTimeoutMs, mustSucceed: false, cancellationToken)).Trim() == "commit";
 
     /// <summary>The folder with the projects, once they are built.</summary>
     /// <exception cref="InvalidOperationException">Git or the build failed.</exception>
