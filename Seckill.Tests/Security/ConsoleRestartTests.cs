@@ -52,6 +52,6 @@ public sealed class ConsoleRestartTests(ConsoleFloor floor)
             new Dictionary<string, string> { ["token"] = "x", ["__RequestVerificationToken"] = "from another key" });
         using var answer = await http.PostAsync("/login/token", form, _cancellation);
         Assert.Equal("/login?return=%2F&fault=OldPage", answer.Headers.Location?.OriginalString);
-        Assert.Contains("too old", await http.GetStringAsync(answer.Headers.Location, _cancellation), StringComparison.Ordinal);
+        Assert.Contains("had expired", await http.GetStringAsync(answer.Headers.Location, _cancellation), StringComparison.Ordinal);
     }
 }
