@@ -1,0 +1,45 @@
+using Seckill.Tests.Browser;
+using Seckill.Tests.Chaos;
+using Seckill.Tests.EndToEnd;
+using Seckill.Tests.Faults;
+using Seckill.Tests.Hosting;
+using Seckill.Tests.Ledger;
+using Seckill.Tests.LocalServers;
+using Seckill.Tests.Model;
+using Seckill.Tests.Operations;
+using Seckill.Tests.Suite;
+using Seckill.Tests.Worker;
+using Xunit.Sdk;
+using Xunit.v3;
+
+[assembly: TestCollectionOrderer(typeof(LongestFirst))]
+
+namespace Seckill.Tests.Suite;
+
+/// <summary>
+/// Begins with the collections that take longest, so that none of them runs alone at the end while a core has nothing to do. The rest
+/// follows in any order.
+/// </summary>
+public sealed class LongestFirst : ITestCollectionOrderer
+{
+    /// <summary>As a run of everything printed them; the exact order does not matter.</summary>
+    private static readonly string[] Long =
+    [
+        OperationsTests.Name, nameof(NodeFaultTests), nameof(FaultSystem), nameof(ShopFloor), nameof(WorkerServers), nameof(GateCrashes),
+        nameof(RollingUpgradeTests), nameof(OrderCrashes), nameof(ChaosTests), nameof(ProtocolModelTests), nameof(ConsoleFloor),
+        nameof(ConsoleTests), nameof(AppHostProcessTests), nameof(PlantedBugTests), nameof(LedgerModelTests), nameof(RunningSystem),
+        nameof(LocalServerTests),
+    ];
+
+    public IReadOnlyCollection<TTestCollection> OrderTestCollections<TTestCollection>(IReadOnlyCollection<TTestCollection> testCollections)
+        where TTestCollection : ITestCollection => [.. testCollections.OrderBy(PlaceOf)];
+
+    private static int PlaceOf<TTestCollection>(TTestCollection collection)
+        where TTestCollection : ITestCollection
+    {
+        // A collection of one class has no name of its own: "Test collection for Seckill.Tests.Chaos.ChaosTests (id: …)".
+        var words = collection.TestCollectionDisplayName.Split(' ', '.');
+        var place = Array.FindIndex(Long, name => words.Contains(name));
+        return place < 0 ? Long.Length : place;
+    }
+}
