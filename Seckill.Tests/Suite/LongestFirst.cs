@@ -1,3 +1,4 @@
+using Seckill.Tests.Bench;
 using Seckill.Tests.Browser;
 using Seckill.Tests.Chaos;
 using Seckill.Tests.EndToEnd;
@@ -28,7 +29,7 @@ public sealed class LongestFirst : ITestCollectionOrderer
         OperationsTests.Name, nameof(NodeFaultTests), nameof(FaultSystem), nameof(ShopFloor), nameof(WorkerServers), nameof(GateCrashes),
         nameof(RollingUpgradeTests), nameof(OrderCrashes), nameof(ChaosTests), nameof(ProtocolModelTests), nameof(ConsoleFloor),
         nameof(ConsoleTests), nameof(AppHostProcessTests), nameof(PlantedBugTests), nameof(LedgerModelTests), nameof(RunningSystem),
-        nameof(LocalServerTests),
+        nameof(BenchSmokeTests), nameof(LocalServerTests), nameof(AwkwardFolderTests), nameof(SentinelFailOverTests),
     ];
 
     public IReadOnlyCollection<TTestCollection> OrderTestCollections<TTestCollection>(IReadOnlyCollection<TTestCollection> testCollections)
