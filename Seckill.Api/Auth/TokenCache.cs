@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Security.Claims;
 using System.Security.Cryptography;
@@ -22,7 +21,6 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
 {
     private const int DoorCount = 1 << 18;
     private const int TokenBytesMax = 2_048;
-    private const string ExpiryClaim = "exp";
 
     /// <summary>The least that the cache can be made for.</summary>
     private const int RememberedMin = 3;
@@ -143,13 +141,8 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
         user.Identity switch
         {
             RememberedIdentity remembered => remembered.ValidTo,
-            // A number of seconds that may have a fraction (RFC 7519).
-            ClaimsIdentity identity when double.TryParse(
-                identity.FindFirst(ExpiryClaim)?.Value, NumberStyles.Float, CultureInfo.InvariantCulture, out var seconds)
-                && !double.IsNaN(seconds) => seconds < (DateTime.MaxValue - DateTime.UnixEpoch).TotalSeconds - 1
-                    ? DateTime.UnixEpoch.AddSeconds(Math.Max(0, seconds))
-                    : DateTime.MaxValue,
-            _ => DateTime.UnixEpoch,
+            CaseSensitiveClaimsIdentity { SecurityToken: { } token } => token.ValidTo,
+            _ => DateTime.MinValue,
         },
         TimeSpan.FromSeconds(options.ClockSkewSeconds));
 

@@ -13,12 +13,10 @@ internal static class RouteStages
     public const string WritePair = "write, two workers";
     public const string WriteAlone = "write, one worker beside two";
 
-    private const string AcceptPair = "accept, before one or two workers";
-
     public const string EmptyApi = "empty Kestrel, no login";
-    public const string Baseline = "empty endpoint, same login";
     public const string InsertAlone = "multi-row insert alone";
 
+    private const string AcceptPair = "accept, before one or two workers";
     private const int SpreadCount = 1_000;
 
     /// <summary>
@@ -154,7 +152,7 @@ internal static class RouteStages
     {
         foreach (var (name, service, path) in new[]
         {
-            (Baseline, contest.System.Api, HttpShop.BaselinePath),
+            (OtherStages.EmptyEndpoint, contest.System.Api, HttpShop.BaselinePath),
             (EmptyApi, await contest.EmptyApiAsync(cancellationToken), HttpShop.OrderPath),
         })
         {

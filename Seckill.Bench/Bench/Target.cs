@@ -17,32 +17,27 @@ internal sealed record Target(string Text, double Wanted, Func<Recorder, IReadOn
     private const double P50Ms = 8;
     private const double P99Ms = 25;
 
+    private static readonly (string Stage, string Contestant) Empty = (RouteStages.Refuse, OtherStages.EmptyEndpoint);
+
     public static readonly IReadOnlyList<Target> All =
     [
-        new("empty endpoint behind login and pipeline : bare Kestrel", 0.8, recorder => recorder.EachRound(
-            (RouteStages.Refuse, RouteStages.Baseline), Bare(RouteStages.Refuse), PerSecond)),
-        new("refuse : bare Kestrel", 0.75, recorder => recorder.EachRound(Ours(RouteStages.Refuse), Bare(RouteStages.Refuse), PerSecond)),
-        new("accept with confirm : bare Kestrel", 0.45, recorder => recorder.EachRound(
-            Ours(RouteStages.Accept), Bare(RouteStages.Accept), PerSecond)),
-        new("12 us : CPU of login and pipeline over bare Kestrel", 1, recorder => recorder.EachRound(
-            (RouteStages.Refuse, RouteStages.Baseline), Bare(RouteStages.Refuse), CpuOver(PipelineCpuUs))),
-        new("18 us : CPU of a refusal over bare Kestrel", 1, recorder => recorder.EachRound(
+        new("empty endpoint behind login and pipeline : bare Kestrel", 0.8, Between(Empty, Bare(RouteStages.Refuse), PerSecond)),
+        new("refuse : bare Kestrel", 0.75, Between(Ours(RouteStages.Refuse), Bare(RouteStages.Refuse), PerSecond)),
+        new("accept with confirm : bare Kestrel", 0.45, Between(Ours(RouteStages.Accept), Bare(RouteStages.Accept), PerSecond)),
+        new("12 us : CPU of login and pipeline over bare Kestrel", 1, Between(Empty, Bare(RouteStages.Refuse), CpuOver(PipelineCpuUs))),
+        new("18 us : CPU of a refusal over bare Kestrel", 1, Between(
             Ours(RouteStages.Refuse), Bare(RouteStages.Refuse), CpuOver(RefuseCpuUs))),
-        new("40 us : CPU of an accepted order over bare Kestrel", 1, recorder => recorder.EachRound(
+        new("40 us : CPU of an accepted order over bare Kestrel", 1, Between(
             Ours(RouteStages.Accept), Bare(RouteStages.Accept), CpuOver(AcceptCpuUs))),
         new("4,000 bytes : a refusal's", 1, Own(RouteStages.Refuse, refusal => RefuseBytes / refusal.AllocatedBytes)),
         new("8,000 bytes : an accepted order's", 1, Own(RouteStages.Accept, order => AcceptBytes / order.AllocatedBytes)),
-        new("write : textbook", 50, recorder => recorder.EachRound(
-            Ours(RouteStages.Write), (RouteStages.Write, Contest.Textbook), PerSecond)),
-        new("write : multi-row insert alone, same batch size", 0.75, recorder => recorder.EachRound(
+        new("write : textbook", 50, Between(Ours(RouteStages.Write), (RouteStages.Write, Contest.Textbook), PerSecond)),
+        new("write : multi-row insert alone, same batch size", 0.75, Between(
             Ours(RouteStages.Write), (RouteStages.Write, RouteStages.InsertAlone), PerSecond)),
-        new("two workers : one, on one hot SKU", 1, recorder => recorder.EachRound(
-            Ours(RouteStages.WritePair), Ours(RouteStages.WriteAlone), PerSecond)),
-        new("accept, 1,000 SKUs : one", 0.85, recorder => recorder.EachRound(
-            Ours(RouteStages.AcceptSpread), Ours(RouteStages.Accept), PerSecond)),
-        new("write, 1,000 SKUs : one", 0.8, recorder => recorder.EachRound(
-            Ours(RouteStages.WriteSpread), Ours(RouteStages.Write), PerSecond)),
-        new("last order in MySQL: textbook's time : ours", 20, recorder => recorder.EachRound(
+        new("two workers : one, on one hot SKU", 1, Between(Ours(RouteStages.WritePair), Ours(RouteStages.WriteAlone), PerSecond)),
+        new("accept, 1,000 SKUs : one", 0.85, Between(Ours(RouteStages.AcceptSpread), Ours(RouteStages.Accept), PerSecond)),
+        new("write, 1,000 SKUs : one", 0.8, Between(Ours(RouteStages.WriteSpread), Ours(RouteStages.Write), PerSecond)),
+        new("last order in MySQL: textbook's time : ours", 20, Between(
             (HeadlineStage.Written, Contest.Textbook), Ours(HeadlineStage.Written),
             (textbook, ours) => textbook.Seconds / ours.Seconds)),
         new("open loop: 8 ms : p50 of accept", 1, Own(OtherStages.Open, order => P50Ms / order.P50Ms)),
@@ -55,8 +50,12 @@ internal sealed record Target(string Text, double Wanted, Func<Recorder, IReadOn
     private static Func<Measurement, Measurement, double?> CpuOver(double microseconds) =>
         (first, bare) => first.CpuUs - bare.CpuUs is { } over ? (over > 0 ? microseconds / over : double.MaxValue) : null;
 
+    private static Func<Recorder, IReadOnlyList<double>> Between(
+        (string Stage, string Contestant) first, (string Stage, string Contestant) second,
+        Func<Measurement, Measurement, double?> compare) => recorder => recorder.EachRound(first, second, compare);
+
     private static Func<Recorder, IReadOnlyList<double>> Own(string stage, Func<Measurement, double?> read) =>
-        recorder => recorder.EachRound(Ours(stage), Ours(stage), (measured, _) => read(measured));
+        Between(Ours(stage), Ours(stage), (measured, _) => read(measured));
 
     private static (string Stage, string Contestant) Ours(string stage) => (stage, Contest.Ours);
 

@@ -23,9 +23,17 @@ internal sealed partial class OfferRecall(StockLedger ledger, ILogger<OfferRecal
 
         try
         {
-            var bySku = untold.GroupBy(order => order.Message.SkuId);
-            await Task.WhenAll(bySku.Select(orders => RecallAsync(orders.Key, [.. orders], processing)))
+            var bySku = untold.GroupBy(order => order.Message.SkuId).ToList();
+            // An answer that comes too late changes nothing: the batch is being written by then.
+            var found = await Task.WhenAll(bySku.Select(orders => FindAsync(orders, processing)))
                 .WaitAsync(TimeSpan.FromMilliseconds(AnswerWithinMs), processing);
+            foreach (var (order, reservation) in bySku.Zip(found).SelectMany(sku => sku.First.Zip(sku.Second)))
+            {
+                if (reservation?.Offer is { } offer && reservation.UserId == order.Message.UserId)
+                {
+                    order.Message = order.Message with { Offer = offer };
+                }
+            }
         }
         catch (Exception exception) when (exception is RedisException or TimeoutException)
         {
@@ -33,17 +41,8 @@ internal sealed partial class OfferRecall(StockLedger ledger, ILogger<OfferRecal
         }
     }
 
-    private async Task RecallAsync(long skuId, IReadOnlyList<OrderInHand> orders, CancellationToken processing)
-    {
-        var reservations = await ledger.FindAsync(new SkuKeys(skuId), [.. orders.Select(order => order.OrderId)], processing);
-        foreach (var (order, reservation) in orders.Zip(reservations))
-        {
-            if (reservation?.Offer is { } offer && reservation.UserId == order.Message.UserId)
-            {
-                order.Message = order.Message with { Offer = offer };
-            }
-        }
-    }
+    private Task<Reservation?[]> FindAsync(IGrouping<long, OrderInHand> orders, CancellationToken processing) =>
+        ledger.FindAsync(new SkuKeys(orders.Key), [.. orders.Select(order => order.OrderId)], processing);
 
     [LoggerMessage(
         Level = LogLevel.Warning,

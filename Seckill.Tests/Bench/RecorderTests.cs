@@ -30,7 +30,7 @@ public sealed class RecorderTests
     public void A_target_is_ours_by_theirs_and_silent_about_what_did_not_run()
     {
         var recorder = new Recorder();
-        recorder.Add(RouteStages.Refuse, RouteStages.Baseline, new Measurement(300));
+        recorder.Add(RouteStages.Refuse, OtherStages.EmptyEndpoint, new Measurement(300));
         recorder.Add(RouteStages.Refuse, RouteStages.EmptyApi, new Measurement(100));
         Assert.Equal([3], Target.All[0].Ratios(recorder));
         Assert.All(Target.All.Skip(1), target => Assert.Empty(target.Ratios(recorder)));
@@ -42,7 +42,7 @@ public sealed class RecorderTests
         var recorder = new Recorder();
         foreach (var cpu in (ReadOnlySpan<double>)[44, 26, 19])
         {
-            recorder.Add(RouteStages.Refuse, RouteStages.Baseline, new Measurement(1, CpuUs: cpu));
+            recorder.Add(RouteStages.Refuse, OtherStages.EmptyEndpoint, new Measurement(1, CpuUs: cpu));
             recorder.Add(RouteStages.Refuse, RouteStages.EmptyApi, new Measurement(1, CpuUs: 20));
         }
 
@@ -56,7 +56,7 @@ public sealed class RecorderTests
         var recorder = new Recorder();
         foreach (var (ours, theirs) in (ReadOnlySpan<(double, double)>)[(300, 100), (60, 30), (200, 90)])
         {
-            recorder.Add(RouteStages.Refuse, RouteStages.Baseline, new Measurement(ours));
+            recorder.Add(RouteStages.Refuse, OtherStages.EmptyEndpoint, new Measurement(ours));
             recorder.Add(RouteStages.Refuse, RouteStages.EmptyApi, new Measurement(theirs));
         }
 
