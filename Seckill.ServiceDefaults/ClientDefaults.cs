@@ -82,7 +82,7 @@ internal static class ClientDefaults
 
     /// <summary>What each context does beside its queries: see the interceptors.</summary>
     public static void Configure(DbContextOptionsBuilder mySql) =>
-        mySql.AddInterceptors(new SqlModeInterceptor(), new SwitchOverInterceptor());
+        mySql.AddInterceptors(new SessionSettingsInterceptor(), new SwitchOverInterceptor());
 
     /// <summary>Bounds the wait for a connection, unless the connection string names a bound itself.</summary>
     /// <exception cref="ConnectionStringException">The connection string is missing or cannot be used.</exception>

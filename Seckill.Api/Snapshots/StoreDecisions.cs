@@ -8,7 +8,7 @@ namespace Seckill.Api.Snapshots;
 internal static class StoreDecisions
 {
     /// <summary>Ids in one query.</summary>
-    private const int QueryIdsMax = 1_000;
+    private const int QueryIdsMax = 500;
 
     /// <summary>The verdicts, ready to be settled; orders that MySQL does not know are left out.</summary>
     public static async Task<List<Settlement>> ReadAsync(

@@ -1,8 +1,12 @@
 using System.Data;
+using System.Globalization;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
 using Seckill.Api.Catalogue;
+using Seckill.Api.Snapshots;
 using Seckill.Api.WarmUp;
 using Seckill.Ordering.Ledger;
+using Seckill.Ordering.Store;
 
 namespace Seckill.Tests.Operations;
 
@@ -48,6 +52,37 @@ public sealed class StockLoadTests(OperationsFixture servers)
 
         Assert.Equal(new LoadedSku(skuId, !commits, Stock, commits ? loaded.Epoch : loaded.Epoch + 1), await load);
         Assert.Equal(200, (await api.BuyAsync(61_000, skuId)).Status);
+    }
+
+    [Fact]
+    public async Task Many_unsettled_orders_are_looked_up_by_their_ids_however_many_others_there_are()
+    {
+        const int Others = 40_000;
+        await using var api = servers.StartApi();
+        var skuId = await servers.PutOnSaleAsync(api, Stock);
+        await using var seed = servers.OpenStore();
+        await StoredOrders.AddAsync(seed, skuId, skuId * 1_000_000, Others);
+        await using var scope = api.Get<IServiceScopeFactory>().CreateAsyncScope();
+        var store = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
+        await store.Database.OpenConnectionAsync(Cancelled);
+        long[] unsettled = [.. Enumerable.Range(0, 1_000).Select(i => (skuId * 1_000_000) - i)];
+
+        var before = await NumberAsync("SHOW SESSION STATUS LIKE 'Handler_read_rnd_next'");
+        var decided = await StoreDecisions.ReadAsync(store, unsettled, Cancelled);
+        var scanned = await NumberAsync("SHOW SESSION STATUS LIKE 'Handler_read_rnd_next'") - before;
+
+        Assert.Equal([skuId * 1_000_000], decided.ConvertAll(decision => decision.OrderId));
+        Assert.True(scanned < Others, $"{scanned} rows were read one after the other.");
+        // With the statistics of a table that grows, MariaDB would scan it for a list that it has made a subquery of.
+        Assert.True(await NumberAsync("SHOW VARIABLES LIKE 'in_predicate_conversion_threshold'") is null or 0);
+
+        async Task<long?> NumberAsync(string show)
+        {
+            await using var command = store.Database.GetDbConnection().CreateCommand();
+            command.CommandText = show;
+            await using var reader = await command.ExecuteReaderAsync(Cancelled);
+            return await reader.ReadAsync(Cancelled) ? long.Parse(reader.GetString(1), CultureInfo.InvariantCulture) : null;
+        }
     }
 
     [Fact]
