@@ -24,7 +24,7 @@ internal static class BenchReport
             foreach (var contestant in recorder.ContestantsOf(stage))
             {
                 var m = recorder.MedianOf(stage, contestant)!;
-                var ratio = ours is null || contestant == Contest.Ours ? "" : Number(m.PerSecond / ours.PerSecond, "0.000");
+                var ratio = contestant == Contest.Ours ? "" : Number(m.PerSecond / ours?.PerSecond, "0.000");
                 table.AddRow(
                     "  " + contestant, Number(m.PerSecond, "N0"), ratio, Number(m.P50Ms, "0.0"), Number(m.P99Ms, "0.0"),
                     Number(m.P999Ms, "0.0"), Number(m.Seconds, "0.00"), Number(m.CpuUs, "0.0"), Number(m.AllocatedBytes, "N0"));

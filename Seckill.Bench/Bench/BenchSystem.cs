@@ -34,6 +34,13 @@ internal sealed class BenchSystem : IAsyncDisposable
     /// <summary>Runs in the stage with two workers only.</summary>
     public LocalService? SecondWorker => _system.Workers.ElementAtOrDefault(1);
 
+    /// <summary>The processes that an order passes through.</summary>
+    public IReadOnlyList<(string Name, int ProcessId)> Processes =>
+    [
+        ("Api", Api.ProcessId), ("Redis", _system.Redis.ProcessId), ("RabbitMQ", _system.RabbitMq.ProcessId),
+        ("worker", Worker.ProcessId), ("MySQL", _system.MySql.ProcessId),
+    ];
+
     public IConnectionMultiplexer RedisConnection => _system.RedisConnection;
 
     public string RabbitMq => _system.RabbitMqConnectionString;

@@ -31,7 +31,8 @@ internal sealed class Gauge
         long.Parse(File.ReadAllText($"/proc/{processId}/statm").Split(' ')[1], CultureInfo.InvariantCulture)
             * Environment.SystemPageSize / 1024.0 / 1024.0;
 
-    private static double CpuSecondsOf(int processId)
+    /// <summary>Processor time of the process so far, s.</summary>
+    public static double CpuSecondsOf(int processId)
     {
         // The name in brackets may hold anything; user and system time are the 12th and 13th after it.
         var stat = File.ReadAllText($"/proc/{processId}/stat");

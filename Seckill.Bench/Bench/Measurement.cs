@@ -3,7 +3,9 @@ using Seckill.Bench.Load;
 namespace Seckill.Bench.Bench;
 
 /// <summary>What one contestant did in one round of one stage.</summary>
-/// <param name="PerSecond">What the stage counts, a second: orders that are accepted, refusals, orders that stand in MySQL.</param>
+/// <param name="PerSecond">
+/// What the stage counts, a second: orders that are accepted, refusals, orders that stand in MySQL; null where it has no rate.
+/// </param>
 /// <param name="P50Ms">Latency, ms; null where none is measured.</param>
 /// <param name="P99Ms">Latency, ms.</param>
 /// <param name="P999Ms">Latency, ms.</param>
@@ -11,7 +13,7 @@ namespace Seckill.Bench.Bench;
 /// <param name="CpuUs">Processor time of the contestant's own process for each request or order, microseconds.</param>
 /// <param name="AllocatedBytes">Managed memory allocated for each request, bytes; only of the Api.</param>
 internal sealed record Measurement(
-    double PerSecond, double? P50Ms = null, double? P99Ms = null, double? P999Ms = null, double? Seconds = null, double? CpuUs = null,
+    double? PerSecond, double? P50Ms = null, double? P99Ms = null, double? P999Ms = null, double? Seconds = null, double? CpuUs = null,
     double? AllocatedBytes = null)
 {
     public static Measurement Of(double perSecond, LoadResult load) =>
@@ -42,7 +44,7 @@ internal sealed class Recorder
         return rounds.Count == 0
             ? null
             : new Measurement(
-                Median(rounds.Select(m => (double?)m.PerSecond))!.Value, Median(rounds.Select(m => m.P50Ms)),
+                Median(rounds.Select(m => m.PerSecond)), Median(rounds.Select(m => m.P50Ms)),
                 Median(rounds.Select(m => m.P99Ms)),
                 Median(rounds.Select(m => m.P999Ms)), Median(rounds.Select(m => m.Seconds)), Median(rounds.Select(m => m.CpuUs)),
                 Median(rounds.Select(m => m.AllocatedBytes)));

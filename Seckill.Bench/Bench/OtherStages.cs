@@ -10,6 +10,7 @@ internal static class OtherStages
     public const string Open = "open loop at half of what the whole route holds";
     public const string OpenAtGate = "open loop at half of what the gate alone accepts";
     public const string Durable = "durable orders, click to commit";
+    public const string DurableCpu = "CPU of a durable order, by process";
     public const string EmptyEndpoint = "empty endpoint, same login";
 
     private const int SoakSampleEveryMs = 5_000;
@@ -49,11 +50,18 @@ internal static class OtherStages
         contest.System.Worker.Continue();
         var ours = await contest.Sales.OpenAsync(1, Contest.Plenty, BenchSales.NoLimit, cancellationToken);
         await contest.UntilQuietAsync(cancellationToken);
+        var processes = contest.System.Processes;
+        var before = processes.Select(process => Gauge.CpuSecondsOf(process.ProcessId)).ToArray();
         var started = Stopwatch.GetTimestamp();
         var load = await contest.RunAsync(contest.Load(contest.System.Api, HttpShop.OrderPath, ours), cancellationToken);
         await contest.UntilSoldAsync(ours, Contest.Plenty, load.Accepted, cancellationToken);
         contest.Recorder.Add(Durable, Contest.Ours, Measurement.Of(load.Accepted / Stopwatch.GetElapsedTime(started).TotalSeconds, load));
         await contest.UntilSettledAsync(ours, cancellationToken);
+        foreach (var ((name, id), cpuSeconds) in processes.Zip(before))
+        {
+            contest.Recorder.Add(
+                DurableCpu, name, new Measurement(null, CpuUs: (Gauge.CpuSecondsOf(id) - cpuSeconds) * 1e6 / load.Accepted));
+        }
 
         foreach (var design in TextbookApi.DatabaseDesigns)
         {
