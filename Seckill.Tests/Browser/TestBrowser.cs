@@ -47,8 +47,8 @@ public sealed class TestBrowser : IAsyncDisposable
         var browser = await playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions
         {
             ExecutablePath = Find(),
-            // Root may not use Chromium's sandbox; the pages are our own, so no site is kept from another by a process that is started ahead.
-            // The rest keeps it from calling home.
+            // Root may not use Chromium's sandbox. The pages are our own, so no processes are started ahead that would keep one site from
+            // another. The rest keeps it from calling home.
             Args =
             [
                 "--no-sandbox", "--disable-site-isolation-trials", "--disable-gpu", "--disable-quic", "--no-first-run",
