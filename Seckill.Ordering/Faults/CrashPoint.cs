@@ -5,7 +5,8 @@ namespace Seckill.Ordering.Faults;
 
 /// <summary>
 /// Named places between two steps at which a test may let the process die by SIGKILL, as it would by <c>kill -9</c>: no <c>finally</c>, no
-/// flush. The calls exist in Debug builds only; there <c>SECKILL_CRASH_AT=name</c> arms one, <c>name:3</c> at its third passing.
+/// flush. The calls exist in Debug builds only; there <c>SECKILL_CRASH_AT=name</c> arms one, <c>name:3</c> at its third passing. A process
+/// that runs already is armed by the same text in the file that <c>SECKILL_CRASH_FILE</c> names: it is read at each passing.
 /// </summary>
 public static class CrashPoint
 {
@@ -33,15 +34,24 @@ public static class CrashPoint
     public const string Replayed = "replayed";
     public const string SaleChanged = "sale-changed";
 
-    private static readonly (string Name, int Passing) Armed = Read();
-    private static int _passed;
+    private static readonly string? File = Environment.GetEnvironmentVariable("SECKILL_CRASH_FILE");
+    private static readonly Lock Passing = new();
+    private static string? _armed;
+    private static string _name = "";
+    private static int _passingsLeft;
 
     /// <summary>Dies here if this is the armed point and its turn has come.</summary>
     [Conditional("CRASH_POINTS")]
     public static void Reach(string name)
     {
-        if (name == Armed.Name && Interlocked.Increment(ref _passed) == Armed.Passing)
+        lock (Passing)
         {
+            Arm(Read());
+            if (name != _name || --_passingsLeft != 0)
+            {
+                return;
+            }
+
             using var self = Process.GetCurrentProcess();
             self.Kill();
             // The signal takes a moment to arrive; not one more step may be done meanwhile.
@@ -49,9 +59,19 @@ public static class CrashPoint
         }
     }
 
-    private static (string Name, int Passing) Read()
+    private static string Read() => string.IsNullOrEmpty(File) || !System.IO.File.Exists(File)
+        ? Environment.GetEnvironmentVariable("SECKILL_CRASH_AT") ?? ""
+        : System.IO.File.ReadAllText(File);
+
+    /// <summary>Passings count from the first one that finds the point armed.</summary>
+    private static void Arm(string point)
     {
-        var parts = (Environment.GetEnvironmentVariable("SECKILL_CRASH_AT") ?? "").Split(':');
-        return (parts[0], parts.Length > 1 ? int.Parse(parts[1], CultureInfo.InvariantCulture) : 1);
+        if (point != _armed)
+        {
+            var parts = point.Split(':');
+            _armed = point;
+            _name = parts[0];
+            _passingsLeft = parts.Length > 1 ? int.Parse(parts[1], CultureInfo.InvariantCulture) : 1;
+        }
     }
 }

@@ -47,11 +47,12 @@ public sealed class TestBrowser : IAsyncDisposable
         var browser = await playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions
         {
             ExecutablePath = Find(),
-            // Root may not use Chromium's sandbox; the pages are our own. The rest keeps it from calling home.
+            // Root may not use Chromium's sandbox. The pages are our own, so no processes are started ahead that would keep one site from
+            // another. The rest keeps it from calling home.
             Args =
             [
-                "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-                "--disable-component-update", "--disable-sync",
+                "--no-sandbox", "--disable-site-isolation-trials", "--disable-gpu", "--disable-quic", "--no-first-run",
+                "--disable-background-networking", "--disable-component-update", "--disable-sync",
             ],
         });
         return (playwright, browser);

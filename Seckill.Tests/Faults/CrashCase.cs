@@ -23,15 +23,17 @@ internal enum CrashPlace
 
 /// <summary>How a crash point is reached.</summary>
 /// <param name="Place">Who dies.</param>
-/// <param name="Prepare">With a healthy system: what has to be there before the armed process starts.</param>
-/// <param name="Provoke">With the armed process started: what makes it pass the point. Called for each armed process.</param>
+/// <param name="Prepare">
+/// With a healthy system: what has to be there before its process is armed. Where it ends that process, a new one is started armed.
+/// </param>
+/// <param name="Provoke">With the armed process there, perhaps still starting: what makes it pass the point. Called for each.</param>
 /// <param name="Finish">With a fresh process in its place: what remains to be done by people.</param>
 internal sealed record CrashCase(
     CrashPlace Place, Func<CrashScene, Task> Prepare, Func<CrashScene, LocalService, Task> Provoke, Func<CrashScene, Task>? Finish = null)
 {
     private static readonly CrashCase Clicking = new(CrashPlace.Gate, scene => Task.CompletedTask, (scene, api) => scene.RushAsync(api));
     private static readonly CrashCase Consuming = new(
-        CrashPlace.Worker, scene => scene.FillQueueAsync(), (scene, worker) => Task.CompletedTask);
+        CrashPlace.Worker, scene => scene.FillQueueAsync(), (scene, worker) => CrashScene.LetConsume(worker));
     private static readonly CrashCase Loading = new(
         CrashPlace.Gate, scene => scene.Sale.RushAsync(CrashScene.BurstCount), (scene, api) => scene.LoseConnectionAsync(api));
     private static readonly CrashCase Abandoning = new(
@@ -98,10 +100,10 @@ internal sealed class CrashScene(FaultSystem faults, SaleOnTrial sale, Cancellat
         await Additions.AddUntilDeadAsync(api);
     }
 
-    /// <summary>Orders, and messages that can never become any, wait in the queue.</summary>
+    /// <summary>Orders, and messages that can never become any, wait in the queue, and before the worker, which stands still.</summary>
     public async Task FillQueueAsync(int poison = 0)
     {
-        await faults.EndAllAsync(_system.Workers);
+        _system.Workers[0].Pause();
         await sale.RushAsync(BurstCount / 2);
         await using var connection = await faults.ConnectAsync(cancellation);
         await using var channel = await connection.CreateChannelAsync(new CreateChannelOptions(true, true), cancellation);
@@ -113,6 +115,13 @@ internal sealed class CrashScene(FaultSystem faults, SaleOnTrial sale, Cancellat
         }
 
         await sale.RushAsync(BurstCount / 2);
+    }
+
+    /// <summary>The worker that stood still goes on; one that takes over does so by itself.</summary>
+    public static Task LetConsume(LocalService worker)
+    {
+        worker.Continue();
+        return Task.CompletedTask;
     }
 
     /// <summary>Each poison message lies there once or more, and nothing else.</summary>

@@ -5,7 +5,8 @@ namespace Seckill.Tests.Faults;
 
 /// <summary>
 /// At every named point a process really dies by SIGKILL, twice over: the first armed process at its first passing, and the one that takes
-/// over at its third, in the middle of the recovery. A third one, unarmed, then has to bring everything to its end.
+/// over at its third, in the middle of the recovery. A third one, unarmed, then has to bring everything to its end; it is armed while it
+/// runs, and so is the first process of the next point.
 /// </summary>
 public abstract class CrashPointTests(FaultSystem faults)
 {
@@ -33,7 +34,8 @@ public abstract class CrashPointTests(FaultSystem faults)
         }
         catch
         {
-            // A process that is still armed would die in the next test.
+            // A process that has not died may be in any state.
+            faults.Disarm();
             await faults.EndAllAsync(system.Apis);
             await faults.EndAllAsync(system.Workers);
             throw;
@@ -46,16 +48,18 @@ public abstract class CrashPointTests(FaultSystem faults)
         var scene = new CrashScene(faults, sale, _cancellation);
         await crash.Prepare(scene);
 
+        var services = crash.Place == CrashPlace.Worker ? system.Workers : system.Apis;
         foreach (var passing in new[] { 1, 3 })
         {
-            await faults.EndAllAsync(crash.Place == CrashPlace.Worker ? system.Workers : system.Apis);
-            var armed = await StartAsync($"{point}:{passing}", waitUntilHealthy: false);
+            faults.Arm($"{point}:{passing}");
+            var armed = services.Count > 0 ? services[0] : await StartAsync(waitUntilHealthy: false);
             await crash.Provoke(scene, armed);
             await AssertDiedAtAsync(point, passing, armed);
+            await faults.EndAllAsync(services);
         }
 
-        await faults.EndAllAsync(crash.Place == CrashPlace.Worker ? system.Workers : system.Apis);
-        await StartAsync(null, waitUntilHealthy: true);
+        faults.Disarm();
+        await StartAsync(waitUntilHealthy: true);
         if (system.Workers.Count == 0)
         {
             await system.StartWorkerAsync(_cancellation);
@@ -75,9 +79,9 @@ public abstract class CrashPointTests(FaultSystem faults)
             (outcomes.GetValueOrDefault("SUCCESS"), outcomes.GetValueOrDefault("FAILED")));
         await sale.AssertConservedAsync(outcomes);
 
-        Task<LocalService> StartAsync(string? crashAt, bool waitUntilHealthy) => crash.Place == CrashPlace.Worker
-            ? system.StartWorkerAsync(_cancellation, waitUntilHealthy, settings: ("SECKILL_CRASH_AT", crashAt ?? ""))
-            : system.StartApiAsync(_cancellation, waitUntilHealthy, settings: ("SECKILL_CRASH_AT", crashAt ?? ""));
+        Task<LocalService> StartAsync(bool waitUntilHealthy) => crash.Place == CrashPlace.Worker
+            ? system.StartWorkerAsync(_cancellation, waitUntilHealthy)
+            : system.StartApiAsync(_cancellation, waitUntilHealthy);
     }
 
     private async Task AssertDiedAtAsync(string point, int passing, LocalService armed)

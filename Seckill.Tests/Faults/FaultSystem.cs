@@ -54,10 +54,17 @@ public class FaultSystem : IAsyncLifetime
         ("Worker__RetryDelayMsMax", "500"),
     ];
 
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("seckill-faults-");
+
+    private string CrashFile => Path.Combine(_folder.FullName, "crash-at");
+
     public LocalSystem System { get; private set; } = null!;
 
-    public async ValueTask InitializeAsync() =>
-        System = await StartApplicationsAsync(StartServersAsync(SystemUnderTest.Options(ShortBounds), CancellationToken.None));
+    public async ValueTask InitializeAsync()
+    {
+        var options = SystemUnderTest.Options([.. ShortBounds, ("SECKILL_CRASH_FILE", CrashFile)]);
+        System = await StartApplicationsAsync(StartServersAsync(options, CancellationToken.None));
+    }
 
     public virtual async ValueTask DisposeAsync()
     {
@@ -66,7 +73,21 @@ public class FaultSystem : IAsyncLifetime
         {
             await System.DisposeAsync();
         }
+
+        _folder.Delete(recursive: true);
     }
+
+    /// <summary>From now on the processes die at a crash point: those that run, and those that are started.</summary>
+    /// <param name="point">As in <c>SECKILL_CRASH_AT</c>; empty for none.</param>
+    public void Arm(string point)
+    {
+        // Whole or not at all, whenever it is read.
+        var file = CrashFile + ".new";
+        File.WriteAllText(file, point);
+        File.Move(file, CrashFile, overwrite: true);
+    }
+
+    public void Disarm() => Arm("");
 
     protected virtual Task<LocalSystem> StartServersAsync(LocalSystemOptions options, CancellationToken cancellationToken) =>
         LocalSystem.StartServersAsync(options, cancellationToken);

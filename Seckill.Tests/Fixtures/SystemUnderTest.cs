@@ -8,18 +8,8 @@ namespace Seckill.Tests.Fixtures;
 public static class SystemUnderTest
 {
     /// <summary>Settings of the applications as environment variables.</summary>
-    public static LocalSystemOptions Options(params (string Name, string Value)[] settings)
-    {
-        // No process of a test lives long enough to be worth the second, better compilation, and it takes a quarter of the processor time
-        // of a start: neither are calls counted to find what is worth it, nor is what they do recorded.
-        var all = new Dictionary<string, string> { ["DOTNET_TC_CallCounting"] = "0", ["DOTNET_TieredPGO"] = "0" };
-        foreach (var (name, value) in settings)
-        {
-            all[name] = value;
-        }
-
-        return new LocalSystemOptions { Settings = all };
-    }
+    public static LocalSystemOptions Options(params (string Name, string Value)[] settings) =>
+        new() { Settings = settings.ToDictionary(setting => setting.Name, setting => setting.Value) };
 
     /// <summary>A worker, and then an Api: it makes the tables.</summary>
     public static async Task<LocalSystem> WithApplicationsAsync(this Task<LocalSystem> starting, CancellationToken cancellationToken)

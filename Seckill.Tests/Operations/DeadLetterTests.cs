@@ -9,22 +9,18 @@ namespace Seckill.Tests.Operations;
 
 /// <summary>What operators do with dead letters, on real servers: nothing is lost or doubled, and the log names the operator.</summary>
 [Collection(OperationsTests.Name)]
-public sealed class DeadLetterTests(OperationsFixture servers) : IAsyncLifetime
+public sealed class DeadLetterTests(OperationsFixture servers, ClassApi api) : IClassFixture<ClassApi>, IAsyncLifetime
 {
     private const string Letters = "/api/ops/dead-letters";
     private const string TraceId = "0af7651916cd43dd8448eb211c80319c";
 
-    private ApiHost _api = null!;
+    private readonly ApiHost _api = api.Host;
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
-    public async ValueTask InitializeAsync()
-    {
-        await servers.PurgeAsync();
-        _api = servers.StartApi();
-    }
+    public async ValueTask InitializeAsync() => await servers.PurgeAsync();
 
-    public ValueTask DisposeAsync() => _api.DisposeAsync();
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
     [Fact]
     public async Task A_letter_is_listed_with_what_an_operator_needs()

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using Microsoft.EntityFrameworkCore;
 using RabbitMQ.Client;
@@ -26,6 +27,11 @@ public sealed class OperationsFixture(SharedServers servers) : IAsyncLifetime
     private IConnection _broker = null!;
     private ConnectionMultiplexer? _withoutInfo;
     private long _lastSkuId = 5_000;
+
+    /// <summary>SKUs on sale, each with the test that put it there.</summary>
+    private readonly ConcurrentDictionary<long, string?> _onSale = new();
+
+    private static string? ThisTest => TestContext.Current.Test?.UniqueID;
 
     private (string Name, string Value)[] ConnectionStrings =>
     [
@@ -58,12 +64,11 @@ public sealed class OperationsFixture(SharedServers servers) : IAsyncLifetime
     }
 
     /// <summary>An Api on these servers, in this process, with further settings.</summary>
-    public ApiHost StartApi(params (string Name, string Value)[] settings) => new(
-        [
-            .. ConnectionStrings,
-            ("Catalogue:RefreshEveryMs", "100"),
-            .. settings,
-        ]);
+    public ApiHost StartApi(params (string Name, string Value)[] settings)
+    {
+        EndEarlierSales();
+        return new ApiHost([.. ConnectionStrings, ("Catalogue:RefreshEveryMs", "100"), .. settings]);
+    }
 
     /// <summary>A worker on these servers, in this process, with further settings; it works until it is disposed.</summary>
     public WorkerHost StartWorker(params (string Name, string Value)[] settings) => new([.. ConnectionStrings, .. settings]);
@@ -120,8 +125,32 @@ public sealed class OperationsFixture(SharedServers servers) : IAsyncLifetime
             await store.SaveChangesAsync(TestContext.Current.CancellationToken);
         }
 
+        _onSale[skuId] = ThisTest;
         await WaitUntilLoadedAsync(api, skuId);
         return skuId;
+    }
+
+    /// <summary>
+    /// The sales of tests before this one are over: an Api reads, loads and compares each sale there is, several times a second here.
+    /// </summary>
+    private void EndEarlierSales()
+    {
+        var skuIds = _onSale.Where(sale => sale.Value != ThisTest).Select(sale => sale.Key).ToList();
+        if (skuIds.Count == 0)
+        {
+            return;
+        }
+
+        using (var store = OpenStore())
+        {
+            store.SeckillSales.Where(sale => skuIds.Contains(sale.SkuId)).ExecuteDelete();
+        }
+
+        Redis.KeyDelete([.. skuIds.SelectMany(skuId => new SkuKeys(skuId).All)]);
+        foreach (var skuId in skuIds)
+        {
+            _onSale.TryRemove(skuId, out _);
+        }
     }
 
     /// <summary>Puts a letter into the dead-letter queue with properties as they are, see <see cref="RawMessages"/>.</summary>
@@ -129,9 +158,10 @@ public sealed class OperationsFixture(SharedServers servers) : IAsyncLifetime
         _broker.Endpoint, _system.RabbitMqConnectionString, [(properties, body)], TestContext.Current.CancellationToken,
         OrderTopology.DeadLetterExchange);
 
-    /// <summary>Empties both queues of what an earlier test left.</summary>
+    /// <summary>Empties both queues of what an earlier test left, and ends its sales.</summary>
     public async Task PurgeAsync()
     {
+        EndEarlierSales();
         await Channel.QueuePurgeAsync(OrderTopology.Queue, TestContext.Current.CancellationToken);
         await Channel.QueuePurgeAsync(OrderTopology.DeadLetterQueue, TestContext.Current.CancellationToken);
     }

@@ -5,21 +5,17 @@ namespace Seckill.Tests.Operations;
 
 /// <summary>Operators find orders by what buyers can name, wherever the order is.</summary>
 [Collection(OperationsTests.Name)]
-public sealed class OrderSearchTests(OperationsFixture servers) : IAsyncLifetime
+public sealed class OrderSearchTests(OperationsFixture servers, ClassApi api) : IClassFixture<ClassApi>, IAsyncLifetime
 {
     private static long _lastBuyer = 80_000;
 
-    private ApiHost _api = null!;
+    private readonly ApiHost _api = api.Host;
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
-    public async ValueTask InitializeAsync()
-    {
-        await servers.PurgeAsync();
-        _api = servers.StartApi();
-    }
+    public async ValueTask InitializeAsync() => await servers.PurgeAsync();
 
-    public ValueTask DisposeAsync() => _api.DisposeAsync();
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
     [Fact]
     public async Task An_order_that_stands_is_found_by_all_its_names()

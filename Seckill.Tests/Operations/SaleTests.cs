@@ -5,25 +5,21 @@ namespace Seckill.Tests.Operations;
 
 /// <summary>Operators make and change sales; what they were told holds at the gate from then on.</summary>
 [Collection(OperationsTests.Name)]
-public sealed class SaleTests(OperationsFixture servers) : IAsyncLifetime
+public sealed class SaleTests(OperationsFixture servers, ClassApi api) : IClassFixture<ClassApi>, IAsyncLifetime
 {
     private const string Sales = "/api/ops/sales";
 
     private static long _lastBuyer = 60_000;
 
-    private ApiHost _api = null!;
+    private readonly ApiHost _api = api.Host;
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     private static long Now => DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
 
-    public async ValueTask InitializeAsync()
-    {
-        await servers.PurgeAsync();
-        _api = servers.StartApi();
-    }
+    public async ValueTask InitializeAsync() => await servers.PurgeAsync();
 
-    public ValueTask DisposeAsync() => _api.DisposeAsync();
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
     [Fact]
     public async Task A_new_sale_sells_at_once_and_stands_in_every_list()

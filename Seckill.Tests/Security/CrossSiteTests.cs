@@ -6,7 +6,7 @@ namespace Seckill.Tests.Security;
 
 /// <summary>A cookie counts for the own pages only, whatever the port, the name of the domain and the proxy in between.</summary>
 [Collection(OperationsTests.Name)]
-public sealed class CrossSiteTests(OperationsFixture servers)
+public sealed class CrossSiteTests(OperationsFixture servers, ClassApi only) : IClassFixture<ClassApi>
 {
     [Theory]
     [InlineData("Sec-Fetch-Site", "same-origin", 200)]
@@ -21,7 +21,7 @@ public sealed class CrossSiteTests(OperationsFixture servers)
     [InlineData("X-Other", "no word of where it comes from", 403)]
     public async Task An_operators_cookie_pauses_a_sale_from_the_own_page_alone(string header, string value, int status)
     {
-        await using var api = servers.StartApi();
+        var api = only.Host;
         var skuId = await servers.PutOnSaleAsync(api);
         var cookie = ("Cookie", $"{LoginOptions.Cookie}={api.Operator}");
 

@@ -13,7 +13,7 @@ namespace Seckill.Tests.Security;
 
 /// <summary>Whose word counts, for how long, and as whom.</summary>
 [Collection(OperationsTests.Name)]
-public sealed class LoginTests(OperationsFixture servers)
+public sealed class LoginTests(OperationsFixture servers, ClassApi only) : IClassFixture<ClassApi>
 {
     private const string Session = "/api/session";
 
@@ -31,7 +31,7 @@ public sealed class LoginTests(OperationsFixture servers)
     [InlineData("9223372036854775808", null)]
     public async Task A_buyers_number_has_one_form(string subject, string? buyer)
     {
-        await using var api = servers.StartApi();
+        var api = only.Host;
         Assert.Equal(buyer, UserOf(await api.GetAsync(Session, Issuer.For(subject))));
         // The second time it is remembered, from the third on it is known: neither may open more doors.
         var token = Issuer.For(subject);
@@ -44,7 +44,7 @@ public sealed class LoginTests(OperationsFixture servers)
     [Fact]
     public async Task Another_scheme_in_the_header_hides_no_cookie_and_opens_no_door_to_other_sites()
     {
-        await using var api = servers.StartApi();
+        var api = only.Host;
         var skuId = await servers.PutOnSaleAsync(api);
         (string, string)[] behindAPassword = [("Authorization", "Basic c2hvcDpzaG9w"), ("Cookie", $"{LoginOptions.Cookie}={api.Operator}")];
 

@@ -26,9 +26,9 @@ public sealed class LongestFirst : ITestCollectionOrderer
     /// <summary>As a run of everything printed them; the exact order does not matter.</summary>
     private static readonly string[] Long =
     [
-        OperationsTests.Name, nameof(NodeFaultTests), nameof(FaultSystem), nameof(ShopFloor), nameof(WorkerServers), nameof(GateCrashes),
-        nameof(RollingUpgradeTests), nameof(OrderCrashes), nameof(ChaosTests), nameof(ProtocolModelTests), nameof(ConsoleFloor),
-        nameof(ConsoleTests), nameof(AppHostProcessTests), nameof(PlantedBugTests), nameof(LedgerModelTests), nameof(RunningSystem),
+        nameof(NodeFaultTests), nameof(WorkerServers), nameof(FaultSystem), nameof(ShopFloor), OperationsTests.Name,
+        nameof(RollingUpgradeTests), nameof(ChaosTests), nameof(ProtocolModelTests), nameof(OrderCrashes), nameof(ConsoleFloor),
+        nameof(GateCrashes), nameof(AppHostProcessTests), nameof(PlantedBugTests), nameof(RunningSystem), nameof(LedgerModelTests),
         nameof(BenchSmokeTests), nameof(LocalServerTests), nameof(AwkwardFolderTests), nameof(SentinelFailOverTests),
     ];
 
