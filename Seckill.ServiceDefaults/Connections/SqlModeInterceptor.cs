@@ -5,8 +5,8 @@ using OpenTelemetry;
 namespace Seckill.ServiceDefaults.Connections;
 
 /// <summary>
-/// The client writes a backslash in a text as two. A server whose <c>sql_mode</c> has NO_BACKSLASH_ESCAPES would store both, so each
-/// session does without that mode. It is set at each opening, because the pool resets sessions.
+/// The client escapes a backslash by doubling it. A server whose <c>sql_mode</c> has NO_BACKSLASH_ESCAPES would store both, so each
+/// session removes that mode. It is set at each opening, because the pool resets sessions.
 /// </summary>
 internal sealed class SqlModeInterceptor : DbConnectionInterceptor
 {
@@ -26,7 +26,7 @@ internal sealed class SqlModeInterceptor : DbConnectionInterceptor
         }
         catch
         {
-            // To EF it has not been opened, so nobody else would close it.
+            // EF does not consider it open, so nothing else would close it.
             await connection.CloseAsync();
             throw;
         }
