@@ -16,12 +16,12 @@ try
     builder.UseLoopbackDashboard(local);
     var servers = builder.AddServers(local);
 
-    // In a run the checkout's own; asked for, or generated, when published. Letters and digits: 48 of them are more than the 256 bits
+    // In a run the checkout's own; requested, or generated, when published. Letters and digits: 48 of them are more than the 256 bits
     // that HS256 wants, and no shell or header needs to escape them.
     var signingKey = builder.AddKey("auth-signing-key", () => CheckoutKeys.SigningKey, lengthMin: 48);
     var opsKey = builder.AddKey("ops-key", () => CheckoutKeys.OpsKey, lengthMin: 32);
 
-    // Launch profiles are left out: what a service gets is written here, the same for a run and for a deployment.
+    // Launch profiles are not used: a service's settings are here, the same for a run and for a deployment.
     var orderWorker = builder.AddProject<Projects.Seckill_OrderWorker>("order-worker", launchProfileName: null)
         .WithServiceEnvironment()
         .WithServiceEndpoint(local, local.OrderWorkerPort)
@@ -46,7 +46,7 @@ try
         .WithSaleCommands(opsKey)
         .WithDemoCommand();
 
-    // It asks the Api in the operator's name and hears in Redis what the instances publish; it knows no other server.
+    // It calls the Api in the operator's name and receives the instances' pulses from Redis; it uses no other server.
     var console = builder.AddProject<Projects.Seckill_Console>("console", launchProfileName: null)
         .WithServiceEnvironment()
         .WithServiceEndpoint(local, local.ConsolePort)

@@ -10,13 +10,13 @@ using Seckill.Console.Pulse;
 using Seckill.ServiceDefaults.Connections;
 
 var builder = WebApplication.CreateBuilder(args);
-// Started from a build output, the components' style sheets lie in their packages; in what is published this finds nothing to do.
+// In a build output the components' style sheets are still in their packages; in a published one this does nothing.
 builder.WebHost.UseStaticWebAssets();
 builder.AddServiceDefaults();
 
 try
 {
-    // Without Redis the live figures stand still; everything else goes through the Api.
+    // Without Redis only the live figures stop; everything else goes through the Api.
     builder.AddRedis(HealthStatus.Degraded);
 }
 catch (ConnectionStringException refused)

@@ -4,8 +4,8 @@ using System.Text.Json;
 namespace Seckill.LocalServers;
 
 /// <summary>
-/// The keys that this checkout's systems use in Development: made by chance when they are needed first, kept beside the data for their
-/// owner alone. The applications find the file by themselves when they are started by hand.
+/// The keys of this checkout's systems in Development: generated at random on first use and kept beside the data, readable by their owner
+/// only. Applications that are started by hand find the file by themselves.
 /// </summary>
 public static class CheckoutKeys
 {
@@ -18,18 +18,18 @@ public static class CheckoutKeys
     /// <summary>Signs the buyers' and the operators' tokens.</summary>
     public static string SigningKey => Kept.Value.Auth.SigningKey;
 
-    /// <summary>What machines operate with.</summary>
+    /// <summary>The key of the operations endpoints, for machines.</summary>
     public static string OpsKey => Kept.Value.Ops.Key;
 
-    /// <summary>Both are settings of the applications, so the file has their shape.</summary>
+    /// <summary>Both are settings of the applications, so the file has the format of their configuration.</summary>
     internal sealed record Keys(AuthKeys Auth, OpsKeys Ops);
 
     internal sealed record AuthKeys(string SigningKey);
 
     internal sealed record OpsKeys(string Key);
 
-    /// <summary>What the file in a folder says; made when it is not there.</summary>
-    /// <exception cref="LocalServerException">The file is there and cannot be read.</exception>
+    /// <summary>Reads the file in a folder, or creates it.</summary>
+    /// <exception cref="LocalServerException">The file exists but cannot be read.</exception>
     internal static Keys Read(string folder)
     {
         var file = Path.Combine(folder, FileName);
@@ -46,7 +46,7 @@ public static class CheckoutKeys
         }
         catch (Exception exception) when (exception is JsonException or IOException or UnauthorizedAccessException)
         {
-            throw new LocalServerException($"{file} cannot be used ({exception.Message}): delete it, and new keys are made", exception);
+            throw new LocalServerException($"{file} cannot be used ({exception.Message}): delete it to get new keys", exception);
         }
     }
 
@@ -67,7 +67,7 @@ public static class CheckoutKeys
             options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
         }
 
-        // Readers see no file, or all of it.
+        // Readers see either no file or all of it.
         var unfinished = Path.Combine(folder, Path.GetRandomFileName());
         using (var writer = new StreamWriter(unfinished, options))
         {
@@ -80,7 +80,7 @@ public static class CheckoutKeys
         }
         catch (IOException) when (File.Exists(file))
         {
-            // Another process was quicker; its keys count.
+            // Another process was faster; its keys count.
             File.Delete(unfinished);
         }
     }

@@ -4,24 +4,24 @@ using System.Runtime.InteropServices;
 
 namespace Seckill.LocalServers;
 
-/// <summary>What to start. The first argument is the binary.</summary>
+/// <summary>The command to start. The first argument is the binary.</summary>
 internal sealed record ChildCommand(IReadOnlyList<string> Arguments, string Folder)
 {
-    /// <summary>Added to our own environment if that is inherited, else the whole one (PATH and locale apart).</summary>
+    /// <summary>Added to our own environment if that is inherited; otherwise the whole environment, except PATH and locale.</summary>
     public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
 
     public bool InheritEnvironment { get; init; }
 
-    /// <summary>Standard output and standard error are appended to this file; without one they go to <see cref="OnLine"/>.</summary>
+    /// <summary>Standard output and standard error are appended to this file; without a file they go to <see cref="OnLine"/>.</summary>
     public string? LogFile { get; init; }
 
-    /// <summary>Gets each line of output; called from any thread.</summary>
+    /// <summary>Called for each line of output, from any thread.</summary>
     public Action<string>? OnLine { get; init; }
 
-    /// <summary>Folder to chroot into; the working folder is the one folder that stays visible in it.</summary>
+    /// <summary>Folder to chroot into; of the folders outside, only the working folder stays visible in it.</summary>
     public string? Root { get; init; }
 
-    /// <summary>Whose rights it has in the end; null for ours.</summary>
+    /// <summary>The account that it runs as; null for ours.</summary>
     public ServerAccount? Account { get; init; }
 }
 
@@ -35,7 +35,7 @@ internal sealed class ChildProcess : IDisposable
     private const int SigContinue = 18;
     private const int SigStop = 19;
 
-    // The parent may die before the kernel was told to watch it; then this line ends the child.
+    // The parent may die before the kernel is told to watch it; then this line ends the child.
     private const string Launch = """
         [ "$PPID" = "$1" ] || exit 1
         exec </dev/null
@@ -56,14 +56,14 @@ internal sealed class ChildProcess : IDisposable
         exec chroot "$root" /bin/sh -c 'cd "$0" && exec "$@"' "$data" "$@"
         """;
 
-    // Another account's process loses the parent-death signal, so it is asked for again, and again the parent may be dead by then.
+    // A change of account clears the parent-death signal, so it is set again; and again the parent may be dead by then.
     private const string Drop = """
         [ "$PPID" = "$1" ] || exit 1
         shift
         exec "$@"
         """;
 
-    // The kernel's parent-death signal fires when the THREAD that forked ends, and pool threads do end. This one never does.
+    // The parent-death signal fires when the THREAD that forked ends, and pool threads do end. This one never does.
     private static readonly BlockingCollection<Action> Forks = StartForkingThread();
 
     private readonly Process _process;
@@ -114,7 +114,7 @@ internal sealed class ChildProcess : IDisposable
         return new ChildProcess(process);
     }
 
-    /// <summary>SIGKILL to the process and all below it; returns at once.</summary>
+    /// <summary>SIGKILL to the process and its descendants; returns at once.</summary>
     public void Kill()
     {
         if (!Exited.IsCompleted)
@@ -123,12 +123,12 @@ internal sealed class ChildProcess : IDisposable
         }
     }
 
-    /// <summary>Holds the process where it is, and lets it go on.</summary>
+    /// <summary>SIGSTOP, until <see cref="Continue"/>.</summary>
     public void Pause() => Signal(SigStop);
 
     public void Continue() => Signal(SigContinue);
 
-    /// <summary>SIGTERM, and SIGKILL if that was not enough in time; returns when the process is gone.</summary>
+    /// <summary>SIGTERM, then SIGKILL after the time-out; returns when the process is gone.</summary>
     public async Task StopAsync(int timeoutMs, CancellationToken cancellationToken)
     {
         if (!Exited.IsCompleted)

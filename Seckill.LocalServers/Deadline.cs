@@ -5,7 +5,7 @@ namespace Seckill.LocalServers;
 /// <summary>Waits for a condition, never longer than a deadline.</summary>
 public static class Deadline
 {
-    /// <summary>Long, because only a test that fails waits for its end.</summary>
+    /// <summary>Long, because only a failing test waits for all of it.</summary>
     public const int TimeoutMs = 60_000;
 
     private const int PollIntervalMs = 50;

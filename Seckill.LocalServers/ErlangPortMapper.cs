@@ -4,8 +4,8 @@ using System.Net.Sockets;
 namespace Seckill.LocalServers;
 
 /// <summary>
-/// The port mapper (epmd) by which the nodes of one RabbitMQ cluster find each other: apart from the nodes, so that none takes it along
-/// when it dies.
+/// The port mapper (epmd) by which the nodes of one RabbitMQ cluster find each other. It is separate from the nodes, so that it survives
+/// the death of any of them.
 /// </summary>
 public sealed class ErlangPortMapper : LocalServer
 {
@@ -17,7 +17,7 @@ public sealed class ErlangPortMapper : LocalServer
     /// <summary>Host and port.</summary>
     public override string ConnectionString => $"127.0.0.1:{Port}";
 
-    /// <summary>Starts it, and returns once it takes connections.</summary>
+    /// <summary>Starts it, and returns once it accepts connections.</summary>
     /// <exception cref="LocalServerException">It is not installed, or did not answer in time.</exception>
     public static Task<ErlangPortMapper> StartAsync(CancellationToken cancellationToken)
     {

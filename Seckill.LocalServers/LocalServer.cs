@@ -12,7 +12,7 @@ public abstract class LocalServer : IAsyncDisposable
     private const int ProbeIntervalMs = 100;
     private const int ProbeTimeoutMs = 5_000;
 
-    // A child that another thread forks while a port is probed holds the probing socket until it has become the other program.
+    // A child forked by another thread during a port probe holds the probing socket until its exec.
     private const int PortWaitMs = 3_000;
     private const int LogTailLines = 20;
 
@@ -40,41 +40,41 @@ public abstract class LocalServer : IAsyncDisposable
     /// <summary>The resource's name: redis, rabbitmq or mysql.</summary>
     public string Name { get; }
 
-    /// <summary>Everything this instance writes.</summary>
+    /// <summary>The folder of everything that this instance writes.</summary>
     public string DataFolder { get; }
 
-    /// <summary>What the server prints. Each start begins a new file and keeps the one before as <c>server.log.1</c>.</summary>
+    /// <summary>The server's output. Each start begins a new file and keeps the previous one as <c>server.log.1</c>.</summary>
     public string LogFile { get; }
 
     public int Port { get; }
 
-    /// <summary>In the form that the services take.</summary>
+    /// <summary>The connection string in the form that the services expect.</summary>
     public abstract string ConnectionString { get; }
 
-    /// <summary>As the running server itself says.</summary>
+    /// <summary>As reported by the running server.</summary>
     public string Version { get; private set; } = "";
 
-    /// <summary>The account that it runs under: another one than ours where we are root and that account can reach the data.</summary>
+    /// <summary>The account that it runs under: not ours if we are root and the other account can reach the data.</summary>
     public string Account => _account?.Name ?? Environment.UserName;
 
     /// <summary>Process id of the server; another one after a restart.</summary>
     public int ProcessId => Server.Id;
 
-    /// <summary>Completes with the exit code when the present process ends.</summary>
+    /// <summary>Completes with the exit code when the current process ends.</summary>
     public Task<int> Exited => Server.Exited;
 
     private protected string Password { get; }
 
     private protected string? Root { get; }
 
-    // The server's own files, apart from ours.
+    // The server's own files, separate from ours.
     private protected string ServerFolder => Path.Combine(DataFolder, "data");
 
     private ChildProcess Server => _processes.Count > 0
         ? _processes[^1]
         : throw new InvalidOperationException($"{Name} is not running");
 
-    /// <summary>SIGKILL to the server and every process below it, as a crash would end it. Returns at once.</summary>
+    /// <summary>SIGKILL to the server and its descendants, as in a crash. Returns at once.</summary>
     public void Kill()
     {
         foreach (var process in Enumerable.Reverse(_processes))
@@ -103,7 +103,7 @@ public abstract class LocalServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Whether there is a process: it was started, and has neither been stopped nor died.</summary>
+    /// <summary>Whether its process is running.</summary>
     public bool Runs => _processes.Count > 0 && !Exited.IsCompleted;
 
     /// <summary>Starts the server again on the same data folder and port, after an orderly stop if it still runs.</summary>
@@ -114,7 +114,7 @@ public abstract class LocalServer : IAsyncDisposable
         await BootAsync(cancellationToken);
     }
 
-    /// <summary>Talks to the server as a client does.</summary>
+    /// <summary>Connects to the server as a client.</summary>
     public Task CheckAsync(CancellationToken cancellationToken) => ProbeAsync(cancellationToken);
 
     /// <summary>Orderly stop, bounded; then kill. Returns when every process of this instance is gone.</summary>
@@ -144,7 +144,7 @@ public abstract class LocalServer : IAsyncDisposable
     /// <summary>Starts the processes through <see cref="RunAsync"/>; the last one is the server.</summary>
     private protected abstract Task LaunchAsync(CancellationToken cancellationToken);
 
-    /// <summary>Talks to the server as a client does, and returns its version; throws while it is not ready.</summary>
+    /// <summary>Connects to the server as a client and returns its version; throws while it is not ready.</summary>
     private protected abstract Task<string> ProbeAsync(CancellationToken cancellationToken);
 
     private protected static async Task<T> StartedAsync<T>(T server, CancellationToken cancellationToken)
@@ -175,17 +175,17 @@ public abstract class LocalServer : IAsyncDisposable
         return process;
     }
 
-    /// <summary>Runs a command to its end, in the same surroundings as the server.</summary>
+    /// <summary>Runs a command to completion in the server's environment.</summary>
     private protected Task RunToEndAsync(
         IReadOnlyList<string> command, IReadOnlyDictionary<string, string> environment, CancellationToken cancellationToken) =>
         RunToEndAsync(
             new ChildCommand(command, DataFolder) { Environment = environment, LogFile = LogFile, Root = Root, Account = _account },
             cancellationToken);
 
-    /// <summary>Writes a file into one of our folders that the server alone can read.</summary>
+    /// <summary>Writes a file that only the server can read into one of our folders.</summary>
     private protected void WriteForServer(string file, string content) => PrivateFile.Write(file, content, _account);
 
-    /// <summary>Makes a folder, empty or not, the server's own, and shuts it to everybody else: older versions left it open.</summary>
+    /// <summary>Gives a folder, empty or not, to the server and closes it to all others: older versions left it open.</summary>
     private protected async Task GiveToServerAsync(string folder, CancellationToken cancellationToken)
     {
         const string Give = """
@@ -236,7 +236,7 @@ public abstract class LocalServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Somebody else's server may have this port: it must not be taken for ours.</summary>
+    /// <summary>A foreign server may have this port: it must not be mistaken for ours.</summary>
     private async Task WaitUntilPortIsFreeAsync(CancellationToken cancellationToken)
     {
         var started = Stopwatch.GetTimestamp();

@@ -1,6 +1,6 @@
 namespace Seckill.LocalServers;
 
-/// <summary>A local server is missing, or did not start. The message is meant for the person at the terminal.</summary>
+/// <summary>A local server is missing, or did not start. The message is for the user at the terminal.</summary>
 public sealed class LocalServerException : Exception
 {
     public LocalServerException()

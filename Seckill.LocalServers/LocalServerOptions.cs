@@ -1,6 +1,6 @@
 namespace Seckill.LocalServers;
 
-/// <summary>What every private server instance can be told. The defaults suit a test: a temporary folder and a free port.</summary>
+/// <summary>Options of every private server instance. The defaults suit a test: a temporary folder and a free port.</summary>
 public abstract record LocalServerOptions
 {
     /// <summary>Holds everything the instance writes. Null: a temporary folder, deleted when the instance is disposed.</summary>
@@ -12,7 +12,7 @@ public abstract record LocalServerOptions
     /// <summary>Null: random at the first start and kept in the data folder.</summary>
     public string? Password { get; init; }
 
-    /// <summary>The server's binary. Null: the environment's choice, else searched on PATH and in the usual folders.</summary>
+    /// <summary>The server's binary. Null: taken from the environment, or found on PATH and in the usual folders.</summary>
     public string? Binary { get; init; }
 
     /// <summary>
@@ -21,10 +21,10 @@ public abstract record LocalServerOptions
     /// </summary>
     public string? ServersRoot { get; init; } = Environment.GetEnvironmentVariable("SECKILL_SERVERS_ROOT");
 
-    /// <summary>How long the server may take until it answers, in milliseconds.</summary>
+    /// <summary>Maximum time until the server answers, in milliseconds.</summary>
     public int StartTimeoutMs { get; init; } = 120_000;
 
-    /// <summary>How long an orderly stop may take before the server is killed, in milliseconds.</summary>
+    /// <summary>Maximum time of an orderly stop before the server is killed, in milliseconds.</summary>
     public int StopTimeoutMs { get; init; } = 20_000;
 
     /// <summary>Appended to the server's own arguments; the last one wins.</summary>
@@ -37,7 +37,7 @@ public sealed record RedisServerOptions : LocalServerOptions
     /// <summary>True: each write is on disk before it is answered. False: once a second, so a power cut may lose the last second.</summary>
     public bool AppendFsyncAlways { get; init; }
 
-    /// <summary>Whether it watches over other servers instead of holding data; it is told by command over which.</summary>
+    /// <summary>Whether it is a Sentinel, which is told by command which servers to monitor.</summary>
     public bool IsSentinel { get; init; }
 }
 
@@ -45,29 +45,29 @@ public sealed record RedisServerOptions : LocalServerOptions
 public sealed record RabbitMqServerOptions : LocalServerOptions
 {
     /// <summary>
-    /// Virtual hosts beside the default one, made at the first start: systems that share the broker and do not see each other.
+    /// Virtual hosts beside the default one, created at the first start: isolated systems on one broker.
     /// </summary>
     public IReadOnlyList<string> VirtualHosts { get; init; } = [];
 
-    /// <summary>Bytes in one message, as the worker takes them; the broker's own default is 16 MiB, and 128 MiB before 4.0.</summary>
+    /// <summary>Maximum message size in bytes, equal to the worker's; the broker's default is 16 MiB, and 128 MiB before 4.0.</summary>
     public int MessageBytesMax { get; init; } = 2_097_152;
 
     /// <summary>
-    /// Bytes in one frame; the broker's own default is 128 KiB. A message's headers share one, and with fewer bytes they cannot be nested
-    /// so deeply that reading them overflows a stack.
+    /// Maximum frame size in bytes; the broker's own default is 128 KiB. A message's headers share one frame, and in a small one they
+    /// cannot be nested so deeply that reading them overflows a stack.
     /// </summary>
     public int FrameBytesMax { get; init; } = 65_536;
 
     /// <summary>TCP port of the management plugin's HTTP interface. Null: the plugin is off.</summary>
     public int? ManagementPort { get; init; }
 
-    /// <summary>Its place in a cluster, whose nodes have the same <see cref="LocalServerOptions.Password"/>. Null: it is alone.</summary>
+    /// <summary>Its place in a cluster; all nodes have the same <see cref="LocalServerOptions.Password"/>. Null: no cluster.</summary>
     public RabbitMqClusterPlace? Cluster { get; init; }
 }
 
-/// <summary>What a node of a RabbitMQ cluster is told.</summary>
+/// <summary>Settings of a node of a RabbitMQ cluster.</summary>
 /// <param name="NodeName">Its own name.</param>
-/// <param name="FirstNodeName">The node that it joins when it starts for the first time. Null: it is the first one.</param>
+/// <param name="FirstNodeName">The node that it joins at its first start. Null: it is the first node.</param>
 /// <param name="PortMapperPort">Of the <see cref="ErlangPortMapper"/> that all nodes share.</param>
 public sealed record RabbitMqClusterPlace(string NodeName, string? FirstNodeName, int PortMapperPort);
 
@@ -78,7 +78,7 @@ public sealed record MySqlServerOptions : LocalServerOptions
     public string Database { get; init; } = "seckill";
 
     /// <summary>
-    /// Whether there is an account that may do everything, with a password of its own for this process. Tests need one; an application
+    /// Whether there is an administrator account, with a password known to this process only. Tests need one; an application
     /// never does.
     /// </summary>
     public bool WithAdministrator { get; init; }

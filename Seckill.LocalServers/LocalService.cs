@@ -25,20 +25,20 @@ public sealed class LocalService : IDisposable
 
     public string Url { get; }
 
-    /// <summary>Another one after a restart.</summary>
+    /// <summary>Changes with a restart.</summary>
     public int ProcessId => _process.Id;
 
-    /// <summary>Completes with the exit code when the present process ends.</summary>
+    /// <summary>Completes with the exit code when the current process ends.</summary>
     public Task<int> Exited => _process.Exited;
 
     /// <summary>Starts an application from its build output, in its project folder as <c>dotnet run</c> does.</summary>
     /// <param name="name">The resource's name, also its OTEL_SERVICE_NAME.</param>
     /// <param name="project">The project's folder, in this checkout or another one; its last part is the assembly's name.</param>
     /// <param name="url">Where it listens.</param>
-    /// <param name="environment">Added to our own environment: connection strings and what the caller wants different.</param>
-    /// <param name="onLine">Gets each line of output; called from any thread.</param>
-    /// <param name="arguments">Of the command line.</param>
-    /// <exception cref="LocalServerException">It was not built.</exception>
+    /// <param name="environment">Added to our own environment: connection strings and the caller's settings.</param>
+    /// <param name="onLine">Called for each line of output, from any thread.</param>
+    /// <param name="arguments">Command line arguments.</param>
+    /// <exception cref="LocalServerException">It is not built.</exception>
     public static async Task<LocalService> StartAsync(
         string name, string project, string url, IReadOnlyDictionary<string, string> environment, Action<string> onLine,
         params string[] arguments)
@@ -91,12 +91,12 @@ public sealed class LocalService : IDisposable
             await Task.Delay(ProbeIntervalMs, cancellationToken);
         }
 
-        throw new LocalServerException($"{Name} was not healthy within {timeoutMs} ms; its last word: {last}");
+        throw new LocalServerException($"{Name} was not healthy within {timeoutMs} ms; the last answer: {last}");
     }
 
     /// <summary>
-    /// SIGSTOP: the process stands still, warm as it is, until <see cref="Continue"/>. Connections with heartbeats outlive it for some of
-    /// them.
+    /// SIGSTOP: the process is frozen until <see cref="Continue"/>. Connections with heartbeats survive it
+    /// for a few heartbeats.
     /// </summary>
     public void Pause() => _process.Pause();
 
@@ -106,13 +106,13 @@ public sealed class LocalService : IDisposable
     /// <summary>SIGKILL; returns at once.</summary>
     public void Kill() => _process.Kill();
 
-    /// <summary>SIGTERM, and SIGKILL if that was not enough in time; returns when the process is gone.</summary>
+    /// <summary>SIGTERM, then SIGKILL after the time-out; returns when the process is gone.</summary>
     public Task StopAsync(int timeoutMs, CancellationToken cancellationToken) => _process.StopAsync(timeoutMs, cancellationToken);
 
-    /// <summary>Starts it again at the same address, after an orderly stop if it still runs.</summary>
-    /// <param name="stopTimeoutMs">How long the orderly stop may take before the process is killed.</param>
+    /// <summary>Restarts it at the same address, after an orderly stop if it still runs.</summary>
+    /// <param name="stopTimeoutMs">Maximum time of the orderly stop before the process is killed.</param>
     /// <param name="cancellationToken">Cancels the wait for the stop.</param>
-    /// <param name="settings">Environment variables that are different from now on.</param>
+    /// <param name="settings">Environment variables to change from now on.</param>
     public async Task RestartAsync(int stopTimeoutMs, CancellationToken cancellationToken, params (string Name, string Value)[] settings)
     {
         await StopAsync(stopTimeoutMs, cancellationToken);
@@ -128,12 +128,12 @@ public sealed class LocalService : IDisposable
 
     public void Dispose() => _process.Dispose();
 
-    // The dotnet that runs us, wherever it is installed.
+    // The dotnet host that runs us.
     internal static string DotNet() => Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "../../../dotnet"));
 
     private static Dictionary<string, string> EnvironmentOf(string name, string url, IReadOnlyDictionary<string, string> more)
     {
-        // Our own environment is passed on, OTEL_* among it; only settings of the service's own are made here.
+        // Our own environment, including OTEL_*, is passed on; only the service's own settings are added here.
         var environment = new Dictionary<string, string>
         {
             ["ASPNETCORE_URLS"] = url,

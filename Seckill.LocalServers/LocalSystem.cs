@@ -7,8 +7,8 @@ using StackExchange.Redis;
 namespace Seckill.LocalServers;
 
 /// <summary>
-/// The whole system as its users have it: three servers and the applications as processes of their own, on ports and folders of its own.
-/// Each can be stopped, killed, held still and started again. It dies with this process, and touches no system that runs already.
+/// The whole system as in production: three servers and the applications as separate processes, with private ports and folders.
+/// Each can be stopped, killed, frozen and restarted. The system dies with this process and touches no other running system.
 /// </summary>
 public sealed class LocalSystem : IAsyncDisposable
 {
@@ -19,7 +19,7 @@ public sealed class LocalSystem : IAsyncDisposable
     private readonly RabbitMqServer? _rabbitMq;
     private readonly MySqlServer? _mySql;
 
-    /// <summary>Those that end with it.</summary>
+    /// <summary>Servers that end with it.</summary>
     private readonly IReadOnlyList<LocalServer> _ownServers = [];
     private readonly Dictionary<string, string> _environment;
     private readonly ConcurrentQueue<string> _log = new();
@@ -68,20 +68,20 @@ public sealed class LocalSystem : IAsyncDisposable
 
     public string MySqlConnectionString { get; }
 
-    /// <summary>As the servers say themselves.</summary>
+    /// <summary>As reported by the servers.</summary>
     public string Versions => $"Redis {Redis.Version}, RabbitMQ {RabbitMq.Version}, MySQL {MySql.Version}";
 
-    /// <summary>A connection beside those of the applications.</summary>
+    /// <summary>A connection separate from those of the applications.</summary>
     public IConnectionMultiplexer RedisConnection { get; private set; } = null!;
 
     public IReadOnlyList<LocalService> Apis => _apis;
 
     public IReadOnlyList<LocalService> Workers => _workers;
 
-    /// <summary>What the applications printed last.</summary>
+    /// <summary>The last lines of the applications' output.</summary>
     public string Log => string.Join('\n', _log);
 
-    /// <summary>Starts the three servers, side by side, and no application.</summary>
+    /// <summary>Starts the three servers in parallel, without applications.</summary>
     /// <exception cref="LocalServerException">One is not installed, or did not answer in time.</exception>
     public static async Task<LocalSystem> StartServersAsync(LocalSystemOptions options, CancellationToken cancellationToken)
     {
@@ -104,8 +104,8 @@ public sealed class LocalSystem : IAsyncDisposable
     }
 
     /// <summary>
-    /// Another system on the RabbitMQ and the MySQL of this one, in the virtual host and the database of that name, with a Redis of its
-    /// own: neither sees the other. The broker must know the virtual host, see <see cref="RabbitMqServerOptions.VirtualHosts"/>.
+    /// Another system on this one's RabbitMQ and MySQL, in the virtual host and the database of that name, with a Redis of its
+    /// own: neither sees the other. The broker must have the virtual host, see <see cref="RabbitMqServerOptions.VirtualHosts"/>.
     /// </summary>
     public async Task<LocalSystem> StartBesideAsync(string name, LocalSystemOptions options, CancellationToken cancellationToken)
     {
@@ -114,7 +114,7 @@ public sealed class LocalSystem : IAsyncDisposable
         return await ConnectedAsync(new LocalSystem(options, redis, RabbitMq, MySql, name));
     }
 
-    /// <summary>Applications on servers that somebody else has started and ends, such as clusters.</summary>
+    /// <summary>Applications on servers that the caller starts and stops, such as clusters.</summary>
     public static Task<LocalSystem> StartOnAsync(LocalSystemOptions options, string redis, string rabbitMq, string mySql) =>
         ConnectedAsync(new LocalSystem(options, redis, rabbitMq, mySql));
 
@@ -144,14 +144,14 @@ public sealed class LocalSystem : IAsyncDisposable
     public Task WaitUntilHealthyAsync(LocalService service, CancellationToken cancellationToken) =>
         service.WaitUntilHealthyAsync(_options.StartTimeoutMs, cancellationToken);
 
-    /// <summary>Starts an application again at its address, once the process before is gone.</summary>
+    /// <summary>Restarts an application at its address, once its previous process is gone.</summary>
     public Task RestartAsync(LocalService service, CancellationToken cancellationToken, params (string Name, string Value)[] settings) =>
         service.RestartAsync(_options.StopTimeoutMs, cancellationToken, settings);
 
-    /// <summary>Stops an application as SIGTERM does, or kills it; it is no part of the system any more.</summary>
+    /// <summary>Stops an application with SIGTERM, or kills it; it is no longer part of the system.</summary>
     public Task EndAsync(LocalService service, bool kill) => EndAsync([service], kill);
 
-    /// <summary>Ends several applications, all at the same time.</summary>
+    /// <summary>Ends several applications in parallel.</summary>
     public async Task EndAsync(IEnumerable<LocalService> services, bool kill)
     {
         var ending = services.ToArray();
@@ -163,10 +163,10 @@ public sealed class LocalSystem : IAsyncDisposable
         }
     }
 
-    /// <summary>Stops all applications as SIGTERM does, so that the stores can be looked at while nobody writes.</summary>
+    /// <summary>Stops all applications with SIGTERM, so that the stores can be read while nothing writes.</summary>
     public Task StopApplicationsAsync() => Task.WhenAll(Applications().Select(service => StopAsync(service, kill: false)));
 
-    /// <summary>Starts those servers again that do not run.</summary>
+    /// <summary>Restarts the servers that are not running.</summary>
     public Task RestartDeadServersAsync(CancellationToken cancellationToken) => Task.WhenAll(
         new LocalServer[] { Redis, RabbitMq, MySql }.Where(server => !server.Runs)
             .Select(server => server.RestartAsync(cancellationToken)));
@@ -179,7 +179,7 @@ public sealed class LocalSystem : IAsyncDisposable
         return connection;
     }
 
-    /// <summary>The same with an account that may do everything.</summary>
+    /// <summary>The same with the administrator account.</summary>
     public async Task<MySqlConnection> OpenMySqlAsAdministratorAsync(CancellationToken cancellationToken)
     {
         var connection = new MySqlConnection(
@@ -192,7 +192,7 @@ public sealed class LocalSystem : IAsyncDisposable
         return connection;
     }
 
-    /// <summary>One number from MySQL.</summary>
+    /// <summary>Reads one number from MySQL.</summary>
     public async Task<long> CountAsync(string sql, CancellationToken cancellationToken)
     {
         await using var connection = await OpenMySqlAsync(cancellationToken);
@@ -205,7 +205,7 @@ public sealed class LocalSystem : IAsyncDisposable
         new ConnectionFactory { Uri = new Uri(RabbitMqConnectionString), AutomaticRecoveryEnabled = false }
             .CreateConnectionAsync("local system", cancellationToken);
 
-    /// <summary>Kills everything: its data are no longer needed.</summary>
+    /// <summary>Kills everything: the data are no longer needed.</summary>
     public async ValueTask DisposeAsync()
     {
         await EndAsync(Applications(), kill: true);
@@ -221,13 +221,13 @@ public sealed class LocalSystem : IAsyncDisposable
         }));
     }
 
-    private static InvalidOperationException ServersUnknown() => new("Somebody else has started the servers.");
+    private static InvalidOperationException ServersUnknown() => new("The servers were not started by this system.");
 
     private IReadOnlyList<LocalService> Applications() => [.. _others, .. _apis, .. _workers];
 
     private async Task StopAsync(LocalService service, bool kill)
     {
-        // A process that is stopped receives no SIGTERM.
+        // A frozen process does not handle SIGTERM.
         service.Continue();
         if (kill)
         {
@@ -266,7 +266,7 @@ public sealed class LocalSystem : IAsyncDisposable
         _log.Enqueue($"{source}: {line}");
         while (_log.Count > LogLinesMax && _log.TryDequeue(out _))
         {
-            // The oldest lines go.
+            // Drops the oldest lines.
         }
     }
 

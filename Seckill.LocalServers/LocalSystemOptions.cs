@@ -1,6 +1,6 @@
 namespace Seckill.LocalServers;
 
-/// <summary>What a <see cref="LocalSystem"/> is made of.</summary>
+/// <summary>Options of a <see cref="LocalSystem"/>.</summary>
 public sealed record LocalSystemOptions
 {
     public RedisServerOptions Redis { get; init; } = new();
@@ -15,9 +15,9 @@ public sealed record LocalSystemOptions
     /// <summary>Gets the name of an application and each line of its output, from any thread.</summary>
     public Action<string, string>? OnLine { get; init; }
 
-    /// <summary>How long an application may take until it is healthy, in milliseconds.</summary>
+    /// <summary>Maximum time until an application is healthy, in milliseconds.</summary>
     public int StartTimeoutMs { get; init; } = 180_000;
 
-    /// <summary>How long an application may take to stop before it is killed, in milliseconds.</summary>
+    /// <summary>Maximum time of an application's stop before it is killed, in milliseconds.</summary>
     public int StopTimeoutMs { get; init; } = 30_000;
 }

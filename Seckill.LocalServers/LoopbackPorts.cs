@@ -14,7 +14,7 @@ public static class LoopbackPorts
 
     private static readonly HashSet<int> Taken = [];
 
-    /// <summary>A port nobody listens on and that this process was not given before.</summary>
+    /// <summary>A port that is free and was not handed out by this process before.</summary>
     /// <exception cref="LocalServerException">No free port was found.</exception>
     public static int Take()
     {
@@ -33,7 +33,7 @@ public static class LoopbackPorts
         throw new LocalServerException($"no free port on 127.0.0.1 between {First} and {End}");
     }
 
-    /// <summary>The preferred port when nobody listens on it, else another free one.</summary>
+    /// <summary>The preferred port if it is free, else another free one.</summary>
     public static int Prefer(int port)
     {
         lock (Taken)

@@ -5,7 +5,7 @@ using MySqlConnector;
 
 namespace Seckill.LocalServers;
 
-/// <summary>A private MySQL or MariaDB with full durability: a commit is on disk before it is answered.</summary>
+/// <summary>A private MySQL or MariaDB with full durability: a commit is on disk before the reply.</summary>
 public sealed class MySqlServer : LocalServer
 {
     private const string User = "seckill";
@@ -36,7 +36,7 @@ public sealed class MySqlServer : LocalServer
     private readonly string _binary;
     private readonly string _administratorPassword;
 
-    /// <summary>Those that the application's account may use.</summary>
+    /// <summary>Databases that the application's account may use.</summary>
     private readonly ConcurrentDictionary<string, bool> _databases = new();
 
     private MySqlServer(MySqlServerOptions options, string binary)
@@ -57,7 +57,7 @@ public sealed class MySqlServer : LocalServer
     public string ConnectionStringOf(string database) =>
         new MySqlConnectionStringBuilder(ConnectionString) { Database = database }.ConnectionString;
 
-    /// <summary>Of an account that may do everything; only with <see cref="MySqlServerOptions.WithAdministrator"/>.</summary>
+    /// <summary>Of the administrator account; only with <see cref="MySqlServerOptions.WithAdministrator"/>.</summary>
     public string AdministratorConnectionString => _options.WithAdministrator
         ? new MySqlConnectionStringBuilder(ConnectionString) { UserID = Administrator, Password = _administratorPassword }.ConnectionString
         : throw new InvalidOperationException("This server has no administrator.");
@@ -113,7 +113,7 @@ public sealed class MySqlServer : LocalServer
     }
 
     /// <summary>
-    /// Runs at each start, so that a folder of an older version loses its open accounts, too. One statement a line, as both servers read
+    /// Runs at each start, so that a folder of an older version loses its open accounts, too. One statement per line, as both servers read
     /// it.
     /// </summary>
     private string Accounts()
@@ -137,7 +137,7 @@ public sealed class MySqlServer : LocalServer
         return string.Concat(statements.Select(statement => statement + ";\n"));
     }
 
-    /// <summary>The application's account may do everything in its databases, migrations among it, and nothing elsewhere.</summary>
+    /// <summary>The application's account has all rights in its databases, including migrations, and none elsewhere.</summary>
     private static string GrantOn(string database) =>
         // In a grant an underscore stands for any character, unless it is escaped.
         $"GRANT ALL PRIVILEGES ON {Quoted(database.Replace("_", "\\_", StringComparison.Ordinal))}.* TO '{User}'@'%'";
@@ -152,8 +152,8 @@ public sealed class MySqlServer : LocalServer
         return (string)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 
-    // A killed server leaves the lock of its socket behind, with its process id, and may still be giving back its memory. The next one
-    // would refuse to start if any process had that id by then.
+    // A killed server leaves its socket's lock file with its process id behind, and may still be releasing its memory. The next one
+    // would refuse to start if another process has that id by then.
     private async Task WaitForPredecessorAsync(CancellationToken cancellationToken)
     {
         var lockFile = Path.Combine(ServerFolder, SocketFile + ".lock");
@@ -189,7 +189,7 @@ public sealed class MySqlServer : LocalServer
         }
     }
 
-    // Under another name until it is complete: a start that was interrupted must not leave half a database behind.
+    // Under another name until it is complete: an interrupted start must not leave half a database behind.
     private async Task InitializeAsync(string temporary, CancellationToken cancellationToken)
     {
         var unfinished = ServerFolder + ".unfinished";
@@ -209,7 +209,7 @@ public sealed class MySqlServer : LocalServer
             ? [_binary, "--no-defaults", "--initialize-insecure", .. AsRoot(), $"--datadir={unfinished}"]
             : [installer, "--no-defaults", .. AsRoot(), $"--datadir=./{Path.GetRelativePath(DataFolder, unfinished)}",
                 "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"];
-        // In a shared folder a server that starts removes what another one has there at the moment.
+        // In a shared folder, a starting server removes the files of another one.
         await RunToEndAsync(command, new Dictionary<string, string>(OwnFilesOnly) { ["TMPDIR"] = temporary }, cancellationToken);
         Directory.Delete(ServerFolder);
         Directory.Move(unfinished, ServerFolder);
@@ -222,6 +222,6 @@ public sealed class MySqlServer : LocalServer
         return (file.ResolveLinkTarget(returnFinalTarget: true) ?? file).Name.Contains("maria", StringComparison.Ordinal);
     }
 
-    // As root only where no other account can reach the folder.
+    // As root only if no other account can reach the folder.
     private string[] AsRoot() => Environment.IsPrivilegedProcess && Account == Environment.UserName ? ["--user=root"] : [];
 }

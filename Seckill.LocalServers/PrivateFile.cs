@@ -1,22 +1,22 @@
 namespace Seckill.LocalServers;
 
-/// <summary>Files and folders that are nobody else's business: passwords, orders, logs.</summary>
+/// <summary>Files and folders that only their owner may read: passwords, orders, logs.</summary>
 public static class PrivateFile
 {
     internal const UnixFileMode OwnersFolder = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
     private const UnixFileMode OwnersFile = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
     /// <summary>
-    /// Of a folder that holds private ones. The servers that root starts run under accounts of their own, which have to pass; where we are
-    /// not root, nobody has to.
+    /// Mode of a folder that contains private ones. Servers started by root run under accounts of their own, which must pass through it;
+    /// if we are not root, no other account must.
     /// </summary>
     internal static UnixFileMode WayMode => Environment.IsPrivilegedProcess
         ? OwnersFolder | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute
         : OwnersFolder;
 
     /// <summary>
-    /// Makes a folder whose content nobody else can read, list or change, and takes those rights away where it is there already. Folders
-    /// below it keep their passage, and have to be private themselves.
+    /// Creates a folder whose content nobody else can read, list or change, or removes those rights from an existing one. Folders
+    /// below it may still be passed through and must be private themselves.
     /// </summary>
     public static void MakeFolder(string folder)
     {
@@ -34,7 +34,7 @@ public static class PrivateFile
         }
     }
 
-    /// <summary>Makes a folder and the missing ones above it; one that is there stays as it is.</summary>
+    /// <summary>Creates a folder and its missing parents; an existing one stays as it is.</summary>
     internal static void CreateFolder(string folder)
     {
         RequireLinux();
@@ -71,10 +71,10 @@ public static class PrivateFile
         }
     }
 
-    /// <summary>Writes a file that only its owner can read; readers see the old content or the new, never a part.</summary>
+    /// <summary>Writes a file that only its owner can read; readers see either the old or the new content, never a part.</summary>
     public static void Write(string file, string content) => Write(file, content, account: null);
 
-    /// <summary>The same for a file that an account shall own from the moment that it bears its name.</summary>
+    /// <summary>The same for a file that is owned by an account from the moment that it has its name.</summary>
     internal static void Write(string file, string content, ServerAccount? account)
     {
         RequireLinux();

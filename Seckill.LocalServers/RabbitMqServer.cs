@@ -7,16 +7,16 @@ namespace Seckill.LocalServers;
 
 /// <summary>
 /// A private RabbitMQ broker. Erlang finds nodes through a port mapper (epmd) that a machine usually shares; this broker has its own,
-/// so that it neither sees nor is seen by any other.
+/// so that it is isolated from all others.
 /// </summary>
 public sealed class RabbitMqServer : LocalServer
 {
     private const string User = "seckill";
 
-    /// <summary>Part of the stored data, so it must not hold the port. The own port mapper keeps equal names apart.</summary>
+    /// <summary>Part of the stored data, so it must not contain the port. The private port mapper keeps equal names apart.</summary>
     private const string AloneNodeName = "seckill@localhost";
 
-    /// <summary>After which a node of a cluster that says nothing is given up; the broker's own is 60.</summary>
+    /// <summary>Time after which a silent cluster node is considered down, s; the broker's own default is 60.</summary>
     private const int DeadNodeSeconds = 10;
 
     /// <summary>Time after which messages held by consumers of a lost node are delivered again; 4.3's default is 60,000.</summary>
@@ -37,7 +37,7 @@ public sealed class RabbitMqServer : LocalServer
         _epmdPort = options.Cluster?.PortMapperPort ?? LoopbackPorts.Take();
     }
 
-    /// <summary>How nodes of a cluster know it.</summary>
+    /// <summary>Its name in the cluster.</summary>
     public string NodeName => _options.Cluster?.NodeName ?? AloneNodeName;
 
     /// <summary>An AMQP URI; the virtual host is the default one.</summary>
@@ -77,7 +77,7 @@ public sealed class RabbitMqServer : LocalServer
 
     private protected override async Task LaunchAsync(CancellationToken cancellationToken)
     {
-        // It looks at the free disk space by a line for a shell, which holds the path as it is: with an open quote it would never start.
+        // It checks the free disk space with a shell command that contains the path unescaped: with an open quote it would never start.
         if (DataFolder.AsSpan().ContainsAny("'\"\\$`"))
         {
             throw new LocalServerException(
@@ -97,7 +97,7 @@ public sealed class RabbitMqServer : LocalServer
             await RunAsync([_epmd, "-port", $"{_epmdPort}", "-address", "127.0.0.1"], environment);
         }
 
-        // With RABBITMQ_ALLOW_INPUT the script becomes the Erlang machine instead of watching over it, so that signals reach the broker.
+        // With RABBITMQ_ALLOW_INPUT the script execs the Erlang VM instead of supervising it, so that signals reach the broker.
         await RunAsync([_script, "-noinput", .. _options.ExtraArguments], environment);
     }
 
@@ -115,7 +115,7 @@ public sealed class RabbitMqServer : LocalServer
         yield return $"listeners.tcp.local = 127.0.0.1:{Port}";
         yield return $"max_message_size = {_options.MessageBytesMax}";
         yield return $"frame_max = {_options.FrameBytesMax}";
-        // Where definitions are loaded, the broker makes no user and no virtual host by itself. The file's name is relative to the working
+        // When definitions are loaded, the broker creates no user and no virtual host by itself. The file's name is relative to the working
         // folder, because this format has no quotes.
         string[] accounts = _options.VirtualHosts.Count > 0
             ? [$"load_definitions = {Path.GetFileName(WriteDefinitions())}"]
@@ -123,7 +123,7 @@ public sealed class RabbitMqServer : LocalServer
         string[] management = _options.ManagementPort is { } port
             ? ["management.tcp.ip = 127.0.0.1", $"management.tcp.port = {port}"]
             : [];
-        // Until a node that stands still is given up, its consumers get their share of the messages. Newer versions ignore the second line.
+        // A frozen node's consumers get their share of the messages until it is considered down. Newer versions ignore the second line.
         string[] patience = _options.Cluster is null
             ? []
             : [$"net_ticktime = {DeadNodeSeconds}", "cluster_partition_handling = pause_minority"];
@@ -178,10 +178,10 @@ public sealed class RabbitMqServer : LocalServer
         ["RABBITMQ_LOGS"] = "-",
         ["RABBITMQ_PID_FILE"] = Path.Combine(ServerFolder, "rabbitmq.pid"),
         ["RABBITMQ_ALLOW_INPUT"] = "true",
-        // Schedulers that spin while idle take the processor from everything else on a small machine.
+        // Idle schedulers that spin take the processor from everything else on a small machine.
         ["RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"] =
             "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none"
-                // As an argument: versions that do not know it refuse it in the configuration.
+                // As an argument, because versions that do not know it reject it in the configuration.
                 + (_options.Cluster is null ? "" : $" -rabbit consumer_disconnected_timeout {DisconnectedConsumerMs}"),
     };
 }

@@ -28,8 +28,8 @@ public sealed class RedisServer : LocalServer
 
     private protected override Task LaunchAsync(CancellationToken cancellationToken)
     {
-        // In a file and not among the arguments: anybody on the machine can read those. In the server's own folder, because a Sentinel
-        // writes it again.
+        // In a file and not among the arguments, which anyone on the machine can read. In the server's own folder, because a Sentinel
+        // rewrites it.
         var configuration = Path.Combine(ServerFolder, "redis.conf");
         WriteForServer(configuration, $"""
             bind 127.0.0.1

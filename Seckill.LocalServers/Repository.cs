@@ -1,20 +1,20 @@
 namespace Seckill.LocalServers;
 
-/// <summary>Where things are in the checkout that the running program was built from.</summary>
+/// <summary>Paths in the checkout that the running program was built from.</summary>
 public static class Repository
 {
     /// <summary>The folder with the solution file.</summary>
-    /// <exception cref="InvalidOperationException">The program was copied out of its checkout.</exception>
+    /// <exception cref="InvalidOperationException">The program was moved out of its checkout.</exception>
     public static string Root { get; } = FindRoot();
 
-    /// <summary>The build that the running program is from: Debug or Release.</summary>
+    /// <summary>The running program's build configuration: Debug or Release.</summary>
     public static string Configuration => Output.Parent!.Name;
 
     private static DirectoryInfo Output => new(AppContext.BaseDirectory.TrimEnd('/'));
 
     /// <summary>
-    /// A service's assembly, from the build that also built the running program (Debug or Release). The project's folder may be one of
-    /// another checkout, which has been built alike.
+    /// A service's assembly in the running program's build configuration. The project's folder may be in
+    /// another checkout that was built in the same configuration.
     /// </summary>
     public static string Assembly(string project) =>
         Path.Combine(Root, project, "bin", Configuration, Output.Name, Path.GetFileName(project) + ".dll");

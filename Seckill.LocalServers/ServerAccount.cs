@@ -4,19 +4,19 @@ using System.Runtime.InteropServices;
 namespace Seckill.LocalServers;
 
 /// <summary>
-/// The unprivileged account that a server runs under where root starts it. A hole in a server is then no hole in the machine.
+/// The unprivileged account that a server runs under if root starts it, so that a hole in a server is not a hole in the machine.
 /// </summary>
 internal sealed record ServerAccount(string Name, uint UserId, uint GroupId)
 {
     private const string Accounts = "/etc/passwd";
 
-    /// <summary>Where no package has made an account for the server.</summary>
+    /// <summary>Used if no package has created an account for the server.</summary>
     private const string Nobody = "nobody";
 
     private const uint Unchanged = uint.MaxValue;
 
     /// <summary>
-    /// Null where we are not root, or where the account could not reach the folder or run the binary, such as below <c>/root</c>.
+    /// Null if we are not root, or if the account cannot reach the folder or run the binary, such as below <c>/root</c>.
     /// </summary>
     public static ServerAccount? For(string server, string folder, string binary) =>
         Environment.IsPrivilegedProcess && OthersPassTo(folder) && OthersPassTo(binary)
@@ -24,10 +24,10 @@ internal sealed record ServerAccount(string Name, uint UserId, uint GroupId)
             ? Find(server) ?? Find(Nobody)
             : null;
 
-    /// <summary>Hands a file or an empty folder to the account; a link is not followed.</summary>
+    /// <summary>Gives a file or an empty folder to the account; does not follow links.</summary>
     public void Own(string path) => ChangeOwner(path, UserId, GroupId);
 
-    /// <summary>The account may pass through the folder to what it owns there, and neither list nor change it.</summary>
+    /// <summary>Lets the account pass through the folder to its own files there, but not list or change the folder.</summary>
     public void PassThrough(string folder)
     {
         ChangeOwner(folder, Unchanged, GroupId);

@@ -11,8 +11,8 @@ public static class ServerBinaries
     /// </summary>
     /// <param name="options">Says where to look.</param>
     /// <param name="variable">Environment variable that may name the binary.</param>
-    /// <param name="names">File names, or absolute paths where they are to be tried first.</param>
-    /// <param name="package">What to install when there is none.</param>
+    /// <param name="names">File names, or absolute paths to try first.</param>
+    /// <param name="package">The package to suggest if there is none.</param>
     /// <exception cref="LocalServerException">There is none; the message says what to install.</exception>
     public static string Find(LocalServerOptions options, string variable, string[] names, string package)
     {
@@ -64,7 +64,7 @@ public static class ServerBinaries
         : (Environment.GetEnvironmentVariable("PATH") ?? "")
             .Split(':', StringSplitOptions.RemoveEmptyEntries).Concat(UsualFolders);
 
-    // A link inside the root may be absolute and then points into the root, not into the machine.
+    // An absolute link inside the root points into the root, not into the machine.
     private static bool Exists(string? root, string path)
     {
         if (root is null)

@@ -5,7 +5,7 @@ using Microsoft.IdentityModel.Tokens;
 
 namespace Seckill.LocalServers;
 
-/// <summary>Signs the buyers' tokens as the shop's login would: asking for each over HTTP would measure the login instead.</summary>
+/// <summary>Signs the buyers' tokens as the shop's login would: requesting each over HTTP would measure the login instead.</summary>
 public sealed class TokenIssuer
 {
     private const int LifetimeHours = 2;
@@ -31,7 +31,7 @@ public sealed class TokenIssuer
 
     public string ForOperator() => For("1", "operator");
 
-    /// <summary>For any subject and role; good for two hours unless something else is said.</summary>
+    /// <summary>For any subject and role; valid for two hours by default.</summary>
     public string For(string subject, string? role = null, TimeSpan? lifetime = null)
     {
         var claims = new Dictionary<string, object> { ["sub"] = subject };

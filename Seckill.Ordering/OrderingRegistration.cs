@@ -11,7 +11,7 @@ using Seckill.Ordering.Unreadable;
 
 namespace Seckill.Ordering;
 
-/// <summary>What the gate and the worker share.</summary>
+/// <summary>Shared by the gate and the worker.</summary>
 public static class OrderingRegistration
 {
     /// <summary>

@@ -6,8 +6,8 @@ using Microsoft.Extensions.Hosting;
 namespace Seckill.ServiceDefaults;
 
 /// <summary>
-/// The keys that this checkout made for itself, for an application that a developer starts by hand. Whatever else says something about them
-/// counts more.
+/// The keys that this checkout generated, for an application that is started by hand. Every other configuration source of these keys
+/// takes precedence.
 /// </summary>
 internal static class CheckoutSettings
 {
@@ -24,7 +24,7 @@ internal static class CheckoutSettings
         {
             if (File.Exists(Path.Combine(folder.FullName, KeysFile)))
             {
-                // A name that begins with a dot is hidden from the usual provider.
+                // The default file provider hides names that begin with a dot.
                 builder.Configuration.Sources.Insert(0, new JsonConfigurationSource
                 {
                     FileProvider = new PhysicalFileProvider(folder.FullName, ExclusionFilters.None),

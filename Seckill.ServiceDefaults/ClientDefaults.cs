@@ -24,23 +24,23 @@ internal static class ClientDefaults
     private const int ConnectTimeoutMs = 3_000;
     private const int ReconnectIntervalMs = 1_000;
 
-    /// <summary>Of one Redis command: most take less than a millisecond, and a buyer waits for it.</summary>
+    /// <summary>Time-out of one Redis command: most take less than a millisecond, and a buyer waits for it.</summary>
     private const int CommandTimeoutMs = 1_000;
 
-    /// <summary>How often the client looks for commands that are over their time.</summary>
+    /// <summary>How often the client checks for timed-out commands.</summary>
     private const int HeartbeatMs = 250;
     private const int ConnectTimeoutSeconds = 5;
     private const int HeartbeatSeconds = 5;
     private const int ConnectionLifeTimeSeconds = 300;
 
     /// <summary>
-    /// Bytes of one message. What is larger ends the connection before a byte of it is held; else a few messages would take the memory of
-    /// the whole process. Brokers that we start refuse to take such messages in the first place.
+    /// Maximum bytes of one message. A larger one ends the connection before any of it is buffered; otherwise a few messages could
+    /// take the memory of the whole process. Brokers that we start refuse such messages in the first place.
     /// </summary>
     public const int RabbitMQMessageBytesMax = 2_097_152;
 
     /// <summary>
-    /// Only the first connection is waited for, and only once: further tries go on in the background, every second and not
+    /// Only the first connection is waited for, and only once: further tries continue in the background, every second and not
     /// ever more slowly, because each second without Redis is a second without sales. While there is no connection a command fails at once
     /// instead of waiting for one: every caller either retries in a loop or serves a buyer, who should be told at once.
     /// </summary>
@@ -67,7 +67,7 @@ internal static class ClientDefaults
     }
 
     /// <summary>
-    /// Recovery is off: who uses a connection notices its end and opens a new one, because an automatic recovery can leave
+    /// Recovery is off: the user of a connection notices its end and opens a new one, because an automatic recovery can leave
     /// publishers of the old connection waiting for confirms that never come.
     /// </summary>
     public static void Configure(ConnectionFactory rabbitMQ, string applicationName)
@@ -80,7 +80,7 @@ internal static class ClientDefaults
         rabbitMQ.MaxInboundMessageBodySize = RabbitMQMessageBytesMax;
     }
 
-    /// <summary>What each context does beside its queries: see the interceptors.</summary>
+    /// <summary>The interceptors of every context.</summary>
     public static void Configure(DbContextOptionsBuilder mySql) =>
         mySql.AddInterceptors(new SessionSettingsInterceptor(), new SwitchOverInterceptor());
 
@@ -94,7 +94,7 @@ internal static class ClientDefaults
             builder.ConnectionTimeout = ConnectTimeoutSeconds;
         }
 
-        // A date of zeros, which MariaDB accepts, would end the reading of all rows beside it.
+        // A date of zeros, which MariaDB accepts, would end the reading of all other rows.
         builder.ConvertZeroDateTime = true;
         if (!builder.ContainsKey("Connection Lifetime"))
         {

@@ -15,16 +15,16 @@ using Seckill.ServiceDefaults.Tracing;
 
 namespace Microsoft.Extensions.Hosting;
 
-/// <summary>What every process of the system has: telemetry, health endpoints, resilient HTTP clients.</summary>
+/// <summary>Common to every process: telemetry, health endpoints, resilient HTTP clients.</summary>
 public static class Extensions
 {
     /// <summary>Answers 200 only while the process is ready to serve.</summary>
     public const string HealthEndpointPath = "/health";
 
-    /// <summary>Answers 200 while the process runs, whatever the servers behind it do.</summary>
+    /// <summary>Answers 200 while the process runs, regardless of the servers behind it.</summary>
     public const string AlivenessEndpointPath = "/alive";
 
-    /// <summary>Answers 200 once every part of the process has been started, whatever the servers behind it do.</summary>
+    /// <summary>Answers 200 once every part of the process has started, regardless of the servers behind it.</summary>
     public const string StartedEndpointPath = "/started";
 
     public static TBuilder AddServiceDefaults<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
@@ -45,8 +45,8 @@ public static class Extensions
     }
 
     /// <summary>
-    /// Logs, metrics and traces. Where OTEL_TRACES_SAMPLER says how to sample, it does; otherwise a configured share of the traces is kept,
-    /// and of the others what fails (see <see cref="TracingOptions"/>). Each AddX of a server adds the sources and meters of its client.
+    /// Logs, metrics and traces. OTEL_TRACES_SAMPLER decides if it is set; otherwise a configured share of the traces is kept,
+    /// and of the others the failures (see <see cref="TracingOptions"/>). Each AddX of a server adds the sources and meters of its client.
     /// </summary>
     public static TBuilder ConfigureOpenTelemetry<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
     {
@@ -78,7 +78,7 @@ public static class Extensions
                 services => new ShareOrFailedSampler(services.GetRequiredService<IOptions<TracingOptions>>().Value.KeptShare)));
         }
 
-        // Without an endpoint the exporter would knock at localhost:4317 for ever.
+        // Without an endpoint the exporter would try localhost:4317 for ever.
         if (!string.IsNullOrWhiteSpace(builder.Configuration["OTEL_EXPORTER_OTLP_ENDPOINT"]))
         {
             builder.Services.AddOpenTelemetry().UseOtlpExporter();

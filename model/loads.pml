@@ -1,5 +1,5 @@
 /*
- * What becomes of the counter: Redis loses something, a load sets it from MySQL, an operator adds units.
+ * The counter: Redis loses something, a load sets it from MySQL, an operator adds units.
  */
 #if APIS
 #define is_only_outdated    (redis.load == outdated && is_open && redis.server == server)
@@ -10,16 +10,16 @@
 #define is_being_loaded     (lock != 0 && redis.server == server && redis.epoch == epoch + 1)
 #endif
 
-/* Redis and MySQL do not have the same load, or nobody knows whether this server has all that the other had. A load that MySQL has not
-   committed yet looks like one that died: the row lock tells. */
+/* Redis and MySQL do not have the same load, or it is unknown whether this server has all the data of the other. A load that MySQL has
+   not committed yet looks like one that died: only the row lock distinguishes them. */
 #define must_close  (is_open && (redis.server != server || !has_load(load, epoch)) && !is_being_loaded)
-/* Another server with the same load may go on selling until it is loaded. */
+/* A different server with the same load may continue to sell until it is loaded. */
 #define must_load   (!is_loaded && (!is_open || has_load(load, epoch)))
 
-/* Looks after the counter: closes the gate and loads it when it must be; adds units when an operator says so. */
+/* Maintains the counter: closes the gate and loads it when necessary; adds units for an operator. */
 proctype Api(byte me) {
-    byte outdated;              /* the load that adding units has outdated; 0 for none */
-    byte seen_load;             /* what the load is decided on */
+    byte outdated;              /* the load that an addition of units has outdated; 0 for none */
+    byte seen_load;             /* the state that the load is decided on */
     byte seen_server;
     byte seen_counted;
     byte known_decided;         /* a bit for each order */
@@ -35,7 +35,7 @@ closes:
         atomic {
             close(); printf("api %d: close.lua\n", me);
 gate_closed:
-            goto ends       /* whoever looks next finds it closed */
+            goto ends       /* the next check finds it closed */
         }
 #if ADDITIONS
     :: d_step {
@@ -57,7 +57,7 @@ locked:
             loading_for = load; loading_epoch = epoch; loading_stock = stock;
             snapshot();
             if
-            :: outdated != 0 && is_only_outdated        /* Redis has forgotten nobody */
+            :: outdated != 0 && is_only_outdated        /* Redis has lost no buyer */
 #ifdef BUG_BUYERS_NOT_RESTORED
             :: else
 #else
@@ -146,7 +146,7 @@ inline copy(to, from) {
     to.counted = from.counted
 }
 
-/* Redis loses its data, or a server takes over that has all of it, or what had come there until some moment before. */
+/* Redis loses its data, or another server takes over that has all of it, or all of it up to some earlier moment. */
 proctype Redis() {
     do
     :: d_step { losses < LOSSES -> losses++; forget(redis); tidy(); printf("redis: everything is lost\n") }

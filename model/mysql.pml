@@ -1,13 +1,13 @@
 /*
- * What MySQL keeps of the SKU and its orders. An inline is what one transaction does. Whoever runs it waits for the SKU's row lock, so it
+ * MySQL's data for the SKU and its orders. An inline is one transaction. It waits for the SKU's row lock, so it
  * is one step.
  */
 mtype = { Rejected, WrittenBefore, RejectedBefore, DuplicateClick };    /* VerdictKind, as is Accepted */
 
 short stock = STOCK;
-byte load;                          /* the load that MySQL takes for the valid one */
+byte load;                          /* the valid load according to MySQL */
 byte epoch;                         /* its number */
-byte lock;                          /* who holds the SKU's row for longer than a step: an Api; 0 for nobody */
+byte lock;                          /* the Api that holds the SKU's row for longer than a step; 0 for none */
 byte rows[ORDERS];                  /* rows of the order: 1 when it is written */
 byte row_epoch[ORDERS];             /* the epoch that it was written in */
 bool rejection[ORDERS];
@@ -27,7 +27,7 @@ bool renamed[ORDERS];
 #endif
 #define is_decided(id)  (is_written(id) || rejection[id])
 
-/* Whether Redis has the load that is asked for. */
+/* Whether Redis has this load. */
 #ifdef BUG_EPOCH_NUMBERS_ONLY
 #define has_load(an_id, a_number)   (redis.epoch == a_number)
 #else
@@ -40,7 +40,7 @@ bool renamed[ORDERS];
 #endif
 #define is_loaded   (is_open && is_same_server && has_load(load, epoch))
 
-/* Whether the click of an order stands under another id. */
+/* Whether the click of an order already has a row under another id. */
 inline find_first(id) {
     found = false;
     for (x : 0 .. ORDERS - 1) {
@@ -94,7 +94,7 @@ inline write(id, verdict) {
     fi
 }
 
-/* An operator gives up a dead letter's order; one that stands stays. */
+/* An operator abandons a dead letter's order; a written one stays. */
 inline reject(id) {
     rejection[id] = rejection[id] || rows[id] == 0
 }

@@ -1,5 +1,5 @@
 /*
- * What is promised. A broken promise ends the search, and the way there is the history that breaks it.
+ * The promises. A broken promise ends the search, and the path to it is the history that breaks it.
  */
 #if ORDERS == 2
 #define sum(f)          (f(0) + f(1))
@@ -20,17 +20,17 @@
 #define is_once(id)     (written(id) <= 1)
 #define is_true(id)     ((redis.order[id] != Success || written(id) == 1) && (redis.order[id] != Failed || rows[id] == 0))
 
-/* How many units less than MySQL the counter has for this order: 1 while it is held and not written, -1 while it is written and was not
-   deducted from this counter. */
+/* The counter's difference to MySQL for this order: 1 unit less while it is held and not written, 1 more (-1) while it is written and was
+   not deducted from this counter. */
 #define ahead(id)       (redis.order[id] == Pending && redis.order_epoch[id] == redis.epoch \
     -> (rows[id] > 0 -> 0 : 1) \
     : (rows[id] > 0 && redis.order[id] != Success && row_epoch[id] == redis.epoch -> -1 : 0))
 
-/* Nothing is under way, as far as anybody can see. */
+/* Nothing is visibly under way. */
 #define is_settled(id)  (!queue[id] && !letter[id] && redis.outbox[id] == 0)
 #define is_quiet        (busy == 0 && all(is_settled) && is_loaded)
 
-/* Redis says so, or MySQL when Redis has forgotten. Not promised: what Redis lost before it was published is known to nobody. */
+/* By Redis, or by MySQL if Redis has lost it. Not promised: an order that Redis lost before it was published is recorded nowhere. */
 #define is_answered(id) (!accepted[id] || redis.order[id] == Success || redis.order[id] == Failed \
     || (redis.order[id] == 0 && (written(id) == 1 || rejection[id] || !published_once[id])))
 
@@ -49,6 +49,6 @@ proctype Promises() {
     :: is_quiet && !all(is_answered) -> printf("BROKEN: no lost answer\n"); assert(false)
     :: is_quiet && (redis.units[0] != bought(0) || redis.units[1] != bought(1)) ->
         printf("BROKEN: a buyer may buy what the limit leaves\n"); assert(false)
-    :: is_quiet     /* and stays so: whatever else cannot go on is stuck, which SPIN reports as an invalid end state */
+    :: is_quiet     /* and stays so: any other process that cannot continue is stuck, which SPIN reports as an invalid end state */
     od
 }

@@ -1,5 +1,5 @@
 /*
- * What Redis keeps of the SKU, and what the scripts of Seckill.Ordering/Ledger do with it: each inline is the script of that name. A script
+ * Redis's data for the SKU, and the scripts of Seckill.Ordering/Ledger: each inline is the script of that name. A script
  * is one step here, as it is in Redis. Every order is for one unit.
  */
 mtype = { Pending, Success, Failed };                       /* OrderState; 0: no record */
@@ -51,7 +51,7 @@ inline reserve(id, reply) {
     fi
 }
 
-/* Whether the order is to be published again. While a copy is in the queue, another one would change nothing. */
+/* Whether the order is to be republished. While a copy is in the queue, another one would change nothing. */
 #define due(id)     (redis.outbox[id] == Unconfirmed && !queue[id])
 
 #ifdef BUG_EPOCHS_IGNORED
@@ -97,7 +97,7 @@ inline close() {
     redis.closed = redis.known
 }
 
-/* Which of the unsettled orders MySQL has decided; and which counter and server that is true of. */
+/* The unsettled orders that MySQL has decided, and the counter and server for which this is true. */
 inline snapshot() {
     seen_load = redis.load;
     seen_server = server;
@@ -107,7 +107,7 @@ inline snapshot() {
     }
 }
 
-/* The units of each buyer: in MySQL, and in reservations that MySQL has no row for. With an open gate they are raised at most. */
+/* The units of each buyer: in MySQL, and in reservations that MySQL has no row for. With an open gate they are never lowered. */
 inline restore() {
     for (y : 0 .. BUYERS - 1) {
         count = 0;
@@ -123,7 +123,7 @@ inline restore() {
     redis.counted = epoch
 }
 
-/* A load must find what it was decided on: a call may come late, and Redis may have lost something since. */
+/* A load applies only to the state that it was decided on: a call may come late, and Redis may have lost something since. */
 #ifdef BUG_WARM_ON_ANOTHER_SERVER
 #define is_as_seen  (redis.load == seen_load)
 #else

@@ -1,5 +1,5 @@
 /*
- * The way of an order: gate, outbox, queue, worker, and what puts it right where one of them died.
+ * The route of an order: gate, outbox, queue, worker, and the repair after the death of any of them.
  */
 #if ORDERS == 2
 #define choose(id, from)    if :: from[0] -> id = 0 :: from[1] -> id = 1 fi
@@ -21,7 +21,7 @@ inline confirm(id) {
 #endif
 }
 
-/* A click at the gate, and its way into the queue. While the gate is closed, it asks again. */
+/* A click at the gate, and its way into the queue. While the gate is closed, the click is retried. */
 proctype Gate(byte id) {
     mtype reply;
     atomic {
@@ -41,7 +41,7 @@ reserved:
         :: d_step { publish(id); printf("gate: order %d is published\n", id) };
 published:
 confirmed:
-            skip        /* Outbox marks it, or nobody does */
+            skip        /* Outbox marks it, or nothing does */
         :: skip         /* dies, or the broker is away */
         fi;
 ends:
@@ -49,7 +49,7 @@ ends:
     }
 }
 
-/* Any Api publishes again what has no confirm, and notes what the broker has confirmed, whoever published it: at some time, or never. */
+/* Any Api republishes an unconfirmed order and notes a confirm, whichever process published it: at some time, or never. */
 proctype Outbox(byte id) {
     do
     :: d_step {
@@ -69,8 +69,8 @@ outbox_marked:
     od
 }
 
-/* A message stays in the queue until it is acked. Dying before COMMIT changes nothing, since MySQL rolls back; dying after it leaves the
-   message for another worker, and so does dying before the ack. */
+/* A message stays in the queue until it is acked. A death before COMMIT changes nothing, since MySQL rolls back; a death after it, or
+   before the ack, leaves the message for another worker. */
 proctype Worker() {
     byte id;
     byte committed_epoch;
@@ -133,7 +133,7 @@ dies:
     od
 }
 
-/* Finds out what is unsettled for too long, and either tells Redis what MySQL has decided or has the order published again. */
+/* Finds orders that are unsettled for too long, and either settles them with MySQL's verdict or has them republished. */
 proctype Reconciler(byte id) {
     do
     :: d_step {
@@ -148,7 +148,7 @@ proctype Reconciler(byte id) {
 }
 
 #if LETTERS
-/* An operator replays a dead letter or gives it up. */
+/* An operator replays or abandons a dead letter. */
 proctype Operator(byte id) {
     do
     :: d_step { letter[id] -> publish(id); printf("operator: letter %d is replayed\n", id) };

@@ -6,9 +6,9 @@
  * anything else may happen, and a process may die. A label that is a point of CrashPoint.cs, with '_' for '-', says where that is.
  */
 
-/* What an instance of the model has. */
+/* The parameters of an instance of the model. */
 #ifndef ORDERS
-#define ORDERS 2        /* tries at the gate, 2 or 3; each becomes one order at most */
+#define ORDERS 2        /* tries at the gate, 2 or 3; each becomes at most one order */
 #endif
 #ifndef STOCK
 #define STOCK 1         /* units at the start */
@@ -23,7 +23,7 @@
 #define LETTERS 0       /* orders that become dead letters */
 #endif
 #ifndef APIS
-#define APIS 0          /* Apis that look after the counter */
+#define APIS 0          /* Apis that load the counter */
 #endif
 #ifndef ADDITIONS
 #define ADDITIONS 0     /* units that an operator adds in the middle of the sale */
@@ -32,17 +32,17 @@
 #define LOSSES 0        /* times that Redis loses something */
 #endif
 #ifndef DEATHS
-#define DEATHS 0        /* deaths in the middle of a load; everywhere else there may be any number */
+#define DEATHS 0        /* deaths in the middle of a load; elsewhere the number is not limited */
 #endif
 #define BUYERS 2
 #define LOADS_MAX 6     /* no history needs more: one more is an error */
 
-byte buyer[ORDERS];             /* whose try it is */
+byte buyer[ORDERS];             /* the buyer of the try */
 byte click[ORDERS];             /* two tries with one click are the same client_order_no, sent twice */
 bool queue[ORDERS];             /* RabbitMQ: one message of this order or several, in the queue or not acked */
 bool letter[ORDERS];            /* among the dead letters */
 
-byte tries;                     /* so far; they are made in the order of their numbers, since any order of them is the same to the model */
+byte tries;                     /* so far; they are made in numerical order, since the model is the same for any order */
 byte busy;                      /* processes in the middle of something */
 byte loads;                     /* so far; the newest load's id */
 byte added;
@@ -52,7 +52,7 @@ byte losses;
 bool accepted[ORDERS];
 bool published_once[ORDERS];
 
-/* Scratch within a step, 0 between steps. */
+/* Scratch variables within a step, 0 between steps. */
 byte x;
 byte y;
 byte count;

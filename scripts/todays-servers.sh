@@ -60,7 +60,7 @@ require_tools() {
     fi
 }
 
-# What a server at work never reads, and syncing each unpacked file, would double the time.
+# Installing documentation, and syncing each unpacked file, would double the time.
 slim_down() {
     mkdir -p "$1/etc/dpkg/dpkg.cfg.d" "$1/etc/apt/apt.conf.d" "$1/usr/sbin"
     cat >"$1/etc/dpkg/dpkg.cfg.d/seckill" <<'TEXT'
@@ -73,7 +73,7 @@ TEXT
     {
         echo 'APT::Install-Recommends "false";'
         echo 'Acquire::Languages "none";'
-        # The way to the mirror is the machine's: its proxies, and whether a frozen mirror's age is accepted.
+        # The machine's own apt settings for the mirror: its proxies, and whether an old snapshot is accepted.
         for setting in Acquire::http::Proxy Acquire::https::Proxy Acquire::Check-Valid-Until Acquire::Check-Date; do
             value="$(apt_setting "$setting")"
             [[ -z "$value" ]] || echo "$setting \"$value\";"

@@ -10,18 +10,18 @@ internal sealed class OpsCalls(ProjectResource api, ParameterResource opsKey)
     private const int AnswerTimeoutMs = 15_000;
 
     /// <param name="path">Below <c>/api/ops/</c>.</param>
-    /// <param name="cancellationToken">Gives up.</param>
-    /// <exception cref="HttpRequestException">No answer, or not a good one.</exception>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    /// <exception cref="HttpRequestException">No answer, or an error.</exception>
     public async Task<JsonNode?> GetAsync(string path, CancellationToken cancellationToken)
     {
         using var http = await ClientAsync(cancellationToken);
         return await http.GetFromJsonAsync<JsonNode>(path, cancellationToken);
     }
 
-    /// <summary>The Api's answer as a command's result; a refusal is a failure with the Api's words.</summary>
+    /// <summary>The Api's answer as a command's result; a refusal is a failure with the Api's message.</summary>
     /// <param name="path">Below <c>/api/ops/</c>.</param>
     /// <param name="body">Null: none.</param>
-    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
     public async Task<ExecuteCommandResult> PostAsync(string path, JsonObject? body, CancellationToken cancellationToken)
     {
         using var http = await ClientAsync(cancellationToken);

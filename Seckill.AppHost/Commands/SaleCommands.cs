@@ -6,7 +6,7 @@ namespace Seckill.AppHost.Commands;
 #pragma warning disable ASPIREINTERACTION001 // Commands with arguments are new in 13.6 and still marked as a preview.
 
 /// <summary>
-/// What an operator does with a sale, as commands of the dashboard and of the Aspire CLI. The Api writes each into its audit log.
+/// An operator's actions on a sale, as commands of the dashboard and of the Aspire CLI. The Api audits each of them.
 /// </summary>
 internal static class SaleCommands
 {
@@ -63,7 +63,7 @@ internal static class SaleCommands
     private static Task<ExecuteCommandResult> PostAsync(OpsCalls calls, ExecuteCommandContext context, string action) =>
         calls.PostAsync($"sales/{Uri.EscapeDataString(Sku(context))}/{action}", null, context.CancellationToken);
 
-    // How many units are on sale goes with the request, so that repeating it adds nothing.
+    // The request contains the units on sale, so that repeating it adds nothing.
     private static async Task<ExecuteCommandResult> AddStockAsync(OpsCalls calls, ExecuteCommandContext context)
     {
         var sku = Sku(context);

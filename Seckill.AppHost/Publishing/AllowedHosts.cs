@@ -7,7 +7,7 @@ internal static class AllowedHosts
     /// <summary>This machine's names, and those by which the services know each other.</summary>
     private const string Default = "localhost;127.0.0.1;[::1];api;console";
 
-    /// <summary>Where azd deploys to, everything has a name below this one.</summary>
+    /// <summary>In azd's target, every name is below this one.</summary>
     private const string ContainerApps = "*.azurecontainerapps.io";
 
     /// <summary>

@@ -5,7 +5,7 @@ using Seckill.AppHost.Settings;
 
 namespace Seckill.AppHost.Publishing;
 
-/// <summary>What a Compose file needs besides what the application model says, so that it can serve for real.</summary>
+/// <summary>Additions to the application model that a Compose file needs for production.</summary>
 internal static partial class Deployment
 {
     private const int DefaultHostPort = 8080;
@@ -15,13 +15,13 @@ internal static partial class Deployment
     static partial void AddCompose(
         IDistributedApplicationBuilder builder, IResourceBuilder<ProjectResource> api, IResourceBuilder<ProjectResource> console)
     {
-        // azd brings a target and a dashboard of its own.
+        // azd has its own target and dashboard.
         if (builder.IsPublishingManifest())
         {
             return;
         }
 
-        // Compose starts services in order but does not wait until they are healthy: a service that gives up is started again.
+        // Compose starts services in order but does not wait until they are healthy: a service that gives up is restarted.
         builder.AddDockerComposeEnvironment("compose").ConfigureComposeFile(file =>
         {
             foreach (var service in file.Services.Values)
@@ -40,7 +40,7 @@ internal static partial class Deployment
             (_, service) => PublishPorts(service, "SECKILL_CONSOLE_PORT", DefaultConsoleHostPort, replicas: 1));
     }
 
-    /// <summary>Named volumes on the host's own disk, and a name for each server that its next container keeps.</summary>
+    /// <summary>Named volumes on the host's disk, and a fixed host name for each server.</summary>
     private static void KeepData(IDistributedApplicationBuilder builder)
     {
         foreach (var server in builder.GetServerContainers())

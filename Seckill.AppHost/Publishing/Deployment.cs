@@ -1,9 +1,9 @@
 namespace Seckill.AppHost.Publishing;
 
-/// <summary>What a deployment has besides the application model.</summary>
+/// <summary>Additions of a deployment to the application model.</summary>
 internal static partial class Deployment
 {
-    /// <exception cref="DistributedApplicationException">Something is to be published or deployed, and there is no target for
+    /// <exception cref="DistributedApplicationException">Publishing or deploying was requested, and there is no target for
     /// it.</exception>
     public static void AddDeployment(
         this IDistributedApplicationBuilder builder, IResourceBuilder<ProjectResource> api, IResourceBuilder<ProjectResource> console)
@@ -21,7 +21,7 @@ internal static partial class Deployment
         }
     }
 
-    /// <summary>In ComposeDeployment.cs, where Aspire.Hosting.Docker is to be had.</summary>
+    /// <summary>Implemented in ComposeDeployment.cs if Aspire.Hosting.Docker is available.</summary>
     static partial void AddCompose(
         IDistributedApplicationBuilder builder, IResourceBuilder<ProjectResource> api, IResourceBuilder<ProjectResource> console);
 }

@@ -10,13 +10,13 @@ internal static class ServiceProbes
     private const string AlivePath = "/alive";
     private const string StartedPath = "/started";
 
-    /// <summary>The answer is in memory; a service that is only busy must not be taken for a dead one.</summary>
+    /// <summary>The answer comes from memory; a busy service must not be mistaken for a dead one.</summary>
     private const int TimeoutSeconds = 5;
 
     private const int ReadyPeriodSeconds = 5;
     private const int ReadyFailuresMax = 2;
 
-    /// <summary>A restart cures a process that hangs, and nothing else: only a minute of silence is worth one.</summary>
+    /// <summary>A restart only cures a hanging process, so it takes a minute of silence.</summary>
     private const int AlivePeriodSeconds = 10;
 
     private const int AliveFailuresMax = 6;

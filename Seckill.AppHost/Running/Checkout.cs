@@ -6,7 +6,7 @@ using Seckill.LocalServers;
 namespace Seckill.AppHost.Running;
 
 /// <summary>
-/// The git-ignored folder with everything that a run keeps. One AppHost holds it at a time. While it runs, <c>local.json</c> tells other
+/// The git-ignored folder for all data of a run. One AppHost holds it at a time. While it runs, <c>local.json</c> tells other
 /// programs, and a person with a MySQL client, where everything is.
 /// </summary>
 internal sealed class Checkout : IDisposable
@@ -28,7 +28,7 @@ internal sealed class Checkout : IDisposable
 
     public string AddressFile { get; }
 
-    /// <summary>Creates the folder and takes its lock. The kernel returns the lock when this process ends in any way.</summary>
+    /// <summary>Creates the folder and takes its lock. The kernel releases the lock however this process ends.</summary>
     /// <exception cref="LocalServerException">Another AppHost holds it.</exception>
     public static Checkout Open(string folder)
     {
@@ -37,7 +37,7 @@ internal sealed class Checkout : IDisposable
             PrivateFile.MakeFolder(folder);
             var heldLock = new FileStream(Path.Combine(folder, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
             var checkout = new Checkout(folder, heldLock);
-            // From a run that was killed: its addresses lead nowhere.
+            // Left by a killed run: its addresses are invalid.
             checkout.Withdraw();
             return checkout;
         }

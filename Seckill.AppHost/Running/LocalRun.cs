@@ -18,7 +18,7 @@ internal static class LocalRun
     /// </summary>
     public static void AddLocalRun(this IDistributedApplicationBuilder builder, RunParts parts, LocalOptions options)
     {
-        // Without it the AppHost is gone before what it started.
+        // Otherwise the AppHost ends before the processes that it started.
         builder.Configuration["DcpPublisher:WaitForResourceCleanup"] ??= "true";
         builder.Services.AddSingleton(parts);
         builder.Services.AddSingleton(options);
@@ -27,13 +27,13 @@ internal static class LocalRun
         builder.Services.Insert(0, ServiceDescriptor.Singleton<IHostedService>(services => services.GetRequiredService<RunMonitor>()));
         // The last hosted service is the first one to be stopped.
         builder.Services.AddHostedService<ServicesStop>();
-        // The monitor says what a person needs to know; the rest is in the dashboard. A missing development certificate is no news:
+        // The monitor prints the essentials; the rest is in the dashboard. A missing development certificate is expected:
         // everything is plain HTTP on loopback.
         builder.Services.AddLogging(logging => logging
             .AddFilter("Aspire.Hosting", LogLevel.Warning)
             .AddFilter("Aspire.Hosting.Dcp.DcpHost", LogLevel.Error)
             .AddFilter("Microsoft.AspNetCore", LogLevel.Warning)
-            // A start that is broken off is thrown to RunUntilStoppedAsync and need not be logged with its stack as well.
+            // An aborted start is thrown to RunUntilStoppedAsync and need not be logged with its stack as well.
             .AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.Critical));
     }
 
@@ -55,12 +55,12 @@ internal static class LocalRun
     }
 
     /// <summary>
-    /// True for what a person at the terminal can read and mend; a test that hosts this program gets the exception itself.
+    /// True for errors that the user at the terminal can understand and fix; a test that hosts this program gets the exception itself.
     /// </summary>
     public static bool IsForTerminal(Exception refused) =>
         refused is DistributedApplicationException or LocalServerException && Assembly.GetEntryAssembly() == typeof(LocalRun).Assembly;
 
-    /// <summary>Says why nothing runs.</summary>
+    /// <summary>Prints the reason for the failed start.</summary>
     /// <returns>Exit code: 2 for wrong settings, 1 for anything else.</returns>
     public static int Refuse(Exception refused)
     {

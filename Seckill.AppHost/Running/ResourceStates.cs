@@ -41,15 +41,15 @@ internal sealed class ResourceStates(RunParts parts)
         }
     }
 
-    /// <summary>True when the resource is healthy by this notification, and was not before. To be asked before it is taken over.</summary>
+    /// <summary>True when the resource becomes healthy by this notification. Call it before <see cref="Take"/>.</summary>
     public bool BecomesHealthy(ResourceEvent notification) =>
         notification.Snapshot.HealthStatus == HealthStatus.Healthy && IsRunning(notification)
         && !(_latest.TryGetValue(notification.ResourceId, out var before)
             && before.Snapshot.HealthStatus == HealthStatus.Healthy
             && IsRunning(before));
 
-    /// <summary>Takes a notification over.</summary>
-    /// <returns>True when the resource has ended by it, and had not before.</returns>
+    /// <summary>Takes over a notification.</summary>
+    /// <returns>True when the resource ends by it.</returns>
     public bool Take(ResourceEvent notification)
     {
         var hadEnded = _latest.TryGetValue(notification.ResourceId, out var before) && HasEnded(before);
@@ -57,7 +57,7 @@ internal sealed class ResourceStates(RunParts parts)
         return !hadEnded && HasEnded(notification);
     }
 
-    /// <summary>Names and states of resources that are not up yet, for a person.</summary>
+    /// <summary>Names and states of resources that are not up yet, for the terminal.</summary>
     public string Missing() => string.Join(", ", _latest.Values
         .Where(latest => latest.Snapshot.HealthStatus != HealthStatus.Healthy)
         .Select(latest => $"{latest.Resource.Name} is {latest.Snapshot.State?.Text ?? "unknown"}"));

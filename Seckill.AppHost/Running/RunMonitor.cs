@@ -10,8 +10,8 @@ using Seckill.LocalServers;
 namespace Seckill.AppHost.Running;
 
 /// <summary>
-/// Tells the person at the terminal what the dashboard shows: where everything is once it is healthy, and what has ended. A resource that
-/// ends before everything was healthy ends the run, because what waits for it would wait for ever; later the dashboard can start it again.
+/// Prints the essentials of the dashboard to the terminal: the addresses once everything is healthy, and ended resources. A resource that
+/// ends before everything is healthy ends the run, because its dependants would wait for ever; later the dashboard can restart it.
 /// </summary>
 internal sealed partial class RunMonitor(
     RunParts parts, LocalOptions options, IConfiguration configuration, ResourceNotificationService notifications,
@@ -25,12 +25,12 @@ internal sealed partial class RunMonitor(
     private readonly HashSet<int> _served = [];
     private Checkout? _checkout;
 
-    /// <summary>Takes the checkout's lock; to be called before the AppHost starts anything.</summary>
+    /// <summary>Takes the checkout's lock; call it before the AppHost starts anything.</summary>
     /// <exception cref="LocalServerException">Another AppHost runs in this checkout.</exception>
     public void TakeCheckout()
     {
         _checkout = Checkout.Open(options.Folder);
-        // The addresses lead nowhere from the first moment of a stop on.
+        // The addresses are invalid as soon as a stop begins.
         lifetime.ApplicationStopping.Register(_checkout.Withdraw);
         foreach (var moved in options.MovedPorts)
         {
@@ -40,7 +40,7 @@ internal sealed partial class RunMonitor(
         Terminal.Say($"starting {string.Join(", ", parts.Servers.Keys.Concat(parts.Services.Select(service => service.Name)))}");
     }
 
-    /// <summary>Ends processes that outlived the stop; to be called when everything else is over.</summary>
+    /// <summary>Ends processes that survived the stop; call it last.</summary>
     public void EndOrphans()
     {
         foreach (var orphan in _served.Where(ServingProcess.KillOrphan))
@@ -57,7 +57,7 @@ internal sealed partial class RunMonitor(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        // The host stops this service late; its word on what ends is wanted only until the stop begins.
+        // The host stops this service late; its messages are wanted only until the stop begins.
         using var running = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken, lifetime.ApplicationStopping);
         try
         {
@@ -173,7 +173,7 @@ internal sealed partial class RunMonitor(
         }
         catch (OperationCanceledException) when (!stop.IsCancellationRequested)
         {
-            // The lines that were read by then must suffice.
+            // The lines read so far must suffice.
         }
 
         return [.. tail];

@@ -1,6 +1,6 @@
 namespace Seckill.AppHost.Running;
 
-/// <summary>The resources that a run watches and tells about.</summary>
+/// <summary>The resources that a run watches and reports.</summary>
 /// <param name="Api">The gate.</param>
 /// <param name="Console">The operators' console.</param>
 /// <param name="OrderWorker">The worker.</param>
@@ -16,7 +16,7 @@ internal sealed record RunParts(
     /// <summary>The three applications, in the order in which they start.</summary>
     public IReadOnlyList<ProjectResource> Services { get; } = [OrderWorker, Api, Console];
 
-    /// <summary>All whose end is worth a line.</summary>
+    /// <summary>Whether a resource's end is reported.</summary>
     public bool IsWatched(IResource resource) =>
         Services.Any(service => service.Name == resource.Name) || Servers.ContainsKey(resource.Name) || resource.Name == DashboardResource;
 

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Hosting;
 namespace Seckill.AppHost.Running;
 
 /// <summary>
-/// Stops the applications before Aspire ends everything at once: servers and dashboard are still there for their last orders and spans.
+/// Stops the applications before Aspire ends everything at once: servers and dashboard are still up for their last orders and spans.
 /// </summary>
 internal sealed class ServicesStop(RunParts parts, ResourceCommandService commands, ResourceNotificationService notifications)
     : IHostedService
@@ -28,7 +28,7 @@ internal sealed class ServicesStop(RunParts parts, ResourceCommandService comman
 
     private async Task StopAsync(string service, CancellationToken patience)
     {
-        // A resource that does not run refuses the command, and needs none.
+        // A resource that is not running refuses the command, which is fine.
         await commands.ExecuteCommandAsync(service, KnownResourceCommands.StopCommand, patience);
         await notifications.WaitForResourceAsync(service, KnownResourceStates.TerminalStates, patience);
     }

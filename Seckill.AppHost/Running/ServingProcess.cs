@@ -4,12 +4,12 @@ using Seckill.LocalServers;
 
 namespace Seckill.AppHost.Running;
 
-/// <summary>Aspire starts a project by <c>dotnet run</c>: the process that it knows is not the one that serves, but its parent.</summary>
+/// <summary>Aspire starts a project with <c>dotnet run</c>: its process id is that of the serving process's parent.</summary>
 internal static class ServingProcess
 {
     private const string LauncherArgument = "--project";
 
-    /// <summary>The process below a launcher; the process itself where it is none, or where the system does not tell.</summary>
+    /// <summary>The process below a launcher; the process itself if it is not a launcher, or if that is unknown.</summary>
     public static int Of(int processId) =>
         Read(processId, "cmdline").Contains(LauncherArgument, StringComparison.Ordinal)
         && int.TryParse(Read(processId, $"task/{processId}/children").Split(' ')[0], CultureInfo.InvariantCulture, out var child)
@@ -20,7 +20,7 @@ internal static class ServingProcess
     /// <returns>True when there was one.</returns>
     public static bool KillOrphan(int processId)
     {
-        // The number may belong to somebody else by now.
+        // The process id may have been reused by now.
         if (!Read(processId, "cmdline").Contains(Repository.Root, StringComparison.Ordinal))
         {
             return false;

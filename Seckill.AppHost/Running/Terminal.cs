@@ -9,7 +9,7 @@ internal static class Terminal
 
     public static void SayError(string text) => Write(Console.Error, text);
 
-    // A terminal that was closed must not keep us from stopping what we started.
+    // A closed terminal must not prevent the stop.
     private static void Write(TextWriter writer, string text)
     {
         if (_isClosed)

@@ -12,12 +12,12 @@ internal static class ContainerServers
     };
 
     /// <summary>
-    /// The most that the workers accept, bytes in one message and in one frame: the broker refuses larger ones to their producer.
+    /// The workers' limits of message and frame size in bytes: the broker refuses larger messages from their producer.
     /// </summary>
     private const string RabbitMQLimits = "-rabbit max_message_size 2097152 -rabbit frame_max 65536";
 
     /// <summary>
-    /// In a run the data stays in volumes of the developer's machine. A published model has none yet: only the target knows whether it has
+    /// In a run the data is in volumes of the developer's machine. A published model has none yet: only the target knows whether it has
     /// a disk that a database can live on, so the target adds them.
     /// </summary>
     public static ServerResources AddContainerServers(this IDistributedApplicationBuilder builder)
@@ -38,7 +38,7 @@ internal static class ContainerServers
         return new(redis, rabbitMQ, mySql);
     }
 
-    /// <summary>Those of the three servers that are containers of this model: none when they are somebody else's.</summary>
+    /// <summary>Those of the three servers that are containers of this model: none if they are external.</summary>
     public static IEnumerable<IResourceBuilder<ContainerResource>> GetServerContainers(this IDistributedApplicationBuilder builder) =>
         [.. builder.Resources.OfType<ContainerResource>()
             .Where(container => DataFolders.ContainsKey(container.Name))

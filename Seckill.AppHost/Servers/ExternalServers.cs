@@ -2,7 +2,7 @@ using Microsoft.Extensions.Configuration;
 
 namespace Seckill.AppHost.Servers;
 
-/// <summary>Three servers that are somebody else's, known by their connection strings and by nothing else.</summary>
+/// <summary>Three external servers, known only by their connection strings.</summary>
 internal static class ExternalServers
 {
     /// <summary>

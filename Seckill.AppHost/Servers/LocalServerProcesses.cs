@@ -7,7 +7,7 @@ using Seckill.LocalServers;
 namespace Seckill.AppHost.Servers;
 
 /// <summary>
-/// Starts the local servers of a run, shows in the dashboard how they do, and stops them after everything else. The kernel kills them when
+/// Starts the local servers of a run, shows their state in the dashboard, and stops them after everything else. The kernel kills them when
 /// this process is killed.
 /// </summary>
 internal sealed partial class LocalServerProcesses(ResourceNotificationService notifications) : IHostedService, IAsyncDisposable
@@ -51,7 +51,7 @@ internal sealed partial class LocalServerProcesses(ResourceNotificationService n
         await server.StopAsync(cancellationToken);
     }
 
-    /// <summary>Stops all servers side by side, orderly, each within its own bound.</summary>
+    /// <summary>Stops all servers in parallel and in order, each within its own bound.</summary>
     public async Task StopAsync(CancellationToken cancellationToken)
     {
         await _stop.CancelAsync();
@@ -61,7 +61,7 @@ internal sealed partial class LocalServerProcesses(ResourceNotificationService n
         _runs.Clear();
     }
 
-    // A host that is told to stop while it starts stops none of its services, and then this is what stops the servers.
+    // A host that is told to stop during its start stops none of its services; then this stops the servers.
     public async ValueTask DisposeAsync() => await StopAsync(CancellationToken.None);
 
     private async Task StartAndFollowAsync(LocalServerResource resource, InitializeResourceEvent context, CancellationToken stop)
@@ -116,7 +116,7 @@ internal sealed partial class LocalServerProcesses(ResourceNotificationService n
                 new(CustomResourceKnownProperties.Source, $"{resource.Name} {server.Version}"), new("server.pid", server.ProcessId)),
         });
 
-    /// <summary>Copies what the server prints to the resource's log, until the process has ended and all is read.</summary>
+    /// <summary>Copies the server's output to the resource's log, until the process has ended and everything is read.</summary>
     private static async Task FollowAsync(StreamReader log, Task exited, ILogger logger, CancellationToken stop)
     {
         while (true)

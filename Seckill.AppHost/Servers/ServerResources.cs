@@ -21,7 +21,7 @@ internal sealed record ServerResources(
 internal static class ServerResourcesExtensions
 {
     /// <summary>
-    /// What <c>Servers</c> says: <c>containers</c>, <c>external</c> or, for a run, <c>local</c>. Where it says nothing, a run takes
+    /// The setting <c>Servers</c>: <c>containers</c>, <c>external</c> or, for a run, <c>local</c>. By default a run takes
     /// containers if a container runtime answers and processes of this machine if none does; a deployment takes containers, but in the
     /// cloud that azd deploys to external servers: its containers have no disk that a database can live on.
     /// </summary>

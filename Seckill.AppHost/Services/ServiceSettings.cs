@@ -8,8 +8,8 @@ internal static class ServiceSettings
     private const int ReplicasMax = 64;
 
     /// <summary>
-    /// What all services have: of the servers they get the connection strings and nothing else, and in a run also the
-    /// environment's name and how many traces are kept. To be called before WithReference, which looks at it.
+    /// Settings of all services: of the servers they get only the connection strings, and in a run also the
+    /// environment's name and the share of traces to keep. Call it before WithReference, which reads it.
     /// </summary>
     public static IResourceBuilder<ProjectResource> WithServiceEnvironment(this IResourceBuilder<ProjectResource> service)
     {
@@ -22,7 +22,7 @@ internal static class ServiceSettings
         }
 
         service.WithEnvironment("ASPNETCORE_ENVIRONMENT", builder.Environment.EnvironmentName);
-        // In a run everything is on this machine: what the console asks of the Api is one trace.
+        // In a run everything is on this machine: the console's calls to the Api continue its trace.
         service.WithEnvironment("Tracing__KnownCallers__0", "127.0.0.0/8").WithEnvironment("Tracing__KnownCallers__1", "::1");
         foreach (var name in new[] { "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG" })
         {
@@ -36,8 +36,8 @@ internal static class ServiceSettings
     }
 
     /// <summary>
-    /// The service's HTTP endpoint. In a run it has the wished port, or a free one where that is taken. One process listens there itself;
-    /// Aspire's proxy stands in front of several only.
+    /// The service's HTTP endpoint. In a run it has the preferred port, or a free one if that is taken. A single process listens
+    /// there itself; Aspire's proxy is used only for several.
     /// </summary>
     public static IResourceBuilder<ProjectResource> WithServiceEndpoint(
         this IResourceBuilder<ProjectResource> service, LocalOptions options, int port)

@@ -4,7 +4,7 @@ using Seckill.LocalServers;
 namespace Seckill.AppHost.Settings;
 
 /// <summary>
-/// The dashboard's addresses. They are settled here and not in a launch profile alone, so that the dashboard is there however the AppHost
+/// The dashboard's addresses. They are set here and not only in a launch profile, so that the dashboard is there however the AppHost
 /// is started, and so that two checkouts do not want the same ports.
 /// </summary>
 internal static class DashboardSettings
@@ -14,10 +14,10 @@ internal static class DashboardSettings
     public static void UseLoopbackDashboard(this IDistributedApplicationBuilder builder, LocalOptions options)
     {
         var configuration = builder.Configuration;
-        // Plain HTTP on loopback: a development certificate is not there on every machine.
+        // Plain HTTP on loopback, because not every machine has a development certificate.
         configuration["ASPIRE_ALLOW_UNSECURED_TRANSPORT"] ??= "true";
         // A profile or the environment may ask for https or for another host; then it has to name all three addresses. Port 0 leaves the
-        // choice to us: the address has to be known to those who link to it.
+        // choice to us, because links need the address.
         if (configuration[PageUrl] is { Length: > 0 } chosen && !chosen.EndsWith(":0", StringComparison.Ordinal))
         {
             return;
@@ -32,7 +32,7 @@ internal static class DashboardSettings
     public static string? DashboardUrl(this IConfiguration configuration) =>
         configuration[PageUrl]?.Split(';')[0].TrimEnd('/') is { Length: > 0 } url ? url : null;
 
-    /// <summary>The address that logs its reader in.</summary>
+    /// <summary>The address that includes the login.</summary>
     public static string? DashboardLoginUrl(this IConfiguration configuration) =>
         configuration.DashboardUrl() is not { } url ? null
         : configuration["AppHost:BrowserToken"] is { Length: > 0 } token ? $"{url}/login?t={token}"

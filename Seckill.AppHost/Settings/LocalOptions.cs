@@ -6,7 +6,7 @@ namespace Seckill.AppHost.Settings;
 
 /// <summary>
 /// Section <c>Local</c>: addresses and data of a run, as <c>--Local:ApiPort=8080</c>, or <c>Local__ApiPort</c> in the environment.
-/// A port is a wish: where it is taken, a free one is used and the start says so.
+/// Ports are preferences: if one is taken, a free one is used and the start says so.
 /// </summary>
 internal sealed class LocalOptions
 {
@@ -33,7 +33,7 @@ internal sealed class LocalOptions
     [Range(1, 65_535)]
     public int DashboardPort { get; set; } = 15_080;
 
-    /// <summary>Redis, where it is a process of this machine; likewise the two below.</summary>
+    /// <summary>Redis, if it is a local process; likewise the two below.</summary>
     [Range(1, 65_535)]
     public int RedisPort { get; set; } = 16_379;
 
@@ -45,18 +45,18 @@ internal sealed class LocalOptions
     [Range(1, 65_535)]
     public int MySqlPort { get; set; } = 13_306;
 
-    /// <summary>How long a local server may take until it answers, in milliseconds.</summary>
+    /// <summary>Maximum time until a local server answers, in milliseconds.</summary>
     [Range(1_000, 3_600_000)]
     public int StartTimeoutMs { get; set; } = 120_000;
 
-    /// <summary>How long a local server may take to stop before it is killed, in milliseconds.</summary>
+    /// <summary>Maximum time of a local server's stop before it is killed, in milliseconds.</summary>
     [Range(100, 600_000)]
     public int StopTimeoutMs { get; set; } = 5_000;
 
     /// <summary>The state folder as a full path.</summary>
     public string Folder => Path.GetFullPath(StateFolder ?? Path.Combine(Repository.Root, ".seckill"));
 
-    /// <exception cref="DistributedApplicationException">A value is out of range or no number.</exception>
+    /// <exception cref="DistributedApplicationException">A value is out of range or not a number.</exception>
     public static LocalOptions Read(IConfiguration configuration)
     {
         try
@@ -71,10 +71,10 @@ internal sealed class LocalOptions
         }
     }
 
-    /// <summary>A line for each wish that could not be met.</summary>
+    /// <summary>A line for each preferred port that was taken.</summary>
     public IReadOnlyList<string> MovedPorts => _movedPorts;
 
-    /// <summary>The wished port, or a free one where that is taken.</summary>
+    /// <summary>The preferred port, or a free one if that is taken.</summary>
     public int TakePort(string name, int wish)
     {
         var port = LoopbackPorts.Prefer(wish);

@@ -9,9 +9,9 @@ namespace Seckill.Bench.Audit;
 /// <summary>An order of the SKU as MySQL has it.</summary>
 public readonly record struct BookedOrder(long OrderId, long UserId, int Quantity, bool Live, DateTime CreatedAt, string TraceId);
 
-/// <summary>What both stores say of one SKU at one moment.</summary>
+/// <summary>The state of one SKU in both stores at one moment.</summary>
 /// <param name="Orders">All orders in MySQL, closed ones too.</param>
-/// <param name="RejectedOrderIds">Orders that MySQL has as refused by the worker.</param>
+/// <param name="RejectedOrderIds">Orders that the worker refused, according to MySQL.</param>
 /// <param name="MySqlStock">Units left in MySQL.</param>
 /// <param name="RedisStock">Units left at the gate; null when Redis does not know the SKU.</param>
 public sealed record SaleBooks(
@@ -21,7 +21,7 @@ public sealed record SaleBooks(
     public long UnitsSold => Orders.Where(o => o.Live).Sum(o => (long)o.Quantity);
 }
 
-/// <summary>Reads the stores themselves, past the applications: the audit must not trust what it audits.</summary>
+/// <summary>Reads the stores directly, bypassing the applications: the audit must not trust what it audits.</summary>
 public sealed class SaleAuditor(Func<OrderingDbContext> contexts, StockLedger ledger)
 {
     private const int PollDelayMs = 50;

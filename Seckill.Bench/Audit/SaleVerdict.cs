@@ -2,10 +2,10 @@ using Seckill.Bench.Load;
 
 namespace Seckill.Bench.Audit;
 
-/// <summary>What the books say about the answers that the buyers were given. All zero is right.</summary>
-/// <param name="Oversold">Units in live orders beyond what there was to sell.</param>
-/// <param name="Lost">Buyers who were told "queued" or SUCCESS and have nothing, or who never learned.</param>
-/// <param name="Doubled">Orders beyond the one that a click may become.</param>
+/// <summary>Compares the books with the answers that the buyers got. All zeros means correct.</summary>
+/// <param name="Oversold">Units in live orders beyond the units for sale.</param>
+/// <param name="Lost">Buyers who were told "queued" or SUCCESS and have no order, or who never got a final answer.</param>
+/// <param name="Doubled">Orders beyond the one allowed per click.</param>
 /// <param name="Contradicted">Buyers who were told the opposite of what MySQL has.</param>
 /// <param name="Leaked">Units that are neither sold nor for sale, or sold and still for sale; in MySQL or between the stores.</param>
 /// <param name="Unanswered">Clicks that got no answer at all.</param>
@@ -16,8 +16,8 @@ public sealed record SaleVerdict(long Oversold, long Lost, long Doubled, long Co
     /// <summary>Judges a sale in which each buyer clicked once.</summary>
     /// <param name="before">The books before the first click.</param>
     /// <param name="after">The books once all is quiet.</param>
-    /// <param name="answers">What the gate said to every click.</param>
-    /// <param name="outcomes">What every queued buyer was told in the end.</param>
+    /// <param name="answers">The gate's answer to every click.</param>
+    /// <param name="outcomes">The final answer to every queued buyer.</param>
     public static SaleVerdict Of(SaleBooks before, SaleBooks after, IReadOnlyList<Answer> answers, IReadOnlyList<Outcome> outcomes)
     {
         var initial = before.MySqlStock + before.UnitsSold;
@@ -48,7 +48,7 @@ public sealed record SaleVerdict(long Oversold, long Lost, long Doubled, long Co
         lost += answers.Count(a => a.Outcome == AskOutcome.Queued) - outcomes.Count;
 
         var leakedInMySql = Math.Abs(initial - after.UnitsSold - after.MySqlStock);
-        // A gate that does not know the SKU sells nothing of it.
+        // A gate that does not know the SKU sells none of it.
         var leakedAtGate = Math.Abs(after.MySqlStock - (after.RedisStock ?? 0));
         return new SaleVerdict(
             Math.Max(0, after.UnitsSold - initial), lost, doubled, contradicted, leakedInMySql + leakedAtGate,

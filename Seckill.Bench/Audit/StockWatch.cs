@@ -9,7 +9,7 @@ namespace Seckill.Bench.Audit;
 /// <param name="Stock">Units.</param>
 public readonly record struct StockChange(long At, long Stock);
 
-/// <summary>Watches a SKU's stock in MySQL from outside, to see when orders really stand there.</summary>
+/// <summary>Watches a SKU's stock in MySQL from outside, to see when orders are really committed.</summary>
 public sealed class StockWatch(string connectionString, long skuId)
 {
     private const int PollDelayMs = 5;
@@ -17,10 +17,10 @@ public sealed class StockWatch(string connectionString, long skuId)
 
     private readonly List<StockChange> _changes = [];
 
-    /// <summary>The first entry is what the watch found, the last one the last order's.</summary>
+    /// <summary>The first entry is the stock at the start, the last one follows the last order.</summary>
     public IReadOnlyList<StockChange> Changes => _changes;
 
-    /// <summary>Watches until cancelled, over any break of MySQL; <see cref="Changes"/> may be read afterwards.</summary>
+    /// <summary>Watches until cancelled, through any outage of MySQL; <see cref="Changes"/> may be read afterwards.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         while (!cancellationToken.IsCancellationRequested)

@@ -12,12 +12,12 @@ public static class BenchCommand
     private static readonly string[] StageNames =
         ["route", "refuse", "spread", "database", "open", "pair", "headline", "scale", "depth", "soak"];
 
-    /// <summary>Long ones, and only on demand.</summary>
+    /// <summary>Long stages, run only on demand.</summary>
     private static readonly string[] ExtraStages = ["scale", "depth", "soak"];
 
     private static readonly Option<bool> Quick =
-        new("--quick") { Description = "One short round of everything that is not long by itself, in a few minutes." };
-    private static readonly Option<int> Rounds = NumberOption.Create("--rounds", "Rounds, in alternation; medians are shown.", 3, 100);
+        new("--quick") { Description = "One short round of every stage but the long ones, in a few minutes." };
+    private static readonly Option<int> Rounds = NumberOption.Create("--rounds", "Alternating rounds; the table shows medians.", 3, 100);
     private static readonly Option<int> Seconds = NumberOption.Create("--seconds", "Length of one measurement.", 6, 60);
     private static readonly Option<int> Connections = NumberOption.Create(
         "--connections", "Keep-alive connections of the load.", 512, 2_000);
@@ -25,7 +25,7 @@ public static class BenchCommand
         "--units", "Units of the headline sale; ten times as many buyers.", 10_000, 100_000);
     private static readonly Option<int> SoakMinutes = NumberOption.Create("--soak-minutes", "Length of the soak.", 10, 600);
     private static readonly Option<int> Backlog = NumberOption.Create(
-        "--backlog", "Messages that gather in the queue in the stage 'depth'.", 1_000_000, 10_000_000);
+        "--backlog", "Messages to queue up in the stage 'depth'.", 1_000_000, 10_000_000);
 
     private static readonly Option<string[]> Only = new("--only")
     {
@@ -52,7 +52,7 @@ public static class BenchCommand
         return command;
     }
 
-    /// <summary>Exit codes: 0 measured; 1 the figures would be worth nothing; 2 nothing could be started.</summary>
+    /// <summary>Exit codes: 0 measured; 1 the figures would be meaningless; 2 the system could not be started.</summary>
     private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellationToken)
     {
         var quick = parsed.GetValue(Quick);
@@ -113,7 +113,7 @@ public static class BenchCommand
             }
         });
 
-        // A file or a pipe has no width of its own, and a table broken into pieces cannot be read.
+        // A file or a pipe has no width, and a wrapped table cannot be read.
         console.Profile.Width = Math.Max(console.Profile.Width, TableWidth);
         console.Write(BenchReport.Table(recorder));
         console.Write(BenchReport.Targets(recorder));
@@ -151,7 +151,7 @@ public static class BenchCommand
         return [.. all.Where(step => contest.Options.Stages.Contains(step.Item1))];
     }
 
-    /// <summary>Everybody's code is compiled and every connection made before the first figure counts.</summary>
+    /// <summary>Warm-up: all code is compiled and all connections are open before the first figure counts.</summary>
     private static async Task WarmUpAsync(Contest contest, CancellationToken cancellationToken)
     {
         var warm = contest.WarmUp;

@@ -2,7 +2,7 @@ using Spectre.Console;
 
 namespace Seckill.Bench.Bench;
 
-/// <summary>A bar on a terminal; elsewhere a line for each step that is done.</summary>
+/// <summary>A bar on a terminal; elsewhere a line for each finished step.</summary>
 internal static class BenchProgress
 {
     public static async Task ShowAsync(IAnsiConsole console, int stepCount, Func<Action<string>, Task> work)

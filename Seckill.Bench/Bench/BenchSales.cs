@@ -35,14 +35,14 @@ internal sealed class BenchSales(BenchSystem system)
         return ids;
     }
 
-    /// <summary>Lets an instance read the sales that there are.</summary>
+    /// <summary>Makes an instance read the sales.</summary>
     public async Task WarmUpAsync(LocalService api, CancellationToken cancellationToken)
     {
         using var shop = new GateClient(new Uri(api.Url), 8, OpenDeadlineMs);
         await shop.WarmUpAsync(system.OperatorToken, cancellationToken);
     }
 
-    /// <summary>A SKU of the designs to compare with: the same row in MySQL, and the tutorial's counter.</summary>
+    /// <summary>A SKU for the textbook designs: the same row in MySQL, and the tutorial's counter.</summary>
     public async Task<long> OpenTextbookAsync(int units, CancellationToken cancellationToken)
     {
         var id = (await AddSkusAsync(1, units, limitPerUser: null, cancellationToken))[0];
@@ -51,7 +51,7 @@ internal sealed class BenchSales(BenchSystem system)
         return id;
     }
 
-    /// <summary>Units sold, as MySQL has it.</summary>
+    /// <summary>Units sold, according to MySQL.</summary>
     public async Task<long> SoldAsync(long[] skuIds, int unitsEach, CancellationToken cancellationToken) =>
         ((long)unitsEach * skuIds.Length) - await system.CountAsync(
             string.Create(

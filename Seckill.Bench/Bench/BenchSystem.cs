@@ -16,7 +16,7 @@ internal sealed class BenchSystem : IAsyncDisposable
     private const int BufferPoolMiB = 1_024;
     private const string OwnProject = "Seckill.Bench";
 
-    /// <summary>.NET's own 70, in hexadecimal as the runtime's variables are: it comes before what this program sets for itself.</summary>
+    /// <summary>.NET's default of 70, in hexadecimal like all runtime variables; it overrides this program's own setting.</summary>
     private const string DefaultSpinLimit = "46";
 
     /// <summary>Snowflake nodes, from the highest down, that this program itself uses.</summary>
@@ -31,7 +31,7 @@ internal sealed class BenchSystem : IAsyncDisposable
 
     public LocalService Worker => _system.Workers[0];
 
-    /// <summary>Runs in the stage with two workers only.</summary>
+    /// <summary>Runs only in the stage with two workers.</summary>
     public LocalService? SecondWorker => _system.Workers.ElementAtOrDefault(1);
 
     /// <summary>The processes that an order passes through.</summary>
@@ -49,7 +49,7 @@ internal sealed class BenchSystem : IAsyncDisposable
 
     public string OperatorToken { get; } = new TokenIssuer(CheckoutKeys.SigningKey).ForOperator();
 
-    /// <summary>As the servers say themselves.</summary>
+    /// <summary>As reported by the servers.</summary>
     public string Versions => $"{_system.Versions}, .NET {Environment.Version}";
 
     public static async Task<BenchSystem> StartAsync(TextWriter log, CancellationToken cancellationToken)
@@ -63,7 +63,7 @@ internal sealed class BenchSystem : IAsyncDisposable
                 {
                     ["ASPNETCORE_ENVIRONMENT"] = "Production",
                     ["Auth__SigningKey"] = CheckoutKeys.SigningKey,
-                    // All buyers come from one address, and the same one again in each round.
+                    // All buyers come from one address, and the same buyers come again in each round.
                     ["Limits__UserPurchasesPerSecond"] = "0",
                     ["Draining__ServeForMs"] = "0",
                     ["Yardstick__Enabled"] = "true",
@@ -87,7 +87,7 @@ internal sealed class BenchSystem : IAsyncDisposable
         }
     }
 
-    /// <summary>One of the designs to compare with, or the empty endpoint: this very program with another command; started once.</summary>
+    /// <summary>A textbook design, or the empty endpoint: this same program with another command, started once.</summary>
     public async Task<LocalService> OwnAsync(string name, CancellationToken cancellationToken, params string[] arguments)
     {
         if (!_own.TryGetValue(name, out var service))
@@ -107,7 +107,7 @@ internal sealed class BenchSystem : IAsyncDisposable
 
     public Task StopSecondWorkerAsync() => SecondWorker is { } second ? StopAsync(second) : Task.CompletedTask;
 
-    /// <summary>One more Api, which publishes each order in a message of its own.</summary>
+    /// <summary>Another Api, which publishes each order in its own message.</summary>
     public Task<LocalService> SinglesApiAsync(CancellationToken cancellationToken) =>
         _system.StartApiAsync(cancellationToken, settings: ("Publish__OrdersPerMessageMax", "1"));
 
@@ -118,7 +118,7 @@ internal sealed class BenchSystem : IAsyncDisposable
 
     public Task<IConnection> ConnectAsync(CancellationToken cancellationToken) => _system.OpenRabbitMqAsync(cancellationToken);
 
-    /// <summary>A number out of MySQL.</summary>
+    /// <summary>Reads one number from MySQL.</summary>
     public Task<long> CountAsync(string sql, CancellationToken cancellationToken) => _system.CountAsync(sql, cancellationToken);
 
     public ValueTask DisposeAsync() => _system.DisposeAsync();

@@ -6,24 +6,24 @@ using Seckill.Ordering.Ledger;
 
 namespace Seckill.Bench.Bench;
 
-/// <summary>What the stages share: buyers, loads, and the waiting until a backlog stands in MySQL.</summary>
+/// <summary>Shared by the stages: buyers, loads, and the wait until a backlog is in MySQL.</summary>
 /// <param name="System">The running system.</param>
 /// <param name="Sales">Makes SKUs.</param>
 /// <param name="Options">Sizes.</param>
 /// <param name="Recorder">Takes the results.</param>
-/// <param name="Counts">Whether the results will be shown.</param>
+/// <param name="Counts">Whether the results are recorded.</param>
 internal sealed record Contest(BenchSystem System, BenchSales Sales, BenchOptions Options, Recorder Recorder, bool Counts = true)
 {
     public const string Ours = "Seckill";
     public const string Textbook = "textbook";
 
-    /// <summary>Stock that no round uses up.</summary>
+    /// <summary>More stock than any round can use up.</summary>
     public const int Plenty = 10_000_000;
 
-    /// <summary>Looking more often takes processor time away from the measurement.</summary>
+    /// <summary>Polling more often takes processor time away from the measurement.</summary>
     private const int PollDelayMs = 20;
 
-    /// <summary>With many SKUs: MySQL reads as many rows for each look, which the worker would have to share the machine with.</summary>
+    /// <summary>For many SKUs: each poll reads that many rows, which would compete with the worker.</summary>
     private const int PollDelayMsManySkus = 50;
 
     private const int DrainDeadlineMs = 300_000;
@@ -52,7 +52,7 @@ internal sealed record Contest(BenchSystem System, BenchSales Sales, BenchOption
     public Task<LocalService> EmptyApiAsync(CancellationToken cancellationToken) =>
         System.OwnAsync("empty-api", cancellationToken, "empty-api");
 
-    /// <summary>One of the three designs inside the database.</summary>
+    /// <summary>One of the three designs that work inside the database.</summary>
     public Task<LocalService> DesignAsync(string design, CancellationToken cancellationToken) =>
         System.OwnAsync(design, cancellationToken, "textbook-api", "--design", design);
 
@@ -64,7 +64,7 @@ internal sealed record Contest(BenchSystem System, BenchSales Sales, BenchOption
             shop, [.. _tokens.Select((token, i) => shop.Request(path, token, skuIds[i % skuIds.Length]))], Options.Connections);
     }
 
-    /// <summary>A closed loop for the length of a round, in which nothing but the expected may be answered.</summary>
+    /// <summary>A closed loop for one round, in which only the expected answers may come.</summary>
     public async Task<LoadResult> RunAsync(HttpLoad load, CancellationToken cancellationToken)
     {
         var result = await load.ClosedAsync(Options.Round, cancellationToken);
@@ -74,10 +74,10 @@ internal sealed record Contest(BenchSystem System, BenchSales Sales, BenchOption
                 $"Unexpected answers: {string.Join(", ", result.Other.Select(other => $"{other.Value} with status {other.Key}"))}.");
     }
 
-    /// <summary>Goes before each measurement that counts, see <see cref="Quiet"/>.</summary>
+    /// <summary>Runs before each measurement that counts, see <see cref="Quiet"/>.</summary>
     public Task UntilQuietAsync(CancellationToken cancellationToken) => Counts ? Quiet.UntilAsync(cancellationToken) : Task.CompletedTask;
 
-    /// <summary>From now until so many units are sold in MySQL, s.</summary>
+    /// <summary>Time from now until so many units are sold in MySQL, s.</summary>
     public async Task<double> UntilSoldAsync(long[] skuIds, int unitsEach, long sold, CancellationToken cancellationToken)
     {
         var started = Stopwatch.GetTimestamp();
@@ -95,7 +95,7 @@ internal sealed record Contest(BenchSystem System, BenchSales Sales, BenchOption
             if (elapsed.TotalMilliseconds > DrainDeadlineMs)
             {
                 throw new BenchException(
-                    $"Only {now} of {sold} accepted orders stood in MySQL after {DrainDeadlineMs / 1_000} s (before: {last}).");
+                    $"Only {now} of {sold} accepted orders were in MySQL after {DrainDeadlineMs / 1_000} s (before: {last}).");
             }
 
             last = now;
@@ -103,7 +103,7 @@ internal sealed record Contest(BenchSystem System, BenchSales Sales, BenchOption
         }
     }
 
-    /// <summary>Until no reservation of these SKUs is unsettled: the next round starts on a quiet system.</summary>
+    /// <summary>Waits until these SKUs have no unsettled reservation, so that the next round starts on a quiet system.</summary>
     public async Task UntilSettledAsync(long[] skuIds, CancellationToken cancellationToken)
     {
         var database = System.RedisConnection.GetDatabase();
@@ -135,11 +135,11 @@ internal sealed record Contest(BenchSystem System, BenchSales Sales, BenchOption
     }
 }
 
-/// <summary>A benchmark whose figures would be worth nothing; the message says why.</summary>
+/// <summary>The benchmark's figures would be meaningless; the message says why.</summary>
 internal sealed class BenchException(string message) : Exception(message);
 
 /// <summary>Sizes of a benchmark.</summary>
-/// <param name="Rounds">Times that each stage is repeated, in alternation.</param>
+/// <param name="Rounds">How often each stage is repeated, in alternation.</param>
 /// <param name="Round">Length of one measurement.</param>
 /// <param name="Connections">Keep-alive connections of the load.</param>
 /// <param name="BuyerCount">Distinct buyers.</param>

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Seckill.Bench.Bench;
 
-/// <summary>What a process used up between two looks: processor time from the kernel, allocations from the Api's own endpoint.</summary>
+/// <summary>Resources a process used between two readings: CPU time from the kernel, allocations from the Api's own endpoint.</summary>
 internal sealed class Gauge
 {
     /// <summary>The kernel's unit of processor time in /proc, fixed on Linux.</summary>
@@ -18,7 +18,7 @@ internal sealed class Gauge
     public static async Task<Gauge> StartAsync(LocalService service, bool withAllocations, CancellationToken cancellationToken) =>
         new(service, CpuSecondsOf(service.ProcessId), withAllocations ? await AllocatedAsync(service, cancellationToken) : null);
 
-    /// <summary>The measurement with what each of <paramref name="count"/> requests or orders took.</summary>
+    /// <summary>Adds the cost of each of <paramref name="count"/> requests or orders to the measurement.</summary>
     public async Task<Measurement> AddToAsync(Measurement measurement, long count, CancellationToken cancellationToken) => measurement with
     {
         CpuUs = (CpuSecondsOf(_service.ProcessId) - _cpuSeconds) * 1e6 / count,

@@ -7,7 +7,7 @@ namespace Seckill.Bench.Bench;
 /// <param name="Seconds">Since the first click.</param>
 /// <param name="Answered">Clicks answered so far.</param>
 /// <param name="Accepted">Clicks accepted so far.</param>
-/// <param name="Written">Orders that stand in MySQL.</param>
+/// <param name="Written">Orders committed in MySQL.</param>
 internal readonly record struct Moment(double Seconds, long Answered, long Accepted, long Written);
 
 /// <summary>The sale itself: ten buyers for each unit, all at once, and the worker writing meanwhile.</summary>
@@ -71,7 +71,7 @@ internal static class HeadlineStage
         return all;
     }
 
-    /// <summary>Samples until everyone has an answer and the last order stands in MySQL.</summary>
+    /// <summary>Samples until everyone has an answer and the last order is in MySQL.</summary>
     private static async Task<IReadOnlyList<Moment>> WatchAsync(
         Contest contest, long sku, long started, Func<(long Answered, long Accepted)> read, CancellationToken cancellationToken)
     {
@@ -83,7 +83,7 @@ internal static class HeadlineStage
             moments.Add(new Moment(Stopwatch.GetElapsedTime(started).TotalSeconds, answered, accepted, written));
             if (Stopwatch.GetElapsedTime(started).TotalMilliseconds > DeadlineMs)
             {
-                throw new BenchException($"Only {written} of {contest.Options.Units} orders stood in MySQL after {DeadlineMs / 1_000} s.");
+                throw new BenchException($"Only {written} of {contest.Options.Units} orders were in MySQL after {DeadlineMs / 1_000} s.");
             }
 
             await Task.Delay(SampleEveryMs, cancellationToken);

@@ -2,14 +2,14 @@ using Seckill.Bench.Load;
 
 namespace Seckill.Bench.Bench;
 
-/// <summary>What one contestant did in one round of one stage.</summary>
+/// <summary>The result of one contestant in one round of one stage.</summary>
 /// <param name="PerSecond">
-/// What the stage counts, a second: orders that are accepted, refusals, orders that stand in MySQL; null where it has no rate.
+/// The rate that the stage measures, per second: accepted orders, refusals, or orders committed in MySQL; null where it has none.
 /// </param>
 /// <param name="P50Ms">Latency, ms; null where none is measured.</param>
 /// <param name="P99Ms">Latency, ms.</param>
 /// <param name="P999Ms">Latency, ms.</param>
-/// <param name="Seconds">A time the stage is about, s; null where it has none.</param>
+/// <param name="Seconds">The duration that the stage measures, s; null where it has none.</param>
 /// <param name="CpuUs">Processor time of the contestant's own process for each request or order, microseconds.</param>
 /// <param name="AllocatedBytes">Managed memory allocated for each request, bytes; only of the Api.</param>
 internal sealed record Measurement(
@@ -51,7 +51,7 @@ internal sealed class Recorder
     }
 
     /// <summary>
-    /// What the n-th measurements of two contestants make of each other; a stage measures each once a round. Empty when either did not run.
+    /// The ratios of the n-th measurements of two contestants; a stage measures each once a round. Empty when either did not run.
     /// </summary>
     public IReadOnlyList<double> EachRound(
         (string Stage, string Contestant) first, (string Stage, string Contestant) second,

@@ -17,9 +17,9 @@ internal static class OtherStages
     private const double SoakShare = 0.25;
 
     /// <summary>
-    /// What buyers feel with the worker writing: at half of the rate at which orders go the whole way to MySQL, and, since a rush is
-    /// shorter than the queue is long, at half of what the gate accepts while the worker stands still, which may be nearly all that the
-    /// whole route holds. The latter is no target, and a run of one round, which is to be short, leaves it out.
+    /// The latency that buyers see while the worker writes: at half the rate of the whole route into MySQL, and, since a rush is
+    /// shorter than the queue, at half the rate that the gate accepts while the worker is stopped, which may be nearly all that the
+    /// whole route can take. The latter is not a target, and a run of one round leaves it out to stay short.
     /// </summary>
     public static async Task OpenLoopAsync(Contest contest, CancellationToken cancellationToken)
     {
@@ -42,7 +42,7 @@ internal static class OtherStages
     }
 
     /// <summary>
-    /// Each of the three designs inside the request, and our whole route: orders that stand in MySQL, from the first click to the last
+    /// Each of the three designs inside the request, and our whole route: orders committed in MySQL, from the first click to the last
     /// commit.
     /// </summary>
     public static async Task DatabaseAsync(Contest contest, CancellationToken cancellationToken)
@@ -101,5 +101,5 @@ internal static class OtherStages
 
     private static double CapacityOf(Contest contest, string measured, string stage) =>
         contest.Recorder.MedianOf(measured, Contest.Ours)?.PerSecond
-        ?? throw new BenchException($"The open loop and the soak need a capacity that the stage '{stage}' measures: run it, too.");
+        ?? throw new BenchException($"The open loop and the soak need a capacity that the stage '{stage}' measures: run it too.");
 }

@@ -8,14 +8,14 @@ using Seckill.Ordering.Ids;
 
 namespace Seckill.Bench.Bench;
 
-/// <summary>The limit of each part on an otherwise idle machine: no design is faster than its slowest part.</summary>
+/// <summary>The limit of each part by itself: no design is faster than its slowest part.</summary>
 internal static class PartLimits
 {
     private const int ScriptCallers = 128;
     private const int PublishInFlight = 256;
     private const int PublishBodyBytes = 160;
 
-    /// <summary>The worker's batch, and so its transaction.</summary>
+    /// <summary>Size of the worker's batch, which is one transaction.</summary>
     public const int InsertBatchSize = 500;
 
     private const string LimitQueue = "bench.limit.queue";
@@ -67,7 +67,7 @@ internal static class PartLimits
         long written = 0;
         while (started < duration)
         {
-            // Made outside the clock: only the database is measured.
+            // Built before the clock starts: only the database is measured.
             var sql = InsertStatement(skuId);
             var begun = Stopwatch.GetTimestamp();
             await using var command = new MySqlCommand(sql, connection);

@@ -4,7 +4,7 @@ using System.Text;
 namespace Seckill.Bench.Bench;
 
 /// <summary>
-/// Draws how the peak is shaved: clicks a second, orders waiting, and orders a second into MySQL, over time; an SVG without a library.
+/// Draws the peak shaving as an SVG: clicks per second, waiting orders, and orders per second into MySQL, over time.
 /// </summary>
 internal static class PeakPicture
 {

@@ -32,7 +32,7 @@ internal static class Quiet
     }
 
     /// <summary>
-    /// Share of the time between two looks in which a processor was busy for us, 0 to 1; what the host took away counts as neither.
+    /// Share of the time between two readings in which a processor was busy for us, 0 to 1; time stolen by the host counts as neither.
     /// </summary>
     internal static double BusyShare((long Busy, long Idle) before, (long Busy, long Idle) now)
     {

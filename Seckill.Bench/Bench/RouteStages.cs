@@ -20,19 +20,18 @@ internal static class RouteStages
     private const int SpreadCount = 1_000;
 
     /// <summary>
-    /// Rounds that a new worker writes before it counts: in its second it still took two to three times the CPU for each order, in its
-    /// third no more.
+    /// Rounds that a new worker writes before it is measured: its methods are still being compiled (docs/performance-log.md).
     /// </summary>
     private const int WarmUpRounds = 2;
 
-    /// <summary>Accepts while the worker stands still, then lets it write the backlog: two stages in one go.</summary>
+    /// <summary>Accepts while the worker is paused, then lets it write the backlog: two stages in one go.</summary>
     public static Task AcceptAndWriteAsync(Contest contest, CancellationToken cancellationToken) => InTurnAsync(
         contest, Accept,
         () => OursAsync(contest, 1, Accept, Write, cancellationToken),
         () => TextbookAsync(contest, cancellationToken),
         () => EmptyAsync(contest, Accept, cancellationToken));
 
-    /// <summary>What the parts of both stages can do alone.</summary>
+    /// <summary>The limits of the parts of both stages.</summary>
     public static async Task LimitsAsync(Contest contest, CancellationToken cancellationToken)
     {
         contest.Recorder.Add(Accept, "script alone", new Measurement(
@@ -77,7 +76,7 @@ internal static class RouteStages
             () => EmptyAsync(contest, Refuse, cancellationToken));
     }
 
-    /// <summary>Every second round the other way round: the first one also has to work off what the stage before left.</summary>
+    /// <summary>Every second round is reversed: the first contestant also pays for work left over from the stage before.</summary>
     private static async Task InTurnAsync(Contest contest, string stage, params Func<Task>[] parts)
     {
         var backwards = contest.Recorder.CountOf(stage, Contest.Ours) % 2 == 1;
@@ -87,7 +86,7 @@ internal static class RouteStages
         }
     }
 
-    /// <summary>Ours alone: accepts on so many SKUs while the worker stands still, then lets it write.</summary>
+    /// <summary>Seckill alone: accepts on so many SKUs while the worker is paused, then lets it write.</summary>
     public static async Task OursAsync(
         Contest contest, int skuCount, string accept, string write, CancellationToken cancellationToken)
     {
@@ -111,7 +110,7 @@ internal static class RouteStages
     }
 
     /// <summary>
-    /// The textbook's worker would need minutes for its backlog: what it writes in one round is counted, the rest thrown away.
+    /// The textbook's worker would need minutes for its backlog: only the orders of one round are counted, the rest is discarded.
     /// </summary>
     private static async Task TextbookAsync(Contest contest, CancellationToken cancellationToken)
     {
@@ -138,7 +137,7 @@ internal static class RouteStages
     private static async Task RefusedAsync(
         Contest contest, string name, LocalService service, string path, long sku, CancellationToken cancellationToken)
     {
-        // The one unit goes to the first buyer before the clock starts, and the gate learns that none is left.
+        // The only unit goes to the first buyer before the clock starts, so that the gate knows that none is left.
         await contest.Load(service, path, sku).ClosedAsync(contest.Options.Connections * 4L, null, cancellationToken);
         var isOurs = name == Contest.Ours;
         await contest.UntilQuietAsync(cancellationToken);

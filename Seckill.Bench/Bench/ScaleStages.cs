@@ -4,18 +4,18 @@ using Seckill.Bench.Load;
 
 namespace Seckill.Bench.Bench;
 
-/// <summary>What an order costs as the SKUs on sale and the backlog in the queue grow.</summary>
+/// <summary>The cost of an order as the number of SKUs and the backlog grow.</summary>
 internal static class ScaleStages
 {
     private static readonly int[] SkuCounts = [1, 100, 1_000, 10_000];
 
-    /// <summary>Parts of the backlog; the first warms up who works on it, and the worker has begun before its clock does.</summary>
+    /// <summary>Parts of the backlog; the first one is the warm-up, so the worker is already running when its measurement begins.</summary>
     private const int PartCount = 10;
 
     private const int PollDelayMs = 20;
     private const int PartDeadlineMs = 300_000;
 
-    /// <summary>The same buyers on ever more SKUs: accepted while the worker stands still, then written.</summary>
+    /// <summary>The same buyers on ever more SKUs: accepted while the worker is paused, then written.</summary>
     public static async Task SkusAsync(Contest contest, CancellationToken cancellationToken)
     {
         foreach (var count in SkuCounts)
@@ -28,8 +28,8 @@ internal static class ScaleStages
     }
 
     /// <summary>
-    /// A backlog of messages with one order each, which an Api of its own publishes while the worker stands still; then the worker works it
-    /// off. What the second, the sixth and the last tenth cost is recorded.
+    /// A backlog of messages with one order each, published by an extra Api while the worker is stopped; then the worker works it
+    /// off. The costs of the second, the sixth and the last tenth are recorded.
     /// </summary>
     public static async Task DepthAsync(Contest contest, CancellationToken cancellationToken)
     {
@@ -38,7 +38,7 @@ internal static class ScaleStages
         var skus = await contest.Sales.OpenAsync(1, Contest.Plenty, BenchSales.NoLimit, cancellationToken);
         await contest.Sales.WarmUpAsync(api, cancellationToken);
         await contest.Load(api, HttpShop.BaselinePath, 1).ClosedAsync(contest.Options.Round, cancellationToken);
-        // Stopped, not paused: the broker gives up a connection that says nothing for so long.
+        // Stopped, not paused: the broker would close a connection that is silent for so long.
         await contest.System.StopAsync(contest.System.Worker);
         var accepted = 0L;
         for (var i = 0; i < PartCount; i++)
@@ -95,7 +95,7 @@ internal static class ScaleStages
 
             if (Stopwatch.GetElapsedTime(started).TotalMilliseconds > PartDeadlineMs)
             {
-                throw new BenchException($"Only {sold} of {count} accepted orders stood in MySQL after {PartDeadlineMs / 1_000} s.");
+                throw new BenchException($"Only {sold} of {count} accepted orders were in MySQL after {PartDeadlineMs / 1_000} s.");
             }
 
             await Task.Delay(PollDelayMs, cancellationToken);

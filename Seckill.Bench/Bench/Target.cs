@@ -1,12 +1,12 @@
 namespace Seckill.Bench.Bench;
 
 /// <summary>
-/// A ratio that the project has set itself. It is taken within each round, and the median of the rounds counts: on a machine whose speed
-/// drifts, what was measured one after the other has more in common than the medians of two stages have.
+/// A ratio that the project aims for. It is computed within each round, and the median of the rounds counts: on a machine whose speed
+/// drifts, measurements taken one after the other compare better than the medians of two stages.
 /// </summary>
-/// <param name="Text">What is compared.</param>
-/// <param name="Wanted">The least ratio; where the text names an amount, it divided by what was measured.</param>
-/// <param name="Ratios">Reads it from each round; empty when a part was not run.</param>
+/// <param name="Text">The two things compared.</param>
+/// <param name="Wanted">The lowest ratio that meets the target; for an amount, the ratio is the amount divided by the measured one.</param>
+/// <param name="Ratios">Computes it for each round; empty when a part was not run.</param>
 internal sealed record Target(string Text, double Wanted, Func<Recorder, IReadOnlyList<double>> Ratios)
 {
     private const double PipelineCpuUs = 12;
@@ -46,7 +46,7 @@ internal sealed record Target(string Text, double Wanted, Func<Recorder, IReadOn
 
     private static double? PerSecond(Measurement first, Measurement second) => first.PerSecond / second.PerSecond;
 
-    /// <summary>Below 0 where it takes no more than bare Kestrel; that is as good as any gain.</summary>
+    /// <summary>Costing no more than bare Kestrel always meets the target.</summary>
     private static Func<Measurement, Measurement, double?> CpuOver(double microseconds) =>
         (first, bare) => first.CpuUs - bare.CpuUs is { } over ? (over > 0 ? microseconds / over : double.MaxValue) : null;
 

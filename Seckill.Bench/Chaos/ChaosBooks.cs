@@ -8,18 +8,18 @@ using StackExchange.Redis;
 
 namespace Seckill.Bench.Chaos;
 
-/// <summary>A line of an order in MySQL.</summary>
+/// <summary>An order line in MySQL.</summary>
 public readonly record struct BookedLine(long OrderId, long UserId, int Quantity, bool Live, decimal Amount);
 
-/// <summary>What the stores have of one SKU.</summary>
-/// <param name="Sale">The SKU and what was put on sale.</param>
+/// <summary>The state of one SKU in both stores.</summary>
+/// <param name="Sale">The SKU and the units put on sale.</param>
 /// <param name="RedisStock">The counter; null when Redis does not know it.</param>
-/// <param name="Held">Units that Redis takes for deducted and not settled.</param>
+/// <param name="Held">Units deducted but not settled, according to Redis.</param>
 /// <param name="Unsettled">Orders in the outbox.</param>
 /// <param name="Pending">Reservations whose record says "pending".</param>
 /// <param name="MySqlStock">Units left in MySQL.</param>
 /// <param name="Lines">Order lines in MySQL.</param>
-/// <param name="Rejected">Order ids that MySQL has as refused.</param>
+/// <param name="Rejected">Order ids that are refused in MySQL.</param>
 public sealed record SkuBooks(
     ChaosSale Sale, long? RedisStock, long Held, long Unsettled, long Pending, long MySqlStock, IReadOnlyList<BookedLine> Lines,
     IReadOnlySet<long> Rejected)
@@ -27,10 +27,10 @@ public sealed record SkuBooks(
     public long LiveUnits => Lines.Where(line => line.Live).Sum(line => (long)line.Quantity);
 }
 
-/// <summary>All three servers at rest, read past the applications: the audit must not trust what it audits.</summary>
+/// <summary>All three servers at rest, read directly: the audit must not trust what it audits.</summary>
 /// <param name="Skus">By SKU.</param>
-/// <param name="LeftInQueue">Messages in the order queue and parked; with the applications stopped, those too that somebody had in
-/// hand.</param>
+/// <param name="LeftInQueue">Messages in the order queue and parked; with the applications stopped, this includes those that were
+/// delivered and not acknowledged.</param>
 /// <param name="DeadLetters">The bodies in the dead-letter queue.</param>
 public sealed record ChaosBooks(IReadOnlyList<SkuBooks> Skus, long LeftInQueue, IReadOnlyCollection<string> DeadLetters)
 {

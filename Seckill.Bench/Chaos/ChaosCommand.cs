@@ -22,19 +22,19 @@ public static class ChaosCommand
 
     private static readonly Option<int> Seed = new("--seed")
     {
-        Description = "Decides who is killed when; a random one if none is given.",
+        Description = "Decides what is killed when; random if not given.",
         DefaultValueFactory = _ => Random.Shared.Next(1, 1_000_000),
     };
 
     private static readonly Option<int> Rate = new("--buyers-per-second")
     {
-        Description = "New buyers each second at most; 0 for as many as the connections take.",
+        Description = "Maximum of new buyers per second; 0 for as many as the connections allow.",
         DefaultValueFactory = _ => 200,
     };
 
     private static readonly Option<int> Concurrency = new("--concurrency")
     {
-        Description = "Buyers at a time.",
+        Description = "Concurrent buyers.",
         DefaultValueFactory = _ => 64,
     };
 
@@ -58,7 +58,7 @@ public static class ChaosCommand
             if (result.Tokens is [{ Value: var name }] && (!Sabotage.Names.Contains(name) || !Sabotage.Possible))
             {
                 result.AddError(Sabotage.Possible
-                    ? $"There is no bug '{name}'; there are {string.Join(", ", Sabotage.Names)}."
+                    ? $"There is no bug '{name}'; choose one of {string.Join(", ", Sabotage.Names)}."
                     : "Bugs can be planted in Debug builds only.");
             }
         });
@@ -66,7 +66,7 @@ public static class ChaosCommand
         return command;
     }
 
-    /// <summary>Exit codes: 0 nothing oversold, lost, doubled or leaked; 1 something was; 2 the run could not be made.</summary>
+    /// <summary>Exit codes: 0 nothing oversold, lost, doubled or leaked; 1 something was; 2 the run could not be carried out.</summary>
     private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellationToken)
     {
         var seconds = (int)(parsed.GetValue(Minutes) * 60);
@@ -95,7 +95,7 @@ public static class ChaosCommand
         }
     }
 
-    /// <summary>One line that changes on a terminal, plain lines elsewhere.</summary>
+    /// <summary>One updating line on a terminal, plain lines elsewhere.</summary>
     private static async Task<T> ShowAsync<T>(IAnsiConsole console, Func<Action<string>, Task<T>> work) =>
         console.Profile.Capabilities.Interactive && !Console.IsOutputRedirected
             ? await console.Status().StartAsync("starting", status => work(line => status.Status(Markup.Escape(line))))

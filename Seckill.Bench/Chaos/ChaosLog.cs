@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace Seckill.Bench.Chaos;
 
-/// <summary>What the applications print and what is done to them, in one file, by the time since the run began.</summary>
+/// <summary>One file with the applications' output and everything done to them, with the time since the run began.</summary>
 public sealed class ChaosLog : IDisposable
 {
     private readonly Lock _lock = new();

@@ -50,7 +50,7 @@ public static class ChaosReport
         console.Write(table);
         console.MarkupLine(
             figures.Clean ? "[green]Nothing oversold, nothing lost, nothing doubled, nothing leaked.[/]"
-            : figures.Verdict.Clean ? "[yellow]The books agree, but not everything was killed as often as it was to be.[/]"
+            : figures.Verdict.Clean ? "[yellow]The books agree, but not everything was killed as often as planned.[/]"
             : "[red]The books do not agree with what the buyers were told.[/]");
     }
 

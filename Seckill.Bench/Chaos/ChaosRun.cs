@@ -6,22 +6,22 @@ using StackExchange.Redis;
 
 namespace Seckill.Bench.Chaos;
 
-/// <summary>All that one run brought.</summary>
+/// <summary>The results of one run.</summary>
 public sealed record ChaosFigures(
     ChaosOptions Options, string Versions, TimeSpan Elapsed, IReadOnlyCollection<ClickHistory> Clicks, ChaosBooks Books,
     ChaosVerdict Verdict, IReadOnlyDictionary<Component, int> Kills, IReadOnlyDictionary<Component, int> Freezes, int BadMessages,
     int LockedRows, IReadOnlyDictionary<string, int> Edits, int Comparisons)
 {
-    /// <summary>Clean, and everything was killed as often as it was to be.</summary>
+    /// <summary>Clean, and everything was killed as often as planned.</summary>
     public bool Clean => Verdict.Clean && Options.Victims.All(victim => Kills[victim] >= Options.KillsMin);
 }
 
 /// <summary>Sells while everything is being killed, lets it come to rest, and reads the books of all three servers.</summary>
-/// <param name="options">How it goes.</param>
+/// <param name="options">The run's settings.</param>
 /// <param name="log">Gets what the applications print.</param>
-/// <param name="say">Told how far it is.</param>
-/// <param name="startServersAsync">Gives the servers, and no application; servers of the run's own where nothing is given. Who kills
-/// servers needs these.</param>
+/// <param name="say">Gets the progress.</param>
+/// <param name="startServersAsync">Starts the servers, without applications; private servers if not given. A run that kills
+/// servers needs private ones.</param>
 public sealed class ChaosRun(
     ChaosOptions options, ChaosLog log, Action<string> say,
     Func<LocalSystemOptions, CancellationToken, Task<LocalSystem>>? startServersAsync = null)
@@ -36,7 +36,7 @@ public sealed class ChaosRun(
     /// <exception cref="LocalServers.LocalServerException">A server is missing, did not start, or did not come back.</exception>
     public async Task<ChaosFigures> ExecuteAsync(CancellationToken cancellationToken)
     {
-        say("starting Redis, RabbitMQ, MySQL, two workers and two gates of the run's own");
+        say("starting private Redis, RabbitMQ and MySQL, two workers and two gates");
         await using var system = await ChaosSystem.StartAsync(
             options, log, startServersAsync ?? LocalSystem.StartServersAsync, cancellationToken);
         say(system.Versions);
@@ -107,7 +107,7 @@ public sealed class ChaosRun(
         }
     }
 
-    /// <summary>Buyers come as long as the storm lasts; those who have no answer then may finish once everything is back.</summary>
+    /// <summary>Buyers come while the storm lasts; those without an answer may finish once everything is back.</summary>
     private static async Task SellAsync(
         Crowd crowd, Storm storm, Func<CancellationToken, Task>[] meanwhile, CancellationToken cancellationToken)
     {
@@ -127,7 +127,7 @@ public sealed class ChaosRun(
     }
 
     /// <summary>
-    /// At rest: every buyer has an answer, and no reservation is open. Bounded; the audit finds whatever is not at rest by then.
+    /// Waits until every buyer has an answer and no reservation is open. Bounded: the audit finds whatever is still open.
     /// </summary>
     private async Task RestAsync(ChaosSystem system, Pollers pollers, SaleEdits edits, CancellationToken cancellationToken)
     {

@@ -7,19 +7,19 @@ namespace Seckill.Bench.Chaos;
 /// <summary>One SKU of the run.</summary>
 /// <param name="SkuId">The SKU.</param>
 /// <param name="Units">Put on sale.</param>
-/// <param name="LimitPerUser">Units one buyer may have.</param>
-/// <param name="SharePercent">Of a hundred clicks, how many are for it.</param>
+/// <param name="LimitPerUser">Units one buyer may buy.</param>
+/// <param name="SharePercent">Percentage of clicks on this SKU.</param>
 public sealed record ChaosSale(long SkuId, int Units, int LimitPerUser, int SharePercent)
 {
     private const int OpenTimeoutMs = 60_000;
     private const int PollDelayMs = 100;
 
-    /// <summary>Clicks a second that are expected where no rate is given; only the sizes of the sales depend on it.</summary>
+    /// <summary>Expected clicks per second if no rate is given; only the sizes of the sales depend on it.</summary>
     private const int ExpectedPerSecond = 400;
 
     public SkuKeys Keys { get; } = new(SkuId);
 
-    /// <summary>A hot one that sells out in the last third, two that last, and a small one that is gone soon.</summary>
+    /// <summary>A hot one that sells out in the last third, two that last, and a small one that sells out soon.</summary>
     public static IReadOnlyList<ChaosSale> Plan(ChaosOptions options)
     {
         var clicks = options.Seconds * (options.BuyersPerSecond > 0 ? options.BuyersPerSecond : ExpectedPerSecond);
@@ -52,7 +52,7 @@ public sealed record ChaosSale(long SkuId, int Units, int LimitPerUser, int Shar
     }
 
     /// <summary>Waits until a gate lists it with its stock.</summary>
-    /// <exception cref="TimeoutException">It does not within a minute.</exception>
+    /// <exception cref="TimeoutException">It is not on sale within a minute.</exception>
     public async Task WaitUntilOpenAsync(GateClient shop, CancellationToken cancellationToken)
     {
         var started = Environment.TickCount64;

@@ -2,7 +2,7 @@ using MySqlConnector;
 
 namespace Seckill.Bench.Chaos;
 
-/// <summary>The system of one chaos run: two gates, two workers, and what the storm does to them.</summary>
+/// <summary>The system of one chaos run, two gates and two workers, with the actions of the storm.</summary>
 public sealed class ChaosSystem : IAsyncDisposable
 {
     /// <summary>Instances of each application.</summary>
@@ -19,13 +19,13 @@ public sealed class ChaosSystem : IAsyncDisposable
 
     public string RabbitMq => _system.RabbitMqConnectionString;
 
-    /// <summary>As the servers say themselves.</summary>
+    /// <summary>As reported by the servers.</summary>
     public string Versions => _system.Versions;
 
     /// <summary>Starts everything; returns when the tables are there and all are healthy.</summary>
-    /// <param name="options">What is to be done to it.</param>
+    /// <param name="options">The run's settings.</param>
     /// <param name="log">Gets what the applications print.</param>
-    /// <param name="startServersAsync">Gives the servers, and no application.</param>
+    /// <param name="startServersAsync">Starts the servers, without applications.</param>
     /// <param name="cancellationToken">Ends the start.</param>
     /// <exception cref="LocalServerException">A server is missing, or something did not start.</exception>
     public static async Task<ChaosSystem> StartAsync(
@@ -34,7 +34,7 @@ public sealed class ChaosSystem : IAsyncDisposable
     {
         var settings = new Dictionary<string, string>(options.Settings)
         {
-            // Nobody listens to the traces of a storm.
+            // Nothing receives the traces of a storm.
             ["OTEL_SDK_DISABLED"] = "true",
         };
         if (options.Sabotage is not null)
@@ -45,7 +45,7 @@ public sealed class ChaosSystem : IAsyncDisposable
         var system = await startServersAsync(
             new LocalSystemOptions
             {
-                // "Nothing lost" is promised of a Redis that writes each answer to disk: with `everysec` a kill may take one, where a flush
+                // "Nothing lost" needs a Redis that writes each answer to disk: with `everysec`, a kill may lose one when a flush
                 // is slow (docs/recovery.md).
                 Redis = new RedisServerOptions { AppendFsyncAlways = true },
                 Settings = settings,
@@ -54,7 +54,7 @@ public sealed class ChaosSystem : IAsyncDisposable
             cancellationToken);
         try
         {
-            // The first worker makes the tables; nobody is killed before that is done.
+            // The first worker creates the tables; nothing is killed before that.
             await system.StartWorkerAsync(cancellationToken, settings: ("SECKILL_CRASH_AT", options.WorkerCrashAt ?? ""));
             for (var i = 0; i < InstanceCount; i++)
             {
@@ -131,8 +131,8 @@ public sealed class ChaosSystem : IAsyncDisposable
     }
 
     /// <summary>
-    /// Starts again what was killed; a server until it answers, an application until it is healthy or <paramref name="patienceMs"/> is
-    /// over.
+    /// Restarts a killed process and waits: for a server until it answers, for an application until it is healthy or
+    /// <paramref name="patienceMs"/> is over.
     /// </summary>
     public async Task StartAgainAsync(
         Component component, IReadOnlyList<int> instances, int patienceMs, CancellationToken cancellationToken)
@@ -157,7 +157,7 @@ public sealed class ChaosSystem : IAsyncDisposable
         _log.Write("chaos", $"{component} is back");
     }
 
-    /// <summary>Stops the applications as SIGTERM does, so that the stores can be looked at while nobody writes.</summary>
+    /// <summary>Stops the applications with SIGTERM, so that the stores can be read while nothing writes.</summary>
     public Task StopApplicationsAsync() => _system.StopApplicationsAsync();
 
     /// <summary>An open connection to MySQL, not pooled.</summary>
@@ -165,11 +165,11 @@ public sealed class ChaosSystem : IAsyncDisposable
 
     public ValueTask DisposeAsync() => _system.DisposeAsync();
 
-    /// <summary>Nobody dies at the same point again.</summary>
+    /// <summary>A crash point applies to the first start only.</summary>
     private Task StartAgainAsync(LocalService app, CancellationToken cancellationToken) =>
         _system.RestartAsync(app, cancellationToken, ("SECKILL_CRASH_AT", ""));
 
-    /// <summary>Waits, but not for ever: its servers may be away.</summary>
+    /// <summary>Waits with a limit, because its servers may be away.</summary>
     private async Task TryWaitUntilHealthyAsync(LocalService app, int patienceMs, CancellationToken cancellationToken)
     {
         try
@@ -190,7 +190,7 @@ public sealed class ChaosSystem : IAsyncDisposable
         _ => null,
     };
 
-    /// <summary>None for a server.</summary>
+    /// <summary>Null for a server.</summary>
     private IEnumerable<LocalService> AppsOf(Component component, IReadOnlyList<int> instances) =>
         ServerOf(component) is null ? instances.Select(instance => InstancesOf(component)[instance]) : [];
 

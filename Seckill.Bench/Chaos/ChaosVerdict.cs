@@ -2,16 +2,16 @@ using Seckill.Bench.Load;
 
 namespace Seckill.Bench.Chaos;
 
-/// <summary>What the stores say about what the buyers were told. All zero is right.</summary>
+/// <summary>Compares the stores with the buyers' answers. All zeros means correct.</summary>
 /// <param name="Oversold">Units in live orders beyond those put on sale.</param>
-/// <param name="Lost">Buyers who were told "queued" and have neither order nor refusal, or who never learned.</param>
-/// <param name="Doubled">Orders beyond the one that a click may become.</param>
+/// <param name="Lost">Buyers who were told "queued" and have neither order nor refusal, or who never got a final answer.</param>
+/// <param name="Doubled">Orders beyond the one allowed per click.</param>
 /// <param name="Contradicted">Buyers who were told the opposite of what MySQL has.</param>
 /// <param name="Leaked">Units that are neither sold nor for sale: between MySQL and what was put on sale, between Redis and MySQL, or held
 /// by nobody.</param>
-/// <param name="Unsettled">Reservations that are still open although nothing is under way any more.</param>
+/// <param name="Unsettled">Reservations still open after everything came to rest.</param>
 /// <param name="LeftInQueue">Messages left in the order queue or parked.</param>
-/// <param name="DeadLetters">Dead letters of good orders, and bad messages that are no dead letters.</param>
+/// <param name="DeadLetters">Good orders among the dead letters, and bad messages missing from them.</param>
 /// <param name="FalseAlarms">Differences that the live reconciliation showed.</param>
 public sealed record ChaosVerdict(
     long Oversold, long Lost, long Doubled, long Contradicted, long Leaked, long Unsettled, long LeftInQueue, long DeadLetters,
@@ -21,9 +21,9 @@ public sealed record ChaosVerdict(
 
     /// <summary>Judges a run in which each buyer clicked on one SKU only.</summary>
     /// <param name="books">The servers at rest.</param>
-    /// <param name="clicks">All that was clicked and answered.</param>
+    /// <param name="clicks">All clicks and their answers.</param>
     /// <param name="falseAlarms">From the live reconciliation.</param>
-    /// <param name="badMessages">The bodies of what the run itself put into the queue, as far as the broker has confirmed them.</param>
+    /// <param name="badMessages">The bodies of the bad messages that the run sent and the broker confirmed.</param>
     /// <param name="explain">Gets one line for each thing found.</param>
     public static ChaosVerdict Of(
         ChaosBooks books, IReadOnlyCollection<ClickHistory> clicks, long falseAlarms, IReadOnlyCollection<string> badMessages,
@@ -67,8 +67,8 @@ public sealed record ChaosVerdict(
     }
 
     /// <summary>
-    /// A letter may be there twice, when the worker died between its confirm and the ack; and one whose confirm never came is ours all the
-    /// same.
+    /// A letter may be there twice if the worker died between its confirm and the ack. A letter of a message without a confirm is still
+    /// one of ours.
     /// </summary>
     private static long WrongLettersIn(
         IReadOnlyCollection<string> letters, IReadOnlyCollection<string> badMessages, Action<string> explain)
@@ -80,7 +80,7 @@ public sealed record ChaosVerdict(
         return wrong.Count + missing.Count;
     }
 
-    /// <summary>Each buyer clicked on one SKU, however often it was repeated: one line each.</summary>
+    /// <summary>One line for each buyer: a buyer clicks on one SKU only, however often the click is repeated.</summary>
     private static long DoubledIn(SkuBooks sku) =>
         sku.Lines.Where(line => line.Live).GroupBy(line => line.UserId).Sum(lines => lines.Count() - 1L);
 
@@ -91,7 +91,7 @@ public sealed record ChaosVerdict(
             return null;
         }
 
-        // Of two answers to one click the second may have become no order because the first is one.
+        // Of two answers to one click, the second becomes no order if the first already is one.
         var unknown = click.QueuedIds.Where(id => !ids.Contains(id) && !sku.Rejected.Contains(id)).ToList();
         return unknown.Count > 0 && !owners.Contains(click.Buyer.UserId) ? "neither order nor refusal"
             : click.Final is null ? "no final answer"
@@ -108,7 +108,7 @@ public sealed record ChaosVerdict(
             : click.Final == FinalState.Success && !has ? "told SUCCESS, no order"
             : click.Final == FinalState.Failed && has ? "told FAILED, has an order"
             : click is { Queued: true, Refusal: not null } ? $"told queued, then {click.Refusal}"
-            // Where a request had no answer before the refusal, it may have been carried out after it.
+            // A request that got no answer before the refusal may have been carried out after it.
             : click is { Queued: false, Refusal: not null, OpenCount: 0 } && has ? $"told {click.Refusal}, has an order"
             : null;
     }

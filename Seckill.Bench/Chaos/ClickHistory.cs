@@ -2,7 +2,7 @@ using Seckill.Bench.Load;
 
 namespace Seckill.Bench.Chaos;
 
-/// <summary>One click of one buyer with all that it was told. Written by one buyer's loop, then by one poller, then read.</summary>
+/// <summary>One click of one buyer with all its answers. Written by one buyer's loop, then by one poller, then read.</summary>
 public sealed class ClickHistory(Buyer buyer, ChaosSale sale, int quantity)
 {
     public Buyer Buyer { get; } = buyer;
@@ -11,31 +11,31 @@ public sealed class ClickHistory(Buyer buyer, ChaosSale sale, int quantity)
 
     public int Quantity { get; } = quantity;
 
-    /// <summary>Requests that were sent, repeats included.</summary>
+    /// <summary>Requests sent, including repeats.</summary>
     public int RequestCount { get; private set; }
 
     /// <summary>Order ids in answers "queued"; more than one would be two answers to one click.</summary>
     public List<long> QueuedIds { get; } = [];
 
-    /// <summary>What the answers said that each order will be charged; a repeated click's answer says nothing.</summary>
+    /// <summary>The amount that each order's answer named; the answer to a repeated click names none.</summary>
     public Dictionary<long, decimal> Amounts { get; } = [];
 
-    /// <summary>Requests whose answer did not come or did not say; each may have made the order.</summary>
+    /// <summary>Requests without a clear answer; each may have made the order.</summary>
     public int OpenCount { get; private set; }
 
-    /// <summary>Why the gate refused for good; null if it did not.</summary>
+    /// <summary>The reason for the gate's final refusal; null if there was none.</summary>
     public string? Refusal { get; private set; }
 
-    /// <summary>What the status route said in the end; null when it did not, or was not asked.</summary>
+    /// <summary>The final state from the status route; null if there was none.</summary>
     public FinalState? Final { get; set; }
 
     /// <summary>Whether the buyer was told that the order is on its way.</summary>
     public bool Queued => QueuedIds.Count > 0;
 
-    /// <summary>Whether nobody knows, on the buyer's side.</summary>
+    /// <summary>Whether the buyer cannot know the outcome.</summary>
     public bool Open => !Queued && Refusal is null;
 
-    /// <summary>Notes an answer; true when it is one that a page would take for final.</summary>
+    /// <summary>Notes an answer; true if a page would treat it as final.</summary>
     public bool Note(Answer answer)
     {
         RequestCount++;

@@ -12,10 +12,10 @@ namespace Seckill.Bench.Chaos;
 public sealed class Crowd(
     IReadOnlyList<ChaosSale> sales, IReadOnlyList<GateClient> gates, TokenIssuer issuer, Pollers pollers, ChaosOptions options)
 {
-    /// <summary>Of a hundred clicks, how many come from pages that send no client_order_no.</summary>
+    /// <summary>Percentage of clicks from pages that send no client_order_no.</summary>
     private const int NamelessPercent = 10;
 
-    /// <summary>Of a hundred clicks that were queued, how many are repeated all the same.</summary>
+    /// <summary>Percentage of queued clicks that are repeated anyway.</summary>
     private const int DoubleClickPercent = 8;
 
     private const int RetryDelayMs = 200;
@@ -85,7 +85,7 @@ public sealed class Crowd(
         }
     }
 
-    /// <summary>True when a page would take the answer for final.</summary>
+    /// <summary>True if a page would treat the answer as final.</summary>
     private async Task<bool> AskOnceAsync(ClickHistory click, Random random, CancellationToken cancellationToken)
     {
         try

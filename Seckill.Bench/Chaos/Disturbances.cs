@@ -9,12 +9,12 @@ using Seckill.Ordering.Contract;
 namespace Seckill.Bench.Chaos;
 
 /// <summary>
-/// What somebody else does to a system that is up: puts messages into the order queue that can never become orders, and keeps a SKU's row
-/// in MySQL locked. Neither may hold up the good orders.
+/// Disturbances from outside: messages in the order queue that can never become orders, and locks on a SKU's row
+/// in MySQL. Neither may delay the good orders of other SKUs.
 /// </summary>
 public sealed class Disturbances(ChaosSystem system, IReadOnlyList<ChaosSale> sales, ChaosOptions options, ChaosLog log)
 {
-    /// <summary>Stands in the body of each bad message.</summary>
+    /// <summary>Part of the body of each bad message.</summary>
     public const string Mark = "chaos-bad-message";
 
     private const int MessageEveryMs = 500;
@@ -25,7 +25,7 @@ public sealed class Disturbances(ChaosSystem system, IReadOnlyList<ChaosSale> sa
     private readonly ConcurrentQueue<string> _badMessages = new();
     private int _lockCount;
 
-    /// <summary>The bodies that the broker has confirmed.</summary>
+    /// <summary>The bodies that the broker confirmed.</summary>
     public IReadOnlyCollection<string> BadMessages => _badMessages;
 
     /// <summary>How often a row was locked.</summary>
@@ -36,7 +36,7 @@ public sealed class Disturbances(ChaosSystem system, IReadOnlyList<ChaosSale> sa
         : Task.WhenAll(
             RepeatAsync(PublishAsync, MessageEveryMs, cancellationToken), RepeatAsync(LockAsync, LockEveryMs, cancellationToken));
 
-    /// <summary>The server may be away at any time: then the next turn does it.</summary>
+    /// <summary>The server may be away at any time: then the next turn tries again.</summary>
     private async Task RepeatAsync(Func<Random, CancellationToken, Task> disturbAsync, int everyMs, CancellationToken cancellationToken)
     {
         var random = new Random(options.Seed);

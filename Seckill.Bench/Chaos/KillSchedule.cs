@@ -2,30 +2,30 @@ namespace Seckill.Bench.Chaos;
 
 /// <summary>One SIGKILL, or one SIGSTOP.</summary>
 /// <param name="At">Since the beginning of the storm; later if the component is not back up by then.</param>
-/// <param name="Component">What is hit.</param>
-/// <param name="Instances">Which of the instances, from 0.</param>
-/// <param name="DownMs">Time until it is started again, or goes on, ms.</param>
-/// <param name="Freezes">SIGSTOP: connections stay open, and nothing answers until it goes on as if nothing had been.</param>
+/// <param name="Component">The component that is hit.</param>
+/// <param name="Instances">Indexes of its instances, from 0.</param>
+/// <param name="DownMs">Time until it is restarted or continued, ms.</param>
+/// <param name="Freezes">SIGSTOP: connections stay open, and nothing answers until SIGCONT.</param>
 public sealed record Kill(TimeSpan At, Component Component, IReadOnlyList<int> Instances, int DownMs, bool Freezes = false);
 
-/// <summary>What is killed, and what is frozen, when; the same for the same seed.</summary>
+/// <summary>The schedule of kills and freezes; the same seed gives the same schedule.</summary>
 public static class KillSchedule
 {
-    /// <summary>Of a hundred kills, how many share their moment with another component's.</summary>
+    /// <summary>Percentage of kills that coincide with another component's.</summary>
     private const int TogetherPercent = 25;
 
-    /// <summary>Of a hundred kills, how many take a component away for long.</summary>
+    /// <summary>Percentage of kills with a long downtime.</summary>
     private const int LongOutagePercent = 12;
 
     private const int LongOutageFactor = 4;
 
-    /// <summary>Kills for each time that something stands still instead.</summary>
+    /// <summary>Kills per freeze.</summary>
     private const int KillsPerFreeze = 2;
 
-    /// <summary>Of a hundred kills of an application, how many take both instances.</summary>
+    /// <summary>Percentage of application kills that hit both instances.</summary>
     private const int BothInstancesPercent = 20;
 
-    /// <summary>Kills of each component in the order of time, spread over the storm.</summary>
+    /// <summary>Kills of each component in chronological order, spread over the storm.</summary>
     public static IReadOnlyDictionary<Component, IReadOnlyList<Kill>> Plan(ChaosOptions options)
     {
         var random = new Random(options.Seed);

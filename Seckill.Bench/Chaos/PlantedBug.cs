@@ -2,7 +2,7 @@ using Seckill.Ordering.Faults;
 
 namespace Seckill.Bench.Chaos;
 
-/// <summary>Under which circumstances a planted bug shows for certain, in a short run.</summary>
+/// <summary>The circumstances under which a planted bug is certain to show in a short run.</summary>
 public static class PlantedBug
 {
     private const int OutageMs = 3_000;
@@ -11,7 +11,7 @@ public static class PlantedBug
     /// <summary>Batches that the first worker writes before it dies in the middle of the next one.</summary>
     private const int BatchesBefore = 4;
 
-    /// <summary>Longer than any run; the longest that the options take, ms.</summary>
+    /// <summary>Longer than any run; the maximum that the options allow, ms.</summary>
     private const string NeverMs = "3600000";
 
     /// <summary>Narrows a run down to the events that reveal the bug.</summary>
@@ -21,7 +21,7 @@ public static class PlantedBug
     private static ChaosOptions Narrow(ChaosOptions options) => options.Sabotage switch
     {
         // Orders that are sold while the broker is away are in the outbox alone. The reconciler would find these orders in their records
-        // and list them again; here it looks away.
+        // and list them again, so it is switched off here.
         Sabotage.NoOutbox => options with
         {
             Victims = [Component.RabbitMQ],
@@ -39,7 +39,7 @@ public static class PlantedBug
         },
 
         // A worker that dies between ack and commit has its batch delivered to nobody. The reconciler would see in half a minute that
-        // nobody has these orders, and publish them again; here it looks away.
+        // nobody has these orders, and publish them again, so it is switched off here.
         Sabotage.AckBeforeCommit => options with
         {
             Victims = [],

@@ -3,7 +3,7 @@ using Seckill.Bench.Load;
 
 namespace Seckill.Bench.Chaos;
 
-/// <summary>Pages that ask for the outcome of their orders, less and less often, until they know it.</summary>
+/// <summary>Pages that poll for the outcome of their orders, less and less often, until they have it.</summary>
 public sealed class Pollers(IReadOnlyList<GateClient> gates)
 {
     private const int PollerCount = 8;
@@ -15,7 +15,7 @@ public sealed class Pollers(IReadOnlyList<GateClient> gates)
     private readonly PriorityQueue<(ClickHistory Click, int DelayMs), long> _waiting = new();
     private int _open;
 
-    /// <summary>Buyers who do not know their outcome yet.</summary>
+    /// <summary>Buyers who do not have their outcome yet.</summary>
     public int OpenCount => Volatile.Read(ref _open);
 
     /// <summary>Takes a click that was told "queued".</summary>
@@ -25,7 +25,7 @@ public sealed class Pollers(IReadOnlyList<GateClient> gates)
         Enqueue(click, FirstDelayMs);
     }
 
-    /// <summary>From now on nobody waits for long: the storm is over.</summary>
+    /// <summary>Ends the long pauses: the storm is over.</summary>
     public void Hurry()
     {
         lock (_lock)

@@ -4,7 +4,7 @@ using System.Text.Json;
 
 namespace Seckill.Bench.Chaos;
 
-/// <summary>Asks for the live reconciliation all through the storm: a difference while nothing is wrong would be a false alarm.</summary>
+/// <summary>Requests the live reconciliation throughout the storm: a difference while nothing is wrong would be a false alarm.</summary>
 public sealed class ReconciliationWatch(IReadOnlyList<Uri> gates, string operatorToken, ChaosLog log)
 {
     private const int EveryMs = 1_000;
@@ -13,7 +13,7 @@ public sealed class ReconciliationWatch(IReadOnlyList<Uri> gates, string operato
     private int _comparisons;
     private int _alarms;
 
-    /// <summary>SKUs compared, over all answers.</summary>
+    /// <summary>SKUs compared, in all answers.</summary>
     public int Comparisons => Volatile.Read(ref _comparisons);
 
     /// <summary>How many of them showed a difference.</summary>
@@ -36,7 +36,7 @@ public sealed class ReconciliationWatch(IReadOnlyList<Uri> gates, string operato
             catch (Exception exception)
                 when (exception is HttpRequestException or IOException or JsonException or OperationCanceledException)
             {
-                // The gate or a server behind it was killed: no comparison, and no alarm.
+                // The gate or a server behind it was killed: no comparison, so no alarm.
             }
 
             await Task.Delay(EveryMs, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -57,7 +57,7 @@ public sealed class ReconciliationWatch(IReadOnlyList<Uri> gates, string operato
         }
     }
 
-    /// <summary>Absent or null means that it could not be told, which is no alarm.</summary>
+    /// <summary>Absent or null means unknown, which is no alarm.</summary>
     private static long NumberOf(JsonElement item, string name) =>
         item.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number ? value.GetInt64() : 0;
 }

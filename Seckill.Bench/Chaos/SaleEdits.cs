@@ -8,9 +8,9 @@ using MySqlConnector;
 namespace Seckill.Bench.Chaos;
 
 /// <summary>
-/// The operators' work meanwhile, through their API: other prices, pauses and resumes, more stock. It also does harm: a Snowflake node's
-/// lease is taken from its instance and every other node is held for a while, so that the next instance to start makes ids of the same
-/// one.
+/// Operators at work during the storm, through their API: price changes, pauses, more stock. It also does harm: a Snowflake node's
+/// lease is stolen from its instance and all other nodes are held for a while, so that the next instance to start makes ids with the same
+/// node.
 /// </summary>
 public sealed class SaleEdits(
     ChaosSystem system, IReadOnlyList<ChaosSale> sales, string operatorToken, ChaosOptions options, ChaosLog log) : IDisposable
@@ -26,14 +26,14 @@ public sealed class SaleEdits(
     private readonly HttpClient _http = new() { Timeout = TimeSpan.FromMilliseconds(TimeoutMs) };
     private readonly ConcurrentDictionary<string, int> _counts = new();
 
-    /// <summary>Units put on sale, as far as the API has said.</summary>
+    /// <summary>Units put on sale, as far as the API has confirmed.</summary>
     private readonly Dictionary<long, int> _units = sales.ToDictionary(sale => sale.SkuId, sale => sale.Units);
 
-    /// <summary>Additions whose answer has not come: asked again with the same <c>units_before</c>.</summary>
+    /// <summary>Additions without an answer: repeated with the same <c>units_before</c>.</summary>
     private readonly Dictionary<long, int> _unanswered = [];
     private readonly HashSet<long> _paused = [];
 
-    /// <summary>How often each thing was done.</summary>
+    /// <summary>How often each action was taken.</summary>
     public IReadOnlyDictionary<string, int> Counts => _counts;
 
     /// <summary>The sales with the units that have been put on sale in all; to be read after <see cref="FinishAsync"/>.</summary>
@@ -49,8 +49,8 @@ public sealed class SaleEdits(
         }
     }
 
-    /// <summary>Resumes what is paused, and asks until each addition has its answer.</summary>
-    /// <exception cref="TimeoutException">Not everything was heard.</exception>
+    /// <summary>Resumes paused sales, and repeats each addition until it has an answer.</summary>
+    /// <exception cref="TimeoutException">Not every addition got an answer.</exception>
     public async Task FinishAsync(CancellationToken cancellationToken)
     {
         for (var tries = 0; tries < FinishTriesMax; tries++)
@@ -78,7 +78,7 @@ public sealed class SaleEdits(
 
     public void Dispose() => _http.Dispose();
 
-    /// <summary>The gate or a server behind it may be away at any time: then another turn does it.</summary>
+    /// <summary>The gate or a server behind it may be away at any time: then a later turn tries again.</summary>
     private async Task TryAsync(Func<Task> act, CancellationToken cancellationToken)
     {
         try
@@ -140,7 +140,7 @@ public sealed class SaleEdits(
         }
     }
 
-    /// <summary>After a lost answer the same request is refused if it was heard: the units are others by then.</summary>
+    /// <summary>If the answer was lost but the addition was made, the repeat is refused: the units are no longer the same.</summary>
     private async Task AddStockAsync(long skuId, int units, CancellationToken cancellationToken)
     {
         var repeated = !_unanswered.TryAdd(skuId, units);

@@ -3,13 +3,13 @@ using System.Diagnostics;
 
 namespace Seckill.Bench.Chaos;
 
-/// <summary>Carries out the schedule: one loop for each component, so that none waits for another.</summary>
+/// <summary>Carries out the schedule, with one loop for each component so that none waits for another.</summary>
 public sealed class Storm(ChaosSystem system, ChaosOptions options)
 {
-    /// <summary>How long a component stays up at least between two kills, ms: it must come far enough to have something to lose.</summary>
+    /// <summary>Minimum uptime between two kills of a component, ms: it must get far enough to have something to lose.</summary>
     private const int UpMsMin = 1_000;
 
-    /// <summary>Wait for a killed application to be healthy before its next kill comes, ms.</summary>
+    /// <summary>Maximum wait for a restarted application to become healthy before its next kill, ms.</summary>
     private const int PatienceMs = 10_000;
 
     private readonly ConcurrentDictionary<Component, int> _kills = new();
@@ -23,7 +23,7 @@ public sealed class Storm(ChaosSystem system, ChaosOptions options)
 
     public int KillCount => _kills.Values.Sum() + _freezes.Values.Sum();
 
-    /// <summary>Returns when all kills were made, everything was started again, and the storm's time is over.</summary>
+    /// <summary>Returns when all kills are done, everything is restarted, and the storm's time is over.</summary>
     /// <exception cref="LocalServerException">A server did not come back.</exception>
     public async Task RunAsync(CancellationToken cancellationToken)
     {

@@ -15,13 +15,13 @@ public static class DemoCommand
 
     private static readonly Option<int> Buyers = NumberOption.Create("--buyers", "Distinct buyers; each clicks once.", 2_000, BuyersMax);
     private static readonly Option<int> Units = NumberOption.Create(
-        "--units", "Units in the fresh sale that the demonstration makes for itself.", 100, UnitsMax);
+        "--units", "Units in the fresh sale that the demonstration creates.", 100, UnitsMax);
     private static readonly Option<int> Concurrency = NumberOption.Create(
-        "--concurrency", "Requests in flight, over as many connections.", 200, ConcurrencyMax);
+        "--concurrency", "Concurrent requests, each on its own connection.", 200, ConcurrencyMax);
     private static readonly Option<long?> Sku =
-        new("--sku") { Description = "Fight for this SKU as it stands, instead of for a fresh sale." };
+        new("--sku") { Description = "Use this SKU instead of a fresh sale." };
     private static readonly Option<string?> Api =
-        new("--api") { Description = "Address of the gate; else SECKILL_API, else .seckill/local.json." };
+        new("--api") { Description = "Address of the gate; default: SECKILL_API, then .seckill/local.json." };
     private static readonly Option<string?> Redis =
         new("--redis") { Description = "Connection string; else ConnectionStrings__redis, else .seckill/local.json." };
     private static readonly Option<string?> MySql =
@@ -29,7 +29,7 @@ public static class DemoCommand
     private static readonly Option<string?> SigningKey = new("--signing-key")
     {
         Description =
-            "Key that signs the buyers' tokens; else Auth__SigningKey, else what .seckill/local.json says, else the checkout's own.",
+            "Key that signs the buyers' tokens; default: Auth__SigningKey, then .seckill/local.json, then the checkout's own.",
     };
 
     public static Command Create()
@@ -49,7 +49,7 @@ public static class DemoCommand
         return command;
     }
 
-    /// <summary>Exit codes: 0 nothing oversold, lost or doubled; 1 something was; 2 nothing could be driven.</summary>
+    /// <summary>Exit codes: 0 nothing oversold, lost or doubled; 1 something was; 2 no system could be used.</summary>
     private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellationToken)
     {
         try
@@ -67,7 +67,7 @@ public static class DemoCommand
             await Console.Error.WriteLineAsync(exception.Message);
             return 2;
         }
-        // EF wraps a database that is away in this one.
+        // EF wraps connection failures in this exception.
         catch (InvalidOperationException exception) when (exception.InnerException is MySqlException inner)
         {
             await Console.Error.WriteLineAsync(inner.Message);

@@ -1,6 +1,6 @@
 namespace Seckill.Bench.Demo;
 
-/// <summary>How the demonstration runs.</summary>
+/// <summary>Settings of the demonstration.</summary>
 /// <param name="Buyers">Distinct buyers, one click each.</param>
 /// <param name="Units">Units in the fresh sale.</param>
 /// <param name="SkuId">An existing SKU to fight for, or null for a fresh sale.</param>

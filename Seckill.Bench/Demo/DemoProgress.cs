@@ -2,7 +2,7 @@ using Spectre.Console;
 
 namespace Seckill.Bench.Demo;
 
-/// <summary>Bars on a terminal; elsewhere (a file, a CI log) nothing moves, so nothing is drawn.</summary>
+/// <summary>Progress bars on a terminal; nothing elsewhere (a file, a CI log).</summary>
 public static class DemoProgress
 {
     /// <summary>

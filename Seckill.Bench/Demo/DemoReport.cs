@@ -6,7 +6,7 @@ using Spectre.Console;
 
 namespace Seckill.Bench.Demo;
 
-/// <summary>All that one run of the demonstration brought.</summary>
+/// <summary>The results of one run of the demonstration.</summary>
 public sealed record DemoFigures(
     SaleBooks Before,
     SaleBooks After,
@@ -31,7 +31,7 @@ public static class DemoReport
         AddTimes(table, figures);
         console.Write(table);
 
-        // Not in the table: a narrow terminal would break the id, and it is there to be copied.
+        // Not in the table: a narrow terminal would wrap the id, which is meant to be copied.
         if (figures.After.Orders.Select(o => o.TraceId).FirstOrDefault(id => id.Length > 0) is { } trace)
         {
             console.WriteLine($"one order's trace: {trace}");
@@ -96,11 +96,11 @@ public static class DemoReport
             CultureInfo.InvariantCulture,
             $"{latencies.GetValueAtPercentile(50) / 1000.0:N1} / {latencies.GetValueAtPercentile(99) / 1000.0:N1} / "
                 + $"{latencies.GetValueAtPercentile(100) / 1000.0:N1} ms"));
-        // The first entry is what the watch found when it began, not a change.
+        // The first entry is the stock at the start, not a change.
         if (figures.StockChanges.Count > 1)
         {
             table.AddRow(
-                "last order stood in MySQL after", Seconds(Stopwatch.GetElapsedTime(figures.Rush.StartedAt, figures.StockChanges[^1].At)));
+                "last order was in MySQL after", Seconds(Stopwatch.GetElapsedTime(figures.Rush.StartedAt, figures.StockChanges[^1].At)));
         }
     }
 

@@ -11,7 +11,7 @@ using StackExchange.Redis;
 namespace Seckill.Bench.Demo;
 
 /// <summary>
-/// Makes a sale, lets the crowd in, waits for every answer, checks the answers against the stores, and takes the sale off the page again.
+/// Creates a sale, lets the crowd in, waits for every answer, checks the answers against the stores, and removes the sale from the page.
 /// </summary>
 public sealed class DemoRun
 {
@@ -21,7 +21,7 @@ public sealed class DemoRun
     private const int RemoveQuietMsMax = 2_000;
     private const int RemoveTimeoutMs = 10_000;
 
-    /// <summary>Enough clicks for one-time work to be done and for hot methods to be compiled well.</summary>
+    /// <summary>Enough clicks for one-time work to be done and for hot methods to be optimised.</summary>
     private const int RehearsalBuyersMax = 1_000;
     private const int RehearsalUnits = 100;
 
@@ -59,7 +59,7 @@ public sealed class DemoRun
         return await run.OnFreshSaleAsync(options.Units, skuId => run.SellAsync(skuId, cancellationToken), cancellationToken);
     }
 
-    /// <summary>So that the buyers who are measured do not pay for a system that has just been started.</summary>
+    /// <summary>Warms up the system, so that the measured buyers do not pay for a cold start.</summary>
     private async Task RehearseAsync(CancellationToken cancellationToken)
     {
         var buyers = Crowd(Math.Min(_options.Buyers, RehearsalBuyersMax));
@@ -78,7 +78,7 @@ public sealed class DemoRun
     }
 
     /// <summary>
-    /// A sale of our own, which is gone from the page afterwards, unless something was wrong with it and somebody will want to look.
+    /// A sale of our own, which is removed from the page afterwards, unless something went wrong and the sale is worth a look.
     /// </summary>
     private async Task<bool> OnFreshSaleAsync(int units, Func<long, Task<bool>> sell, CancellationToken cancellationToken)
     {
@@ -93,7 +93,7 @@ public sealed class DemoRun
         {
             if (clean)
             {
-                // Also after Ctrl-C, when orders may be under way that need their sale.
+                // Also after Ctrl-C, when orders that need the sale may still be under way.
                 using var timeout = new CancellationTokenSource(RemoveTimeoutMs);
                 await _auditor.ReadWhenQuietAsync(new SkuKeys(skuId), RemoveQuietMsMax, timeout.Token);
                 await DemoSale.RemoveAsync(Context, skuId, timeout.Token);
@@ -135,7 +135,7 @@ public sealed class DemoRun
 
     private OrderingDbContext Context() => new(_contextOptions);
 
-    /// <summary>Buyers that no earlier run knew: a limit counts what a buyer ever bought.</summary>
+    /// <summary>Buyers that no earlier run used: the limit counts everything that a buyer ever bought.</summary>
     private Buyer[] Crowd(int count)
     {
         var first = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() * 1_000;

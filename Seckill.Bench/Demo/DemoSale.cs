@@ -6,10 +6,10 @@ using Seckill.Ordering.Store;
 
 namespace Seckill.Bench.Demo;
 
-/// <summary>A sale of the demonstration's own, so that it can be run again and again and disturbs no other.</summary>
+/// <summary>A sale of the demonstration's own: the demonstration can be repeated and disturbs no other sale.</summary>
 public static class DemoSale
 {
-    /// <summary>Below it are the shop's own SKUs.</summary>
+    /// <summary>The shop's own SKUs are below it.</summary>
     private const long SkuIdMin = 900_000;
 
     private const int DurationHours = 1;
@@ -56,14 +56,14 @@ public static class DemoSale
             catch (DbUpdateException exception) when (
                 attempt < TakenRetriesMax && exception.InnerException is MySqlException { ErrorCode: MySqlErrorCode.DuplicateKeyEntry })
             {
-                // Another demonstration took the id in the same moment.
+                // Another demonstration took the id at the same moment.
             }
         }
     }
 
     /// <summary>
-    /// Takes the sale off the buyers' page; product, SKU and orders stay. To be called once all is quiet: the Api instances forget the SKU
-    /// when they read the sales again, and what Redis has of it expires.
+    /// Takes the sale off the buyers' page; product, SKU and orders stay. Call it once all is quiet: the Api instances forget the SKU
+    /// when they read the sales again, and its keys in Redis expire.
     /// </summary>
     public static async Task RemoveAsync(Func<OrderingDbContext> contexts, long skuId, CancellationToken cancellationToken)
     {
@@ -72,7 +72,7 @@ public static class DemoSale
     }
 
     /// <summary>Loads the gate and waits until it sells the SKU.</summary>
-    /// <exception cref="TargetException">It does not within half a minute.</exception>
+    /// <exception cref="TargetException">It does not sell it within half a minute.</exception>
     public static async Task OpenAsync(GateClient shop, string operatorToken, long skuId, CancellationToken cancellationToken)
     {
         await shop.WarmUpAsync(operatorToken, cancellationToken);

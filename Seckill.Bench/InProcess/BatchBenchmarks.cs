@@ -6,7 +6,7 @@ using Seckill.OrderWorker.Writing;
 
 namespace Seckill.Bench.InProcess;
 
-/// <summary>What the worker does with a batch between what it asks MySQL and what it tells it.</summary>
+/// <summary>The worker's own processing of a batch, between its queries and its statements to MySQL.</summary>
 public class BatchBenchmarks
 {
     private static readonly TimeSpan PaymentWindow = TimeSpan.FromMinutes(15);
@@ -18,7 +18,7 @@ public class BatchBenchmarks
     [Params(200)]
     public int Orders { get; set; }
 
-    /// <summary>One hot SKU, and as many as orders.</summary>
+    /// <summary>One hot SKU, and a SKU per order.</summary>
     [Params(1, 200)]
     public int Skus { get; set; }
 
@@ -55,7 +55,7 @@ public class BatchBenchmarks
         return characters;
     }
 
-    /// <summary>With facts of its own each time: deciding adds to them.</summary>
+    /// <summary>Fresh facts each time, because deciding adds to them.</summary>
     private BatchPlan Decided()
     {
         var facts = new BatchFacts();

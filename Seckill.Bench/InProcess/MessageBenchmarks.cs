@@ -6,14 +6,14 @@ using Seckill.OrderWorker.Batches;
 
 namespace Seckill.Bench.InProcess;
 
-/// <summary>A message's two ends: what the Api writes and what the worker reads.</summary>
+/// <summary>Both ends of a message: writing it in the Api and reading it in the worker.</summary>
 public class MessageBenchmarks
 {
     private Publication[] _orders = [];
     private readonly PublishBody _body = new();
     private Delivery _delivery = null!;
 
-    /// <summary>A lone click's message, and a full one under load.</summary>
+    /// <summary>The message of a single click, and a full one under load.</summary>
     [Params(1, 64)]
     public int Orders { get; set; }
 

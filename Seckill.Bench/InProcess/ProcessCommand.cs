@@ -8,16 +8,16 @@ namespace Seckill.Bench.InProcess;
 /// <summary>The command line of <c>bench process</c>.</summary>
 internal static class ProcessCommand
 {
-    /// <summary>More than BenchmarkDotNet's "short" job has, whose three leave nothing to say on a shared machine.</summary>
+    /// <summary>BenchmarkDotNet's "short" job has three, which say nothing on a shared machine.</summary>
     private const int IterationCount = 15;
 
     private const int WarmUpCount = 5;
 
-    /// <summary>Short, so that the whole takes three minutes.</summary>
+    /// <summary>Short, so that the whole run takes three minutes.</summary>
     private const int IterationMs = 200;
 
     private static readonly Option<bool> Dry =
-        new("--dry") { Hidden = true, Description = "Once each: whether they run, not how fast they are." };
+        new("--dry") { Hidden = true, Description = "Runs each benchmark once, to check that it works." };
     private static readonly Option<bool> Broken =
         new("--broken") { Hidden = true, Description = "Plants a benchmark that throws, which must end the run with an error." };
 

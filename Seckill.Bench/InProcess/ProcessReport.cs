@@ -11,7 +11,7 @@ internal static class ProcessReport
     public const string JsonFileName = "process.json";
     public const string MarkdownFileName = "process.md";
 
-    /// <summary>A file or a pipe has no width of its own, and a table broken into pieces cannot be read.</summary>
+    /// <summary>A file or a pipe has no width, and a wrapped table cannot be read.</summary>
     public const int WidthMin = 140;
 
     private static readonly string[] Headings =

@@ -9,22 +9,22 @@ using BenchmarkDotNet.Toolchains.InProcess.Emit;
 
 namespace Seckill.Bench.InProcess;
 
-/// <summary>What one benchmark came to; times and bytes are of one call.</summary>
+/// <summary>The result of one benchmark; times and bytes are per call.</summary>
 /// <param name="Name">What is measured.</param>
 /// <param name="Parameters">Its sizes; empty for none.</param>
 /// <param name="Orders">Orders in one call.</param>
 /// <param name="MedianNs">The middle iteration, ns.</param>
 /// <param name="LeastNs">The fastest iteration, ns.</param>
 /// <param name="MostNs">The slowest iteration, ns.</param>
-/// <param name="ToBaseline">Its fastest iteration to that of the usual way, which other work on the machine disturbs least; null where
-/// there is no usual way.</param>
+/// <param name="ToBaseline">Ratio of its fastest iteration to the baseline's, as the fastest are least disturbed by other work. Null where
+/// there is no baseline.</param>
 /// <param name="AllocatedBytes">Managed memory, bytes.</param>
 internal sealed record ProcessResult(
     string Name, string Parameters, int Orders, double MedianNs, double LeastNs, double MostNs, double? ToBaseline, long AllocatedBytes);
 
 /// <summary>
-/// Runs every benchmark of this folder in this very process. BenchmarkDotNet's usual way, a generated project that is built and started for
-/// each, would inherit this repository's build settings, for which generated code is not made.
+/// Runs every benchmark of this folder in this process. BenchmarkDotNet's default, a generated project that is built and started for
+/// each, would inherit this repository's strict build settings, which its generated code does not meet.
 /// </summary>
 internal static class ProcessRun
 {
@@ -33,12 +33,12 @@ internal static class ProcessRun
     public static readonly IReadOnlyList<Type> Benchmarks =
         [typeof(RequestBenchmarks), typeof(MessageBenchmarks), typeof(ReplyBenchmarks), typeof(BatchBenchmarks)];
 
-    /// <summary>Measures the benchmarks of these classes, minutes with any job but a dry one.</summary>
+    /// <summary>Measures the benchmarks of these classes; takes minutes with any job but a dry one.</summary>
     /// <param name="benchmarks">The classes.</param>
-    /// <param name="job">How often.</param>
+    /// <param name="job">The number and length of iterations.</param>
     /// <param name="folder">Gets BenchmarkDotNet's log.</param>
-    /// <param name="tell">Told what is finished.</param>
-    /// <param name="cancellationToken">Looked at between two classes.</param>
+    /// <param name="tell">Gets the progress.</param>
+    /// <param name="cancellationToken">Checked between two classes.</param>
     /// <exception cref="InvalidOperationException">A benchmark did not run; the message names it.</exception>
     public static IReadOnlyList<ProcessResult> Measure(
         IReadOnlyList<Type> benchmarks, Job job, string folder, Action<string> tell, CancellationToken cancellationToken)

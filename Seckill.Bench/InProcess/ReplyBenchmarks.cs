@@ -4,13 +4,13 @@ using StackExchange.Redis;
 
 namespace Seckill.Bench.InProcess;
 
-/// <summary>Reading what the two scripts answer, from the client's reply on.</summary>
+/// <summary>Parsing the replies of the two scripts, starting from the client's result.</summary>
 public class ReplyBenchmarks
 {
     private RedisResult[] _reserved = [];
     private RedisResult _settled = RedisResult.Create(Array.Empty<RedisResult>());
 
-    /// <summary>A full call of either script.</summary>
+    /// <summary>The size of a full call of either script.</summary>
     [Params(128)]
     public int Orders { get; set; }
 

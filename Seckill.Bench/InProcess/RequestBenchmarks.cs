@@ -18,7 +18,7 @@ using Seckill.Ordering.Ids;
 namespace Seckill.Bench.InProcess;
 
 /// <summary>
-/// What each click costs the Api between the socket and Redis, and back: token, body, order id, answer; with the Api's own settings.
+/// The Api's own cost per click between the socket and Redis: token, body, order id, answer; with the Api's settings.
 /// </summary>
 public class RequestBenchmarks
 {
@@ -42,7 +42,7 @@ public class RequestBenchmarks
         _token = new TokenIssuer(CheckoutKeys.SigningKey).ForBuyer(UserId);
         _remembering = OptionsOf(TokensRememberedMax);
         _checking = OptionsOf(0);
-        // A token is remembered when it comes a second time.
+        // A token is cached when it comes for the second time.
         await ValidateAsync(_remembering);
         await ValidateAsync(_remembering);
 
@@ -99,7 +99,7 @@ public class RequestBenchmarks
         .GetRequiredService<IOptionsMonitor<JwtBearerOptions>>()
         .Get(JwtBearerDefaults.AuthenticationScheme);
 
-    /// <summary>A body that has arrived whole, as a click's does.</summary>
+    /// <summary>A body that has arrived completely, as a click's does.</summary>
     private sealed class ReadyBody : IRequestBodyPipeFeature
     {
         public PipeReader Reader { get; set; } = PipeReader.Create(Stream.Null);

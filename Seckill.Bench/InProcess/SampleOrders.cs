@@ -6,7 +6,7 @@ using Seckill.Ordering.Ledger;
 
 namespace Seckill.Bench.InProcess;
 
-/// <summary>Orders as a browser's clicks make them: each with a UUID as client_order_no and a trace of its own.</summary>
+/// <summary>Orders like those from a browser: each with a UUID as client_order_no and its own trace.</summary>
 internal static class SampleOrders
 {
     public const long FirstSku = 1_000_000;
@@ -16,11 +16,11 @@ internal static class SampleOrders
 
     private static readonly SnowflakeSequence Ids = new(SnowflakeSequence.NodeMax, TimeProvider.System);
 
-    /// <summary>On their way to the broker, spread evenly over so many SKUs.</summary>
+    /// <summary>As published to the broker, spread evenly over so many SKUs.</summary>
     public static Publication[] ToPublish(int count, int skuCount = 1) =>
         [.. Enumerable.Range(0, count).Select(i => new SweptOrder(new SkuKeys(FirstSku + (i % skuCount)), ReservationOf(i)))];
 
-    /// <summary>As they come out of the queue.</summary>
+    /// <summary>As delivered from the queue.</summary>
     public static OrderMessage[] Messages(int count, int skuCount) => Array.ConvertAll(
         ToPublish(count, skuCount), order => order.Message with { TraceParent = order.TraceParent });
 

@@ -1,6 +1,6 @@
 namespace Seckill.Bench.Load;
 
-/// <summary>Someone who clicks once.</summary>
+/// <summary>A buyer who clicks once.</summary>
 /// <param name="UserId">The account.</param>
 /// <param name="Token">JWT of the login.</param>
 /// <param name="ClientOrderNo">The click's own number; null for a page that sends none.</param>
@@ -17,15 +17,15 @@ public enum AskOutcome
 }
 
 /// <summary>The gate's answer to one click.</summary>
-/// <param name="Buyer">Who clicked.</param>
-/// <param name="Outcome">What came back.</param>
+/// <param name="Buyer">The buyer.</param>
+/// <param name="Outcome">The kind of answer.</param>
 /// <param name="OrderId">The order's id when queued, else 0.</param>
 /// <param name="Reason">The <c>error</c> member and status code when refused, the fault when nothing came back, else empty.</param>
 /// <param name="Status">HTTP status; 0 when nothing came back.</param>
-/// <param name="Amount">What the order will be charged, where the answer says it.</param>
+/// <param name="Amount">The amount that the order will be charged, if the answer names it.</param>
 public sealed record Answer(Buyer Buyer, AskOutcome Outcome, long OrderId, string Reason, int Status = 0, decimal? Amount = null);
 
-/// <summary>What the status route says of an order in the end.</summary>
+/// <summary>The final state of an order from the status route.</summary>
 public enum FinalState
 {
     Success,
@@ -35,8 +35,8 @@ public enum FinalState
     Unknown,
 }
 
-/// <summary>What became of a queued order, as its buyer sees it.</summary>
+/// <summary>The outcome of a queued order, as its buyer sees it.</summary>
 /// <param name="Answer">The answer to the click.</param>
-/// <param name="State">What the buyer was told.</param>
+/// <param name="State">The state that the buyer was told.</param>
 /// <param name="Detail">Order number or reason.</param>
 public sealed record Outcome(Answer Answer, FinalState State, string Detail);

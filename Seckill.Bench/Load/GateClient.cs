@@ -13,8 +13,8 @@ public sealed class GateClient : IDisposable
     private readonly HttpClient _http;
 
     /// <param name="api">Base address of the gate.</param>
-    /// <param name="connectionsMax">Connections kept open, and with them requests in flight.</param>
-    /// <param name="timeoutMs">After this long without an answer a request counts as unanswered.</param>
+    /// <param name="connectionsMax">Maximum of open connections, and so of concurrent requests.</param>
+    /// <param name="timeoutMs">Time after which a request counts as unanswered, ms.</param>
     public GateClient(Uri api, int connectionsMax, int timeoutMs)
     {
         _http = new HttpClient(new SocketsHttpHandler
@@ -33,7 +33,7 @@ public sealed class GateClient : IDisposable
 
     public void Dispose() => _http.Dispose();
 
-    /// <summary>One click. Faults of the connection become <see cref="AskOutcome.NoAnswer"/>.</summary>
+    /// <summary>One click. Connection failures become <see cref="AskOutcome.NoAnswer"/>.</summary>
     public async Task<Answer> OrderAsync(Buyer buyer, long skuId, int quantity, CancellationToken cancellationToken)
     {
         try
@@ -55,7 +55,7 @@ public sealed class GateClient : IDisposable
         }
     }
 
-    /// <summary>The order's state now; null while it is pending, or when the question could not be answered.</summary>
+    /// <summary>The order's state now; null while it is pending or unknown.</summary>
     public async Task<(FinalState State, string Detail)?> StatusAsync(Buyer buyer, long skuId, CancellationToken cancellationToken)
     {
         try
@@ -88,7 +88,7 @@ public sealed class GateClient : IDisposable
     }
 
     /// <summary>Asks the gate to load its counters from MySQL.</summary>
-    /// <exception cref="HttpRequestException">The gate is not there, or refuses.</exception>
+    /// <exception cref="HttpRequestException">The gate is unreachable or refuses.</exception>
     public async Task WarmUpAsync(string operatorToken, CancellationToken cancellationToken)
     {
         using var request = Request(HttpMethod.Post, "/api/ops/warm-up", operatorToken);
@@ -101,7 +101,7 @@ public sealed class GateClient : IDisposable
     }
 
     /// <summary>The stock that the catalogue shows for a SKU, units; null while it does not list it.</summary>
-    /// <exception cref="HttpRequestException">The gate is not there.</exception>
+    /// <exception cref="HttpRequestException">The gate is unreachable.</exception>
     public async Task<long?> CatalogueStockAsync(long skuId, CancellationToken cancellationToken)
     {
         using var response = await _http.GetAsync("/api/products", cancellationToken);
@@ -131,7 +131,7 @@ public sealed class GateClient : IDisposable
         }
     }
 
-    /// <summary>A fault of the connection or a time-out, but not our own caller's cancellation.</summary>
+    /// <summary>A connection failure or a time-out, but not the caller's cancellation.</summary>
     private static bool IsFault(Exception exception, CancellationToken cancellationToken) =>
         exception is HttpRequestException or IOException or JsonException or FormatException
         || (exception is OperationCanceledException && !cancellationToken.IsCancellationRequested);

@@ -3,16 +3,16 @@ using System.Diagnostics;
 namespace Seckill.Bench.Load;
 
 /// <summary>
-/// Load over HTTP from many connections. Closed loop: each connection asks again as soon as it has an answer; shows what the system can do.
-/// Open loop: requests are due at a fixed rate whether the last was answered or not, and wait from then on; shows what buyers feel (without
-/// that a stalled server stops its own measurement: "coordinated omission", Gil Tene).
+/// Load over HTTP from many connections. Closed loop: each connection sends again as soon as it has an answer; shows the system's capacity.
+/// Open loop: requests are due at a fixed rate whether or not the last was answered, and latency counts from then; shows what buyers feel.
+/// (A closed loop lets a stalled server stop its own measurement: "coordinated omission", Gil Tene.)
 /// </summary>
-/// <param name="shop">Where to.</param>
+/// <param name="shop">The address under load.</param>
 /// <param name="requests">Taken in turn, and again from the start.</param>
 /// <param name="connectionCount">Keep-alive connections.</param>
 public sealed class HttpLoad(HttpShop shop, IReadOnlyList<byte[]> requests, int connectionCount)
 {
-    /// <summary>Without an end this long after the last request was due, the server has stalled for good.</summary>
+    /// <summary>If the load has not ended this long after the last request was due, the server has stalled for good.</summary>
     private const int StallTimeoutMs = 60_000;
 
     /// <summary>Longest load of a number of requests, ms.</summary>
@@ -26,13 +26,13 @@ public sealed class HttpLoad(HttpShop shop, IReadOnlyList<byte[]> requests, int 
 
     private long _next = -1;
 
-    /// <summary>As fast as the answers come, for a time.</summary>
+    /// <summary>Closed loop for a fixed time.</summary>
     public Task<LoadResult> ClosedAsync(TimeSpan duration, CancellationToken cancellationToken) =>
         RunAsync(
             (_, started) => new ClosedPace(started, duration, long.MaxValue), null, duration + TimeSpan.FromMilliseconds(StallTimeoutMs),
             cancellationToken);
 
-    /// <summary>As fast as the answers come, a number of requests.</summary>
+    /// <summary>Closed loop with a fixed number of requests.</summary>
     /// <param name="count">Requests.</param>
     /// <param name="answered">Called from several threads after each answer, with its status.</param>
     /// <param name="cancellationToken">Stops the load.</param>
@@ -40,7 +40,7 @@ public sealed class HttpLoad(HttpShop shop, IReadOnlyList<byte[]> requests, int 
         (thread, started) => new ClosedPace(started, TimeSpan.MaxValue, ShareOf(count, thread)), answered,
         TimeSpan.FromMilliseconds(CountTimeoutMs), cancellationToken);
 
-    /// <summary>At a fixed rate.</summary>
+    /// <summary>Open loop at a fixed rate.</summary>
     public Task<LoadResult> OpenAsync(double requestsPerSecond, TimeSpan duration, CancellationToken cancellationToken)
     {
         var total = (long)(requestsPerSecond * duration.TotalSeconds);

@@ -13,7 +13,7 @@ public static class HttpReply
     private static ReadOnlySpan<byte> EndOfLine => "\r\n"u8;
 
     /// <summary>True when a whole reply is there.</summary>
-    /// <exception cref="InvalidDataException">This is no HTTP/1.1 reply with a length or chunks.</exception>
+    /// <exception cref="InvalidDataException">This is not an HTTP/1.1 reply with a length or chunks.</exception>
     public static bool TryRead(ReadOnlySpan<byte> received, out int status, out int length)
     {
         (status, length) = (0, 0);

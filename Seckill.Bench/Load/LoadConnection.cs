@@ -4,8 +4,8 @@ using System.Net.Sockets;
 namespace Seckill.Bench.Load;
 
 /// <summary>
-/// One keep-alive connection that asks and is answered. A raw socket with ready-made requests, because HttpClient takes about as much of
-/// the processor as the server it measures, and on one machine the two share it.
+/// One keep-alive connection: a raw socket with ready-made requests, because HttpClient takes about as much of
+/// the processor as the server it measures, and the two share one machine.
 /// </summary>
 internal sealed class LoadConnection : IDisposable
 {
@@ -16,7 +16,7 @@ internal sealed class LoadConnection : IDisposable
     private int _received;
 
     /// <summary>Connects; blocks the thread for as long as that takes.</summary>
-    /// <exception cref="SocketException">Nobody listens there.</exception>
+    /// <exception cref="SocketException">Nothing listens there.</exception>
     public LoadConnection(IPEndPoint endPoint, ReadyList ready, int number)
     {
         _socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
@@ -33,10 +33,10 @@ internal sealed class LoadConnection : IDisposable
         }
     }
 
-    /// <summary>Since when the request under way counts, a <see cref="System.Diagnostics.Stopwatch"/> timestamp.</summary>
+    /// <summary>Time from which the current request's latency counts, a <see cref="System.Diagnostics.Stopwatch"/> timestamp.</summary>
     public long Since { get; private set; }
 
-    /// <summary>Sends a request; the last one has been answered.</summary>
+    /// <summary>Sends a request; the last one must have been answered.</summary>
     /// <exception cref="IOException">The connection broke.</exception>
     public void Ask(byte[] request, long since)
     {
@@ -44,12 +44,12 @@ internal sealed class LoadConnection : IDisposable
         var sent = _socket.Send(request, SocketFlags.None, out var error);
         if (sent != request.Length)
         {
-            // The kernel takes many times as much as one request from a connection that has nothing else under way.
+            // An idle connection's send buffer is many times larger than one request.
             throw new IOException($"{sent} of {request.Length} bytes were sent: {error}");
         }
     }
 
-    /// <summary>Reads what is there; true when the reply is whole.</summary>
+    /// <summary>Reads available bytes; true when the reply is complete.</summary>
     /// <exception cref="IOException">The connection broke.</exception>
     /// <exception cref="InvalidDataException">The reply is malformed or too long.</exception>
     public bool TryHear(out int status)

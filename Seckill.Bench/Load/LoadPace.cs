@@ -2,28 +2,28 @@ using System.Diagnostics;
 
 namespace Seckill.Bench.Load;
 
-/// <summary>When the next request may go. Used by one thread.</summary>
+/// <summary>Decides when the next request may be sent. Used by one thread.</summary>
 /// <param name="started">When the load began, a <see cref="Stopwatch"/> timestamp.</param>
 internal abstract class LoadPace(long started)
 {
-    /// <summary>How often a load that waits for answers looks whether it is cancelled.</summary>
+    /// <summary>How often a load that waits for answers checks for cancellation.</summary>
     protected const int LookMs = 20;
 
     protected long Started { get; } = started;
 
-    /// <summary>No request is to go any more.</summary>
+    /// <summary>No more requests are to be sent.</summary>
     public abstract bool IsOver { get; }
 
-    /// <summary>Takes a request that may go now.</summary>
-    /// <param name="since">From when on its answer is waited for, a <see cref="Stopwatch"/> timestamp.</param>
+    /// <summary>Takes a request that may be sent now.</summary>
+    /// <param name="since">Time from which its latency counts, a <see cref="Stopwatch"/> timestamp.</param>
     public abstract bool TryTake(out long since);
 
-    /// <summary>How long to wait for answers at most before asking again what may go.</summary>
-    /// <param name="anyIdle">Whether a connection is free to ask.</param>
+    /// <summary>Maximum wait for answers before the next check for due requests.</summary>
+    /// <param name="anyIdle">Whether a connection is free.</param>
     public abstract int WaitMs(bool anyIdle);
 }
 
-/// <summary>At once, for a time or a number of requests.</summary>
+/// <summary>No pause between requests, for a time or a number of requests.</summary>
 internal sealed class ClosedPace(long started, TimeSpan duration, long count) : LoadPace(started)
 {
     private long _left = count;
@@ -46,13 +46,13 @@ internal sealed class ClosedPace(long started, TimeSpan duration, long count) : 
 }
 
 /// <summary>
-/// At a fixed rate, each when it is due and not before. How late one goes, by up to a millisecond, counts as latency, for every system
+/// At a fixed rate, never early. Sending late, by up to a millisecond, counts as latency, for every system
 /// alike.
 /// </summary>
 /// <param name="started">When the load began, a <see cref="Stopwatch"/> timestamp.</param>
-/// <param name="requestsPerSecond">Of all threads together.</param>
+/// <param name="requestsPerSecond">Total of all threads.</param>
 /// <param name="count">Requests of this thread.</param>
-/// <param name="thread">Its number: of the requests of all it takes this one and each that is <paramref name="threadCount"/> later.</param>
+/// <param name="thread">Its index: it takes the request of that number and every <paramref name="threadCount"/>th after it.</param>
 /// <param name="threadCount">Threads that share the rate.</param>
 internal sealed class OpenPace(long started, double requestsPerSecond, long count, int thread, int threadCount) : LoadPace(started)
 {

@@ -3,7 +3,7 @@ using HdrHistogram;
 
 namespace Seckill.Bench.Load;
 
-/// <summary>What a load brought.</summary>
+/// <summary>The result of a load.</summary>
 /// <param name="Accepted">Replies with 200.</param>
 /// <param name="Refused">Replies with 400: sold out, in a benchmark.</param>
 /// <param name="Other">Any other status; none is expected.</param>

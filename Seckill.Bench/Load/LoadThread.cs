@@ -3,13 +3,13 @@ using System.Net;
 
 namespace Seckill.Bench.Load;
 
-/// <summary>A thread that asks and hears for many connections, one after the other: no answer waits for a thread to be woken.</summary>
+/// <summary>A thread that serves many connections in turn, so that no answer waits for a thread to be woken.</summary>
 internal sealed class LoadThread(IPEndPoint endPoint, Func<byte[]> next) : IDisposable
 {
     private readonly ReadyList _ready = new();
     private readonly List<LoadConnection> _connections = [];
 
-    /// <exception cref="System.Net.Sockets.SocketException">Nobody listens there.</exception>
+    /// <exception cref="System.Net.Sockets.SocketException">Nothing listens there.</exception>
     public Task ConnectAsync(int connectionCount, CancellationToken cancellationToken) => OnThreadOfItsOwnAsync(
         () =>
         {
@@ -23,7 +23,7 @@ internal sealed class LoadThread(IPEndPoint endPoint, Func<byte[]> next) : IDisp
         },
         cancellationToken);
 
-    /// <summary>Asks until the pace is over and all is answered.</summary>
+    /// <summary>Sends until the pace ends and everything is answered.</summary>
     /// <exception cref="IOException">A connection broke.</exception>
     public Task<LoadCounts> RunAsync(LoadPace pace, Action<int>? answered, CancellationToken cancellationToken) =>
         OnThreadOfItsOwnAsync(() => Run(pace, answered, cancellationToken), cancellationToken);
@@ -40,7 +40,7 @@ internal sealed class LoadThread(IPEndPoint endPoint, Func<byte[]> next) : IDisp
 
     private LoadCounts Run(LoadPace pace, Action<int>? answered, CancellationToken cancellationToken)
     {
-        // First in, first out: every connection is used, and none long before the others.
+        // First in, first out, so that all connections are used evenly.
         var idle = new Queue<int>(Enumerable.Range(0, _connections.Count));
         var heard = new List<int>();
         var counts = new LoadCounts();

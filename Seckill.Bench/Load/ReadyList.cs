@@ -34,7 +34,7 @@ internal sealed class ReadyList : IDisposable
 
     /// <summary>Watches a socket until it is closed.</summary>
     /// <param name="socket">Never one that .NET reads asynchronously.</param>
-    /// <param name="number">What <see cref="Wait"/> calls it.</param>
+    /// <param name="number">Its number in the result of <see cref="Wait"/>.</param>
     public void Add(Socket socket, int number)
     {
         var watched = new byte[EventBytes];
@@ -46,10 +46,10 @@ internal sealed class ReadyList : IDisposable
         }
     }
 
-    /// <summary>Waits until a socket can be read, or for a time; blocks the thread.</summary>
-    /// <param name="numbers">Takes the numbers of those that can be, of <see cref="ReadyMax"/> at most; the others come with the next
+    /// <summary>Waits until a socket is readable or the time is over; blocks the thread.</summary>
+    /// <param name="numbers">Gets the numbers of the readable ones, at most <see cref="ReadyMax"/>; the others come with the next
     /// call.</param>
-    /// <param name="timeoutMs">0 to not wait at all.</param>
+    /// <param name="timeoutMs">0 means no wait.</param>
     public void Wait(List<int> numbers, int timeoutMs)
     {
         numbers.Clear();

@@ -4,16 +4,16 @@ using HdrHistogram;
 
 namespace Seckill.Bench.Load;
 
-/// <summary>A crowd that clicks as fast as its connections allow (closed loop), then asks for its orders' state until it knows.</summary>
+/// <summary>A crowd that clicks as fast as its connections allow (closed loop), then polls until every order has a final state.</summary>
 /// <param name="shop">The gate's client.</param>
-/// <param name="skuId">What all want.</param>
+/// <param name="skuId">The SKU that all buyers want.</param>
 /// <param name="concurrency">Requests in flight.</param>
 public sealed class Rush(GateClient shop, long skuId, int concurrency)
 {
     private const int PollDelayMs = 20;
     private const int PollDelayMaxMs = 320;
 
-    /// <summary>All click once. Never throws for a request that failed.</summary>
+    /// <summary>Every buyer clicks once. Failed requests do not throw.</summary>
     /// <param name="buyers">Each clicks for one unit.</param>
     /// <param name="answered">Called from many threads after each answer.</param>
     /// <param name="cancellationToken">Stops the rush.</param>
@@ -34,7 +34,7 @@ public sealed class Rush(GateClient shop, long skuId, int concurrency)
 
     /// <summary>Every queued buyer polls until the order is SUCCESS or FAILED.</summary>
     /// <param name="answers">The answers to the clicks.</param>
-    /// <param name="deadlineMs">After this long without a final answer an order counts as <see cref="FinalState.Unknown"/>.</param>
+    /// <param name="deadlineMs">Time after which an order without a final answer counts as <see cref="FinalState.Unknown"/>.</param>
     /// <param name="settled">Called from many threads after each final answer.</param>
     /// <param name="cancellationToken">Stops the polling.</param>
     public async Task<IReadOnlyList<Outcome>> AwaitOutcomesAsync(
@@ -72,7 +72,7 @@ public sealed class Rush(GateClient shop, long skuId, int concurrency)
         new() { MaxDegreeOfParallelism = concurrency, CancellationToken = cancellationToken };
 }
 
-/// <summary>What a crowd's clicks brought.</summary>
+/// <summary>The results of a crowd's clicks.</summary>
 /// <param name="Answers">One per buyer.</param>
 /// <param name="LatenciesUs">Time from click to answer, microseconds.</param>
 /// <param name="StartedAt">The first click, a <see cref="Stopwatch"/> timestamp.</param>

@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace Seckill.Bench.Target;
 
-/// <summary>Where a running system is to be found.</summary>
+/// <summary>The addresses of a running system.</summary>
 /// <param name="Api">Base address of the gate.</param>
 /// <param name="Redis">StackExchange.Redis connection string.</param>
 /// <param name="MySql">MySqlConnector connection string.</param>
@@ -16,7 +16,7 @@ public sealed record SystemAddresses(Uri Api, string Redis, string MySql, string
     /// Takes each address from the option, then from the environment variables that Aspire and Compose set, then from the file that the
     /// local AppHost keeps while it runs.
     /// </summary>
-    /// <exception cref="TargetException">An address is missing or malformed; the message tells what to do.</exception>
+    /// <exception cref="TargetException">An address is missing or malformed; the message says what to do.</exception>
     public static async Task<SystemAddresses> FindAsync(string? api, string? redis, string? mySql, CancellationToken cancellationToken)
     {
         api ??= Variable("SECKILL_API") ?? Variable("services__api__http__0");
@@ -36,7 +36,7 @@ public sealed record SystemAddresses(Uri Api, string Redis, string MySql, string
 
         return Uri.TryCreate(api, UriKind.Absolute, out var address) && address.Scheme is "http" or "https"
             ? new SystemAddresses(address, redis, mySql, signingKey)
-            : throw new TargetException($"'{api}' is no http address of the gate.");
+            : throw new TargetException($"'{api}' is not an http address.");
     }
 
     private static string? Variable(string name) =>
@@ -77,10 +77,10 @@ public sealed record SystemAddresses(Uri Api, string Redis, string MySql, string
             await using var stream = File.OpenRead(file);
             using var document = await JsonDocument.ParseAsync(stream, cancellationToken: cancellationToken);
             var strings = document.RootElement.GetProperty("connectionStrings");
-            // A run that was killed leaves its file behind.
+            // A killed run leaves its file behind.
             if (!Runs(document.RootElement.GetProperty("processes").GetProperty("apphost").GetInt32()))
             {
-                throw new TargetException("Nothing is running here any more: start it with ./seckill up.");
+                throw new TargetException("The system has stopped: start it with ./seckill up.");
             }
 
             return new SystemAddresses(

@@ -9,7 +9,7 @@ using Seckill.Ordering.Store;
 namespace Seckill.Bench.Textbook;
 
 /// <summary>
-/// One purchase as one transaction in MySQL: what the tutorial's worker does for each message, and three ways to do it inside the request.
+/// One purchase as one transaction in MySQL: as the tutorial's worker does it for each message, and in three ways inside the request.
 /// </summary>
 internal static class DatabaseDesign
 {
@@ -17,14 +17,14 @@ internal static class DatabaseDesign
         "CREATE TABLE IF NOT EXISTS textbook_sku_versions (sku_id BIGINT PRIMARY KEY, version BIGINT NOT NULL DEFAULT 0)";
 
     /// <summary>
-    /// The losers of a deadlock or of a race for the version try again, for as long as a buyer would wait. A count of tries is no bound
-    /// here: among many buyers somebody always loses that often, and that 500 would end the benchmark.
+    /// Losers of a deadlock or of a race for the version retry for as long as a buyer would wait. The number of tries is not bounded
+    /// here: among many buyers one always loses that often, and the resulting 500 would end the benchmark.
     /// </summary>
     private const int TryForMsMax = 10_000;
 
     /// <summary>
-    /// The environment variable with this process's number for its order ids. Not leased by any gate while a benchmark runs, because those
-    /// take the lowest; and each process of a benchmark has another, because one may still write orders while the next takes some.
+    /// The environment variable with this process's Snowflake node. No gate leases it while a benchmark runs, because gates
+    /// take the lowest ones. Each process of a benchmark has its own, because one may still write orders while the next one runs.
     /// </summary>
     public const string IdNode = "SECKILL_BENCH_ID_NODE";
 
@@ -32,7 +32,7 @@ internal static class DatabaseDesign
         int.Parse(Environment.GetEnvironmentVariable(IdNode) ?? $"{SnowflakeSequence.NodeMax}", CultureInfo.InvariantCulture),
         TimeProvider.System);
 
-    /// <exception cref="InvalidOperationException">Others were quicker for <see cref="TryForMsMax"/> milliseconds.</exception>
+    /// <exception cref="InvalidOperationException">The purchase lost every race for <see cref="TryForMsMax"/> milliseconds.</exception>
     public static async Task<bool> BuyAsync(
         string design, OrderingDbContext database, long userId, long skuId, int quantity, CancellationToken cancellationToken)
     {
@@ -65,12 +65,12 @@ internal static class DatabaseDesign
                     exception as MySqlException
                         ?? exception.InnerException as MySqlException) is { ErrorCode: MySqlErrorCode.LockDeadlock })
             {
-                // The loser of a deadlock tries again, as every shop's code does.
+                // The loser of a deadlock retries, as in any shop's code.
             }
         }
     }
 
-    /// <summary>The tutorial's own: lock, read, check, write the number back.</summary>
+    /// <summary>The tutorial's own: lock, read, check, write the new stock.</summary>
     private static async Task<ProductSku?> ForUpdateAsync(
         OrderingDbContext database, long skuId, int quantity, CancellationToken cancellationToken)
     {
@@ -121,7 +121,7 @@ internal static class DatabaseDesign
             }
         }
 
-        throw new InvalidOperationException($"SKU {skuId}: others were quicker for {TryForMsMax} ms.");
+        throw new InvalidOperationException($"SKU {skuId}: every attempt lost its race for {TryForMsMax} ms.");
     }
 
     private static Order OrderOf(ProductSku sku, long userId, int quantity)

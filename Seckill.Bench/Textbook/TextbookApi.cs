@@ -17,8 +17,8 @@ using Seckill.Ordering.Store;
 namespace Seckill.Bench.Textbook;
 
 /// <summary>
-/// The designs to compare with, as an application of their own: the tutorial's (one script, one publish without confirm for each request)
-/// and the three that it replaces, which work in the database inside the request.
+/// The textbook designs, as a separate application: the tutorial's (one script, one publish without confirm for each request)
+/// and the three that it replaces, which use the database inside the request.
 /// </summary>
 internal static class TextbookApi
 {
@@ -27,12 +27,12 @@ internal static class TextbookApi
 
     private const string BuyerClaim = "sub";
 
-    /// <summary>The command that the benchmark starts this very program with; not for people.</summary>
+    /// <summary>The command with which the benchmark starts this program; not for users.</summary>
     public static Command Create()
     {
         var design = new Option<string>("--design") { Required = true };
         design.AcceptOnlyFromAmong([RedisDesign, .. DatabaseDesigns]);
-        var command = new Command("textbook-api", "Serves one of the designs to compare with.") { Hidden = true };
+        var command = new Command("textbook-api", "Serves one of the textbook designs.") { Hidden = true };
         command.Options.Add(design);
         command.SetAction((parsed, cancellationToken) => RunAsync(parsed.GetRequiredValue(design), cancellationToken));
         return command;

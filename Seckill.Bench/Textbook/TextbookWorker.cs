@@ -13,22 +13,22 @@ using Seckill.Ordering.Store;
 namespace Seckill.Bench.Textbook;
 
 /// <summary>
-/// The tutorial's consumer: one message after the other, each a transaction of its own; failed messages are dropped, as there.
+/// The tutorial's consumer: one message at a time, each in its own transaction; failed messages are dropped, as in the tutorial.
 /// </summary>
 internal sealed class TextbookWorker(
     IDbContextFactory<OrderingDbContext> contexts, IConfiguration configuration, ILogger<TextbookWorker> logger)
     : BackgroundService
 {
-    /// <summary>The tutorial sets none; without any, the broker would push the whole backlog into the process.</summary>
+    /// <summary>The tutorial sets none; without one, the broker would push the whole backlog into the process.</summary>
     private const ushort PrefetchCount = 1_000;
 
     private static readonly Action<ILogger, Exception?> LogDropped = LoggerMessage.Define(
         LogLevel.Warning, default, "Order message dropped");
 
-    /// <summary>The command that the benchmark starts this very program with; not for people.</summary>
+    /// <summary>The command with which the benchmark starts this program; not for users.</summary>
     public static Command Create()
     {
-        var command = new Command("textbook-worker", "Writes the orders of the design to compare with.") { Hidden = true };
+        var command = new Command("textbook-worker", "Writes the orders of the textbook design.") { Hidden = true };
         command.SetAction(async (_, cancellationToken) =>
         {
             var builder = WebApplication.CreateSlimBuilder();

@@ -5,7 +5,7 @@ using StackExchange.Redis;
 
 namespace Seckill.Bench.Textbook;
 
-/// <summary>The tutorial's purchase: its script, then a publish that nobody confirms, on one channel for all requests.</summary>
+/// <summary>The tutorial's purchase: its script, then a publish without confirm, on one channel for all requests.</summary>
 internal sealed class TutorialShop : IAsyncDisposable
 {
     /// <summary>Its own names, so that neither system's worker takes the other's orders.</summary>
@@ -13,7 +13,7 @@ internal sealed class TutorialShop : IAsyncDisposable
     public const string Queue = "textbook.order.create.queue";
     public const string RoutingKey = "order.create";
 
-    /// <summary>As the tutorial prints it.</summary>
+    /// <summary>Copied from the tutorial.</summary>
     public const string Script =
         """
         local stock = tonumber(redis.call('GET', KEYS[1]) or "0")

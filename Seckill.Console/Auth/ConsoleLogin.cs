@@ -8,7 +8,7 @@ using Seckill.ServiceDefaults.Login;
 
 namespace Seckill.Console.Auth;
 
-/// <summary>Who operates: the Api's own JWT in the cookie that both share, with <c>role</c> = <c>operator</c>.</summary>
+/// <summary>Authenticates operators: the Api's own JWT, in the cookie that both share, with <c>role</c> = <c>operator</c>.</summary>
 public static class ConsoleLogin
 {
     public const string OperatorPolicy = "operator";
@@ -33,12 +33,12 @@ public static class ConsoleLogin
         return services;
     }
 
-    /// <summary>The token that the user logged in with, for the calls to the Api in the user's name; null for nobody.</summary>
+    /// <summary>The token that the user logged in with, for calls to the Api in the user's name; null without a login.</summary>
     public static string? Token(this ClaimsPrincipal user) => (user.Identity as ClaimsIdentity)?.BootstrapContext as string;
 
     /// <summary>
-    /// A path of this console, or its first page: a login must not lead elsewhere. Paths come encoded, and no other character may stand in
-    /// the header that leads there.
+    /// A path of this console, or its first page: a login must not redirect elsewhere. Paths come encoded, and no other character may be in
+    /// the redirect's header.
     /// </summary>
     internal static string LocalPath(string? path) =>
         path is ['/'] or ['/', not ('/' or '\\'), ..] && path.All(c => c is > ' ' and < '\x7f') ? path : "/";
@@ -86,7 +86,7 @@ public static class ConsoleLogin
         return parameters;
     }
 
-    /// <summary>The login page that leads back to a path of this console.</summary>
+    /// <summary>The login page's address, with a path of this console to return to.</summary>
     internal static string LoginAddress(string? returnTo, LoginFault? fault)
     {
         var query = new QueryString().Add("return", LocalPath(returnTo));
@@ -97,7 +97,7 @@ public static class ConsoleLogin
         http.Response.Redirect(LoginAddress(http.Request.Path + http.Request.QueryString, fault));
 }
 
-/// <summary>Why a login did not succeed, as the login page's address names it.</summary>
+/// <summary>The reason for a failed login, as it appears in the login page's address.</summary>
 public enum LoginFault
 {
     NotAnOperator,

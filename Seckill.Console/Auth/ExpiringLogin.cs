@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Components.Server;
 
 namespace Seckill.Console.Auth;
 
-/// <summary>A page that stays open must not outlive its login: the token's expiry is looked at again and again.</summary>
+/// <summary>An open page must not outlive its login: the token's expiry is checked periodically.</summary>
 internal sealed class ExpiringLogin(ILoggerFactory loggers, TimeProvider time) : RevalidatingServerAuthenticationStateProvider(loggers)
 {
     private const int RevalidationSeconds = 30;

@@ -6,8 +6,8 @@ using StackExchange.Redis;
 namespace Seckill.Console.Auth;
 
 /// <summary>
-/// The keys that protect the pages' forms and circuits are in Redis, so that an open page outlives a container and several consoles take
-/// each other's. Logins do not hang on them. A process has them in memory; one that starts while Redis is away waits for it with its forms.
+/// The keys that protect forms and circuits are in Redis, so that an open page survives a new container and several consoles accept
+/// each other's forms. Logins do not depend on them. A process caches them; one that starts without Redis has no forms until it is back.
 /// </summary>
 internal static class KeptKeys
 {

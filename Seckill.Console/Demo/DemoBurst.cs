@@ -15,7 +15,7 @@ public enum BurstPhase
     Failed,
 }
 
-/// <summary>Where the burst stands.</summary>
+/// <summary>The progress of the burst.</summary>
 public sealed record BurstProgress(
     BurstPhase Phase, long SkuId, int Buyers, int LoggedIn, int Queued, int Refused, int Unanswered, double ClickedSeconds, string? Fault)
 {

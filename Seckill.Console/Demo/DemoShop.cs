@@ -16,7 +16,7 @@ public enum ClickAnswer
 }
 
 /// <summary>
-/// Speaks to the Api as strangers do: a token of their own for each, no retries behind their backs, no trace that begins here.
+/// Calls the Api as outside clients do: each buyer with its own token, without hidden retries, and without starting traces here.
 /// </summary>
 internal sealed class DemoShop(IOptions<ApiOptions> options) : IDisposable
 {
@@ -32,7 +32,7 @@ internal sealed class DemoShop(IOptions<ApiOptions> options) : IDisposable
     };
 
     /// <summary>A token from the Api's demo login; Development only.</summary>
-    /// <exception cref="OpsRefusedException">The Api gives none.</exception>
+    /// <exception cref="OpsRefusedException">The Api issues none.</exception>
     public async Task<string> LogInAsync(long userId, string? role, CancellationToken cancellationToken)
     {
         using var response = await SendAsync(
@@ -49,7 +49,7 @@ internal sealed class DemoShop(IOptions<ApiOptions> options) : IDisposable
         return listing.Items.Any(item => item.SkuId == skuId && item.Stock is not null);
     }
 
-    /// <summary>One click; told to come again, the buyer does, with the same number.</summary>
+    /// <summary>One click; when the Api is busy, it is repeated with the same number.</summary>
     public async Task<ClickAnswer> ClickAsync(string token, DemoClick click, CancellationToken cancellationToken)
     {
         for (var attempt = 1; ; attempt++)

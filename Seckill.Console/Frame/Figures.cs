@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Seckill.Console.Frame;
 
-/// <summary>Numbers as every page writes them: grouped by thousands, a dash for what nobody knows.</summary>
+/// <summary>Number formats of all pages: grouped by thousands, a dash for an unknown value.</summary>
 internal static class Figures
 {
     public static string Whole(double? value) => value?.ToString("N0", CultureInfo.InvariantCulture) ?? "–";

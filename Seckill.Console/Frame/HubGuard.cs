@@ -5,19 +5,19 @@ using Seckill.ServiceDefaults.Login;
 
 namespace Seckill.Console.Frame;
 
-/// <summary>Section <c>Hub</c>: the connections that open pages hold.</summary>
+/// <summary>Section <c>Hub</c>: the connections of open pages.</summary>
 internal sealed class HubOptions
 {
     public const string Section = "Hub";
 
-    /// <summary>Requests to the hub at once: an open page holds one, and some 150 KiB with it.</summary>
+    /// <summary>Concurrent requests to the hub. An open page holds one, and some 150 KiB of memory.</summary>
     [Range(1, 100_000)]
     public int ConnectionsMax { get; init; } = 200;
 }
 
 /// <summary>
-/// Who may talk to the hub that the pages live on: operators, from a page of this console, a bounded number at once. The pages' own policy
-/// comes too late for that: a circuit is made before a page is looked at.
+/// Guards the hub of the Blazor circuits: operators only, from a page of this console, a bounded number at once. The pages' own policy
+/// comes too late for that: a circuit is created before a page is authorized.
 /// </summary>
 internal sealed class HubGuard(IOptions<HubOptions> options)
 {
@@ -25,7 +25,7 @@ internal sealed class HubGuard(IOptions<HubOptions> options)
 
     private int _open;
 
-    /// <summary>Goes behind authentication.</summary>
+    /// <summary>Must run after authentication.</summary>
     public async Task GuardAsync(HttpContext http, RequestDelegate next)
     {
         if (!http.Request.Path.StartsWithSegments(HubPath))
@@ -56,7 +56,7 @@ internal sealed class HubGuard(IOptions<HubOptions> options)
         }
     }
 
-    /// <summary>A script asks here, so the page for errors is nobody's answer.</summary>
+    /// <summary>A script sends these requests, so the answer is not an error page.</summary>
     private static void Refuse(HttpContext http, int status)
     {
         http.Features.Get<IStatusCodePagesFeature>()?.Enabled = false;
@@ -83,7 +83,7 @@ internal static class HubGuardRegistration
         return services.AddSingleton<HubGuard>();
     }
 
-    /// <summary>Goes behind authentication.</summary>
+    /// <summary>Must run after authentication.</summary>
     public static IApplicationBuilder UseHubGuard(this IApplicationBuilder app)
     {
         var guard = app.ApplicationServices.GetRequiredService<HubGuard>();

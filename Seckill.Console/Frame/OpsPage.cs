@@ -8,13 +8,13 @@ using Seckill.Console.Ops;
 namespace Seckill.Console.Frame;
 
 /// <summary>
-/// A page that asks the Api: one thing at a time, and what goes wrong is said to the operator and not thrown at the circuit.
+/// A page that calls the Api: one call at a time; failures are shown to the operator and do not break the circuit.
 /// </summary>
 public abstract class OpsPage : ComponentBase, IDisposable
 {
     /// <summary>
-    /// Between two questions of <see cref="RepeatAsync"/> lies at least so many times what the first one took: looking must not become a
-    /// load.
+    /// The pause between two calls of <see cref="RepeatAsync"/> is at least so many times the last call's duration: polling must not
+    /// become a load.
     /// </summary>
     private const int PauseTimes = 4;
 
@@ -29,13 +29,13 @@ public abstract class OpsPage : ComponentBase, IDisposable
     [Inject]
     protected NavigationManager Navigation { get; set; } = null!;
 
-    /// <summary>While an answer is awaited.</summary>
+    /// <summary>True while a call is under way.</summary>
     protected bool Busy { get; private set; }
 
-    /// <summary>The last failure; null once something has succeeded.</summary>
+    /// <summary>The last failure; null after a success.</summary>
     protected string? Fault { get; private set; }
 
-    /// <summary>Cancelled when the operator has left the page.</summary>
+    /// <summary>Cancelled when the operator leaves the page.</summary>
     protected CancellationToken Left => _left.Token;
 
     public void Dispose()
@@ -53,9 +53,9 @@ public abstract class OpsPage : ComponentBase, IDisposable
         }
     }
 
-    /// <summary>Asks; returns whether it went well. Does nothing while something else is awaited: a double click acts once.</summary>
-    /// <param name="ask">What to do; its token ends with the page.</param>
-    /// <param name="done">What to tell the operator when it went well.</param>
+    /// <summary>Makes a call; returns whether it succeeded. Does nothing while another is under way: a double click acts once.</summary>
+    /// <param name="ask">The call; its token is cancelled with the page.</param>
+    /// <param name="done">The message to show on success.</param>
     protected async Task<bool> TryAsync(Func<CancellationToken, Task> ask, Func<string>? done = null)
     {
         if (Busy)
@@ -87,15 +87,15 @@ public abstract class OpsPage : ComponentBase, IDisposable
         return false;
     }
 
-    /// <summary>Says what is wrong with what the operator typed.</summary>
+    /// <summary>Shows what is wrong with the input.</summary>
     protected void Complain(string fault) => Fault = fault;
 
     /// <summary>
-    /// Asks again and again while the page is open, never twice at a time; an action of the operator's may run beside it.
+    /// Repeats a call while the page is open, never two at a time; an operator's action may run concurrently.
     /// </summary>
-    /// <param name="everyMs">From an answer to the next question, or longer where answers are slow.</param>
-    /// <param name="ask">What to ask.</param>
-    /// <param name="say">Gets what went wrong, or null when it went well.</param>
+    /// <param name="everyMs">Pause between an answer and the next call; longer when answers are slow.</param>
+    /// <param name="ask">The call.</param>
+    /// <param name="say">Gets the failure, or null after a success.</param>
     protected async Task RepeatAsync(int everyMs, Func<CancellationToken, Task> ask, Action<string?> say)
     {
         var left = Left;
@@ -123,16 +123,16 @@ public abstract class OpsPage : ComponentBase, IDisposable
         }
         catch (OperationCanceledException) when (left.IsCancellationRequested)
         {
-            // The operator has gone to another page.
+            // The operator has left the page.
         }
     }
 
-    /// <summary>What to tell the operator; null for a fault of our own, which is thrown on.</summary>
+    /// <summary>The message for the operator; null for a bug of our own, which is rethrown.</summary>
     protected string? Explain(Exception failure)
     {
         if (failure is OpsRefusedException { Status: HttpStatusCode.Unauthorized })
         {
-            // Only a request can carry a new cookie, so the whole document is left.
+            // Only a request can carry a new cookie, so a new document is loaded.
             Navigation.NavigateTo(
                 ConsoleLogin.LoginAddress("/" + Navigation.ToBaseRelativePath(Navigation.Uri), LoginFault.RefusedByApi), forceLoad: true);
         }

@@ -3,7 +3,7 @@ namespace Seckill.Console.Frame;
 /// <summary>Limits what a browser may do with the pages: no content from elsewhere, and no framing.</summary>
 internal static class SafeHeaders
 {
-    // Component libraries write style attributes; scripts are files of our own.
+    // Component libraries write style attributes; scripts are our own files.
     private const string ContentSecurityPolicy =
         "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'self'; form-action 'self'; "
             + "frame-ancestors 'none'; object-src 'none'";
@@ -18,7 +18,7 @@ internal static class SafeHeaders
             headers["Referrer-Policy"] = "no-referrer";
             context.Response.OnStarting(() =>
             {
-                // Files say for themselves how long they may be kept; pages are one operator's own.
+                // Static files set their own cache time; pages are private to one operator.
                 if (headers.CacheControl.Count == 0)
                 {
                     headers.CacheControl = "no-store";

@@ -1,8 +1,8 @@
 namespace Seckill.Console.Live;
 
 /// <summary>One line of a chart.</summary>
-/// <param name="Name">For the key.</param>
-/// <param name="Unit">After the number in the key.</param>
+/// <param name="Name">Shown in the legend.</param>
+/// <param name="Unit">Follows the number in the legend.</param>
 /// <param name="Class">CSS class that gives the colour.</param>
 /// <param name="Values">One a second, the last one at the right edge; null leaves a gap.</param>
 /// <param name="Right">Measured on the right axis.</param>

@@ -12,14 +12,14 @@ using Seckill.ServiceDefaults.Login;
 
 namespace Seckill.Console.Login;
 
-/// <summary>What the login page's forms post to. All of them need the page's antiforgery token.</summary>
+/// <summary>The targets of the login page's forms. All need the page's antiforgery token.</summary>
 internal static class LoginEndpoints
 {
     private const int TokenCharactersMax = 4_096;
 
     /// <summary>
-    /// A form of a page that was open since before the keys changed, or of another site's, leads to a fresh login page that says so. Goes
-    /// behind antiforgery.
+    /// A form of a page from before a key change, or of another site, leads to a fresh login page that says so. Must run
+    /// after antiforgery.
     /// </summary>
     public static IApplicationBuilder UseOldFormsGuard(this IApplicationBuilder app) => app.Use(next => http =>
     {

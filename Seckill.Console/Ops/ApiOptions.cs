@@ -7,7 +7,7 @@ public sealed class ApiOptions
 {
     public const string Section = "Api";
 
-    /// <summary>Base address of an Api instance or of what stands in front of several.</summary>
+    /// <summary>Base address of an Api instance, or of a load balancer in front of several.</summary>
     [Required]
     public Uri? Url { get; init; }
 }

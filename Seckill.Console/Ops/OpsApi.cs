@@ -9,9 +9,9 @@ using Seckill.Console.Auth;
 namespace Seckill.Console.Ops;
 
 /// <summary>
-/// The Api's operator calls, in the name of whoever is logged in: what is allowed, and what is written into the audit, is decided there.
+/// The Api's operator calls, in the name of the logged-in operator. The Api decides what is allowed and writes the audit.
 /// </summary>
-/// <remarks>All throw <see cref="OpsRefusedException"/> when the Api says no and <see cref="HttpRequestException"/> when it does not
+/// <remarks>All throw <see cref="OpsRefusedException"/> when the Api refuses and <see cref="HttpRequestException"/> when it does not
 /// answer.</remarks>
 public sealed class OpsApi(HttpClient http, AuthenticationStateProvider login)
 {
@@ -40,15 +40,15 @@ public sealed class OpsApi(HttpClient http, AuthenticationStateProvider login)
         SendAsync(HttpMethod.Post, "/api/ops/warm-up", null, OpsJson.Default.WarmUpResult, cancellationToken);
 
     /// <param name="query">Order id or number, user id, or client_order_no.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
     public Task<OrderList> FindOrdersAsync(string query, CancellationToken cancellationToken) =>
         SendAsync(HttpMethod.Get, $"/api/ops/orders?q={Uri.EscapeDataString(query)}", null, OpsJson.Default.OrderList, cancellationToken);
 
     public Task<Reconciliation> ReconcileAsync(CancellationToken cancellationToken) =>
         SendAsync(HttpMethod.Get, "/api/ops/reconciliation", null, OpsJson.Default.Reconciliation, cancellationToken);
 
-    /// <param name="apply">False: only say what would be done.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <param name="apply">False: only report the plan.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
     public Task<RepairResult> RepairAsync(bool apply, CancellationToken cancellationToken) =>
         SendAsync(
             HttpMethod.Post, $"/api/ops/reconciliation/repair?apply={(apply ? "true" : "false")}", null, OpsJson.Default.RepairResult,
@@ -77,7 +77,7 @@ public sealed class OpsApi(HttpClient http, AuthenticationStateProvider login)
             HttpMethod.Get, string.Create(CultureInfo.InvariantCulture, $"/api/ops/audit?take={take}"), null, OpsJson.Default.AuditList,
             cancellationToken);
 
-    /// <summary>Whether the Api gave no answer that could be read: it is away, hung up, or took too long.</summary>
+    /// <summary>Whether there was no readable answer: the Api is away, hung up, or took too long.</summary>
     public static bool IsNoAnswer(Exception failure) =>
         failure is HttpRequestException or OperationCanceledException or Polly.ExecutionRejectedException or System.Text.Json.JsonException;
 
@@ -112,7 +112,7 @@ internal static class OpsRegistration
         services.AddHttpClient<OpsApi>((provider, http) =>
         {
             http.BaseAddress = provider.GetRequiredService<IOptions<ApiOptions>>().Value.Url;
-            // The resilience handler's time-outs decide.
+            // The resilience handler has the time-outs.
             http.Timeout = Timeout.InfiniteTimeSpan;
         });
         services.ConfigureAll<HttpStandardResilienceOptions>(Configure);
@@ -123,7 +123,7 @@ internal static class OpsRegistration
     {
         resilience.AttemptTimeout.Timeout = TimeSpan.FromSeconds(AttemptTimeoutSeconds);
         resilience.TotalRequestTimeout.Timeout = TimeSpan.FromSeconds(AttemptTimeoutSeconds * 2);
-        // The breaker must watch for twice as long as an attempt may take.
+        // The breaker's window must be at least twice the attempt time-out.
         resilience.CircuitBreaker.SamplingDuration = TimeSpan.FromSeconds(AttemptTimeoutSeconds * 2);
         // Never retried automatically: the operator sees the result of the first attempt and decides.
         resilience.Retry.DisableForUnsafeHttpMethods();

@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace Seckill.Console.Ops;
 
-// What the Api's operator calls send and take, as documented there. Times in ms since 1970 UTC.
+// The contracts of the Api's operator calls, as documented there. Times are in ms since 1970 UTC.
 
 /// <summary>One SKU on sale, read fresh from MySQL and Redis.</summary>
 public sealed record OperatorSale(
@@ -11,7 +11,7 @@ public sealed record OperatorSale(
 
 public sealed record OperatorSaleList(long NowMs, IReadOnlyList<OperatorSale> Items);
 
-/// <summary>A sale to be made; without <paramref name="SkuId"/> it gets the next free one.</summary>
+/// <summary>A sale to create; without <paramref name="SkuId"/> it gets the next free one.</summary>
 public sealed record NewSale(
     long? SkuId, string Title, decimal Price, decimal? ListPrice, int LimitPerUser, long StartsAtMs, long EndsAtMs, int Units,
     string? Description = null, string? Image = null);
@@ -19,7 +19,7 @@ public sealed record NewSale(
 /// <summary>The terms to change; null keeps the value.</summary>
 public sealed record SaleChange(string? Title, decimal? Price, decimal? ListPrice, int? LimitPerUser, long? StartsAtMs, long? EndsAtMs);
 
-/// <param name="Add">Units that come in.</param>
+/// <param name="Add">Units to add.</param>
 /// <param name="UnitsBefore">Units on sale as the operator saw them; makes a repeated request harmless.</param>
 public sealed record StockAddition(int Add, long UnitsBefore);
 
@@ -50,7 +50,7 @@ public sealed record ReconciliationItem(
         Loaded && !SaleGone && Lost is null && Difference is null or 0 && StoreDifference is null or 0 && HeldDifference is null or 0;
 }
 
-/// <summary>Orders that would come to nothing, and the first of their ids.</summary>
+/// <summary>Orders that would be lost, and the first of their ids.</summary>
 public sealed record LostOrders(int Unwritten, int Refused, int Unlisted, IReadOnlyList<string> OrderIds);
 
 public sealed record Reconciliation(

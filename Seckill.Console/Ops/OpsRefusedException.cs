@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace Seckill.Console.Ops;
 
-/// <summary>The Api answered, and the answer is no. The message is for the operator's eyes.</summary>
+/// <summary>The Api refused the call. The message is for the operator.</summary>
 public sealed class OpsRefusedException(HttpStatusCode status, string error, string? detail)
     : Exception(detail is null || detail == error ? error : $"{error}: {detail}")
 {
@@ -22,7 +22,7 @@ public sealed class OpsRefusedException(HttpStatusCode status, string error, str
         }
         catch (JsonException)
         {
-            // Something in between answered; the status has to do.
+            // A proxy answered; only the status is known.
         }
 
         return new OpsRefusedException(

@@ -2,7 +2,7 @@ using System.ComponentModel.DataAnnotations;
 
 namespace Seckill.Console.Orders;
 
-/// <summary>Section <c>Traces</c>: where a trace can be looked at.</summary>
+/// <summary>Section <c>Traces</c>: where traces can be viewed.</summary>
 public sealed class TraceOptions : IValidatableObject
 {
     public const string Section = "Traces";
@@ -12,7 +12,7 @@ public sealed class TraceOptions : IValidatableObject
     /// <summary>Such as <c>http://localhost:18888/traces/detail/{trace_id}</c>; empty shows trace ids without a link.</summary>
     public string UrlTemplate { get; init; } = "";
 
-    /// <summary>Null when there is nowhere to look.</summary>
+    /// <summary>Null without a trace viewer.</summary>
     public string? UrlOf(string? traceId) =>
         UrlTemplate.Length > 0 && traceId is { Length: > 0 }
             ? UrlTemplate.Replace(Placeholder, Uri.EscapeDataString(traceId), StringComparison.Ordinal)
@@ -20,7 +20,7 @@ public sealed class TraceOptions : IValidatableObject
 
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {
-        // An address of another kind, such as javascript:, would run in the operator's name.
+        // Another scheme, such as javascript:, would run in the operator's name.
         if (UrlTemplate.Length > 0 && !(UrlTemplate.Contains(Placeholder, StringComparison.Ordinal)
             && Uri.TryCreate(UrlTemplate.Replace(Placeholder, "0", StringComparison.Ordinal), UriKind.Absolute, out var url)
             && (url.Scheme == Uri.UriSchemeHttp || url.Scheme == Uri.UriSchemeHttps)))

@@ -2,7 +2,7 @@ using Seckill.Ordering.Telemetry;
 
 namespace Seckill.Console.Pulse;
 
-/// <summary>By how much an instance's counters grew between two of its pulses: an Api's of clicks, a worker's of orders.</summary>
+/// <summary>The growth of an instance's counters between two pulses: clicks of an Api, orders of a worker.</summary>
 internal readonly record struct Growth(
     double Requests, double Accepted, double Refused, double Errors, double Committed, double Rejected, IReadOnlyList<long>? Latencies)
 {
@@ -31,11 +31,11 @@ internal readonly record struct Growth(
 internal readonly record struct Backlog(double Balance, double Ahead, int QuietSeconds)
 {
     /// <summary>
-    /// The worker's pulse may come before the Api's: what it has written lately may stand below zero until the Api's word of it has come.
+    /// The worker's pulse may come before the Api's, so the count may be below zero until the Api's pulse arrives.
     /// </summary>
     private const double AheadKeptEachSecond = 0.7;
 
-    /// <summary>Orders of which no counter will tell any more (an instance was killed) do not wait for ever in the picture.</summary>
+    /// <summary>Orders that no counter will report any more (an instance was killed) must not wait in the picture for ever.</summary>
     private const int QuietSecondsUntilNoneWait = 10;
 
     public double Waiting => Math.Max(0, Balance);
@@ -49,7 +49,7 @@ internal readonly record struct Backlog(double Balance, double Ahead, int QuietS
             return new Backlog(0, 0, quiet);
         }
 
-        // Orders of other producers are written without ever having been accepted here: they must not hide those that wait for long.
+        // Orders of other producers are written without having been accepted here: they must not hide long waits.
         var decided = growth.Committed + growth.Rejected;
         var ahead = Ahead * AheadKeptEachSecond + decided;
         return new Backlog(Math.Max(-ahead, Balance + growth.Accepted - decided), ahead, quiet);
@@ -59,7 +59,7 @@ internal readonly record struct Backlog(double Balance, double Ahead, int QuietS
 /// <summary>What all instances did in one second.</summary>
 internal sealed class Slot
 {
-    /// <summary>The bounds, and what lies above the last one.</summary>
+    /// <summary>One bucket per bound, and one above the last bound.</summary>
     public static readonly int BucketCount = InstancePulse.LatencyUpperMs.Count + 1;
 
     private readonly long[] _latencies = new long[BucketCount];
@@ -86,7 +86,7 @@ internal sealed class Slot
         }
     }
 
-    /// <summary>All workers look at the same queue; the highest of what they saw stands.</summary>
+    /// <summary>All workers see the same queue, so the highest value counts.</summary>
     public void SeeQueue(long? ready) => QueueReady = ready is null ? QueueReady : Math.Max(ready.Value, QueueReady ?? 0);
 
     public void AddLatenciesTo(long[] counts)
@@ -98,10 +98,10 @@ internal sealed class Slot
     }
 }
 
-/// <summary>Reads a percentile off bucket counts.</summary>
+/// <summary>Computes a percentile from bucket counts.</summary>
 internal static class Percentile
 {
-    /// <summary>Within its bucket by straight line, ms; null of nothing. Above the last bound it is the last bound.</summary>
+    /// <summary>Interpolated linearly within its bucket, ms; null without values. Above the last bound it is the last bound.</summary>
     public static double? Of(IReadOnlyList<long> counts, double share)
     {
         var total = counts.Sum();

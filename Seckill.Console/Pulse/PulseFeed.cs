@@ -4,8 +4,8 @@ using StackExchange.Redis;
 namespace Seckill.Console.Pulse;
 
 /// <summary>
-/// One subscription for all who look: what the instances publish goes into a ring of five minutes, and once a second everyone who watches
-/// gets the same picture. Nothing here asks an instance for anything.
+/// One subscription for all watchers: the instances' pulses go into a ring of five minutes, and once a second every watcher
+/// gets the same picture. The feed never calls an instance.
 /// </summary>
 internal sealed partial class PulseFeed(IConnectionMultiplexer redis, TimeProvider time, ILogger<PulseFeed> logger) : BackgroundService
 {
@@ -15,7 +15,7 @@ internal sealed partial class PulseFeed(IConnectionMultiplexer redis, TimeProvid
     private volatile LivePicture _picture = LivePicture.Empty;
     private volatile bool _subscribed;
 
-    /// <summary>Once a second, on a thread of the feed's own: listeners move to theirs at once.</summary>
+    /// <summary>Raised once a second on the feed's own thread: listeners must switch to theirs at once.</summary>
     public event Action? Ticked;
 
     public LivePicture Picture => _picture;
@@ -41,7 +41,7 @@ internal sealed partial class PulseFeed(IConnectionMultiplexer redis, TimeProvid
 
     private long NowMs => time.GetUtcNow().ToUnixTimeMilliseconds();
 
-    /// <summary>Once made, the client keeps the subscription over reconnections by itself.</summary>
+    /// <summary>The client restores the subscription by itself after a reconnection.</summary>
     private async Task SubscribeAsync()
     {
         if (_subscribed)

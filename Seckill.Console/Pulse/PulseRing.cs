@@ -11,7 +11,7 @@ internal sealed class PulseRing(long startedMs)
 {
     public const int SecondsMax = 300;
 
-    /// <summary>The rest holds the seconds that are still open and those that have just left the picture.</summary>
+    /// <summary>The other slots hold seconds that are still open and seconds that have just left the picture.</summary>
     public const int DrawnSeconds = 290;
 
     public const int InstancesMax = 256;
@@ -34,10 +34,10 @@ internal sealed class PulseRing(long startedMs)
 
     private sealed record Heard(InstancePulse Pulse, long ArrivedMs, double RatePerSecond);
 
-    /// <summary>One pulse. Of an instance never heard before only what comes after it counts, unless it started under our eyes.</summary>
+    /// <summary>Adds one pulse. For a new instance only later growth counts, unless it started while we were listening.</summary>
     public void Take(InstancePulse pulse, long nowMs)
     {
-        // A clock that runs apart would put its figures beside everybody else's.
+        // A clock that is off would put its figures into the wrong seconds.
         var toMs = Math.Abs(pulse.AtMs - nowMs) > ClockSkewMsMax ? nowMs : pulse.AtMs;
         lock (_lock)
         {
@@ -101,7 +101,7 @@ internal sealed class PulseRing(long startedMs)
         }
     }
 
-    /// <summary>What leaves the picture on the left goes on waiting in it.</summary>
+    /// <summary>Orders that leave the picture on the left keep waiting.</summary>
     private void Leave(long first)
     {
         for (_first = Math.Max(_first, first - SecondsMax); _first < first; _first++)

@@ -1,9 +1,9 @@
 namespace Seckill.Console.Pulse;
 
-/// <summary>One of the three servers as the instances that are heard find it.</summary>
+/// <summary>One of the three servers as seen by the reporting instances.</summary>
 /// <param name="Server">Its name.</param>
-/// <param name="Reached">Whether all of them reach it; null while none is heard.</param>
-/// <param name="Complaints">Which instance says what of it.</param>
+/// <param name="Reached">Whether all of them reach it; null while none reports.</param>
+/// <param name="Complaints">The complaints, with the instance's name.</param>
 public sealed record ServerHealth(string Server, bool? Reached, IReadOnlyList<string> Complaints)
 {
     /// <summary>By the names of the instances' health checks.</summary>

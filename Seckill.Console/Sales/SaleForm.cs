@@ -4,8 +4,7 @@ using Seckill.Console.Ops;
 namespace Seckill.Console.Sales;
 
 /// <summary>
-/// What stands in the fields of the sale dialog. Whether it may be so is decided by the Api; here only what is no number or no time is
-/// found.
+/// The fields of the sale dialog. The Api validates the values; only malformed numbers and times are found here.
 /// </summary>
 internal sealed class SaleForm
 {
@@ -51,7 +50,7 @@ internal sealed class SaleForm
         Ends = clock.FieldText(sale.EndsAtMs),
     };
 
-    /// <summary>Null with what is wrong.</summary>
+    /// <summary>Null and the reason if a field is wrong.</summary>
     public NewSale? ToNewSale(OperatorClock clock, out string? wrong)
     {
         wrong = Wrong(clock, out var startsMs, out var endsMs) ?? (Units is null ? "How many units?" : null);
@@ -60,7 +59,7 @@ internal sealed class SaleForm
             TextOrNull(Image));
     }
 
-    /// <summary>Only what the operator changed, so that two operators at work do not undo each other; null with what is wrong.</summary>
+    /// <summary>Only the changed fields, so that operators do not undo each other; null and a reason if a field is wrong.</summary>
     public SaleChange? ToChange(OperatorSale was, OperatorClock clock, out string? wrong)
     {
         wrong = Wrong(clock, out var startsMs, out var endsMs);
@@ -69,7 +68,7 @@ internal sealed class SaleForm
             Price != was.Price ? Price : null,
             ListPrice is not null && ListPrice != was.ListPrice ? ListPrice : null,
             LimitPerUser != was.LimitPerUser ? LimitPerUser : null,
-            // The fields know no milliseconds: what still reads the same was not touched.
+            // The fields have no milliseconds: a field that still reads the same was not touched.
             Starts != clock.FieldText(was.StartsAtMs) ? startsMs : null,
             Ends != clock.FieldText(was.EndsAtMs) ? endsMs : null);
     }

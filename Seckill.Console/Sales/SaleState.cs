@@ -2,7 +2,7 @@ using Seckill.Console.Ops;
 
 namespace Seckill.Console.Sales;
 
-/// <summary>Where a sale stands by the Api's clock.</summary>
+/// <summary>The state of a sale by the Api's clock.</summary>
 internal static class SaleState
 {
     public const string Paused = "paused";

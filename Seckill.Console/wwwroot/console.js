@@ -1,4 +1,4 @@
-// Facts that only the browser knows.
+// Settings that only the browser knows.
 const key = "seckill-console-dark";
 
 export function read() {

@@ -1,5 +1,5 @@
-// A page whose line to the console is lost. It comes back by itself; but where the login is not good any more, nobody lets the line in, and
-// only the whole page can lead to the login.
+// For a page that has lost its connection to the console. Blazor reconnects by itself; but once the login has expired, the connection is
+// refused, and only a reload leads to the login page.
 const modal = document.getElementById("components-reconnect-modal");
 const timeoutMs = 5000;
 
@@ -16,6 +16,6 @@ async function lookAsync(isRejected) {
       location.reload();
     }
   } catch {
-    // Nobody answers: the line is tried again, and with it this.
+    // No answer: the connection is retried, and then this check runs again.
   }
 }

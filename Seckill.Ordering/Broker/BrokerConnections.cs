@@ -3,13 +3,13 @@ using RabbitMQ.Client;
 namespace Seckill.Ordering.Broker;
 
 /// <summary>
-/// Opens and closes connections within a time. The client itself waits for ever for a broker that takes a connection and says nothing, and
-/// for up to half a minute when it closes a connection to a broker that stands still.
+/// Opens and closes connections within a deadline. The client itself waits for ever for a broker that accepts a connection and stays
+/// silent, and for up to half a minute when it closes a connection to a frozen broker.
 /// </summary>
 public static class BrokerConnections
 {
     /// <summary>
-    /// Connects and sets up what is needed (channel, route, consumer), all within one deadline. What arrives too late is closed.
+    /// Connects and sets up what is needed (channel, route, consumer), all within one deadline. A late connection is closed.
     /// </summary>
     /// <exception cref="TimeoutException">The broker has not answered everything in time.</exception>
     public static async Task<IConnection> OpenAsync(
@@ -31,7 +31,7 @@ public static class BrokerConnections
         }
     }
 
-    /// <summary>Closes in order if the broker answers in time; else leaves the connection to its end.</summary>
+    /// <summary>Closes in order if the broker answers in time; otherwise abandons the connection.</summary>
     public static async Task CloseWithinAsync(this IConnection connection, TimeSpan timeout, TimeProvider time)
     {
         try
@@ -42,7 +42,7 @@ public static class BrokerConnections
         }
         catch (OperationCanceledException)
         {
-            // Discarded unclosed; the broker notices by the missing heartbeat and delivers again what was not acked.
+            // Discarded without a close; the broker notices the missing heartbeat and redelivers unacked messages.
         }
     }
 

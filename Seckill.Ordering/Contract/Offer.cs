@@ -6,12 +6,12 @@ using System.Text;
 namespace Seckill.Ordering.Contract;
 
 /// <summary>
-/// What a SKU is offered as: its price, and a version that stands for price, title, image and attributes together. It travels with the
-/// reservation and the message, and is what the order is charged and what its line shows, whatever has been edited meanwhile.
+/// The terms of a SKU's offer: its price, and a version that identifies price, title, image and attributes together. It travels with the
+/// reservation and the message; the order is charged and shown by it, whatever has been edited meanwhile.
 /// </summary>
 public sealed class Offer
 {
-    /// <summary>A unit's price at most: so many of <see cref="OrderLimits.QuantityMax"/> still fit the order's columns.</summary>
+    /// <summary>Maximum price of a unit: so many of <see cref="OrderLimits.QuantityMax"/> still fit the order's columns.</summary>
     public const decimal PriceMax = 9_999_999_999_999.99m;
 
     /// <summary>Characters of a version: lower-case hexadecimal digits.</summary>
@@ -23,17 +23,17 @@ public sealed class Offer
 
     private Offer(decimal price, string version, string text) => (Price, Version, Text) = (price, version, text);
 
-    /// <summary>What a unit costs, in the shop's currency; 0 to <see cref="PriceMax"/>, two decimals.</summary>
+    /// <summary>The price of a unit in the shop's currency; 0 to <see cref="PriceMax"/>, two decimals.</summary>
     public decimal Price { get; }
 
     /// <summary>The first 64 bits of the SHA-256 of what is offered, so equal contents have equal versions on every instance.</summary>
     public string Version { get; }
 
-    /// <summary>As records and messages have it: <c>1999.00@9f86d081884c7d65</c>.</summary>
+    /// <summary>The form in records and messages: <c>1999.00@9f86d081884c7d65</c>.</summary>
     public string Text { get; }
 
     /// <summary>The offer that a SKU's row makes.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">Nobody can be charged such a price.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">Such a price cannot be charged.</exception>
     public static Offer Of(decimal price, string title, string image, string attrs)
     {
         if (price is < 0 or > PriceMax)
@@ -49,7 +49,7 @@ public sealed class Offer
         return new Offer(price, version, $"{priceText}{Separator}{version}");
     }
 
-    /// <summary>Reads <see cref="Text"/>; false when it is none.</summary>
+    /// <summary>Reads <see cref="Text"/>; false if it is malformed.</summary>
     public static bool TryParse([NotNullWhen(true)] string? text, [NotNullWhen(true)] out Offer? offer)
     {
         offer = null;

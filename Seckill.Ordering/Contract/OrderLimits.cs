@@ -1,6 +1,6 @@
 namespace Seckill.Ordering.Contract;
 
-/// <summary>What one order may ask for, the same at the gate and in the worker.</summary>
+/// <summary>The limits of one order, the same at the gate and in the worker.</summary>
 public static class OrderLimits
 {
     /// <summary>Units in one order.</summary>

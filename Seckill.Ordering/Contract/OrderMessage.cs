@@ -12,7 +12,7 @@ public sealed record OrderMessage
     /// <summary>The end of the year 9999.</summary>
     private const long ReservedAtMsMax = 253_402_300_799_999;
 
-    /// <summary>What Redis's scripts can count exactly: 2^53 - 1.</summary>
+    /// <summary>The largest number that Redis's scripts count exactly: 2^53 - 1.</summary>
     private const long EpochMax = 9_007_199_254_740_991;
 
     private const int TraceParentLengthMax = 55;
@@ -53,8 +53,8 @@ public sealed record OrderMessage
     public string? TraceParent { get; init; }
 
     /// <summary>
-    /// What the click was accepted under, as <see cref="Contract.Offer.Text"/>; null in another producer's message, whose order is charged
-    /// what the SKU costs when it is written.
+    /// The offer that the click was accepted under, as <see cref="Contract.Offer.Text"/>; null in another producer's message, whose order
+    /// is charged the SKU's price at writing.
     /// </summary>
     [JsonPropertyName("offer"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Offer { get; init; }
@@ -83,7 +83,7 @@ public sealed record OrderMessage
         message = message.WithOfferOfTrace();
         var fault = OrderLimits.Validate(message.UserId, message.SkuId, message.Quantity, message.ClientOrderNo)
             ?? (message.OrderId is <= 0 ? "order_id must be positive"
-                // A time that no calendar holds must not throw later, where it would look like an outage and be tried for ever.
+                // A time outside the calendar must not throw later, where it would look like an outage and be retried for ever.
                 : message.ReservedAtMs is < 0 or > ReservedAtMsMax ? "reserved_at_ms is out of range"
                 : message.Epoch is < 0 or > EpochMax ? "epoch is out of range"
                 : message.TraceParent is { Length: > TraceParentLengthMax } ? "traceparent is too long"

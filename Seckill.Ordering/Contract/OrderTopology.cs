@@ -13,16 +13,16 @@ public static class OrderTopology
     public const string DeadLetterQueue = "order.create.dead";
 
     /// <summary>
-    /// Orders that MySQL or Redis does not take now though it takes others. The broker sends each back to the order queue after
+    /// Orders that MySQL or Redis refuses now while it accepts others. The broker sends each back to the order queue after
     /// <see cref="ParkedMs"/>.
     /// </summary>
     public const string ParkedQueue = "order.create.parked";
 
-    /// <summary>How long an order stays parked, ms. An argument of the queue: brokers refuse to declare it again with another.</summary>
+    /// <summary>How long an order stays parked, ms. An argument of the queue: brokers refuse to redeclare it with another.</summary>
     public const int ParkedMs = 5_000;
 
     /// <summary>
-    /// Bytes in one message; a thousand orders have about 200 KB. The clients take no more, and brokers that we start refuse more
+    /// Bytes in one message; a thousand orders have about 200 KB. The clients accept no more, and brokers that we start refuse more
     /// (<c>max_message_size</c>).
     /// </summary>
     public const int MessageBytesMax = 2_097_152;
@@ -38,8 +38,8 @@ public static class OrderTopology
     private static readonly string[] Queues = [DeadLetterQueue, Queue, ParkedQueue];
 
     /// <summary>
-    /// Declares the route, and binds it only where one of its queues is missing: RabbitMQ 3 binds nothing while one of its nodes stands
-    /// still. A binding that is lost alone shows in what comes back, see <see cref="PublishAsync"/>.
+    /// Declares the route, and binds it only if one of its queues is missing: RabbitMQ 3 blocks bindings while one of its nodes is
+    /// frozen. A lost binding shows in returned messages, see <see cref="PublishAsync"/>.
     /// </summary>
     public static async Task EnsureAsync(IConnection connection, CancellationToken cancellationToken)
     {
@@ -76,14 +76,14 @@ public static class OrderTopology
             await channel.QueueBindAsync(Queue, Exchange, RoutingKey, cancellationToken: cancellationToken);
         }
 
-        // Published to by its name, through the default exchange. The last one: where all are, they have been bound.
+        // Published to by its name, through the default exchange. The last queue: if all exist, they have been bound.
         var parked = Arguments(deadLettersTo: Exchange);
         parked["x-message-ttl"] = ParkedMs;
         await channel.QueueDeclareAsync(
             ParkedQueue, durable: true, exclusive: false, autoDelete: false, parked, cancellationToken: cancellationToken);
     }
 
-    /// <summary>On a channel of its own, which the broker closes where there is none.</summary>
+    /// <summary>On a separate channel, which the broker closes if there is no such queue.</summary>
     private static async Task<bool> HasQueuesAsync(IConnection connection, CancellationToken cancellationToken)
     {
         await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
@@ -114,10 +114,10 @@ public static class OrderTopology
     };
 
     /// <summary>
-    /// Publishes to one of the exchanges and waits for the confirm. What comes back because somebody has removed the queue or the binding
-    /// is sent once more when the route has been declared again.
+    /// Publishes to one of the exchanges and waits for the confirm. A message that is returned because the queue or the
+    /// binding was removed is sent once more after the route has been declared again.
     /// </summary>
-    /// <exception cref="PublishException">The broker does not take it.</exception>
+    /// <exception cref="PublishException">The broker does not accept it.</exception>
     public static async Task PublishAsync(
         IChannel channel, string exchange, string routingKey, BasicProperties properties, ReadOnlyMemory<byte> body,
         CancellationToken cancellationToken)

@@ -3,14 +3,14 @@ using Seckill.Ordering.Broker;
 
 namespace Seckill.Ordering.Contract;
 
-/// <summary>How much lies in the queues. What a worker holds unacknowledged is not counted by the broker's answer.</summary>
+/// <summary>The depths of the queues. The broker's answer does not count unacknowledged messages.</summary>
 /// <param name="Ready">Messages waiting for a worker; each holds one order or many.</param>
 /// <param name="Workers">Consumers of the order queue.</param>
 /// <param name="Dead">Dead letters.</param>
 /// <param name="Parked">Orders that wait to be tried again, one in each message.</param>
 public sealed record QueueDepth(long Ready, long Workers, long Dead, long Parked);
 
-/// <summary>Asks the broker for queue depths, on a connection of its own that is opened again when it is gone.</summary>
+/// <summary>Asks the broker for queue depths, on a separate connection that is reopened when it is lost.</summary>
 public sealed class QueueDepths(IConnectionFactory connections, TimeProvider time) : IAsyncDisposable
 {
     private const int TimeoutMs = 5_000;
@@ -39,7 +39,7 @@ public sealed class QueueDepths(IConnectionFactory connections, TimeProvider tim
         }
         catch
         {
-            // Lost, or silent: the next question goes by a new one.
+            // Lost, or silent: the next call uses a new one.
             await CloseAsync();
             throw;
         }

@@ -5,9 +5,9 @@ using RabbitMQ.Client;
 namespace Seckill.Ordering.DeadLetters;
 
 /// <summary>
-/// What goes with a message when it is published again, as a dead letter or as a replay of one. A message arrives with anything in its
-/// properties, and not all of it may be sent: a short string longer than 255 bytes of UTF-8, which a shorter one of other bytes becomes
-/// when it is read; a user id that is not ours; headers that the broker acts on. What tells an operator nothing is left behind, too.
+/// The properties of a message that is published again, as a dead letter or as a replay of one. A message may arrive with anything in its
+/// properties, and some values cannot be sent: a short string longer than 255 bytes of UTF-8, which a shorter one of other bytes becomes
+/// when it is read; a user id that is not ours; headers that the broker acts on. Properties useless to an operator are dropped, too.
 /// </summary>
 public static class CarriedProperties
 {

@@ -1,9 +1,9 @@
 namespace Seckill.Ordering.DeadLetters;
 
-/// <summary>What stands in a dead letter's headers: the worker writes it, operators read it.</summary>
+/// <summary>The headers of a dead letter: written by the worker, read by operators.</summary>
 public static class DeadLetterHeaders
 {
-    /// <summary>Why it can never become an order.</summary>
+    /// <summary>The reason why it can never become an order.</summary>
     public const string Reason = "x-seckill-reason";
 
     /// <summary>How often a worker has refused it, replays included.</summary>
@@ -15,12 +15,12 @@ public static class DeadLetterHeaders
     /// <summary>Last refusal, UTC, ISO 8601.</summary>
     public const string LastAt = "x-seckill-last-at";
 
-    /// <summary>Bytes of the whole body, where the letter holds its beginning only.</summary>
+    /// <summary>Bytes of the whole body, if the letter has only its beginning.</summary>
     public const string BodyBytes = "x-seckill-body-bytes";
 
     /// <summary>When an order was parked first, UTC, ISO 8601; a replay begins anew.</summary>
     public const string ParkedAt = "x-seckill-parked-at";
 
-    /// <summary>All of them: what a producer wrote under these names is not carried over.</summary>
+    /// <summary>All of them: a producer's own values under these names are not carried over.</summary>
     public static IReadOnlyList<string> All { get; } = [Reason, Attempts, FirstAt, LastAt, BodyBytes, ParkedAt];
 }

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Seckill.Ordering.DeadLetters;
 
-/// <summary>Reads headers that anybody may have written: what is not what it should be is null, and nothing throws.</summary>
+/// <summary>Reads untrusted headers: a malformed value is null, and nothing throws.</summary>
 public static class HeaderValues
 {
     /// <summary>Characters of a text that are read.</summary>

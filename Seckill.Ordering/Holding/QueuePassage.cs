@@ -1,12 +1,12 @@
 namespace Seckill.Ordering.Holding;
 
 /// <summary>
-/// Tells what has gone through the queue and the workers' hands. A message is in one of them, so when the queue has been seen empty, and
-/// later no worker holds anything that it picked up before that moment, all that came before it is through. Moments are those of
+/// Determines which messages have gone through the queue and the workers' hands. A message is in one of them, so when the queue was seen
+/// empty and later no worker holds anything that it picked up before that moment, all that came before it is through. Moments are those of
 /// <see cref="TimeProvider.GetTimestamp"/>.
 /// </summary>
 /// <param name="time">The clock.</param>
-/// <param name="margin">What a message between the queue and a worker's note of it may be under way.</param>
+/// <param name="margin">Maximum time from a message's delivery to the worker's report of it.</param>
 public sealed class QueuePassage(TimeProvider time, TimeSpan margin)
 {
     private readonly Lock _lock = new();
@@ -28,7 +28,7 @@ public sealed class QueuePassage(TimeProvider time, TimeSpan margin)
     /// <summary>The queue was empty.</summary>
     /// <param name="askedAt">Before the broker was asked.</param>
     /// <param name="workers">Consumers at the queue, as the broker counts them.</param>
-    /// <param name="holdings">The workers' word, asked for after that; null when it is not known.</param>
+    /// <param name="holdings">The workers' reports, read after that; null if unknown.</param>
     public void NoteEmpty(long askedAt, long workers, Holdings? holdings)
     {
         lock (_lock)

@@ -10,12 +10,12 @@ namespace Seckill.Ordering.Ids;
 
 /// <summary>
 /// Order ids that are unique over any number of instances: each leases its Snowflake node number from MySQL, which unlike Redis
-/// does not forget who holds what. Without a valid lease there are no ids, never doubtful ones. A stop gives the node back, with the time
+/// does not lose leases easily. Without a valid lease there are no ids, rather than doubtful ones. A stop returns the node, with the time
 /// of its newest id; the next holder begins after that.
 ///
-/// MySQL may forget a lease, when an older backup or a replica that lags takes its place. So the lease is looked at every few seconds, and
-/// a node is chosen at random among the free ones: two that believe in the same number are rare and short, and the gate refuses an id that
-/// is there already.
+/// MySQL may forget a lease, when an older backup or a replica that lags takes its place. So the lease is checked every few seconds, and
+/// a node is chosen at random among the free ones: two instances with the same number are rare and brief, and the gate refuses an id that
+/// already exists.
 /// </summary>
 public sealed partial class OrderIds(IServiceScopeFactory scopes, TimeProvider time, ILogger<OrderIds> logger) : BackgroundService
 {
@@ -27,7 +27,7 @@ public sealed partial class OrderIds(IServiceScopeFactory scopes, TimeProvider t
     /// <summary>Free nodes that are tried one after another when others take them first.</summary>
     private const int NodeTriesMax = 20;
 
-    /// <summary>How long a stop waits for MySQL to take the node back, ms; else the lease runs out by itself.</summary>
+    /// <summary>How long a stop waits for MySQL to take the node back, ms; otherwise the lease expires.</summary>
     private const int ReleaseTimeoutMs = 2_000;
 
     /// <summary>Stops making ids this long before MySQL would give the node away, minutes: room for clocks that run apart.</summary>
@@ -35,7 +35,7 @@ public sealed partial class OrderIds(IServiceScopeFactory scopes, TimeProvider t
 
     private readonly string _owner = $"{Environment.MachineName[..Math.Min(24, Environment.MachineName.Length)]}:{Guid.NewGuid():N}";
 
-    /// <summary>Holds a token while somebody doubts the lease.</summary>
+    /// <summary>Holds a token while the lease is in doubt.</summary>
     private readonly SemaphoreSlim _doubted = new(0, 1);
     private SnowflakeSequence? _sequence;
     private int _node = -1;
@@ -60,7 +60,7 @@ public sealed partial class OrderIds(IServiceScopeFactory scopes, TimeProvider t
         return true;
     }
 
-    /// <summary>An id of this instance was somebody else's already: the lease is looked at now.</summary>
+    /// <summary>An id of this instance was already taken: the lease is checked now.</summary>
     public void Doubt()
     {
         try
@@ -69,11 +69,11 @@ public sealed partial class OrderIds(IServiceScopeFactory scopes, TimeProvider t
         }
         catch (SemaphoreFullException)
         {
-            // It is about to be looked at.
+            // A check is already requested.
         }
     }
 
-    /// <summary>Makes no more ids and gives the node back; who makes ids stops before.</summary>
+    /// <summary>Makes no more ids and returns the node; callers must stop before.</summary>
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
         await base.StopAsync(cancellationToken);
@@ -118,7 +118,7 @@ public sealed partial class OrderIds(IServiceScopeFactory scopes, TimeProvider t
             {
                 if (!_failed)
                 {
-                    // With a node that is leased for long yet, an outage is no news each second.
+                    // While the node's lease is valid for long, an outage is not logged every second.
                     LogLeaseFailed(exception.Message);
                 }
 
@@ -130,7 +130,7 @@ public sealed partial class OrderIds(IServiceScopeFactory scopes, TimeProvider t
         }
     }
 
-    /// <summary>Looks whether MySQL still has the lease, renews it when that is due, and takes another node when it is lost.</summary>
+    /// <summary>Checks that MySQL still has the lease, renews it when due, and takes another node when it is lost.</summary>
     /// <exception cref="InvalidOperationException">No node is free.</exception>
     private async Task KeepLeaseAsync(CancellationToken cancellationToken)
     {
@@ -178,7 +178,7 @@ public sealed partial class OrderIds(IServiceScopeFactory scopes, TimeProvider t
         return renewed == 1;
     }
 
-    /// <summary>Takes a free node, any of them, and says until when it was held.</summary>
+    /// <summary>Takes any free node, and returns until when it was held.</summary>
     private async Task<(int Node, DateTimeOffset HeldUntil)> TakeFreeAsync(OrderingDbContext context, CancellationToken cancellationToken)
     {
         var free = await context.SnowflakeNodes.FromSql($"SELECT * FROM snowflake_nodes WHERE leased_until < UTC_TIMESTAMP(6)")

@@ -6,7 +6,7 @@ public sealed class ConnectionStringException(string name, string reason, string
 {
     private const int WrongSettings = 2;
 
-    /// <summary>Says it, and nothing else, where a process that cannot start says why.</summary>
+    /// <summary>Prints only this message as the reason why the process cannot start.</summary>
     /// <returns>The process's exit code.</returns>
     public async Task<int> EndAsync()
     {

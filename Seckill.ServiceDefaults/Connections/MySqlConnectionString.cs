@@ -31,7 +31,7 @@ internal static class MySqlConnectionString
         catch (Exception exception)
             when (exception is ArgumentException or FormatException or OverflowException or InvalidOperationException)
         {
-            // The client's message would repeat what it could not read, which may be the rest of a password.
+            // The client's message would repeat the unreadable text, which may be part of a password.
             throw new ConnectionStringException(name, "cannot be read", Form);
         }
 

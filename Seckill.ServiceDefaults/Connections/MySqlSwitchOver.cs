@@ -6,19 +6,19 @@ using MySqlConnector;
 namespace Seckill.ServiceDefaults.Connections;
 
 /// <summary>
-/// After a planned switch-over pooled connections stay on the old primary, which answers every read and refuses every write. Whoever is
-/// refused for that empties the pool, so that the next try goes where the address leads now.
+/// After a planned switch-over pooled connections stay on the old primary, which answers every read and refuses every write. Such a
+/// refusal clears the pool, so that the next try follows the address to the new primary.
 /// </summary>
 public static class MySqlSwitchOver
 {
     /// <summary>ER_READ_ONLY_MODE, which the client does not name.</summary>
     private const MySqlErrorCode ReadOnlyMode = (MySqlErrorCode)1836;
 
-    /// <summary>Empties the connection's pool if the server has refused to write because it is read-only.</summary>
+    /// <summary>Clears the connection's pool if the server has refused to write because it is read-only.</summary>
     public static Task LeaveIfReadOnlyAsync(DbConnection connection, Exception exception) =>
         IsReadOnly(exception) ? LeaveAsync(connection) : Task.CompletedTask;
 
-    /// <summary>Empties the connection's pool; connections in use are closed when they are given back.</summary>
+    /// <summary>Clears the connection's pool; connections in use are closed when they are returned.</summary>
     internal static Task LeaveAsync(DbConnection connection) => MySqlConnection.ClearPoolAsync((MySqlConnection)connection);
 
     internal static bool IsReadOnly(Exception exception) => exception is MySqlException refused
@@ -28,7 +28,7 @@ public static class MySqlSwitchOver
             || refused.Message.Contains("read-only", StringComparison.OrdinalIgnoreCase));
 }
 
-/// <summary>Does so for whatever EF executes.</summary>
+/// <summary>Does so for every command of EF.</summary>
 internal sealed class SwitchOverInterceptor : DbCommandInterceptor, IDbTransactionInterceptor
 {
     public override Task CommandFailedAsync(

@@ -45,8 +45,8 @@ internal sealed partial class RabbitMQConnection
     }
 
     /// <summary>
-    /// Lets a factory connect to any of the hosts. Each connection begins with another one, so that a host that takes connections and says
-    /// nothing is not what every try ends at.
+    /// Lets a factory connect to any of the hosts. Each connection starts with a different one, so that not every try ends at a host that
+    /// accepts connections and stays silent.
     /// </summary>
     public void Apply(ConnectionFactory factory)
     {
@@ -85,7 +85,7 @@ internal sealed partial class RabbitMQConnection
         return hosts.Length > 0 ? (scheme, user, hosts, path) : throw new ConnectionStringException(name, "names no host", Form);
     }
 
-    /// <summary>The same demands on each host's certificate, which carries the host's own name.</summary>
+    /// <summary>The same TLS settings for each host, whose certificate has the host's own name.</summary>
     private static SslOption SslFor(SslOption given, string host) => !given.Enabled ? given : new SslOption(host, given.CertPath, true)
     {
         AcceptablePolicyErrors = given.AcceptablePolicyErrors,

@@ -26,7 +26,7 @@ internal static class RedisConnection
         var options = false;
         for (var i = 0; i < parts.Length; i++)
         {
-            // Behind an option it is far more often the rest of a password with a comma than one more host.
+            // After an option it is more likely the rest of a password with a comma than another host.
             if (parts[i].Length > 0 && options && !parts[i].Contains('=', StringComparison.Ordinal))
             {
                 throw new ConnectionStringException(name, $"has a host or the rest of a value behind its options (part {i + 1})", Form);
@@ -51,7 +51,7 @@ internal static class RedisConnection
         return before[(before.LastIndexOf(',') + 1)..].Contains('=', StringComparison.Ordinal);
     }
 
-    /// <summary>The client's own message would repeat what it could not read, which may be the rest of a password.</summary>
+    /// <summary>The client's own message would repeat the unreadable text, which may be part of a password.</summary>
     private static bool Reads(string part)
     {
         try

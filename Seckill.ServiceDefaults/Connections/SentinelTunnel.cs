@@ -6,13 +6,13 @@ using StackExchange.Redis.Configuration;
 namespace Seckill.ServiceDefaults.Connections;
 
 /// <summary>
-/// Leads each connection to the server that is the master when it is opened, as the Sentinels say. The client's own way of doing that
-/// throws when no Sentinel answers at the start. To the client there is one server under the service's name, which is away until a Sentinel
+/// Connects each new connection to the current master according to the Sentinels. The client's own implementation
+/// throws when no Sentinel answers at the start. The client sees one server under the service's name, which is away until a Sentinel
 /// answers; when the master dies or is demoted (Sentinel then closes its connections), the client connects again and gets to the new one.
 /// </summary>
 internal sealed partial class SentinelTunnel(ILogger<SentinelTunnel> logger) : Tunnel, IAsyncDisposable
 {
-    /// <summary>How long the Sentinels are waited for at each try, ms.</summary>
+    /// <summary>Maximum wait for the Sentinels at each try, ms.</summary>
     private const int AskTimeoutMs = 1_000;
     private const int SentinelPort = 26_379;
     private const string Nobody = "";
@@ -88,7 +88,7 @@ internal sealed partial class SentinelTunnel(ILogger<SentinelTunnel> logger) : T
 
     public ValueTask DisposeAsync() => _connection?.DisposeAsync() ?? ValueTask.CompletedTask;
 
-    /// <summary>The answer of most of them: one that was cut off may have missed a fail-over. Null when none knows or answers.</summary>
+    /// <summary>The majority's answer: a Sentinel that was cut off may have missed a fail-over. Null without an answer.</summary>
     private async Task<EndPoint?> AskAsync(CancellationToken cancellationToken)
     {
         var connection = await ConnectAsync(cancellationToken);

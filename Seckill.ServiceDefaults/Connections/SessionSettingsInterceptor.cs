@@ -5,9 +5,10 @@ using OpenTelemetry;
 namespace Seckill.ServiceDefaults.Connections;
 
 /// <summary>
-/// What each session needs, set at each opening, because the pool resets sessions. The client writes a backslash in a text as two; a server
-/// whose <c>sql_mode</c> has NO_BACKSLASH_ESCAPES would store both, so a session does without that mode. MariaDB alone makes a subquery of a
-/// list of 1,000 constants (500 pairs) or more, and may then read the whole table instead of looking each one up in the index.
+/// Settings of each session, made at each opening, because the pool resets sessions. The client escapes a backslash by doubling it. A
+/// server whose <c>sql_mode</c> has NO_BACKSLASH_ESCAPES would store both, so each session removes that mode. MariaDB turns a list of
+/// 1,000 constants (500 pairs) or more into a subquery, and may then scan the whole table instead of looking each value up in the index;
+/// each session turns that off.
 /// </summary>
 /// <remarks>See https://mariadb.com/kb/en/conversion-of-big-in-predicates-into-subqueries/.</remarks>
 internal sealed class SessionSettingsInterceptor : DbConnectionInterceptor

@@ -7,7 +7,7 @@ using Microsoft.Extensions.Hosting;
 
 namespace Seckill.ServiceDefaults.HealthChecks;
 
-/// <summary>The three probes. Anyone can reach them, so they cost little and tell little.</summary>
+/// <summary>The three probes. They are public, so they cost little and reveal little.</summary>
 internal static class HealthEndpoints
 {
     public const string LiveTag = "live";

@@ -8,14 +8,14 @@ using OpenTelemetry;
 namespace Seckill.ServiceDefaults.HealthChecks;
 
 /// <summary>
-/// Runs each health check in the background, once a second and by itself, and answers every question with the last results. So a server
+/// Runs each health check separately in the background, once a second, and answers every probe with the last results. So a server
 /// that hangs delays no probe, a probe that hangs up takes no answer from others, and a flood of probes costs the servers nothing.
 /// </summary>
 internal sealed class HealthMonitor(
     IServiceScopeFactory scopes, IOptions<HealthCheckServiceOptions> options, IHostApplicationLifetime lifetime, TimeProvider time)
     : HealthCheckService, IHostedService, IDisposable
 {
-    /// <summary>The entry that makes a process that stops unready, while it still serves.</summary>
+    /// <summary>The entry that makes a stopping process unready while it still serves.</summary>
     public const string StoppingEntry = "stopping";
 
     /// <summary>From the start of a check to the start of the next one, ms.</summary>
@@ -30,7 +30,7 @@ internal sealed class HealthMonitor(
 
     /// <summary>
     /// The last results of the checks that <paramref name="predicate"/> selects; it never waits for a server. Without a predicate the
-    /// question is whether the process is ready, and one that stops is not.
+    /// question is whether the process is ready; a stopping one is not.
     /// </summary>
     public override Task<HealthReport> CheckHealthAsync(
         Func<HealthCheckRegistration, bool>? predicate, CancellationToken cancellationToken = default)
@@ -45,7 +45,7 @@ internal sealed class HealthMonitor(
         return Task.FromResult(new HealthReport(found, TimeSpan.Zero));
     }
 
-    /// <summary>Checks that say whether the process lives ask no server, and have their first result at once.</summary>
+    /// <summary>Liveness checks ask no server, and have their first result at once.</summary>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         var registrations = options.Value.Registrations;
@@ -121,7 +121,7 @@ internal sealed class HealthMonitor(
 
     private async Task<HealthCheckResult> RunAsync(HealthCheckRegistration registration, TimeSpan timeout)
     {
-        // Calls that the checks make belong to no order's trace.
+        // The checks' calls must not become part of an order's trace.
         using var untraced = SuppressInstrumentationScope.Begin();
         await using var scope = scopes.CreateAsyncScope();
         using var enough = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token);

@@ -15,7 +15,7 @@ internal sealed class MySqlHealthCheck<TContext>(TContext context) : IHealthChec
             return HealthCheckResult.Healthy();
         }
 
-        // Also for those who only read: they would go on reading what is out of date.
+        // Also for read-only users: they would continue to read stale data.
         await MySqlSwitchOver.LeaveAsync(context.Database.GetDbConnection());
         return new HealthCheckResult(check.Registration.FailureStatus, "the server is read-only");
     }

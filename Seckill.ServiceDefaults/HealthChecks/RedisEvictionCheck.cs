@@ -4,9 +4,9 @@ using StackExchange.Redis;
 namespace Seckill.ServiceDefaults.HealthChecks;
 
 /// <summary>
-/// Asks every master whether it may evict keys when its memory is full. Orders that nobody has published yet are keys with a time to live,
+/// Asks every master whether it may evict keys when its memory is full. Unpublished orders are keys with a time to live,
 /// and <c>volatile-lru</c>, which managed services often have, takes these away. Degraded rather than unhealthy: nothing is lost until the
-/// memory is full. A server that does not say is no failure.
+/// memory is full. A server that hides its settings is no failure.
 /// </summary>
 internal sealed class RedisEvictionCheck(IConnectionMultiplexer redis) : IHealthCheck
 {
@@ -44,7 +44,7 @@ internal sealed class RedisEvictionCheck(IConnectionMultiplexer redis) : IHealth
         }
         catch (Exception exception) when (exception is RedisException or TimeoutException or OperationCanceledException)
         {
-            // Whether it answers at all is RedisHealthCheck's matter.
+            // RedisHealthCheck checks whether it answers at all.
             return (name, null, false);
         }
     }

@@ -6,7 +6,7 @@ namespace Seckill.ServiceDefaults.HealthChecks;
 
 /// <summary>
 /// Writes a key at every master: a server that answers PING may still refuse each script, for want of memory or because it has become a
-/// replica. Unhealthy when no master takes it, degraded when one of several does not; replicas are nobody's concern here. The check that
+/// replica. Unhealthy if no master accepts it, degraded if some of several do not; replicas are ignored. The check that
 /// Aspire's client brings fails with any configured node that is down.
 /// </summary>
 internal sealed class RedisHealthCheck(IConnectionMultiplexer redis) : IHealthCheck
@@ -48,7 +48,7 @@ internal sealed class RedisHealthCheck(IConnectionMultiplexer redis) : IHealthCh
         }
     }
 
-    /// <summary>A key for each master of a cluster, as the cluster itself says who that is; without a cluster any key.</summary>
+    /// <summary>A key for each master of a cluster, according to the cluster itself; without a cluster any key.</summary>
     private IEnumerable<(string Name, RedisKey Key)> KeysOfMasters()
     {
         var nodes = redis.GetServers().Where(server => server.IsConnected).Select(server => server.ClusterConfiguration)

@@ -8,9 +8,9 @@ using Microsoft.Extensions.Logging;
 namespace Seckill.Tests.AppModel;
 
 /// <summary>
-/// The model that the AppHost's own program builds, never started: looking at it needs no container runtime. The program goes on by itself
-/// as soon as it has built, so it is held right before it would start anything; otherwise it is found half started, or still changing the
-/// model, whichever is quicker.
+/// The model that the AppHost's own program builds, never started: reading it needs no container runtime. The program would continue by
+/// itself after the build, so it is held right before it starts anything; otherwise a test could see it half started or still changing the
+/// model.
 /// </summary>
 internal sealed class BuiltAppHost(DistributedApplication application, TaskCompletionSource<bool> goesOn, string stateFolder)
     : IAsyncDisposable
@@ -74,11 +74,11 @@ internal sealed class BuiltAppHost(DistributedApplication application, TaskCompl
 
     public static async Task<BuiltAppHost> BuildAsync(string[] args, CancellationToken cancellationToken)
     {
-        // Its own: somebody may be running the checkout that is tested.
+        // A folder of its own, because the tested checkout may be running.
         var stateFolder = Directory.CreateTempSubdirectory("seckill-model").FullName;
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.Seckill_AppHost>(
             [$"--Local:StateFolder={stateFolder}", .. args], cancellationToken);
-        // The end of a program that never started anything would be logged as a disaster.
+        // The end of a program that started nothing would be logged as a critical error.
         builder.Services.AddLogging(logging => logging.ClearProviders());
         var held = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var goesOn = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -87,7 +87,7 @@ internal sealed class BuiltAppHost(DistributedApplication application, TaskCompl
             held.TrySetResult();
             if (!await goesOn.Task.WaitAsync(stopped))
             {
-                throw new OperationCanceledException("The model was only looked at.");
+                throw new OperationCanceledException("The model was only read.");
             }
         });
         var application = await builder.BuildAsync(cancellationToken);

@@ -57,7 +57,7 @@ public sealed class ContainersTests
     {
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.Seckill_AppHost>(cancellationToken);
 
-        // A developer's data is not for tests: every run has servers of its own, and forgets them.
+        // Tests must not touch a developer's data: every run has servers of its own and discards them.
         foreach (var resource in builder.Resources)
         {
             foreach (var mount in resource.Annotations.OfType<ContainerMountAnnotation>().ToArray())
@@ -66,7 +66,7 @@ public sealed class ContainersTests
             }
         }
 
-        // While servers start, their checks fail, and each failure would be logged with its stack.
+        // Checks fail while servers start, and each failure would be logged with its stack.
         builder.Services.AddLogging(logging => logging.AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None));
         return await builder.BuildAsync(cancellationToken);
     }

@@ -3,7 +3,7 @@ using Aspire.Hosting.ApplicationModel;
 
 namespace Seckill.Tests.AppModel;
 
-/// <summary>Servers of one's own, by connection string.</summary>
+/// <summary>External servers, by connection string.</summary>
 public sealed class ExternalServersTests : IDisposable
 {
     private const string Redis = "redis-a.test:6380,redis-b.test:6380,ssl=true,password=secret";

@@ -7,10 +7,10 @@ namespace Seckill.Tests.AppModel;
 
 public sealed class ProbeTests : IDisposable
 {
-    /// <summary>What Container Apps takes at most.</summary>
+    /// <summary>The maximum that Container Apps accepts.</summary>
     private const int FailuresMax = 10;
 
-    /// <summary>Longest that a health check may take: ours gives up after three seconds.</summary>
+    /// <summary>Maximum time of a health check: ours gives up after three seconds.</summary>
     private const int CheckSecondsMax = 3;
 
     private readonly DirectoryInfo _output = Directory.CreateTempSubdirectory("seckill-probes-");

@@ -57,7 +57,7 @@ public sealed partial class PublishTests : IDisposable
     }
 
     [Fact]
-    public async Task Whoever_deploys_says_which_hosts_are_answered_and_without_a_word_it_is_not_any()
+    public async Task Allowed_hosts_are_a_parameter_of_the_deployment_and_not_any_by_default()
     {
         await using var appHost = await BuiltAppHost.ForPublishAsync(_output.FullName, Token);
 

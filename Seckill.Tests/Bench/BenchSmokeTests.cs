@@ -5,7 +5,7 @@ using Seckill.Bench.Textbook;
 namespace Seckill.Tests.Bench;
 
 /// <summary>
-/// The benchmark runs and its books are right; how fast anything is, is no test's business, so no measurement waits for a quiet machine.
+/// The benchmark runs and its books are right. Speed is not tested, so no measurement waits for a quiet machine.
 /// </summary>
 [Collection(nameof(BenchSmokeTests))]
 public sealed class BenchSmokeTests(ITestOutputHelper output)

@@ -13,7 +13,7 @@ public sealed class HttpLoadTests
     private const int StallMs = 600;
     private const int StallAtRequest = 40;
 
-    // A busy machine may hold up a few answers by itself; counted from when each was due, the stall alone holds up some 120.
+    // A busy machine may delay a few answers by itself; the stall alone delays some 120, counted from when each was due.
     private const int HeldUpAnywayMax = 20;
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
@@ -24,7 +24,7 @@ public sealed class HttpLoadTests
         await using var app = await StallingServerAsync();
         var result = await LoadOf(app).OpenAsync(200, TimeSpan.FromSeconds(2), Cancelled);
         Assert.Equal(400, result.Answered);
-        // About 120 were due while nothing moved, three quarters of them more than 150 ms before it moved again.
+        // About 120 were due during the stall, three quarters of them more than 150 ms before its end.
         Assert.InRange(CountAbove(result, StallMs / 4), 50, 400);
     }
 

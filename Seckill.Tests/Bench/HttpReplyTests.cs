@@ -36,6 +36,6 @@ public sealed class HttpReplyTests
     [InlineData("HTTP/1.1 200 OK\r\n\r\n")]
     [InlineData("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffff\r\n")]
     [InlineData("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n")]
-    public void What_is_no_such_reply_is_refused(string text) =>
+    public void A_malformed_reply_is_refused(string text) =>
         Assert.Throws<InvalidDataException>(() => HttpReply.TryRead(Encoding.ASCII.GetBytes(text), out _, out _));
 }

@@ -3,7 +3,7 @@ using Seckill.Bench.Load;
 
 namespace Seckill.Tests.Bench;
 
-/// <summary>When requests may go, and from when on their answers are waited for.</summary>
+/// <summary>When requests may be sent, and from when on their latency counts.</summary>
 [Trait("Category", "Quick")]
 public sealed class LoadPaceTests
 {
@@ -31,7 +31,7 @@ public sealed class LoadPaceTests
         var pace = new OpenPace(Stopwatch.GetTimestamp(), requestsPerSecond: 1.0 / Minute, count: 2, thread: 0, threadCount: 1);
         Assert.Single(Take(pace));
         Assert.False(pace.IsOver);
-        // A connection is free, and it is a minute until it is needed: the thread looks now and then whether it is to stop.
+        // A connection is free and not needed for a minute: the thread still checks for cancellation now and then.
         Assert.InRange(pace.WaitMs(anyIdle: true), 1, 1_000);
     }
 

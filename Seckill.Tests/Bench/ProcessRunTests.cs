@@ -5,8 +5,8 @@ using Seckill.Bench.InProcess;
 namespace Seckill.Tests.Bench;
 
 /// <summary>
-/// The benchmarks inside one process run, each of them, as <c>./seckill bench process</c> runs them; how fast anything is, is no test's
-/// business. In a process of their own, because memory is counted for the whole process.
+/// All benchmarks of <c>./seckill bench process</c> run. Speed is not tested.
+/// They have a process of their own, because memory is counted for the whole process.
 /// </summary>
 [Collection(nameof(ProcessRunTests))]
 public sealed class ProcessRunTests : IDisposable
@@ -31,7 +31,7 @@ public sealed class ProcessRunTests : IDisposable
             ],
             results.Select(result => result.Name).Distinct().Order(StringComparer.Ordinal));
         Assert.All(results, result => Assert.True(result.MedianNs > 0, result.Name));
-        // Reading or writing an order allocates: without a number there, memory is not measured.
+        // Reading or writing an order allocates: without a number, memory would not be measured.
         Assert.All(results.Where(result => result.Orders > 1), result => Assert.True(result.AllocatedBytes > result.Orders, result.Name));
         Assert.Equal(2, results.Count(result => result.ToBaseline is not null));
 

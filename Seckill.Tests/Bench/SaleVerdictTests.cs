@@ -3,7 +3,7 @@ using Seckill.Bench.Load;
 
 namespace Seckill.Tests.Bench;
 
-/// <summary>The audit of the demonstration must see each thing that can go wrong: a judge who always acquits proves nothing.</summary>
+/// <summary>The audit of the demonstration must detect everything that can go wrong: an audit that never fails proves nothing.</summary>
 [Trait("Category", "Quick")]
 public sealed class SaleVerdictTests
 {

@@ -6,10 +6,10 @@ namespace Seckill.Tests.Browser;
 
 internal static class Accessibility
 {
-    /// <summary>Of what is right one element a rule is enough: describing each of them costs most of axe's time.</summary>
+    /// <summary>One passing element per rule is enough: describing all of them costs most of axe's time.</summary>
     private static readonly AxeRunOptions Options = new() { ResultTypes = [ResultType.Violations] };
 
-    /// <summary>Fails with each fault of weight that axe finds on a page.</summary>
+    /// <summary>Fails with every serious fault that axe finds on a page.</summary>
     public static async Task ExpectAsync(IPage page)
     {
         var found = await page.RunAxe(Options);

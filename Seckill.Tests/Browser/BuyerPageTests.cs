@@ -4,11 +4,11 @@ using static Microsoft.Playwright.Assertions;
 
 namespace Seckill.Tests.Browser;
 
-/// <summary>What a buyer sees and does, against the running system.</summary>
+/// <summary>The buyer's page against the running system.</summary>
 [Collection(nameof(ShopFloor))]
 public sealed class BuyerPageTests(ShopFloor floor) : IAsyncLifetime
 {
-    /// <summary>All but the confirm, whose time is not kept when the outcome overtakes it.</summary>
+    /// <summary>All but the confirm, whose time is not recorded if the outcome overtakes it.</summary>
     private static readonly string[] StoredHops = ["clicked", "reserved", "picked_up", "committed", "told"];
 
     private static readonly string[] Files = ["/", "/js/main.js", "/css/shop.css", "/img/bolt.svg"];
@@ -28,7 +28,7 @@ public sealed class BuyerPageTests(ShopFloor floor) : IAsyncLifetime
         await shop.Page.FillAsync("#login-user", "69001");
         await shop.Page.Locator("#login-form button[type=submit]").ClickAsync();
 
-        // The click was kept for the moment after the login.
+        // The click was kept until after the login.
         await shop.ExpectStateAsync(skuId, "got");
         await shop.ExpectSaidAsync(skuId, "¥9.90");
         await Expect(shop.Page.Locator("#who")).ToHaveTextAsync("Buyer 69001");
@@ -43,7 +43,7 @@ public sealed class BuyerPageTests(ShopFloor floor) : IAsyncLifetime
         Assert.Equal(1, await floor.System.CountAsync(
             $"SELECT COUNT(*) FROM orders WHERE order_sn = '{number}' AND user_id = 69001", _cancellation));
 
-        // Settling follows the commit; the page looks again until it is told.
+        // Settling follows the commit; the page polls until then.
         foreach (var hop in StoredHops)
         {
             await Expect(shop.Page.Locator($"#timeline li.passed[data-hop={hop}] time")).ToBeVisibleAsync();
@@ -55,7 +55,7 @@ public sealed class BuyerPageTests(ShopFloor floor) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_is_sold_out_says_so_and_sells_again_when_stock_comes_back()
+    public async Task A_sold_out_sale_says_so_and_sells_again_when_stock_comes_back()
     {
         var skuId = await floor.PutOnSaleAsync(_cancellation, units: 1);
         await using var shop = await floor.EnterAsync();
@@ -100,7 +100,7 @@ public sealed class BuyerPageTests(ShopFloor floor) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Who_has_his_share_is_told_so()
+    public async Task A_buyer_at_the_limit_is_told_so()
     {
         var skuId = await floor.PutOnSaleAsync(_cancellation);
         await using var shop = await floor.EnterAsync();
@@ -114,7 +114,7 @@ public sealed class BuyerPageTests(ShopFloor floor) : IAsyncLifetime
     [Fact]
     public async Task A_sale_opens_by_itself_and_ends_by_itself_by_the_servers_clock()
     {
-        // Two sales, so that one waiting serves both; long enough to open a page before it on a busy machine, and to see the countdowns'
+        // Two sales share one wait, which is long enough to open a page on a busy machine and to see the countdowns'
         // last nine seconds.
         var soon = TimeSpan.FromSeconds(20);
         var opening = await floor.PutOnSaleAsync(_cancellation, startsIn: soon, endsIn: TimeSpan.FromHours(1));

@@ -5,13 +5,13 @@ using static Microsoft.Playwright.Assertions;
 
 namespace Seckill.Tests.Browser;
 
-/// <summary>What an operator does in the console has happened in the system, and stands in the audit.</summary>
+/// <summary>An operator's actions in the console take effect in the system and are audited.</summary>
 [Collection(nameof(ConsoleFloor))]
 public sealed class ConsoleActTests(ConsoleFloor floor)
 {
     private const long Operator = 4_711;
 
-    /// <summary>All but the confirm, whose time is not kept when the outcome overtakes it.</summary>
+    /// <summary>All but the confirm, whose time is not recorded if the outcome overtakes it.</summary>
     private static readonly string[] StoredHops = ["clicked", "reserved", "picked up", "committed", "told"];
 
     private readonly CancellationToken _cancellation = TestContext.Current.CancellationToken;
@@ -195,7 +195,7 @@ public sealed class ConsoleActTests(ConsoleFloor floor)
         await console.Page.FillAsync("#sale-units", "40");
         await console.Page.FillAsync("#sale-limit", "3");
         await console.Page.FillAsync("#sale-price", "12.50");
-        // An end before the start is refused in the Api's own words, and nothing typed is lost.
+        // An end before the start is refused with the Api's own message, and the input is kept.
         var starts = await console.Page.InputValueAsync("#sale-starts");
         var year = int.Parse(starts[..4], CultureInfo.InvariantCulture);
         await console.Page.FillAsync("#sale-ends", $"{year - 1}{starts[4..]}");
@@ -218,7 +218,7 @@ public sealed class ConsoleActTests(ConsoleFloor floor)
     private static ILocator Letter(ConsolePage console, string orderId) =>
         console.Page.Locator("tr[data-letter]", new PageLocatorOptions { HasText = orderId });
 
-    /// <summary>What the operator of these tests did to something, in order.</summary>
+    /// <summary>The audited actions of this operator on a target, in order.</summary>
     private async Task<string> ActionsOnAsync(string target)
     {
         using var api = floor.System.Client();

@@ -9,13 +9,13 @@ namespace Seckill.Tests.Browser;
 public sealed class ConsoleFloorDefinition : ICollectionFixture<ConsoleFloor>;
 
 /// <summary>
-/// The whole system with its console. The Api looks at the books only when asked, so that what a test disturbs stays disturbed.
+/// The whole system with its console. The Api compares the books only on request, so that a planted difference stays.
 /// </summary>
 public sealed class ConsoleFloor(TestBrowser browser, SharedServers servers) : IAsyncLifetime
 {
     public const string TraceTemplate = "http://localhost:18888/traces/detail/{trace_id}";
 
-    // Downwards: a sale that is made in the console gets the number above the highest one.
+    // Counting down, because a sale created in the console gets the number above the highest one.
     private static long _lastSku = 50_000;
 
     public LocalSystem System { get; private set; } = null!;
@@ -31,7 +31,7 @@ public sealed class ConsoleFloor(TestBrowser browser, SharedServers servers) : I
         Url = (await System.StartConsoleAsync(CancellationToken.None, ("Traces__UrlTemplate", TraceTemplate))).Url;
     }
 
-    /// <summary>A window of somebody who is logged in to the shop, as an operator or not; the cookie serves the console too.</summary>
+    /// <summary>A window with a shop login, as an operator or not; the cookie is valid for the console too.</summary>
     public async Task<ConsolePage> EnterAsync(string? role = "operator", long userId = 9, int width = 1_360, bool dark = false)
     {
         var context = await browser.NewContextAsync("en-GB", width, dark);
@@ -42,7 +42,7 @@ public sealed class ConsoleFloor(TestBrowser browser, SharedServers servers) : I
         return new ConsolePage(context, await context.NewPageAsync(), Url);
     }
 
-    /// <summary>A window of somebody who is not logged in.</summary>
+    /// <summary>A window without a login.</summary>
     public async Task<ConsolePage> EnterAsStrangerAsync(int width = 1_360, bool dark = false)
     {
         var context = await browser.NewContextAsync("en-GB", width, dark);
@@ -58,7 +58,7 @@ public sealed class ConsoleFloor(TestBrowser browser, SharedServers servers) : I
         return skuId;
     }
 
-    /// <summary>Buys while no worker runs, and buries the message as the worker does with what fails for good.</summary>
+    /// <summary>Buys while no worker runs, and dead-letters the message as the worker does after a final failure.</summary>
     public async Task<string> BuyAndBuryAsync(IChannel channel, long userId, long skuId, CancellationToken cancellationToken)
     {
         using var client = System.Client();

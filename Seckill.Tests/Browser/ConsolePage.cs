@@ -33,8 +33,8 @@ public sealed class ConsolePage : IAsyncDisposable
         Dialog.GetByRole(AriaRole.Button, new LocatorGetByRoleOptions { Name = name, Exact = true });
 
     /// <summary>
-    /// Opens a dialog with fields, ready for typing: it takes the focus to its first field a moment after it is shown, and what is typed
-    /// before goes there.
+    /// Opens a dialog, ready for typing: it focuses its first field a moment after it is shown, and earlier input
+    /// would go there.
     /// </summary>
     public async Task OpenDialogAsync(string button)
     {
@@ -42,7 +42,7 @@ public sealed class ConsolePage : IAsyncDisposable
         await Expect(Dialog.Locator("input").First).ToBeFocusedAsync();
     }
 
-    /// <summary>Presses a button of the open dialog, which may still be coming up: a press that it has not taken is made again.</summary>
+    /// <summary>Presses a button of the open dialog. It may still be opening, so a press without an effect is repeated.</summary>
     public async Task ConfirmAsync(string button)
     {
         for (var tries = 1; ; tries++)
@@ -59,21 +59,21 @@ public sealed class ConsolePage : IAsyncDisposable
         }
     }
 
-    /// <summary>A page by its path, waited for until its heading stands there.</summary>
+    /// <summary>Opens a page by its path and waits for its heading.</summary>
     public async Task OpenAsync(string path, string heading)
     {
         await Page.GotoAsync(_url + path);
         await Expect(Heading).ToHaveTextAsync(heading);
     }
 
-    /// <summary>The message that tells what an action has done.</summary>
+    /// <summary>Expects the message that reports an action.</summary>
     public Task ExpectSaidAsync(string part) =>
         Expect(Page.Locator(".mud-snackbar", new PageLocatorOptions { HasText = part }).First).ToBeVisibleAsync();
 
-    /// <summary>Fails with each fault of weight that axe finds.</summary>
+    /// <summary>Fails with every serious fault that axe finds.</summary>
     public Task ExpectAccessibleAsync() => Accessibility.ExpectAsync(Page);
 
-    /// <summary>Closes the window; a script that failed meanwhile fails the test.</summary>
+    /// <summary>Closes the window; a script error fails the test.</summary>
     public async ValueTask DisposeAsync()
     {
         await _context.CloseAsync();

@@ -5,7 +5,7 @@ using static Microsoft.Playwright.Assertions;
 
 namespace Seckill.Tests.Browser;
 
-/// <summary>Who may enter the console, what it shows of a burst, and whether everyone can read it.</summary>
+/// <summary>Access to the console, its display of a burst, and its accessibility.</summary>
 [Collection(nameof(ConsoleFloor))]
 public sealed partial class ConsoleTests(ConsoleFloor floor)
 {
@@ -23,7 +23,7 @@ public sealed partial class ConsoleTests(ConsoleFloor floor)
     private readonly CancellationToken _cancellation = TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task An_operator_logs_in_comes_to_the_page_he_wanted_and_logs_out()
+    public async Task An_operator_logs_in_reaches_the_requested_page_and_logs_out()
     {
         await using var console = await floor.EnterAsStrangerAsync();
         await console.Page.GotoAsync($"{floor.Url}/audit");
@@ -50,7 +50,7 @@ public sealed partial class ConsoleTests(ConsoleFloor floor)
             await Expect(console.Page.Locator("[role=alert]")).ToHaveTextAsync("You are logged in, but not as an operator.");
         }
 
-        // Nor does the token become an operator's by being pasted.
+        // Pasting the token does not make it an operator's.
         using var client = floor.System.Client();
         await console.Page.FillAsync("#token", await client.LogInAsync(9, _cancellation));
         await console.Page.ClickAsync("form[action='/login/token'] button");
@@ -80,7 +80,7 @@ public sealed partial class ConsoleTests(ConsoleFloor floor)
         Assert.Equal(500, await floor.System.CountAsync($"SELECT COUNT(*) FROM order_items WHERE sku_id = {skuId}", _cancellation));
         Assert.Equal(0, await floor.System.CountAsync($"SELECT stock FROM product_skus WHERE id = {skuId}", _cancellation));
 
-        // The chart has what the instances published.
+        // The chart shows the instances' pulses.
         var chart = console.Page.Locator("figure.chart svg").First;
         await Deadline.UntilAsync(
             async () => PeakOf("accepted", await chart.GetAttributeAsync("aria-label")), peak => peak > 50, _cancellation);
@@ -92,7 +92,7 @@ public sealed partial class ConsoleTests(ConsoleFloor floor)
         await Expect(console.Page.Locator($"tr[data-sku='{skuId}']")).ToContainTextAsync("balanced");
         foreach (var role in Roles)
         {
-            // Beside it may stand one that another test has stopped.
+            // A stopped instance of another test may be listed as well.
             await Expect(console.Page.Locator($"tr[data-instance={role}]").Filter(new LocatorFilterOptions { HasText = "Healthy" }))
                 .ToHaveCountAsync(1);
         }

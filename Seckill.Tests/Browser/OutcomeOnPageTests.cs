@@ -2,11 +2,11 @@ using static Microsoft.Playwright.Assertions;
 
 namespace Seckill.Tests.Browser;
 
-/// <summary>How the outcome reaches the page when things are slow, or gone for a while.</summary>
+/// <summary>How the outcome reaches the page when something is slow or away for a while.</summary>
 [Collection(nameof(ShopFloor))]
 public sealed class OutcomeOnPageTests(ShopFloor floor) : IAsyncLifetime
 {
-    /// <summary>Longer than the page waits before it speaks of slowness; its clock is put forward by so much.</summary>
+    /// <summary>Longer than the page waits before it mentions slowness; its clock is advanced by this.</summary>
     private const int SlowMs = 11_000;
 
     private readonly CancellationToken _cancellation = TestContext.Current.CancellationToken;
@@ -31,7 +31,7 @@ public sealed class OutcomeOnPageTests(ShopFloor floor) : IAsyncLifetime
             await shop.ExpectLineAsync("push");
             await shop.ExpectSaidAsync(skuId, "in the queue");
 
-            // The list of orders knows it as well, though no worker has seen it.
+            // The list of orders has it as well, although no worker has seen it.
             await shop.Page.ClickAsync("#nav-orders");
             await Expect(shop.Page.Locator("#orders .badge")).ToHaveTextAsync("In the queue");
             await shop.Page.ClickAsync("#nav-sales");
@@ -58,7 +58,7 @@ public sealed class OutcomeOnPageTests(ShopFloor floor) : IAsyncLifetime
             await shop.Button(skuId).ClickAsync();
             await shop.ExpectStateAsync(skuId, "queueing");
 
-            // The line is for clicks that are answered: an earlier leap would end the click's own request.
+            // The line opens after the click's answer: advancing the clock earlier would time out the click's own request.
             await shop.ExpectLineAsync("push");
             await shop.Page.Clock.FastForwardAsync(SlowMs);
             await shop.ExpectSaidAsync(skuId, "Still in the queue. Nothing is lost");
@@ -182,7 +182,7 @@ public sealed class OutcomeOnPageTests(ShopFloor floor) : IAsyncLifetime
             floor.ContinueWorker();
         }
 
-        // Decided while nobody could be told.
+        // Decided while the page was offline.
         await Deadline.UntilAsync(() => floor.OrdersAsync(skuId, _cancellation), orders => orders == 1, _cancellation);
         await shop.Context.SetOfflineAsync(false);
         await shop.ExpectStateAsync(skuId, "got");
@@ -199,7 +199,7 @@ public sealed class OutcomeOnPageTests(ShopFloor floor) : IAsyncLifetime
             sent.Add(route.Request.PostData!);
             if (sent.Count <= 2)
             {
-                // The shop has it, the buyer's answer is gone.
+                // The shop has the order, but the answer is lost.
                 await route.FetchAsync();
                 await route.AbortAsync();
             }

@@ -5,7 +5,7 @@ using Microsoft.Playwright;
 
 namespace Seckill.Tests.Browser;
 
-/// <summary>How long the page waits, whatever it is told.</summary>
+/// <summary>The page's pauses, whatever a server asks for.</summary>
 [Collection(nameof(ShopFloor))]
 public sealed class PauseTests(ShopFloor floor) : IAsyncLifetime
 {
@@ -145,7 +145,7 @@ public sealed class PauseTests(ShopFloor floor) : IAsyncLifetime
     private static string Date(TimeSpan fromEpoch) => (DateTimeOffset.UnixEpoch + TimeSpan.FromDays(1) + fromEpoch)
         .ToString("R", CultureInfo.InvariantCulture);
 
-    /// <summary>What the page makes of the headers when the server's clock is one day after the epoch.</summary>
+    /// <summary>The page's pause for these headers when the server's clock is one day after the epoch.</summary>
     private static async Task<double[]> ReadAsync(ShopPage shop, params string[] headers)
     {
         var json = await shop.Page.EvaluateAsync<string>(

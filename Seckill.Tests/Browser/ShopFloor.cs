@@ -6,7 +6,7 @@ namespace Seckill.Tests.Browser;
 [CollectionDefinition(nameof(ShopFloor))]
 public sealed class ShopFloorDefinition : ICollectionFixture<ShopFloor>;
 
-/// <summary>The whole system as processes of its own; every test puts its own SKU on sale and is a buyer of its own.</summary>
+/// <summary>The whole system as separate processes; every test has its own SKU and its own buyer.</summary>
 public sealed class ShopFloor(TestBrowser browser, SharedServers servers) : IAsyncLifetime
 {
     private const long FirstSku = 30_000;
@@ -36,7 +36,7 @@ public sealed class ShopFloor(TestBrowser browser, SharedServers servers) : IAsy
         return skuId;
     }
 
-    /// <summary>A window of a new buyer who is logged in, at the sale list.</summary>
+    /// <summary>A window of a new, logged-in buyer at the sale list.</summary>
     public async Task<ShopPage> EnterAsync(string locale = "en-GB", int width = 1280, bool dark = false, bool loggedIn = true)
     {
         var context = await browser.NewContextAsync(locale, width, dark);
@@ -53,12 +53,12 @@ public sealed class ShopFloor(TestBrowser browser, SharedServers servers) : IAsy
         return page;
     }
 
-    /// <summary>From now on nothing is written, until <see cref="ContinueWorker"/>: what is clicked stays in the queue.</summary>
+    /// <summary>Nothing is written until <see cref="ContinueWorker"/>: orders stay in the queue.</summary>
     public void PauseWorker() => Assert.Single(System.Workers).Pause();
 
     public void ContinueWorker() => Assert.Single(System.Workers).Continue();
 
-    /// <summary>Takes the sales of earlier tests off the page, which grows slow with a card for each of them.</summary>
+    /// <summary>Removes the sales of earlier tests from the page, which would become slow with their cards.</summary>
     public async Task ClearAsync(CancellationToken cancellationToken)
     {
         await using var connection = await System.OpenMySqlAsync(cancellationToken);

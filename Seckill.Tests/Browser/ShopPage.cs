@@ -22,7 +22,7 @@ public sealed class ShopPage : IAsyncDisposable
 
     public long Buyer { get; }
 
-    /// <summary>How the outcome comes: <c>push</c>, <c>poll</c>, <c>away</c>, or empty while nothing is waited for.</summary>
+    /// <summary>The way in which the outcome comes: <c>push</c>, <c>poll</c>, <c>away</c>, or empty without an open order.</summary>
     public ILocator Line => Page.Locator("#line");
 
     public ILocator Card(long skuId) => Page.Locator($"[data-sku='{skuId}']");
@@ -55,15 +55,15 @@ public sealed class ShopPage : IAsyncDisposable
 
     public Task ExpectLineAsync(string state) => Assertions.Expect(Line).ToHaveAttributeAsync("data-state", state);
 
-    /// <summary>Makes calls to a path fail as if the network ate them.</summary>
+    /// <summary>Makes calls to a path fail like a broken network.</summary>
     public Task BlockAsync(string path) => Page.RouteAsync($"**{path}**", route => route.AbortAsync());
 
     public Task UnblockAsync(string path) => Page.UnrouteAsync($"**{path}**");
 
-    /// <summary>Fails with each fault of weight that axe finds.</summary>
+    /// <summary>Fails with every serious fault that axe finds.</summary>
     public Task ExpectAccessibleAsync() => Accessibility.ExpectAsync(Page);
 
-    /// <summary>Closes the window; a script that failed meanwhile fails the test.</summary>
+    /// <summary>Closes the window; a script error fails the test.</summary>
     public async ValueTask DisposeAsync()
     {
         await Context.CloseAsync();

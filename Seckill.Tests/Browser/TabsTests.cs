@@ -124,7 +124,7 @@ public sealed class TabsTests(ShopFloor floor) : IAsyncLifetime
         Assert.Empty(lines);
     }
 
-    /// <summary>The pages that have opened a line, in turn.</summary>
+    /// <summary>The pages that have opened a line, in order.</summary>
     private static ConcurrentQueue<IPage> Lines(IBrowserContext context)
     {
         var lines = new ConcurrentQueue<IPage>();
@@ -138,7 +138,7 @@ public sealed class TabsTests(ShopFloor floor) : IAsyncLifetime
         return lines;
     }
 
-    /// <summary>What arrives has come over the line.</summary>
+    /// <summary>The outcome can only have come over the line.</summary>
     private static Task<IAsyncDisposable> NoQuestionsAsync(IBrowserContext context) =>
         context.RouteAsync("**/api/orders/seckill/status**", route => route.AbortAsync());
 
@@ -152,7 +152,7 @@ public sealed class TabsTests(ShopFloor floor) : IAsyncLifetime
 
         if (how == "about to be frozen")
         {
-            // Chromium without a screen never freezes a page; this is what it would say before.
+            // Headless Chromium never freezes a page; this is the event that it would raise before.
             await page.EvaluateAsync("document.dispatchEvent(new Event('freeze'))");
             return;
         }

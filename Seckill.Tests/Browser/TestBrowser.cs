@@ -11,14 +11,14 @@ namespace Seckill.Tests.Browser;
 /// </summary>
 public sealed class TestBrowser : IAsyncDisposable
 {
-    /// <summary>How long a page may take to show what is expected of it.</summary>
+    /// <summary>Time within which a page must show the expected content.</summary>
     public const int TimeoutMs = 30_000;
 
     private static readonly string[] Names = ["chromium", "chromium-browser", "google-chrome"];
 
     private readonly Lazy<Task<(IPlaywright Playwright, IBrowser Browser)>> _started = new(StartAsync);
 
-    /// <param name="locale">What <c>navigator.language</c> says, such as <c>zh-CN</c>.</param>
+    /// <param name="locale">The value of <c>navigator.language</c>, such as <c>zh-CN</c>.</param>
     /// <param name="width">CSS pixels; below 600 it is a phone.</param>
     /// <param name="dark">Whether the buyer prefers dark pages.</param>
     public async Task<IBrowserContext> NewContextAsync(string locale = "en-GB", int width = 1280, bool dark = false) =>
@@ -41,14 +41,14 @@ public sealed class TestBrowser : IAsyncDisposable
 
     private static async Task<(IPlaywright Playwright, IBrowser Browser)> StartAsync()
     {
-        // Of the whole process, like Playwright's own five seconds, which are too few for a countdown and for a busy machine.
+        // For the whole process, instead of Playwright's five seconds, which are too few for a countdown and for a busy machine.
         Assertions.SetDefaultExpectTimeout(TimeoutMs);
         var playwright = await Playwright.CreateAsync();
         var browser = await playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions
         {
             ExecutablePath = Find(),
-            // Root may not use Chromium's sandbox. The pages are our own, so no processes are started ahead that would keep one site from
-            // another. The rest keeps it from calling home.
+            // Chromium's sandbox does not work as root. The pages are our own, so sites need no processes of their own. The other arguments
+            // keep it from calling home.
             Args =
             [
                 "--no-sandbox", "--disable-site-isolation-trials", "--disable-gpu", "--disable-quic", "--no-first-run",

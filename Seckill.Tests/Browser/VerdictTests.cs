@@ -2,7 +2,7 @@ using Microsoft.Playwright;
 
 namespace Seckill.Tests.Browser;
 
-/// <summary>Only the shop's own word ends a click: what something in between says leaves it open, with its number.</summary>
+/// <summary>Only the shop's own answer ends a click: an answer from something in between leaves it open, with its number.</summary>
 [Collection(nameof(ShopFloor))]
 public sealed class VerdictTests(ShopFloor floor) : IAsyncLifetime
 {
@@ -55,7 +55,7 @@ public sealed class VerdictTests(ShopFloor floor) : IAsyncLifetime
         var skuId = await floor.PutOnSaleAsync(_cancellation, limitPerUser: 5);
         await using var shop = await floor.EnterAsync();
         await shop.ExpectStateAsync(skuId, "buy");
-        // The list that the buyer looks at goes on saying the old price.
+        // The buyer's list still shows the old price.
         await shop.Page.RouteAsync("**/api/products**", route => route.AbortAsync());
         await SetPriceAsync(skuId, 15);
 

@@ -4,7 +4,7 @@ using Seckill.Ordering.Faults;
 namespace Seckill.Tests.Chaos;
 
 /// <summary>
-/// A short chaos run, and the bug that it takes the death of a server to find. The long runs are made with <c>./seckill chaos</c>.
+/// A short chaos run, and the planted bug that only the death of a server reveals. Long runs are made with <c>./seckill chaos</c>.
 /// </summary>
 [Collection(nameof(ChaosTests))]
 [Trait("Category", "Long")]
@@ -33,7 +33,7 @@ public sealed class ChaosTests(ITestOutputHelper output)
     }
 }
 
-/// <summary>Proof that a run would notice: these planted bugs show by the death of a worker, so that the servers can be shared.</summary>
+/// <summary>Proof that a run finds bugs: these planted ones are revealed by the death of a worker, so the servers can be shared.</summary>
 [Collection(nameof(PlantedBugTests))]
 [Trait("Category", "Long")]
 [Trait("Servers", "Newest")]
@@ -44,7 +44,7 @@ public sealed class PlantedBugTests(SharedServers servers, ITestOutputHelper out
     {
         var verdict = (await RunAsync(Sabotage.NoIdempotency, SharedServers.NoIdempotency)).Verdict;
 
-        // Doubled, and what collides with its double is lost: which of the two more often is chance.
+        // Some orders are doubled, and some that collide with their double are lost; the share of each is random.
         Assert.NotEqual(ShortChaos.Clean, verdict);
     }
 

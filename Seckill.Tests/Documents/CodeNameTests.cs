@@ -4,7 +4,7 @@ using Seckill.Tests.Unit;
 
 namespace Seckill.Tests.Documents;
 
-/// <summary>Names of code that documents mention are names of the code: files, folders, classes, options and crash points.</summary>
+/// <summary>Code names in documents exist in the code: files, folders, classes, options and crash points.</summary>
 [Trait("Category", "Quick")]
 public sealed partial class CodeNameTests
 {

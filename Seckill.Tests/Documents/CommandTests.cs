@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 namespace Seckill.Tests.Documents;
 
 /// <summary>
-/// Every command in a document is run by a test, or stands in <c>commands.txt</c> with the reason why not; and every name in it exists.
+/// Every command in a document is run by a test, or listed in <c>commands.txt</c> with the reason why not; and every name in it exists.
 /// </summary>
 [Trait("Category", "Quick")]
 public sealed partial class CommandTests
@@ -32,7 +32,7 @@ public sealed partial class CommandTests
             Commands.Where(command => CheckOf(command.Command) is null).Select(command => $"{command.Place}: {command.Command}"));
 
     [Fact]
-    public void No_line_of_the_list_is_idle_and_what_runs_a_command_is_there()
+    public void Every_line_of_the_list_is_used_and_names_a_check_that_exists()
     {
         var used = Commands.Select(command => CheckOf(command.Command)).ToHashSet();
 

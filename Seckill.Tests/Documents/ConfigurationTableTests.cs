@@ -15,7 +15,7 @@ public sealed class ConfigurationTableTests
     {
         var written = File.ReadAllText(FilePath);
         var end = written.IndexOf(Mark, StringComparison.Ordinal) + Mark.Length;
-        Assert.True(end >= Mark.Length, "docs/configuration.md has lost the mark that its tables stand below.");
+        Assert.True(end >= Mark.Length, "docs/configuration.md has lost the mark above its tables.");
         var wanted = written[..end] + OptionsReference.ToMarkdown();
         if (Environment.GetEnvironmentVariable("SECKILL_WRITE_DOCS") == "1")
         {

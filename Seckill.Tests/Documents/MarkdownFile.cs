@@ -14,7 +14,7 @@ internal sealed partial record MarkdownFile(string Path, string Text)
 
     public static MarkdownFile Of(string path) => new(path, File.ReadAllText(System.IO.Path.Combine(Repository.Root, path)));
 
-    /// <summary>Prose and tables: fences are blank, so that lines keep their numbers.</summary>
+    /// <summary>Prose and tables: fences are blanked, so that lines keep their numbers.</summary>
     public string WithoutFences => Fences().Replace(Text, fence => new string('\n', fence.Value.Count(character => character == '\n')));
 
     /// <summary>Targets of links and pictures that lead to files, with the line that each is in.</summary>
@@ -28,7 +28,7 @@ internal sealed partial record MarkdownFile(string Path, string Text)
     public IReadOnlySet<string> Anchors => Heading().Matches(WithoutFences)
         .Select(heading => NoAnchor().Replace(heading.Groups[1].Value.Trim().ToLowerInvariant(), "").Replace(' ', '-')).ToHashSet();
 
-    /// <summary>Commands in fences of a shell: what follows a prompt, or each line where nothing has one, with its continuations.</summary>
+    /// <summary>Commands in shell fences: the text after a prompt, or every line if there is no prompt, with continuation lines.</summary>
     public IEnumerable<(int Line, string Command)> Commands => Fences().Matches(Text)
         .Where(fence => ShellLanguages.Contains(fence.Groups["language"].Value))
         .SelectMany(fence => CommandsIn(fence.Groups["body"].Value, LineOf(fence.Groups["body"].Index)));

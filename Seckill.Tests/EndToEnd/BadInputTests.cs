@@ -111,7 +111,7 @@ public sealed class BadInputTests(RunningSystem running)
         Assert.Equal(HttpStatusCode.OK, answer.Status);
     }
 
-    /// <summary>Another one each time: one buyer alone would soon be told to slow down.</summary>
+    /// <summary>A new buyer each time: a single one would soon hit the rate limit.</summary>
     private static long User() => Interlocked.Increment(ref _nextUser);
 
     private async Task<ShopClient> ClientAsync()

@@ -20,7 +20,7 @@ public sealed class EventLine : IAsyncDisposable
         _events = SseParser.Create(body).EnumerateAsync(_closed.Token).GetAsyncEnumerator(_closed.Token);
     }
 
-    /// <summary>Opens a line and waits until it is said to be open.</summary>
+    /// <summary>Opens a line and waits until the server confirms it.</summary>
     /// <exception cref="HttpRequestException">The answer was not 200; it has the status.</exception>
     public static async Task<EventLine> OpenAsync(
         HttpClient http, string token, CancellationToken cancellationToken, string query = "", string? lastEventId = null)
@@ -51,12 +51,12 @@ public sealed class EventLine : IAsyncDisposable
     {
         _closed.CancelAfter(NextTimeoutMs);
         Assert.True(await _events.MoveNextAsync(), "the line ended");
-        // Nobody waits now: a line may stay open for as long as its owner likes.
+        // No wait is pending now: a line may stay open for any time.
         _closed.CancelAfter(Timeout.Infinite);
         return _events.Current;
     }
 
-    /// <summary>The next outcome, signs of life aside.</summary>
+    /// <summary>The next outcome, ignoring keep-alives.</summary>
     public async Task<(string? Id, JsonElement Body)> OutcomeAsync()
     {
         var next = await NextAsync();
@@ -75,7 +75,7 @@ public sealed class EventLine : IAsyncDisposable
         _closed.CancelAfter(NextTimeoutMs);
         while (await _events.MoveNextAsync())
         {
-            // Signs of life.
+            // Keep-alives.
         }
     }
 

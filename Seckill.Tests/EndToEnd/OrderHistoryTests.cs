@@ -3,11 +3,11 @@ using System.Text.Json;
 
 namespace Seckill.Tests.EndToEnd;
 
-/// <summary>What buyers find of their orders.</summary>
+/// <summary>The orders that buyers can see.</summary>
 [Collection(nameof(RunningSystem))]
 public sealed class OrderHistoryTests(RunningSystem running)
 {
-    /// <summary>The broker confirms and delivers at once: the worker may have the order before the Api knows that it is safe.</summary>
+    /// <summary>The broker confirms and delivers at the same time: the worker may have the order before the Api has the confirm.</summary>
     private static readonly string[][] HopsInOrder =
     [
         ["clicked_at_ms", "reserved_at_ms", "confirmed_at_ms"],
@@ -91,7 +91,7 @@ public sealed class OrderHistoryTests(RunningSystem running)
     [InlineData("/api/orders/x", "order_id or sku_id is not valid")]
     [InlineData("/api/orders/-1", "order_id or sku_id is not valid")]
     [InlineData("/api/orders/1?sku_id=x", "order_id or sku_id is not valid")]
-    public async Task What_cannot_be_read_is_refused(string path, string error)
+    public async Task A_malformed_question_is_refused(string path, string error)
     {
         using var client = _system.Client();
         Assert.Equal(HttpStatusCode.Unauthorized, (await client.GetAsync(path, _cancellation)).Status);
@@ -100,7 +100,7 @@ public sealed class OrderHistoryTests(RunningSystem running)
     }
 
     /// <summary>
-    /// Buys until an order's confirm was marked before the worker had settled it, after which there is nothing left to mark. The answer
+    /// Buys until an order's confirm was marked before the worker settled it; afterwards there is nothing left to mark. The answer
     /// "SUCCESS" may come from MySQL, so it waits until Redis has been told, too.
     /// </summary>
     private async Task<(ApiAnswer Bought, ApiAnswer Order, string ClickNo)> BuyWithConfirmInTimeAsync(ShopClient client, string token)

@@ -57,7 +57,7 @@ public sealed class OrderRouteTests(RunningSystem running)
 
         var clicks = await Task.WhenAll(
             Enumerable.Range(0, 20).Select(i => (i % 2 == 0 ? one : two).BuyAsync(token, 20_002, _cancellation, clientOrderNo: "click-1")));
-        // The stock is one: every repeat finds the order and not "sold out", also from behind the shield.
+        // There is one unit: every repeat finds the order instead of "sold out", even with the shield armed.
         Assert.All(clicks, click => Assert.Equal((HttpStatusCode.OK, clicks[0].Text("order_id")), (click.Status, click.Text("order_id"))));
         Assert.Equal("SUCCESS", (await two.OutcomeAsync(token, 20_002, _cancellation, "click-1")).Text("status"));
         var other = await one.LogInAsync(User(), _cancellation);
@@ -136,7 +136,7 @@ public sealed class OrderRouteTests(RunningSystem running)
         await client.WaitUntilOnSaleAsync(20_007, _cancellation);
         var user = User();
 
-        // As the tutorial's own producer does: deduct, then publish, without confirm or properties.
+        // Like the tutorial's own producer: deduct, then publish, without confirm or properties.
         await _system.RedisConnection.GetDatabase().StringDecrementAsync("stock:sku:20007");
         var factory = new ConnectionFactory { Uri = new Uri(_system.RabbitMqConnectionString) };
         await using var connection = await factory.CreateConnectionAsync(_cancellation);
@@ -164,7 +164,7 @@ public sealed class OrderRouteTests(RunningSystem running)
         await client.OutcomeAsync(winner, 20_008, _cancellation);
         Assert.Equal("sold out", (await client.BuyAsync(loser, 20_008, _cancellation)).Error);
 
-        // No message says so, as when the outcome channel is not heard.
+        // Without a message, as if the outcome channel were down.
         await _system.RedisConnection.GetDatabase().StringIncrementAsync("stock:sku:20008");
         var bought = await Deadline.UntilAsync(
             () => client.BuyAsync(loser, 20_008, _cancellation), answer => answer.Status == HttpStatusCode.OK, _cancellation,

@@ -13,7 +13,7 @@ public sealed record ReceivedSpan(
     IReadOnlyDictionary<string, string> Attributes, IReadOnlyList<(string TraceId, string SpanId)> Links);
 
 /// <summary>
-/// Receives traces over OTLP/HTTP (protobuf) as a collector would. Reads just the fields that the tests ask about; numbers are those of
+/// Receives traces over OTLP/HTTP (protobuf) as a collector would. Reads only the fields that the tests need; numbers are those of
 /// opentelemetry-proto's trace.proto, which are fixed for ever.
 /// </summary>
 public sealed class OtlpReceiver : IAsyncDisposable

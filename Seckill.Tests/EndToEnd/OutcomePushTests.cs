@@ -18,7 +18,7 @@ public sealed class OutcomePushTests(RunningSystem running) : IDisposable
     public void Dispose() => _http.Dispose();
 
     [Fact]
-    public async Task Who_listens_at_one_instance_is_told_of_a_click_at_another()
+    public async Task A_listener_at_one_instance_is_told_of_a_click_at_another()
     {
         var (buyer, token) = await EnterAsync(24_001);
         using var _ = buyer;
@@ -52,7 +52,7 @@ public sealed class OutcomePushTests(RunningSystem running) : IDisposable
     }
 
     [Fact]
-    public async Task What_was_decided_while_nobody_listened_is_told_first()
+    public async Task Outcomes_decided_while_nobody_listened_are_told_first()
     {
         var (buyer, token) = await EnterAsync(24_002);
         using var _ = buyer;
@@ -62,7 +62,7 @@ public sealed class OutcomePushTests(RunningSystem running) : IDisposable
         var (id, outcome) = await line.OutcomeAsync();
         Assert.Equal(("SUCCESS", answer.Text("order_id")), (Text(outcome, "status"), Text(outcome, "order_id")));
 
-        // What the page already has, and long ago, is not told once more; the next order is.
+        // An old outcome that the page already has is not sent again; the next order's is.
         var later = (long.Parse(id!.Split('-')[0], CultureInfo.InvariantCulture) + 3_600_000).ToString(CultureInfo.InvariantCulture);
         await using var resumed = await EventLine.OpenAsync(_http, token, _cancellation, "?sku_id=24002", $"{later}-1");
         var second = await buyer.BuyAsync(token, 24_002, _cancellation);

@@ -3,7 +3,7 @@ using MySqlConnector;
 
 namespace Seckill.Tests.EndToEnd;
 
-/// <summary>What the buyer was shown is what is charged, whatever is edited between click and writing.</summary>
+/// <summary>The buyer is charged the price that was shown, whatever is edited between click and writing.</summary>
 [Collection(nameof(RunningSystem))]
 public sealed class PriceTests(RunningSystem running)
 {

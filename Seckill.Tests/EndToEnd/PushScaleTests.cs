@@ -4,7 +4,7 @@ using StackExchange.Redis;
 
 namespace Seckill.Tests.EndToEnd;
 
-/// <summary>Thousands of buyers who wait at one instance.</summary>
+/// <summary>Thousands of buyers waiting at one instance.</summary>
 [Collection(nameof(RunningSystem))]
 public sealed class PushScaleTests(RunningSystem running)
 {

@@ -3,7 +3,7 @@ namespace Seckill.Tests.EndToEnd;
 [CollectionDefinition(nameof(RunningSystem))]
 public sealed class RunningSystemDefinition : ICollectionFixture<RunningSystem>;
 
-/// <summary>One system for all tests that leave it in good order: a worker, two Api instances, and a receiver of their traces.</summary>
+/// <summary>One system for all tests that leave it intact: a worker, two Api instances, and a receiver of their traces.</summary>
 public sealed class RunningSystem(SharedServers servers) : IAsyncLifetime
 {
     public LocalSystem System { get; private set; } = null!;

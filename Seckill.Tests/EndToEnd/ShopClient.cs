@@ -16,7 +16,7 @@ public sealed record ApiAnswer(HttpStatusCode Status, JsonElement Body, HttpResp
         Body.ValueKind == JsonValueKind.Object && Body.TryGetProperty(member, out var value) ? value.ToString() : null;
 }
 
-/// <summary>Speaks to the Api as a page does, with plain HTTP and nothing of the product's code.</summary>
+/// <summary>Calls the Api like a page, with plain HTTP and none of the product's code.</summary>
 public sealed class ShopClient(string url) : IDisposable
 {
     private const int RequestTimeoutMs = 60_000;
@@ -53,7 +53,7 @@ public sealed class ShopClient(string url) : IDisposable
             $"/api/orders/seckill/status?sku_id={skuId}{(clientOrderNo is null ? "" : $"&client_order_no={clientOrderNo}")}", token, null,
             cancellationToken);
 
-    /// <summary>Polls until the order is decided.</summary>
+    /// <summary>Polls until the order has a verdict.</summary>
     public Task<ApiAnswer> OutcomeAsync(
         string token, long skuId, CancellationToken cancellationToken, string? clientOrderNo = null, int timeoutMs = 60_000) =>
         Deadline.UntilAsync(
@@ -92,7 +92,7 @@ public sealed class ShopClient(string url) : IDisposable
         if (body is not null)
         {
             request.Content = new StringContent(body, Encoding.UTF8, contentType);
-            // A body that will be refused for its size is not worth sending; a server that hangs up meanwhile would hide its answer.
+            // Waits for "continue": a server that refuses a body for its size may hang up during the upload, which would hide its answer.
             request.Headers.ExpectContinue = body.Length > LargeBodyBytes;
         }
 
@@ -110,7 +110,7 @@ public sealed class ShopClient(string url) : IDisposable
         }
         catch (SocketException exception)
         {
-            // Thrown as it is when the server dies in the very moment of connecting; for callers it is the same.
+            // Thrown directly when the server dies while connecting; callers should see the same exception.
             throw new HttpRequestException(exception.Message, exception);
         }
     }

@@ -1,6 +1,6 @@
 namespace Seckill.Tests.EndToEnd;
 
-/// <summary>One order, one trace, over both processes: proven by who is whose parent, from what the processes export.</summary>
+/// <summary>One order, one trace, across both processes: checked by the parents of the exported spans.</summary>
 [Collection(nameof(RunningSystem))]
 public sealed class TracingTests(RunningSystem running)
 {
@@ -26,8 +26,8 @@ public sealed class TracingTests(RunningSystem running)
     }
 
     /// <summary>
-    /// The processes export on their own time, and a broker or a database that halts may have the order sent or written twice: asked for is
-    /// one whole chain from the click to the settling, and that nothing in the trace hangs anywhere else.
+    /// The processes export in the background, and a pause of the broker or the database may send or write the order twice: the test
+    /// requires one complete chain from the click to the settling, and no span outside it.
     /// </summary>
     private async Task OneTraceAsync(string orderId)
     {
@@ -42,7 +42,7 @@ public sealed class TracingTests(RunningSystem running)
         Assert.All(trace.Where(span => span.Name is "process order" or "settle"), span => Assert.Equal("order-worker", span.Service));
     }
 
-    /// <summary>What is not there yet of the order's way, and what is; nothing when it is whole.</summary>
+    /// <summary>The missing part of the order's route, and the spans so far; nothing when it is complete.</summary>
     private string MissingOf(string orderId)
     {
         var spans = running.Traces.Spans;

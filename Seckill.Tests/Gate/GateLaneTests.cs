@@ -30,14 +30,14 @@ public sealed class GateLaneTests(RedisFixture redis) : IClassFixture<RedisFixtu
         var options = ConfigurationOptions.Parse(redis.ConnectionString);
         options.EndPoints.Clear();
         options.EndPoints.Add(_replies.Address);
-        // What is held back must not be given up by the client meanwhile.
+        // The client must not time out on held answers.
         options.AsyncTimeout = HeldMsMax;
-        // Nor must an answer to the client itself pass for the answer to a click: no keep-alive, and both its connections stand.
+        // Nor may an answer to the client's own commands count as one to a click: no keep-alive, and both connections are open.
         (options.KeepAlive, options.ConfigCheckSeconds) = (HeldMsMax / 1_000, HeldMsMax / 1_000);
         _connection = await ConnectionMultiplexer.ConnectAsync(options);
         await _connection.GetSubscriber().PingAsync();
         var ledger = new StockLedger(_connection);
-        // Never started, so without a broker: an accepted order is left to the outbox and its buyer is answered at once.
+        // Never started, so there is no broker: an accepted order is left to the outbox and answered at once.
         var publisher = new OrderPublisher(
             new ConnectionFactory(), new OutboxConfirmations(ledger, TimeProvider.System, NullLogger<OutboxConfirmations>.Instance),
             new PulseCounters(), Options.Create(new PublishOptions()), TimeProvider.System, NullLogger<OrderPublisher>.Instance);
@@ -82,7 +82,7 @@ public sealed class GateLaneTests(RedisFixture redis) : IClassFixture<RedisFixtu
 
         _replies.Release();
         var answers = await Task.WhenAll(clicks.Select(click => click.Answered));
-        // Closed to strangers, but for the probe that is let through now and then.
+        // Closed to new buyers, except for an occasional probe.
         await Deadline.UntilAsync(() => Task.FromResult(_lane.Shield.Refuses(Buyers + 1)), refused => refused, Cancelled);
 
         Assert.Equal(stock, answers.Count(answer => answer.Code == ReserveCode.Accepted));
@@ -106,7 +106,7 @@ public sealed class GateLaneTests(RedisFixture redis) : IClassFixture<RedisFixtu
         for (var i = 0; i < repeats; i++)
         {
             Assert.Equal(ReserveCode.Duplicate, (await Ask(1, click).Answered).Code);
-            // Where a repeat opens the shield, the next loser has it armed again.
+            // If a repeat opens the shield, the next refused click arms it again.
             Assert.Equal(ReserveCode.SoldOut, (await Ask(3).Answered).Code);
         }
 
@@ -136,14 +136,14 @@ public sealed class GateLaneTests(RedisFixture redis) : IClassFixture<RedisFixtu
             () => _sku.Recovery.SnapshotAsync(_sku.Keys, 0, Cancelled), snapshot => snapshot.Closed, Cancelled);
         Assert.Equal(ReserveCode.Cold, (await Ask(5).Answered).Code);
 
-        // A load ends it.
+        // A load opens it again.
         await _sku.WarmAsync(10, epoch: 1);
         Assert.Equal(ReserveCode.Accepted, (await Ask(6).Answered).Code);
         Assert.Equal(ReserveCode.Accepted, (await Ask(7).Answered).Code);
         Assert.False((await _sku.Recovery.SnapshotAsync(_sku.Keys, 0, Cancelled)).Closed);
     }
 
-    /// <summary>How often Redis has been asked for all buyers of a SKU.</summary>
+    /// <summary>How often all buyers of a SKU were read from Redis.</summary>
     private async Task<string> BuyerReadsAsync()
     {
         var statistics = (string)(await redis.Connection.GetDatabase().ExecuteAsync("INFO", "commandstats"))!;
@@ -151,8 +151,8 @@ public sealed class GateLaneTests(RedisFixture redis) : IClassFixture<RedisFixtu
     }
 
     /// <summary>
-    /// Stock for the clicks and for two before them, a script that Redis knows, and a lane that knows Redis's clock: the answers that say
-    /// otherwise would be held back, too.
+    /// Stock for the clicks and for two before them, a script that Redis has loaded, and a lane that has Redis's clock: otherwise the
+    /// answers for these would be held back as well.
     /// </summary>
     private async Task WarmAsync(int stock)
     {
@@ -160,7 +160,7 @@ public sealed class GateLaneTests(RedisFixture redis) : IClassFixture<RedisFixtu
         await Ask(Buyers + 2).Answered;
     }
 
-    /// <summary>All buyers' clicks wait behind the call of another one when it is answered; what they are answered is held back.</summary>
+    /// <summary>All buyers' clicks wait behind another buyer's call until it is answered; their own answers are held back.</summary>
     private async Task<PurchaseAttempt[]> AskAtOnceAsync()
     {
         _replies.Hold();

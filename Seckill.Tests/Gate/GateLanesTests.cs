@@ -13,7 +13,7 @@ using Seckill.Tests.Ledger;
 
 namespace Seckill.Tests.Gate;
 
-/// <summary>Sales come and go; what the gate keeps of one goes with it.</summary>
+/// <summary>The gate's memory of a sale goes with the sale.</summary>
 public sealed class GateLanesTests(RedisFixture redis) : IClassFixture<RedisFixture>
 {
     private const int SalesOfThePast = 3_000;
@@ -52,7 +52,7 @@ public sealed class GateLanesTests(RedisFixture redis) : IClassFixture<RedisFixt
     }
 
     [Fact]
-    public async Task What_waits_in_a_lane_that_closes_is_answered()
+    public async Task Clicks_that_wait_in_a_lane_that_closes_are_answered()
     {
         var sku = new SkuOnTrial(redis);
         await sku.WarmAsync(10);
@@ -89,7 +89,7 @@ public sealed class GateLanesTests(RedisFixture redis) : IClassFixture<RedisFixt
             new SaleTerms(now.AddDays(-1), now + endsIn, 1, Paused: false), false, null);
     }
 
-    /// <summary>No shield lets a probe through meanwhile.</summary>
+    /// <summary>No shield allows a probe meanwhile.</summary>
     private sealed class StoppedTime : TimeProvider
     {
         public override long GetTimestamp() => 1;

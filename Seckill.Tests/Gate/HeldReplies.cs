@@ -4,7 +4,7 @@ using System.Net.Sockets;
 namespace Seckill.Tests.Gate;
 
 /// <summary>
-/// Stands between a client and its server and passes everything on, but the server's answers only while it is not told to hold them.
+/// A proxy between a client and its server that passes everything on, except the server's answers while it holds them.
 /// </summary>
 internal sealed class HeldReplies : IAsyncDisposable
 {
@@ -24,14 +24,14 @@ internal sealed class HeldReplies : IAsyncDisposable
 
     public string Address => _listener.LocalEndpoint.ToString()!;
 
-    /// <summary>Answers, or parts of them, that are held back now.</summary>
+    /// <summary>Answers, or parts of them, that are currently held.</summary>
     public int HeldCount => Volatile.Read(ref _heldCount);
 
     public void Hold() => _open = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public void Release() => _open.TrySetResult();
 
-    /// <summary>Passes on what is held back now and holds what comes after it.</summary>
+    /// <summary>Passes on the held answers and holds the following ones.</summary>
     public void ReleaseHeld()
     {
         var open = _open;
@@ -93,7 +93,7 @@ internal sealed class HeldReplies : IAsyncDisposable
         }
         catch (Exception exception) when (exception is SocketException or OperationCanceledException or ObjectDisposedException)
         {
-            // One side has hung up, or the test is over.
+            // One side has closed the connection, or the test is over.
         }
     }
 }

@@ -28,7 +28,7 @@ public sealed class AppHostFixture : IAsyncLifetime
     private readonly string _dashboard = $"http://localhost:{LoopbackPorts.Take()}";
     private string? _token;
 
-    /// <summary>The page that logs its reader in to the dashboard.</summary>
+    /// <summary>The address that logs in to the dashboard.</summary>
     public string DashboardLoginUrl => $"{_dashboard}/login?t={_token}";
 
     public DistributedApplication Application { get; private set; } = null!;
@@ -47,7 +47,7 @@ public sealed class AppHostFixture : IAsyncLifetime
             patience.Token);
         builder.Services.AddLogging(logging => logging.ClearProviders());
         _token = builder.Configuration["AppHost:BrowserToken"];
-        // The ports are free ones already, and what links to the dashboard has to know its address.
+        // The ports are free ones already, and links to the dashboard need its address.
         builder.Configuration["DcpPublisher:RandomizePorts"] = "false";
         Application = await builder.BuildAsync(patience.Token);
         await Application.StartAsync(patience.Token);
@@ -77,7 +77,7 @@ public sealed class AppHostFixture : IAsyncLifetime
         Directory.Delete(_state, recursive: true);
     }
 
-    /// <summary>Free ports for everything that has a wish.</summary>
+    /// <summary>Free ports for everything that has a preferred one.</summary>
     internal static string[] Ports() =>
     [
         .. PortOptions.Select(name => string.Create(CultureInfo.InvariantCulture, $"--Local:{name}Port={LoopbackPorts.Take()}")),

@@ -4,7 +4,7 @@ using System.Text.Json;
 
 namespace Seckill.Tests.Hosting;
 
-/// <summary>What a newcomer's one command starts, and that nothing of it stays.</summary>
+/// <summary>The AppHost as one command: it starts everything, and leaves nothing behind.</summary>
 public sealed class AppHostProcessTests(ITestOutputHelper output) : IDisposable
 {
     private static readonly string[] Resources =

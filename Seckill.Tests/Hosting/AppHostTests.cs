@@ -5,7 +5,7 @@ using Seckill.Tests.Browser;
 
 namespace Seckill.Tests.Hosting;
 
-/// <summary>What <c>dotnet run --project Seckill.AppHost</c> starts, and what its dashboard shows and does.</summary>
+/// <summary>The application of <c>dotnet run --project Seckill.AppHost</c>, and its dashboard.</summary>
 [Collection(nameof(AppHostFixture))]
 public sealed class AppHostTests(AppHostFixture appHost, TestBrowser browser)
 {
@@ -39,7 +39,7 @@ public sealed class AppHostTests(AppHostFixture appHost, TestBrowser browser)
         var page = await context.NewPageAsync();
         await page.GotoAsync(appHost.DashboardLoginUrl);
         await page.GotoAsync(new Uri(new Uri(appHost.DashboardLoginUrl), $"/traces/detail/{traceId}").ToString());
-        // The dashboard calls spans of a broker by their destination. What comes in later appears on the page by itself.
+        // The dashboard names a broker's spans by their destination. Later spans appear on the page by themselves.
         foreach (var span in new[] { "POST /api/seckill/orders", "reserve", "publish order", "MSG rabbitmq order.create.queue", "settle" })
         {
             await Assertions.Expect(page.GetByText(span).First).ToBeVisibleAsync();

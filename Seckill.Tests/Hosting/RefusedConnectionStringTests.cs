@@ -3,7 +3,7 @@ using Seckill.OrderWorker.Migrating;
 
 namespace Seckill.Tests.Hosting;
 
-/// <summary>What a process says whose connection string is wrong.</summary>
+/// <summary>The message of a process with a wrong connection string.</summary>
 public sealed class RefusedConnectionStringTests
 {
     private const string Secret = "hunter2";

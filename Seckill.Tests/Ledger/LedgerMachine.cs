@@ -4,7 +4,7 @@ using StackExchange.Redis;
 
 namespace Seckill.Tests.Ledger;
 
-/// <summary>Takes the model and the real scripts through the same history and compares them after every step.</summary>
+/// <summary>Runs the model and the real scripts through the same history and compares them after every step.</summary>
 internal sealed partial class LedgerMachine
 {
     private static readonly DateTimeOffset StartsAt = DateTimeOffset.UtcNow.AddHours(-1);
@@ -30,7 +30,7 @@ internal sealed partial class LedgerMachine
         _cancellationToken = cancellationToken;
     }
 
-    /// <summary>Runs a history, then lets it come to rest, and throws where the scripts and the model part.</summary>
+    /// <summary>Runs a history, then lets it come to rest, and throws where the scripts and the model differ.</summary>
     public static async Task RunAsync(
         IConnectionMultiplexer redis, LedgerScripts scripts, (int Stock, LedgerStep[] Steps) history, CancellationToken cancellationToken)
     {
@@ -83,7 +83,7 @@ internal sealed partial class LedgerMachine
                 await CloseAsync();
             }
 
-            // Without the row lock what MySQL has, and the rest under it.
+            // MySQL's orders without the row lock, and the rest under it.
             await _recovery.RestoreBuyersAsync(
                 _sku, _model.HoldingsInMySql, lockedEpoch: null, StockLedger.ExpiryOf(terms), _cancellationToken);
             await _recovery.RestoreBuyersAsync(

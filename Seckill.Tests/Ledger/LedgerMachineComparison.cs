@@ -3,7 +3,7 @@ using StackExchange.Redis;
 
 namespace Seckill.Tests.Ledger;
 
-/// <content>What is compared after every step.</content>
+/// <content>The comparisons after every step.</content>
 internal sealed partial class LedgerMachine
 {
     private async Task CompareAsync()
@@ -24,7 +24,7 @@ internal sealed partial class LedgerMachine
             var fields = (await sale).ToDictionary();
             var held = fields.TryGetValue("held", out var text) ? (long)text : 0;
             Assert.Equal((_model.Epoch, _model.Held), ((long)fields["epoch"], held));
-            // Conservation: what the gate may sell and holds is what MySQL has, but for what Redis has yet to be told.
+            // Conservation: the gate's stock and held units equal MySQL's stock, except for commits that Redis has yet to learn of.
             Assert.Equal(_model.MySqlStock + _model.CommittedUntold + _model.Drift, counter + held);
         }
 
@@ -42,7 +42,7 @@ internal sealed partial class LedgerMachine
             (await outbox).Select(id => (long)id).Order());
     }
 
-    /// <summary>What reconciling believes: Redis holds what its outbox says, and what was told before is told apart.</summary>
+    /// <summary>The reconciliation's assumptions: Redis holds the units in its outbox, and orders settled earlier are recognised.</summary>
     private async Task CompareOutboxAsync()
     {
         var snapshot = await _recovery.SnapshotAsync(_sku, StockRecovery.UnsettledIdsMax, _cancellationToken);
@@ -68,7 +68,7 @@ internal sealed partial class LedgerMachine
         }
     }
 
-    /// <summary>The sale ends: the gate is warm, MySQL decides what is left, Redis hears of all of it. Then the books must agree.</summary>
+    /// <summary>At the end the gate is warm, MySQL decides the remaining orders, Redis learns of them, and the books agree.</summary>
     private async Task ComeToRestAsync()
     {
         await WarmAsync(new LedgerStep.Warm(
@@ -88,7 +88,7 @@ internal sealed partial class LedgerMachine
         Assert.Equal(_model.MySqlStock + _model.Drift, (long)await _database.StringGetAsync(_sku.Stock));
         Assert.Equal(0, (long)await _database.HashGetAsync(_sku.Sale, "held"));
         Assert.Equal(0, await _database.SortedSetLengthAsync(_sku.Outbox));
-        // Nobody is above the limit or below it: Redis counts what MySQL has, whatever was lost on the way.
+        // Redis counts the same units per buyer as MySQL, whatever was lost on the way.
         foreach (var user in _model.Orders.Select(o => o.User).Distinct())
         {
             Assert.Equal(_model.BoughtBy(user), _model.HadBy(user));

@@ -3,8 +3,8 @@ using Seckill.Ordering.Ledger;
 namespace Seckill.Tests.Ledger;
 
 /// <summary>
-/// The reference model of one SKU: what MySQL and Redis must say, from what has truly happened, not from how the scripts work it out.
-/// What an order did to the counter is compared with what it should have done, by the order in which loads and commits took place.
+/// The reference model of one SKU: the correct state of MySQL and Redis, derived from the events and not from the scripts' logic.
+/// An order's effect on the counter is compared with the correct effect, given the sequence of loads and commits.
 /// </summary>
 internal sealed partial class LedgerModel(int mySqlStock)
 {
@@ -31,7 +31,7 @@ internal sealed partial class LedgerModel(int mySqlStock)
     /// <summary>Units by which the counter is off on purpose, until the next load: foreign orders, and a load that died half-way.</summary>
     public long Drift { get; private set; }
 
-    /// <summary>Whether a copy has taken over: its counter means nothing before the next load.</summary>
+    /// <summary>Whether a copy has taken over: its counter is meaningless until the next load.</summary>
     public bool Stale { get; private set; }
 
     private int _loadCount;
@@ -41,15 +41,15 @@ internal sealed partial class LedgerModel(int mySqlStock)
 
     public IEnumerable<Order> InRedis => Orders.Where(o => o.KnownToRedis);
 
-    /// <summary>Units of unsettled reservations that were deducted from the counter that is there now.</summary>
+    /// <summary>Units of unsettled reservations that were deducted from the current counter.</summary>
     public long Held =>
         Counter is null ? 0 : InRedis.Where(o => !o.SettledInRedis && o.DeductedFromLoad == _loads).Sum(o => (long)o.Quantity);
 
-    /// <summary>Units that MySQL has deducted since the load and that Redis has yet to be told of.</summary>
+    /// <summary>Units that MySQL has deducted since the load and Redis has yet to learn of.</summary>
     public long CommittedUntold => Orders.Where(o => o.StockDeducted && !o.SettledInRedis && TellingCounts(o)).Sum(o => (long)o.Quantity);
 
     /// <summary>Whether the next warm-up will load the counter.</summary>
-    /// <remarks>By the tokens alone, which no two loads share, however their epochs are counted.</remarks>
+    /// <remarks>By the tokens alone: no two loads share one, whatever their epochs.</remarks>
     public bool NeedsLoad => Counter is null || Token != MySqlToken || Closed;
 
     /// <summary>Unsettled orders on which MySQL has a verdict.</summary>
@@ -158,7 +158,7 @@ internal sealed partial class LedgerModel(int mySqlStock)
         Orders.Add(new Order { Id = id, User = foreign.User, Quantity = foreign.Quantity, Click = click, Epoch = null });
     }
 
-    /// <summary>What the worker's transaction does with a message.</summary>
+    /// <summary>The worker's transaction for a message.</summary>
     public void Commit(Order order, bool refuse)
     {
         var (success, deducted, detail) = (true, true, $"SN{order.Id}");
@@ -184,7 +184,7 @@ internal sealed partial class LedgerModel(int mySqlStock)
         order.LoadsBeforeCommit = _loads;
         if (deducted && Counter is not null && !TellingCounts(order))
         {
-            // MySQL's stock goes down and no script will ever tell the counter.
+            // MySQL's stock goes down, and no script will ever update the counter.
             Drift += order.Quantity;
         }
     }
@@ -211,7 +211,7 @@ internal sealed partial class LedgerModel(int mySqlStock)
         }
 
         order.CountsForBuyer = order.StockDeducted && (order.CountsForBuyer || (!order.KnownToRedis && IsNewToBuyer(order)));
-        // Without a record the message's word counts.
+        // Without a record the message counts.
         order.Epoch = order.KnownToRedis ? order.Epoch : order.Verdict!.Value.MessageEpoch;
         order.SettledInRedis = true;
         order.KnownToRedis = true;
@@ -232,7 +232,7 @@ internal sealed partial class LedgerModel(int mySqlStock)
         Drift = 0;
     }
 
-    /// <summary>Without its epoch the counter is worth nothing: the next warm-up loads it anew.</summary>
+    /// <summary>Without its epoch the counter is worthless: the next warm-up reloads it.</summary>
     public void LoseSale()
     {
         LoseCounter();

@@ -1,6 +1,6 @@
 namespace Seckill.Tests.Ledger;
 
-/// <content>A copy of what Redis knew at one moment, which takes over at another.</content>
+/// <content>A copy of Redis at one moment, which takes over at another.</content>
 internal sealed partial class LedgerModel
 {
     private Action? _failOver;

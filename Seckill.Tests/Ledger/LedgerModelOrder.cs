@@ -2,7 +2,7 @@ using Seckill.Ordering.Ledger;
 
 namespace Seckill.Tests.Ledger;
 
-/// <content>An order, from what has truly happened to it.</content>
+/// <content>An order and the events that happened to it.</content>
 internal sealed partial class LedgerModel
 {
     /// <summary>A reservation or foreign order on its way.</summary>
@@ -21,7 +21,7 @@ internal sealed partial class LedgerModel
         /// <summary>Loads that had taken place when MySQL committed the verdict.</summary>
         public int LoadsBeforeCommit { get; set; }
 
-        /// <summary>The load whose counter this reservation was deducted from; 0 for none that Redis remembers.</summary>
+        /// <summary>The load whose counter this reservation was deducted from; 0 if Redis has lost it.</summary>
         public int DeductedFromLoad { get; set; }
 
         /// <summary>Whether the buyer's purchase limit counts it.</summary>

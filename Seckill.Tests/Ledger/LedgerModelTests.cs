@@ -12,10 +12,10 @@ public sealed class LedgerModelTests(RedisFixture redis) : IClassFixture<RedisFi
 {
     private const int Histories = 2_000;
 
-    /// <summary>More than there are cores: a history waits for Redis most of the time, and what waits together travels together.</summary>
+    /// <summary>More than the number of cores: a history mostly waits for Redis, and concurrent calls are pipelined.</summary>
     private const int HistoriesAtOnce = 8;
 
-    /// <summary>At most: the rest is left out once one shows the fault, and for some faults that takes hundreds.</summary>
+    /// <summary>A maximum: a run ends at the first history that shows the fault, and some faults take hundreds.</summary>
     private const int HistoriesForMutants = 2_000;
 
     [Fact]
@@ -107,7 +107,7 @@ public sealed class LedgerModelTests(RedisFixture redis) : IClassFixture<RedisFi
         var mutant = new LedgerScripts(
             new(Mutate("reserve", scripts.Reserve.Text)), new(Mutate("settle", scripts.Settle.Text)),
             new(Mutate("warm", scripts.Warm.Text)), scripts.Due, new(Mutate("restore", scripts.Restore.Text)));
-        // The first history that tells the mutant from the model is enough: nobody reads the shortest one.
+        // The first history that distinguishes the mutant from the model is enough: shrinking it would be wasted.
         Exception? found = null;
         await LedgerStep.History.SampleAsync(
             async history =>
@@ -119,7 +119,7 @@ public sealed class LedgerModelTests(RedisFixture redis) : IClassFixture<RedisFi
                 }
             },
             iter: HistoriesForMutants);
-        // A Redis that was away finds nothing.
+        // A Redis that was away would prove nothing.
         Assert.True(
             found is not (null or OperationCanceledException or RedisConnectionException or RedisTimeoutException),
             $"{script}.lua that {fault} went unnoticed: {found}");

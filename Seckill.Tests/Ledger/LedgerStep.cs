@@ -51,7 +51,7 @@ internal abstract record LedgerStep
     /// <summary>A replica has all that Redis has now, and hears no more.</summary>
     public sealed record Copy : LedgerStep;
 
-    /// <summary>The copy takes over, and whoever notices it shuts the gate.</summary>
+    /// <summary>The copy takes over, and the first instance to notice it shuts the gate.</summary>
     public sealed record FailOver : LedgerStep;
 
     /// <summary>Redis loses everything it knew of the SKU.</summary>
@@ -101,7 +101,7 @@ internal abstract record LedgerStep
         from steps in Any.Array[1, 40]
         select (stock, cold == 0 ? steps : [new Warm(false, limit, false, true, false, false, false, false), .. steps]);
 
-    /// <summary>A history as a person reads it, one step a line.</summary>
+    /// <summary>A readable history, one step per line.</summary>
     public static string Print((int Stock, LedgerStep[] Steps) history) =>
         $"stock {history.Stock}{Environment.NewLine}" + string.Join(Environment.NewLine, history.Steps.Select(step =>
             step is Reserve reserve ? $"Reserve {string.Join(", ", reserve.Asks)}" : step.ToString()));

@@ -20,7 +20,7 @@ public sealed class OutboxTests(RedisFixture redis) : IClassFixture<RedisFixture
 
         Assert.Empty(await Take(120_000));
         Assert.Equal([first], (await Take(30_000)).Select(r => r.OrderId));
-        // Taken is attempted now: nobody else takes it before the grace is over again.
+        // Taking an order marks it as attempted now: nobody else takes it before another grace is over.
         Assert.Empty(await Take(30_000));
         var all = await Take(NoGrace);
         Assert.Equal(new[] { first, second }.Order(), all.Select(r => r.OrderId).Order());
@@ -98,7 +98,7 @@ public sealed class OutboxTests(RedisFixture redis) : IClassFixture<RedisFixture
     }
 
     [Fact]
-    public async Task What_has_fallen_out_of_the_outbox_is_found_and_put_back()
+    public async Task An_order_missing_from_the_outbox_is_found_and_put_back()
     {
         await _sku.WarmAsync(10);
         var lost = (await _sku.ReserveAsync(1)).OrderId;

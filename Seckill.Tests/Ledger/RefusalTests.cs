@@ -4,7 +4,7 @@ using StackExchange.Redis;
 namespace Seckill.Tests.Ledger;
 
 /// <summary>
-/// A Redis that refuses scripts for a while is told from bad data, by what it really says, and leaves nothing half done.
+/// A Redis that refuses scripts for a while is distinguished from bad data by its real messages, and leaves nothing half done.
 /// </summary>
 public sealed class RefusalTests(RedisFixture redis) : IClassFixture<RedisFixture>
 {
@@ -76,13 +76,13 @@ public sealed class RefusalTests(RedisFixture redis) : IClassFixture<RedisFixtur
         }
     }
 
-    /// <param name="key">Which key of the SKU, by its last word.</param>
+    /// <param name="key">The SKU's key, by the last part of its name.</param>
     /// <param name="value">A string to stand there, or a hash field and its value.</param>
     [Theory]
     [InlineData("orders", "no hash")]
     [InlineData("sale", "limit=none")]
     [InlineData("sale", "held=none")]
-    public async Task What_somebody_else_wrote_there_is(string key, string value)
+    public async Task Foreign_data_under_a_key_is_a_fault_of_the_data(string key, string value)
     {
         await _sku.WarmAsync(10);
         await _sku.ReserveAsync(1);
@@ -102,7 +102,7 @@ public sealed class RefusalTests(RedisFixture redis) : IClassFixture<RedisFixtur
     }
 
     [Fact]
-    public async Task A_counter_that_is_no_number_is()
+    public async Task A_counter_that_is_no_number_is_a_fault_of_the_data()
     {
         await _sku.WarmAsync(10);
         var order = await _sku.ReserveAsync(1);
@@ -128,7 +128,7 @@ public sealed class RefusalTests(RedisFixture redis) : IClassFixture<RedisFixtur
         await target.ExecuteAsync("CLUSTER", "SETSLOT", slot, "IMPORTING", sourceId);
         await source.ExecuteAsync("CLUSTER", "SETSLOT", slot, "MIGRATING", targetId);
 
-        // Some of the SKU's keys are not there, and nobody can tell whether they have moved already.
+        // Some of the SKU's keys are missing, and it is unknown whether they have already moved.
         AssertRefused("TRYAGAIN", await Record.ExceptionAsync(ReserveAsync));
 
         await source.ExecuteAsync("CLUSTER", "SETSLOT", slot, "STABLE");

@@ -3,7 +3,7 @@ using Seckill.Ordering.Ledger;
 
 namespace Seckill.Tests.Ledger;
 
-/// <summary>A load's restored buyers and what is settled beside it: histories that the search of the protocol has found.</summary>
+/// <summary>Buyers restored by a load while orders are settled: histories found by the search of the protocol.</summary>
 public sealed class RestoreTests(RedisFixture redis) : IClassFixture<RedisFixture>
 {
     private const long User = 1;
@@ -17,7 +17,7 @@ public sealed class RestoreTests(RedisFixture redis) : IClassFixture<RedisFixtur
     {
         await _sku.WarmAsync(10);
         var order = SkuOnTrial.NextOrder();
-        // A replica has taken over that has not got the reservation; the worker has written its order in epoch 1.
+        // A replica without the reservation has taken over; the worker has written its order in epoch 1.
         await _sku.Recovery.CloseAsync(_sku.Keys, Cancelled);
         var seen = await SnapshotAsync();
         await RestoreAsync(lockedEpoch: 1, new BuyerHolding(User, 1, order, []));
@@ -34,7 +34,7 @@ public sealed class RestoreTests(RedisFixture redis) : IClassFixture<RedisFixtur
     {
         await RestoreAsync(lockedEpoch: 0);
         await _sku.WarmAsync(10);
-        // A replica has taken over that has not got the reservations, and MySQL has their orders in epoch 1. Whether the rest of the load
+        // A replica without the reservations has taken over, and MySQL has their orders in epoch 1. Whether the rest of the load
         // ever comes is not known.
         var (first, second) = (SkuOnTrial.NextOrder(), SkuOnTrial.NextOrder());
         await RestoreAsync(lockedEpoch: 1);
@@ -53,12 +53,12 @@ public sealed class RestoreTests(RedisFixture redis) : IClassFixture<RedisFixtur
     {
         await RestoreAsync(lockedEpoch: 0);
         await _sku.WarmAsync(10);
-        // The replica has not got the reservation. Stock is added, which raises MySQL's epoch, and the order is written in that.
+        // The replica does not have the reservation. Stock is added, which raises MySQL's epoch, and the order is written in that.
         var order = SkuOnTrial.NextOrder();
         var seen = await SnapshotAsync();
         Assert.Equal(0, seen.Counted);
 
-        // The counter is only outdated, as far as can be seen.
+        // The counter appears to be only outdated.
         Assert.Equal(new WarmResult(true, 3, 14), await LoadAsync(14, new LoadId(2, LoadId.NewToken()), seen));
         await _sku.SettleAsync(SkuOnTrial.Verdict(order, true, "SN1") with { CommittedEpoch = 2 });
 
@@ -81,7 +81,7 @@ public sealed class RestoreTests(RedisFixture redis) : IClassFixture<RedisFixtur
         Assert.Equal(new WarmResult(false, 1, 0, Refused: true), late);
         Assert.Equal((9L, 1L), (await _sku.StockAsync(), await _sku.HeldAsync()));
         Assert.Equal(0, await _sku.Database.HashGetAsync(_sku.Keys.Sale, "paused"));
-        // Where nobody may ask which server it is, nobody can tell.
+        // An account that may not read the run id cannot notice.
         Assert.Equal(new WarmResult(true, 2, 9), await LoadAsync(9, stored, seen with { RunId = null }, decided: [order]));
     }
 
@@ -92,9 +92,9 @@ public sealed class RestoreTests(RedisFixture redis) : IClassFixture<RedisFixtur
         await _sku.WarmAsync(10);
         var seen = await SnapshotAsync();
 
-        // A copy from before the restoring that this load was decided on.
+        // A copy from before the restore that this load was decided on.
         Assert.True((await LoadAsync(10, new LoadId(1, _sku.LastToken), seen with { Counted = 1 })).Refused);
-        // And one from before anybody was restored.
+        // And one from before any restore.
         await _sku.Database.HashDeleteAsync(_sku.Keys.Sale, "counted");
         Assert.True((await LoadAsync(10, new LoadId(1, _sku.LastToken), seen)).Refused);
 
@@ -114,12 +114,12 @@ public sealed class RestoreTests(RedisFixture redis) : IClassFixture<RedisFixtur
         Assert.False(await _sku.Database.KeyExistsAsync(_sku.Keys.Stock));
     }
 
-    /// <param name="committedEpoch">When MySQL had the order; the counter's epoch is 2.</param>
-    /// <param name="units">What the buyer has then.</param>
+    /// <param name="committedEpoch">The epoch in which MySQL committed the order; the counter's epoch is 2.</param>
+    /// <param name="units">The buyer's units afterwards.</param>
     [Theory]
     [InlineData(1, 0)]
     [InlineData(2, 1)]
-    public async Task Where_no_instance_has_noted_whom_it_restored_the_counters_epoch_tells(long committedEpoch, long units)
+    public async Task Without_a_noted_restore_the_counters_epoch_decides(long committedEpoch, long units)
     {
         await _sku.WarmAsync(10, epoch: 1);
 

@@ -181,7 +181,7 @@ public sealed class SettleTests(RedisFixture redis) : IClassFixture<RedisFixture
     }
 
     [Fact]
-    public async Task Settling_what_Redis_forgot_writes_nothing()
+    public async Task Settling_an_order_that_Redis_forgot_writes_nothing()
     {
         Assert.Equal(SettleCode.Forgotten, await _sku.SettleAsync(SkuOnTrial.Verdict(SkuOnTrial.NextOrder(), true, "SN1")));
         foreach (var key in _sku.Keys.All)
@@ -205,7 +205,7 @@ public sealed class SettleTests(RedisFixture redis) : IClassFixture<RedisFixture
     }
 
     [Fact]
-    public async Task What_was_committed_after_a_reload_is_deducted_from_the_new_counter()
+    public async Task An_order_committed_after_a_reload_is_deducted_from_the_new_counter()
     {
         await _sku.WarmAsync(10);
         var order = (await _sku.ReserveAsync(1)).OrderId;
@@ -218,7 +218,7 @@ public sealed class SettleTests(RedisFixture redis) : IClassFixture<RedisFixture
     }
 
     [Fact]
-    public async Task What_was_committed_before_a_reload_is_in_the_loaded_figure()
+    public async Task An_order_committed_before_a_reload_is_in_the_loaded_figure()
     {
         await _sku.WarmAsync(10);
         var order = (await _sku.ReserveAsync(1)).OrderId;

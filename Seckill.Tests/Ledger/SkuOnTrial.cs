@@ -3,7 +3,7 @@ using StackExchange.Redis;
 
 namespace Seckill.Tests.Ledger;
 
-/// <summary>A SKU of one test's own, with the calls that the tests repeat.</summary>
+/// <summary>A SKU of one test, with the calls that tests repeat.</summary>
 internal sealed class SkuOnTrial(RedisFixture redis)
 {
     private static long _nextSku = 500_000;
@@ -15,7 +15,7 @@ internal sealed class SkuOnTrial(RedisFixture redis)
 
     public StockRecovery Recovery { get; } = new(redis.Connection);
 
-    /// <summary>What the last load made here is known by.</summary>
+    /// <summary>The token of the last load made here.</summary>
     public long? LastToken { get; private set; }
 
     public IDatabase Database { get; } = redis.Connection.GetDatabase();

@@ -110,7 +110,7 @@ public sealed class WarmTests(RedisFixture redis) : IClassFixture<RedisFixture>
     }
 
     [Fact]
-    public async Task What_was_loaded_without_a_token_is_the_load_that_MySQL_has_without_one()
+    public async Task A_counter_loaded_without_a_token_is_the_load_that_MySQL_has_without_one()
     {
         await _sku.WarmAsync(10);
         await _sku.Database.HashDeleteAsync(_sku.Keys.Sale, "load");
@@ -165,7 +165,7 @@ public sealed class WarmTests(RedisFixture redis) : IClassFixture<RedisFixture>
         var expiresAt = DateTimeOffset.UtcNow.AddHours(1);
         BuyerHolding[] holdings = [new(7, 2, pending - 5, [pending]), new(8, 1, settled, []), new(9, 0, 0, []), new(10, 3, 5, [])];
 
-        // The gate is open: what has been reserved meanwhile may not be among it, so nobody gets less than is known here.
+        // The gate is open: reservations made meanwhile may be missing, so nobody's units are reduced.
         await _sku.Database.HashSetAsync(_sku.Keys.Buyers, 8, $"4|{settled}");
         await _sku.Recovery.RestoreBuyersAsync(_sku.Keys, holdings, lockedEpoch: 1, expiresAt, Cancelled);
         Assert.Equal([$"3|{pending}", $"4|{settled}", default, "3|5"], await BuyersAsync());

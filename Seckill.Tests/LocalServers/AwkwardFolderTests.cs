@@ -1,11 +1,11 @@
 namespace Seckill.Tests.LocalServers;
 
-/// <summary>A checkout may lie in any folder, and so the data of the private servers.</summary>
+/// <summary>A checkout may be in any folder, and so may the data of the private servers.</summary>
 public sealed class AwkwardFolderTests : IDisposable
 {
     private readonly DirectoryInfo _parent = Directory.CreateTempSubdirectory("seckill-folder-");
 
-    // So that servers under accounts of their own get there, too.
+    // Lets servers under accounts of their own reach the folder.
     public AwkwardFolderTests() => PrivateFile.MakeFolder(_parent.FullName);
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;

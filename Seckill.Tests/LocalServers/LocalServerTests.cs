@@ -5,7 +5,7 @@ using StackExchange.Redis;
 
 namespace Seckill.Tests.LocalServers;
 
-/// <summary>Each private server answers, survives SIGKILL with its data, and can be started again at the same place.</summary>
+/// <summary>Each private server answers, keeps its data through SIGKILL, and can be restarted at the same address.</summary>
 public sealed class LocalServerTests(SharedServers shared, ITestOutputHelper output)
 {
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;

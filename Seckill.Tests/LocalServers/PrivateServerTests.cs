@@ -4,7 +4,7 @@ using RabbitMQ.Client;
 
 namespace Seckill.Tests.LocalServers;
 
-/// <summary>What other users of the machine, or an attacker in an application, can do with the private servers.</summary>
+/// <summary>The rights of other users of the machine, and of an attacker in an application, on the private servers.</summary>
 public sealed class PrivateServerTests
 {
     private const UnixFileMode Others =
@@ -21,7 +21,7 @@ public sealed class PrivateServerTests
             var options = new MySqlServerOptions { DataFolder = folder.FullName, WithAdministrator = true };
             await using (var old = await MySqlServer.StartAsync(options, Cancelled))
             {
-                // As the installer of MariaDB and older versions of ours left it.
+                // The state that MariaDB's installer and our older versions left.
                 await ExecuteAsync(old.AdministratorConnectionString, "CREATE USER 'root'@'127.0.0.1', ''@'%', 'guest'@'localhost'");
                 await ExecuteAsync(old.AdministratorConnectionString, "GRANT ALL PRIVILEGES ON *.* TO 'seckill'@'%' WITH GRANT OPTION");
                 await ExecuteAsync(old.ConnectionString, "CREATE TABLE kept (id INT PRIMARY KEY)");
@@ -94,9 +94,9 @@ public sealed class PrivateServerTests
                 await channel.QueueDeclareAsync("q", durable: true, exclusive: false, autoDelete: false, cancellationToken: Cancelled);
             }
 
-            // To pass through a folder is no right to what is in it; that is for the account that the server runs under.
+            // Passing through a folder gives no right to its content; it is for the account that the server runs under.
             var found = new DirectoryInfo(folder).EnumerateFileSystemInfos("*", SearchOption.AllDirectories)
-                // The server gives these its own modes, and to certificates that anybody may have; the folder that they lie in is shut.
+                // The server sets the modes of these itself, and certificates are public; their folder is closed.
                 .Where(entry => entry.LinkTarget is null && entry.Name is not ("mysql.sock" or "mysql.pid")
                     && !entry.Name.EndsWith("cert.pem", StringComparison.Ordinal) && entry.Name is not ("ca.pem" or "public_key.pem"))
                 .Where(entry => (entry.UnixFileMode & Others & ~(entry is DirectoryInfo ? UnixFileMode.OtherExecute : 0)) != 0)
@@ -109,7 +109,7 @@ public sealed class PrivateServerTests
                 return;
             }
 
-            Assert.SkipUnless(Environment.IsPrivilegedProcess, "only who is root can start servers as somebody else");
+            Assert.SkipUnless(Environment.IsPrivilegedProcess, "only root can start servers under another account");
             foreach (var server in new LocalServer[] { redis, rabbitMq, mySql })
             {
                 Assert.NotEqual("root", server.Account);

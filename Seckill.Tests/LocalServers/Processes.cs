@@ -1,6 +1,6 @@
 namespace Seckill.Tests.LocalServers;
 
-/// <summary>What really runs on this machine, from <c>/proc</c>.</summary>
+/// <summary>The processes that really run on this machine, from <c>/proc</c>.</summary>
 internal static class Processes
 {
     /// <summary>Ids of the processes, zombies apart, whose arguments or environment contain the text; never our own.</summary>

@@ -16,7 +16,7 @@ public sealed class ModelNameTests
     private static readonly string[] OwnLabels = ["ends", "dies", "acks", "closes", "locked", "late"];
 
     /// <summary>
-    /// How the others write and read records, which is no step; and what finds orders that MySQL has lost, which is left out of the model.
+    /// Parts shared by the other scripts, which are no step, and the search for orders that MySQL has lost, which the model leaves out.
     /// </summary>
     private static readonly string[] LeftOut = ["record.lua", "recall.lua", "review.lua"];
 

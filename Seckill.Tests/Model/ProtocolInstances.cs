@@ -1,12 +1,12 @@
 namespace Seckill.Tests.Model;
 
-/// <summary>What is searched: each instance is small enough to be visited whole.</summary>
+/// <summary>The searched instances, each small enough for a complete search.</summary>
 public static class ProtocolInstances
 {
-    /// <summary>The bug that shows by loads without end.</summary>
+    /// <summary>The bug that causes endless loads.</summary>
     public const string EndlessLoads = "LOOKED_WITHOUT_LOCK";
 
-    /// <summary>Name, and what the instance has.</summary>
+    /// <summary>Name and parameters of an instance.</summary>
     public static TheoryData<string, string> All { get; } = new()
     {
         { "the route", "ORDERS=3 STOCK=2 WORKERS=2 LETTERS=1" },

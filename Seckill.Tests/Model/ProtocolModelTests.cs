@@ -1,7 +1,7 @@
 namespace Seckill.Tests.Model;
 
 /// <summary>
-/// The protocol keeps its promises in every history that the model has, and SPIN would notice if it did not: docs/model.md.
+/// The protocol keeps its promises in every history of the model, and SPIN finds planted bugs: docs/model.md.
 /// </summary>
 [Trait("Category", "Long")]
 public sealed class ProtocolModelTests(ITestOutputHelper output)
@@ -16,7 +16,7 @@ public sealed class ProtocolModelTests(ITestOutputHelper output)
 
         Assert.True(result.Errors == 0, $"{name} ({has}) breaks a promise:\n{result.History}\n{result.Report}");
         Assert.True(result.IsExhaustive, result.Report);
-        // Where it never came to rest, nothing was compared in the end.
+        // If it never came to rest, the final comparison never ran.
         Assert.All(
             result.Unreached.Where(line => line.StartsWith("promises.pml", StringComparison.Ordinal)),
             line => Assert.Contains("BROKEN", line, StringComparison.Ordinal));
@@ -38,7 +38,7 @@ public sealed class ProtocolModelTests(ITestOutputHelper output)
     }
 
     /// <summary>
-    /// Two Apis that take each other's load for one that died, and load for ever: found in depth, since it is far from the start.
+    /// Two Apis that mistake each other's load for a dead one and load for ever: found depth-first, because it is far from the start.
     /// </summary>
     [Fact(Explicit = true)]
     public async Task Loads_that_never_end_are_found()

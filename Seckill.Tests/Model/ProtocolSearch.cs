@@ -3,19 +3,19 @@ using System.Text.RegularExpressions;
 
 namespace Seckill.Tests.Model;
 
-/// <summary>What SPIN says of one instance of the model.</summary>
-/// <param name="Report">What the verifier printed.</param>
-/// <param name="History">The steps that lead to the error, and the state that they end in; empty when there is none.</param>
+/// <summary>SPIN's result for one instance of the model.</summary>
+/// <param name="Report">The verifier's output.</param>
+/// <param name="History">The steps that lead to the error and its final state; empty if there is none.</param>
 internal sealed record SearchResult(string Report, string History)
 {
     public int Errors => int.Parse(Match(@"errors: (\d+)"), CultureInfo.InvariantCulture);
 
-    /// <summary>Nothing was cut off: neither by depth, nor by memory, nor by the first error.</summary>
+    /// <summary>The search was complete: not cut off by depth, memory or the first error.</summary>
     public bool IsExhaustive =>
         Report.Contains("Full statespace search for:", StringComparison.Ordinal)
         && !Regex.IsMatch(Report, "not completed|too small|out of memory|max search depth|hash factor|bitstate", RegexOptions.IgnoreCase);
 
-    /// <summary>Lines of the model that the search never came to; most processes never end.</summary>
+    /// <summary>Lines of the model that the search never reached; most processes never end.</summary>
     public IEnumerable<string> Unreached =>
         Regex.Matches(Report, @"^\t(\w+\.pml:.+)$", RegexOptions.Multiline).Select(line => line.Groups[1].Value)
             .Where(line => !line.Contains("-end-", StringComparison.Ordinal));
@@ -31,8 +31,8 @@ internal sealed record SearchResult(string Report, string History)
 }
 
 /// <summary>
-/// Searches an instance of the model: SPIN makes a verifier in C of it, the compiler a program, and that visits every state. In a folder of
-/// its own, which is gone afterwards.
+/// Searches an instance of the model: SPIN generates a verifier in C, which is compiled and visits every state. Runs in a folder of
+/// its own, which is deleted afterwards.
 /// </summary>
 internal sealed class ProtocolSearch : IDisposable
 {
@@ -40,7 +40,7 @@ internal sealed class ProtocolSearch : IDisposable
     private const int GenerateTimeoutMs = 60_000;
     private const int CompileTimeoutMs = 120_000;
 
-    /// <summary>A search takes a few seconds of one core; this is for a machine that does much else.</summary>
+    /// <summary>A search takes a few seconds of one core; this allows for a busy machine.</summary>
     private const int SearchTimeoutMs = 300_000;
 
     private const int MemoryMbMax = 2_500;
@@ -49,7 +49,7 @@ internal sealed class ProtocolSearch : IDisposable
     private readonly string _folder = Directory.CreateTempSubdirectory("seckill-model-").FullName;
     private readonly string[] _defines;
 
-    /// <param name="defines">What the instance has, such as <c>ORDERS=3</c>.</param>
+    /// <param name="defines">The instance's parameters, such as <c>ORDERS=3</c>.</param>
     public ProtocolSearch(IEnumerable<string> defines)
     {
         _defines = [.. defines.Select(define => $"-D{define}")];
@@ -63,7 +63,7 @@ internal sealed class ProtocolSearch : IDisposable
     public Task<SearchResult> RunAsync(CancellationToken cancellationToken) =>
         RunAsync(["-O2", "-DSAFETY", "-DNOFAIR"], cancellationToken);
 
-    /// <summary>Visits the states nearest to the start first, so that the history of an error is as short as can be.</summary>
+    /// <summary>Searches breadth-first, so that the history of an error is as short as possible.</summary>
     public Task<SearchResult> FindShortestAsync(CancellationToken cancellationToken) =>
         RunAsync(["-O0", "-DSAFETY", "-DBFS", "-DCOLLAPSE"], cancellationToken);
 
@@ -84,7 +84,7 @@ internal sealed class ProtocolSearch : IDisposable
         return new SearchResult(report, WithoutZeros(history));
     }
 
-    /// <summary>The steps in words, and of the variables in the end those that say something.</summary>
+    /// <summary>The steps in words, and the relevant variables of the final state.</summary>
     private static string WithoutZeros(string history) => string.Join(
         '\n', history.Split('\n').Where(line => !Regex.IsMatch(line, @" = 0$|\breplica\.|^spin: |proc +\d+ |processes created")));
 

@@ -6,7 +6,7 @@ using StackExchange.Redis;
 namespace Seckill.Tests.Operations;
 
 /// <summary>
-/// Whatever stands in one sale's row or under one SKU's keys, the other sales go on: they are sold, listed, compared, and new ones are
+/// Bad data in one sale's row or under one SKU's keys does not affect other sales: they are sold, listed and compared, and new ones are
 /// made.
 /// </summary>
 [Collection(OperationsTests.Name)]
@@ -15,7 +15,7 @@ public sealed class BadRowTests(OperationsFixture servers) : IAsyncLifetime
     private const int RowsAtOnce = 60;
     private const int LockedAnswerMsMax = 30_000;
 
-    /// <summary>Far from those that the other tests take.</summary>
+    /// <summary>Far from the ids of the other tests.</summary>
     private static long _lastBadSkuId = 800_000;
     private static long _lastBuyer = 90_000;
 
@@ -56,7 +56,7 @@ public sealed class BadRowTests(OperationsFixture servers) : IAsyncLifetime
                 "DELETE FROM seckill_sales WHERE sku_id > 800000; DELETE FROM product_skus WHERE id > 800000");
         }
 
-        // Whole: then it is a loss of Redis's data, which the next Api mends.
+        // All of them: then it is a loss of Redis's data, which the next Api repairs.
         await servers.Redis.KeyDeleteAsync([.. _victims.SelectMany(victim => victim.All)]);
         await _api.DisposeAsync();
     }
@@ -105,7 +105,7 @@ public sealed class BadRowTests(OperationsFixture servers) : IAsyncLifetime
     [InlineData("hash")]
     [InlineData("sorted set")]
     [InlineData("stream")]
-    public async Task Whatever_stands_under_a_skus_keys_stops_no_other(string type)
+    public async Task Foreign_data_under_a_skus_keys_stops_no_other(string type)
     {
         var good = await servers.PutOnSaleAsync(_api);
         foreach (var (i, name) in Keys.Index())
@@ -143,7 +143,7 @@ public sealed class BadRowTests(OperationsFixture servers) : IAsyncLifetime
 
     private async Task AssertOthersGoOnAsync(long good)
     {
-        // It is read after the bad one, by the same rounds.
+        // It is read after the bad one, in the same rounds.
         var later = await servers.PutOnSaleAsync(_api);
         Assert.Equal(200, (await _api.BuyAsync(Buyer(), good)).Status);
         Assert.Equal(200, (await _api.BuyAsync(Buyer(), later)).Status);
@@ -170,7 +170,7 @@ public sealed class BadRowTests(OperationsFixture servers) : IAsyncLifetime
         Assert.NotEqual(500, (await _api.GetAsync($"/api/seckill/token?sku_id={skuId}", _api.Buyer(_lastBuyer))).Status);
     }
 
-    /// <summary>A SKU on sale as somebody with a console may write it; what the server refuses is no case.</summary>
+    /// <summary>A SKU on sale as written by hand in SQL; values that the server refuses are no case.</summary>
     private async Task<long> AddAsync(
         string startsAt, string endsAt, string limit = "1", string listPrice = "0", string paused = "0", string tokenRequired = "0",
         string units = "NULL", string stock = "5", string price = "1", string title = "'Odd'", string image = "'/img/bolt.svg'",

@@ -7,7 +7,7 @@ using Seckill.Ordering.Contract;
 
 namespace Seckill.Tests.Operations;
 
-/// <summary>What operators do with dead letters, on real servers: nothing is lost or doubled, and the log names the operator.</summary>
+/// <summary>Operators' work on dead letters, on real servers: nothing is lost or doubled, and the audit names the operator.</summary>
 [Collection(OperationsTests.Name)]
 public sealed class DeadLetterTests(OperationsFixture servers, ClassApi api) : IClassFixture<ClassApi>, IAsyncLifetime
 {
@@ -41,7 +41,7 @@ public sealed class DeadLetterTests(OperationsFixture servers, ClassApi api) : I
         Assert.Equal(orderId, letter.GetProperty("order").GetProperty("order_id").GetString());
         Assert.Equal("7", letter.GetProperty("order").GetProperty("user_id").GetString());
 
-        // Reading changes nothing, the id least of all.
+        // Reading changes nothing, not even the id.
         var id = letter.GetProperty("id").GetString()!;
         var shown = await _api.GetAsync($"{Letters}/{id}", _api.Operator);
         Assert.Equal(Encoding.UTF8.GetString(body), shown.Text("body"));
@@ -50,7 +50,7 @@ public sealed class DeadLetterTests(OperationsFixture servers, ClassApi api) : I
     }
 
     [Fact]
-    public async Task What_the_broker_itself_buried_is_listed_alike()
+    public async Task A_letter_of_the_broker_itself_is_listed_alike()
     {
         var skuId = await servers.PutOnSaleAsync(_api);
         var (orderId, _) = await ReserveAsync(7, skuId, acknowledge: false);
@@ -68,7 +68,7 @@ public sealed class DeadLetterTests(OperationsFixture servers, ClassApi api) : I
         var (orderId, body) = await ReserveAsync(7, skuId);
         Assert.Equal(9, await StockAsync(skuId));
 
-        // The second letter is what a crash between settling and ack leaves behind.
+        // The second letter simulates a crash between settling and ack.
         await BuryAsync(body, orderId);
         await BuryAsync(body, orderId);
         Assert.Equal(2, (await ListAsync()).Count);
@@ -197,7 +197,7 @@ public sealed class DeadLetterTests(OperationsFixture servers, ClassApi api) : I
     }
 
     [Fact]
-    public async Task What_is_no_order_is_removed_and_its_text_kept_in_the_audit_log()
+    public async Task A_letter_that_is_no_order_is_removed_and_its_text_kept_in_the_audit_log()
     {
         await BuryAsync("not JSON at all \ud83e\udde7"u8.ToArray(), null);
         var id = await OnlyIdAsync();
@@ -239,7 +239,7 @@ public sealed class DeadLetterTests(OperationsFixture servers, ClassApi api) : I
 
     private async Task<string> OnlyIdAsync() => Assert.Single(await ListAsync()).Id;
 
-    /// <summary>Buys, and takes the message off the queue like a worker that refuses it: acked (buried by hand), or rejected.</summary>
+    /// <summary>Buys, and takes the message off the queue like a worker that refuses it: acked (and buried here) or rejected.</summary>
     private async Task<(string OrderId, byte[] Body)> ReserveAsync(long userId, long skuId, bool acknowledge = true)
     {
         var placed = await _api.BuyAsync(userId, skuId);
@@ -279,7 +279,7 @@ public sealed class DeadLetterTests(OperationsFixture servers, ClassApi api) : I
 
     private async Task<long> StockAsync(long skuId) => (long)await servers.Redis.StringGetAsync($"stock:sku:{skuId}");
 
-    /// <summary>Until the worker has decided all that is in the queue: an order that is put behind the rest has its answer.</summary>
+    /// <summary>Waits until the worker has decided everything in the queue: an order queued last has its answer.</summary>
     private async Task WorkThroughAsync()
     {
         var skuId = await servers.PutOnSaleAsync(_api);

@@ -5,7 +5,7 @@ using StackExchange.Redis;
 
 namespace Seckill.Tests.Operations;
 
-/// <summary>An order as MySQL has it.</summary>
+/// <summary>An order in MySQL.</summary>
 internal sealed record BookedOrder(
     long Id, string Number, long UserId, long Epoch, string? ClientOrderNo, int Quantity, decimal Amount);
 
@@ -35,7 +35,7 @@ internal sealed record HistoryBooks(
 
     public IEnumerable<Reservation> Pending => Records.Values.Where(order => order.State == OrderState.Pending);
 
-    /// <summary>Committed from the counter that Redis has, which has not been told yet.</summary>
+    /// <summary>Units committed from the current counter of which Redis has not been told.</summary>
     public long CommittedUntold => Orders.Values
         .Where(order => order.Epoch == RedisLoad?.Epoch && (!Records.TryGetValue(order.Id, out var record)
             || record.State == OrderState.Pending))
@@ -85,7 +85,7 @@ internal sealed record HistoryBooks(
             (await outbox).Select(id => (long)id).ToHashSet());
     }
 
-    /// <summary>What holds at any moment; of a copy that has taken over and was not loaded yet Redis's side is not asked.</summary>
+    /// <summary>The promises at any moment. Redis is ignored while a copy has taken over and is not loaded yet.</summary>
     public void AssertPromises(int limitHighest, bool stale)
     {
         Assert.True(Stock >= 0, "oversold");
@@ -106,20 +106,20 @@ internal sealed record HistoryBooks(
             Assert.Equal((Stock + CommittedUntold, "in MySQL, or to be told"), (Counter!.Value + Held, "in MySQL, or to be told"));
             Assert.Equal(
                 (Pending.Where(order => order.Epoch == MySqlLoad.Epoch).Sum(order => (long)order.Quantity), "held"), (Held, "held"));
-            // What MySQL knows nothing of yet is held by the counter that is there, or its units are on sale again.
+            // Orders that MySQL does not have yet are held by the current counter, or their units are on sale again.
             Assert.DoesNotContain(Pending, order =>
                 order.Epoch != MySqlLoad.Epoch && !Orders.ContainsKey(order.OrderId) && !Refused.ContainsKey(order.OrderId));
         }
     }
 
-    /// <summary>Whether anything is left to be done, as far as Redis says.</summary>
+    /// <summary>Whether any work is left, according to Redis.</summary>
     public bool IsAtRest => RedisLoad == MySqlLoad && !Closed && Counter == Stock && Held == 0 && Outbox.Count == 0;
 
-    /// <summary>What holds when nothing is under way any more.</summary>
+    /// <summary>The promises at rest.</summary>
     public void AssertAtRest()
     {
         Assert.Equal(MySqlLoad, RedisLoad);
-        Assert.False(Closed, "The gate is shut.");
+        Assert.False(Closed, "The gate is closed.");
         Assert.Equal((Stock, "on sale"), ((int)Counter!.Value, "on sale"));
         Assert.Equal(0, Held);
         Assert.Empty(Outbox);

@@ -24,7 +24,7 @@ namespace Seckill.Tests.Operations;
 internal sealed record HistoryServers(
     IConnectionMultiplexer Redis, IConnectionMultiplexer RedisWithoutInfo, string MySql, string RabbitMq, LedgerScripts Scripts)
 {
-    /// <summary>The parts of an application, none of them running by itself.</summary>
+    /// <summary>The parts of an application, without their background loops.</summary>
     public ServiceProvider Build(
         IConnectionMultiplexer redis, Lifeline life, Action<IServiceCollection> add, params (string, string)[] settings)
     {
@@ -56,7 +56,7 @@ internal sealed class HistoryInstance(HistoryServers servers, IConnectionMultipl
     private ServiceProvider _parts = null!;
     private Lifeline _life = null!;
 
-    /// <summary>What Redis may still carry out for instances that have died.</summary>
+    /// <summary>Scripts that Redis may still execute for dead instances.</summary>
     public List<Func<Task>> LateCalls { get; } = [];
 
     /// <summary>A new process, which reads the sales first.</summary>
@@ -74,7 +74,7 @@ internal sealed class HistoryInstance(HistoryServers servers, IConnectionMultipl
                 services.AddDeadLetters();
                 services.AddSales();
                 services.AddSingleton<AuditLog>();
-                // A search that found nothing stands for ten minutes; between two steps of a history is as much time.
+                // The result of a search without a find is kept for ten minutes; two steps of a history are that far apart.
                 services.Replace(ServiceDescriptor.Singleton(provider =>
                     new LossWatch(provider.GetRequiredService<MissingOrderSearch>(), new HurryingClock())));
             },
@@ -88,8 +88,8 @@ internal sealed class HistoryInstance(HistoryServers servers, IConnectionMultipl
         await StartAsync(cancellationToken);
     }
 
-    /// <summary>Does something, and dies over it if <paramref name="dies"/> says so; then another process takes its place.</summary>
-    /// <returns>Whether it has lived.</returns>
+    /// <summary>Takes a step, and dies during it if <paramref name="dies"/> says so; then another process takes its place.</summary>
+    /// <returns>Whether it survived.</returns>
     public async Task<bool> TryAsync(Death? dies, Func<Task> act, CancellationToken cancellationToken)
     {
         _life.Set(dies);
@@ -99,7 +99,7 @@ internal sealed class HistoryInstance(HistoryServers servers, IConnectionMultipl
         }
         catch (Exception) when (_life.Died)
         {
-            // Whatever it made of that.
+            // However it handled its death.
         }
 
         _life.Set(null);
@@ -117,7 +117,7 @@ internal sealed class HistoryInstance(HistoryServers servers, IConnectionMultipl
         return true;
     }
 
-    /// <summary>A click as the gate takes it, with what the buyer was shown.</summary>
+    /// <summary>A click at the gate, with the terms that the buyer was shown.</summary>
     public async Task<(ReserveResult Result, decimal UnitPrice)> ClickAsync(
         SkuKeys sku, long orderId, long userId, int quantity, string? number)
     {
@@ -127,11 +127,11 @@ internal sealed class HistoryInstance(HistoryServers servers, IConnectionMultipl
         return (await click.Answered, offer.Price);
     }
 
-    /// <summary>What the sweeper would publish now.</summary>
+    /// <summary>The orders that the sweeper would publish now.</summary>
     public async Task<IReadOnlyList<SweptOrder>> SweepAsync(SkuKeys sku, CancellationToken cancellationToken)
     {
         var reply = Assert.Single(await Get<StockLedger>().TakeUnconfirmedAsync([sku], 0, 1_000, cancellationToken));
-        // Where the script could not be asked, the sweeper says so and goes on.
+        // If the script fails, the sweeper logs it and continues.
         return reply.Error is null ? [.. reply.Due.Select(order => new SweptOrder(sku, order))] : throw reply.Error;
     }
 
@@ -159,7 +159,7 @@ internal sealed class HistoryInstance(HistoryServers servers, IConnectionMultipl
         }
         catch (Exception exception) when (!_life.Died && IsWait(exception))
         {
-            // The operator reads it and asks again.
+            // The operator reads the refusal and repeats the request.
         }
     }
 
@@ -198,7 +198,7 @@ internal sealed class HistoryInstance(HistoryServers servers, IConnectionMultipl
         }
         catch (Exception exception) when (!_life.Died && IsWait(exception))
         {
-            // Changed in MySQL; the loader brings the rest.
+            // Changed in MySQL; the loader does the rest.
         }
     }
 

@@ -6,10 +6,10 @@ using StackExchange.Redis;
 
 namespace Seckill.Tests.Operations;
 
-/// <summary>Takes the real code, its scripts and both stores through a history and looks at the promises after every step.</summary>
+/// <summary>Runs the real code, its scripts and both stores through a history and checks the promises after every step.</summary>
 internal sealed partial class HistoryMachine : IAsyncDisposable
 {
-    /// <summary>Times that everything is looked after in the end, if need be. One takes what the one before has begun.</summary>
+    /// <summary>Maximum rounds of work at the end. Each round continues the previous one.</summary>
     private const int RoundsToRestMax = 4;
 
     private static readonly SnowflakeSequence Ids = new(SnowflakeSequence.NodeMax, new EarlierClock());
@@ -137,7 +137,7 @@ internal sealed partial class HistoryMachine : IAsyncDisposable
         });
     }
 
-    /// <summary>Of one SKU: the same buyer's clicks on others are other clicks.</summary>
+    /// <summary>Per SKU: the same buyer's clicks on other SKUs are different clicks.</summary>
     private string NumberOf(int number) => string.Create(CultureInfo.InvariantCulture, $"{_sku.SkuId}-{number}");
 
     private Task<bool> SweepAsync(HistoryStep.Sweep sweep) => ActAsync(sweep.At, sweep.Dies, async instance =>
@@ -179,7 +179,7 @@ internal sealed partial class HistoryMachine : IAsyncDisposable
             }
             catch (RedisServerException)
             {
-                // Whoever asked has died: nobody hears it. A script of that hash may have been sent for the first time.
+                // The caller has died, so nobody gets the result. A script of that hash may be new to the server.
             }
         }
     }
@@ -220,7 +220,7 @@ internal sealed partial class HistoryMachine : IAsyncDisposable
 
         if (await _redis.HashExistsAsync(_sku.Sale, "run_id") && !_history.HidesServer)
         {
-            // That of the server which took the load; this is another one.
+            // The run id of the server that took the load; this server is a different one.
             await _redis.HashSetAsync(_sku.Sale, "run_id", "another");
         }
 
@@ -234,7 +234,7 @@ internal sealed partial class HistoryMachine : IAsyncDisposable
         await ForgetLostAsync();
     }
 
-    /// <summary>What was only in Redis, and is not there any more, is known to nobody.</summary>
+    /// <summary>Forgets orders that were only in Redis and are gone.</summary>
     private async Task ForgetLostAsync()
     {
         var books = await ReadAsync();
@@ -256,7 +256,7 @@ internal sealed partial class HistoryMachine : IAsyncDisposable
         await command.ExecuteNonQueryAsync(CancellationToken.None);
     }
 
-    /// <summary>Ids that were made a while ago: the reconciler looks at no order that is younger than <c>StuckAfterMs</c>.</summary>
+    /// <summary>Makes older ids, because the reconciler ignores orders younger than <c>StuckAfterMs</c>.</summary>
     private sealed class EarlierClock : TimeProvider
     {
         public override DateTimeOffset GetUtcNow() => DateTimeOffset.UtcNow.AddMinutes(-10);

@@ -2,7 +2,7 @@ using Seckill.Ordering.Ledger;
 
 namespace Seckill.Tests.Operations;
 
-/// <content>What must hold after each step, and once all has come to rest.</content>
+/// <content>The promises after each step, and at rest.</content>
 internal sealed partial class HistoryMachine
 {
     private async Task LookAsync()
@@ -27,7 +27,7 @@ internal sealed partial class HistoryMachine
 
         if (_history.HidesServer)
         {
-            // What an instance that has died had seen accepted is remembered by nobody, so only an operator knows of the loss.
+            // The orders that a dead instance had accepted are not remembered, so only an operator can notice their loss.
             await _instances[0].ReloadAsync(_sku, _cancellationToken);
         }
 
@@ -43,7 +43,7 @@ internal sealed partial class HistoryMachine
         await AssertAnsweredAsync(books);
     }
 
-    /// <summary>Everybody does what is to be done.</summary>
+    /// <summary>Every part does its pending work.</summary>
     private async Task GoRoundAsync()
     {
         await _instances[0].LookAsync(_sku, _cancellationToken);
@@ -59,7 +59,7 @@ internal sealed partial class HistoryMachine
         await LookAsync();
     }
 
-    /// <summary>Each has one answer, and a click that is repeated finds its own.</summary>
+    /// <summary>Each order has one answer, and a repeated click finds its own order.</summary>
     private async Task AssertAnsweredAsync(HistoryBooks books)
     {
         foreach (var (id, order) in _told)
@@ -74,8 +74,8 @@ internal sealed partial class HistoryMachine
             var again = await RepeatAsync(order);
             if (again.Code == ReserveCode.Cold)
             {
-                // Two loads may have had one epoch, one by an instance that died and one after a loss. An instance that takes them for one
-                // shuts the gate, and the next look loads it.
+                // Two loads may have the same epoch, one by an instance that died and one after a loss. An instance that confuses them
+                // closes the gate, and the next check loads it.
                 await GoRoundAsync();
                 again = await RepeatAsync(order);
             }

@@ -9,16 +9,16 @@ internal abstract record HistoryStep
     /// <summary>A buyer clicks; click 0 is one without a client_order_no.</summary>
     public sealed record Click(int At, int User, int Number, int Quantity, Death? Dies) : HistoryStep;
 
-    /// <summary>What has no confirm is published again; the broker's confirms are noted, or get lost.</summary>
+    /// <summary>Unconfirmed orders are republished; the broker's confirms are noted or lost.</summary>
     public sealed record Sweep(int At, bool Noted, Death? Dies) : HistoryStep;
 
-    /// <summary>A worker takes messages and commits them; they stay in its hands.</summary>
+    /// <summary>A worker takes messages and commits them without acking.</summary>
     public sealed record Write(bool Quick, int Pick, int Count, bool Twice) : HistoryStep;
 
     /// <summary>A worker tells Redis what it has committed, and acks.</summary>
     public sealed record Settle(int Pick, bool Acks) : HistoryStep;
 
-    /// <summary>What the workers hold goes back to the queue.</summary>
+    /// <summary>The workers' unacked messages go back to the queue.</summary>
     public sealed record WorkersDie : HistoryStep;
 
     /// <summary>The loader's round.</summary>
@@ -40,7 +40,7 @@ internal abstract record HistoryStep
     /// <summary>An instance is killed and another takes its place.</summary>
     public sealed record Restart(int At) : HistoryStep;
 
-    /// <summary>A script is carried out whose caller has died.</summary>
+    /// <summary>A script of a dead caller is executed.</summary>
     public sealed record LateCall(int Pick) : HistoryStep;
 
     /// <summary>A replica has all that Redis has now, and hears no more.</summary>
@@ -56,11 +56,11 @@ internal abstract record HistoryStep
     public sealed record Together(HistoryStep One, HistoryStep Other) : HistoryStep;
 }
 
-/// <summary>What is on sale at the beginning, then what happens.</summary>
+/// <summary>The sale at the beginning, and the steps.</summary>
 /// <param name="HidesServer">Whether Redis does not say which server it is, as managed services may.</param>
 /// <param name="Units">Units put on sale.</param>
 /// <param name="Limit">Units that one buyer may have.</param>
-/// <param name="Steps">What happens.</param>
+/// <param name="Steps">The steps.</param>
 internal sealed record History(bool HidesServer, int Units, int Limit, IReadOnlyList<HistoryStep> Steps)
 {
     public const int Instances = 2;
@@ -81,12 +81,12 @@ internal sealed record History(bool HidesServer, int Units, int Limit, IReadOnly
         return new History(random.Next(4) == 0, random.Next(1, 9), random.Next(1, 4), steps);
     }
 
-    /// <summary>As a person reads it.</summary>
+    /// <summary>In readable form.</summary>
     public string Print() =>
         $"{Units} units, limit {Limit}{(HidesServer ? ", Redis does not say which server it is" : "")}{Environment.NewLine}"
         + string.Join(Environment.NewLine, Steps);
 
-    /// <summary>An order's usual way, which may end early.</summary>
+    /// <summary>An order's usual route, which may end early.</summary>
     private static IEnumerable<HistoryStep> Purchase(Random random)
     {
         var at = random.Next(Instances);

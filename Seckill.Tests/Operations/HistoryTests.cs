@@ -14,10 +14,10 @@ public sealed class HistoryTests(OperationsFixture servers, ITestOutputHelper ou
     private const int Histories = 40;
     private const int HistoriesInLong = 200;
 
-    /// <summary>More than there are cores: a history waits for its servers most of the time.</summary>
+    /// <summary>More than the number of cores: a history mostly waits for its servers.</summary>
     private const int HistoriesAtOnce = 8;
 
-    /// <summary>From the seed named there on; the first that shows the fault is enough.</summary>
+    /// <summary>Consecutive seeds from the given one; the first that shows the fault is enough.</summary>
     private const int HistoriesForMutants = 24;
 
     private const int TriesToShorten = 80;
@@ -32,7 +32,7 @@ public sealed class HistoryTests(OperationsFixture servers, ITestOutputHelper ou
     [Trait("Servers", "Newest")]
     public Task No_history_of_many_breaks_a_promise() => RunAsync(HistoriesInLong);
 
-    /// <summary>Buyers given back without the lock were counted again; a lane took two loads with one epoch for one.</summary>
+    /// <summary>Buyers restored without the lock were counted twice; a lane mistook two loads with the same epoch for one.</summary>
     [Theory]
     [InlineData(586)]
     [InlineData(1837)]
@@ -107,7 +107,7 @@ public sealed class HistoryTests(OperationsFixture servers, ITestOutputHelper ou
         return exception;
     }
 
-    /// <summary>Leaves out what can be left out.</summary>
+    /// <summary>Leaves out unnecessary steps.</summary>
     private static async Task<(History History, Exception Exception)> ShortenAsync(
         HistoryServers store, History history, Exception exception)
     {

@@ -10,8 +10,8 @@ using StackExchange.Redis;
 namespace Seckill.Tests.Operations;
 
 /// <summary>
-/// The queue, and two workers: a careful one, which looks up each batch under the row lock, and a quick one. What is delivered stays in the
-/// queue until it is acked, and may be delivered again any time.
+/// The queue, and two workers: a careful one, which looks up each batch under the row lock, and a quick one. A delivered message
+/// stays in the queue until it is acked, and may be delivered again at any time.
 /// </summary>
 internal sealed class HistoryWorkers(HistoryServers servers, IConnectionMultiplexer redis) : IAsyncDisposable
 {
@@ -27,7 +27,7 @@ internal sealed class HistoryWorkers(HistoryServers servers, IConnectionMultiple
 
     public void Publish(OrderMessage message) => _queue.Add(OrderMessage.Parse(message.ToUtf8Json()));
 
-    /// <summary>Delivers some, in the order that the pick says, and has them committed.</summary>
+    /// <summary>Delivers some messages, in the order given by the pick, and commits them.</summary>
     public async Task WriteAsync(HistoryStep.Write write, CancellationToken cancellationToken)
     {
         if (_queue.Count == 0)

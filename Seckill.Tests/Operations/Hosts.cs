@@ -19,8 +19,8 @@ public sealed record Reply(int Status, JsonElement Body, HttpResponseHeaders Hea
 }
 
 /// <summary>
-/// The Api in this process, behind the framework's test server; any public type of it names the program. Its keys are the checkout's, which
-/// it finds as one does that is started by hand.
+/// The Api in this process, behind the framework's test server; any public type of it names the program. It finds the
+/// checkout's keys like an Api that is started by hand.
 /// </summary>
 public sealed class ApiHost : IAsyncDisposable
 {

@@ -3,7 +3,7 @@ using Seckill.Api.Gate;
 
 namespace Seckill.Tests.Operations;
 
-/// <summary>What the gate keeps in memory of a sale goes when the sale does.</summary>
+/// <summary>The gate's memory of a sale goes with the sale.</summary>
 [Collection(OperationsTests.Name)]
 public sealed class LanePruningTests(OperationsFixture servers)
 {

@@ -5,17 +5,17 @@ using StackExchange.Redis;
 
 namespace Seckill.Tests.Operations;
 
-/// <summary>When an instance dies in the middle of what it does.</summary>
-/// <param name="Calls">Calls of Redis, statements and commits that still go through.</param>
+/// <summary>The moment at which an instance dies.</summary>
+/// <param name="Calls">Redis calls, statements and commits that still succeed.</param>
 /// <param name="Late">Whether the next one, if it is a script, is carried out later: by a server that was frozen meanwhile.</param>
 internal readonly record struct Death(int Calls, bool Late);
 
-/// <summary>The instance has died here: nothing it awaits comes back.</summary>
+/// <summary>The instance has died: none of its awaited calls returns.</summary>
 internal sealed class DiedException() : Exception("The instance has died here.");
 
 /// <summary>
-/// What an instance's calls of Redis and MySQL go through. After a number of them it dies, which in this process is an exception at every
-/// further call: as with a kill, what was sent is done and nothing else is. MySQL rolls back what was not committed.
+/// A proxy for an instance's calls of Redis and MySQL. After a number of them the instance dies, which in this process is an exception at
+/// every further call: as with a kill, calls already sent are executed and no others. MySQL rolls back uncommitted work.
 /// </summary>
 internal sealed class Lifeline
 {
@@ -27,10 +27,10 @@ internal sealed class Lifeline
     /// <summary>A script that a frozen server carries out later; null for none.</summary>
     public Func<Task>? LateCall { get; private set; }
 
-    /// <summary>Null for a long life.</summary>
+    /// <summary>Null for no death.</summary>
     public void Set(Death? death) => _death = death;
 
-    /// <summary>Passes, or ends the life; <paramref name="late"/> is what the server may still carry out.</summary>
+    /// <summary>Allows the call or ends the life; <paramref name="late"/> is the call that the server may still execute.</summary>
     public void Pass(Func<Task>? late = null)
     {
         lock (_lock)

@@ -16,7 +16,7 @@ public sealed class LimitTests(OperationsFixture servers)
         await using var api = servers.StartApi(("Limits:UserPurchasesPerSecond", "3"), ("Limits:UserQueriesPerSecond", "3"));
         var skuId = await servers.PutOnSaleAsync(api);
 
-        // Wherever a second ends between them, of 40 clicks at once at most two seconds' worth can pass, and no second's worth is lost.
+        // Wherever a second ends, at least one and at most two seconds' worth of 40 simultaneous clicks can pass.
         var clicks = await Task.WhenAll(Enumerable.Range(0, 40).Select(_ => api.BuyAsync(7, skuId)));
         var refused = clicks.Where(reply => reply.Status == 429).ToList();
         Assert.InRange(clicks.Length - refused.Count, 3, 30);
@@ -27,7 +27,7 @@ public sealed class LimitTests(OperationsFixture servers)
         var queries = await Task.WhenAll(
             Enumerable.Range(0, 40).Select(_ => api.GetAsync($"/api/orders/seckill/status?sku_id={skuId}", api.Buyer(8))));
         Assert.Contains(queries, reply => reply.Status == 429);
-        // What nobody is counted for is not counted.
+        // The listing does not count for any buyer.
         var listings = await Task.WhenAll(Enumerable.Range(0, 40).Select(_ => api.GetAsync("/api/products", api.Buyer(8))));
         Assert.All(listings, reply => Assert.Equal(200, reply.Status));
     }

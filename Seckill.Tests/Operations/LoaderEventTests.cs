@@ -8,7 +8,7 @@ using StackExchange.Redis;
 
 namespace Seckill.Tests.Operations;
 
-/// <summary>The loader looks at once when the Redis client tells of something, long before its next round.</summary>
+/// <summary>The loader checks at once on an event of the Redis client, long before its next round.</summary>
 [Collection(OperationsTests.Name)]
 public sealed class LoaderEventTests(OperationsFixture servers)
 {

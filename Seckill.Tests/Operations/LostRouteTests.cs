@@ -3,11 +3,11 @@ using Seckill.Ordering.Contract;
 
 namespace Seckill.Tests.Operations;
 
-/// <summary>Somebody removes a binding at the broker while everything runs.</summary>
+/// <summary>A binding at the broker is removed while everything runs.</summary>
 [Collection(OperationsTests.Name)]
 public sealed class LostRouteTests(OperationsFixture servers)
 {
-    /// <summary>Half of what the Api waits for before it looks into an order that is stuck, and declares the route for that.</summary>
+    /// <summary>Half the time after which the Api checks a stuck order, which would also declare the route.</summary>
     private const int WithinMs = 15_000;
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -42,7 +42,7 @@ public sealed class LostRouteTests(OperationsFixture servers)
         await BuryAsync("second");
     }
 
-    /// <summary>Sends what is no order, and waits for it among the dead letters, with the worker's reason.</summary>
+    /// <summary>Sends a message that is no order, and waits for its dead letter with the worker's reason.</summary>
     private async Task BuryAsync(string id)
     {
         await servers.Channel.BasicPublishAsync(

@@ -31,7 +31,7 @@ public sealed class LostStoreTests(OperationsFixture servers) : IAsyncLifetime
     {
         await servers.PurgeAsync();
         _worker = servers.StartWorker();
-        // Looks when the test wants it to.
+        // Checks only when the test asks.
         _api = StartApi(everyMs: 3_600_000);
     }
 
@@ -63,7 +63,7 @@ public sealed class LostStoreTests(OperationsFixture servers) : IAsyncLifetime
         Assert.Equal(Stock - Orders, (long)await servers.Redis.StringGetAsync(new SkuKeys(skuId).Stock));
         await Assert.ThrowsAsync<OrdersMissingException>(() => _api.Get<StockLoad>().ReloadAsync(skuId, Cancelled));
         Assert.Equal(Stock - Orders, (long)await servers.Redis.StringGetAsync(new SkuKeys(skuId).Stock));
-        // The gate goes on selling what it has.
+        // The gate continues to sell its units.
         var later = Interlocked.Increment(ref _lastBuyer);
         Assert.Equal(200, (await _api.BuyAsync(later, skuId)).Status);
 
@@ -98,14 +98,14 @@ public sealed class LostStoreTests(OperationsFixture servers) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_MySQL_refuses_on_the_repeat_is_named_and_keeps_back_no_load()
+    public async Task An_order_that_MySQL_refuses_on_the_repeat_is_named_and_blocks_no_load()
     {
         var (skuId, _) = await SoldAsync();
         await StopWorkerAsync();
         var lost = await LoseAsync(skuId);
         await using (var store = servers.OpenStore())
         {
-            // Somebody else has taken the units meanwhile.
+            // The units have been taken meanwhile.
             await store.ProductSkus.Where(sku => sku.Id == skuId).ExecuteUpdateAsync(set => set.SetProperty(s => s.Stock, 0), Cancelled);
         }
 
@@ -169,11 +169,11 @@ public sealed class LostStoreTests(OperationsFixture servers) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_Redis_says_it_holds_and_no_reservation_stands_for_is_no_balance_and_a_repair_mends_it()
+    public async Task Held_units_without_a_reservation_unbalance_the_books_and_a_repair_mends_them()
     {
         var skuId = await servers.PutOnSaleAsync(_api, Stock);
         var sku = new SkuKeys(skuId);
-        // As after buyers, orders and outbox have vanished and an order of these was settled.
+        // The state after buyers, orders and outbox have vanished and one of these orders was settled.
         await servers.Redis.HashIncrementAsync(sku.Sale, "held", 2);
         await servers.Redis.StringDecrementAsync(sku.Stock, 2);
         var item = await ItemAsync(skuId);
@@ -221,7 +221,7 @@ public sealed class LostStoreTests(OperationsFixture servers) : IAsyncLifetime
         return (skuId, buyers);
     }
 
-    /// <summary>What MySQL would be without its last transactions.</summary>
+    /// <summary>Takes MySQL back to before its last transactions.</summary>
     private async Task<List<long>> LoseAsync(long skuId, int epochs = 0, bool olderLoad = false)
     {
         await using var store = servers.OpenStore();

@@ -9,7 +9,7 @@ using Seckill.Tests.Worker;
 namespace Seckill.Tests.Operations;
 
 /// <summary>
-/// Whatever somebody else has written, into a dead letter or into Redis, operators see all letters and buyers get an answer.
+/// With foreign data in a dead letter or in Redis, operators still see all letters and buyers still get an answer.
 /// </summary>
 [Collection(OperationsTests.Name)]
 public sealed class OddDeadLetterTests(OperationsFixture servers) : IAsyncLifetime
@@ -94,7 +94,7 @@ public sealed class OddDeadLetterTests(OperationsFixture servers) : IAsyncLifeti
         await Task.WhenAll(Enumerable.Range(0, Count).Select(i => BuryAsync("x"u8.ToArray(), new BasicProperties { MessageId = $"{i}" })));
         await BuryAsync("odd"u8.ToArray(), new BasicProperties { Headers = OddHeaders["a death after the end of time"] });
         await servers.BuryRawAsync(RawMessages.LongDecimalHeader, "priced"u8.ToArray());
-        // An order that no queue and no store has: the broker lost its message after the confirm.
+        // An order in no queue and not in MySQL: the broker lost its message after the confirm.
         var ledger = new StockLedger(servers.Redis.Multiplexer);
         var sku = new SkuKeys(skuId);
         var id = _api.Get<OrderIds>().TryNext(out var next) ? next : throw new InvalidOperationException("no node");
@@ -125,7 +125,7 @@ public sealed class OddDeadLetterTests(OperationsFixture servers) : IAsyncLifeti
             Encoding.UTF8.GetBytes($$"""{"user_id":7,"sku_id":{{skuId}},"quantity":1,"order_id":{{id}}}"""), new BasicProperties());
         await ledger.ReserveAsync(sku, [new ReserveRequest(id, 7, 1, null, null)], Cancelled);
         await ledger.ConfirmAsync(sku, [id], DateTimeOffset.UtcNow.ToUnixTimeMilliseconds(), Cancelled);
-        // Old enough to be looked into, by the clock of its own id.
+        // Old enough for the reconciler, by the time in its id.
         await Deadline.UntilAsync(
             () => Task.FromResult(DateTimeOffset.UtcNow - SnowflakeSequence.TimeOf(id)), age => age > TimeSpan.FromMilliseconds(1_500),
             Cancelled);

@@ -76,7 +76,7 @@ public sealed class OperationsFixture(SharedServers servers) : IAsyncLifetime
     /// <summary>The same servers for what is put together in a test, with these scripts.</summary>
     internal async Task<HistoryServers> HistoryServersAsync(LedgerScripts scripts)
     {
-        // Managed services may keep from an account which server it asks.
+        // Managed services may hide the run id from an account.
         await Redis.ExecuteAsync("ACL", "SETUSER", "no-info", "on", ">no-info", "~*", "&*", "+@all", "-info");
         _withoutInfo ??= await ConnectionMultiplexer.ConnectAsync(_system.RedisConnectionString + ",user=no-info,password=no-info");
         return new HistoryServers(
@@ -96,7 +96,7 @@ public sealed class OperationsFixture(SharedServers servers) : IAsyncLifetime
         long skuId;
         await using (var store = OpenStore())
         {
-            // Sales that operators make in these tests take the next free id, too.
+            // Sales that operators create in these tests also take the next free id.
             do
             {
                 skuId = Interlocked.Increment(ref _lastSkuId);
@@ -158,7 +158,7 @@ public sealed class OperationsFixture(SharedServers servers) : IAsyncLifetime
         _broker.Endpoint, _system.RabbitMqConnectionString, [(properties, body)], TestContext.Current.CancellationToken,
         OrderTopology.DeadLetterExchange);
 
-    /// <summary>Empties both queues of what an earlier test left, and ends its sales.</summary>
+    /// <summary>Removes an earlier test's messages from both queues, and ends its sales.</summary>
     public async Task PurgeAsync()
     {
         EndEarlierSales();
@@ -178,7 +178,7 @@ public sealed class OperationsFixture(SharedServers servers) : IAsyncLifetime
         await _system.DisposeAsync();
     }
 
-    /// <summary>Which load of the counter MySQL takes for the valid one.</summary>
+    /// <summary>The valid load of the counter according to MySQL.</summary>
     public async Task<LoadId> LoadOfAsync(long skuId)
     {
         await using var store = OpenStore();

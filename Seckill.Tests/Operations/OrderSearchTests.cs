@@ -3,7 +3,7 @@ using Seckill.Ordering.Store;
 
 namespace Seckill.Tests.Operations;
 
-/// <summary>Operators find orders by what buyers can name, wherever the order is.</summary>
+/// <summary>Operators find orders by the numbers that buyers know, wherever the order is.</summary>
 [Collection(OperationsTests.Name)]
 public sealed class OrderSearchTests(OperationsFixture servers, ClassApi api) : IClassFixture<ClassApi>, IAsyncLifetime
 {
@@ -39,7 +39,7 @@ public sealed class OrderSearchTests(OperationsFixture servers, ClassApi api) : 
             Assert.Equal(32, Text(order, "trace_id")!.Length);
         }
 
-        // Each hop after the one before; told as soon as Redis has settled it.
+        // Each hop after the previous one; `told` is there as soon as Redis has settled it.
         var told = await Deadline.UntilAsync(
             () => FindAsync(orderId), found => found[0].GetProperty("timeline").TryGetProperty("told_at_ms", out _), Cancelled);
         var timeline = told[0].GetProperty("timeline");
@@ -123,7 +123,7 @@ public sealed class OrderSearchTests(OperationsFixture servers, ClassApi api) : 
     }
 
     [Fact]
-    public async Task What_is_not_there_is_an_empty_list_and_what_cannot_be_is_refused()
+    public async Task An_unknown_order_is_an_empty_list_and_a_malformed_query_is_refused()
     {
         Assert.Empty(await FindAsync("999999999999"));
         Assert.Empty(await FindAsync("no-such-click"));

@@ -4,7 +4,7 @@ using StackExchange.Redis;
 
 namespace Seckill.Tests.Operations;
 
-/// <summary>What the console hears of an Api and a worker.</summary>
+/// <summary>The pulses that the console gets from an Api and a worker.</summary>
 [Collection(OperationsTests.Name)]
 public sealed class PulseTests(OperationsFixture servers)
 {
@@ -33,7 +33,7 @@ public sealed class PulseTests(OperationsFixture servers)
             await api.BuyAsync(user, skuId, "click");
         }
 
-        // The same click once more finds its order: another request, no other order.
+        // The repeated click finds its order: another request, but no other order.
         Assert.Equal(200, (await api.BuyAsync(1, skuId, "click")).Status);
         Assert.Equal(404, (await api.BuyAsync(1, 4_999)).Status);
 
@@ -48,7 +48,7 @@ public sealed class PulseTests(OperationsFixture servers)
         Assert.True(fromWorker.WorkingSetBytes > 10_000_000);
         Assert.Empty(fromWorker.Complaints);
 
-        // Counters run on and the start stays: that is how the console tells a restart.
+        // Counters continue and the start time stays: a change of it means a restart.
         var later = await HearAsync(InstancePulse.Api, pulse => pulse.AtMs > fromApi.AtMs);
         Assert.Equal((fromApi.StartedMs, fromApi.Instance), (later.StartedMs, later.Instance));
         await pulses.UnsubscribeAsync();

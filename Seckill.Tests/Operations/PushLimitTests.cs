@@ -3,7 +3,7 @@ using Seckill.Tests.EndToEnd;
 
 namespace Seckill.Tests.Operations;
 
-/// <summary>How many may wait, and for how long.</summary>
+/// <summary>The number of waiting lines and their lifetime.</summary>
 [Collection(OperationsTests.Name)]
 public sealed class PushLimitTests(OperationsFixture servers)
 {

@@ -8,14 +8,14 @@ using Seckill.Ordering.Holding;
 
 namespace Seckill.Tests.Operations;
 
-/// <summary>From when on an order that has no verdict may be taken for lost.</summary>
+/// <summary>When an order without a verdict counts as lost.</summary>
 [Collection(OperationsTests.Name)]
 public sealed class QueueWatchTests(OperationsFixture servers)
 {
     private const string Worker = "a worker";
     private const int HeldMinutesMax = 30;
 
-    /// <summary>Above what clocks may differ by.</summary>
+    /// <summary>More than the clocks may differ.</summary>
     private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(10);
 
     private readonly SetClock _time = new();
@@ -23,7 +23,7 @@ public sealed class QueueWatchTests(OperationsFixture servers)
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task What_workers_do_not_account_for_is_given_up_after_the_brokers_own_bound_and_not_before()
+    public async Task Messages_that_workers_do_not_account_for_are_given_up_after_the_brokers_own_bound_and_not_before()
     {
         await servers.PurgeAsync();
         await servers.Redis.KeyDeleteAsync("seckill:workers:held");
@@ -40,11 +40,11 @@ public sealed class QueueWatchTests(OperationsFixture servers)
         {
             Assert.Equal(TimeSpan.FromMinutes(HeldMinutesMax), await AgeAsync(watch));
 
-            // A worker that holds nothing: what had come before the look before is through.
+            // A worker that holds nothing: messages from before the previous look are through.
             await LookAsync(watch, held, TimeSpan.Zero);
             Assert.InRange(await LookAsync(watch, held, TimeSpan.Zero), LookEvery, 3 * LookEvery);
 
-            // One that holds what nobody knows the age of: the same moment, until it is too long ago to be held still.
+            // One that holds messages of unknown age: the same moment, until that is too long ago for a message to be held still.
             await LookAsync(watch, held, HeldMessages.UnknownAge);
             _time.Move(TimeSpan.FromMinutes(HeldMinutesMax - 1));
             Assert.InRange(
@@ -59,7 +59,7 @@ public sealed class QueueWatchTests(OperationsFixture servers)
         }
     }
 
-    /// <summary>The next look, and what a worker says by then.</summary>
+    /// <summary>The next look, after a worker's report.</summary>
     private async Task<TimeSpan> LookAsync(QueueWatch watch, HeldMessages held, TimeSpan oldestAge)
     {
         await held.ReportAsync(Worker, oldestAge, Cancelled);
@@ -67,7 +67,7 @@ public sealed class QueueWatchTests(OperationsFixture servers)
         return await AgeAsync(watch);
     }
 
-    /// <summary>How old the newest order is that can be told to be lost.</summary>
+    /// <summary>The age of the newest order that can be known to be lost.</summary>
     private async Task<TimeSpan> AgeAsync(QueueWatch watch) =>
         _time.GetUtcNow() - (await watch.ThroughUntilAsync(Cancelled) ?? throw new InvalidOperationException("nothing can be told"));
 }

@@ -7,7 +7,7 @@ using StackExchange.Redis;
 
 namespace Seckill.Tests.Operations;
 
-/// <summary>What the reconciler sees by itself when there are more SKUs to compare than it compares in one pass.</summary>
+/// <summary>The reconciler with more SKUs than it compares in one pass.</summary>
 [Collection(OperationsTests.Name)]
 public sealed class ReconcilerTests(OperationsFixture servers)
 {
@@ -84,7 +84,7 @@ public sealed class ReconcilerTests(OperationsFixture servers)
     }
 
     [Fact]
-    public async Task Who_stops_in_good_order_leaves_its_jobs_to_the_next_at_once()
+    public async Task An_instance_that_stops_in_good_order_leaves_its_jobs_to_the_next_at_once()
     {
         RedisKey[] leases = ["seckill:reconciler", "seckill:outbox:sweeper"];
         await servers.Redis.KeyDeleteAsync(leases);
@@ -114,12 +114,12 @@ public sealed class ReconcilerTests(OperationsFixture servers)
         Assert.Contains(steps, step => step.StartsWith($"sku {other}: load", StringComparison.Ordinal));
     }
 
-    /// <summary>A SKU that nobody can read would spoil the tests that follow.</summary>
+    /// <summary>An unreadable SKU would disturb the following tests.</summary>
     private async Task RemoveSalesAsync()
     {
         await using var store = servers.OpenStore();
         await store.SeckillSales.Where(sale => sale.SkuId >= FirstSku).ExecuteDeleteAsync(CancellationToken.None);
-        // Else each reconciler of the tests to come would look after what Redis still has.
+        // Otherwise the reconcilers of later tests would work on these keys.
         await servers.Redis.KeyDeleteAsync(
             [.. Enumerable.Range(0, SkuCount + 2).SelectMany(i => new SkuKeys(FirstSku + i).All)]);
     }

@@ -5,7 +5,7 @@ using Seckill.Api.Limits;
 
 namespace Seckill.Tests.Operations;
 
-/// <summary>The windows count each key for itself, exactly, and forget with the second.</summary>
+/// <summary>The windows count each key separately and exactly, and reset every second.</summary>
 [Trait("Category", "Quick")]
 public sealed class RequestWindowsTests
 {

@@ -3,7 +3,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Seckill.Tests.Operations;
 
-/// <summary>Operators make and change sales; what they were told holds at the gate from then on.</summary>
+/// <summary>Operators create and change sales; a confirmed change holds at the gate from then on.</summary>
 [Collection(OperationsTests.Name)]
 public sealed class SaleTests(OperationsFixture servers, ClassApi api) : IClassFixture<ClassApi>, IAsyncLifetime
 {
@@ -87,7 +87,7 @@ public sealed class SaleTests(OperationsFixture servers, ClassApi api) : IClassF
         Assert.Equal(200, later.Status);
         Assert.Equal("not started", (await _api.BuyAsync(Buyer(), skuId)).Error);
 
-        // A window that the other end does not allow.
+        // A window that ends before it starts.
         var wrong = await _api.PutAsync($"{Sales}/{skuId}", _api.Operator, $$"""{"ends_at_ms":{{Now + 1_000}}}""");
         Assert.Equal((400, "ends_at_ms must be after starts_at_ms"), (wrong.Status, wrong.Error));
         Assert.Equal(later.Body.GetProperty("ends_at_ms").GetInt64(), (await ItemAsync(skuId)).GetProperty("ends_at_ms").GetInt64());
@@ -115,7 +115,7 @@ public sealed class SaleTests(OperationsFixture servers, ClassApi api) : IClassF
     }
 
     [Fact]
-    public async Task What_is_not_there_is_404()
+    public async Task An_unknown_sale_is_404()
     {
         foreach (var path in new[] { "pause", "resume", "stock" })
         {

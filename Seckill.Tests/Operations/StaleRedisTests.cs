@@ -6,7 +6,7 @@ using Seckill.Ordering.Ledger;
 namespace Seckill.Tests.Operations;
 
 /// <summary>
-/// Redis has something else than MySQL: another server's data, a copy that was taken before, terms or orders that nobody lists.
+/// Redis and MySQL disagree: another server's data, an older copy, terms or orders that are not listed.
 /// </summary>
 [Collection(OperationsTests.Name)]
 public sealed class StaleRedisTests(OperationsFixture servers)
@@ -15,7 +15,7 @@ public sealed class StaleRedisTests(OperationsFixture servers)
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
-    /// <summary>As a slot of a cluster moves, or Redis comes back with its file.</summary>
+    /// <summary>Like a moved cluster slot, or a Redis restarted with its file.</summary>
     [Fact]
     public async Task Another_server_with_all_the_data_is_loaded_again_and_sells_meanwhile()
     {
@@ -39,7 +39,7 @@ public sealed class StaleRedisTests(OperationsFixture servers)
         Assert.Equal(2, await servers.Redis.HashGetAsync(sku.Sale, "held"));
     }
 
-    /// <summary>Nothing tells but the data itself: the server does not say which one it is, and nobody clicks.</summary>
+    /// <summary>Only the data itself reveals it: the server hides its run id, and nobody clicks.</summary>
     [Fact]
     public async Task A_copy_without_an_order_that_was_accepted_is_loaded_with_what_its_buyers_hold()
     {
@@ -82,7 +82,7 @@ public sealed class StaleRedisTests(OperationsFixture servers)
         await using var worker = servers.StartWorker();
         var won = await api.BuyAsync(winner, skuId, "won");
         await SettledAsync();
-        // Somebody else's program takes what the gate has left.
+        // Another program takes the gate's remaining units.
         await using (var store = servers.OpenStore())
         {
             await store.ProductSkus.Where(row => row.Id == skuId)
@@ -93,14 +93,14 @@ public sealed class StaleRedisTests(OperationsFixture servers)
         await SettledAsync();
 
         await servers.Redis.KeyDeleteAsync(sku.All);
-        // The load waits until the queue is known to be through.
+        // The load waits until the queue has been drained.
         var again = await Deadline.UntilAsync(() => api.BuyAsync(winner, skuId, "won"), reply => reply.Status != 503, Cancelled);
         Assert.Equal((200, won.Text("order_id")), (again.Status, again.Text("order_id")));
         var refused = await api.BuyAsync(loser, skuId, "lost");
         Assert.Equal((200, lost.Text("order_id")), (refused.Status, refused.Text("order_id")));
         var told = await api.GetAsync($"/api/orders/seckill/status?sku_id={skuId}&client_order_no=lost", api.Buyer(loser));
         Assert.Equal("FAILED", told.Text("status"));
-        // Another wish by the same number is none of these, as before the loss.
+        // A different request with the same number is refused, as before the loss.
         var others = await Task.WhenAll(OtherQuantityAsync(winner, "won"), OtherQuantityAsync(loser, "lost"));
         Assert.Equal(["number used", "number used"], others.Select(reply => reply.Error));
         Assert.Equal("sold out", (await api.BuyAsync(loser, skuId, "another")).Error);
@@ -166,7 +166,7 @@ public sealed class StaleRedisTests(OperationsFixture servers)
                 () => api.Get<StockRecovery>().NotedSkuIdsAsync(Cancelled), noted => noted.Contains(skuId), Cancelled);
         }
 
-        // Reserved by an instance that died, and nobody has published it.
+        // Reserved by an instance that died before publishing.
         var sku = new SkuKeys(skuId);
         var order = new ReserveRequest(skuId * 1_000_000, 65_000, 1, null, null);
         await using (var store = servers.OpenStore())

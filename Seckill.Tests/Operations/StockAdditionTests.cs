@@ -4,7 +4,7 @@ using Seckill.Ordering.Ledger;
 
 namespace Seckill.Tests.Operations;
 
-/// <summary>Units that come in the middle of a sale are sold, each once, and the books balance all the while.</summary>
+/// <summary>Units added in the middle of a sale are sold, each once, and the books balance all the time.</summary>
 [Collection(OperationsTests.Name)]
 public sealed class StockAdditionTests(OperationsFixture servers) : IAsyncLifetime
 {

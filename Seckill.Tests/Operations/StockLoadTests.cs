@@ -97,7 +97,7 @@ public sealed class StockLoadTests(OperationsFixture servers)
         await StoredOrders.AddAsync(store, skuId, firstId, buyers);
         await servers.Redis.KeyDeleteAsync([sku.Stock, sku.Sale, sku.Orders, sku.Buyers, sku.Clicks, sku.Outbox]);
 
-        // Somebody who holds the row, and whose orders nobody sees yet: another one of the first buyer and one of a new buyer.
+        // A transaction that holds the row, with uncommitted orders: another one of the first buyer and one of a new buyer.
         await using var other = await store.Database.BeginTransactionAsync(IsolationLevel.ReadCommitted, Cancelled);
         await store.Database.ExecuteSqlAsync($"SELECT id FROM product_skus WHERE id = {skuId} FOR UPDATE", Cancelled);
         await StoredOrders.AddOneAsync(store, skuId, firstId + buyers, userId: 0);
@@ -148,7 +148,7 @@ public sealed class StockLoadTests(OperationsFixture servers)
     }
 
     [Fact]
-    public async Task What_buyers_were_last_restored_from_is_noted_and_added_stock_restores_nobody()
+    public async Task The_epoch_of_the_last_restore_is_noted_and_added_stock_restores_nobody()
     {
         await using var api = servers.StartApi(("Catalogue:CheckEveryMs", "60000"));
         var skuId = await servers.PutOnSaleAsync(api, Stock);
@@ -167,7 +167,7 @@ public sealed class StockLoadTests(OperationsFixture servers)
     }
 
     /// <summary>
-    /// An instance of the version before sets epoch and run id in Redis and the epoch in MySQL, and knows nothing of tokens on either side.
+    /// An instance of the previous version sets epoch and run id in Redis and the epoch in MySQL, and uses no tokens on either side.
     /// </summary>
     [Fact]
     public async Task An_instance_without_tokens_and_one_with_do_not_load_after_each_other_again_and_again()
@@ -177,22 +177,22 @@ public sealed class StockLoadTests(OperationsFixture servers)
         var sku = new SkuKeys(skuId);
         var load = api.Get<StockLoad>();
 
-        // The tokens of the load before are left as they are, alike.
+        // The tokens of the previous load are unchanged and equal.
         var epoch = await LoadWithoutTokenAsync(skuId);
         Assert.Equal(new LoadedSku(skuId, false, Stock, epoch), await load.RunAsync(skuId, false, true, Cancelled));
 
-        // Redis has lost its own, and MySQL has one: that could be any load, so it is done again, once.
+        // Redis has lost its token, and MySQL has one: that could be any load, so it is repeated once.
         await servers.Redis.KeyDeleteAsync(sku.All);
         epoch = await LoadWithoutTokenAsync(skuId);
         Assert.Equal(new LoadedSku(skuId, true, Stock, epoch + 1), await load.RunAsync(skuId, false, true, Cancelled));
         Assert.Equal(new LoadedSku(skuId, false, Stock, epoch + 1), await load.RunAsync(skuId, false, true, Cancelled));
 
-        // What the other then looks at.
+        // The state that the other instance then checks.
         Assert.Equal(epoch + 1, (await servers.LoadOfAsync(skuId)).Epoch);
         Assert.Equal(epoch + 1, await servers.Redis.HashGetAsync(sku.Sale, "epoch"));
         Assert.Contains($"run_id:{await servers.Redis.HashGetAsync(sku.Sale, "run_id")}", await InfoAsync(), StringComparison.Ordinal);
 
-        // Rows and data of the version before: alike without tokens.
+        // Rows and data of the previous version: equal, without tokens.
         await servers.Redis.HashDeleteAsync(sku.Sale, "load");
         await using var store = servers.OpenStore();
         await store.ProductSkus.Where(row => row.Id == skuId)

@@ -3,7 +3,7 @@ using Seckill.Ordering.Store;
 
 namespace Seckill.Tests.Operations;
 
-/// <summary>Orders of one unit in MySQL, without a worker that writes them; the SKU's stock stays as it is.</summary>
+/// <summary>Orders of one unit written to MySQL without a worker; the SKU's stock does not change.</summary>
 internal static class StoredOrders
 {
     /// <summary>Many orders, the nth of buyer n.</summary>
@@ -22,7 +22,7 @@ internal static class StoredOrders
 
     private static async Task InsertAsync(OrderingDbContext store, long skuId, string orderId, string userId, string numbers)
     {
-#pragma warning disable EF1002 // Nothing comes from outside.
+#pragma warning disable EF1002 // No value comes from outside.
         await store.Database.ExecuteSqlRawAsync(
             $"""
             INSERT INTO orders (id, order_sn, user_id, status, total_amount, pay_amount, gate_epoch, trace_id, reserved_at, picked_up_at,

@@ -2,7 +2,7 @@ using Seckill.OrderWorker.Consuming;
 
 namespace Seckill.Tests.Operations;
 
-/// <summary>Workers that share a queue share the transactions that MySQL is to see at once.</summary>
+/// <summary>Workers that share a queue share the limit of concurrent transactions.</summary>
 [Collection(OperationsTests.Name)]
 public sealed class TransactionShareTests(OperationsFixture servers)
 {

@@ -11,7 +11,7 @@ using Seckill.Tests.Operations;
 
 namespace Seckill.Tests.Security;
 
-/// <summary>The audit says who did and saw what, from where, and how it ended; refused requests cannot fill it.</summary>
+/// <summary>The audit records each action and view with its caller, origin and result; refused requests cannot fill it.</summary>
 [Collection(OperationsTests.Name)]
 public sealed class AuditTests(OperationsFixture servers)
 {
@@ -154,7 +154,7 @@ public sealed class AuditTests(OperationsFixture servers)
     [InlineData("short", 5, "short")]
     [InlineData("longer", 5, "long…")]
     [InlineData("abc\ud83e\udde7d", 5, "abc…")]
-    public void What_is_cut_says_so(string text, int max, string cut) => Assert.Equal(cut, AuditLog.Cut(text, max));
+    public void A_cut_text_says_so(string text, int max, string cut) => Assert.Equal(cut, AuditLog.Cut(text, max));
 
     private static Task<Reply> PauseAsync(ApiHost api, long skuId, string subject) =>
         api.PostAsync($"/api/ops/sales/{skuId}/pause", new TokenIssuer(CheckoutKeys.SigningKey).For(subject, "operator"));
@@ -165,7 +165,7 @@ public sealed class AuditTests(OperationsFixture servers)
         return await store.OpsAudit.CountAsync(entry => entry.Action.StartsWith(RefusalLog.Refused), Cancelled);
     }
 
-    /// <summary>Once it has its outcome.</summary>
+    /// <summary>The entry, once it has its outcome.</summary>
     private Task<OpsAuditEntry> NewestAsync(string action, string? target = null) => Deadline.UntilAsync(
         async () =>
         {

@@ -3,7 +3,7 @@ using Seckill.Tests.Operations;
 
 namespace Seckill.Tests.Security;
 
-/// <summary>A shop's OpenID Connect login: its public keys, its claim for the buyer's number, and nobody else's word.</summary>
+/// <summary>A shop's OpenID Connect login: its public keys, its claim for the buyer's number, and no other issuer.</summary>
 [Collection(OperationsTests.Name)]
 public sealed class AuthorityTests(OperationsFixture servers)
 {
@@ -20,18 +20,18 @@ public sealed class AuthorityTests(OperationsFixture servers)
         foreach (var algorithm in (string[])[SecurityAlgorithms.RsaSha256, SecurityAlgorithms.EcdsaSha256])
         {
             var token = authority.Sign(algorithm, "auth0|5f7c8ec7", "7");
-            // The third time it is remembered.
+            // The third time it comes from the cache.
             for (var time = 0; time < 3; time++)
             {
                 Assert.Equal("7", (await api.GetAsync("/api/session", token)).Text("user_id"));
             }
         }
 
-        // The subject is no number of a buyer's here, even where it looks like one.
+        // The subject is not a buyer's number here, even if it looks like one.
         Assert.Equal(401, (await api.GetAsync("/api/orders", authority.Sign(SecurityAlgorithms.RsaSha256, "7", null))).Status);
         Assert.Equal(401, (await api.GetAsync(
             "/api/orders", authority.Sign(SecurityAlgorithms.RsaSha256, "7", "7", audience: "another"))).Status);
-        // Neither does the key that is shared with nobody any more sign logins, nor a key of another provider's.
+        // Neither the former shared key nor another provider's key is accepted.
         var shared = new TokenIssuer(CheckoutKeys.SigningKey, authority.Url).For("7", "operator");
         Assert.Equal(401, (await api.GetAsync("/api/ops/sales", shared)).Status);
         await using var other = await LoopbackAuthority.StartAsync(Cancelled);

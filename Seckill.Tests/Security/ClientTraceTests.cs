@@ -9,7 +9,7 @@ using Seckill.Tests.Operations;
 
 namespace Seckill.Tests.Security;
 
-/// <summary>A client chooses neither the trace that an order is found by nor how much of it is kept.</summary>
+/// <summary>A client cannot choose an order's trace id, nor how much of the trace is kept.</summary>
 [Collection(OperationsTests.Name)]
 public sealed class ClientTraceTests(OperationsFixture servers)
 {

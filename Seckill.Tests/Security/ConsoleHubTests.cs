@@ -8,7 +8,7 @@ using Seckill.Tests.Browser;
 
 namespace Seckill.Tests.Security;
 
-/// <summary>The hub that the console's pages live on is for operators, from the console's own pages, and for so many at once.</summary>
+/// <summary>The hub of the console's pages is for operators only, from the console's own pages, with a limit on connections.</summary>
 [Collection(nameof(ConsoleFloor))]
 public sealed class ConsoleHubTests(ConsoleFloor floor)
 {

@@ -4,7 +4,7 @@ using static Microsoft.Playwright.Assertions;
 
 namespace Seckill.Tests.Security;
 
-/// <summary>What becomes of a page of the console that was open while the console, or its keys, were replaced.</summary>
+/// <summary>An open page of the console while the console, or its keys, are replaced.</summary>
 [Collection(nameof(ConsoleFloor))]
 public sealed class ConsoleRestartTests(ConsoleFloor floor)
 {
@@ -26,7 +26,7 @@ public sealed class ConsoleRestartTests(ConsoleFloor floor)
 
             await floor.System.RestartAsync(console, _cancellation);
             await floor.System.WaitUntilHealthyAsync(console, _cancellation);
-            // The form was made by the process before: its keys are kept.
+            // The form is from the previous process, whose keys are kept.
             await stranger.Page.ClickAsync("form[action='/login/demo'] button");
             await Expect(stranger.Heading).ToHaveTextAsync("Live");
             await Expect(operators.Page.Locator("#components-reconnect-modal")).ToBeHiddenAsync();

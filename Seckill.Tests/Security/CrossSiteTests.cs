@@ -4,7 +4,7 @@ using Seckill.Tests.Operations;
 
 namespace Seckill.Tests.Security;
 
-/// <summary>A cookie counts for the own pages only, whatever the port, the name of the domain and the proxy in between.</summary>
+/// <summary>A cookie counts for the site's own pages only, whatever the port, the domain name and the proxy in between.</summary>
 [Collection(OperationsTests.Name)]
 public sealed class CrossSiteTests(OperationsFixture servers, ClassApi only) : IClassFixture<ClassApi>
 {
@@ -29,7 +29,7 @@ public sealed class CrossSiteTests(OperationsFixture servers, ClassApi only) : I
 
         Assert.Equal(status, reply.Status);
         Assert.Equal(status == 403 ? "cross-site request" : "", reply.Error);
-        // A program that sends a token is no browser.
+        // A client that sends a token is not a browser.
         Assert.Equal(200, (await api.PostAsync($"/api/ops/sales/{skuId}/pause", api.Operator, null, (header, value))).Status);
     }
 

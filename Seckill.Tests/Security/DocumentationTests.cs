@@ -2,7 +2,7 @@ using Seckill.Tests.Operations;
 
 namespace Seckill.Tests.Security;
 
-/// <summary>The reference of the API costs one description, and is nobody's business where nobody has switched it on.</summary>
+/// <summary>The API reference is generated once, and is not served unless it is switched on.</summary>
 [Collection(OperationsTests.Name)]
 public sealed class DocumentationTests(OperationsFixture servers)
 {

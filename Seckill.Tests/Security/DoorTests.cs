@@ -10,7 +10,7 @@ using Seckill.Tests.Worker;
 
 namespace Seckill.Tests.Security;
 
-/// <summary>Small doors: where a login leads, whom the demo login serves, who counts as one address, what a wrong key writes.</summary>
+/// <summary>Small entrances: a login's redirect, the demo login, addresses that count as one, and the log of wrong keys.</summary>
 [Trait("Category", "Quick")]
 public sealed class DoorTests
 {
@@ -41,7 +41,7 @@ public sealed class DoorTests
     [InlineData("127.0.0.1", "localhost.shop.example", false)]
     [InlineData("127.0.0.1", "192.0.2.1", false)]
     [InlineData("127.0.0.1", "", false)]
-    public void The_demo_login_serves_whoever_sits_at_the_machine(string? peer, string host, bool open)
+    public void The_demo_login_serves_this_machine_only(string? peer, string host, bool open)
     {
         var http = new DefaultHttpContext();
         http.Connection.RemoteIpAddress = peer is null ? null : IPAddress.Parse(peer);
@@ -61,7 +61,7 @@ public sealed class DoorTests
         Assert.True(Take("2001:db8:1:2::1"));
         Assert.False(Take("2001:db8:1:3::1"));
         Assert.True(Take("2001:db8:2:1::1"));
-        // IPv4 addresses have no such sites.
+        // IPv4 addresses are not grouped.
         Assert.True(Take("192.0.2.1"));
         Assert.True(Take("192.0.2.2"));
         Assert.True(Take("::ffff:192.0.2.3"));

@@ -1,6 +1,6 @@
 namespace Seckill.Tests.Security;
 
-/// <summary>Who asks: the table's columns.</summary>
+/// <summary>The callers: the table's columns.</summary>
 public enum Caller
 {
     Stranger,
@@ -12,12 +12,12 @@ public enum Caller
     OperatorElsewhere,
 }
 
-/// <summary>What an endpoint must answer to whom.</summary>
+/// <summary>The required answers of an endpoint to each caller.</summary>
 /// <param name="Route">Method and pattern, as the endpoint is registered.</param>
-/// <param name="Path">What is asked; <c>{sku}</c> and <c>{order}</c> stand for a SKU on sale and the buyer's own order of it.</param>
+/// <param name="Path">The request's path; <c>{sku}</c> and <c>{order}</c> stand for a SKU on sale and the buyer's own order of it.</param>
 /// <param name="Body">JSON; null for none.</param>
 /// <param name="Statuses">By caller, in the order of <see cref="Caller"/>.</param>
-/// <param name="Cache">The header <c>Cache-Control</c> of every one of them that is no refusal.</param>
+/// <param name="Cache">The header <c>Cache-Control</c> of every answer that is not a refusal.</param>
 public sealed record EndpointRow(string Route, string Path, string? Body, int[] Statuses, string Cache = EndpointTable.NoStore)
 {
     public override string ToString() => Route;
@@ -30,7 +30,7 @@ internal static class EndpointTable
 
     public static readonly IReadOnlyList<EndpointRow> Rows =
     [
-        // Anybody's.
+        // Public.
         Open("GET /api/products", "/api/products"),
         Open("GET /api/session", "/api/session"),
         Open("GET /openapi/v1.json", "/openapi/v1.json", "public, max-age=60"),
@@ -42,7 +42,7 @@ internal static class EndpointTable
         Open("GET /alive", "/alive", "no-store, no-cache"),
         Open("GET /started", "/started"),
 
-        // A buyer's own, an operator being one too.
+        // For buyers; an operator is one, too.
         new("POST /api/seckill/orders", "/api/seckill/orders", """{"sku_id":{sku},"quantity":1}""", [401, 200, 200, 200, 403]),
         new("GET /api/orders/seckill/status", "/api/orders/seckill/status?sku_id={sku}&client_order_no=walk", null, Own),
         new("GET /api/orders", "/api/orders", null, [401, 200, 200, 200, 200]),
@@ -53,7 +53,7 @@ internal static class EndpointTable
         new("GET /api/orders/seckill/ws", "/api/orders/seckill/ws", null, [401, 400, 400, 400, 400]),
         new("GET /api/seckill/token", "/api/seckill/token?sku_id={sku}", null, [401, 200, 200, 200, 200]),
 
-        // Operators'.
+        // For operators.
         ForOperators("GET /api/ops/sales", "/api/ops/sales"),
         ForOperators("POST /api/ops/sales", "/api/ops/sales", 400, "{}"),
         ForOperators("PUT /api/ops/sales/{sku_id}", "/api/ops/sales/{sku}", 400, "{}"),
@@ -75,7 +75,7 @@ internal static class EndpointTable
         new("POST /api/demo/login", "/api/demo/login", """{"user_id":7}""", [200, 200, 200, 200, 200]),
     ];
 
-    /// <summary>The buyer sees it, and nobody else knows that it is there.</summary>
+    /// <summary>Visible to its buyer, and not found for everyone else.</summary>
     private static int[] Own => [401, 200, 404, 404, 404];
 
     private static EndpointRow Open(string route, string path, string cache = NoStore) =>

@@ -6,7 +6,7 @@ using Seckill.Tests.Operations;
 
 namespace Seckill.Tests.Security;
 
-/// <summary>Every endpoint, asked by everybody: the answers are those of <see cref="EndpointTable"/>, kept for nobody else.</summary>
+/// <summary>Every endpoint for every caller: the answers are those of <see cref="EndpointTable"/>, and caches do not share them.</summary>
 [Collection(OperationsTests.Name)]
 public sealed class EndpointWalkTests(OperationsFixture servers)
 {
@@ -52,7 +52,7 @@ public sealed class EndpointWalkTests(OperationsFixture servers)
     [InlineData("GET", "/no/such/path")]
     [InlineData("GET", "/api/no/such/path")]
     [InlineData("DELETE", "/api/products")]
-    public async Task What_is_not_there_is_kept_by_no_cache_either(string method, string path)
+    public async Task An_unknown_path_is_kept_by_no_cache_either(string method, string path)
     {
         await using var api = servers.StartApi();
         using var answer = await api.Client.SendAsync(

@@ -17,7 +17,7 @@ public sealed class InventedQuestionTests(OperationsFixture servers)
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task What_nobody_has_is_answered_without_MySQL()
+    public async Task Questions_about_unknown_orders_are_answered_without_MySQL()
     {
         await using var api = servers.StartApi();
         var skuId = await servers.PutOnSaleAsync(api);
@@ -26,13 +26,13 @@ public sealed class InventedQuestionTests(OperationsFixture servers)
         var taken = Enumerable.Range(0, MySqlReadsMax).Select(_ => limiter.TryEnter()).ToList();
         Assert.All(taken, lease => Assert.True(lease.IsAcquired));
 
-        // With every place for MySQL taken, a question that needs one is answered busy.
+        // With all MySQL slots taken, a question that needs one is answered "busy".
         Assert.Equal((404, "unknown sku"), await StatusAsync(api, 970, "987654321"));
         Assert.Equal((404, "no order"), await StatusAsync(api, 970, $"{skuId}"));
         Assert.Equal((404, "no order"), await StatusAsync(api, 971, $"{skuId}&client_order_no=invented"));
         Assert.Equal(200, (await StatusAsync(api, 971, $"{skuId}&client_order_no=real")).Status);
 
-        // Redis may have forgotten something: then MySQL has the last word.
+        // If Redis may have lost something, MySQL has the last word.
         await servers.Redis.HashSetAsync($"{{stock:sku:{skuId}}}:sale", "epoch", 2);
         Assert.Equal((503, "busy"), await StatusAsync(api, 970, $"{skuId}"));
         taken.ForEach(lease => lease.Dispose());
@@ -40,7 +40,7 @@ public sealed class InventedQuestionTests(OperationsFixture servers)
     }
 
     [Fact]
-    public async Task A_buyer_who_asks_without_end_waits_behind_a_door_of_his_own()
+    public async Task A_buyer_who_asks_without_end_keeps_no_other_buyer_waiting()
     {
         await using var limiter = new MySqlReadLimiter();
         var own = new List<IDisposable>();
@@ -55,7 +55,7 @@ public sealed class InventedQuestionTests(OperationsFixture servers)
         using var other = await limiter.EnterAsync(2, Cancelled);
         Assert.True(other.IsAcquired);
 
-        // Disposed of twice, a lease gives back one place.
+        // A lease that is disposed of twice returns one slot.
         own[0].Dispose();
         own[0].Dispose();
         using var again = await limiter.EnterAsync(1, Cancelled);

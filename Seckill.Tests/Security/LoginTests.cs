@@ -11,7 +11,7 @@ using Seckill.Tests.Operations;
 
 namespace Seckill.Tests.Security;
 
-/// <summary>Whose word counts, for how long, and as whom.</summary>
+/// <summary>Which logins are accepted, for how long, and as which user.</summary>
 [Collection(OperationsTests.Name)]
 public sealed class LoginTests(OperationsFixture servers, ClassApi only) : IClassFixture<ClassApi>
 {
@@ -33,7 +33,7 @@ public sealed class LoginTests(OperationsFixture servers, ClassApi only) : IClas
     {
         var api = only.Host;
         Assert.Equal(buyer, UserOf(await api.GetAsync(Session, Issuer.For(subject))));
-        // The second time it is remembered, from the third on it is known: neither may open more doors.
+        // The second time it is cached, from the third on it comes from the cache: neither may allow more.
         var token = Issuer.For(subject);
         for (var i = 0; i < 3; i++)
         {
@@ -63,7 +63,7 @@ public sealed class LoginTests(OperationsFixture servers, ClassApi only) : IClas
 
         Assert.Equal("7", UserOf(await api.GetAsync(Session, new TokenIssuer(CheckoutKeys.SigningKey, keyId: "2026-12").For("7"))));
         Assert.Equal("7", UserOf(await api.GetAsync(Session, new TokenIssuer(Last, keyId: "2026-11").For("7"))));
-        // As logins sign that know no ids.
+        // Like a login that sets no key id.
         Assert.Equal("7", UserOf(await api.GetAsync(Session, new TokenIssuer(Last).For("7"))));
         Assert.Equal(401, (await api.GetAsync("/api/orders", new TokenIssuer(Last[1..], keyId: "2026-11").For("7"))).Status);
     }
@@ -74,7 +74,7 @@ public sealed class LoginTests(OperationsFixture servers, ClassApi only) : IClas
     [InlineData("Auth:Authority", "http://login.example", "must be an https address")]
     [InlineData("Auth:SigningKey", "development-only-signing-key-0123456789abcdef", "one that everybody knows")]
     [InlineData("Ops:Key", "development-only-ops-key", "one that everybody knows")]
-    public async Task What_is_not_safe_is_refused_at_start(string setting, string value, string reason)
+    public async Task An_unsafe_setting_is_refused_at_start(string setting, string value, string reason)
     {
         await using var factory = new WebApplicationFactory<AuthOptions>().WithWebHostBuilder(host =>
         {
@@ -96,7 +96,7 @@ public sealed class LoginTests(OperationsFixture servers, ClassApi only) : IClas
         await using var api = servers.StartApi(("Auth:ClockSkewSeconds", "0"), ("Push:KeepAliveMs", "100"));
         var opened = Stopwatch.GetTimestamp();
         var token = Issuer.For("990", lifetime: TimeSpan.FromSeconds(3));
-        // One that is remembered ends as well as one that has just been checked.
+        // A cached login ends just like one that has been checked anew.
         await using (var fresh = await EventLine.OpenAsync(api.Client, token, Cancelled))
         {
             await using var seen = await EventLine.OpenAsync(api.Client, token, Cancelled);
@@ -121,7 +121,7 @@ public sealed class LoginTests(OperationsFixture servers, ClassApi only) : IClas
             Assert.Equal((403, "demo login is for this machine"), (tunnelled.Status, tunnelled.Error));
             Assert.Equal(403, (await LogInAsync(api, ("Forwarded", "for=192.0.2.1"))).Status);
             Assert.True((await api.GetAsync(Session)).Body.GetProperty("demo_login").GetBoolean());
-            // A name of elsewhere that leads here gets no answer at all.
+            // A foreign host name that resolves to this machine is not served at all.
             Assert.Equal(400, (await LogInAsync(api, ("Host", "shop.example"))).Status);
             Assert.Equal(200, (await LogInAsync(api, ("Host", "127.0.0.1:5080"))).Status);
         }
@@ -133,7 +133,7 @@ public sealed class LoginTests(OperationsFixture servers, ClassApi only) : IClas
     [Theory]
     [InlineData("shop.example", 200)]
     [InlineData("www.shop.example", 200)]
-    // As an orchestrator's probe asks: by an address of the machine.
+    // Like an orchestrator's probe: by an address of the machine.
     [InlineData("127.0.0.1:8080", 200)]
     [InlineData("evil.example", 400)]
     [InlineData("192.0.2.1", 400)]

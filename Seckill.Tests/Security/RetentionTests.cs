@@ -6,7 +6,7 @@ using Seckill.Tests.Operations;
 
 namespace Seckill.Tests.Security;
 
-/// <summary>What concerns people goes when it may, in small batches, and nothing else does.</summary>
+/// <summary>Personal data are deleted when they may be, in small batches, and nothing else is.</summary>
 [Collection(OperationsTests.Name)]
 public sealed class RetentionTests(OperationsFixture servers)
 {
@@ -22,7 +22,7 @@ public sealed class RetentionTests(OperationsFixture servers)
             ("Retention:BatchSizeMax", "2"), ("Retention:PauseMs", "0"), ("Retention:EveryMinutes", "1440"));
         var over = await servers.PutOnSaleAsync(api);
         var running = await servers.PutOnSaleAsync(api);
-        // Below everything that a pass has been through: orders are written later than their ids are given.
+        // Below the ids of finished passes: orders are written later than their ids are made.
         await api.Get<RetentionPass>().RunAsync(Cancelled);
         var first = Random.Shared.NextInt64(1, 1_000_000_000_000);
         await using (var store = servers.OpenStore())
@@ -43,7 +43,7 @@ public sealed class RetentionTests(OperationsFixture servers)
             await store.SaveChangesAsync(Cancelled);
         }
 
-        // The job may have taken some already.
+        // The job may have deleted some already.
         await api.Get<RetentionPass>().RunAsync(Cancelled);
 
         await using var after = servers.OpenStore();

@@ -14,11 +14,11 @@ namespace Seckill.Tests.Security;
 [Collection(OperationsTests.Name)]
 public sealed class ShortWayTests(OperationsFixture servers)
 {
-    /// <summary>Both answer 400 to a buyer, who says too little, and 401 to everybody else.</summary>
+    /// <summary>Both answer 400 to a buyer, because the request is incomplete, and 401 to everyone else.</summary>
     private const string Short = "/api/seckill/token";
     private const string Long = "/api/orders/seckill/ws";
 
-    /// <summary>The third time it is remembered.</summary>
+    /// <summary>The third time it comes from the cache.</summary>
     private const int Times = 3;
 
     private const string Header = """{"alg":"HS256","typ":"JWT"}""";
@@ -27,7 +27,7 @@ public sealed class ShortWayTests(OperationsFixture servers)
 
     private static readonly string Good = Signed(Header, Claims());
 
-    /// <summary>What is in no doubt, and whether it lets in; the framework is asked about the rest.</summary>
+    /// <summary>Known cases with their result; for the others the framework decides.</summary>
     private static readonly (string Name, bool IsIn, (string Name, string Value)[] Headers)[] Requests =
     [
         ("a good token", true, Bearer(Good)),
@@ -58,7 +58,7 @@ public sealed class ShortWayTests(OperationsFixture servers)
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task The_short_way_lets_in_whom_the_long_way_lets_in()
+    public async Task The_short_way_and_the_long_way_let_in_the_same_callers()
     {
         await using var api = servers.StartApi(("Limits:UserQueriesPerSecond", "0"));
         var wrong = new List<string>();

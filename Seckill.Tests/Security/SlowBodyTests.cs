@@ -21,7 +21,7 @@ public sealed class SlowBodyTests(OperationsFixture servers)
         await using var api = servers.StartApi(
             ("Limits:PurchasesInFlightMax", "1"), ("Limits:PurchasesWaitingMax", "0"), ("Requests:BodyReadMsMax", "20000"));
         var skuId = await servers.PutOnSaleAsync(api, stock: 100);
-        // Nothing is compiled any more when the time is taken.
+        // Everything is compiled before the time is measured.
         Assert.Equal(200, (await api.BuyAsync(899, skuId)).Status);
         var slow = new List<HeldContent>();
         var answers = new List<Task<HttpResponseMessage>>();
@@ -49,7 +49,7 @@ public sealed class SlowBodyTests(OperationsFixture servers)
         await Task.WhenAll(answers);
     }
 
-    /// <summary>As it was done to a running instance: more accounts than once filled all places, each sending what one may send.</summary>
+    /// <summary>An attack seen on a running instance: more accounts than once filled all slots, each sending as much as it may.</summary>
     [Fact(Explicit = true)]
     [Trait("Category", "Long")]
     public async Task With_the_default_limits_slow_bodies_of_many_accounts_keep_nobody_waiting()
@@ -81,7 +81,7 @@ public sealed class SlowBodyTests(OperationsFixture servers)
                 Assert.InRange(Stopwatch.GetElapsedTime(asked).TotalMilliseconds, 0, HonestAnswerMs);
             }
 
-            // An account's window is a second long: the attack goes on at the rate that it may have.
+            // An account's window is a second long: the attack continues at the allowed rate.
             var rest = TimeSpan.FromSeconds(1) - Stopwatch.GetElapsedTime(began);
             await Task.Delay(rest > TimeSpan.Zero ? rest : TimeSpan.Zero, Cancelled);
         }

@@ -13,7 +13,7 @@ using StackExchange.Redis;
 
 namespace Seckill.Tests.ServiceDefaults;
 
-/// <summary>What the three connection strings may hold, and that a wrong one is named and never shown.</summary>
+/// <summary>Valid values of the three connection strings; an invalid one is named but never shown.</summary>
 [Trait("Category", "Quick")]
 public sealed class ConnectionStringTests
 {
@@ -73,7 +73,7 @@ public sealed class ConnectionStringTests
     }
 
     [Fact]
-    public void Whatever_stands_in_one_it_is_taken_or_refused_by_name()
+    public void Any_text_is_accepted_or_refused_by_name()
     {
         Gen.Int[0, Pieces.Length - 1].Array[0, 12].Select(chosen => string.Concat(chosen.Select(i => Pieces[i]))).Sample(
             value =>

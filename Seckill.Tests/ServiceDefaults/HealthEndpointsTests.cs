@@ -69,7 +69,7 @@ public sealed class HealthEndpointsTests
         }));
 
         var seconds = TimeProvider.System.GetElapsedTime(started).TotalSeconds;
-        // A few more than one a second: probes that come while the first answer is being made may each make their own.
+        // A few more than one a second: probes that arrive while the first answer is being made may each run the checks.
         Assert.InRange(_checks, 1, 5 * ((int)seconds + 1));
     }
 
@@ -96,7 +96,7 @@ public sealed class HealthEndpointsTests
                 .AddAsyncCheck("hangs for long", () => hung.Task, timeout: TimeSpan.FromMinutes(10)));
         using var client = ClientOf(app);
 
-        // A check that hangs has no result yet: the question is answered all the same.
+        // A hanging check has no result yet: the probe is answered anyway.
         Assert.Contains("not checked yet", await DetailsAsync(client));
         await Deadline.UntilAsync(
             () => DetailsAsync(client), details => details.Contains("no answer within", StringComparison.Ordinal), Token);

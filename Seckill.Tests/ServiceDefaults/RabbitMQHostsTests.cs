@@ -12,7 +12,7 @@ public sealed class RabbitMQHostsTests(SharedServers servers)
 {
     private const int Tries = 3;
 
-    /// <summary>The client itself waits for a silent host for ever; each caller brings a deadline.</summary>
+    /// <summary>The client itself waits for a silent host for ever; each caller sets a deadline.</summary>
     private const int TryTimeoutMs = 5_000;
 
     [Fact]
@@ -20,7 +20,7 @@ public sealed class RabbitMQHostsTests(SharedServers servers)
     {
         var token = TestContext.Current.CancellationToken;
         var broker = new Uri((await servers.RabbitMqAsync()).ConnectionString);
-        // The kernel accepts in its name, and nobody reads what the client says.
+        // The kernel accepts the connection, and nothing reads from it.
         using var silent = new TcpListener(IPAddress.Loopback, 0);
         silent.Start();
         var builder = Host.CreateApplicationBuilder();

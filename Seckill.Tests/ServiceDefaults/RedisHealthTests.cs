@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Seckill.Tests.ServiceDefaults;
 
-/// <summary>What an application says of Redis: only the masters count, and they must take a write.</summary>
+/// <summary>The Redis health check: only masters count, and they must accept a write.</summary>
 public sealed class RedisHealthTests
 {
     private const string RedisCheck = "StackExchange.Redis";
@@ -67,7 +67,7 @@ public sealed class RedisHealthTests
         Assert.Contains("maxmemory-policy noeviction, not volatile-lru", entry.Description);
         await UntilAsync(host, HealthStatus.Healthy);
 
-        // Without a limit there is nothing to evict for.
+        // Without a memory limit nothing is evicted.
         await server.ConfigSetAsync("maxmemory", "0");
         await UntilAsync(host, HealthStatus.Healthy, EvictionCheck);
 
@@ -111,7 +111,7 @@ public sealed class RedisHealthTests
     private static Task<HealthReportEntry> UntilAsync(WebApplication host, HealthStatus status, string check = RedisCheck) =>
         Deadline.UntilAsync(() => EntryAsync(host, check), entry => entry.Status == status, Token);
 
-    /// <summary>For as many checks as would have told.</summary>
+    /// <summary>Waits for as many checks as would have detected it.</summary>
     private static async Task StaysAsync(WebApplication host, HealthStatus status)
     {
         var seen = new HashSet<TimeSpan>();

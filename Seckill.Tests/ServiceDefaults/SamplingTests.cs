@@ -8,11 +8,11 @@ using OpenTelemetry.Trace;
 
 namespace Seckill.Tests.ServiceDefaults;
 
-/// <summary>A share of the traces is kept whole; of the others, what failed.</summary>
+/// <summary>A share of the traces is kept completely; of the others only failed spans are kept.</summary>
 [Trait("Category", "Quick")]
 public sealed class SamplingTests
 {
-    // Not one that other tests of this process listen to.
+    // A source that no other test of this process listens to.
     private static readonly ActivitySource Source = new("sampled by share");
 
     private readonly ConcurrentQueue<Activity> _exported = new();

@@ -15,7 +15,7 @@ using StackExchange.Redis;
 
 namespace Seckill.Tests.ServiceDefaults;
 
-/// <summary>What both sides of the seam must give alike; compiled and run on the side that this machine has.</summary>
+/// <summary>The requirements on both implementations of the clients; compiled and run for the one on this machine.</summary>
 [Trait("Category", "Quick")]
 public sealed class ServerClientsTests
 {
@@ -48,7 +48,7 @@ public sealed class ServerClientsTests
         var started = Stopwatch.StartNew();
 
         await host.StartAsync(Token);
-        // A server that cannot be asked what it evicts is no failure of its own.
+        // An unreachable server is no separate failure of the eviction check.
         var report = await Deadline.UntilAsync(
             () => host.Services.GetRequiredService<HealthCheckService>().CheckHealthAsync(Token),
             found => found.Entries["eviction"].Status == HealthStatus.Healthy, Token);

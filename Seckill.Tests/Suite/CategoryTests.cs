@@ -3,8 +3,8 @@ using System.Reflection;
 namespace Seckill.Tests.Suite;
 
 /// <summary>
-/// <c>./seckill test quick</c> runs what is marked Quick, <c>./seckill test</c> what is not Long: the marks must be true. What starts
-/// servers, browsers or processes does it through one of the libraries below.
+/// <c>./seckill test quick</c> runs what is marked Quick, <c>./seckill test</c> what is not Long: the marks must be correct. Servers,
+/// browsers and processes are started through one of the libraries below.
 /// </summary>
 [Trait("Category", Quick)]
 public sealed class CategoryTests
@@ -21,7 +21,7 @@ public sealed class CategoryTests
         typeof(CategoryTests).Assembly.GetTypes().Where(type => !type.IsAbstract && TestsOf(type).Any());
 
     [Fact]
-    public void Quick_is_what_reaches_no_server_no_browser_and_no_process()
+    public void Quick_tests_reach_no_server_no_browser_and_no_process()
     {
         var wrong = TestClasses
             .Select(type => (type.FullName, Marked: IsMarked(type, Quick), Reached: StartedBy(type)))

@@ -18,12 +18,12 @@ using Xunit.v3;
 namespace Seckill.Tests.Suite;
 
 /// <summary>
-/// Begins with the collections that take longest, so that none of them runs alone at the end while a core has nothing to do. The rest
+/// Starts with the longest collections, so that none of them runs alone at the end while a core is idle. The rest
 /// follows in any order.
 /// </summary>
 public sealed class LongestFirst : ITestCollectionOrderer
 {
-    /// <summary>As a run of everything printed them; the exact order does not matter.</summary>
+    /// <summary>As printed by a full run; the exact order does not matter.</summary>
     private static readonly string[] Long =
     [
         nameof(NodeFaultTests), nameof(WorkerServers), nameof(FaultSystem), nameof(ShopFloor), OperationsTests.Name,

@@ -7,7 +7,7 @@ namespace Seckill.Tests.Suite;
 /// <summary>Prints the lines of one run. Messages come from many threads.</summary>
 internal sealed class ProgressLines : IRunnerReporterMessageHandler
 {
-    /// <summary>After so long without a line it says what is running.</summary>
+    /// <summary>Time without a line after which it prints the running tests.</summary>
     internal const int SilenceMsMax = 10_000;
 
     private const int RunningNamesMax = 3;
@@ -112,7 +112,7 @@ internal sealed class ProgressLines : IRunnerReporterMessageHandler
     private static string Counted(int count, string what) =>
         count == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $", {count} {what}");
 
-    /// <summary>Without what all have in common.</summary>
+    /// <summary>Without the common prefix.</summary>
     private static string Short(string name) =>
         name.StartsWith("Seckill.Tests.", StringComparison.Ordinal) ? name["Seckill.Tests.".Length..] : name;
 }

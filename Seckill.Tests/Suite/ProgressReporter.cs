@@ -7,7 +7,7 @@ using Xunit.Sdk;
 namespace Seckill.Tests.Suite;
 
 /// <summary>
-/// Says how far a run is: a line for each finished class, and what is running when nothing has finished for a while. The platform prints
+/// Reports progress: a line for each finished class, and the running tests when nothing has finished for a while. The platform prints
 /// the failures.
 /// </summary>
 public sealed class ProgressReporter : IRunnerReporter
@@ -19,7 +19,7 @@ public sealed class ProgressReporter : IRunnerReporter
     public bool ForceNoLogo => true;
 
     /// <summary>
-    /// Reporters of the platform can be chosen in no other way. `dotnet test` has a display of its own and shows nothing of ours.
+    /// The platform has no other way to choose a reporter. `dotnet test` has its own display and does not show ours.
     /// </summary>
     public bool IsEnvironmentallyEnabled => !Environment.GetCommandLineArgs().Contains("--server");
 

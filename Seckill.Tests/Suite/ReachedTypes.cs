@@ -4,7 +4,7 @@ using System.Reflection.Emit;
 
 namespace Seckill.Tests.Suite;
 
-/// <summary>Which types a type's code can reach: all that it names, and all that those name, as long as they are our own.</summary>
+/// <summary>The types that a type's code can reach: all that it names, and recursively all that our own types name.</summary>
 internal static class ReachedTypes
 {
     private const BindingFlags Everything = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static
@@ -15,7 +15,7 @@ internal static class ReachedTypes
         .ToDictionary(code => code.Value);
 
     /// <param name="start">Where to begin.</param>
-    /// <param name="follow">Whose code is looked into.</param>
+    /// <param name="follow">Types whose code is followed.</param>
     public static HashSet<Type> From(Type start, Func<Type, bool> follow)
     {
         var reached = new HashSet<Type>();
@@ -61,7 +61,7 @@ internal static class ReachedTypes
         }
     }
 
-    /// <summary>Code that needs a package which the tests do not get cannot run in a test, and so reaches nothing.</summary>
+    /// <summary>Code that needs a package missing from the tests cannot run in a test, so it reaches nothing.</summary>
     private static IReadOnlyList<Type> WhereAllIsHere(Func<IReadOnlyList<Type>> read)
     {
         try

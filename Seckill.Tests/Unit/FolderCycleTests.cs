@@ -71,7 +71,7 @@ public sealed class FolderCycleTests
         Assert.Contains("Errors -> Orders (Planted.cs)", new FolderGraph("Seckill.Api", [.. FilesOf("Seckill.Api"), planted]).CyclicUses());
     }
 
-    /// <summary>What extends the framework may stand in the framework's own namespace, as is usual.</summary>
+    /// <summary>Extensions of the framework may be in the framework's own namespace, as is usual.</summary>
     private static bool IsInItsNamespace(SourceFile file, string project)
     {
         var declared = Regex.Match(file.Text, @"^@?namespace\s+(Seckill[\w.]*)", RegexOptions.Multiline);

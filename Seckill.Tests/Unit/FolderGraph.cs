@@ -12,7 +12,7 @@ internal sealed record SourceFile(string Path, string Text)
 
     public bool IsRazor => Path.EndsWith(".razor", StringComparison.Ordinal);
 
-    /// <summary>All C# and Razor files of a project, as they lie on disk.</summary>
+    /// <summary>All C# and Razor files of a project, from disk.</summary>
     public static IReadOnlyList<SourceFile> ReadAll(string projectFolder) =>
         [.. Directory.EnumerateFiles(projectFolder, "*", SearchOption.AllDirectories)
             .Select(file => (Full: file, Path: System.IO.Path.GetRelativePath(projectFolder, file).Replace('\\', '/')))
@@ -22,7 +22,7 @@ internal sealed record SourceFile(string Path, string Text)
 }
 
 /// <summary>
-/// Which folders of a project use which, as the source says it: a name of another folder needs a <c>using</c>, or is written with its
+/// The dependencies between a project's folders, from the source: a name of another folder needs a <c>using</c>, or is written with its
 /// namespace. Files beside the project file put the folders together (Program, registrations) or serve all of them, so they count as none.
 /// </summary>
 internal sealed class FolderGraph
@@ -56,7 +56,7 @@ internal sealed class FolderGraph
         }
     }
 
-    /// <summary>Every use of one folder by another that is part of a cycle, with the files that it comes from; none is right.</summary>
+    /// <summary>Every use of one folder by another that is part of a cycle, with its files; there should be none.</summary>
     public IReadOnlyList<string> CyclicUses() =>
         [.. _uses.Where(use => ReachableFrom(use.Key.To).Contains(use.Key.From))
             .Select(use => $"{use.Key.From} -> {use.Key.To} ({string.Join(", ", use.Value)})").Order(StringComparer.Ordinal)];
@@ -94,7 +94,7 @@ internal sealed class FolderGraph
             .Where(match => _typesByFolder[match.Groups[1].Value].Contains(match.Groups[2].Value))
             .Select(match => match.Groups[1].Value).Where(_folders.Contains);
 
-    /// <summary>A Razor file needs no using for what _Imports.razor brings in: there the names themselves tell.</summary>
+    /// <summary>A Razor file needs no using for the imports of _Imports.razor, so the type names are searched for.</summary>
     private IEnumerable<string> ImportedNames(SourceFile file)
     {
         if (!file.IsRazor)

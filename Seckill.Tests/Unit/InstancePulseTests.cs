@@ -29,7 +29,7 @@ public sealed class InstancePulseTests
         Assert.Equal(bucket, InstancePulse.BucketOf(milliseconds));
 
     [Fact]
-    public void What_is_above_all_bounds_has_a_bucket_of_its_own()
+    public void Values_above_all_bounds_have_a_bucket_of_their_own()
     {
         var last = InstancePulse.LatencyUpperMs.Count;
         Assert.Equal(
@@ -52,7 +52,7 @@ public sealed class InstancePulseTests
     [InlineData("{}")]
     [InlineData("[1]")]
     [InlineData("hello")]
-    public void What_is_no_pulse_is_null(string text) => Assert.Null(InstancePulse.TryParse(text));
+    public void A_text_that_is_no_pulse_is_null(string text) => Assert.Null(InstancePulse.TryParse(text));
 
     [Fact]
     public void A_pulse_with_other_buckets_is_null() =>

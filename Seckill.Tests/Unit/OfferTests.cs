@@ -12,7 +12,7 @@ public sealed class OfferTests
     private static readonly Offer Shown = Offer.Of(1_999m, "Phone", "/img/p.svg", """{"color":"red"}""");
 
     [Fact]
-    public void What_is_written_is_read_again() =>
+    public void A_written_value_is_read_back() =>
         Gen.Select(Gen.Long[0, 999_999_999_999_999], Gen.String, Gen.String).Sample((cents, title, attrs) =>
         {
             var offer = Offer.Of(cents / 100m, title, "", attrs);
@@ -51,7 +51,7 @@ public sealed class OfferTests
     [Theory]
     [InlineData(-0.01)]
     [InlineData(10_000_000_000_000)]
-    public void Nobody_is_offered_what_cannot_be_charged(decimal price) =>
+    public void An_amount_that_cannot_be_charged_is_not_offered(decimal price) =>
         Assert.Throws<ArgumentOutOfRangeException>(() => Offer.Of(price, "", "", ""));
 
     [Fact]
@@ -67,7 +67,7 @@ public sealed class OfferTests
     [Theory]
     [InlineData(Trace, Trace)]
     [InlineData("", null)]
-    public void What_an_older_instance_publishes_of_a_newer_record_has_the_offer_too(string before, string? trace)
+    public void A_newer_record_that_an_older_instance_publishes_has_the_offer_too(string before, string? trace)
     {
         var message = Parse($$"""{"user_id":1,"sku_id":2,"quantity":1,"traceparent":"{{before}};{{Shown}}"}""");
 
@@ -75,7 +75,7 @@ public sealed class OfferTests
     }
 
     [Fact]
-    public void Another_producers_traceparent_that_is_none_does_no_harm()
+    public void A_malformed_traceparent_of_another_producer_is_harmless()
     {
         var message = Parse("""{"user_id":1,"sku_id":2,"quantity":1,"traceparent":"one;two"}""");
 

@@ -35,7 +35,7 @@ public sealed class OrderMessageTests
     }
 
     [Fact]
-    public void What_is_written_is_read_again() =>
+    public void A_written_value_is_read_back() =>
         Gen.Select(
             Gen.Long[1, long.MaxValue], Gen.Long[1, long.MaxValue], Gen.Int[1, OrderLimits.QuantityMax],
             Gen.Char["abcXYZ019._:-"].Array[0, OrderLimits.ClientOrderNoLengthMax], Gen.Long[1, long.MaxValue].Nullable(),
@@ -100,7 +100,7 @@ public sealed class OrderMessageTests
     [InlineData("""{"user_id":1,"sku_id":1001,"quantity":1,"order_id":7,"reserved_at_ms":9223372036854775807,"epoch":1}""")]
     [InlineData("""{"user_id":1,"sku_id":1001,"quantity":1,"order_id":7,"reserved_at_ms":1,"epoch":-1}""")]
     [InlineData("""{"user_id":1,"sku_id":1001,"quantity":1,"order_id":7,"reserved_at_ms":1,"epoch":9223372036854775807}""")]
-    public void What_can_never_become_an_order_is_poison_with_a_reason(string body)
+    public void A_body_that_can_never_become_an_order_is_poison_with_a_reason(string body)
     {
         var exception = Assert.Throws<InvalidOrderException>(() => Parse(body));
 

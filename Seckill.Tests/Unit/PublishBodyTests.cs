@@ -18,7 +18,7 @@ public sealed class PublishBodyTests
         Assert.Equal(
             (1L, 7L, 1001L, 2, "click-1"),
             (message.OrderId!.Value, message.UserId, message.SkuId, message.Quantity, message.ClientOrderNo));
-        // Nobody records it, so the headers cannot name its trace.
+        // It is not recorded, so the headers cannot have its trace.
         Assert.Equal(Trace, message.TraceParent);
     }
 

@@ -3,7 +3,7 @@ using Seckill.Ordering.Telemetry;
 
 namespace Seckill.Tests.Unit;
 
-/// <summary>The live figures from what the instances publish.</summary>
+/// <summary>The live figures from the instances' pulses.</summary>
 [Trait("Category", "Quick")]
 public sealed class PulseRingTests
 {
@@ -19,7 +19,7 @@ public sealed class PulseRingTests
     private static long[] NoLatencies => new long[InstancePulse.LatencyUpperMs.Count + 1];
 
     [Fact]
-    public void What_an_instance_did_before_anybody_listened_is_not_counted()
+    public void Growth_from_before_anybody_listened_is_not_counted()
     {
         Take(Api with { Requests = 1_000 }, 500);
         Take(Api with { Requests = 1_100 }, 1_500);
@@ -41,7 +41,7 @@ public sealed class PulseRingTests
     {
         Take(Api with { Requests = 1_000 }, 1_000);
         Take(Api with { Requests = 1_010 }, 2_000);
-        // Counters fell: taken for the same instance that would be less than nothing.
+        // The counters fell: for the same instance that would be negative growth.
         Take(Api with { Requests = 7, StartedMs = StartMs + 2_200 }, 3_000);
         Assert.Equal(17, Sum(Draw(8_000), second => second.Requests), 6);
         Assert.Equal(StartMs + 2_200, Assert.Single(Draw(8_000).Instances).StartedMs);

@@ -10,7 +10,7 @@ using Seckill.OrderWorker.Members;
 
 namespace Seckill.Tests.Unit;
 
-/// <summary>What the worker's health says of the management plugin's answers.</summary>
+/// <summary>The worker's health check for the management plugin's answers.</summary>
 [Trait("Category", "Quick")]
 public sealed class QueueMembersTests
 {
@@ -63,7 +63,7 @@ public sealed class QueueMembersTests
     [InlineData(HttpStatusCode.InternalServerError)]
     [InlineData(HttpStatusCode.OK)]
     [InlineData(null)]
-    public async Task What_the_plugin_does_not_say_is_no_failure(HttpStatusCode? status)
+    public async Task A_plugin_without_an_answer_is_no_failure(HttpStatusCode? status)
     {
         var plugin = new Plugin { Nodes = "<html>", Status = status };
 

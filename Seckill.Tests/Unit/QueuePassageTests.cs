@@ -2,7 +2,7 @@ using Seckill.Ordering.Holding;
 
 namespace Seckill.Tests.Unit;
 
-/// <summary>What is known to have gone through the queue and the workers' hands.</summary>
+/// <summary>The messages that are known to have gone through the queue and the workers' hands.</summary>
 [Trait("Category", "Quick")]
 public sealed class QueuePassageTests
 {
@@ -23,7 +23,7 @@ public sealed class QueuePassageTests
     }
 
     [Fact]
-    public void What_came_before_the_queue_was_empty_is_through_once_all_that_is_held_was_picked_up_later()
+    public void Messages_from_before_the_queue_was_empty_are_through_once_all_held_ones_were_picked_up_later()
     {
         var emptyAt = Look(oldestAge: 60 * Second);
         _time.Move(20 * Second);
@@ -54,7 +54,7 @@ public sealed class QueuePassageTests
     }
 
     [Fact]
-    public void What_was_seen_before_it_forgot_does_not_count()
+    public void Observations_from_before_it_forgot_do_not_count()
     {
         Look(oldestAge: TimeSpan.Zero);
         _passage.Forget();

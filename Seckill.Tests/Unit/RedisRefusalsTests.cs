@@ -3,7 +3,7 @@ using StackExchange.Redis;
 
 namespace Seckill.Tests.Unit;
 
-/// <summary>What servers say, word for word: Redis 7 and 8, and 6 where it put it otherwise.</summary>
+/// <summary>Error messages of real servers: Redis 7 and 8, and 6 where it differs.</summary>
 [Trait("Category", "Quick")]
 public sealed class RedisRefusalsTests
 {
@@ -23,7 +23,7 @@ public sealed class RedisRefusalsTests
     [InlineData("ERR user_script:12: attempt to compare number with nil" + Place)]
     [InlineData("ERR user_script:12: bad argument #1 to 'match' (string expected, got nil)" + Place)]
     [InlineData(OldPlace + "user_script:12: attempt to compare number with nil")]
-    public void What_is_stored_is_to_blame(string error) =>
+    public void The_stored_data_is_to_blame(string error) =>
         Assert.True(RedisRefusals.IsAboutStoredData(new RedisServerException(error)));
 
     [Theory]

@@ -39,6 +39,6 @@ public sealed class ReservationTests
     [InlineData("P|1||1|5|c|t")]
     [InlineData("P|99999999999|7|1|5|c|t")]
     [InlineData("S|1|7|9223372036854775808|5|||6|9")]
-    public void What_is_not_ours_is_told_apart(string record) =>
+    public void A_foreign_record_is_recognised(string record) =>
         Assert.Throws<FormatException>(() => Reservation.Parse(9, record));
 }

@@ -18,7 +18,7 @@ public sealed class SaleCursorTests
     }
 
     [Fact]
-    public void What_was_not_looked_at_comes_next()
+    public void SKUs_that_were_not_looked_at_come_next()
     {
         _cursor.Next();
         _cursor.ContinueBehind(10);

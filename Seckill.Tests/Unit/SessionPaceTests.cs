@@ -33,7 +33,7 @@ public sealed class SessionPaceTests
         _pace.SessionEnded(new SessionEnd(SessionEndKind.TimeUp, "time"), hasAcked: true, isOutage: false, 0, "a", 1);
         Assert.Equal(Usual, _pace.Next.PrefetchCount);
 
-        // It lies deeper than that time reaches: the next time is longer, up to a bound.
+        // It is deeper in the queue than that time reaches: the next time is longer, up to a bound.
         Failed();
         Assert.True(_pace.Next.LengthMsMax > first);
         for (var i = 0; i < 10; i++)
@@ -45,7 +45,7 @@ public sealed class SessionPaceTests
     }
 
     [Fact]
-    public void What_ends_sessions_alone_is_condemned_and_forgotten_once_it_is_gone()
+    public void A_message_that_ends_sessions_alone_is_condemned_and_forgotten_once_it_is_gone()
     {
         Failed();
         for (var i = 0; i < SessionPace.EndCountMax; i++)

@@ -28,7 +28,7 @@ public sealed class SkuCircuitBreakerTests
         foreach (var factor in (int[])[1, 2, 3, 3])
         {
             _breaker.Open(7, "locked");
-            // A batch that was under way meanwhile fails as well, which is the same failure.
+            // A batch that was already under way fails as well, which is the same failure.
             _breaker.Open(7, "locked");
             _time.Advance((factor * OrderTopology.ParkedMs) - 1);
             Assert.NotNull(_breaker.ReasonOf(7));
@@ -38,7 +38,7 @@ public sealed class SkuCircuitBreakerTests
     }
 
     [Fact]
-    public void What_went_through_begins_anew()
+    public void A_success_begins_anew()
     {
         _breaker.Open(7, "locked");
         _breaker.Close([7]);

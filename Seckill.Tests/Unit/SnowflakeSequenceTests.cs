@@ -49,7 +49,7 @@ public sealed class SnowflakeSequenceTests
     }
 
     [Fact]
-    public void Whoever_has_the_node_next_begins_after_the_holder_before_though_its_clock_is_behind()
+    public void The_next_holder_of_a_node_begins_after_the_previous_one_though_its_clock_is_behind()
     {
         const int InThreeMilliseconds = 3 * 4_096;
         var before = new SnowflakeSequence(5, new SetClock { Now = Epoch.AddMilliseconds(1_000) });

@@ -1,6 +1,6 @@
 namespace Seckill.Tests.Unit;
 
-/// <summary>The repository's source as it is written by hand.</summary>
+/// <summary>The repository's hand-written source.</summary>
 internal static class SourceFiles
 {
     /// <summary>All files with one of these extensions, as paths from the repository's root.</summary>

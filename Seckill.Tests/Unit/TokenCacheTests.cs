@@ -9,7 +9,7 @@ using Seckill.ServiceDefaults.Login;
 
 namespace Seckill.Tests.Unit;
 
-/// <summary>Remembering a checked token must never let another one in, nor this one too long.</summary>
+/// <summary>Caching a checked token must never accept another one, nor this one for too long.</summary>
 [Trait("Category", "Quick")]
 public sealed class TokenCacheTests
 {
@@ -47,7 +47,7 @@ public sealed class TokenCacheTests
         var cache = Cache(100);
         var token = await RememberAsync(cache, 7);
         var other = Issuer.ForBuyer(8);
-        // Claims of one, signature of the other: what a forger who has seen a valid token would try.
+        // Claims of one, signature of the other: the obvious forgery with a known valid token.
         var forged = string.Join('.', other.Split('.')[0], other.Split('.')[1], token.Split('.')[2]);
         Assert.False((await cache.ValidateTokenAsync(forged, Parameters)).IsValid);
         Assert.False((await cache.ValidateTokenAsync(forged, Parameters)).IsValid);
@@ -64,7 +64,7 @@ public sealed class TokenCacheTests
     }
 
     [Fact]
-    public async Task What_is_used_stays_and_the_rest_goes()
+    public async Task Used_tokens_stay_and_the_rest_goes()
     {
         var cache = Cache(8);
         var used = await RememberAsync(cache, 1);
@@ -114,7 +114,7 @@ public sealed class TokenCacheTests
     }
 
     [Fact]
-    public void What_is_no_tokens_has_ended() => Assert.True(
+    public void A_login_without_a_token_has_ended() => Assert.True(
         TokenCache.EndOf(new ClaimsPrincipal(new ClaimsIdentity([], "test")), new AuthOptions()) < DateTime.UnixEpoch);
 
     private TokenCache Cache(int max) => new(

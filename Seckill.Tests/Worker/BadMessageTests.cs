@@ -8,11 +8,11 @@ using Seckill.Ordering.Unreadable;
 
 namespace Seckill.Tests.Worker;
 
-/// <summary>One bad message keeps no good order back, whatever is bad about it, and operators find it with its reason.</summary>
+/// <summary>A bad message of any kind delays no good order, and operators find it with its reason.</summary>
 [Collection(nameof(WorkerServers))]
 public sealed class BadMessageTests(WorkerServers servers)
 {
-    /// <summary>Seconds, not a matter of retries that come to an end some day.</summary>
+    /// <summary>Seconds: the orders must not wait for retries to run out.</summary>
     private const int SoonMs = 30_000;
 
     private const int OrderCount = 200;
@@ -32,7 +32,7 @@ public sealed class BadMessageTests(WorkerServers servers)
         var letter = await OrdersPassAsync(shop, expectedCount: OrderCount + 1);
 
         Assert.Contains("quantity must be", ReasonOf(letter), StringComparison.Ordinal);
-        // A replay of it is still the same order: this is what the worker knows it by.
+        // A replay is still the same order: the worker recognises it by this id.
         Assert.Equal(CarriedProperties.HashOfId($"{id}#0"), letter.BasicProperties.MessageId);
     }
 
@@ -158,7 +158,7 @@ public sealed class BadMessageTests(WorkerServers servers)
             await shop.BlockedAsync(Cancelled);
             await using var worker = await RunningWorker.StartAsync(servers, Cancelled);
             await shop.SettledAsync(before.Concat(after), Cancelled, SoonMs);
-            // Acked, too: nothing of them is at hand any more.
+            // They are acked as well: no message is held any more.
             await worker.StopAsync(Cancelled);
             Assert.Equal(0u, await shop.QueuedCountAsync(Cancelled));
         }
@@ -176,7 +176,7 @@ public sealed class BadMessageTests(WorkerServers servers)
         await using var shop = await Shop.OpenAsync(servers, OrderCount + 1, Cancelled);
         var before = await shop.SellAsync(1, OrderCount / 2, Cancelled);
         var trace = ActivityTraceId.CreateRandom();
-        // Nothing is wrong with it but that telling Redis of it fails in a way that nobody has foreseen.
+        // The message is fine, but settling it in Redis fails in an unforeseen way.
         using var listener = new ActivityListener
         {
             ShouldListenTo = source => source.Name.StartsWith("Seckill", StringComparison.Ordinal),
@@ -219,11 +219,11 @@ public sealed class BadMessageTests(WorkerServers servers)
         await worker.HealthAsync("acking", HealthStatus.Healthy, Cancelled);
     }
 
-    /// <summary>With orders before it and behind it; all are written soon, and the bad one is the next dead letter.</summary>
+    /// <summary>Sends it between good orders; all of these are written soon, and the bad one is the next dead letter.</summary>
     private async Task<BasicGetResult> OrdersPassAsync(
         Shop shop, Dictionary<string, string?>? settings = null, int expectedCount = OrderCount)
     {
-        // A worker takes what lies there in one go, so that the bad one and the good ones are at hand together.
+        // The worker starts last and takes all messages at once, so that it holds the bad one and the good ones together.
         var orders = await shop.SellAsync(1_001, OrderCount, Cancelled);
         await using var worker = await RunningWorker.StartAsync(servers, Cancelled, settings);
         await shop.SettledAsync(orders, Cancelled, SoonMs);

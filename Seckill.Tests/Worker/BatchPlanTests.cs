@@ -36,7 +36,7 @@ public sealed class BatchPlanTests
     }
 
     [Fact]
-    public void What_was_decided_before_stays_decided()
+    public void Earlier_decisions_stand()
     {
         var facts = Facts(stock: 10, epoch: 5);
         facts.OrdersById.Add(1, new WrittenOrder(1, "1", UserId: 7, GateEpoch: 3, SkuId: 1001, Quantity: 1));
@@ -76,7 +76,7 @@ public sealed class BatchPlanTests
     }
 
     [Fact]
-    public void What_the_gate_accepted_beyond_the_limit_is_refused_and_what_others_send_is_not_but_counts()
+    public void Gate_orders_beyond_the_limit_are_refused_and_foreign_ones_are_not_but_count()
     {
         var facts = Facts(stock: 10, limit: 3);
         facts.UnitsHeld.Add((1001, 7), 1);

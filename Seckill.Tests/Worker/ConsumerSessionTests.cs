@@ -7,7 +7,7 @@ using Seckill.OrderWorker.Consuming;
 
 namespace Seckill.Tests.Worker;
 
-/// <summary>What one session takes over from a real broker, and what it acks.</summary>
+/// <summary>One session's deliveries from a real broker, and its acks.</summary>
 [Collection(nameof(WorkerServers))]
 public sealed class ConsumerSessionTests(WorkerServers servers)
 {
@@ -24,7 +24,7 @@ public sealed class ConsumerSessionTests(WorkerServers servers)
 
         await using (var session = await OpenAsync(heldBytesMax: 1_000_000, new FailingTime(failAt: 2)))
         {
-            // Whatever it offers is acked, as the pipeline does.
+            // Everything that it offers is acked, as in the pipeline.
             await foreach (var delivery in session.Deliveries.ReadAllAsync(Cancelled))
             {
                 var batch = new OrderBatch(0);
@@ -125,7 +125,7 @@ public sealed class ConsumerSessionTests(WorkerServers servers)
         TimeSpan.FromMilliseconds(Deadline.TimeoutMs), new SessionPlan(100, heldBytesMax, null, null),
         new WorkerHealth(Options.Create(new WorkerOptions()), TimeProvider.System), time, Cancelled);
 
-    /// <summary>A clock that fails when it is asked for the nth time, as taking over a delivery may fail for want of memory.</summary>
+    /// <summary>A clock that fails at the nth call, simulating a failure (such as out of memory) while a delivery is taken over.</summary>
     private sealed class FailingTime(int failAt) : TimeProvider
     {
         private int _asked;

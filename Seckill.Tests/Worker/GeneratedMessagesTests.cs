@@ -16,7 +16,7 @@ public sealed class GeneratedMessagesTests(WorkerServers servers, ITestOutputHel
     private const int OrdersSoonMs = 45_000;
     private const int LettersSoonMs = 15_000;
 
-    /// <summary>Bytes that tell one body from the others; less than what is kept of those that are too large.</summary>
+    /// <summary>The bytes that identify a body; fewer than are kept of a body that is too large.</summary>
     private const int KnownBytes = 1_000;
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
@@ -51,7 +51,7 @@ public sealed class GeneratedMessagesTests(WorkerServers servers, ITestOutputHel
         }
     }
 
-    /// <param name="Orders">What must be written in any case.</param>
+    /// <param name="Orders">Orders that must be written in any case.</param>
     /// <param name="Messages">All of them.</param>
     private sealed record Sent(IReadOnlyList<OrderMessage> Orders, IReadOnlyList<GeneratedMessage> Messages);
 
@@ -74,14 +74,14 @@ public sealed class GeneratedMessagesTests(WorkerServers servers, ITestOutputHel
         return new Sent([.. all.Where(order => !elsewhere.Contains(order.OrderId!.Value))], messages);
     }
 
-    /// <summary>Dead as a whole, such as one that is too large.</summary>
+    /// <summary>Dead-lettered as a whole, such as a body that is too large.</summary>
     private static bool IsLetterItself(GeneratedMessage message) =>
         message.Letters is [var letter] && ReferenceEquals(letter, message.Body);
 
     private static IEnumerable<long> OrderIdsIn(GeneratedMessage message) =>
         DeadLetterBody.OrderIdsOf(message.Body).Select(id => long.Parse(id, CultureInfo.InvariantCulture));
 
-    /// <summary>What is not as it must be, in words.</summary>
+    /// <summary>The deviations, in words.</summary>
     private static async Task<IReadOnlyList<string>> FaultsAsync(Shop shop, Sent sent, int lettersSoonMs)
     {
         var faults = new List<string>();
@@ -112,7 +112,7 @@ public sealed class GeneratedMessagesTests(WorkerServers servers, ITestOutputHel
                 if (!known.Contains(head))
                 {
                     var text = Encoding.UTF8.GetString(letter.Body.Span[..Math.Min(200, letter.Body.Length)]);
-                    faults.Add($"a dead letter that nobody expects: {ReasonOf(letter)}, {text}");
+                    faults.Add($"an unexpected dead letter: {ReasonOf(letter)}, {text}");
                 }
                 else if (ReasonOf(letter) is null)
                 {
@@ -138,7 +138,7 @@ public sealed class GeneratedMessagesTests(WorkerServers servers, ITestOutputHel
         ? message.Letters.All(letter => found.Contains(HeadOf(letter)))
         : found.Contains(HeadOf(message.Body));
 
-    /// <summary>Whether the broker has made these readable: their letters are there, and their orders are written.</summary>
+    /// <summary>Whether the broker has made these readable: their letters are there and their orders written.</summary>
     private static async Task<bool> AllReadAsync(Shop shop, IReadOnlyList<GeneratedMessage> messages, HashSet<string> found)
     {
         if (!messages.All(message => message.Letters.All(letter => found.Contains(HeadOf(letter)))))

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Seckill.Tests.Worker;
 
-/// <summary>What was logged, in order.</summary>
+/// <summary>The logged lines, in order.</summary>
 internal sealed class LogLines : ILoggerProvider
 {
     private readonly ConcurrentQueue<(LogLevel Level, string Text)> _lines = new();

@@ -7,9 +7,9 @@ namespace Seckill.Tests.Worker;
 /// <summary>A message of the generator.</summary>
 /// <param name="Properties">As bytes.</param>
 /// <param name="Body">Any.</param>
-/// <param name="Letters">Bodies of the dead letters that must come of it when it can be read; its other orders are written.</param>
+/// <param name="Letters">Bodies of its dead letters if it can be read; its other orders are written.</param>
 /// <param name="IsReadable">
-/// False when no client can decode it as it is sent: then it becomes one letter, whole, unless the broker writes it anew so that a client
+/// False if no client can decode it as sent: then it becomes one letter as a whole, unless the broker rewrites it so that a client
 /// can, as RabbitMQ 4 does with some headers.
 /// </param>
 internal sealed record GeneratedMessage(byte[] Properties, byte[] Body, IReadOnlyList<byte[]> Letters, bool IsReadable);
@@ -81,7 +81,7 @@ internal sealed class MessageGenerator(int seed, long skuId)
         return (Encoding.UTF8.GetBytes($"[{text}]"), letters);
     }
 
-    /// <summary>JSON, and no order. The number makes each of them another.</summary>
+    /// <summary>JSON, but no order. The number makes each of them different.</summary>
     private byte[] BadOrder() => Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $$"""
         {"user_id":{{_random.NextInt64(1, long.MaxValue)}},"sku_id":{{skuId}},{{_random.Next(8) switch
     {
@@ -96,7 +96,7 @@ internal sealed class MessageGenerator(int seed, long skuId)
     }}}}
         """));
 
-    /// <summary>Nothing that could pass for an order: it begins with what begins no JSON.</summary>
+    /// <summary>No order: the first byte cannot begin JSON.</summary>
     private byte[] Junk(int length)
     {
         var bytes = Bytes(length + 9);
@@ -113,7 +113,7 @@ internal sealed class MessageGenerator(int seed, long skuId)
             var name = HeaderName(i);
             var isValueReadable = true;
             headers.AddRange([.. Short(name), .. Field(0, ref isValueReadable)]);
-            // The broker writes its own count over this one when the message comes again.
+            // The broker overwrites this count when the message is redelivered.
             isReadable &= isValueReadable || name.AsSpan().SequenceEqual("x-delivery-count"u8);
         }
 
@@ -130,7 +130,7 @@ internal sealed class MessageGenerator(int seed, long skuId)
         return (properties.ToArray(), isReadable || properties.Headers is null);
     }
 
-    /// <summary>None, text, or bytes that are no text; up to the longest that AMQP has.</summary>
+    /// <summary>None, text, or bytes that are no text; up to AMQP's maximum length.</summary>
     private byte[]? Maybe() => _random.Next(4) switch
     {
         0 => null,
@@ -139,7 +139,7 @@ internal sealed class MessageGenerator(int seed, long skuId)
         _ => Encoding.UTF8.GetBytes($"id-{_random.NextInt64()}"),
     };
 
-    /// <summary>Names that mean something to somebody, and names that mean nothing.</summary>
+    /// <summary>Names with a meaning to some software, and names without.</summary>
     private byte[] HeaderName(int i) => _random.Next(12) switch
     {
         0 => "x-death"u8.ToArray(),

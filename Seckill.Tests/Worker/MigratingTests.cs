@@ -172,7 +172,7 @@ public sealed class MigratingTests(WorkerServers servers)
 
     private static Dictionary<string, string?> Settings(string mySql) => new() { ["ConnectionStrings:mysql"] = mySql };
 
-    /// <summary>One that is not there yet; the application's account may make it.</summary>
+    /// <summary>A database that does not exist yet; the application's account may create it.</summary>
     private async Task<string> NewDatabaseAsync()
     {
         var name = $"migrating_{Guid.NewGuid():N}";

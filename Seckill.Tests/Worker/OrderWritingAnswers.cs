@@ -3,7 +3,7 @@ using Seckill.Ordering.Ledger;
 
 namespace Seckill.Tests.Worker;
 
-/// <content>What was told stands: the price, the answer, whose id it is.</content>
+/// <content>Promises stand: the price, the answer, and the owner of an id.</content>
 public abstract partial class OrderWritingTests
 {
     [Fact]

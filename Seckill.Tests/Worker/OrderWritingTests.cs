@@ -7,7 +7,7 @@ using StackExchange.Redis;
 
 namespace Seckill.Tests.Worker;
 
-/// <summary>What becomes of orders on real servers.</summary>
+/// <summary>The outcomes of orders on real servers.</summary>
 public abstract partial class OrderWritingTests(WorkerServers servers, ITestOutputHelper output, int lookUpsAfterSurprise)
 {
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
@@ -63,7 +63,7 @@ public abstract partial class OrderWritingTests(WorkerServers servers, ITestOutp
     }
 
     [Fact]
-    public async Task What_the_reservation_says_was_told_is_charged_though_the_message_does_not_say_it()
+    public async Task The_price_in_the_reservation_is_charged_though_the_message_has_none()
     {
         await using var shop = await Shop.OpenAsync(servers, stock: 10, Cancelled, price: 19.99m);
         var order = await shop.ReserveAsync(5, Cancelled, quantity: 2, offer: Offer.Of(15m, "Phone", "", "").Text);
@@ -82,7 +82,7 @@ public abstract partial class OrderWritingTests(WorkerServers servers, ITestOutp
         await using var shop = await Shop.OpenAsync(servers, stock: 10, Cancelled, price: 19.99m);
         await using var worker = await StartAsync();
 
-        // Another producer deducts by itself, as the contract's key says, and publishes without any property.
+        // Another producer deducts from the contract's key itself, and publishes without any property.
         await servers.RedisConnection.GetDatabase().StringDecrementAsync(shop.Sku.Stock, 2);
         await shop.PublishAsync(
             $$"""{"user_id":123,"sku_id":{{shop.Sku.SkuId}},"quantity":2,"client_order_no":"{{Click("front-uuid")}}"}""", Cancelled,
@@ -129,7 +129,7 @@ public abstract partial class OrderWritingTests(WorkerServers servers, ITestOutp
         await using var shop = await Shop.OpenAsync(servers, stock: 10, Cancelled);
         await using var worker = await StartAsync();
         var first = await shop.ReserveAsync(7, Cancelled, clientOrderNo: Click("click"));
-        // Redis forgets the click, so the gate lets it through again.
+        // Redis loses the click, so the gate accepts it again.
         await servers.RedisConnection.GetDatabase().KeyDeleteAsync(shop.Sku.Clicks);
         var second = await shop.ReserveAsync(7, Cancelled, clientOrderNo: Click("click"));
         Assert.Equal(8, await shop.RedisStockAsync(Cancelled));
@@ -147,11 +147,11 @@ public abstract partial class OrderWritingTests(WorkerServers servers, ITestOutp
     }
 
     [Fact]
-    public async Task What_MySQL_does_not_have_fails_and_gives_back_once()
+    public async Task An_order_beyond_MySQLs_stock_fails_and_gives_back_once()
     {
         await using var shop = await Shop.OpenAsync(servers, stock: 10, Cancelled);
         await using var worker = await StartAsync();
-        // A Redis that is wrong: MySQL has less than the gate believes.
+        // A wrong Redis: MySQL has less stock than the gate.
         await shop.AskAsync<object?>("UPDATE product_skus SET stock = 1 WHERE id = @sku", Cancelled);
         var messages = await shop.SellAsync(1, 3, Cancelled);
         await shop.SettledAsync(messages, Cancelled);
@@ -229,7 +229,7 @@ public abstract partial class OrderWritingTests(WorkerServers servers, ITestOutp
         Assert.Equal(0u, await shop.DeadLetterCountAsync(Cancelled));
     }
 
-    /// <summary>A click's or message's name of this class's own: MySQL knows each but once.</summary>
+    /// <summary>A unique name for a click or message of this class, because MySQL accepts each only once.</summary>
     private string Click(string name) => string.Create(CultureInfo.InvariantCulture, $"{name}-{lookUpsAfterSurprise}");
 
     private Task<RunningWorker> StartAsync(Dictionary<string, string?>? settings = null) => RunningWorker.StartAsync(

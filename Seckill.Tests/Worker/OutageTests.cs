@@ -10,7 +10,7 @@ public sealed class OutageTests(WorkerServers servers)
 {
     private const int OrderCount = 1_500;
 
-    /// <summary>And a ceiling: at full speed the worker could have written everything before a server is killed.</summary>
+    /// <summary>And a ceiling, because at full speed the worker might write everything before a server is killed.</summary>
     private static readonly Dictionary<string, string?> SmallBatches = new()
     {
         ["Worker:BatchSizeMax"] = "20",
@@ -87,7 +87,7 @@ public sealed class OutageTests(WorkerServers servers)
 
         var written = await shop.OrderCountAsync(Cancelled);
         Assert.InRange(written, 100, OrderCount - 1);
-        // What the first one wrote it has also settled: nothing is left half-way by a stop.
+        // The first worker has settled everything that it wrote: a stop leaves nothing half done.
         await shop.AssertConservedAsync(Cancelled);
         Assert.Equal(OrderCount - written, (int)await servers.RedisConnection.GetDatabase().HashGetAsync(shop.Sku.Sale, "held"));
 
@@ -126,7 +126,7 @@ public sealed class OutageTests(WorkerServers servers)
         await using var first = await RunningWorker.StartAsync(servers, Cancelled, SmallBatches);
         await using var second = await RunningWorker.StartAsync(servers, Cancelled, SmallBatches);
         var messages = await shop.SellAsync(1, OrderCount, Cancelled);
-        // Every third is delivered once more, quite possibly to the other worker at the same time.
+        // Every third message is delivered twice, possibly to the other worker at the same time.
         await Task.WhenAll(messages.Where((_, i) => i % 3 == 0).Select(message => shop.PublishAsync(message, Cancelled)));
         await AssertAllSoldAsync(shop, messages);
     }

@@ -9,7 +9,7 @@ using StackExchange.Redis;
 namespace Seckill.Tests.Worker;
 
 /// <summary>
-/// An order that MySQL or Redis does not take, while it takes others, keeps no other back; it waits where operators see it and is written
+/// An order that MySQL or Redis refuses while accepting others delays no other order; it waits where operators see it and is written
 /// once it can be.
 /// </summary>
 [Collection(nameof(WorkerServers))]
@@ -127,7 +127,7 @@ public sealed class ParkedOrderTests(WorkerServers servers)
         await using var worker = await RunningWorker.StartAsync(servers, Cancelled);
         await good.SettledAsync(orders, Cancelled, SoonMs);
         await Deadline.UntilAsync(() => spoilt.OrderCountAsync(Cancelled), count => count == spoiltOrders.Count, Cancelled, SoonMs);
-        // Acked, too: nothing comes back when the worker goes.
+        // They are acked as well: nothing is redelivered when the worker stops.
         await worker.StopAsync(Cancelled);
         Assert.Equal(0u, await good.QueuedCountAsync(Cancelled));
         await good.AssertConservedAsync(Cancelled);
@@ -191,7 +191,7 @@ public sealed class ParkedOrderTests(WorkerServers servers)
         await using var worker = await RunningWorker.StartAsync(servers, Cancelled);
         try
         {
-            // More than it tries before it asks whether Redis takes anything, and the answer.
+            // More than its tries before it checks whether Redis accepts writes, plus the check.
             await Deadline.UntilAsync(() => RefusalsOfAsync(redis), count => count > 20, Cancelled);
             await worker.HealthAsync("writing", HealthStatus.Unhealthy, Cancelled);
         }
@@ -248,7 +248,7 @@ public sealed class ParkedOrderTests(WorkerServers servers)
         return errors.Value is { } text ? int.Parse(text["count=".Length..], CultureInfo.InvariantCulture) : 0;
     }
 
-    /// <summary>Two sales that two different masters keep.</summary>
+    /// <summary>Two sales on two different masters.</summary>
     private async Task<(Shop First, Shop Second)> OnTwoShardsAsync(IConnectionMultiplexer redis)
     {
         var first = await Shop.OpenAsync(servers, 10 * OrderCount, Cancelled, redis: redis);

@@ -6,7 +6,7 @@ using Seckill.Ordering.Ledger;
 
 namespace Seckill.Tests.Worker;
 
-/// <summary>What can never become an order goes to the dead-letter queue, alone.</summary>
+/// <summary>A message that can never become an order goes to the dead-letter queue, alone.</summary>
 public abstract class PoisonTests(WorkerServers servers, int lookUpsAfterSurprise)
 {
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
@@ -61,7 +61,7 @@ public abstract class PoisonTests(WorkerServers servers, int lookUpsAfterSurpris
     {
         await using var shop = await Shop.OpenAsync(servers, stock: 20, Cancelled);
         await using var worker = await StartAsync();
-        // MySQL knows each message once, and both ways of writing share it.
+        // MySQL accepts each message once, and both ways of writing share it.
         var many = $"many-{lookUpsAfterSurprise}";
         await shop.PublishAsync(
             $$"""
@@ -104,7 +104,7 @@ public abstract class PoisonTests(WorkerServers servers, int lookUpsAfterSurpris
     [Fact]
     public async Task An_order_that_MySQL_refuses_stands_alone_and_keeps_its_reservation()
     {
-        // A thousand units at this price are more than the column of the total holds.
+        // A thousand units at this price overflow the column of the total.
         await using var shop = await Shop.OpenAsync(servers, stock: 2_000, Cancelled, price: 9_999_999_999_999_999m);
         var before = await shop.SellAsync(1, 20, Cancelled);
         var bad = await shop.ReserveAsync(50, Cancelled, quantity: 1_000);
@@ -131,7 +131,7 @@ public abstract class PoisonTests(WorkerServers servers, int lookUpsAfterSurpris
         await shop.PublishAsync(honest, Cancelled);
         await shop.SettledAsync(honest, Cancelled);
 
-        // No gate has reserved for it: nobody waits for an answer.
+        // It has no reservation, so nobody waits for an answer.
         await shop.PublishAsync(honest with { UserId = 2, Epoch = null, ReservedAtMs = null }, Cancelled);
 
         var letter = await shop.DeadLetterAsync(Cancelled);

@@ -6,15 +6,15 @@ using Seckill.Ordering.Ledger;
 namespace Seckill.Tests.Worker;
 
 /// <summary>
-/// What changes between the quick way's reading and its deduction. A transaction of the test's own holds the SKU's row until the worker has
-/// inserted and waits for it, then commits what the worker could not have read.
+/// Changes between the quick way's reading and its deduction. A transaction of the test holds the SKU's row until the worker has
+/// inserted and waits for it, then commits a change that the worker could not have read.
 /// </summary>
 [Collection(nameof(WorkerServers))]
 public sealed class QuickWriteRaceTests(WorkerServers servers)
 {
     /// <summary>
-    /// Deductions that are under way and so wait for the row: those workers have inserted already. Not from innodb_trx, whose contents
-    /// stand still for a reader that asks more often than ten times a second.
+    /// Deductions that wait for the row: those workers have already inserted. Not from innodb_trx, whose contents
+    /// are not refreshed for a reader that polls more than ten times a second.
     /// </summary>
     private const string Waiting =
         "SELECT COUNT(*) FROM information_schema.processlist "
@@ -64,7 +64,7 @@ public sealed class QuickWriteRaceTests(WorkerServers servers)
     }
 
     [Fact]
-    public async Task Who_was_refused_meanwhile_stays_refused()
+    public async Task An_order_refused_meanwhile_stays_refused()
     {
         await using var shop = await Shop.OpenAsync(servers, stock: 10, Cancelled);
         var orders = await RaceAsync(shop, count: 3, messages => string.Create(CultureInfo.InvariantCulture, $"""
@@ -79,7 +79,7 @@ public sealed class QuickWriteRaceTests(WorkerServers servers)
     }
 
     [Fact]
-    public async Task Who_has_bought_meanwhile_gets_no_more_than_the_limit()
+    public async Task A_buyer_who_has_bought_meanwhile_gets_no_more_than_the_limit()
     {
         await using var shop = await Shop.OpenAsync(servers, stock: 10, Cancelled);
         await LimitAsync(shop, 1);
@@ -135,14 +135,14 @@ public sealed class QuickWriteRaceTests(WorkerServers servers)
             await shop.SettledAsync(messages, Cancelled);
         }
 
-        // The worker has stopped: whatever it did not ack is in the queue again.
+        // The worker has stopped: everything unacked is in the queue again.
         Assert.Equal(0u, await shop.QueuedCountAsync(Cancelled));
         Assert.Equal(1_000, await shop.OrderCountAsync(Cancelled));
         Assert.Equal(1_000, await shop.MySqlStockAsync(Cancelled));
         await shop.AssertConservedAsync(Cancelled);
     }
 
-    /// <summary>The shop's gate knows nothing of it, as one that has lost its memory.</summary>
+    /// <summary>Sets the limit in MySQL only, so that the gate does not have it, as after a loss of Redis.</summary>
     private static async Task LimitAsync(Shop shop, int limit, int? highest = null) => await shop.AskAsync<object?>(
         string.Create(CultureInfo.InvariantCulture, $"""
             INSERT INTO seckill_sales (sku_id, starts_at, ends_at, limit_per_user, limit_highest)
@@ -150,7 +150,7 @@ public sealed class QuickWriteRaceTests(WorkerServers servers)
                 {highest?.ToString(CultureInfo.InvariantCulture) ?? "NULL"})
             """), Cancelled);
 
-    /// <summary>Sells to a worker whose deduction has to wait for <paramref name="change"/>; returns what became of the orders.</summary>
+    /// <summary>Sells to a worker whose deduction has to wait for <paramref name="change"/>; returns the orders' outcomes.</summary>
     private async Task<Reservation[]> RaceAsync(Shop shop, int count, Func<List<OrderMessage>, string> change)
     {
         await using var holder = await servers.OpenMySqlAsync(Cancelled);

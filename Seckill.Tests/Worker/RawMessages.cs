@@ -6,7 +6,7 @@ using Seckill.Ordering.Unreadable;
 
 namespace Seckill.Tests.Worker;
 
-/// <summary>Sends messages as clients in other languages can: with properties that this one neither writes nor reads.</summary>
+/// <summary>Sends messages as clients in other languages can: with properties that the .NET client can neither write nor read.</summary>
 internal static class RawMessages
 {
     private const uint BasicPublish = (60 << 16) | 40;

@@ -44,15 +44,15 @@ internal sealed class RunningWorker : IAsyncDisposable
         return worker;
     }
 
-    /// <summary>Waits until it takes orders.</summary>
+    /// <summary>Waits until it consumes orders.</summary>
     public Task ConsumingAsync(CancellationToken cancellationToken) => HealthAsync("consuming", HealthStatus.Healthy, cancellationToken);
 
-    /// <summary>Waits until a health check says that.</summary>
+    /// <summary>Waits until a health check has that status.</summary>
     public Task HealthAsync(string check, HealthStatus status, CancellationToken cancellationToken) =>
         Deadline.UntilAsync(
             async () => (await CheckAsync(cancellationToken)).Entries[check].Status, now => now == status, cancellationToken);
 
-    /// <summary>Stops it as SIGTERM does.</summary>
+    /// <summary>Stops it like SIGTERM.</summary>
     public Task StopAsync(CancellationToken cancellationToken) => _host.StopAsync(cancellationToken);
 
     public async ValueTask DisposeAsync()
@@ -61,7 +61,7 @@ internal sealed class RunningWorker : IAsyncDisposable
         await ((IAsyncDisposable)_host).DisposeAsync();
     }
 
-    /// <summary>What a health check says now, with its reason.</summary>
+    /// <summary>A health check's current result, with its reason.</summary>
     public async Task<HealthReportEntry> EntryAsync(string check, CancellationToken cancellationToken) =>
         (await CheckAsync(cancellationToken)).Entries[check];
 

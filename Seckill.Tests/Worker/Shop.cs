@@ -10,7 +10,7 @@ using StackExchange.Redis;
 
 namespace Seckill.Tests.Worker;
 
-/// <summary>One SKU on sale on the real servers, with the gate's side of every order played by the real script.</summary>
+/// <summary>One SKU on sale on the real servers; the real script plays the gate's part of every order.</summary>
 internal sealed class Shop : IAsyncDisposable
 {
     private static readonly SnowflakeSequence Ids = new(1_000, TimeProvider.System);
@@ -33,7 +33,7 @@ internal sealed class Shop : IAsyncDisposable
 
     public StockLedger Ledger { get; }
 
-    /// <summary>Opens a sale of its own on empty queues.</summary>
+    /// <summary>Opens a separate sale on empty queues.</summary>
     public static async Task<Shop> OpenAsync(
         WorkerServers servers, int stock, CancellationToken cancellationToken, decimal price = 9.9m, IConnectionMultiplexer? redis = null)
     {
@@ -56,7 +56,7 @@ internal sealed class Shop : IAsyncDisposable
         await _connection.DisposeAsync();
     }
 
-    /// <summary>Lets one buyer through the gate; the message is what the Api would publish.</summary>
+    /// <summary>Reserves for one buyer; returns the message that the Api would publish.</summary>
     public async Task<OrderMessage> ReserveAsync(
         long userId, CancellationToken cancellationToken, int quantity = 1, string? clientOrderNo = null, long? orderId = null,
         string? offer = null)
@@ -76,7 +76,7 @@ internal sealed class Shop : IAsyncDisposable
         };
     }
 
-    /// <summary>Lets many buyers through and publishes their orders.</summary>
+    /// <summary>Reserves for many buyers and publishes their orders.</summary>
     public async Task<List<OrderMessage>> SellAsync(long firstUserId, int count, CancellationToken cancellationToken)
     {
         var messages = new List<OrderMessage>();
@@ -97,8 +97,8 @@ internal sealed class Shop : IAsyncDisposable
 
     public async Task PublishAsync(byte[] body, CancellationToken cancellationToken, BasicProperties? properties = null)
     {
-        // Where a host in this process listens to the client's spans, the client writes the current trace over the one in the headers: it
-        // is the same.
+        // If a host in this process listens to the client's spans, the client overwrites the headers' trace with the current one: both
+        // are the same.
         using var click = properties?.Headers is { } headers && headers.TryGetValue("traceparent", out var header) && header is string trace
             ? new Activity("click").SetParentId(trace).Start()
             : null;
@@ -115,7 +115,7 @@ internal sealed class Shop : IAsyncDisposable
     public Task PublishRawAsync(IEnumerable<(byte[] Properties, byte[] Body)> messages, CancellationToken cancellationToken) =>
         RawMessages.PublishAsync(_connection.Endpoint, _servers.RabbitMq.ConnectionString, messages, cancellationToken);
 
-    /// <summary>Waits until the broker takes no more messages, as it says itself.</summary>
+    /// <summary>Waits until the broker reports that it accepts no more messages.</summary>
     public async Task BlockedAsync(CancellationToken cancellationToken)
     {
         var factory = new ConnectionFactory { Uri = new Uri(_servers.RabbitMq.ConnectionString), AutomaticRecoveryEnabled = false };
@@ -127,19 +127,19 @@ internal sealed class Shop : IAsyncDisposable
             blocked.TrySetResult();
             return Task.CompletedTask;
         };
-        // It says so to who publishes; a message to no queue is enough.
+        // It reports this to publishing connections; a message to no queue is enough.
         for (var i = 0; !blocked.Task.IsCompleted && i < Deadline.TimeoutMs / 100; i++)
         {
             await channel.BasicPublishAsync("", "nowhere", ReadOnlyMemory<byte>.Empty, cancellationToken);
             await Task.WhenAny(blocked.Task, Task.Delay(100, cancellationToken));
         }
 
-        Assert.True(blocked.Task.IsCompleted, "The broker takes messages.");
-        // It does not read the close either.
+        Assert.True(blocked.Task.IsCompleted, "The broker still accepts messages.");
+        // It does not read the close frame either.
         await connection.CloseAsync(Constants.ReplySuccess, "done", TimeSpan.FromMilliseconds(100), abort: true, cancellationToken);
     }
 
-    /// <summary>How long that many letters take of which each waits for its own confirm; they are removed again.</summary>
+    /// <summary>The time for that many letters if each waits for its own confirm; they are removed again.</summary>
     public async Task<TimeSpan> ConfirmOneByOneAsync(int count, CancellationToken cancellationToken)
     {
         var started = Stopwatch.GetTimestamp();
@@ -176,7 +176,7 @@ internal sealed class Shop : IAsyncDisposable
             () => _channel.BasicGetAsync(OrderTopology.DeadLetterQueue, autoAck: true, cancellationToken), got => got is not null,
             cancellationToken, timeoutMs))!;
 
-    /// <summary>Orders that nobody has in hand.</summary>
+    /// <summary>Orders ready in the queue.</summary>
     public async Task<uint> QueuedCountAsync(CancellationToken cancellationToken) =>
         await _channel.MessageCountAsync(OrderTopology.Queue, cancellationToken);
 

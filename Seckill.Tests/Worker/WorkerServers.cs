@@ -23,13 +23,13 @@ public sealed class WorkerServers : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        // A kill must not take what Redis has answered, so that a test knows what has to be there: with `everysec` it may, where a flush is
+        // A kill must not lose acknowledged writes, so that a test knows the correct state: with `everysec` it may when a flush is
         // slow.
         _system = await LocalSystem.StartServersAsync(
             new LocalSystemOptions
             {
                 Redis = new RedisServerOptions { AppendFsyncAlways = true },
-                // As brokers are that somebody else has set up: they take what the worker does not.
+                // Like a broker set up by others: it accepts messages that the worker does not.
                 RabbitMq = new RabbitMqServerOptions { MessageBytesMax = 134_217_728, FrameBytesMax = 131_072 },
             },
             CancellationToken.None);
@@ -49,7 +49,7 @@ public sealed class WorkerServers : IAsyncLifetime
     /// <summary>An open connection of the test's own.</summary>
     public Task<MySqlConnection> OpenMySqlAsync(CancellationToken cancellationToken) => _system.OpenMySqlAsync(cancellationToken);
 
-    /// <summary>The same with an account that may do everything.</summary>
+    /// <summary>The same with the administrator account.</summary>
     public Task<MySqlConnection> OpenMySqlAsAdministratorAsync(CancellationToken cancellationToken) =>
         _system.OpenMySqlAsAdministratorAsync(cancellationToken);
 }
