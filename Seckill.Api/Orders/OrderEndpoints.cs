@@ -109,11 +109,11 @@ public static class OrderEndpoints
     internal static JsonAnswer<PlaceOrderResponse> Queued(long orderId, long skuId, string? clientOrderNo, decimal? amount)
     {
         var id = orderId.ToString(CultureInfo.InvariantCulture);
-        var url = string.Create(CultureInfo.InvariantCulture, $"/api/orders/seckill/status?sku_id={skuId}");
+        var url = clientOrderNo is null
+            ? string.Create(CultureInfo.InvariantCulture, $"/api/orders/seckill/status?sku_id={skuId}")
+            : string.Create(CultureInfo.InvariantCulture, $"/api/orders/seckill/status?sku_id={skuId}&client_order_no={clientOrderNo}");
         return new JsonAnswer<PlaceOrderResponse>(
-            new PlaceOrderResponse(
-                "queued", id, id, "PENDING", clientOrderNo is null ? url : $"{url}&client_order_no={clientOrderNo}", amount),
-            ApiJson.Web.PlaceOrderResponse);
+            new PlaceOrderResponse("queued", id, id, "PENDING", url, amount), ApiJson.Web.PlaceOrderResponse);
     }
 
     private static async Task<IResult> StatusAsync(

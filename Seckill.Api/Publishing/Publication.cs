@@ -9,7 +9,7 @@ public abstract class Publication
 {
     public abstract SkuKeys Sku { get; }
 
-    /// <summary>The order, without its trace.</summary>
+    /// <summary>The order; its trace is added when it is written.</summary>
     public abstract OrderMessage Message { get; }
 
     /// <summary>The click's trace; default when it has none.</summary>

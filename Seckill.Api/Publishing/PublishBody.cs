@@ -42,7 +42,7 @@ internal sealed class PublishBody
 
     private static void Write(Utf8JsonWriter json, Publication order, bool withTrace)
     {
-        var message = withTrace ? order.Message with { TraceParent = order.Span?.Id ?? order.TraceParent } : order.Message;
-        JsonSerializer.Serialize(json, message, OrderMessageJson.Default.OrderMessage);
+        order.Message.TraceParent = withTrace ? order.Span?.Id ?? order.TraceParent : null;
+        JsonSerializer.Serialize(json, order.Message, OrderMessageJson.Default.OrderMessage);
     }
 }

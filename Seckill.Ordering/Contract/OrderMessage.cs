@@ -47,10 +47,10 @@ public sealed record OrderMessage
 
     /// <summary>
     /// W3C traceparent of the order's own trace, where the message holds many orders and its headers can name one trace only; at most
-    /// <see cref="TraceParentLengthMax"/> characters, and no harm when it is not one.
+    /// <see cref="TraceParentLengthMax"/> characters, and no harm when it is not one. The publisher sets it, once it knows the span.
     /// </summary>
     [JsonPropertyName("traceparent"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public string? TraceParent { get; init; }
+    public string? TraceParent { get; set; }
 
     /// <summary>
     /// The offer that the click was accepted under, as <see cref="Contract.Offer.Text"/>; null in another producer's message, whose order

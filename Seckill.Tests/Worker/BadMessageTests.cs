@@ -13,7 +13,7 @@ namespace Seckill.Tests.Worker;
 public sealed class BadMessageTests(WorkerServers servers)
 {
     /// <summary>Seconds: the orders must not wait for retries to run out.</summary>
-    private const int SoonMs = 30_000;
+    private const int SoonMs = 120_000;
 
     private const int OrderCount = 200;
 
@@ -193,7 +193,7 @@ public sealed class BadMessageTests(WorkerServers servers)
 
         await shop.SettledAsync(before.Concat(after), Cancelled, SoonMs);
 
-        var letter = await shop.DeadLetterAsync(Cancelled);
+        var letter = await shop.DeadLetterAsync(Cancelled, SoonMs);
         Assert.Contains("sessions ended over it alone", ReasonOf(letter), StringComparison.Ordinal);
     }
 

@@ -13,8 +13,8 @@ namespace Seckill.Tests.Worker;
 [Collection(nameof(WorkerServers))]
 public sealed class GeneratedMessagesTests(WorkerServers servers, ITestOutputHelper output)
 {
-    private const int OrdersSoonMs = 45_000;
-    private const int LettersSoonMs = 15_000;
+    private const int OrdersSoonMs = 180_000;
+    private const int LettersSoonMs = 60_000;
 
     /// <summary>The bytes that identify a body; fewer than are kept of a body that is too large.</summary>
     private const int KnownBytes = 1_000;
