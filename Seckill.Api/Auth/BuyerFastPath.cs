@@ -15,7 +15,7 @@ internal static class BuyerFastPath
 {
     private sealed record BuyerEndpoint;
 
-    /// <summary>Admits buyers only; those with a cached valid token take the fast path.</summary>
+    /// <summary>Admits buyers only; requests with a valid token take the fast path.</summary>
     public static TBuilder RequireBuyer<TBuilder>(this TBuilder routes)
         where TBuilder : IEndpointConventionBuilder =>
         routes.RequireAuthorization(LoginState.BuyerPolicy).WithMetadata(new BuyerEndpoint());

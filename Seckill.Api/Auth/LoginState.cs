@@ -49,8 +49,8 @@ public static class LoginState
         user.TryGetUserId(out var id) ? id : throw new InvalidOperationException("The endpoint must require the buyer policy.");
 
     /// <summary>
-    /// The identity that has the operators' role and a subject fit for the audit log: a token without a subject, or with an overlong one,
-    /// grants no rights. A person's identity takes precedence over the machines' key.
+    /// The identity that has the operators' role and a subject fit for the audit log: a token without a subject, or with an overlong or
+    /// unprintable one, grants no rights. A person's identity takes precedence over the machines' key.
     /// </summary>
     internal static ClaimsIdentity? OperatorIdentity(this ClaimsPrincipal user)
     {

@@ -138,7 +138,7 @@ function opened() {
   schedulePoll(pollBesidePushMs);
 }
 
-/** Tries the other transport if this one never connected; the pauses grow unless the connection was a good one. */
+/** Tries the other transport if this one never connected; the pauses grow unless the connection has lasted. */
 function lost() {
   if (openedAt === 0) pushFailures++;
   else if (Date.now() - openedAt > steadyMs) losses = 0;
