@@ -16,8 +16,8 @@ using Seckill.Api.WarmUp;
 namespace Seckill.Api;
 
 /// <summary>
-/// All JSON of the API, source-generated. Names are snake_case as in the contract; 64-bit ids are strings on the way out, because a browser
-/// would round them; duplicate members are malformed.
+/// All JSON of the API, source-generated. Names are snake_case as in the contract; 64-bit ids are strings in responses, because a browser
+/// would round them; duplicate members are rejected.
 /// </summary>
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
@@ -50,10 +50,12 @@ namespace Seckill.Api;
 [JsonSerializable(typeof(AddStockRequest))]
 internal sealed partial class ApiJson : JsonSerializerContext
 {
-    /// <summary>The one to use. Chinese stays Chinese: these bodies are application/json with nosniff, never part of a page.</summary>
+    /// <summary>
+    /// The instance to use. It does not escape Chinese: these bodies are application/json with nosniff, never part of a page.
+    /// </summary>
     public static ApiJson Web => Relaxed.Instance;
 
-    // In a class of its own, so that it is made after Default, whichever part of this class is initialised first.
+    // In a class of its own, so that it is created after Default, whichever part of this class is initialized first.
     private static class Relaxed
     {
         public static readonly ApiJson Instance = new(

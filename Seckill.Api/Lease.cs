@@ -3,11 +3,11 @@ using StackExchange.Redis;
 namespace Seckill.Api;
 
 /// <summary>
-/// Makes one of all instances do a job, by a key in Redis that it renews. A lease is no lock: an instance that stalls may find itself one
-/// of two for a moment, so the job must be harmless when it is done twice.
+/// Lets one of all instances do a job, by a key in Redis that it renews. A lease is not a lock: when an instance stalls, two may hold it
+/// for a moment, so the job must be harmless when it is done twice.
 /// </summary>
-/// <param name="redis">Where the key is.</param>
-/// <param name="key">The job's name.</param>
+/// <param name="redis">The Redis connection that stores the key.</param>
+/// <param name="key">The key, one for each job.</param>
 /// <param name="durationMs">How long an instance holds it without renewing, ms.</param>
 internal sealed class Lease(IConnectionMultiplexer redis, string key, int durationMs)
 {
@@ -23,17 +23,16 @@ internal sealed class Lease(IConnectionMultiplexer redis, string key, int durati
     {
         var database = redis.GetDatabase();
         var duration = TimeSpan.FromMilliseconds(durationMs);
-        // Until the answer says otherwise: a request that was sent counts, even when its caller has stopped waiting.
+        // Assume success until the response says otherwise: a request that was sent counts, even when its caller has stopped waiting.
         _held = true;
         return _held = await database.LockExtendAsync(key, _me, duration).WaitAsync(cancellationToken)
             || await database.LockTakeAsync(key, _me, duration).WaitAsync(cancellationToken);
     }
 
     /// <summary>
-    /// Gives the lease up, if this instance has it: for one that stops in good order, since nobody else does the job until a lease runs
-    /// out.
+    /// Releases the lease, if this instance has it: on a clean shutdown another instance need not wait until the lease expires.
     /// </summary>
-    /// <exception cref="RedisException">Redis does not answer; the lease runs out by itself.</exception>
+    /// <exception cref="RedisException">Redis does not answer; the lease expires by itself.</exception>
     /// <exception cref="TimeoutException">The same.</exception>
     public async Task ReleaseAsync()
     {

@@ -31,7 +31,7 @@ builder.AddConnectionDraining();
 
 try
 {
-    // Orders are taken while RabbitMQ or MySQL is away (they wait in the outbox), so only Redis makes an instance unfit.
+    // Orders are accepted while RabbitMQ or MySQL is down (they wait in the outbox), so only Redis makes an instance unhealthy.
     builder.AddRedis();
     builder.AddRabbitMQ(HealthStatus.Degraded);
     builder.AddMySql<OrderingDbContext>(HealthStatus.Degraded);

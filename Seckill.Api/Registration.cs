@@ -13,7 +13,8 @@ using Seckill.Ordering.Ids;
 namespace Seckill.Api;
 
 /// <summary>
-/// The stages of the route, each with its options checked at start. Hosted services stop in reverse order: the publisher outlives the gate.
+/// The stages of an order's route, each with its options validated at start. Hosted services stop in reverse order: the publisher outlives
+/// the gate.
 /// </summary>
 internal static class Registration
 {
@@ -98,7 +99,7 @@ internal static class Registration
     }
 }
 
-/// <summary>Ready when the sales have been read and order ids can be made.</summary>
+/// <summary>Healthy when the sales have been read and order ids can be generated.</summary>
 internal sealed class GateHealthCheck(SaleCatalogue catalogue, OrderIds ids) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>

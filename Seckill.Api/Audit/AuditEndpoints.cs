@@ -6,8 +6,8 @@ using Seckill.Api.Requests;
 namespace Seckill.Api.Audit;
 
 /// <summary>
-/// One thing that an operator did, was shown, or was refused. Times in ms since 1970 UTC. <c>status</c> of the answer, and its
-/// <c>error</c>: null while it is under way, and for what was cut off half-way.
+/// One action of an operator, one read of data, or one refused call. Times in ms since 1970 UTC. <c>status</c> and <c>error</c> of the
+/// response: null while the call is in progress or when it was interrupted.
 /// </summary>
 public sealed record AuditItem(
     string Id, long AtMs, string Operator, string Scheme, string Address, string Action, string Target, string Detail, string TraceId,

@@ -4,23 +4,23 @@ using Seckill.Ordering.Store;
 namespace Seckill.Api.Audit;
 
 /// <summary>
-/// What operators did and were shown, in MySQL. Write-ahead: an entry is committed on its own before its action begins or its answer goes
-/// out, so an action that is cut off half-way stands in the log, and one that the log cannot take does not happen. How it ended is a second
-/// row: the account of the application needs the right to insert and none to change.
+/// The audit log of operators' actions and reads, in MySQL. Write-ahead: an entry is committed on its own before its action begins or its
+/// response is sent. So an interrupted action is in the log, and an action that cannot be logged does not happen. The outcome is a second
+/// row: the application's account needs the right to insert and none to update.
 /// </summary>
 public sealed partial class AuditLog(IServiceScopeFactory scopes, TimeProvider time, ILogger<AuditLog> logger)
 {
-    /// <summary>Stands where a text was cut.</summary>
+    /// <summary>Marks the place where a text was truncated.</summary>
     internal const char CutMark = '…';
 
-    /// <summary>How long an outcome may take to be written, ms: the answer waits for it.</summary>
+    /// <summary>Time limit for writing an outcome, ms: the response waits for it.</summary>
     private const int OutcomeTimeoutMs = 5_000;
 
-    /// <summary>Commits one entry. Call it, await it, then act.</summary>
-    /// <param name="call">Who acts.</param>
+    /// <summary>Commits one entry. Await it before acting.</summary>
+    /// <param name="call">The operator's call.</param>
     /// <param name="action">Stable name such as <c>dead-letter.replay</c>, up to 64 characters.</param>
-    /// <param name="target">What it is done to: SKU, order or dead-letter id; cut at 128 characters.</param>
-    /// <param name="detail">JSON or text: what exactly; cut at 4,000 characters.</param>
+    /// <param name="target">The object of the action: SKU, order or dead-letter id; truncated at 128 characters.</param>
+    /// <param name="detail">JSON or text with the details; truncated at 4,000 characters.</param>
     /// <param name="cancellationToken">Ends the wait for MySQL.</param>
     /// <exception cref="DbUpdateException">MySQL refused the entry, or could not be reached: do not act.</exception>
     /// <exception cref="MySqlConnector.MySqlException">MySQL could not be reached: do not act.</exception>
@@ -46,8 +46,8 @@ public sealed partial class AuditLog(IServiceScopeFactory scopes, TimeProvider t
     }
 
     /// <summary>
-    /// Writes how a call ended. Where MySQL does not take it, the answer stands all the same: the entry without an outcome tells that one
-    /// was begun.
+    /// Writes the outcome of a call. If MySQL does not accept it, the response is sent anyway: an entry without an outcome shows that a
+    /// call was begun.
     /// </summary>
     internal async Task ConcludeAsync(OperatorCall call, int status, string reason)
     {
@@ -71,7 +71,7 @@ public sealed partial class AuditLog(IServiceScopeFactory scopes, TimeProvider t
         }
     }
 
-    /// <summary>Commits what was refused, each with its outcome.</summary>
+    /// <summary>Commits refused calls, each with its outcome.</summary>
     internal async Task WriteRefusalsAsync(IEnumerable<OpsAuditEntry> refusals, CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();
@@ -90,7 +90,7 @@ public sealed partial class AuditLog(IServiceScopeFactory scopes, TimeProvider t
             .OrderByDescending(entry => entry.Id).Take(countMax).ToListAsync(cancellationToken);
     }
 
-    /// <summary>Cuts with a mark, between characters and never inside a surrogate pair, which MySQL would refuse.</summary>
+    /// <summary>Truncates with a mark, between characters and never inside a surrogate pair, which MySQL would refuse.</summary>
     internal static string Cut(string? text, int lengthMax)
     {
         if (text is null || text.Length <= lengthMax)

@@ -2,19 +2,19 @@ using Seckill.Api.Errors;
 
 namespace Seckill.Api.Audit;
 
-/// <summary>An endpoint whose calls are audited: what its handler writes, how that ended, and what was refused.</summary>
+/// <summary>Marks an endpoint whose calls are audited: the handler's entries, their outcome, and refused calls.</summary>
 internal sealed record AuditedMetadata;
 
-/// <summary>Goes with every operators' endpoint.</summary>
+/// <summary>Auditing for every operators' endpoint.</summary>
 internal static class AuditTrail
 {
     private const int HungUp = StatusCodes.Status499ClientClosedRequest;
 
-    /// <summary>Audits the calls. Goes before whatever makes answers of exceptions.</summary>
+    /// <summary>Audits the calls. Must precede everything that turns exceptions into responses.</summary>
     public static TBuilder Audited<TBuilder>(this TBuilder route) where TBuilder : IEndpointConventionBuilder =>
         route.WithMetadata(new AuditedMetadata()).AddEndpointFilter(FollowAsync);
 
-    /// <summary>Notes those who come no further than authorization. Goes before authentication and what refuses before it.</summary>
+    /// <summary>Logs calls that authorization refuses. Must precede authentication and everything that refuses before it.</summary>
     public static IApplicationBuilder UseAuditTrail(this IApplicationBuilder app)
     {
         var refusals = app.ApplicationServices.GetRequiredService<RefusalLog>();

@@ -5,10 +5,12 @@ using Seckill.ServiceDefaults.Login;
 
 namespace Seckill.Api.Audit;
 
-/// <summary>One request to the operators' endpoints: who asks, known by what, from where, and what of it stands in the audit.</summary>
+/// <summary>
+/// One request to the operators' endpoints: the caller, the scheme of authentication, the address, and the audit entries so far.
+/// </summary>
 public sealed class OperatorCall
 {
-    /// <summary>The operator's name, and scheme, when a machine came with the header <c>X-Ops-Key</c>.</summary>
+    /// <summary>The operator's name, and scheme, of a machine with the header <c>X-Ops-Key</c>.</summary>
     public const string Machine = "ops-key";
     public const string Bearer = "bearer";
     public const string Cookie = "cookie";
@@ -16,7 +18,7 @@ public sealed class OperatorCall
 
     private readonly List<long> _entries = [];
 
-    /// <summary>Subject of the identity that has the role; of somebody who is no operator, of the token; empty for a stranger.</summary>
+    /// <summary>Subject of the identity that has the role; without the role, the token's subject; without a login, empty.</summary>
     public required string Operator { get; init; }
 
     public required string Scheme { get; init; }
@@ -25,15 +27,15 @@ public sealed class OperatorCall
 
     public required string TraceId { get; init; }
 
-    /// <summary>Ids of what was written so far: these get the outcome.</summary>
+    /// <summary>Ids of the entries written so far: these get the outcome.</summary>
     internal IReadOnlyList<long> Entries => _entries;
 
-    /// <summary>Whether its outcome was seen to.</summary>
+    /// <summary>Whether its outcome has been handled.</summary>
     internal bool Concluded { get; set; }
 
     internal void Add(long entryId) => _entries.Add(entryId);
 
-    /// <summary>The request's only one; made when it is asked for first, which must be behind authentication.</summary>
+    /// <summary>The request's only instance; created on first use, which must be after authentication.</summary>
     public static OperatorCall Of(HttpContext http)
     {
         if (http.Features.Get<OperatorCall>() is { } known)
@@ -41,7 +43,7 @@ public sealed class OperatorCall
             return known;
         }
 
-        // Role and name come from one identity: a buyer's token beside the machines' key makes no operator of the buyer.
+        // Role and name come from one identity: a buyer's token beside the machines' key does not make the buyer an operator.
         var identity = http.User.OperatorIdentity() ?? http.User.Identities.FirstOrDefault(one => one.IsAuthenticated);
         var isMachine = identity?.AuthenticationType == OpsKeyAuthentication.Scheme;
         var call = new OperatorCall
@@ -57,6 +59,6 @@ public sealed class OperatorCall
         return call;
     }
 
-    /// <summary>Lets handlers have it as a parameter.</summary>
+    /// <summary>Lets handlers take it as a parameter.</summary>
     public static ValueTask<OperatorCall?> BindAsync(HttpContext http) => ValueTask.FromResult<OperatorCall?>(Of(http));
 }

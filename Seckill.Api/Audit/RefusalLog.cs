@@ -5,16 +5,16 @@ using Seckill.Ordering.Store;
 namespace Seckill.Api.Audit;
 
 /// <summary>
-/// Refused calls of the operators' endpoints, on their way to the audit. A call with a login gets a row of its own, up to a number in a
-/// minute. Calls beyond that number, and calls without a login, share one row a minute, so that refused requests cannot fill a disk. No
-/// request waits for it.
+/// Refused calls of the operators' endpoints, queued for the audit log. A call with a login gets a row of its own, up to a number per
+/// minute. Further calls, and calls without a login, share one row a minute, so that refused requests cannot fill a disk. No request waits
+/// for it.
 /// </summary>
 internal sealed partial class RefusalLog(AuditLog audit, TimeProvider time, ILogger<RefusalLog> logger) : BackgroundService
 {
     public const string Refused = "refused";
     public const string Summary = "refused.summary";
 
-    /// <summary>Rows in a minute for those with a login, of one instance.</summary>
+    /// <summary>Rows per minute and instance for calls with a login.</summary>
     public const int RowsPerMinuteMax = 60;
 
     private const int AddressesNamedMax = 10;
@@ -31,7 +31,7 @@ internal sealed partial class RefusalLog(AuditLog audit, TimeProvider time, ILog
     private int _elsewhere;
     private string _first = "";
 
-    /// <summary>Takes notice of a refused call.</summary>
+    /// <summary>Records a refused call.</summary>
     public void Note(OperatorCall call, HttpRequest request, int status, string reason)
     {
         var what = $"{request.Method} {request.Path}";
@@ -56,7 +56,7 @@ internal sealed partial class RefusalLog(AuditLog audit, TimeProvider time, ILog
         }
         catch (OperationCanceledException)
         {
-            // Told to stop: what was counted is still written.
+            // Stopping: the counted calls are still written.
         }
 
         _rows.Writer.TryComplete();
@@ -64,7 +64,7 @@ internal sealed partial class RefusalLog(AuditLog audit, TimeProvider time, ILog
         await SummariseAsync();
     }
 
-    /// <summary>Writes what was only counted since the last time.</summary>
+    /// <summary>Writes a summary of the calls that were only counted since the last one.</summary>
     internal async Task SummariseAsync()
     {
         OpsAuditEntry? summary;
@@ -85,7 +85,7 @@ internal sealed partial class RefusalLog(AuditLog audit, TimeProvider time, ILog
 
     private async Task WriteRowsAsync()
     {
-        // To the end also when told to stop: what is there is written.
+        // Runs to the end even when stopping: queued rows are still written.
         while (await _rows.Reader.WaitToReadAsync(CancellationToken.None))
         {
             var rows = new List<OpsAuditEntry>();

@@ -3,10 +3,10 @@ using Seckill.ServiceDefaults.Login;
 
 namespace Seckill.Api.Auth;
 
-/// <summary>Section <c>Auth</c>: which tokens are accepted, and how many checks are remembered.</summary>
+/// <summary>Section <c>Auth</c>: which tokens are accepted, and how many validated tokens are cached.</summary>
 public sealed class AuthOptions : LoginOptions
 {
-    /// <summary>Valid tokens whose check is remembered, 200 to 250 bytes each; 0 checks each token each time.</summary>
+    /// <summary>Validated tokens that are cached, 200 to 250 bytes each; 0 validates each token each time.</summary>
     [Range(0, 10_000_000)]
     public int TokensRememberedMax { get; init; } = 200_000;
 }

@@ -7,20 +7,20 @@ using Seckill.ServiceDefaults.Login;
 namespace Seckill.Api.Auth;
 
 /// <summary>
-/// The short way of a buyer's request to its endpoint. <see cref="LoginState.BuyerPolicy"/> asks for a valid token with a buyer's id and
-/// for nothing else, so a request that has one skips the framework's authentication and authorization. They would find the same with
-/// much more work. Every other request goes on to them: refusals are theirs.
+/// The fast path of a buyer's request to its endpoint. <see cref="LoginState.BuyerPolicy"/> requires a valid token with a buyer's id and
+/// nothing else, so a request that has one skips the framework's authentication and authorization. Their result would be the same, at a
+/// higher cost. Every other request continues to them, and they refuse it if necessary.
 /// </summary>
 internal static class BuyerFastPath
 {
     private sealed record BuyerEndpoint;
 
-    /// <summary>Admits buyers only, and those with a valid token the short way.</summary>
+    /// <summary>Admits buyers only; requests with a valid token take the fast path.</summary>
     public static TBuilder RequireBuyer<TBuilder>(this TBuilder routes)
         where TBuilder : IEndpointConventionBuilder =>
         routes.RequireAuthorization(LoginState.BuyerPolicy).WithMetadata(new BuyerEndpoint());
 
-    /// <summary>Goes before authentication; <paramref name="between"/> is what stands between the login and the endpoint.</summary>
+    /// <summary>Must precede authentication; <paramref name="between"/> is the middleware between the login and the endpoint.</summary>
     public static IApplicationBuilder UseBuyerFastPath(this IApplicationBuilder app, Action<IApplicationBuilder> between)
     {
         var tokens = app.ApplicationServices.GetRequiredService<TokenCache>();

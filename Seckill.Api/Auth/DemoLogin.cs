@@ -12,7 +12,7 @@ namespace Seckill.Api.Auth;
 /// <summary>The buyer to log in as.</summary>
 public sealed class DemoLoginRequest
 {
-    /// <summary>1 or more.</summary>
+    /// <summary>The buyer's id, 1 or more.</summary>
     [JsonNumberHandling(JsonNumberHandling.AllowReadingFromString)]
     public long? UserId { get; init; }
 
@@ -22,7 +22,7 @@ public sealed class DemoLoginRequest
 
 public sealed record DemoLoginResponse(string Token, long ExpiresAtMs);
 
-/// <summary>A login without a password, for trying the system: see <see cref="DemoLoginDoor"/>.</summary>
+/// <summary>A login without a password, for trying out the system: see <see cref="DemoLoginDoor"/>.</summary>
 public static class DemoLogin
 {
     private const int TokenHours = 12;
@@ -84,7 +84,7 @@ public static class DemoLogin
             Claims = claims,
             SigningCredentials = new SigningCredentials(auth.ToSigningKey(), SecurityAlgorithms.HmacSha256),
         });
-        // Lax and JSON-only endpoints: another site's form cannot buy in a visitor's name.
+        // Lax cookies and JSON-only endpoints: another site's form cannot buy in a visitor's name.
         http.Response.Cookies.Append(LoginOptions.Cookie, token, new CookieOptions
         {
             HttpOnly = true,

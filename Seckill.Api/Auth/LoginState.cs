@@ -9,7 +9,7 @@ using Seckill.ServiceDefaults.Login;
 namespace Seckill.Api.Auth;
 
 /// <summary>
-/// Who is asking: a JWT in the Authorization header, or in the cookie that browsers send; numeric <c>sub</c>, optional <c>role</c>.
+/// The caller's identity: a JWT in the Authorization header, or in the cookie that browsers send; numeric <c>sub</c>, optional <c>role</c>.
 /// </summary>
 public static class LoginState
 {
@@ -49,8 +49,8 @@ public static class LoginState
         user.TryGetUserId(out var id) ? id : throw new InvalidOperationException("The endpoint must require the buyer policy.");
 
     /// <summary>
-    /// The identity that has the operators' role, and of whom the audit can say who it is: a token without a subject, or with one that no
-    /// log could hold, gives no powers. A person's goes before the machines' key.
+    /// The identity that has the operators' role and a subject fit for the audit log: a token without a subject, or with an overlong or
+    /// unprintable one, grants no rights. A person's identity takes precedence over the machines' key.
     /// </summary>
     internal static ClaimsIdentity? OperatorIdentity(this ClaimsPrincipal user)
     {
@@ -63,12 +63,12 @@ public static class LoginState
         subject is { Length: > 0 and <= LoginOptions.SubjectLengthMax }
         && !string.IsNullOrWhiteSpace(subject) && !subject.Any(c => char.IsControl(c) || char.IsSurrogate(c));
 
-    /// <summary>By the claim that <c>Auth:BuyerClaim</c> names, which every identity from a token knows as its name.</summary>
+    /// <summary>By the claim that <c>Auth:BuyerClaim</c> names; every token identity uses it as its name claim.</summary>
     internal static bool TryGetUserId(this ClaimsPrincipal user, out long id)
     {
         foreach (var identity in user.Identities)
         {
-            // A number has one form: "007" is somebody else's subject, not buyer 7.
+            // A number has exactly one form: "007" is another subject, not buyer 7.
             if (identity.Name is [not '0', ..] name && long.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out id))
             {
                 return true;
@@ -84,7 +84,7 @@ public static class LoginState
         bearer.TimeProvider = time;
         // Claims keep the names they have in the token.
         bearer.MapInboundClaims = false;
-        // Nobody asks for the token's text again.
+        // The token's text is not needed again.
         bearer.SaveToken = false;
         bearer.TokenHandlers.Clear();
         bearer.TokenHandlers.Add(tokens);

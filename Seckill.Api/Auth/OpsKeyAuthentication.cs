@@ -10,8 +10,8 @@ using Seckill.ServiceDefaults.Login;
 namespace Seckill.Api.Auth;
 
 /// <summary>
-/// Takes the header <c>X-Ops-Key</c> for an operator, when a key is configured. The framework would write two lines for each wrong one, and
-/// none of them says who sent it: <see cref="WrongKeys"/> does.
+/// Authenticates an operator by the header <c>X-Ops-Key</c>, when a key is configured. The framework would log two lines for each wrong
+/// key, neither with the sender's address: <see cref="WrongKeys"/> logs it.
 /// </summary>
 internal sealed class OpsKeyAuthentication(
     IOptionsMonitor<AuthenticationSchemeOptions> options, UrlEncoder encoder, IOptionsMonitor<OpsOptions> ops, WrongKeys wrong)
@@ -29,7 +29,7 @@ internal sealed class OpsKeyAuthentication(
             return Task.FromResult(AuthenticateResult.NoResult());
         }
 
-        // In fixed time, so that the answer's speed tells nothing of the key.
+        // In constant time, so that the response time reveals nothing about the key.
         if (!CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(sent), Encoding.UTF8.GetBytes(key)))
         {
             wrong.Note(Context.Connection.RemoteIpAddress);
@@ -40,7 +40,7 @@ internal sealed class OpsKeyAuthentication(
         return Task.FromResult(AuthenticateResult.Success(new AuthenticationTicket(new ClaimsPrincipal(identity), Scheme)));
     }
 
-    /// <summary>The bearer scheme beside this one writes the answer.</summary>
+    /// <summary>The bearer scheme beside this one writes the response.</summary>
     protected override Task HandleChallengeAsync(AuthenticationProperties properties) => Task.CompletedTask;
 
     protected override Task HandleForbiddenAsync(AuthenticationProperties properties) => Task.CompletedTask;

@@ -6,7 +6,7 @@ using Seckill.ServiceDefaults.Login;
 namespace Seckill.Api.Auth;
 
 /// <summary>
-/// Who the page speaks for; null when nobody is logged in. <see cref="DemoLogin"/>: whether anybody may log in as anybody, for trying the
+/// The caller's identity; null without a login. <see cref="DemoLogin"/>: whether a login without a password is offered, for trying out the
 /// system.
 /// </summary>
 public sealed record SessionResponse(string? UserId, string? Role, bool DemoLogin, long NowMs);

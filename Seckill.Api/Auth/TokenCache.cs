@@ -11,18 +11,17 @@ using Seckill.ServiceDefaults.Login;
 namespace Seckill.Api.Auth;
 
 /// <summary>
-/// Validates tokens with Microsoft's handler, and remembers those found valid until they expire: a buyer's page asks again and again with
-/// the same token. Keyed by the SHA-256 of the whole token, so a hit is the very text whose signature was checked, in some 200 bytes
-/// instead of several thousand; of more than <see cref="AuthOptions.TokensRememberedMax"/> those used least recently go. A token enters
-/// when it is seen a second time (the doorkeeper of TinyLFU, Einziger and others 2017): a crowd in which each asks once would only fill
-/// memory.
+/// Validates tokens with Microsoft's handler and caches valid ones until they expire: a buyer's page keeps sending the same token. The key
+/// is the SHA-256 of the whole token, so a hit is exactly the text whose signature was checked, without keeping the token itself. Above
+/// <see cref="AuthOptions.TokensRememberedMax"/> the least recently used tokens are evicted. A token is cached when it is seen a second
+/// time (the doorkeeper of TinyLFU, Einziger and others 2017): tokens that are sent only once would just fill memory.
 /// </summary>
 internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider time) : TokenHandler
 {
     private const int DoorCount = 1 << 18;
     private const int TokenBytesMax = 2_048;
 
-    /// <summary>The least that the cache can be made for.</summary>
+    /// <summary>The smallest capacity that the cache supports.</summary>
     private const int RememberedMin = 3;
 
     private readonly record struct Key(ulong A, ulong B, ulong C, ulong D)
@@ -32,15 +31,15 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
 
     private readonly record struct Known(string Subject, string? Buyer, string? Role, DateTime ValidTo, DateTime GoodUntil);
 
-    /// <summary>Parts of the hashes of tokens seen lately, 4 bytes each; a newer one with the same place takes it.</summary>
+    /// <summary>Partial hashes of recently seen tokens, 4 bytes each; a newer token with the same slot overwrites it.</summary>
     private readonly int[] _door = new int[DoorCount];
     private readonly JsonWebTokenHandler _handler = new() { MapInboundClaims = false };
     private readonly TimeSpan _clockSkew = TimeSpan.FromSeconds(options.Value.ClockSkewSeconds);
 
-    /// <summary>An authority may take a key back while we run; our own keys only change with a start.</summary>
+    /// <summary>An authority may revoke a key at any time; our own keys change only with a restart.</summary>
     private readonly TimeSpan _goodFor = options.Value.HasAuthority ? LoginOptions.AuthorityTrustedFor : TimeSpan.MaxValue;
 
-    /// <summary>Null when none is to be remembered.</summary>
+    /// <summary>Null when caching is off.</summary>
     private readonly FastConcurrentLru<Key, Known>? _remembered = options.Value.TokensRememberedMax > 0
         ? new FastConcurrentLru<Key, Known>(Math.Max(RememberedMin, options.Value.TokensRememberedMax))
         : null;
@@ -72,11 +71,11 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
         return result;
     }
 
-    /// <summary>The identity of a token that is remembered and still valid; null for every other token.</summary>
+    /// <summary>The identity of a cached token that is still valid; null for every other token.</summary>
     public ClaimsIdentity? TryGet(ReadOnlySpan<char> token, TokenValidationParameters validationParameters) =>
         _remembered is null || token.IsEmpty || token.Length > TokenBytesMax ? null : TryGet(KeyOf(token), validationParameters);
 
-    /// <summary>Only the time can have made it invalid: nothing else that was checked changes.</summary>
+    /// <summary>Only time can have made it invalid: nothing else that was checked changes.</summary>
     private RememberedIdentity? TryGet(Key key, TokenValidationParameters validationParameters) =>
         _remembered!.TryGet(key, out var known) && time.GetUtcNow().UtcDateTime < known.GoodUntil
             ? IdentityOf(known, validationParameters)
@@ -113,7 +112,7 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
         return end - now < _goodFor ? end : now + _goodFor;
     }
 
-    /// <summary>A login may say that its tokens never end: there is no time behind the last.</summary>
+    /// <summary>A login may issue tokens that never expire: the latest possible time stays as it is.</summary>
     private static DateTime Later(DateTime time, TimeSpan by) => time < DateTime.MaxValue - by ? time + by : DateTime.MaxValue;
 
     private static RememberedIdentity IdentityOf(Known known, TokenValidationParameters parameters)
@@ -135,7 +134,8 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
     }
 
     /// <summary>
-    /// Until when a user's token is taken, UTC, for what goes on after the request was let in. One whose end cannot be read is at its end.
+    /// The time until which a user's token is accepted, UTC, for connections that outlive their request's authentication. A token whose
+    /// expiry cannot be read counts as expired.
     /// </summary>
     public static DateTime EndOf(ClaimsPrincipal user, AuthOptions options) => Later(
         user.Identity switch
@@ -152,7 +152,9 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
         public DateTime ValidTo => validTo;
     }
 
-    /// <summary>Stands for a token whose times were checked here; without times of its own nobody formats them for each request.</summary>
+    /// <summary>
+    /// Placeholder for a token whose times were checked here; it carries none, so that they are not formatted for each request.
+    /// </summary>
     private sealed class CheckedBefore : SecurityToken
     {
         public static readonly CheckedBefore Instance = new();

@@ -2,7 +2,7 @@ using System.Net;
 
 namespace Seckill.Api.Auth;
 
-/// <summary>Wrong operations keys, in one line a second at most: who guesses must not write our log.</summary>
+/// <summary>Logs wrong operations keys in at most one line a second, so that guessing cannot flood the log.</summary>
 internal sealed partial class WrongKeys : IDisposable
 {
     private static readonly TimeSpan Collect = TimeSpan.FromSeconds(1);
@@ -19,7 +19,7 @@ internal sealed partial class WrongKeys : IDisposable
         _timer = time.CreateTimer(_ => Summarise(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>Counts one; the first one starts the second that is told about together.</summary>
+    /// <summary>Counts one; the first one starts the second that is reported in one line.</summary>
     public void Note(IPAddress? address)
     {
         lock (_lock)

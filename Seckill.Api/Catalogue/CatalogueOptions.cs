@@ -24,7 +24,7 @@ public sealed class CatalogueOptions
     [Range(0, 24 * StockLedger.RetentionDays)]
     public int EndedListedForHours { get; init; } = 24;
 
-    /// <summary>Sales in the buyer's list; of more, those that end last.</summary>
+    /// <summary>Sales in the buyer's list; with more sales, those that end last.</summary>
     [Range(1, 100_000)]
     public int ListedMax { get; init; } = 2_000;
 

@@ -6,8 +6,8 @@ using Seckill.Ordering.Store;
 namespace Seckill.Api.Catalogue;
 
 /// <summary>
-/// Writes down what each SKU is offered as before anybody can buy it so. An order names its <see cref="Offer"/> by the version, and the
-/// worker takes title, image and attributes from here when the SKU has been edited since. The price travels with the order itself.
+/// Records the offer of each SKU before anybody can buy it. An order names its <see cref="Offer"/> by the version, and the worker takes
+/// title, image and attributes from here when the SKU has been edited since. The price travels with the order itself.
 /// </summary>
 public sealed partial class OfferRecorder(TimeProvider time, ILogger<OfferRecorder> logger)
 {
@@ -16,13 +16,13 @@ public sealed partial class OfferRecorder(TimeProvider time, ILogger<OfferRecord
 
     private const int ColumnCount = 7;
 
-    /// <summary>The version that this process has last recorded, by SKU on sale.</summary>
+    /// <summary>The version that this process has recorded last, by SKU on sale.</summary>
     private Dictionary<long, string> _recorded = [];
     private bool _failed;
 
     /// <summary>
-    /// Records what is not recorded yet. A failure is logged once and tried again at the next call: it stops no sale, because only the
-    /// title of an order whose SKU is edited before it is written depends on it.
+    /// Records new offers. A failure is logged once and retried at the next call. It stops no sale: only the title of an order whose SKU is
+    /// edited before the order is written depends on it.
     /// </summary>
     public async Task RecordAsync(
         OrderingDbContext context, IEnumerable<(ProductSku Sku, Offer Offer)> offers, CancellationToken cancellationToken)
@@ -56,7 +56,7 @@ public sealed partial class OfferRecorder(TimeProvider time, ILogger<OfferRecord
         }
         catch (Exception exception) when (ServerFailures.IsOf(exception))
         {
-            // Before the first worker of this version has migrated there is no such table.
+            // The table does not exist before the first worker of this version has migrated.
             if (!_failed)
             {
                 LogFailed(exception.Message);
@@ -72,7 +72,7 @@ public sealed partial class OfferRecorder(TimeProvider time, ILogger<OfferRecord
     {
         var values = Enumerable.Range(0, batch.Length).Select(row =>
             $"({string.Join(',', Enumerable.Range(row * ColumnCount, ColumnCount).Select(column => $"{{{column}}}"))})");
-        // The first word stands: equal versions are equal contents.
+        // The first record stays: equal versions have equal contents.
         var sql = "INSERT INTO sku_offers (sku_id, version, price, title, image, attrs, offered_at) VALUES "
             + string.Join(',', values) + " ON DUPLICATE KEY UPDATE sku_id = VALUES(sku_id)";
         var now = time.GetUtcNow().UtcDateTime;

@@ -5,8 +5,8 @@ using Seckill.Ordering.Ledger;
 namespace Seckill.Api.Catalogue;
 
 /// <summary>
-/// One SKU on sale. Prices as decimal numbers, times in ms since 1970 UTC; stock null while it is not known, units (put on sale so far)
-/// when nobody has said.
+/// One SKU on sale. Prices as decimal numbers, times in ms since 1970 UTC. Stock is null while it is unknown; units (put on sale so far) is
+/// null when that number is unknown.
 /// </summary>
 public sealed record SaleItem(
     string SkuId, string ProductId, string Title, string ProductTitle, string Image, JsonElement Attrs,
@@ -16,7 +16,7 @@ public sealed record SaleItem(
 /// <summary>All SKUs on sale, and the server's clock for the countdown.</summary>
 public sealed record SaleListing(long NowMs, IReadOnlyList<SaleItem> Items);
 
-/// <summary>The listing: terms from memory, stock from Redis, kept for a moment so that a crowd that reloads costs one read.</summary>
+/// <summary>The listing: terms from memory, stock from Redis, cached briefly so that a crowd of reloads costs one read.</summary>
 public sealed class SaleListings(
     SaleCatalogue catalogue, StockLedger ledger, Microsoft.Extensions.Options.IOptions<CatalogueOptions> options, TimeProvider time)
 {
@@ -29,7 +29,7 @@ public sealed class SaleListings(
         Task<IReadOnlyList<SaleItem>> items;
         lock (_lock)
         {
-            // One read is shared by all who come meanwhile, so it belongs to none of them: no caller's token cancels it.
+            // All requests that arrive meanwhile share one read, so no caller's token cancels it.
             if (_items is null || _items.IsFaulted || time.GetElapsedTime(_readAt).TotalMilliseconds > options.Value.ListingHoldMs)
             {
                 _readAt = time.GetTimestamp();
@@ -44,14 +44,14 @@ public sealed class SaleListings(
 
     private async Task<IReadOnlyList<SaleItem>> ReadItemsAsync()
     {
-        // Buyers look at what they can buy or have just missed; of very many those that end last.
+        // Buyers look at current sales and those that have just ended; with too many sales, those that end last.
         var since = time.GetUtcNow().AddHours(-options.Value.EndedListedForHours);
         var sales = catalogue.Sales.Where(sale => sale.Terms.EndsAt > since)
             .OrderByDescending(sale => sale.Terms.EndsAt).ThenBy(sale => sale.SkuId).Take(options.Value.ListedMax)
             .OrderBy(sale => sale.SkuId)
             .ToList();
 
-        // A listing without stock is better than none; the health check tells the operator.
+        // A listing without stock is better than none; the health check alerts the operator.
         var stock = await ledger.StockAsync(sales.ConvertAll(sale => new SkuKeys(sale.SkuId)), CancellationToken.None);
         return [.. sales.Select(sale => new SaleItem(
             Text(sale.SkuId), Text(sale.ProductId), sale.Title, sale.ProductTitle, sale.Image, sale.Attrs, sale.Offer.Price, sale.ListPrice,

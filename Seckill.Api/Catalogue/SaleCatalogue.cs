@@ -14,15 +14,15 @@ public sealed record SaleView(
     Offer Offer, decimal ListPrice, SaleTerms Terms, bool TokenRequired, int? Units);
 
 /// <summary>
-/// The sales, read from MySQL every <c>RefreshEveryMs</c> and kept in memory: no click ever asks MySQL. With MySQL away the last copy
-/// goes on serving.
+/// The sales, read from MySQL every <c>RefreshEveryMs</c> and kept in memory: no click ever queries MySQL. While MySQL is down the last
+/// copy stays in use.
 /// </summary>
 public sealed partial class SaleCatalogue(
     IServiceScopeFactory scopes, OfferRecorder offers, IOptions<CatalogueOptions> options, TimeProvider time,
     ILogger<SaleCatalogue> logger) : BackgroundService
 {
     /// <summary>
-    /// Of the sales that Redis has forgotten the latest are remembered by their end alone: their clicks are told that it is over.
+    /// Of the sales that Redis has forgotten, the latest are remembered by their end alone: their clicks are told that the sale is over.
     /// </summary>
     private const int ForgottenMax = 100_000;
 
@@ -35,8 +35,8 @@ public sealed partial class SaleCatalogue(
     public IReadOnlyCollection<SaleView> Sales => Volatile.Read(ref _sales)?.Values ?? [];
 
     /// <summary>
-    /// Sales that Redis keeps, in the order of their ids: what has been over for longer than <see cref="StockLedger.ExpiryOf"/> lives in
-    /// MySQL alone and is neither loaded, nor swept, nor compared any more.
+    /// Sales that Redis keeps, sorted by id. A sale that has been over for longer than <see cref="StockLedger.ExpiryOf"/> exists in MySQL
+    /// alone and is no longer loaded, swept or compared.
     /// </summary>
     public IReadOnlyList<long> KeptSkuIds
     {
@@ -47,9 +47,7 @@ public sealed partial class SaleCatalogue(
         }
     }
 
-    /// <summary>
-    /// At most so many of those that have begun, the latest first: where an order that is on its way is to be looked for.
-    /// </summary>
+    /// <summary>The latest sales that have begun, at most so many: where to search for an order in transit.</summary>
     public IReadOnlyList<long> NewestSkuIds(int countMax)
     {
         var now = time.GetUtcNow();
@@ -57,26 +55,26 @@ public sealed partial class SaleCatalogue(
             .ThenByDescending(sale => sale.Terms.StartsAt).ThenByDescending(sale => sale.SkuId).Take(countMax).Select(sale => sale.SkuId)];
     }
 
-    /// <summary>Why a sale that MySQL has cannot be sold, by SKU.</summary>
+    /// <summary>Why a sale in MySQL cannot be sold, by SKU.</summary>
     public IReadOnlyDictionary<long, string> Unreadable { get; private set; } = new Dictionary<long, string>();
 
-    /// <summary>Raised after each reading.</summary>
+    /// <summary>Raised after each refresh.</summary>
     public event Action? Refreshed;
 
     public bool IsOnSale(long skuId) => Volatile.Read(ref _sales)?.ContainsKey(skuId) ?? false;
 
-    /// <summary>One sale; null when there is none of this SKU.</summary>
+    /// <summary>The sale of a SKU; null when there is none.</summary>
     public SaleView? Find(long skuId) => Volatile.Read(ref _sales)?.GetValueOrDefault(skuId);
 
-    /// <summary>When a sale ended that is so long over that it has left the catalogue; null when there was none of this SKU.</summary>
+    /// <summary>The end of a sale that has been over for so long that it has left the catalogue; null when the SKU had none.</summary>
     public DateTimeOffset? EndOfForgotten(long skuId) => Volatile.Read(ref _forgotten).TryGetValue(skuId, out var endsAt) ? endsAt : null;
 
-    /// <summary>Whether there is, or was, a sale of this SKU, readable or not; of those long over the latest are known.</summary>
+    /// <summary>Whether the SKU has, or had, a sale, readable or not; of those over for long only the latest are known.</summary>
     public bool Knows(long skuId) =>
         IsOnSale(skuId) || Unreadable.ContainsKey(skuId) || EndOfForgotten(skuId) is not null
         || Volatile.Read(ref _forgotten).Count >= ForgottenMax;
 
-    /// <summary>Reads the sales now.</summary>
+    /// <summary>Refreshes the sales now.</summary>
     public async Task RefreshAsync(CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();
@@ -101,7 +99,7 @@ public sealed partial class SaleCatalogue(
             }
             catch (Exception exception) when (exception is ArgumentException or FormatException or OverflowException)
             {
-                // A row that the database accepts and we cannot read stops its own sale and no other.
+                // A row that the database accepts and this process cannot read stops its own sale only.
                 unreadable[row.Sku.Id] = exception.Message;
             }
         }
@@ -136,7 +134,7 @@ public sealed partial class SaleCatalogue(
         }
     }
 
-    /// <summary>The column holds JSON; text that is none is shown as it is, rather than hiding the sale.</summary>
+    /// <summary>The column should hold JSON; other text is shown as it is, rather than hiding the sale.</summary>
     private static JsonElement AttrsOf(ProductSku sku)
     {
         try
@@ -153,7 +151,7 @@ public sealed partial class SaleCatalogue(
     internal static SaleTerms TermsOf(SeckillSale sale) => new(
         new DateTimeOffset(sale.StartsAt, TimeSpan.Zero), new DateTimeOffset(sale.EndsAt, TimeSpan.Zero), sale.LimitPerUser, sale.Paused);
 
-    /// <summary>Says it once, and not at each reading.</summary>
+    /// <summary>Logs a failure once, not at each refresh.</summary>
     private void Report(Dictionary<long, string> unreadable)
     {
         foreach (var (skuId, reason) in unreadable.Where(sale => !Unreadable.ContainsKey(sale.Key)))

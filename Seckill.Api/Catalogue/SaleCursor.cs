@@ -1,10 +1,10 @@
 namespace Seckill.Api.Catalogue;
 
 /// <summary>
-/// Goes round the sales that Redis keeps, <see cref="StepMax"/> at most in a step, so that what looks after all of them costs no more a
-/// second when there are ten times as many. For one caller.
+/// Visits the sales that Redis keeps in a cycle, at most <see cref="StepMax"/> in a step, so that periodic work on all of them costs no
+/// more a second when there are ten times as many. For one caller.
 /// </summary>
-/// <param name="skuIds">All of them as they are now, in order.</param>
+/// <param name="skuIds">All current SKU ids, in order.</param>
 internal sealed class SaleCursor(Func<IReadOnlyList<long>> skuIds)
 {
     /// <summary>SKUs in one step.</summary>
@@ -12,7 +12,7 @@ internal sealed class SaleCursor(Func<IReadOnlyList<long>> skuIds)
 
     private long _last = long.MinValue;
 
-    /// <summary>The next SKUs by id; from the first again after the last.</summary>
+    /// <summary>The next SKUs by id; after the last one it starts again.</summary>
     public IReadOnlyList<long> Next()
     {
         var ids = skuIds();
@@ -26,6 +26,6 @@ internal sealed class SaleCursor(Func<IReadOnlyList<long>> skuIds)
         return step;
     }
 
-    /// <summary>The next step begins behind this SKU: the rest of the last one was not looked at.</summary>
+    /// <summary>Makes the next step begin after this SKU: the rest of the last step was not processed.</summary>
     public void ContinueBehind(long skuId) => _last = skuId;
 }

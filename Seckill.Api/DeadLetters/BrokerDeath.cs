@@ -3,11 +3,11 @@ using Seckill.Ordering.DeadLetters;
 
 namespace Seckill.Api.DeadLetters;
 
-/// <summary>What the broker noted when it dead-lettered a message itself, or what a producer wrote in its place.</summary>
+/// <summary>The broker's own record of dead-lettering a message, or a producer's header in its place.</summary>
 /// <param name="Reason">rejected, expired, maxlen or delivery_limit.</param>
 /// <param name="Count">How often, over all queues and reasons.</param>
-/// <param name="FirstAt">The oldest note; null without one.</param>
-/// <param name="LastAt">The newest note; null without one.</param>
+/// <param name="FirstAt">The oldest entry's time; null without one.</param>
+/// <param name="LastAt">The newest entry's time; null without one.</param>
 internal sealed record BrokerDeath(string Reason, long Count, DateTimeOffset? FirstAt, DateTimeOffset? LastAt)
 {
     private const string Header = "x-death";
@@ -41,7 +41,7 @@ internal sealed record BrokerDeath(string Reason, long Count, DateTimeOffset? Fi
         return (long)Math.Min(sum, long.MaxValue);
     }
 
-    /// <summary>Null for a time that no calendar holds.</summary>
+    /// <summary>Null for a time out of range.</summary>
     private static DateTimeOffset? TimeOf(IDictionary<string, object?> entry) =>
         entry.TryGetValue("time", out var time) && time is AmqpTimestamp { UnixTime: >= SecondsMin and <= SecondsMax } stamp
             ? DateTimeOffset.FromUnixTimeSeconds(stamp.UnixTime)

@@ -7,7 +7,7 @@ using Seckill.Ordering.DeadLetters;
 
 namespace Seckill.Api.DeadLetters;
 
-/// <summary>A message as it lies in the dead-letter queue, with what its headers say of its fate.</summary>
+/// <summary>A message in the dead-letter queue, with the history from its headers.</summary>
 internal sealed class DeadLetter
 {
     private const string UnknownReason = "unknown";
@@ -30,14 +30,14 @@ internal sealed class DeadLetter
         Trace = ActivityContext.TryParse(Text("traceparent"), Text("tracestate"), isRemote: true, out var trace) ? trace : default;
     }
 
-    /// <summary>20 hex digits, with "-2" and so on behind for further copies that are alike to the last byte.</summary>
+    /// <summary>20 hex digits, with the suffix "-2" and so on for further byte-identical copies.</summary>
     public string Id { get; private set; }
 
     public ulong DeliveryTag { get; }
 
     public byte[] Body { get; }
 
-    /// <summary>Bytes of the body when it came; the worker keeps the beginning of one that is too large.</summary>
+    /// <summary>Bytes of the original body; the worker keeps only the beginning of one that is too large.</summary>
     public long BodyBytes { get; }
 
     public string Reason { get; }
@@ -54,7 +54,8 @@ internal sealed class DeadLetter
     public string? TraceId => Trace == default ? null : Trace.TraceId.ToHexString();
 
     /// <param name="got">The message.</param>
-    /// <param name="seen">How often each id was seen in this reading. Copies are interchangeable, so their order does not matter.</param>
+    /// <param name="seen">How often each id has occurred in this reading. Copies are interchangeable, so their order does not
+    /// matter.</param>
     public static DeadLetter Read(BasicGetResult got, Dictionary<string, int> seen)
     {
         var letter = new DeadLetter(got);
@@ -68,12 +69,12 @@ internal sealed class DeadLetter
     }
 
     /// <summary>
-    /// What to publish when it is replayed: the message as it was, as far as it may be sent, with its history, so that the worker counts
-    /// on.
+    /// The properties to replay the message with: the original ones, as far as they may be sent, and its history, so that the worker keeps
+    /// counting.
     /// </summary>
     public BasicProperties ToReplay()
     {
-        // Another producer's message may have nothing that tells its copies from new orders; with this the worker can.
+        // Another producer's message may have nothing that tells its copies from new orders; this id lets the worker tell them apart.
         var properties = CarriedProperties.Of(_properties, _properties.IsMessageIdPresent() ? _properties.MessageId : $"dead:{Id}");
         properties.Headers![DeadLetterHeaders.Attempts] = Attempts;
         if (FirstAt is { } first)
@@ -85,8 +86,9 @@ internal sealed class DeadLetter
     }
 
     /// <summary>
-    /// From the body and what was written into the message when it was refused. Not from what the broker adds at each delivery, which would
-    /// make a new id at every look; and not the message id alone, which two letters can share.
+    /// Derived from the body and from the headers written when the message was refused. The headers that the broker adds at each delivery
+    /// are left out, because they would change the id at every reading. The message id alone is not enough, because two letters can share
+    /// it.
     /// </summary>
     private static string IdOf(byte[] body, IReadOnlyBasicProperties properties)
     {
@@ -104,7 +106,7 @@ internal sealed class DeadLetter
         Append(broker is null ? "" : string.Create(CultureInfo.InvariantCulture, $"{broker.Reason} {broker.Count} {broker.FirstAt:O}"));
         return Convert.ToHexStringLower(hash.GetHashAndReset().AsSpan(0, IdBytes));
 
-        // With a separator, so that no two different sequences of parts read alike.
+        // With a separator, so that different sequences of parts cannot give the same input.
         void Append(string text) => hash.AppendData(Encoding.UTF8.GetBytes('\0' + text));
     }
 

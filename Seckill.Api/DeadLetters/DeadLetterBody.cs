@@ -5,14 +5,14 @@ using Seckill.Ordering.Contract;
 
 namespace Seckill.Api.DeadLetters;
 
-/// <summary>Reads what a body may hold without asking that it be right: it is dead because something is wrong with it.</summary>
+/// <summary>Reads a body leniently: a dead letter may be invalid in any way.</summary>
 internal static class DeadLetterBody
 {
-    /// <summary>The body's head as text; what is not UTF-8 shows as replacement characters.</summary>
+    /// <summary>The beginning of the body as text; invalid UTF-8 shows as replacement characters.</summary>
     public static string TextOf(byte[] body, int bytesMax) => Encoding.UTF8.GetString(body.AsSpan(0, Math.Min(body.Length, bytesMax)));
 
     /// <summary>
-    /// The orders of a message of many, each as a body of its own; anything else is one part. The broker dead-letters whole messages.
+    /// The orders of a batch message, each as a body of its own; anything else is one part. The broker dead-letters whole messages.
     /// </summary>
     public static IReadOnlyList<byte[]> PartsOf(byte[] body)
     {
@@ -24,7 +24,7 @@ internal static class DeadLetterBody
                 return [body];
             }
 
-            // By their bytes: text that is no text in one of them does not hide the others.
+            // Split by bytes: invalid text in one of them does not hide the others.
             var parts = new List<byte[]>();
             while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
             {
@@ -63,12 +63,12 @@ internal static class DeadLetterBody
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
-            // No JSON, or a string in it that is no text: an operator sees the raw body.
+            // Not JSON, or a string that is not valid text: the operator sees the raw body.
             return null;
         }
     }
 
-    /// <summary>The order, if it keeps the contract to the letter; else null.</summary>
+    /// <summary>The order, if it follows the contract exactly; otherwise null.</summary>
     public static OrderMessage? ValidOrderOf(byte[] body)
     {
         try

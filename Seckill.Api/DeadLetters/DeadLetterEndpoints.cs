@@ -96,7 +96,8 @@ public static class DeadLetterEndpoints
         return TypedResults.Json(ToItem(letter, ShownBodyBytesMax), ApiJson.Web.DeadLetterItem);
     }
 
-    // The operator's hanging up stops none of the following: each is bounded by its own time-out, and half-way is worth less than done.
+    // A disconnect of the operator cancels none of the following: each has its own time-out, and a half-finished call is worse than a
+    // finished one.
     private static async Task<IResult> ReplayAsync(DeadLetterOperations operations, OperatorCall call, string id) =>
         await operations.ReplayAsync(call, id, CancellationToken.None) is { } replay
             ? TypedResults.Json(replay, ApiJson.Web.ReplayResponse)
@@ -136,7 +137,7 @@ public static class DeadLetterEndpoints
         }
     }
 
-    /// <summary>The buyers whose orders an operator was shown, as far as the bodies tell.</summary>
+    /// <summary>The buyers whose orders were shown to an operator, as far as the bodies name them.</summary>
     private static string BuyersOf(IEnumerable<DeadLetter> letters) =>
         "buyers: " + string.Join(' ', letters.Select(letter => DeadLetterBody.OrderOf(letter.Body)?.UserId ?? "?").Distinct());
 

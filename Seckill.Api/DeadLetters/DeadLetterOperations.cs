@@ -10,8 +10,8 @@ using StackExchange.Redis;
 namespace Seckill.Api.DeadLetters;
 
 /// <summary>
-/// What operators do with dead letters. One call at a time over all instances: a letter that one call holds is invisible to another. Should
-/// Redis forget the lock, two calls see a part of the queue each and nothing worse happens, for the broker gives no letter to both.
+/// The operators' calls on dead letters. One call at a time over all instances, because letters held by one call are invisible to another.
+/// If Redis loses the lock, two calls each see a part of the queue; that is harmless, because the broker gives no letter to both.
 /// </summary>
 internal sealed partial class DeadLetterOperations(
     IConnectionFactory connections, UnreadableMessages unreadable, IConnectionMultiplexer redis, OrderAbandonment abandonment,
@@ -22,10 +22,10 @@ internal sealed partial class DeadLetterOperations(
     /// <summary>Letters published at once, and named in one audit entry.</summary>
     private const int ReplayBatchSizeMax = 100;
 
-    /// <summary>Times that a call begins again because the client could not read a letter.</summary>
+    /// <summary>Times that a call starts again because the client could not decode a letter.</summary>
     private const int UnreadablePassesMax = 3;
 
-    /// <summary>Bytes of a body that the audit log keeps when nothing else tells what was thrown away.</summary>
+    /// <summary>Bytes of a body that the audit log keeps when nothing else identifies the deleted message.</summary>
     private const int AuditedBodyBytesMax = 2_000;
 
     private readonly DeadLetterOptions _options = options.Value;
@@ -68,8 +68,8 @@ internal sealed partial class DeadLetterOperations(
             cancellationToken);
 
     /// <summary>
-    /// Sends the first <c>ScanMax</c> letters to the order queue again. All are taken before the first is sent, so what the worker refuses
-    /// once more is not taken twice.
+    /// Sends the first <c>ScanMax</c> letters to the order queue again. All are taken before the first is sent, so a letter that the worker
+    /// refuses again is not taken twice.
     /// </summary>
     public Task<ReplayResponse> ReplayAllAsync(OperatorCall call, CancellationToken cancellationToken) =>
         RunAsync(
@@ -92,7 +92,7 @@ internal sealed partial class DeadLetterOperations(
             },
             cancellationToken);
 
-    /// <summary>Gives a letter up: the order fails, once, and the letter goes. Null when it is not found.</summary>
+    /// <summary>Gives a letter up: its order fails, once, and the letter is removed. Null when it is not found.</summary>
     public Task<Abandonment?> AbandonAsync(OperatorCall call, string id, CancellationToken cancellationToken) =>
         RunAsync<Abandonment?>(
             async (session, token) =>
@@ -107,8 +107,8 @@ internal sealed partial class DeadLetterOperations(
                 if (done.Outcome != AbandonOutcome.AlreadyAnOrder)
                 {
                     CrashPoint.Reach(CrashPoint.AbandonSettled);
-                    // Last: dying before this leaves the letter, and a second abandonment (or a replay) finds the rejection and changes
-                    // nothing.
+                    // Last: after a crash before this the letter is still there, and a second abandonment (or a replay) finds the rejection
+                    // and changes nothing.
                     await session.RemoveAsync([letter], token);
                     LogAbandoned(id, done.Outcome, done.OrderId);
                 }
@@ -150,8 +150,8 @@ internal sealed partial class DeadLetterOperations(
     }
 
     /// <summary>
-    /// A letter that the client cannot read ends its connection, and would hide all letters behind it. It is met before anything is
-    /// changed, when letters are looked for: it is put in order, and the call begins again.
+    /// A letter that the client cannot decode ends its connection, and would hide all letters behind it. The scan finds such a letter
+    /// before anything is changed; the letter is then rewritten and the call starts again.
     /// </summary>
     private async Task<T> RunLockedAsync<T>(
         Func<DeadLetterSession, CancellationToken, Task<T>> operation, CancellationToken cancellationToken)
@@ -192,12 +192,12 @@ internal sealed partial class DeadLetterOperations(
         }
         catch (Exception exception) when (exception is RedisException or TimeoutException)
         {
-            // It expires by itself; what the operator asked for has been done.
+            // The lock expires by itself; the operator's action is complete.
             LogLocked(_options.OperationTimeoutMs + _options.LockMarginMs, exception.Message);
         }
     }
 
-    /// <summary>Enough to know afterwards what it was: the members of the order, or the raw text when there are none.</summary>
+    /// <summary>Enough to identify the message later: the members of the order, or the raw text when there are none.</summary>
     private static string DetailOf(DeadLetter letter)
     {
         var order = DeadLetterBody.OrderOf(letter.Body);
@@ -221,9 +221,9 @@ internal sealed partial class DeadLetterOperations(
     private partial void LogLocked(int lockMs, string reason);
 }
 
-/// <summary>The heads of both queues.</summary>
+/// <summary>The first messages of both queues.</summary>
 internal sealed record DeadLetterList(
     long Count, IReadOnlyList<DeadLetter> Letters, long ParkedCount, IReadOnlyList<DeadLetter> Parked);
 
-/// <summary>Another operator, or another instance, is at the dead letters.</summary>
+/// <summary>Another operator, or another instance, is working on the dead letters.</summary>
 internal sealed class DeadLettersBusyException() : Exception("Another operation on the dead letters is under way.");

@@ -7,17 +7,17 @@ public sealed class DeadLetterOptions
 {
     public const string Section = "DeadLetters";
 
-    /// <summary>Dead letters, from the head of the queue, that one call looks at or replays.</summary>
+    /// <summary>Dead letters, from the head of the queue, that one call reads or replays.</summary>
     [Range(1, 10_000)]
     public int ScanMax { get; init; } = 1_000;
 
-    /// <summary>Bytes of bodies that one call holds in memory; it looks no further once they are reached.</summary>
+    /// <summary>Bytes of bodies that one call holds in memory; it stops reading when they are reached.</summary>
     [Range(1_024, 1_073_741_824)]
     public long ScanBytesMax { get; init; } = 67_108_864;
 
     /// <summary>
-    /// Dead letters that are looked through for orders which seem lost, so that none of them is published again. With more letters than
-    /// that nothing is published again until some are replayed or abandoned.
+    /// Dead letters that are searched for orders that seem lost, so that none of them is published again. With more letters than that, no
+    /// order is published again until some letters are replayed or abandoned.
     /// </summary>
     [Range(1, 1_000_000)]
     public int OrderScanMax { get; init; } = 100_000;
@@ -28,7 +28,7 @@ public sealed class DeadLetterOptions
     [Range(1_000, 600_000)]
     public int OperationTimeoutMs { get; init; } = 30_000;
 
-    /// <summary>How long the lock of a process that died goes on after the call would have ended, ms.</summary>
+    /// <summary>How long the lock of a crashed process outlives its call's time limit, ms.</summary>
     [Range(100, 60_000)]
     public int LockMarginMs { get; init; } = 5_000;
 }

@@ -11,14 +11,14 @@ using Seckill.Ordering.Unreadable;
 namespace Seckill.Api.DeadLetters;
 
 /// <summary>
-/// One operator's call on the dead-letter queue: a connection of its own, letters taken without ack. Those not acked at the end go back,
-/// also when the process dies, so the queue itself is the only copy.
+/// One operator's call on the dead-letter queue: a connection of its own, letters taken without ack. Letters not acked at the end return to
+/// the queue, even when the process dies, so the queue itself is the only copy.
 /// </summary>
 internal sealed class DeadLetterSession : IAsyncDisposable
 {
     private const int CloseTimeoutMs = 5_000;
 
-    /// <summary>Acks that the broker's channel passes on at once, with room to spare (it holds them back from 32 on).</summary>
+    /// <summary>Acks that the broker's channel passes on at once, with a safety margin (it holds them back from 32 on).</summary>
     private const int AckBurstMax = 16;
 
     private static readonly ActivitySource Source = new("Seckill.Api");
@@ -35,16 +35,16 @@ internal sealed class DeadLetterSession : IAsyncDisposable
         channel.ChannelShutdownAsync += (_, _) => _lost.CancelAsync();
     }
 
-    /// <summary>Whether the connection ended because the client could not read a letter.</summary>
+    /// <summary>Whether the connection ended because the client could not decode a letter.</summary>
     public bool HasMetUnreadable => _connection.CloseReason is { } end && UnreadableMessages.IsSuspectedOf(end);
 
-    /// <summary>The broker that it is connected to.</summary>
+    /// <summary>The broker node of this connection.</summary>
     public AmqpTcpEndpoint Endpoint => _connection.Endpoint;
 
-    /// <summary>Letters in the dead-letter queue when the scan ended, those it holds included.</summary>
+    /// <summary>Letters in the dead-letter queue when the scan ended, including those held by this session.</summary>
     public long Count { get; private set; }
 
-    /// <summary>The same of parked orders.</summary>
+    /// <summary>The same for parked orders.</summary>
     public long ParkedCount { get; private set; }
 
     public static async Task<DeadLetterSession> OpenAsync(IConnectionFactory connections, CancellationToken cancellationToken)
@@ -71,7 +71,9 @@ internal sealed class DeadLetterSession : IAsyncDisposable
         return letters;
     }
 
-    /// <summary>Takes parked orders from the head of their queue. They come again at their time, if that is up, when this ends.</summary>
+    /// <summary>
+    /// Takes parked orders from the head of their queue. They return to it when the session ends; those that are due are retried then.
+    /// </summary>
     public async Task<IReadOnlyList<DeadLetter>> ScanParkedAsync(int countMax, long bytesMax, CancellationToken cancellationToken)
     {
         (var letters, ParkedCount) = await ScanAsync(OrderTopology.ParkedQueue, countMax, bytesMax, cancellationToken);
@@ -102,9 +104,7 @@ internal sealed class DeadLetterSession : IAsyncDisposable
         return (letters, count);
     }
 
-    /// <summary>
-    /// Reads which orders are among the letters, however many there are: their bodies are not kept.
-    /// </summary>
+    /// <summary>Reads the order ids of all letters; their bodies are not kept.</summary>
     /// <returns>Null when there are more letters than <paramref name="countMax"/>.</returns>
     public async Task<IReadOnlySet<string>?> ReadOrderIdsAsync(int countMax, CancellationToken cancellationToken)
     {
@@ -137,7 +137,7 @@ internal sealed class DeadLetterSession : IAsyncDisposable
         return ids;
     }
 
-    /// <summary>Puts a letter that the client cannot read back as one that it can.</summary>
+    /// <summary>Replaces a letter that the client cannot decode with one that it can.</summary>
     public async Task KeepAsync(UnreadableMessage message, DateTimeOffset now, CancellationToken cancellationToken)
     {
         var nowText = now.UtcDateTime.ToString("O", CultureInfo.InvariantCulture);
@@ -158,10 +158,10 @@ internal sealed class DeadLetterSession : IAsyncDisposable
     }
 
     /// <summary>
-    /// Publishes letters to the order queue, all at once, and waits for the confirms; only then takes them from here. Dying between leaves
-    /// them in both, which the worker makes one order of: the order id is the same.
+    /// Publishes letters to the order queue, all at once, and waits for the confirms; only then removes them from here. After a crash in
+    /// between, both queues hold them, and the worker makes one order of both copies: the order id is the same.
     /// </summary>
-    /// <returns>How many the broker took; the others stay.</returns>
+    /// <returns>The number of letters that the broker accepted; the others stay.</returns>
     public async Task<int> ReplayAsync(IReadOnlyList<DeadLetter> letters, CancellationToken cancellationToken)
     {
         var taken = await Task.WhenAll(letters.Select(letter => PublishAsync(letter, cancellationToken)));
@@ -200,7 +200,7 @@ internal sealed class DeadLetterSession : IAsyncDisposable
         {
             if (_channel.IsOpen && _held.Count > 0)
             {
-                // Closing returns them too, but some time later: the next call must not find the queue empty.
+                // Closing returns them too, but later: the next call must not find the queue empty.
                 await _channel.BasicNackAsync(_held.Max, multiple: true, requeue: true, deadline.Token);
                 await _channel.CloseAsync(deadline.Token);
             }
@@ -213,11 +213,13 @@ internal sealed class DeadLetterSession : IAsyncDisposable
         }
         catch (Exception exception) when (exception is RabbitMQClientException or OperationCanceledException)
         {
-            // The connection is gone, and with it the hold on the letters.
+            // The connection is gone, so its letters are back in the queue.
         }
     }
 
-    /// <summary>The next letter. A get whose answer the client cannot decode ends the connection, and would itself wait for ever.</summary>
+    /// <summary>
+    /// The next letter. A get whose response the client cannot decode ends the connection, and the call itself would wait forever.
+    /// </summary>
     private async Task<BasicGetResult?> GetAsync(string queue, CancellationToken cancellationToken)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _lost.Token);
@@ -253,9 +255,9 @@ internal sealed class DeadLetterSession : IAsyncDisposable
     }
 
     /// <summary>
-    /// Waits until the queue has the acks. Nothing answers an ack, and past a few dozen the broker's channel keeps them to itself until the
-    /// queue has digested the earlier ones; a channel that closes meanwhile takes them with it, and the letters come back. A get is
-    /// answered by the queue itself, after what was sent before it. What it gets is held like the rest.
+    /// Waits until the queue has the acks. The protocol does not confirm an ack, and beyond a few dozen the broker's channel holds acks
+    /// back until the queue has processed earlier ones. If the channel closes meanwhile, they are lost and the letters return. A get is
+    /// answered by the queue itself, after everything sent before it. A message that it returns is held like the rest.
     /// </summary>
     private async Task SettleAsync(CancellationToken cancellationToken)
     {

@@ -6,37 +6,37 @@ using Seckill.Ordering.Telemetry;
 
 namespace Seckill.Api.DeadLetters;
 
-/// <summary>What became of a letter that an operator gave up.</summary>
+/// <summary>The outcome of abandoning a letter.</summary>
 internal enum AbandonOutcome
 {
-    /// <summary>Its order is FAILED, by this call or an earlier one; what it held has gone back once.</summary>
+    /// <summary>Its order is FAILED, by this call or an earlier one; the reserved units were returned once.</summary>
     Failed,
 
-    /// <summary>No order of ours is behind it, so there was nothing to give back.</summary>
+    /// <summary>There is no order of this system behind it, so there was nothing to return.</summary>
     NothingHeld,
 
-    /// <summary>Its order stands in MySQL and stays; the letter stays too.</summary>
+    /// <summary>Its order exists in MySQL and stays; the letter stays too.</summary>
     AlreadyAnOrder,
 }
 
 /// <param name="Outcome">What happened.</param>
-/// <param name="OrderId">The order it was about; null for none of ours.</param>
+/// <param name="OrderId">The order concerned; null when it is not an order of this system.</param>
 internal readonly record struct Abandonment(AbandonOutcome Outcome, long? OrderId);
 
 /// <summary>
-/// Fails the order of a letter exactly once, whoever crashes: first the refusal in MySQL, under the lock that the worker also takes, so the
-/// order can no longer be written; then the settling in Redis, which gives back only what a pending reservation holds.
+/// Fails the order of a letter exactly once, whichever process crashes. First it writes the refusal to MySQL under the lock that the worker
+/// also takes, so the order can no longer be written. Then it settles in Redis, which returns only the units of a pending reservation.
 /// </summary>
 internal sealed class OrderAbandonment(IServiceScopeFactory scopes, StockLedger ledger, TimeProvider time)
 {
-    /// <summary>What the buyer reads.</summary>
+    /// <summary>The reason shown to the buyer.</summary>
     public const string Reason = "abandoned by the shop";
 
     private sealed record Claim(long OrderId, long UserId, SkuKeys Sku, int Quantity, string? ClientOrderNo, long? Epoch);
 
     /// <summary>
-    /// Fails the orders of a letter; one in most cases. For a letter of many that holds an order which stands, the others are failed and
-    /// the letter stays, so that a replay finds each as it is.
+    /// Fails the orders of a letter; usually there is one. If one order of a batch already exists in MySQL, the others are failed and the
+    /// letter stays, so that a replay finds each order in its final state.
     /// </summary>
     public async Task<Abandonment> ApplyAsync(DeadLetter letter, CancellationToken cancellationToken)
     {
@@ -64,7 +64,7 @@ internal sealed class OrderAbandonment(IServiceScopeFactory scopes, StockLedger 
         var (ordersUser, epoch, reason) = await RejectAsync(claim, letter.TraceId ?? "", cancellationToken);
         if (ordersUser is not null)
         {
-            // Somebody else's order under this id: the message lied, and nothing of its own is held.
+            // Another buyer's order has this id: the message is wrong, and it holds no units of its own.
             return ordersUser == claim.UserId
                 ? new Abandonment(AbandonOutcome.AlreadyAnOrder, claim.OrderId)
                 : new Abandonment(AbandonOutcome.NothingHeld, null);
@@ -82,8 +82,8 @@ internal sealed class OrderAbandonment(IServiceScopeFactory scopes, StockLedger 
     }
 
     /// <summary>
-    /// Whose order it is. The reservation knows best; without one (Redis lost it, or settled and forgotten) the body does, if it is valid.
-    /// Null when no order id of ours is in it, or the reservation of that id is another buyer's.
+    /// Identifies the order's buyer. The reservation decides; without one (Redis lost it, or settled and forgot it) a valid body does. Null
+    /// when the body has no order id of this system, or the reservation with that id is another buyer's.
     /// </summary>
     private async Task<Claim?> ClaimOfAsync(byte[] body, CancellationToken cancellationToken)
     {
@@ -108,8 +108,8 @@ internal sealed class OrderAbandonment(IServiceScopeFactory scopes, StockLedger 
             : null;
     }
 
-    /// <summary>Writes the refusal unless one stands or the order does.</summary>
-    /// <returns>The buyer of the order that stands, or null; the SKU's gate epoch; the reason that counts.</returns>
+    /// <summary>Writes the refusal unless a refusal or the order already exists.</summary>
+    /// <returns>The buyer of the existing order, or null; the SKU's gate epoch; the reason that counts.</returns>
     private async Task<(long? OrdersUser, long Epoch, string Reason)> RejectAsync(
         Claim claim, string traceId, CancellationToken cancellationToken)
     {
@@ -123,7 +123,8 @@ internal sealed class OrderAbandonment(IServiceScopeFactory scopes, StockLedger 
             var sku = (await context.ProductSkus.FromSql($"SELECT * FROM product_skus WHERE id = {skuId} FOR UPDATE").AsNoTracking()
                 .ToListAsync(token))
                 .SingleOrDefault();
-            // Statements of their own, after the lock: under READ COMMITTED they see what another holder of the lock has committed.
+            // Separate statements after the lock: under READ COMMITTED they see everything that a previous holder of the lock has
+            // committed.
             var order = await context.Orders.AsNoTracking().Where(o => o.Id == claim.OrderId).Select(o => (long?)o.UserId)
                 .SingleOrDefaultAsync(token);
             var standing = await context.OrderRejections.AsNoTracking().SingleOrDefaultAsync(r => r.OrderId == claim.OrderId, token);

@@ -6,8 +6,8 @@ using Scalar.AspNetCore;
 namespace Seckill.Api.Documentation;
 
 /// <summary>
-/// The OpenAPI document and its page. The framework's own endpoint describes all routes anew for each request, for tens of milliseconds of
-/// processor time; this one does it once.
+/// The OpenAPI document and its page. The framework's own endpoint builds the document for each request, which is slow; this one builds it
+/// once.
 /// </summary>
 internal static class DocumentationEndpoints
 {
@@ -42,7 +42,7 @@ internal static class DocumentationEndpoints
     {
         var provider = services.GetRequiredKeyedService<IOpenApiDocumentProvider>(DocumentName);
         var document = await provider.GetOpenApiDocumentAsync();
-        // The document does not name the address that this process listens at: clients use the one they got it from.
+        // The document names no server address: clients use the address that they fetched it from.
         document.Servers = [];
         using var text = new MemoryStream();
         await document.SerializeAsJsonAsync(text, OpenApiSpecVersion.OpenApi3_1);

@@ -5,12 +5,12 @@ using Seckill.ServiceDefaults.Login;
 namespace Seckill.Api.Edge;
 
 /// <summary>
-/// Nobody acts in a visitor's name from another site's page: what changes something, and a WebSocket, needs a page of ours where the cookie
-/// alone identifies the caller. Programs, which send a token or a key, are not browsers and need not say where they come from.
+/// Prevents other sites' pages from acting in a visitor's name: where only the cookie identifies the caller, changes and WebSockets are
+/// accepted from this site's own pages alone. Programs send a token or a key instead; they need not state an origin.
 /// </summary>
 internal static class CrossSiteGuard
 {
-    /// <summary>Goes before authentication: a refusal does not depend on whose cookie it is.</summary>
+    /// <summary>Must precede authentication: a refusal does not depend on whose cookie it is.</summary>
     public static IApplicationBuilder UseCrossSiteGuard(this IApplicationBuilder app) =>
         app.Use(next => http => IsRefused(http) ? ErrorResult.CrossSite.ExecuteAsync(http) : next(http));
 
@@ -18,7 +18,7 @@ internal static class CrossSiteGuard
     {
         var request = http.Request;
         var isSocket = http.WebSockets.IsWebSocketRequest;
-        // Nothing is done in anybody's name where nobody has to be logged in.
+        // Endpoints without a login never act in anybody's name.
         var isSafe = HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method) || HttpMethods.IsOptions(request.Method);
         if ((!isSocket && isSafe)
             || http.GetEndpoint()?.Metadata.GetMetadata<IAuthorizeData>() is null)
@@ -31,7 +31,7 @@ internal static class CrossSiteGuard
             return OwnSite.IsElsewhere(request);
         }
 
-        // Only a browser names an origin, and no CORS stands between its page and a socket.
+        // Only browsers send an Origin, and CORS does not apply to WebSockets.
         return isSocket && request.Headers.Origin.Count > 0 && !OwnSite.IsOwn(request.Headers.Origin.ToString(), request.Host);
     }
 }

@@ -3,7 +3,7 @@ using System.Net;
 
 namespace Seckill.Api.Edge;
 
-/// <summary>Section <c>Edge</c>: what stands between the buyers and an instance.</summary>
+/// <summary>Section <c>Edge</c>: proxies and HTTPS between the buyers and an instance.</summary>
 public sealed class EdgeOptions : IValidatableObject
 {
     public const string Section = "Edge";
@@ -17,11 +17,11 @@ public sealed class EdgeOptions : IValidatableObject
     /// <summary>The same for networks, such as <c>10.0.0.0/8</c>.</summary>
     public string[] KnownNetworks { get; init; } = [];
 
-    /// <summary>Proxies in a row that a request passes.</summary>
+    /// <summary>Number of proxies in a row that a request passes.</summary>
     [Range(1, 10)]
     public int ProxyHopsMax { get; init; } = 1;
 
-    /// <summary>Sends plain HTTP to HTTPS.</summary>
+    /// <summary>Redirects plain HTTP to HTTPS.</summary>
     public bool HttpsRedirect { get; init; }
 
     /// <summary>How long a browser must insist on HTTPS, days; 0 sends no Strict-Transport-Security.</summary>

@@ -6,7 +6,9 @@ using Seckill.ServiceDefaults.Tracing;
 
 namespace Seckill.Api.Edge;
 
-/// <summary>The outermost layer: who really asks, over what, and the headers that tell a browser what our pages may do.</summary>
+/// <summary>
+/// The outermost layer: the client's real address and scheme, and the headers that restrict what a browser lets a page do.
+/// </summary>
 internal static class EdgeRegistration
 {
     private const string DocumentationPath = "/docs";
@@ -32,7 +34,7 @@ internal static class EdgeRegistration
             .AddPolicy(DocumentationPath, policy => AddCommon(policy).AddContentSecurityPolicy(csp =>
             {
                 AddOwnPages(csp);
-                // Scalar starts itself from a script in the page, and gets its fonts from its maker.
+                // Scalar starts from an inline script in the page, and loads its fonts from its vendor's site.
                 csp.AddScriptSrc().Self().UnsafeInline();
                 csp.AddFontSrc().Self().Data().From("https://fonts.scalar.com");
             }))
@@ -42,7 +44,7 @@ internal static class EdgeRegistration
         return services;
     }
 
-    /// <summary>Goes first.</summary>
+    /// <summary>Must be the first middleware.</summary>
     public static IApplicationBuilder UseEdge(this IApplicationBuilder app)
     {
         var edge = app.ApplicationServices.GetRequiredService<IOptions<EdgeOptions>>().Value;
@@ -56,11 +58,11 @@ internal static class EdgeRegistration
         {
             if (IsData(http))
             {
-                // Late, so that they stand in an answer that is made of an exception, too.
+                // As late as possible, so that responses to exceptions get them, too.
                 http.Response.OnStarting(SetDataHeaders, http.Response);
             }
 
-            // The default, for errors as well: a cache between us and the buyers must not give one buyer's answer to another.
+            // The default, for errors as well: a cache between us and the buyers must not give one buyer's response to another.
             http.Response.Headers.CacheControl = "no-store";
             return next(http);
         });
@@ -74,7 +76,9 @@ internal static class EdgeRegistration
 
     private static bool IsData(HttpContext http) => http.Request.Path.StartsWithSegments(DataPath);
 
-    /// <summary>Data is no page and may do nothing at all. Set here and not by policy: it goes with every answer of a sale.</summary>
+    /// <summary>
+    /// API responses are not pages, so everything is forbidden. Set here and not by policy because every response of a sale carries it.
+    /// </summary>
     private static Task SetDataHeaders(object response)
     {
         var headers = ((HttpResponse)response).Headers;
@@ -88,7 +92,7 @@ internal static class EdgeRegistration
     {
         forwarded.ForwardedHeaders = ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedProto | ForwardedHeaders.XForwardedHost;
         forwarded.ForwardLimit = options.Value.ProxyHopsMax;
-        // Loopback stands in both lists by default; here only what is configured counts.
+        // Loopback is in both lists by default; only configured addresses count here.
         forwarded.KnownProxies.Clear();
         forwarded.KnownIPNetworks.Clear();
         foreach (var proxy in options.Value.KnownProxies)
@@ -108,7 +112,7 @@ internal static class EdgeRegistration
         .AddReferrerPolicyStrictOriginWhenCrossOrigin()
         .AddCrossOriginOpenerPolicy(opener => opener.SameOrigin());
 
-    /// <summary>Pages may use what comes from here, and pictures from the shop's picture servers; nobody may frame them.</summary>
+    /// <summary>Pages may use resources of this site, and pictures from the shop's image servers; no site may frame them.</summary>
     private static void AddOwnPages(CspBuilder csp)
     {
         csp.AddDefaultSrc().Self();

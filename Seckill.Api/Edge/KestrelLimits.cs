@@ -2,7 +2,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Seckill.Api.Edge;
 
-/// <summary>What one client may send: an order is a hundred bytes, so everything far above that is an attack or a mistake.</summary>
+/// <summary>Limits on one client's requests: an order is about a hundred bytes, so anything far larger is an attack or a mistake.</summary>
 internal static class KestrelLimits
 {
     private const int BodyBytesMax = 16 * 1024;

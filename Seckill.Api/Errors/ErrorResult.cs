@@ -7,8 +7,8 @@ using Microsoft.AspNetCore.WebUtilities;
 namespace Seckill.Api.Errors;
 
 /// <summary>
-/// Problem details (RFC 9457) with the <c>error</c> member that clients of the contract read. <see cref="SoldOut"/> and its like are
-/// written from bytes made once: in a sale most answers are refusals.
+/// Problem details (RFC 9457) with the <c>error</c> member that clients of the contract read. <see cref="SoldOut"/> and the other fixed
+/// errors are serialized only once: during a sale most responses are refusals.
 /// </summary>
 public sealed class ErrorResult : IResult, IStatusCodeHttpResult
 {
@@ -64,15 +64,15 @@ public sealed class ErrorResult : IResult, IStatusCodeHttpResult
 
     int? IStatusCodeHttpResult.StatusCode => _status;
 
-    /// <summary>400 with what is wrong with the input.</summary>
+    /// <summary>400 with a description of the input error.</summary>
     public static ErrorResult BadRequest(string error, string? detail = null) =>
         new(StatusCodes.Status400BadRequest, error, detail ?? error);
 
-    /// <summary>429: one sender asks too much.</summary>
+    /// <summary>429: too many requests from one sender.</summary>
     public static ErrorResult TooManyRequests(int retryAfterSeconds) =>
         new(StatusCodes.Status429TooManyRequests, "too many requests", "Ask less often.", retryAfterSeconds);
 
-    /// <summary>409 with what stands in the way.</summary>
+    /// <summary>409 with a description of the conflict.</summary>
     public static ErrorResult Conflict(string error, string detail) => new(StatusCodes.Status409Conflict, error, detail);
 
     public Task ExecuteAsync(HttpContext httpContext)

@@ -6,7 +6,7 @@ using StackExchange.Redis;
 
 namespace Seckill.Api.Errors;
 
-/// <summary>A server that does not answer is a 503 to try again, not a fault of the program.</summary>
+/// <summary>An unavailable server leads to a 503 that clients may retry, not to a program error.</summary>
 internal static partial class ServerFailures
 {
     public static TBuilder AnswersBusyWhenServersFail<TBuilder>(this TBuilder route) where TBuilder : IEndpointConventionBuilder =>
@@ -30,7 +30,7 @@ internal static partial class ServerFailures
     public static bool IsOf(Exception exception) =>
         exception is RedisException or TimeoutException
             or MySqlException or DbUpdateException or RetryLimitExceededException
-            // So EF wraps what it takes for transient.
+            // EF wraps errors that it considers transient like this.
             or InvalidOperationException { InnerException: MySqlException or DbUpdateException }
             // Derived from IOException, unlike the client's other exceptions.
             or RabbitMQClientException or BrokerUnreachableException;

@@ -8,17 +8,16 @@ using StackExchange.Redis;
 namespace Seckill.Api.Gate;
 
 /// <summary>
-/// The queue of one SKU in front of Redis. Clicks that arrive while a script call is under way share the next call (natural batching: no
-/// timer, so a lone request never waits), and a burst costs Redis one call for every <c>BatchSizeMax</c> requests. While a call is under
-/// way, another one is sent only with a full batch: with one call at a time, each round trip would decide one batch of clicks, and on a
-/// busy machine the rest would wait. Every call carries the moment after which Redis must not run it any more, so that a server that froze
-/// and thaws reserves nothing for clicks that were answered busy. While Redis is known not to answer, one click now and then asks it and
-/// all others are answered busy at once. When a reply shows that Redis has gone back behind an earlier one, the gate is shut until its
-/// counter has been loaded again.
+/// The queue of one SKU in front of Redis. Clicks that arrive during a script call share the next one (natural batching: no timer, so a
+/// lone request never waits); a burst costs one call for every <c>BatchSizeMax</c> requests. During a call, another is sent only with a
+/// full batch: one call at a time would limit the rate to one batch per round trip. Every call carries a deadline, so that a server that
+/// froze and resumes reserves nothing for clicks already answered busy. While Redis is known not to answer, one click now and then probes
+/// it and all others get busy at once. A reply that shows Redis behind an earlier state closes the gate until its counter has been loaded
+/// again.
 /// </summary>
 internal sealed partial class GateLane
 {
-    /// <summary>The part of a click's time that is kept for the reply, ms. A click with less than that left is not sent.</summary>
+    /// <summary>The part of a click's time limit reserved for the reply, ms. A click with less time left is not sent.</summary>
     private const int ReplyAllowanceMs = 250;
 
     private readonly SkuKeys _sku;
@@ -32,11 +31,11 @@ internal sealed partial class GateLane
     private readonly Channel<PurchaseAttempt> _waiting;
 
     /// <summary>
-    /// Oldest first; answered in that order, which is Redis's own on the one connection, so that the shield learns in it, too.
+    /// Oldest first; answered in that order, which is Redis's own on the one connection, so that the shield learns in that order, too.
     /// </summary>
     private readonly Queue<Call> _inFlight = new();
 
-    /// <summary>Clicks that came too late by a clock that was not known, and have time left.</summary>
+    /// <summary>Clicks that came too late by an unknown server clock, and have time left.</summary>
     private readonly Queue<PurchaseAttempt> _again = new();
     private readonly ServerClock _clock;
     private bool _away;
@@ -71,15 +70,15 @@ internal sealed partial class GateLane
     /// <summary>The newest order that Redis has accepted through this lane; null before the first.</summary>
     public AcceptedOrder? Newest => _memory.Newest;
 
-    /// <summary>Ends when the lane was told to stop and every waiting click has its answer.</summary>
+    /// <summary>Completes when the lane was told to stop and every waiting click has its answer.</summary>
     public Task Completion { get; }
 
-    /// <summary>Stops taking requests; those waiting are still answered.</summary>
+    /// <summary>Stops accepting requests; those waiting are still answered.</summary>
     public void Complete() => _waiting.Writer.TryComplete();
 
     /// <summary>
-    /// Takes a click; false when too many wait already, or Redis is known not to answer. The answer comes even when the caller hangs up:
-    /// stock may have moved.
+    /// Accepts a click; false when too many wait already, or Redis is known not to answer. The answer comes even when the caller
+    /// disconnects: stock may have moved.
     /// </summary>
     public bool TryAsk(PurchaseAttempt click)
     {
@@ -87,8 +86,8 @@ internal sealed partial class GateLane
         return (!Volatile.Read(ref _away) || MayAskWhileAway(click.AskedAt)) && _waiting.Writer.TryWrite(click);
     }
 
-    /// <summary>What Redis knows of one click, within the time for an answer; null for nothing.</summary>
-    /// <exception cref="TimeoutException">It did not answer in time.</exception>
+    /// <summary>Redis's state of one click, within the time limit for an answer; null when Redis has none.</summary>
+    /// <exception cref="TimeoutException">Redis did not answer in time.</exception>
     public Task<Reservation?> FindAsync(long userId, string clientOrderNo) =>
         _ledger.FindAsync(_sku, userId, clientOrderNo, CancellationToken.None)
             .WaitAsync(TimeSpan.FromMilliseconds(_options.AnswerWithinMs), _time);
@@ -111,7 +110,7 @@ internal sealed partial class GateLane
                 AskWhatMayGo(stopping);
             }
 
-            // The shield is armed with nothing under way: a click that a later call accepts would not be among the buyers it knows.
+            // The shield is armed only with no call in flight: it would not know the buyers of clicks that a later call accepts.
             if (_inFlight.TryDequeue(out var oldest))
             {
                 arming = await AnswerAsync(oldest);
@@ -136,7 +135,7 @@ internal sealed partial class GateLane
                 continue;
             }
 
-            // Without its clock the server is asked for the time first: it answers "too late" with it.
+            // Without the server's clock, its time is queried first: the "too late" reply contains it.
             var notAfterMs = _clock.NowMs + LeftMs(batch[0]) - ReplyAllowanceMs ?? 0;
             var reply = _ledger.ReserveAsync(_sku, batch.ConvertAll(click => click.Request), notAfterMs, stopping);
             _inFlight.Enqueue(new Call(batch, reply, _memory.Position));
@@ -145,7 +144,7 @@ internal sealed partial class GateLane
 
     private int WaitingCount => _again.Count + _waiting.Reader.Count;
 
-    /// <summary>The next clicks, oldest first. Those whose time is over are answered here.</summary>
+    /// <summary>The next clicks, oldest first. Expired ones are answered here.</summary>
     private List<PurchaseAttempt> TakeBatch()
     {
         var batch = new List<PurchaseAttempt>(Math.Min(WaitingCount, _options.BatchSizeMax));
@@ -233,12 +232,12 @@ internal sealed partial class GateLane
         CrashPoint.Reach(CrashPoint.Reserved);
         if (!_publisher.TryPublish(click))
         {
-            // No broker: the outbox holds the order, and the buyer need not wait.
+            // The publisher did not take it: the outbox holds the order, and the buyer need not wait.
             click.Answer(result);
         }
     }
 
-    /// <summary>One line a second says it as well as one for every batch of an outage.</summary>
+    /// <summary>One line a second is enough; one for every batch of an outage is not needed.</summary>
     private void Report(int count, Exception exception)
     {
         _failed += count;
@@ -250,7 +249,7 @@ internal sealed partial class GateLane
     }
 
     /// <summary>
-    /// For all instances; the first click at the shut gate has it loaded. The worker decides about orders that were accepted meanwhile.
+    /// For all instances; the first click at the closed gate triggers a load. The worker decides about orders accepted meanwhile.
     /// </summary>
     private async Task ShutAsync(ReserveReply reply)
     {
@@ -262,7 +261,7 @@ internal sealed partial class GateLane
         }
         catch (Exception exception)
         {
-            // Its clicks have their answers; the next reply shows the same again.
+            // Its clicks are answered already; the next reply shows the same state again.
             Report(0, exception);
         }
     }
@@ -279,7 +278,7 @@ internal sealed partial class GateLane
         }
         catch (Exception exception)
         {
-            // Everybody has an answer already; the next click asks Redis again.
+            // All clicks are answered already; the next one queries Redis again.
             Report(0, exception);
         }
     }

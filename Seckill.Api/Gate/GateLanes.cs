@@ -7,8 +7,8 @@ using Seckill.Ordering.Ledger;
 namespace Seckill.Api.Gate;
 
 /// <summary>
-/// The lanes of all SKUs that were asked for, each made when it is first needed, and closed when its sale has left the catalogue.
-/// Disposing answers what waits in them.
+/// The lanes of all requested SKUs. Each is created on first use, and closed when its sale has left the catalogue. Disposing answers the
+/// clicks that wait in them.
 /// </summary>
 public sealed class GateLanes : IAsyncDisposable
 {
@@ -22,7 +22,7 @@ public sealed class GateLanes : IAsyncDisposable
     private readonly ILogger<GateLanes> _logger;
     private readonly Lock _lock = new();
 
-    /// <summary>Lanes that are closed and still answer what waited in them.</summary>
+    /// <summary>Closed lanes that still have waiting clicks to answer.</summary>
     private readonly List<GateLane> _closing = [];
 
     public GateLanes(
@@ -33,7 +33,7 @@ public sealed class GateLanes : IAsyncDisposable
         catalogue.Refreshed += () => Prune(catalogue.Find);
     }
 
-    /// <summary>Lanes that are open or have not answered all that waited in them.</summary>
+    /// <summary>Lanes that are open or still have waiting clicks to answer.</summary>
     internal int Count
     {
         get
@@ -48,7 +48,7 @@ public sealed class GateLanes : IAsyncDisposable
     /// <summary>The newest order of the SKU that Redis has accepted through this instance; null when there is none.</summary>
     public AcceptedOrder? NewestOf(long skuId) => _lanes.TryGetValue(skuId, out var lane) ? lane.Newest : null;
 
-    /// <summary>Stock has come back: the next click asks Redis again.</summary>
+    /// <summary>Stock has been returned: the next click queries Redis again.</summary>
     public void Reopen(long skuId)
     {
         if (_lanes.TryGetValue(skuId, out var lane))
@@ -93,8 +93,8 @@ public sealed class GateLanes : IAsyncDisposable
     }
 
     /// <summary>
-    /// Closes the lanes of SKUs that have no sale any more, and lets go of all buyers that the shield of one that is over knows: its clicks
-    /// are told so by Redis. A click that comes to a lane just then is told to come again.
+    /// Closes the lanes of SKUs that no longer have a sale. Once a sale is over, its shield forgets all buyers: Redis tells their clicks
+    /// that it has ended. A click that arrives at a closing lane is asked to retry.
     /// </summary>
     internal void Prune(Func<long, SaleView?> saleOf)
     {

@@ -28,19 +28,19 @@ public sealed class GateOptions
     public int AnswerWithinMs { get; init; } = 2_000;
 
     /// <summary>
-    /// How often a click may ask a Redis that has not answered the last one, ms; all others get 503 <c>busy</c> at once.
+    /// How often a click may probe a Redis that has not answered the last one, ms; all others get 503 <c>busy</c> at once.
     /// </summary>
     [Range(10, 10_000)]
     public int AwayProbeEveryMs { get; init; } = 200;
 
     /// <summary>
-    /// How long after the click a buyer whose order is reserved waits for the broker's confirm, ms; then "queued" is answered because the
+    /// How long after the click a buyer with a reserved order waits for the broker's confirm, ms; then the answer is "queued" because the
     /// outbox has the order.
     /// </summary>
     [Range(1, 30_000)]
     public int ConfirmWaitMs { get; init; } = 1_000;
 
-    /// <summary>How often one request may look whether a sold-out SKU has stock again, ms.</summary>
+    /// <summary>How often one request may check whether a sold-out SKU has stock again, ms.</summary>
     [Range(10, 1_000)]
     public int ShieldProbeEveryMs { get; init; } = 200;
 

@@ -10,7 +10,7 @@ using Seckill.Ordering.Telemetry;
 
 namespace Seckill.Api.Gate;
 
-/// <summary>How a click came out.</summary>
+/// <summary>The outcome of a click.</summary>
 public enum PlaceOutcome
 {
     Queued,
@@ -21,24 +21,24 @@ public enum PlaceOutcome
     Paused,
     UnknownSku,
 
-    /// <summary>The click's number stands for an order of another quantity.</summary>
+    /// <summary>The click's number belongs to an order with another quantity.</summary>
     NumberUsed,
 
-    /// <summary>The SKU is not offered for the price that the click named.</summary>
+    /// <summary>The SKU is not offered at the price that the click named.</summary>
     PriceChanged,
 
-    /// <summary>The SKU's stock is not loaded, or this instance cannot make order ids yet.</summary>
+    /// <summary>The SKU's stock is not loaded, or this instance cannot generate order ids yet.</summary>
     WarmingUp,
 
-    /// <summary>Too many wait, or Redis does not answer. Asking again with the same client_order_no is safe.</summary>
+    /// <summary>Too many requests wait, or Redis does not answer. Retrying with the same client_order_no is safe.</summary>
     Busy,
 }
 
 /// <summary>The gate's answer to a click.</summary>
-/// <param name="Outcome">What to tell the buyer.</param>
+/// <param name="Outcome">The outcome to tell the buyer.</param>
 /// <param name="OrderId">The order's id when queued, else 0.</param>
-/// <param name="Value">Limit, or the window's start or end in ms since 1970 UTC, as the outcome has it.</param>
-/// <param name="UnitPrice">What a unit costs, for an order that was queued now or a price that has changed; else null.</param>
+/// <param name="Value">The limit, or the window's start or end in ms since 1970 UTC, depending on the outcome.</param>
+/// <param name="UnitPrice">The price of a unit, for an order that was queued now or a price that has changed; otherwise null.</param>
 public readonly record struct Placement(PlaceOutcome Outcome, long OrderId = 0, long Value = 0, decimal? UnitPrice = null);
 
 /// <summary>Hops 1 to 3 of an order: shield, reservation in Redis, publish with confirm. Nothing here touches MySQL.</summary>
@@ -48,17 +48,17 @@ public sealed class OrderGate(
     private static readonly Counter<long> Reservations = OrderingTelemetry.Meter.CreateCounter<long>(
         "seckill.reservations", "{request}", "Clicks by outcome.");
 
-    /// <summary>Order ids that one click tries. One that is taken is a fault of a Snowflake lease, which is looked at meanwhile.</summary>
+    /// <summary>Order ids that one click tries. A taken id points to a faulty Snowflake lease, which is checked meanwhile.</summary>
     private const int IdTriesMax = 4;
 
     private readonly GateOptions _options = options.Value;
 
-    /// <summary>Raised with the SKU whose stock Redis does not know, so that it is loaded at once.</summary>
+    /// <summary>Raised with a SKU whose stock Redis does not know, so that it is loaded at once.</summary>
     public event Action<long>? Cold;
 
     /// <summary>
-    /// Takes a click that <see cref="OrderLimits"/> has found well-formed. Runs to its end even when the buyer hangs up: from the
-    /// reservation on there is an order to take care of. With <paramref name="unitPrice"/> it buys for that price or not at all.
+    /// Handles a click that <see cref="OrderLimits"/> has found well-formed. Runs to its end even when the buyer disconnects: after the
+    /// reservation there is an order to take care of. With <paramref name="unitPrice"/> it buys at that price or not at all.
     /// </summary>
     public async ValueTask<Placement> PlaceAsync(long userId, long skuId, int quantity, string? clientOrderNo, decimal? unitPrice = null)
     {
@@ -81,7 +81,7 @@ public sealed class OrderGate(
     }
 
     /// <summary>
-    /// What can be answered from memory; null with the SKU's lane and sale and an order id for a click that Redis must be asked about.
+    /// The outcome as far as it is known from memory; null, with the SKU's lane, its sale and an order id, for a click that needs Redis.
     /// </summary>
     private PlaceOutcome? TryEnter(long userId, long skuId, out GateLane? lane, out SaleView? sale, out long orderId)
     {
@@ -101,8 +101,8 @@ public sealed class OrderGate(
         refused == PlaceOutcome.Ended ? catalogue.EndOfForgotten(skuId)?.ToUnixTimeMilliseconds() ?? 0 : 0;
 
     /// <summary>
-    /// Asks and waits in one method: each asynchronous method on the way costs every waiting click an object of its own. Null when the
-    /// order id is taken.
+    /// Sends and waits in one method: each asynchronous method on the way costs every waiting click another object. Null when the order id
+    /// is taken.
     /// </summary>
     private async ValueTask<Placement?> AskAsync(GateLane lane, ReserveRequest request, decimal unitPrice)
     {
@@ -118,13 +118,13 @@ public sealed class OrderGate(
 
         try
         {
-            // The confirm makes the answer as durable as the broker; without it "queued" still holds, on the outbox's word.
+            // The confirm makes the answer as durable as the broker; without it "queued" still holds, because the outbox has the order.
             for (
                 var waitMs = Math.Min(_options.ConfirmWaitMs, _options.AnswerWithinMs); !click.Answered.IsCompleted; waitMs = LeftMs(click))
             {
                 if (waitMs <= 0)
                 {
-                    // Nothing is reserved for it any more: the call, if one is out, names a moment that is past.
+                    // Nothing can be reserved for it any more: the deadline of its call, if one is in flight, has passed.
                     span?.SetStatus(ActivityStatusCode.Error, "no answer in time");
                     return new Placement(PlaceOutcome.Busy);
                 }
@@ -141,14 +141,14 @@ public sealed class OrderGate(
         }
         catch (Exception exception)
         {
-            // Logged by the lane; what stands under the SKU's keys may be none of ours. Whether the stock moved is unknown here; if it did,
-            // the outbox holds the order.
+            // Logged by the lane; the SKU's keys may hold foreign data. Whether the stock moved is unknown here; if it did, the outbox
+            // holds the order.
             span?.SetStatus(ActivityStatusCode.Error, exception.Message);
             return new Placement(PlaceOutcome.Busy);
         }
     }
 
-    /// <summary>Of the time for an answer, ms, rounded up: a wait that ends early must not begin again and again.</summary>
+    /// <summary>What is left of the time limit, ms, rounded up: a wait that ends early must not be restarted again and again.</summary>
     private int LeftMs(PurchaseAttempt click) =>
         (int)Math.Ceiling(_options.AnswerWithinMs - time.GetElapsedTime(click.AskedAt).TotalMilliseconds);
 
@@ -167,7 +167,7 @@ public sealed class OrderGate(
         _ => throw new UnreachableException(),
     };
 
-    /// <summary>The price may have changed since the click was accepted, whose repeat is still the same click.</summary>
+    /// <summary>The price may have changed since the click was accepted; its repeat is still the same click.</summary>
     private static async Task<Placement> RefusePriceAsync(
         GateLane lane, long userId, int quantity, string? clientOrderNo, decimal unitPrice)
     {
@@ -190,7 +190,7 @@ public sealed class OrderGate(
         return new Placement(PlaceOutcome.Queued, click.Request.OrderId, UnitPrice: unitPrice);
     }
 
-    /// <summary>Another instance may make ids of the same node.</summary>
+    /// <summary>Another instance may generate ids with the same node.</summary>
     private Placement? DoubtIds()
     {
         ids.Doubt();
@@ -201,7 +201,7 @@ public sealed class OrderGate(
     {
         if (catalogue.Find(skuId) is { } sale && StockLedger.ExpiryOf(sale.Terms) <= time.GetUtcNow())
         {
-            // Over for so long that Redis may forget it, and it is not loaded again.
+            // It ended so long ago that Redis may forget it, and it is not loaded again.
             return new Placement(PlaceOutcome.Ended, Value: sale.Terms.EndsAt.ToUnixTimeMilliseconds());
         }
 

@@ -6,8 +6,8 @@ using Seckill.Ordering.Ledger;
 namespace Seckill.Api.Gate;
 
 /// <summary>
-/// One request on its way through the lane: a question to Redis first and, once accepted, an order for the broker. The buyer's request
-/// waits once, for both, instead of being woken between them.
+/// One request on its way through the lane: first a call to Redis and, once accepted, an order for the broker. The buyer's request waits
+/// once, for both, instead of being woken in between.
 /// </summary>
 internal sealed class PurchaseAttempt(SkuKeys sku, ReserveRequest request, ActivityContext trace, Activity? span) : Publication
 {
@@ -16,7 +16,7 @@ internal sealed class PurchaseAttempt(SkuKeys sku, ReserveRequest request, Activ
 
     public ReserveRequest Request => request;
 
-    /// <summary>When the lane took it, by <see cref="TimeProvider.GetTimestamp"/>.</summary>
+    /// <summary>When the lane accepted it, by <see cref="TimeProvider.GetTimestamp"/>.</summary>
     public long AskedAt { get; set; }
 
     public override SkuKeys Sku => sku;
@@ -27,16 +27,16 @@ internal sealed class PurchaseAttempt(SkuKeys sku, ReserveRequest request, Activ
 
     public override string? TraceParent => request.TraceParent;
 
-    /// <summary>Whether Redis has deducted for it: from then on there is an order, whatever becomes of the message.</summary>
+    /// <summary>Whether Redis has deducted for it: from then on there is an order, even if the message is lost.</summary>
     public bool IsReserved => Volatile.Read(ref _message) is not null;
 
     /// <summary>
-    /// Redis's answer; for an accepted click once the broker has confirmed it, or it was left to the outbox. Fails when Redis could not be
-    /// asked.
+    /// Redis's reply; for an accepted click once the broker has confirmed it, or it was left to the outbox. Fails when Redis could not be
+    /// reached.
     /// </summary>
     public Task<ReserveResult> Answered => _answered.Task;
 
-    /// <summary>Redis has answered: the span of the question ends here, though the buyer's request ends it.</summary>
+    /// <summary>Records Redis's reply: the span's duration ends here, although the buyer's request stops the span later.</summary>
     public void EndQuestion(ReserveResult result, int batchSize) => span?
         .SetEndTime(DateTime.UtcNow)
         .SetTag("seckill.outcome", result.Code.ToString())
@@ -57,7 +57,8 @@ internal sealed class PurchaseAttempt(SkuKeys sku, ReserveRequest request, Activ
     public void Answer(ReserveResult result) => _answered.TrySetResult(result);
 
     /// <summary>
-    /// For a click without a reservation. One that has it keeps waiting for the broker: nothing may tell its buyer that it failed.
+    /// Only for a click without a reservation. A click with a reservation keeps waiting for the broker: its buyer must not be told that it
+    /// failed.
     /// </summary>
     public void Fail(Exception exception)
     {

@@ -37,7 +37,7 @@ internal sealed class SoldOutShield(GateOptions options, TimeProvider time)
     }
 
     /// <summary>
-    /// Learns from a reply; true when it needs the buyers to arm itself. A buyer's repeated click finds its order, or the limit, and
+    /// Learns from a reply; true when it needs the buyers to arm itself. A reply to a buyer's repeated click is its order or the limit, and
     /// changes nothing. A sale that is paused, over or not loaded has other answers for the buyers that the shield refuses.
     /// </summary>
     public bool Learn(ReserveReply reply)
@@ -62,7 +62,7 @@ internal sealed class SoldOutShield(GateOptions options, TimeProvider time)
         var armed = Volatile.Read(ref _armed);
         if (armed is null || armed.Epoch != reply.Epoch || armed.ReservedCount != reply.ReservedCount)
         {
-            // Others have bought since, or the counter has been loaded again.
+            // Other buyers have bought since, or the counter has been loaded again.
             Open();
             return soldOut;
         }

@@ -4,7 +4,7 @@ namespace Seckill.Api.Limits;
 
 internal static class BoundedWaits
 {
-    /// <summary>A place at once, or after a wait of so many ms at most; a lease that is not acquired when none became free.</summary>
+    /// <summary>A place at once, or after a wait of at most so many ms; the lease is not acquired when no place became free.</summary>
     public static ValueTask<RateLimitLease> AcquireWithinAsync(
         this ConcurrencyLimiter limiter, int waitMsMax, CancellationToken cancellationToken)
     {
@@ -28,7 +28,7 @@ internal static class BoundedWaits
     }
 }
 
-/// <summary>The answer to a request that found no place.</summary>
+/// <summary>The lease of a request that got no place.</summary>
 internal sealed class NoPlace : RateLimitLease
 {
     public static readonly NoPlace Instance = new();

@@ -3,8 +3,8 @@ using System.ComponentModel.DataAnnotations;
 namespace Seckill.Api.Limits;
 
 /// <summary>
-/// Section <c>Limits</c>: how much one buyer, one address and all together may ask of one instance. The defaults are far above what a buyer
-/// does; 0 switches a limit off.
+/// Section <c>Limits</c>: limits for one buyer, one address and all requests together, per instance. The defaults are far above normal use;
+/// 0 switches a limit off.
 /// </summary>
 public sealed class LimitOptions
 {
@@ -45,12 +45,12 @@ public sealed class LimitOptions
     [Range(0, 10_000)]
     public int UserPurchasesInFlightMax { get; init; } = 20;
 
-    /// <summary>Orders, read to their end, being handled at the same time; further ones wait. Here 0 is no limit either.</summary>
+    /// <summary>Orders, completely read, being handled at the same time; further ones wait. Here 0 is no limit either.</summary>
     [Range(0, 1_000_000)]
     public int PurchasesInFlightMax { get; init; } = 8_192;
 
     /// <summary>
-    /// Orders that may wait; further ones get 503 <c>busy</c>, because a server that queues without end answers nobody in time.
+    /// Orders that may wait; further ones get 503 <c>busy</c>, because with an unbounded queue all answers come too late.
     /// </summary>
     [Range(0, 1_000_000)]
     public int PurchasesWaitingMax { get; init; } = 8_192;

@@ -5,10 +5,9 @@ using Seckill.Ordering.Telemetry;
 namespace Seckill.Api.Limits;
 
 /// <summary>
-/// The limits in the order in which a request meets them: its address (before authentication), its buyer (after), when switched on its
-/// buyer over all instances, and for an order the places of <see cref="PurchaseSlots"/>. All but the shared one are memory only. The
-/// windows of address and buyer hold nothing for the length of a request, so they need no lease and no asynchronous middleware of their
-/// own; that and short security headers took 5 to 10 % off the Api's processor time for an answer.
+/// The limits in the order in which they apply to a request: its address (before authentication), its buyer (after), if enabled its buyer
+/// over all instances, and for an order the places of <see cref="PurchaseSlots"/>. All but the shared one use only memory. The windows of
+/// address and buyer hold nothing while a request runs, so they need no lease and no asynchronous middleware, which saves processor time.
 /// </summary>
 internal static class LimitRegistration
 {
@@ -27,14 +26,14 @@ internal static class LimitRegistration
         return services;
     }
 
-    /// <summary>Goes before authentication.</summary>
+    /// <summary>Must precede authentication.</summary>
     public static IApplicationBuilder UseFrontLimits(this IApplicationBuilder app)
     {
         var address = app.ApplicationServices.GetRequiredService<AddressLimiter>();
         return app.Use(next => http => address.TryTake(http) ? next(http) : RefuseAsync(http, "address"));
     }
 
-    /// <summary>Goes between authentication and authorization.</summary>
+    /// <summary>Must be between authentication and authorization.</summary>
     public static IApplicationBuilder UseUserLimits(this IApplicationBuilder app)
     {
         var user = app.ApplicationServices.GetRequiredService<UserLimiter>();
@@ -57,7 +56,7 @@ internal static class LimitRegistration
     public static RouteHandlerBuilder LimitQueries(this RouteHandlerBuilder route) =>
         route.WithMetadata(new RequestKindMetadata(RequestKind.Query)).ProducesErrors(StatusCodes.Status429TooManyRequests);
 
-    /// <summary>The answer to a buyer who has too many orders under way.</summary>
+    /// <summary>The response to a buyer who has too many orders in progress.</summary>
     public static ErrorResult TooManyAtOnce()
     {
         Refusals.Add(1, new KeyValuePair<string, object?>("limit", "user_at_once"));

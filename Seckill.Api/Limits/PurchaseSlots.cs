@@ -4,8 +4,8 @@ using Microsoft.Extensions.Options;
 namespace Seckill.Api.Limits;
 
 /// <summary>
-/// How many orders are in hand at once: few of one buyer, from the moment that the buyer is known, and a bounded number of all buyers, from
-/// the moment that an order has been read to its end. So a client that sends slowly holds only its own places.
+/// Limits the orders handled at once: a few for each buyer, from the moment that the buyer is known, and a bounded number in total, from
+/// the moment that an order has been read completely. So a client that sends slowly holds only its own places.
 /// </summary>
 internal sealed class PurchaseSlots(IOptions<LimitOptions> options) : IDisposable
 {
@@ -25,8 +25,8 @@ internal sealed class PurchaseSlots(IOptions<LimitOptions> options) : IDisposabl
     internal int TakenBy(long userId) => _buyers.TakenBy(userId);
 
     /// <summary>
-    /// A place among all orders, at once or after a bounded wait; a lease that is not acquired when none became free, and null where there
-    /// is no limit.
+    /// A place among all orders, at once or after a bounded wait. The lease is not acquired when no place became free; null when there is
+    /// no limit.
     /// </summary>
     public async ValueTask<RateLimitLease?> EnterAsync(CancellationToken cancellationToken) =>
         _all is null ? null : await _all.AcquireWithinAsync(_options.PurchaseWaitMsMax, cancellationToken);
@@ -35,8 +35,8 @@ internal sealed class PurchaseSlots(IOptions<LimitOptions> options) : IDisposabl
 }
 
 /// <summary>
-/// Counts by buyer in a table of fixed size without locks; buyers whose places meet share a limit, which with a few thousand requests at
-/// once hardly happens. Seeded by chance, so nobody can choose whom to meet.
+/// Counts by buyer in a fixed-size table without locks. Buyers whose hashes collide share a limit, which is rare with a few thousand
+/// requests at once. Randomly seeded, so collisions cannot be provoked.
 /// </summary>
 internal sealed class BuyerCounts(int each)
 {
@@ -46,7 +46,7 @@ internal sealed class BuyerCounts(int each)
     private readonly int[] _counts = each > 0 ? new int[SlotCount] : [];
     private readonly ulong _seed = (ulong)Random.Shared.NextInt64() | 1;
 
-    /// <summary>Null when the buyer has as many as are allowed.</summary>
+    /// <summary>Null when the buyer has used all allowed places.</summary>
     public BuyerSlot? TryEnter(long userId)
     {
         if (each <= 0)
@@ -71,7 +71,7 @@ internal sealed class BuyerCounts(int each)
     internal void Leave(int slot) => Interlocked.Decrement(ref _counts[slot]);
 }
 
-/// <summary>To be disposed of once: it gives the place back.</summary>
+/// <summary>Returns the place when disposed; must be disposed once.</summary>
 internal readonly struct BuyerSlot(BuyerCounts counts, int slot) : IDisposable
 {
     public void Dispose() => counts?.Leave(slot);

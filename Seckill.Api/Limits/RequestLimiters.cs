@@ -6,17 +6,17 @@ using Seckill.Api.Auth;
 
 namespace Seckill.Api.Limits;
 
-/// <summary>What a request costs the system; endpoint metadata, absent on everything that no buyer is counted for.</summary>
+/// <summary>The kind of request, by its cost; endpoint metadata, absent on endpoints without a limit per buyer.</summary>
 internal enum RequestKind
 {
     Purchase,
     Query,
 }
 
-/// <summary>By address, before anybody is authenticated: checking a token's signature is work, too.</summary>
+/// <summary>By address, before authentication: checking a token's signature is work, too.</summary>
 internal sealed class AddressLimiter(IOptions<LimitOptions> options, TimeProvider time)
 {
-    /// <summary>Bits of an IPv6 address that name the network of one subscriber, behind those of the site that it may be part of.</summary>
+    /// <summary>Bits of an IPv6 address, after the prefix of a site, that select one subscriber's network within it.</summary>
     private const int SubnetBits = 16;
 
     private readonly RequestWindows _windows = new(options.Value.AddressRequestsPerSecond, time);
@@ -61,7 +61,7 @@ internal sealed class UserLimiter(IOptions<LimitOptions> options, TimeProvider t
                 : _queries.TryTake((ulong)userId, WeightOf(http.Request)));
     }
 
-    /// <summary>A line that begins with the state of many SKUs asks as much as a query for each.</summary>
+    /// <summary>A push connection that begins with the state of many SKUs costs as much as a query for each.</summary>
     private static int WeightOf(HttpRequest request) => request.QueryString.HasValue ? Math.Max(1, request.Query["sku_id"].Count) : 1;
 }
 

@@ -1,10 +1,10 @@
 namespace Seckill.Api.Limits;
 
 /// <summary>
-/// Counts requests by key in fixed windows of one second, in a table of fixed size without locks or timers. The framework's partitioned
-/// limiters keep an object for each key, walk over all of them ten times a second and have one lock for all callers. The price here: keys
-/// whose hashes meet share a limit, about one key in ten with 100,000 active ones; limits that are far above what a buyer does do not feel
-/// it. Seeded by chance, so nobody can choose whom to meet.
+/// Counts requests by key in fixed windows of one second, in a fixed-size table without locks or timers. The framework's partitioned
+/// limiters keep an object for each key, scan all of them ten times a second and share one lock. The price here: keys whose hashes collide
+/// share a limit, about one key in ten with 100,000 active ones. That does not matter for limits far above normal use. Randomly seeded, so
+/// collisions cannot be provoked.
 /// </summary>
 internal sealed class RequestWindows(int perSecondMax, TimeProvider time)
 {
@@ -18,7 +18,7 @@ internal sealed class RequestWindows(int perSecondMax, TimeProvider time)
     private readonly ulong _seed = (ulong)Random.Shared.NextInt64() | 1;
     private readonly long _startedAt = time.GetTimestamp();
 
-    /// <summary>Whether this request is within the limit; only then it counts, for as many as it weighs.</summary>
+    /// <summary>Whether this request is within the limit; only then is it counted, with its weight.</summary>
     public bool TryTake(ulong key, int weight = 1)
     {
         if (perSecondMax <= 0)
@@ -26,10 +26,10 @@ internal sealed class RequestWindows(int perSecondMax, TimeProvider time)
             return true;
         }
 
-        // A request that weighs more than a whole second allows is allowed once a second.
+        // A request whose weight exceeds a whole second's limit is allowed once a second.
         weight = Math.Min(weight, perSecondMax);
 
-        // Seconds start at 1, so that an untouched slot belongs to none.
+        // Seconds start at 1, so that an unused slot belongs to none.
         var second = 1 + ((time.GetTimestamp() - _startedAt) / time.TimestampFrequency);
         ref var slot = ref _slots[SlotOf(key)];
         while (true)
@@ -50,7 +50,7 @@ internal sealed class RequestWindows(int perSecondMax, TimeProvider time)
 
     private int SlotOf(ulong key) => (int)(Mix(key, _seed) & (SlotCount - 1));
 
-    /// <summary>splitmix64's finisher: every bit of key and seed reaches the bits that are kept, which are the lowest.</summary>
+    /// <summary>The finalizer of splitmix64: every bit of key and seed affects the lowest bits, which are the ones kept.</summary>
     internal static ulong Mix(ulong key, ulong seed)
     {
         var mixed = (key ^ seed) * 0x9E3779B97F4A7C15;

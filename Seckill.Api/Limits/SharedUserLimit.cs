@@ -7,13 +7,13 @@ using StackExchange.Redis;
 namespace Seckill.Api.Limits;
 
 /// <summary>
-/// Counts one buyer's orders over all instances, in Redis by Redis's clock, one key for each buyer. It guards the system, not the stock
-/// (the gate does that), so while Redis does not answer it lets everybody through to the gate, which then says "busy".
+/// Counts one buyer's orders over all instances, in Redis by Redis's clock, with one key for each buyer. It protects the system, not the
+/// stock (the gate does that), so while Redis does not answer all requests pass to the gate, which then returns "busy".
 /// </summary>
 internal sealed partial class SharedUserLimit(IConnectionMultiplexer redis, IOptions<LimitOptions> options, ILogger<SharedUserLimit> logger)
 {
     /// <summary>
-    /// One script, so that a counter without an end cannot be left behind by a process that dies in between. Returns 0 or the ms to wait.
+    /// One script, so that a process that dies in between cannot leave a counter without an expiry. Returns 0 or the ms to wait.
     /// </summary>
     private const string Script =
         """
@@ -23,7 +23,7 @@ internal sealed partial class SharedUserLimit(IConnectionMultiplexer redis, IOpt
         return math.max(1, redis.call('PTTL', KEYS[1]))
         """;
 
-    /// <summary>A limit is not worth a longer wait, ms: the buyer's time belongs to the gate.</summary>
+    /// <summary>Longest wait for the count, ms: more is not worth it, because the buyer's time is needed for the gate.</summary>
     private const int CountWaitMsMax = 250;
 
     private readonly IDatabase _database = redis.GetDatabase();

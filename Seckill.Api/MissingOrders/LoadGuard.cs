@@ -7,17 +7,18 @@ using Seckill.Ordering.Store;
 namespace Seckill.Api.MissingOrders;
 
 /// <summary>
-/// Keeps a counter from being loaded upwards while MySQL lacks orders that buyers were told of: their units stand in MySQL's stock, and
-/// would be sold a second time.
+/// Keeps a counter from being loaded with a higher value while MySQL lacks orders whose buyers were told SUCCESS: their units are back in
+/// MySQL's stock, and would be sold a second time.
 /// </summary>
 public sealed class LoadGuard(IServiceScopeFactory scopes, StockRecovery recovery, MissingOrderSearch search)
 {
-    /// <summary>Before the row lock, since a search takes long with many orders.</summary>
+    /// <summary>Runs before the row lock is taken, because a search takes long with many orders.</summary>
     /// <param name="sku">The SKU.</param>
-    /// <param name="reload">Whether the counter is loaded although it is running; otherwise this returns at once when it is.</param>
+    /// <param name="reload">Whether the counter is loaded although it is running; if false, this returns at once for a running
+    /// counter.</param>
     /// <param name="cancellationToken">Ends the waits.</param>
-    /// <param name="raisedFrom">The load that stock was added to; null if none was.</param>
-    /// <param name="addedUnits">How much was added: so far the counter may go up.</param>
+    /// <param name="raisedFrom">The load to which stock was added; null if none was added.</param>
+    /// <param name="addedUnits">Units that were added: the counter may rise by this much.</param>
     /// <exception cref="OrdersMissingException">The load must wait until the orders are written again.</exception>
     public async Task CheckAsync(
         SkuKeys sku, bool reload, CancellationToken cancellationToken, LoadId? raisedFrom = null, int addedUnits = 0)
@@ -30,8 +31,8 @@ public sealed class LoadGuard(IServiceScopeFactory scopes, StockRecovery recover
     }
 
     /// <summary>
-    /// MySQL is read first, and each later look can only make Redis's side smaller: so an order under way may cost a search for nothing,
-    /// and none hides a loss.
+    /// MySQL is read first, and later reads can only make Redis's side smaller. So an order in transit may cause a needless search, but
+    /// never hides a loss.
     /// </summary>
     private async Task<bool> MayGoUpAsync(
         SkuKeys sku, bool reload, LoadId? raisedFrom, int addedUnits, CancellationToken cancellationToken)
@@ -55,7 +56,7 @@ public sealed class LoadGuard(IServiceScopeFactory scopes, StockRecovery recover
         var unsettled = redis.UnsettledIds ?? [];
         if (redis.UnsettledIds is null)
         {
-            // Listed before the counter is read: what is settled in between is then no longer held, and still counted as committed.
+            // Listed before the counter is read: an order settled in between is then no longer held, and still counted as committed.
             unsettled = [.. await recovery.UnsettledIdsAsync(sku, cancellationToken)];
             redis = await recovery.SnapshotAsync(sku, 0, cancellationToken);
         }
@@ -71,7 +72,7 @@ public sealed class LoadGuard(IServiceScopeFactory scopes, StockRecovery recover
     }
 }
 
-/// <summary>MySQL has come back with less than it had, and what is missing has not been written again yet.</summary>
+/// <summary>MySQL was restored to an older state, and the missing orders have not been written again yet.</summary>
 internal sealed class OrdersMissingException(long skuId, IReadOnlyList<long> orderIds) : TimeoutException(string.Create(
     CultureInfo.InvariantCulture,
     $"SKU {skuId} is not loaded while MySQL lacks {orderIds.Count} orders that buyers were told of, {orderIds[0]} among them."));

@@ -9,8 +9,8 @@ public sealed class MissingOrderOptions
     public const string Section = "MissingOrders";
 
     /// <summary>
-    /// How far back MySQL may have lost orders, hours: those that buyers were told of since then are looked for. At least as long as the
-    /// oldest backup that would be restored in the middle of a sale is old.
+    /// How far back MySQL may have lost orders, hours: orders confirmed to buyers since then are searched for. At least the age of the
+    /// oldest backup that would be restored during a sale.
     /// </summary>
     [Range(1, 24 * StockLedger.RetentionDays)]
     public int LookBackHours { get; init; } = 24;

@@ -6,10 +6,11 @@ using Seckill.Ordering.Store;
 
 namespace Seckill.Api.MissingOrders;
 
-/// <summary>Orders of one SKU that Redis has and that would come to nothing.</summary>
-/// <param name="Unwritten">Their buyers were told SUCCESS, and MySQL has neither them nor a refusal: it has come back with less.</param>
-/// <param name="Refused">The same, but MySQL has refused them since: no repeat helps, an operator decides.</param>
-/// <param name="Unlisted">Without a verdict, and no longer in the outbox, from which they would be published.</param>
+/// <summary>Orders of one SKU that Redis has and that would be lost without a repair.</summary>
+/// <param name="Unwritten">Their buyers were told SUCCESS, and MySQL has neither the orders nor refusals: it was restored to an older
+/// state.</param>
+/// <param name="Refused">The same, but MySQL has refused them since: publishing again does not help, an operator decides.</param>
+/// <param name="Unlisted">Undecided, and missing from the outbox, from which they would be published.</param>
 public sealed record LostOrders(IReadOnlyList<long> Unwritten, IReadOnlyList<long> Refused, IReadOnlyList<long> Unlisted)
 {
     public static readonly LostOrders None = new([], [], []);
@@ -19,13 +20,13 @@ public sealed record LostOrders(IReadOnlyList<long> Unwritten, IReadOnlyList<lon
 }
 
 /// <summary>
-/// Looks for a SKU's orders whose buyers were told SUCCESS and which MySQL does not have. It goes through all of the SKU's orders in Redis,
-/// so it is for when something is wrong, see <see cref="LossWatch"/> and <see cref="LoadGuard"/>.
+/// Finds a SKU's orders whose buyers were told SUCCESS and which MySQL does not have. It reads all of the SKU's orders in Redis, so it runs
+/// only when something is wrong; see <see cref="LossWatch"/> and <see cref="LoadGuard"/>.
 /// </summary>
 public sealed class MissingOrderSearch(
     IServiceScopeFactory scopes, StockRecovery recovery, IOptions<MissingOrderOptions> options, TimeProvider time)
 {
-    /// <summary>Orders found in one search. When these are written again, the next search finds more.</summary>
+    /// <summary>Orders found in one search. Once these are written again, the next search finds more.</summary>
     private const int FoundMax = 10_000;
 
     /// <exception cref="StackExchange.Redis.RedisException">Redis does not answer, or has something else under the SKU's keys.</exception>
@@ -38,10 +39,10 @@ public sealed class MissingOrderSearch(
         var (missing, unlisted) = (new Dictionary<string, long>(), new HashSet<long>());
         await foreach (var page in recovery.ReviewAsync(sku, since, cancellationToken))
         {
-            // Asked only now, and without a view of its own: what Redis calls settled had been committed before.
+            // Queried only now, and without a read view: orders that Redis calls settled were committed before.
             foreach (var told in await WithoutOrderAsync(context, page.Told, cancellationToken))
             {
-                // A click that was known before names the order of another reservation, which is the one to publish if Redis has it.
+                // A repeated click names the order of an earlier reservation; that is the one to publish if Redis has it.
                 if (!missing.ContainsKey(told.OrderSn) || told.OrderSn == told.OrderId.ToString(CultureInfo.InvariantCulture))
                 {
                     missing[told.OrderSn] = told.OrderId;

@@ -8,22 +8,22 @@ using StackExchange.Redis;
 namespace Seckill.Api.OrderSearch;
 
 /// <summary>
-/// Finds orders for operators by what buyers can name: the order's id or number, their user id, the number of a click. From MySQL, and from
-/// Redis for the SKUs on sale, where orders are that MySQL does not have yet.
+/// Finds orders for operators by anything that buyers can quote: the order's id or number, their user id, the number of a click. Searches
+/// MySQL and, for the SKUs on sale, Redis, which also has orders that MySQL does not have yet.
 /// </summary>
 internal sealed class OrderFinder(OrderHistory history, SaleCatalogue catalogue, StockLedger ledger, IServiceScopeFactory scopes)
 {
     public const int FoundMax = 50;
 
-    /// <summary>SKUs on sale that Redis is asked for, newest ids first.</summary>
+    /// <summary>SKUs on sale that are searched in Redis, newest ids first.</summary>
     private const int SkusAskedMax = 500;
 
     /// <summary>
-    /// The index on clicks begins with the buyer: a click's number alone is looked for among this many of the newest orders.
+    /// The index on clicks begins with the buyer: a click's number alone is searched for among this many of the newest orders.
     /// </summary>
     private const int OrdersScannedMax = 200_000;
 
-    /// <summary>Where an order is; the SKU is known when it comes from Redis.</summary>
+    /// <summary>Where an order was found; the SKU is known when it comes from Redis.</summary>
     private sealed record Trail(long OrderId, long UserId, long? SkuId = null);
 
     /// <summary>Newest first.</summary>
@@ -42,7 +42,7 @@ internal sealed class OrderFinder(OrderHistory history, SaleCatalogue catalogue,
         }
 
         var found = new List<FoundOrder>();
-        // An order of which both know is one; what is known of its SKU helps.
+        // An order found in both is one; the entry with a SKU is kept.
         foreach (var trail in trails.GroupBy(trail => trail.OrderId).Select(same => same.MaxBy(trail => trail.SkuId ?? 0)!)
             .OrderByDescending(trail => trail.OrderId).Take(FoundMax))
         {
@@ -103,7 +103,7 @@ internal sealed class OrderFinder(OrderHistory history, SaleCatalogue catalogue,
         return [.. orders, .. rejections];
     }
 
-    /// <summary>With Redis away, what MySQL has is the answer.</summary>
+    /// <summary>With Redis down, MySQL's orders are the result.</summary>
     private async Task<IReadOnlyList<Trail>> InGateAsync(OrderQuery query, CancellationToken cancellationToken)
     {
         try
@@ -122,7 +122,7 @@ internal sealed class OrderFinder(OrderHistory history, SaleCatalogue catalogue,
     {
         var found = await Task.WhenAll(
             query.Id is { } id ? ledger.FindAsync(sku, id, cancellationToken) : None,
-            // A buyer's newest of this SKU; older ones that are still under way are found by their id.
+            // A buyer's newest order of this SKU; older ones still in transit are found by their id.
             query.Id is { } userId ? ledger.FindAsync(sku, userId, null, cancellationToken) : None,
             query.Click is var (buyer, number) ? ledger.FindAsync(sku, buyer, number, cancellationToken) : None);
         return [.. found.OfType<Reservation>().Select(reservation => new Trail(reservation.OrderId, reservation.UserId, sku.SkuId))];

@@ -6,12 +6,12 @@ namespace Seckill.Api.OrderSearch;
 /// <summary>A search as an operator typed it, and its possible meanings.</summary>
 /// <param name="Text">As it was typed.</param>
 /// <param name="Id">An order id or a user id, if it is a number.</param>
-/// <param name="Click">One buyer's click, if it is like <c>7:front-0001</c>.</param>
+/// <param name="Click">A buyer's click, if the text looks like <c>7:front-0001</c>.</param>
 internal sealed record OrderQuery(string Text, long? Id, (long UserId, string Number)? Click)
 {
     private const int LengthMax = 96;
 
-    /// <summary>Null when no order can be found by it.</summary>
+    /// <summary>Null when the text cannot identify an order.</summary>
     public static OrderQuery? Parse(string? typed)
     {
         var text = typed?.Trim() ?? "";

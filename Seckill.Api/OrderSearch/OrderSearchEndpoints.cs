@@ -6,7 +6,7 @@ using Seckill.Api.Orders;
 
 namespace Seckill.Api.OrderSearch;
 
-/// <summary>One order as operators see it: as its buyer does, and whose it is.</summary>
+/// <summary>One order as operators see it: the buyer's view and the buyer's id.</summary>
 public sealed record FoundOrder(
     string OrderId, string? OrderSn, string UserId, string SkuId, int Quantity, string? ClientOrderNo, string Status, string? Reason,
     string? Payment, string? Title, decimal? Price, decimal? TotalAmount, string? TraceId, OrderTimeline Timeline)
@@ -45,7 +45,7 @@ public static class OrderSearchEndpoints
         }
 
         var found = await finder.FindAsync(query, cancellationToken);
-        // Also when nothing was found: who tries numbers learns something, too.
+        // Also when nothing was found: trying out numbers reveals something, too.
         await audit.WriteAsync(
             call, "orders.read", query.Text,
             string.Create(CultureInfo.InvariantCulture, $"{found.Count} orders; buyers: ")

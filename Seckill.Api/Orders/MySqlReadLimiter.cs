@@ -4,8 +4,8 @@ using Seckill.Api.Limits;
 namespace Seckill.Api.Orders;
 
 /// <summary>
-/// Bounds buyers' reads from MySQL: a hundred thousand pages asking at once cannot take the database down. One limiter for the instance,
-/// whatever is asked, and a few places in it for each buyer, so that some who ask without end do not stand in everybody's way.
+/// Bounds buyers' reads from MySQL, so that a crowd of polling pages cannot overload the database. One limiter for all reads of the
+/// instance, with a few places for each buyer, so that a buyer who queries without pause does not block the others.
 /// </summary>
 public sealed class MySqlReadLimiter : IAsyncDisposable
 {
@@ -13,7 +13,7 @@ public sealed class MySqlReadLimiter : IAsyncDisposable
     private const int WaitingMax = 1_000;
     private const int WaitMsMax = 2_000;
 
-    /// <summary>Reading or waiting at once: some tabs that each ask for something.</summary>
+    /// <summary>Reads of one buyer in progress or waiting: enough for several open tabs.</summary>
     private const int EachBuyerMax = 4;
 
     private readonly ConcurrencyLimiter _limiter = new(new ConcurrencyLimiterOptions
@@ -26,8 +26,8 @@ public sealed class MySqlReadLimiter : IAsyncDisposable
     private readonly BuyerCounts _buyers = new(EachBuyerMax);
 
     /// <summary>
-    /// Waits in line, in bounded time; a lease that is not acquired means that the line is full or slow, or that the buyer stands in it too
-    /// often.
+    /// Waits in line for a bounded time. A lease that is not acquired means that the line is full or slow, or that the buyer has too many
+    /// reads in it.
     /// </summary>
     public async ValueTask<RateLimitLease> EnterAsync(long userId, CancellationToken cancellationToken)
     {
@@ -52,12 +52,12 @@ public sealed class MySqlReadLimiter : IAsyncDisposable
         }
     }
 
-    /// <summary>Enters only when nobody waits.</summary>
+    /// <summary>Enters only when no other read waits.</summary>
     public RateLimitLease TryEnter() => _limiter.AttemptAcquire();
 
     public ValueTask DisposeAsync() => _limiter.DisposeAsync();
 
-    /// <summary>Gives back the place in the line and the buyer's own.</summary>
+    /// <summary>Returns both the place in the line and the buyer's own.</summary>
     private sealed class BuyersLease(RateLimitLease lease, BuyerSlot own) : RateLimitLease
     {
         private int _left;

@@ -12,14 +12,14 @@ using Seckill.Ordering.Contract;
 
 namespace Seckill.Api.Orders;
 
-/// <summary>The buyer's two calls.</summary>
+/// <summary>The buyer's two calls: place an order, and query its status.</summary>
 public static class OrderEndpoints
 {
     public static IEndpointRouteBuilder MapOrders(this IEndpointRouteBuilder routes)
     {
         var buyers = routes.MapGroup("/api").RequireBuyer().WithTags("Orders");
 
-        // Taken here, where a request needs no scope of services for them.
+        // Resolved once here, so that a request needs no service scope.
         var gate = routes.ServiceProvider.GetRequiredService<OrderGate>();
         var catalogue = routes.ServiceProvider.GetRequiredService<SaleCatalogue>();
         var tokens = routes.ServiceProvider.GetRequiredService<PurchaseTokens>();

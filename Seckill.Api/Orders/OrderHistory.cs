@@ -11,14 +11,14 @@ using Seckill.Ordering.Store;
 namespace Seckill.Api.Orders;
 
 /// <summary>
-/// A buyer's orders from MySQL, and for one order what Redis adds: an order that is still on its way, and when the outcome was told.
-/// Throws what the servers' clients throw.
+/// A buyer's orders from MySQL, and for a single order what Redis adds: an order in transit, and the time at which the outcome was
+/// published. Throws the exceptions of the servers' clients.
 /// </summary>
 public sealed partial class OrderHistory(
     StockLedger ledger, SaleCatalogue catalogue, IServiceScopeFactory scopes, ILogger<OrderHistory> logger)
 {
     /// <summary>
-    /// SKUs on sale that are asked for an order on its way; with more of them, the buyer's click is found by its own page.
+    /// SKUs on sale that are searched for an order in transit; with more of them, only the page that made the click finds it.
     /// </summary>
     private const int SkusAskedMax = 64;
 
@@ -41,7 +41,7 @@ public sealed partial class OrderHistory(
     }
 
     /// <summary>
-    /// One order of the buyer's; null when there is none. <paramref name="skuId"/> helps to find one that MySQL does not have yet.
+    /// One order of the buyer's; null when there is none. <paramref name="skuId"/> helps to find an order that MySQL does not have yet.
     /// </summary>
     public async Task<OrderView?> FindAsync(long userId, long orderId, long? skuId, CancellationToken cancellationToken)
     {
@@ -87,7 +87,7 @@ public sealed partial class OrderHistory(
         return Of(keys.SkuId, reservation with { ConfirmedAtMs = confirmedAtMs });
     }
 
-    /// <summary>What Redis holds and MySQL does not have yet; none when Redis cannot tell.</summary>
+    /// <summary>Orders that are in Redis and not in MySQL yet; none when Redis does not answer.</summary>
     private async Task<IReadOnlyList<OrderView>> OnTheirWayAsync(long userId, CancellationToken cancellationToken)
     {
         var latest = await Task.WhenAll(catalogue.NewestSkuIds(SkusAskedMax).Select(async skuId =>
@@ -96,7 +96,7 @@ public sealed partial class OrderHistory(
             .Select(found => Of(found.SkuId, found.Reservation!))];
     }
 
-    /// <summary>An unreadable SKU, or a shard that is away, hides no order of another SKU.</summary>
+    /// <summary>An unreadable SKU, or a shard that is down, does not hide orders of other SKUs.</summary>
     private async Task<Reservation?> TryFindAsync(SkuKeys sku, long userId, CancellationToken cancellationToken)
     {
         try

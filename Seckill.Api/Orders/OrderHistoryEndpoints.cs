@@ -7,7 +7,7 @@ using Seckill.Api.Requests;
 
 namespace Seckill.Api.Orders;
 
-/// <summary>What the buyer has bought: the list, and one order with the timeline of its hops.</summary>
+/// <summary>The buyer's purchases: the list, and one order with the timeline of its hops.</summary>
 public static class OrderHistoryEndpoints
 {
     private const int TakeDefault = 20;

@@ -9,19 +9,19 @@ using Seckill.Ordering.Store;
 namespace Seckill.Api.Orders;
 
 /// <summary>
-/// Tells an order's outcome: from Redis, and through <see cref="MySqlReadLimiter"/> from MySQL when Redis no longer knows.
+/// Reads an order's outcome: from Redis, or from MySQL through <see cref="MySqlReadLimiter"/> when Redis no longer has it.
 /// </summary>
 public sealed partial class OrderStatusReader(
     StockLedger ledger, SaleCatalogue catalogue, MySqlReadLimiter limiter, IServiceScopeFactory scopes, TimeProvider time,
     ILogger<OrderStatusReader> logger)
 {
     /// <summary>
-    /// Age up to which Redis's "pending" is answered without asking MySQL, ms. Behind a long queue orders get older than that, and MySQL
-    /// must not be asked about all of them.
+    /// Age up to which Redis's "pending" is returned without a query to MySQL, ms. Behind a long queue orders get older than that, and
+    /// MySQL must not be queried for all of them.
     /// </summary>
     private const int PendingTrustedMs = 10_000;
 
-    /// <summary>How long a question that Redis has answered waits for MySQL's answer, ms.</summary>
+    /// <summary>How long a query that Redis has answered waits for MySQL as well, ms.</summary>
     private const int CatchUpMsMax = 250;
 
     public async Task<(OrderStatusResponse? Status, ErrorResult? Error)> ReadAsync(
@@ -35,7 +35,7 @@ public sealed partial class OrderStatusReader(
                 return (caughtUp ?? ToResponse(skuId, reservation), null);
             }
 
-            // MySQL is not asked about clicks that were made up.
+            // MySQL is not queried for clicks on unknown SKUs.
             if (catalogue.Loaded && !catalogue.Knows(skuId))
             {
                 return (null, ErrorResult.UnknownSku);
@@ -70,8 +70,8 @@ public sealed partial class OrderStatusReader(
     }
 
     /// <summary>
-    /// Redis may have lost a verdict with its last moments: what has been pending for long is looked up in MySQL, unless others wait for
-    /// it or it does not answer at once. Null to go by Redis.
+    /// Redis may have lost a decision with its latest writes: an order that has been pending for long is looked up in MySQL, unless other
+    /// reads wait or MySQL does not answer at once. Null when Redis's state applies.
     /// </summary>
     private async Task<OrderStatusResponse?> CatchUpAsync(
         long userId, long skuId, string? clientOrderNo, Reservation reservation, CancellationToken cancellationToken)
@@ -100,7 +100,7 @@ public sealed partial class OrderStatusReader(
             return null;
         }
 
-        // A server that stands still keeps the call, whatever its token says, and its place in the limiter with it.
+        // A server that hangs blocks the call even after its token is cancelled, and with it the place in the limiter.
         async Task<OrderStatusResponse?> ReadAndLeaveAsync()
         {
             using (lease)
@@ -131,7 +131,7 @@ public sealed partial class OrderStatusReader(
         var found = await orders.AsNoTracking().FirstOrDefaultAsync(cancellationToken);
         var rejected = await rejections.AsNoTracking().FirstOrDefaultAsync(cancellationToken);
 
-        // An order that stands outweighs a refusal of the same click; else the newest counts.
+        // An existing order outweighs a refusal of the same click; otherwise the newest one counts.
         if (found is not null && (clientOrderNo is not null || rejected is null || found.Id > rejected.OrderId))
         {
             return new OrderStatusResponse(

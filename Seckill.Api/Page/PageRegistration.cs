@@ -3,17 +3,17 @@ using Microsoft.Net.Http.Headers;
 namespace Seckill.Api.Page;
 
 /// <summary>
-/// The buyer's page: plain files, the same for everybody, so that a CDN can keep them and the rush never reaches this process for them.
+/// The buyer's page: static files, the same for everybody, so that a CDN can cache them and keep their load from this process.
 /// </summary>
 internal static class PageRegistration
 {
     /// <summary>
-    /// Old pages must not outlive a release by much; after this a cache shows what it has and asks with the ETag meanwhile.
+    /// Old pages must not outlive a release by much; after this time a cache serves its copy and revalidates it by ETag meanwhile.
     /// </summary>
     private const int FreshSeconds = 60;
     private const int StaleWhileRevalidateSeconds = 600;
 
-    /// <summary>Where the files are: beside the program, whatever folder it is started from.</summary>
+    /// <summary>The folder of the files: beside the program, whatever the working directory.</summary>
     public static string Root => Path.Combine(AppContext.BaseDirectory, "wwwroot");
 
     public static void UsePage(this IApplicationBuilder app)

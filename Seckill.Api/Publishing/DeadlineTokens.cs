@@ -1,8 +1,8 @@
 namespace Seckill.Api.Publishing;
 
 /// <summary>
-/// Cancellation tokens for many short operations with the same time-out: those that start within the same quarter of it share one source,
-/// so a publish costs no timer of its own. A token fires between the time-out and five quarters of it. For one caller at a time.
+/// Cancellation tokens for many short operations with the same time-out. Operations that start within the same quarter of the time-out
+/// share one source, so a publish needs no timer of its own. A token fires between 1 and 1.25 times the time-out. For one caller at a time.
 /// </summary>
 internal sealed class DeadlineTokens(TimeSpan timeout, TimeProvider time) : IDisposable
 {

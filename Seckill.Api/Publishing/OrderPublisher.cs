@@ -12,17 +12,17 @@ using Seckill.Ordering.Telemetry;
 namespace Seckill.Api.Publishing;
 
 /// <summary>
-/// Publishes orders with tracked confirms: a bounded queue, a few loops, each with its own AMQP channel and a small window of unconfirmed
-/// messages. While the window is full, orders gather, and the next message takes all of them, so a burst costs the broker a message for
-/// every <c>OrdersPerMessageMax</c> orders and a lone order never waits. A publish that fails or stays unconfirmed is not repeated here:
-/// the outbox has the order, and the sweeper publishes it again.
+/// Publishes orders with tracked confirms: a bounded queue and a few loops, each with its own AMQP channel and a small window of
+/// unconfirmed messages. While the window is full, orders accumulate, and the next message takes up to <c>OrdersPerMessageMax</c> of them;
+/// so a burst needs few messages and a lone order never waits. A publish that fails or stays unconfirmed is not repeated here: the outbox
+/// has the order, and the sweeper publishes it again.
 /// </summary>
 public sealed partial class OrderPublisher(
     IConnectionFactory connections, OutboxConfirmations confirmations, PulseCounters counters, IOptions<PublishOptions> options,
     TimeProvider time, ILogger<OrderPublisher> logger)
     : BackgroundService
 {
-    /// <summary>Nothing is under way by then, so that a broker that stands still is not waited for, ms.</summary>
+    /// <summary>Nothing is in flight by then, so a broker that hangs is not waited for, ms.</summary>
     private const int CloseTimeoutMs = 500;
 
     private static readonly Histogram<double> ConfirmLatency = OrderingTelemetry.Meter.CreateHistogram<double>(
@@ -38,11 +38,12 @@ public sealed partial class OrderPublisher(
     private readonly ConcurrentBag<PublishBody> _bodies = [];
     private int _connectedLoops;
 
-    /// <summary>Whether any loop has the broker.</summary>
+    /// <summary>Whether any loop is connected to the broker.</summary>
     public bool Connected => Volatile.Read(ref _connectedLoops) > 0;
 
     /// <summary>
-    /// Takes an order over; false means that it was not taken (no broker, or too many waiting) and stays in the outbox without an answer.
+    /// Accepts an order. False means that it was not accepted (no broker, or too many waiting): it stays in the outbox, and
+    /// <see cref="Publication.Complete"/> is not called.
     /// </summary>
     public bool TryPublish(Publication order)
     {
@@ -70,7 +71,7 @@ public sealed partial class OrderPublisher(
                     "seckill-api publisher", TimeSpan.FromMilliseconds(_options.ConnectTimeoutMs),
                     async (opened, token) =>
                     {
-                        // Limiter null: the window below bounds what is in flight, without a lock for each publish.
+                        // No rate limiter: the window below bounds the messages in flight, without a lock for each publish.
                         channel = await opened.CreateChannelAsync(new CreateChannelOptions(true, true, null, 1), token);
                         await OrderTopology.EnsureAsync(opened, token);
                     }, time, stoppingToken);
@@ -115,7 +116,7 @@ public sealed partial class OrderPublisher(
                 var orders = TakeWaiting();
                 if (orders.Length == 0)
                 {
-                    // Another loop was quicker.
+                    // Another loop was faster.
                     window.Release();
                     continue;
                 }
@@ -159,7 +160,7 @@ public sealed partial class OrderPublisher(
         {
             var properties = new BasicProperties
             {
-                // Each message its own instance: the client writes the trace context into it.
+                // A new instance for each message: the client writes the trace context into it.
                 Persistent = true,
                 ContentType = "application/json",
                 MessageId = orders.Length == 1 ? orders[0].Message.OrderId?.ToString(CultureInfo.InvariantCulture) : null,
@@ -168,7 +169,7 @@ public sealed partial class OrderPublisher(
                 channel, OrderTopology.Exchange, OrderTopology.RoutingKey, properties, body.Write(orders), deadline);
             CrashPoint.Reach(CrashPoint.Published);
             await publishing;
-            // Only now: after a failure the client may still hold the buffer.
+            // Only after success: after a failure the client may still hold the buffer.
             _bodies.Add(body);
             CrashPoint.Reach(CrashPoint.Confirmed);
             confirmed = true;
@@ -176,7 +177,7 @@ public sealed partial class OrderPublisher(
         }
         catch (Exception exception)
         {
-            // Nack, return, time-out or a lost connection: the orders stay in the outbox, the buyers' answers stay "queued".
+            // Nack, return, time-out or a lost connection: the orders stay in the outbox, and the buyers' answers stay "queued".
             trace.Fail(exception.Message);
             LogUnconfirmed(orders.Length, orders[0].Message.OrderId, exception.Message);
             if (exception is not RabbitMQ.Client.Exceptions.PublishException)
@@ -210,7 +211,7 @@ public sealed partial class OrderPublisher(
         }
     }
 
-    /// <summary>The last waiting orders have no broker to go to: their buyers are answered now.</summary>
+    /// <summary>No broker is left for the last waiting orders: their buyers are answered now.</summary>
     private void LeaveToOutbox()
     {
         while (_waiting.Reader.TryRead(out var order))
@@ -219,7 +220,7 @@ public sealed partial class OrderPublisher(
         }
     }
 
-    /// <summary>Waits until nothing uses the channel any more; each publish has its own deadline, so this ends.</summary>
+    /// <summary>Waits until the channel is no longer in use; each publish has its own deadline, so this ends.</summary>
     private async Task DrainAsync(SemaphoreSlim window)
     {
         for (var i = 0; i < _options.InFlightMaxNow; i++)
@@ -236,7 +237,7 @@ public sealed partial class OrderPublisher(
         }
         catch (ObjectDisposedException)
         {
-            // The loop that this was to end has ended.
+            // The loop to be stopped has already ended.
         }
     }
 

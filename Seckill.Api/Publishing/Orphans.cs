@@ -2,7 +2,7 @@ using Seckill.Api.Snapshots;
 
 namespace Seckill.Api.Publishing;
 
-/// <summary>SKUs whose sale somebody has deleted and whose outbox is still swept; looked for from time to time.</summary>
+/// <summary>SKUs whose sale was deleted and whose outbox is still swept; refreshed periodically.</summary>
 internal sealed partial class Orphans(SalesGone gone, int lookEveryMs, TimeProvider time, ILogger logger)
 {
     private long _lookedAt;
@@ -10,7 +10,7 @@ internal sealed partial class Orphans(SalesGone gone, int lookEveryMs, TimeProvi
     /// <summary>As of the last look.</summary>
     public IReadOnlyCollection<long> SkuIds { get; private set; } = [];
 
-    /// <summary>Looks, if the last look is long enough ago.</summary>
+    /// <summary>Refreshes the list, if the last refresh is long enough ago.</summary>
     public async Task LookAsync(CancellationToken cancellationToken)
     {
         if (_lookedAt > 0 && time.GetElapsedTime(_lookedAt).TotalMilliseconds < lookEveryMs)

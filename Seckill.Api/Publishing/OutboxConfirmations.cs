@@ -5,8 +5,8 @@ using Seckill.Ordering.Ledger;
 namespace Seckill.Api.Publishing;
 
 /// <summary>
-/// Marks confirmed orders in the outbox, many in one call. What it cannot do (Redis away, too many waiting, process killed) is
-/// harmless: the sweeper publishes the order once more, and the worker's primary key makes one order of it.
+/// Marks confirmed orders in the outbox, many in one call. A missing mark (Redis down, too many waiting, process killed) is harmless: the
+/// sweeper publishes the order again, and the worker's primary key makes one order of both.
 /// </summary>
 public sealed partial class OutboxConfirmations(StockLedger ledger, TimeProvider time, ILogger<OutboxConfirmations> logger)
     : BackgroundService
@@ -17,12 +17,12 @@ public sealed partial class OutboxConfirmations(StockLedger ledger, TimeProvider
     private readonly Channel<(SkuKeys Sku, long OrderId)> _waiting = Channel.CreateBounded<(SkuKeys, long)>(
         new BoundedChannelOptions(WaitingMax) { SingleReader = true, FullMode = BoundedChannelFullMode.DropWrite });
 
-    /// <summary>The broker has this order.</summary>
+    /// <summary>The broker has confirmed this order.</summary>
     public void Add(SkuKeys sku, long orderId) => _waiting.Writer.TryWrite((sku, orderId));
 
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
-        // Empty what is there before going: the publisher has stopped already, nothing more comes in.
+        // Drain before stopping: the publisher has stopped already, so nothing more comes in.
         _waiting.Writer.TryComplete();
         if (ExecuteTask is { } running)
         {
@@ -35,7 +35,7 @@ public sealed partial class OutboxConfirmations(StockLedger ledger, TimeProvider
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         var batch = new Dictionary<SkuKeys, List<long>>();
-        // Ends when StopAsync completes the channel, and not before: what the publisher confirmed last is still marked.
+        // Ends only when StopAsync completes the channel: the publisher's last confirms are still marked.
         while (await _waiting.Reader.WaitToReadAsync(CancellationToken.None))
         {
             for (var taken = 0; taken < BatchSizeMax && _waiting.Reader.TryRead(out var confirmed); taken++)

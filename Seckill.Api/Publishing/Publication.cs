@@ -4,7 +4,7 @@ using Seckill.Ordering.Ledger;
 
 namespace Seckill.Api.Publishing;
 
-/// <summary>An order on its way to the broker. Who hands one over learns by <see cref="Complete"/> whether the broker has it.</summary>
+/// <summary>An order to publish. <see cref="Complete"/> reports whether the broker has it.</summary>
 public abstract class Publication
 {
     public abstract SkuKeys Sku { get; }
@@ -15,13 +15,13 @@ public abstract class Publication
     /// <summary>The click's trace; default when it has none.</summary>
     public abstract ActivityContext Trace { get; }
 
-    /// <summary>The same as W3C traceparent, for an order whose publishing nobody records; null when it has none.</summary>
+    /// <summary>The same as a W3C traceparent, for an order whose publish span is not recorded; null when it has none.</summary>
     public abstract string? TraceParent { get; }
 
-    /// <summary>When the publisher took it, in ticks of the clock that measures.</summary>
+    /// <summary>When the publisher accepted it, as a timestamp of the measuring clock.</summary>
     internal long TakenAt { get; set; }
 
-    /// <summary>"publish order"; null when it is not recorded.</summary>
+    /// <summary>The span "publish order"; null when it is not recorded.</summary>
     internal Activity? Span { get; set; }
 
     /// <summary>Called once, by any thread: confirmed, or left to the outbox.</summary>

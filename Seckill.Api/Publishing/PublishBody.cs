@@ -5,24 +5,24 @@ using Seckill.Ordering.Contract;
 namespace Seckill.Api.Publishing;
 
 /// <summary>
-/// The body of a message: one order as the contract has it, or a JSON array of several, each with its own trace. Its buffer serves one
-/// message after another: 395 bytes for each order of a full message became 106.
+/// The body of a message: one order in the contract's format, or a JSON array of several, each with its own trace. Its buffer is reused for
+/// the next message, to avoid an allocation for each.
 /// </summary>
 internal sealed class PublishBody
 {
-    /// <summary>One order with its punctuation, bytes, as most are; more only makes the buffer grow.</summary>
+    /// <summary>Typical size of one order with its punctuation, bytes; a larger one just grows the buffer.</summary>
     private const int OrderBytes = 288;
 
     private readonly ArrayBufferWriter<byte> _buffer = new(OrderBytes);
 
-    /// <summary>Good until the next call.</summary>
+    /// <summary>The returned memory is valid until the next call.</summary>
     public ReadOnlyMemory<byte> Write(Publication[] orders)
     {
         _buffer.ResetWrittenCount();
         using var json = new Utf8JsonWriter(_buffer);
         if (orders.Length == 1)
         {
-            // Its trace travels in the headers, unless nobody records it.
+            // Its trace travels in the headers, unless its span is not recorded.
             Write(json, orders[0], orders[0].Span is null);
         }
         else

@@ -12,8 +12,8 @@ public sealed class PublishOptions : IValidatableObject
     public int ChannelsMax { get; init; } = 2;
 
     /// <summary>
-    /// Unconfirmed messages on one channel. While so many are under way, orders gather for the next message. Unless set, 4; and 256 where
-    /// <see cref="OrdersPerMessageMax"/> is 1 and none can gather.
+    /// Unconfirmed messages on one channel. While so many are in flight, orders accumulate for the next message. Unless set, 4; or 256 if
+    /// <see cref="OrdersPerMessageMax"/> is 1, because then none can accumulate.
     /// </summary>
     [Range(1, 4_096)]
     public int? InFlightMax { get; init; }
@@ -30,7 +30,9 @@ public sealed class PublishOptions : IValidatableObject
     [Range(100, 60_000)]
     public int ConfirmTimeoutMs { get; init; } = 3_000;
 
-    /// <summary>Connecting and declaring the route, all together, ms; then the next host of the connection string is tried.</summary>
+    /// <summary>
+    /// Time-out for connecting and declaring the route together, ms; then the next host of the connection string is tried.
+    /// </summary>
     [Range(100, 60_000)]
     public int ConnectTimeoutMs { get; init; } = 5_000;
 
@@ -46,11 +48,11 @@ public sealed class PublishOptions : IValidatableObject
     [Range(50, 60_000)]
     public int SweepEveryMs { get; init; } = 1_000;
 
-    /// <summary>How often the sweeper looks for SKUs that Redis holds orders of and MySQL has no sale of any more, ms.</summary>
+    /// <summary>How often the sweeper searches Redis for orders of SKUs that no longer have a sale in MySQL, ms.</summary>
     [Range(100, 3_600_000)]
     public int OrphanLookEveryMs { get; init; } = 10_000;
 
-    /// <summary>How old an unconfirmed attempt must be before the sweeper repeats it, ms; longer than a publish can be under way.</summary>
+    /// <summary>Age of an unconfirmed attempt at which the sweeper repeats it, ms; longer than a publish can be in flight.</summary>
     [Range(200, 600_000)]
     public int SweepGraceMs { get; init; } = 7_000;
 
@@ -58,11 +60,11 @@ public sealed class PublishOptions : IValidatableObject
     [Range(1, 10_000)]
     public int SweepBatchSizeMax { get; init; } = 1_000;
 
-    /// <summary>How long an instance is the sweeper without renewing, ms.</summary>
+    /// <summary>How long an instance stays the sweeper without renewing its lease, ms.</summary>
     [Range(500, 600_000)]
     public int SweepLeaseMs { get; init; } = 10_000;
 
-    /// <summary><see cref="InFlightMax"/>, or what it is unless set.</summary>
+    /// <summary><see cref="InFlightMax"/>, or its default when not set.</summary>
     internal int InFlightMaxNow => InFlightMax ?? (OrdersPerMessageMax == 1 ? 256 : 4);
 
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)

@@ -3,14 +3,14 @@ using System.Diagnostics;
 namespace Seckill.Api.Publishing;
 
 /// <summary>
-/// The spans of one message: each order's "publish order", in the order's own trace, and around a message of many "publish batch", which
-/// links to them and is the parent of the client's own span.
+/// The spans of one message: "publish order" for each order, in the order's own trace, and for a message of many also "publish batch",
+/// which links to them and is the parent of the client's own span.
 /// </summary>
 internal readonly struct PublishTrace : IDisposable
 {
     private static readonly ActivitySource Source = new("Seckill.Api");
 
-    /// <summary>Links of one span; what is above is cut off by OpenTelemetry's own default.</summary>
+    /// <summary>Links of one span; OpenTelemetry drops further ones by default.</summary>
     private const int LinkCountMax = 128;
 
     private readonly Publication[] _orders;
@@ -22,7 +22,7 @@ internal readonly struct PublishTrace : IDisposable
         _batch = batch;
     }
 
-    /// <summary>Starts the spans and makes current what the client's span is to hang below.</summary>
+    /// <summary>Starts the spans and makes the client span's parent current.</summary>
     public static PublishTrace Start(Publication[] orders)
     {
         Activity.Current = null;
@@ -33,7 +33,7 @@ internal readonly struct PublishTrace : IDisposable
 
         foreach (var order in orders)
         {
-            // By the click's context and not by what is current: this loop has no request of its own.
+            // By the click's context, not the current one: this loop has no request of its own.
             order.Span = Source.StartActivity("publish order", ActivityKind.Internal, order.Trace);
             Activity.Current = null;
         }

@@ -13,7 +13,7 @@ internal sealed class SweptOrder : Publication
     {
         Sku = sku;
         TraceParent = reservation.TraceParent;
-        // The click may have been another process's.
+        // The click may have come through another process.
         _ = ActivityContext.TryParse(reservation.TraceParent, null, isRemote: true, out var trace);
         Trace = trace;
         Message = new OrderMessage
@@ -24,7 +24,7 @@ internal sealed class SweptOrder : Publication
             ClientOrderNo = reservation.ClientOrderNo,
             OrderId = reservation.OrderId,
             ReservedAtMs = reservation.ReservedAtMs,
-            // Another producer's order was deducted from no counter.
+            // An order from another producer was not deducted from any counter.
             Epoch = reservation.Epoch < 0 ? null : reservation.Epoch,
             Offer = reservation.Offer,
         };
@@ -38,7 +38,7 @@ internal sealed class SweptOrder : Publication
 
     public override string? TraceParent { get; }
 
-    /// <summary>Ends, and never fails, once it is confirmed or left to the outbox again.</summary>
+    /// <summary>Completes, and never fails, once the order is confirmed or left to the outbox again.</summary>
     public Task Completed => _completed.Task;
 
     public override void Complete(bool confirmed) => _completed.SetResult();

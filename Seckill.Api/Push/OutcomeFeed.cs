@@ -5,21 +5,21 @@ using Seckill.Api.Orders;
 
 namespace Seckill.Api.Push;
 
-/// <summary>What a page asks for when it begins, or begins again, to listen.</summary>
+/// <summary>A page's request to start, or resume, listening.</summary>
 /// <param name="UserId">The buyer.</param>
-/// <param name="SkuIds">SKUs whose present state is told first, since they may have been decided before the page listened.</param>
-/// <param name="SinceMs">Outcomes settled before that, ms since 1970 UTC, are known to the page; 0 when it knows none.</param>
-/// <param name="LoginEnds">UTC; when the login is not good any more, and the line with it.</param>
+/// <param name="SkuIds">SKUs whose current state is sent first, since they may have been decided before the page listened.</param>
+/// <param name="SinceMs">Outcomes settled before this time, ms since 1970 UTC, are known to the page; 0 when it knows none.</param>
+/// <param name="LoginEnds">UTC; when the login expires, and the connection ends.</param>
 public sealed record OutcomeRequest(long UserId, IReadOnlyList<long> SkuIds, long SinceMs, DateTime LoginEnds);
 
 /// <summary>
-/// The outcomes of one buyer: first where the SKUs asked for stand, then each outcome as it is settled. Listening begins before the state
-/// is read, so nothing falls between; an outcome may be told twice, and its id tells. Null is a sign of life.
+/// The outcomes of one buyer: first the state of the requested SKUs, then each outcome as it is settled. Listening begins before the state
+/// is read, so no outcome is missed; one may be sent twice, with the same id. Null is a heartbeat.
 /// </summary>
 public sealed class OutcomeFeed(
     OrderStatusReader reader, IOptions<PushOptions> options, TimeProvider time, IHostApplicationLifetime lifetime)
 {
-    /// <summary>Servers of different SKUs have clocks of their own: rather tell once more than not at all.</summary>
+    /// <summary>Redis servers of different SKUs have different clocks: a duplicate is better than a missed outcome.</summary>
     private const int ResumeMarginMs = 5_000;
 
     public async IAsyncEnumerable<OrderStatusResponse?> ReadAsync(
@@ -61,16 +61,16 @@ public sealed class OutcomeFeed(
     private TimeSpan LengthOf(OutcomeRequest request)
     {
         var longest = TimeSpan.FromSeconds(options.Value.ConnectionSecondsMax);
-        // The login was good a moment ago, so what is left may be nothing, but not less.
+        // The login was valid a moment ago; the rest of its lifetime may be zero, but must not be negative.
         var left = request.LoginEnds - time.GetUtcNow().UtcDateTime;
         return left < TimeSpan.Zero ? TimeSpan.Zero : left < longest ? left : longest;
     }
 
-    /// <summary>The id of an event, by which a page resumes; null for what is not decided yet.</summary>
+    /// <summary>The id of an event, from which a page resumes; null for an undecided order.</summary>
     public static string? IdOf(OrderStatusResponse outcome) =>
         outcome.SettledAtMs is { } settled ? string.Create(CultureInfo.InvariantCulture, $"{settled}-{outcome.OrderId}") : null;
 
-    /// <summary>The time in an event's id; 0 for none, and for one that is not ours.</summary>
+    /// <summary>The time in an event's id; 0 for none, and for a foreign id.</summary>
     public static long SinceOf(string? eventId) =>
         eventId is not null && eventId.IndexOf('-', StringComparison.Ordinal) is > 0 and var end
         && long.TryParse(eventId.AsSpan(0, end), NumberStyles.None, CultureInfo.InvariantCulture, out var settled)

@@ -8,7 +8,7 @@ namespace Seckill.Api.Push;
 
 /// <summary>
 /// The buyers who wait for an outcome at this instance. The instance's one subscription feeds it. An outcome costs one look-up, and its
-/// text is made only when there is a listener for that buyer.
+/// text is created only when there is a listener for that buyer.
 /// </summary>
 public sealed class OutcomeHub(IOptions<PushOptions> options)
 {
@@ -18,7 +18,7 @@ public sealed class OutcomeHub(IOptions<PushOptions> options)
     public int Count => Volatile.Read(ref _count);
 
     /// <summary>
-    /// Begins to listen for a buyer's outcomes of all SKUs; null when the instance or the buyer has as many listeners as are allowed.
+    /// Starts listening for a buyer's outcomes of all SKUs; null when the instance or the buyer has reached the limit of listeners.
     /// </summary>
     public OutcomeListening? TryListen(long userId)
     {
@@ -41,7 +41,7 @@ public sealed class OutcomeHub(IOptions<PushOptions> options)
     }
 
     /// <summary>Passes one line of the outcome channel on to its listeners.</summary>
-    /// <exception cref="FormatException">The line is not ours.</exception>
+    /// <exception cref="FormatException">The line is malformed.</exception>
     public void Tell(long skuId, ReadOnlySpan<char> line)
     {
         if (!_listenings.TryGetValue(Reservation.UserIdOfOutcome(line), out var listenings))
@@ -73,10 +73,12 @@ public sealed class OutcomeHub(IOptions<PushOptions> options)
     }
 }
 
-/// <summary>One open connection's outcomes; the oldest goes when a reader is so slow that <see cref="WaitingMax"/> wait.</summary>
+/// <summary>
+/// The outcomes for one open connection; the oldest is dropped when a reader is so slow that <see cref="WaitingMax"/> wait.
+/// </summary>
 public sealed class OutcomeListening(OutcomeHub hub, long userId) : IDisposable
 {
-    /// <summary>A page that misses one asks for the state of what it still waits for.</summary>
+    /// <summary>A page that misses an outcome queries the state of its open orders.</summary>
     private const int WaitingMax = 64;
 
     private readonly Channel<OrderStatusResponse> _outcomes = Channel.CreateBounded<OrderStatusResponse>(

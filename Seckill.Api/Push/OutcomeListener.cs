@@ -7,9 +7,9 @@ using StackExchange.Redis;
 namespace Seckill.Api.Push;
 
 /// <summary>
-/// Receives outcomes, with one subscription for the instance: opens the sold-out shield when a SKU has stock again, and passes outcomes
-/// on to the buyers who wait for them here. Hearing is not guaranteed (Redis pub/sub forgets), so the shield also looks for itself, and
-/// pages ask.
+/// Receives outcomes, with one subscription for the instance: opens the sold-out shield when a SKU has stock again, and passes outcomes on
+/// to the buyers who wait for them here. Delivery is not guaranteed (Redis pub/sub keeps nothing), so the shield also probes by itself, and
+/// pages poll.
 /// </summary>
 public sealed partial class OutcomeListener(
     IConnectionMultiplexer redis, GateLanes lanes, OutcomeHub hub, ILogger<OutcomeListener> logger) : IHostedService
@@ -24,7 +24,7 @@ public sealed partial class OutcomeListener(
         }
         catch (Exception exception) when (exception is RedisException or TimeoutException)
         {
-            // The subscription is kept by the client and made when Redis answers.
+            // The client keeps the subscription and makes it when Redis answers.
             LogNotYet(exception.Message);
         }
     }
@@ -34,8 +34,8 @@ public sealed partial class OutcomeListener(
 
     private void Hear(RedisChannel channel, RedisValue message)
     {
-        // SKU, stock, then one settled order a line. With many SKUs there is a message for nearly each order: the text is made only for
-        // listeners.
+        // SKU, stock, then one settled order a line. With many SKUs there is a message for nearly each order, so the text is created only
+        // for listeners.
         var bytes = ((ReadOnlyMemory<byte>)message).Span;
         if (!TryReadLine(ref bytes, out var skuId) || !TryReadLine(ref bytes, out var left))
         {
@@ -60,7 +60,7 @@ public sealed partial class OutcomeListener(
         }
     }
 
-    /// <summary>A line that is one number.</summary>
+    /// <summary>Reads a line that is one number.</summary>
     private static bool TryReadLine(ref ReadOnlySpan<byte> lines, out long number)
     {
         if (!Utf8Parser.TryParse(lines, out number, out var length) || (length < lines.Length && lines[length] != '\n'))

@@ -12,9 +12,7 @@ using Seckill.Api.Orders;
 
 namespace Seckill.Api.Push;
 
-/// <summary>
-/// Outcomes by push: Server-Sent Events, which resume by themselves, and a WebSocket for pages that have one open already.
-/// </summary>
+/// <summary>Outcomes by push: Server-Sent Events, which reconnect by themselves, or a WebSocket instead.</summary>
 public static class PushEndpoints
 {
     private const int SkusMax = 32;
@@ -57,7 +55,7 @@ public static class PushEndpoints
         }
 
         http.Response.RegisterForDispose(listening);
-        // Proxies of nginx's kind hold answers back otherwise.
+        // Otherwise nginx and similar proxies buffer the response.
         http.Response.Headers["X-Accel-Buffering"] = "no";
         return TypedResults.ServerSentEvents(EventsAsync(feed.ReadAsync(listening, request, http.RequestAborted), http.RequestAborted));
     }
@@ -65,7 +63,7 @@ public static class PushEndpoints
     private static async IAsyncEnumerable<SseItem<string>> EventsAsync(
         IAsyncEnumerable<OrderStatusResponse?> outcomes, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        // Said at once, so that the page knows that it is heard.
+        // Sent at once, so that the page knows that the connection works.
         yield return new SseItem<string>("{}", "listening") { ReconnectionInterval = TimeSpan.FromMilliseconds(ReconnectMs) };
         await foreach (var outcome in outcomes.WithCancellation(cancellationToken))
         {
@@ -121,7 +119,7 @@ public static class PushEndpoints
         }
         catch (Exception exception) when (exception is OperationCanceledException or WebSocketException)
         {
-            // The page is gone; it comes back by itself.
+            // The page is gone; it reconnects by itself.
         }
 
         await closed.CancelAsync();
@@ -137,12 +135,12 @@ public static class PushEndpoints
         {
             while ((await socket.ReceiveAsync(ignored, closed.Token)).MessageType != WebSocketMessageType.Close)
             {
-                // Read on.
+                // Keep reading.
             }
         }
         catch (Exception exception) when (exception is OperationCanceledException or WebSocketException)
         {
-            // Gone without a word.
+            // Disconnected without a close frame.
         }
 
         await closed.CancelAsync();

@@ -11,15 +11,15 @@ public sealed class PushOptions
     [Range(1, 1_000_000)]
     public int ListenersMax { get; init; } = 20_000;
 
-    /// <summary>Open listeners of one buyer at one instance: some tabs and devices.</summary>
+    /// <summary>Open listeners of one buyer at one instance, for several tabs and devices.</summary>
     [Range(1, 1_000)]
     public int ListenersPerUserMax { get; init; } = 8;
 
-    /// <summary>Sign of life on a quiet connection, ms: shorter than what proxies take for dead.</summary>
+    /// <summary>Interval of heartbeats on a quiet connection, ms; shorter than the idle time-out of proxies.</summary>
     [Range(100, 600_000)]
     public int KeepAliveMs { get; init; } = 15_000;
 
-    /// <summary>A connection ends after this, s; the page comes back by itself, and its login is checked again.</summary>
+    /// <summary>A connection ends after this, s; the page reconnects by itself, and its login is checked again.</summary>
     [Range(1, 86_400)]
     public int ConnectionSecondsMax { get; init; } = 1_800;
 }

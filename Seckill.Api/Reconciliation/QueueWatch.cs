@@ -6,14 +6,14 @@ using StackExchange.Redis;
 namespace Seckill.Api.Reconciliation;
 
 /// <summary>
-/// Tells which orders can no longer be on their way: what the broker confirmed before the moment until which the queue is through, see
-/// <see cref="QueuePassage"/>, or longer ago than a worker can hold a message. One that a worker gave back is delivered with a mark, and
-/// while any of these is held nothing more is known to be through.
+/// Finds which orders can no longer be in transit: those confirmed before the moment up to which the queue has been drained (see
+/// <see cref="QueuePassage"/>), or longer ago than a worker can hold a message. A message that a worker gave back is redelivered with a
+/// mark. While a worker holds such a message, the moment does not advance.
 /// </summary>
 internal sealed partial class QueueWatch(
     QueueDepths queues, HeldMessages held, IOptions<ReconciliationOptions> options, TimeProvider time, ILogger<QueueWatch> logger)
 {
-    /// <summary>Allowance for clocks that differ and for messages and workers' reports on their way, ms.</summary>
+    /// <summary>Allowance for clock differences and for messages and worker reports in transit, ms.</summary>
     private const int MarginMs = 5_000;
 
     private static readonly TimeSpan Margin = TimeSpan.FromMilliseconds(MarginMs);
@@ -21,8 +21,8 @@ internal sealed partial class QueueWatch(
     private readonly QueuePassage _passage = new(time, Margin);
 
     /// <summary>
-    /// What was confirmed before this moment is neither in the queue nor in a worker's hands; null when that cannot be told of anything:
-    /// something waits in the queue, nobody takes it from there, or the broker does not answer.
+    /// An order confirmed before this moment is neither in the queue nor held by a worker. Null when that is unknown: messages wait in the
+    /// queue, it has no consumer, or the broker does not answer.
     /// </summary>
     public async Task<DateTimeOffset?> ThroughUntilAsync(CancellationToken cancellationToken)
     {

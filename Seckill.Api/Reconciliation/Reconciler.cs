@@ -7,16 +7,16 @@ using StackExchange.Redis;
 namespace Seckill.Api.Reconciliation;
 
 /// <summary>
-/// Goes round all sales in the instance that holds the lease, a step every <c>EveryMs</c>, and has <see cref="SkuReconciler"/> look at
-/// those whose snapshot does not show that all is well.
+/// Visits all sales in the instance that holds the lease, one step every <c>EveryMs</c>. <see cref="SkuReconciler"/> compares those whose
+/// snapshot does not already show that all is well.
 /// </summary>
 internal sealed partial class Reconciler : BackgroundService
 {
     private const string LeaseKey = "seckill:reconciler";
 
     /// <summary>
-    /// SKUs compared under their row lock in one pass; the next goes on from there. All of them each time would be most of what an idle
-    /// machine with many SKUs does.
+    /// SKUs compared under their row lock in one pass; the next pass continues from there. Comparing all of them each time would keep an
+    /// idle machine with many SKUs busy.
     /// </summary>
     private const int ExactPerPassMax = 100;
 
@@ -98,7 +98,7 @@ internal sealed partial class Reconciler : BackgroundService
         }
     }
 
-    /// <summary>Orders of a sale that somebody has deleted are settled and published all the same.</summary>
+    /// <summary>Orders of a deleted sale are still settled and published.</summary>
     private async Task LookAfterGoneAsync(CancellationToken cancellationToken)
     {
         _goneSkuIds = await _gone.FindAsync(cancellationToken);

@@ -9,48 +9,48 @@ using StackExchange.Redis;
 
 namespace Seckill.Api.Reconciliation;
 
-/// <summary>One SKU as Redis and MySQL have it at one moment.</summary>
+/// <summary>The state of one SKU in Redis and MySQL at the same moment.</summary>
 /// <param name="SkuId">The SKU.</param>
 /// <param name="Redis">Counter and reservations.</param>
 /// <param name="MySqlStock">Units left in MySQL.</param>
-/// <param name="MySqlLoad">Which load of the counter MySQL takes for the valid one.</param>
+/// <param name="MySqlLoad">The counter load that MySQL considers valid.</param>
 /// <param name="LiveUnits">Units in orders.</param>
-/// <param name="Units">Units put on sale; null when nobody has said.</param>
+/// <param name="Units">Units put on sale; null when unknown.</param>
 /// <param name="CommittedUnsettledUnits">Units that MySQL has committed from this counter and Redis has not settled yet; null when there
-/// are too many to look at.</param>
-/// <param name="Decided">Unsettled orders on which MySQL has a verdict.</param>
-/// <param name="Undecided">Unsettled orders of which MySQL knows nothing yet.</param>
-/// <param name="Unreadable">Why nothing is known of Redis's side: what it holds for the SKU is not what belongs there, it does not answer,
-/// or somebody keeps the SKU's row in MySQL locked.</param>
+/// are too many orders to read.</param>
+/// <param name="Decided">Unsettled orders on which MySQL has decided.</param>
+/// <param name="Undecided">Unsettled orders that MySQL does not know yet.</param>
+/// <param name="Unreadable">Why Redis's side is unknown: its keys for the SKU hold something else, it does not answer, or another session
+/// keeps the SKU's row in MySQL locked.</param>
 public sealed record SkuReconciliation(
     long SkuId, LedgerSnapshot Redis, long MySqlStock, LoadId MySqlLoad, long LiveUnits, long? Units, long? CommittedUnsettledUnits,
     IReadOnlyList<Settlement> Decided, IReadOnlyList<long> Undecided, string? Unreadable)
 {
-    /// <summary>Orders that one store has lost; looked for when the books do not balance.</summary>
+    /// <summary>Orders that one store has lost; searched for only when the numbers do not balance.</summary>
     public LostOrders Lost { get; init; } = LostOrders.None;
 
-    /// <summary>Whether MySQL has no sale of the SKU any more, though Redis holds something of it.</summary>
+    /// <summary>Whether MySQL no longer has a sale of the SKU although Redis still holds data for it.</summary>
     public bool SaleGone { get; init; }
 
     /// <summary>Whether Redis has a valid counter at all.</summary>
     public bool Loaded => Redis.Load == MySqlLoad && !Redis.Closed;
 
     /// <summary>
-    /// Redis stock + units held − units committed but not settled − MySQL stock: 0 in a healthy system at any moment, more when Redis
-    /// offers units that MySQL has not, less when units have leaked. Null when it cannot be told.
+    /// Redis stock + units held − units committed but not settled − MySQL stock. Always 0 in a healthy system; positive when Redis offers
+    /// units that MySQL does not have, negative when units have leaked. Null when unknown.
     /// </summary>
     public long? Difference => Loaded && Redis.Stock is { } stock && CommittedUnsettledUnits is { } committed
         ? stock + Redis.Held - committed - MySqlStock
         : null;
 
     /// <summary>
-    /// Units held − units of the reservations in the outbox; 0 in a healthy system, more when Redis has lost reservations or the outbox.
-    /// The difference does not show that, because it relies on Redis's own total. Null when there are too many to look at.
+    /// Units held − units of the reservations in the outbox. 0 in a healthy system; positive when Redis has lost reservations or the
+    /// outbox. The difference does not show that, because it relies on Redis's own total. Null when there are too many to read.
     /// </summary>
     public long? HeldDifference => Loaded && Redis.ReservedUnits is { } reserved ? Redis.Held - reserved : null;
 
     /// <summary>
-    /// MySQL stock + units in orders − units put on sale; 0 in a healthy system. Null when it is not known how many were put on sale.
+    /// MySQL stock + units in orders − units put on sale. 0 in a healthy system; null when the number put on sale is unknown.
     /// </summary>
     public long? StoreDifference => Units is { } units ? MySqlStock + LiveUnits - units : null;
 
@@ -61,20 +61,20 @@ public sealed record SkuReconciliation(
 }
 
 /// <summary>
-/// Compares Redis and MySQL exactly, while the sale runs. Under the SKU's row lock nothing can be committed; in that moment a read view is
-/// opened in MySQL and a snapshot taken in Redis by one script. Then the lock is released, and the slow part is read from the view.
+/// Compares Redis and MySQL exactly, while the sale runs. The SKU's row lock keeps anything from being committed while a read view is
+/// opened in MySQL and one script takes a snapshot in Redis. Then the lock is released, and the slow part is read from the view.
 /// </summary>
 public sealed class ReconciliationReader(IServiceScopeFactory scopes, StockRecovery recovery, LossWatch losses)
 {
-    /// <summary>The snapshot for a SKU that Redis cannot read.</summary>
+    /// <summary>The snapshot for a SKU whose keys Redis cannot read.</summary>
     private static readonly LedgerSnapshot Nothing = new(null, null, 0, 0, 0, SameServer: false, Closed: false, UnsettledIds: null);
 
-    /// <summary>Null when MySQL has no sale of this SKU and Redis holds nothing of it.</summary>
+    /// <summary>Null when MySQL has no sale of this SKU and Redis holds no data for it.</summary>
     /// <exception cref="MySqlConnector.MySqlException">MySQL does not answer.</exception>
     public async Task<SkuReconciliation?> ReadAsync(long skuId, CancellationToken cancellationToken)
     {
         var found = await CompareAsync(skuId, cancellationToken);
-        // A sale may have been deleted together with its orders, so missing ones are not looked for.
+        // A sale may have been deleted together with its orders, so missing orders are not searched for.
         if (found is not { Unreadable: null, SaleGone: false })
         {
             return found;
@@ -111,7 +111,7 @@ public sealed class ReconciliationReader(IServiceScopeFactory scopes, StockRecov
             }
             catch (Exception exception) when (exception is RedisException or TimeoutException)
             {
-                // One SKU's keys, shard or row must not hide the others from an operator, nor MySQL's side of this one.
+                // A failure at one SKU's keys, shard or row must not hide the others from an operator, nor MySQL's side of this one.
                 unreadable = exception.Message;
                 sku = await SkuOfAsync(view, skuId, cancellationToken);
             }
@@ -130,7 +130,7 @@ public sealed class ReconciliationReader(IServiceScopeFactory scopes, StockRecov
             .SumAsync(cancellationToken);
         var decided = redis.UnsettledIds is null ? null : await StoreDecisions.ReadAsync(view, redis.UnsettledIds, cancellationToken);
         var known = decided?.Select(decision => decision.OrderId).ToHashSet();
-        // Orders that are published again because MySQL lost them were deducted from the counter long ago.
+        // Orders published again because MySQL lost them were deducted from the counter long ago.
         var told = redis.ToldIds?.ToHashSet() ?? [];
         return new SkuReconciliation(
             skuId, redis, sku?.Stock ?? 0, sku is null ? default : new LoadId(sku.GateEpoch, sku.GateLoad), live, sku?.Sale?.Units,

@@ -12,11 +12,11 @@ using Seckill.Ordering.Ledger;
 namespace Seckill.Api.Reconciliation;
 
 /// <summary>
-/// One SKU at one moment. <c>difference</c> = redis_stock + held − committed_unsettled − mysql_stock, <c>store_difference</c> =
-/// mysql_stock + live_units − units, <c>held_difference</c> = held − units of the reservations in the outbox: all 0 when healthy, null
-/// when they cannot be told. <c>sale_gone</c>: MySQL has no sale of it any more, though Redis holds something. <c>lost</c>: orders that
-/// would come to nothing. <c>unreadable</c>: why Redis's side cannot be told: other things than the SKU's stand under its keys, Redis
-/// does not answer, or somebody keeps the SKU's row in MySQL locked.
+/// One SKU at one moment. <c>difference</c> = redis_stock + held − committed_unsettled − mysql_stock, <c>store_difference</c> = mysql_stock
+/// + live_units − units, <c>held_difference</c> = held − units of the reservations in the outbox: all 0 when healthy, null when unknown.
+/// <c>sale_gone</c>: MySQL no longer has the sale although Redis holds data for it. <c>lost</c>: orders that would be lost without a
+/// repair. <c>unreadable</c>: why Redis's side is unknown: its keys for the SKU hold something else, Redis does not answer, or another
+/// session keeps the SKU's row in MySQL locked.
 /// </summary>
 public sealed record ReconciliationItem(
     string SkuId, long? RedisStock, long Held, long Unsettled, long Unconfirmed, long? CommittedUnsettled, long? OldestUnsettledAtMs,
@@ -24,16 +24,16 @@ public sealed record ReconciliationItem(
     string? Unreadable, long? HeldDifference = null, LostOrdersItem? Lost = null, bool SaleGone = false);
 
 /// <summary>
-/// Orders of the SKU that would come to nothing. <c>unwritten</c>: buyers were told SUCCESS and MySQL does not have them; they are
+/// Orders of the SKU that would be lost without a repair. <c>unwritten</c>: buyers were told SUCCESS and MySQL does not have them; they are
 /// published again, and no counter is loaded meanwhile. <c>refused</c>: the same, but MySQL has refused them since. <c>unlisted</c>: they
-/// had fallen out of the outbox. <c>order_ids</c>: the first of them, in this order.
+/// were missing from the outbox. <c>order_ids</c>: the first of them, in this order.
 /// </summary>
 public sealed record LostOrdersItem(int Unwritten, int Refused, int Unlisted, IReadOnlyList<string> OrderIds);
 
 /// <summary>What a repair of the SKU would do.</summary>
 public sealed record RepairItem(bool Load, long ReloadDifference, int Settle, int Republish);
 
-/// <summary>All SKUs; queue depths null while the broker does not answer.</summary>
+/// <summary>All SKUs. Queue depths are null while the broker does not answer.</summary>
 public sealed record ReconciliationResponse(
     bool Healthy, long? QueueReady, long? Workers, long? DeadLetters, long? Parked, IReadOnlyList<ReconciliationItem> Items);
 
@@ -42,7 +42,7 @@ public sealed record RepairResponse(bool Applied, IReadOnlyList<string> Steps);
 
 public static class ReconciliationEndpoints
 {
-    /// <summary>Order ids of lost orders in an answer, for each SKU.</summary>
+    /// <summary>Lost order ids in a response, per SKU.</summary>
     private const int LostIdsShownMax = 20;
 
     public static IEndpointRouteBuilder MapReconciliation(this IEndpointRouteBuilder routes)
@@ -143,7 +143,7 @@ public static class ReconciliationEndpoints
         return TypedResults.Json(new RepairResponse(apply == "true", steps), ApiJson.Web.RepairResponse);
     }
 
-    /// <summary>Null when it is done, else why not: what stands in the way of one SKU keeps back no other.</summary>
+    /// <summary>Null when applied, otherwise why not. A failure at one SKU does not hold up the others.</summary>
     private static async Task<string?> TryApplyAsync(
         RepairPlan plan, StuckOrders stuck, StockLoad load, CancellationToken cancellationToken)
     {

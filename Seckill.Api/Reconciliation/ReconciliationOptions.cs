@@ -8,7 +8,7 @@ public sealed class ReconciliationOptions
     public const string Section = "Reconciliation";
 
     /// <summary>
-    /// How often the instance that holds the lease compares sales and heals what is stuck, ms: up to 1,000 SKUs each time, of which up to
+    /// How often the instance that holds the lease compares sales and repairs stuck orders, ms: up to 1,000 SKUs each time, of which up to
     /// 100 are selling.
     /// </summary>
     [Range(100, 3_600_000)]
@@ -18,7 +18,7 @@ public sealed class ReconciliationOptions
     [Range(500, 3_600_000)]
     public int LeaseMs { get; init; } = 30_000;
 
-    /// <summary>Age from which an unsettled order is looked into, ms; longer than a batch takes on a bad day.</summary>
+    /// <summary>Age from which an unsettled order is checked, ms; longer than a batch takes on a bad day.</summary>
     [Range(1_000, 3_600_000)]
     public int StuckAfterMs { get; init; } = 30_000;
 
@@ -36,7 +36,7 @@ public sealed class ReconciliationOptions
     [Range(1, 10_080)]
     public int HeldMinutesMax { get; init; } = 30;
 
-    /// <summary>Orders of one SKU that one pass heals.</summary>
+    /// <summary>Orders of one SKU that one pass repairs.</summary>
     [Range(1, 10_000)]
     public int HealBatchSizeMax { get; init; } = 1_000;
 }

@@ -6,8 +6,8 @@ using Seckill.Ordering.Telemetry;
 namespace Seckill.Api.Reconciliation;
 
 /// <summary>
-/// Compares one SKU exactly, heals what is stuck, and reports the difference as a metric. It never touches a counter: that is an operator's
-/// decision.
+/// Compares one SKU exactly, repairs stuck orders, and reports the difference as a metric. It never changes a counter: that is an
+/// operator's decision.
 /// </summary>
 internal sealed partial class SkuReconciler
 {
@@ -26,10 +26,10 @@ internal sealed partial class SkuReconciler
             "Redis stock + held - committed but unsettled - MySQL stock, for each SKU; 0 when healthy.");
     }
 
-    /// <summary>A snapshot has shown that both agree on the SKU.</summary>
+    /// <summary>Records that a snapshot has shown no difference for the SKU.</summary>
     public void NoteQuiet(long skuId) => _differences[skuId] = 0;
 
-    /// <summary>A failure to compare or heal this SKU is logged and delays no other SKU.</summary>
+    /// <summary>A failure to compare or repair this SKU is logged and delays no other SKU.</summary>
     public async Task RunAsync(long skuId, CancellationToken cancellationToken)
     {
         try

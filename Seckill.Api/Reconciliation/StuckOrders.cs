@@ -6,16 +6,17 @@ using Seckill.Ordering.Ledger;
 
 namespace Seckill.Api.Reconciliation;
 
-/// <summary>What is to be done about one SKU.</summary>
+/// <summary>The repair that one SKU needs.</summary>
 /// <param name="SkuId">The SKU.</param>
 /// <param name="Load">Redis has no valid counter: load it.</param>
-/// <param name="Reload">The counter, or what Redis says it holds, differs from what it must be by this many units: close the gate for a
-/// moment and load it again. 0 for no.</param>
-/// <param name="Settle">Verdicts of MySQL that Redis has not heard of.</param>
-/// <param name="Republish">Orders that the broker had confirmed and that are neither in its queue nor in MySQL.</param>
-/// <param name="Recall">Orders that have left the outbox and that MySQL does not have: put back there, to be published.</param>
-/// <param name="Unwritten">Those of them that buyers were told of, also where they are in the outbox already: while there are any, no
-/// counter is loaded.</param>
+/// <param name="Reload">Units by which the counter, or Redis's total of held units, differs from the correct value: close the gate briefly
+/// and load the counter again. 0 for no reload.</param>
+/// <param name="Settle">MySQL's decisions that Redis does not have yet.</param>
+/// <param name="Republish">Orders that the broker confirmed and that are neither in its queue nor in MySQL.</param>
+/// <param name="Recall">Orders that have left the outbox and that MySQL does not have: put them back into the outbox to be
+/// published.</param>
+/// <param name="Unwritten">Those of them whose buyers were told SUCCESS, including those already back in the outbox. While there are any,
+/// no counter is loaded.</param>
 public sealed record RepairPlan(
     long SkuId, bool Load, long Reload, IReadOnlyList<Settlement> Settle, IReadOnlyList<long> Republish, IReadOnlyList<long> Recall,
     IReadOnlyList<long> Unwritten)
@@ -36,19 +37,20 @@ public sealed record RepairPlan(
             $"; no load while MySQL lacks {Unwritten.Count} orders that buyers were told of, {Unwritten[0]} among them");
 }
 
-/// <summary>An order whose verdict Redis cannot take, and why.</summary>
+/// <summary>An order whose decision Redis cannot settle, and why.</summary>
 internal readonly record struct UnsettledOrder(long OrderId, SettleCode Code);
 
 /// <summary>
-/// Finds and heals orders that are unsettled for too long, which happens when Redis or the broker lost its last moments: MySQL's verdict is
-/// told to Redis, and an order that nobody has is published again. Both are safe at any time, because settling happens once and an order id
-/// is one order; but each repeat is work for broker and worker, so an order that stays lost is published ever less often.
+/// Finds and repairs orders that stay unsettled for too long, which happens when Redis or the broker has lost its latest writes. MySQL's
+/// decision is settled in Redis, and an order that no store has is published again. Both are safe at any time, because settling happens
+/// once and an order id makes one order. Each repeat costs the broker and the worker something, so an order that stays lost is published at
+/// growing intervals.
 /// </summary>
 internal sealed class StuckOrders(
     StockLedger ledger, StockRecovery recovery, QueueWatch watch, DeadLetterOperations deadLetters,
     IOptions<ReconciliationOptions> options, TimeProvider time)
 {
-    /// <summary>Plans from one comparison; asks the broker only when an order may have to be published again.</summary>
+    /// <summary>Plans from one comparison; queries the broker only when an order may have to be published again.</summary>
     public async Task<RepairPlan> PlanAsync(SkuReconciliation found, CancellationToken cancellationToken)
     {
         var before = time.GetUtcNow().AddMilliseconds(-options.Value.StuckAfterMs);
@@ -57,20 +59,20 @@ internal sealed class StuckOrders(
         var lost = found.Undecided.Any(id => SnowflakeSequence.TimeOf(id) < before) ? await LostAsync(found, cancellationToken) : [];
 
         var listed = found.Redis.UnsettledIds?.ToHashSet() ?? [];
-        // Loading would fail on the same keys, or sell again what MySQL has forgotten, or what nobody sells any more.
+        // Loading would fail on the same keys, sell units again that MySQL has forgotten, or load a sale that no longer exists.
         var mayLoad = found is { Unreadable: null, SaleGone: false } && found.Lost.Unwritten.Count == 0;
         return new RepairPlan(
             found.SkuId, mayLoad && !found.Loaded, mayLoad ? ReloadOf(found) : 0, settle, [.. lost.Take(max)],
             [.. found.Lost.Republishable.Where(id => !listed.Contains(id))], found.Lost.Unwritten);
     }
 
-    /// <summary>Reservations that go back into the outbox are held with it; a load before that would count them twice.</summary>
+    /// <summary>Reservations that go back into the outbox are counted as held again; a load before that would count them twice.</summary>
     private static long ReloadOf(SkuReconciliation found) =>
         found.Difference is { } difference and not 0 ? difference : found.Lost.Unlisted.Count == 0 ? found.HeldDifference ?? 0 : 0;
 
     /// <summary>
-    /// When an order that has no verdict may be published again: it has been without one for some time when it was confirmed last, and is
-    /// left alone for as long again. So the time since the click doubles with each repeat, up to <c>RepublishPauseMsMax</c>.
+    /// When an undecided order may be published again: after the last confirm it waits as long as it had already been waiting. So the time
+    /// since the click doubles with each repeat, up to <c>RepublishPauseMsMax</c>.
     /// </summary>
     internal static DateTimeOffset RepublishAt(DateTimeOffset reservedAt, DateTimeOffset confirmedAt, ReconciliationOptions options)
     {
@@ -85,8 +87,8 @@ internal sealed class StuckOrders(
             return [];
         }
 
-        // Read only now: what was settled since the comparison is no longer there, and what was confirmed again has a new time. Orders
-        // without a confirm are the sweeper's.
+        // Read only now: an order settled since the comparison is no longer there, and an order confirmed again has a new time. Orders
+        // without a confirm are left to the sweeper.
         var undecided = found.Undecided.ToHashSet();
         var now = time.GetUtcNow();
         var lost = (await recovery.ConfirmedBeforeAsync(new SkuKeys(found.SkuId), until, cancellationToken))
@@ -105,20 +107,20 @@ internal sealed class StuckOrders(
     {
         try
         {
-            // Not only when the broker counts some: it does not count those that an operator's call holds, which is what their lock tells.
-            // With more letters than can be looked through, nobody can tell which orders are among the others.
+            // Also when the broker counts none: it does not count letters that an operator's call holds; the lock on that call shows them.
+            // With more letters than one scan can read, it is unknown which orders are among the rest.
             return await deadLetters.ReadOrderIdsAsync(cancellationToken) is { } dead
                 ? [.. lost.Where(id => !dead.Contains(id.ToString(CultureInfo.InvariantCulture)))]
                 : [];
         }
         catch (DeadLettersBusyException)
         {
-            // An operator is at them; the next pass will see.
+            // An operator is working on them; the next pass tries again.
             return [];
         }
     }
 
-    /// <summary>Carries out the part of a plan that concerns single orders. Those that cannot be settled come back.</summary>
+    /// <summary>Carries out the part of a plan that concerns single orders. Returns the orders that cannot be settled.</summary>
     public async Task<IReadOnlyList<UnsettledOrder>> HealAsync(RepairPlan plan, CancellationToken cancellationToken)
     {
         var sku = new SkuKeys(plan.SkuId);

@@ -8,15 +8,15 @@ using Seckill.Api.Errors;
 namespace Seckill.Api.Requests;
 
 /// <summary>
-/// Reads a JSON body, in bounded time; what is wrong with it comes back as the answer to send, not as an exception. Nothing that others
-/// wait for may be held meanwhile.
+/// Reads a JSON body within a time limit. An invalid body results in an error response, not in an exception. The caller must not hold a
+/// shared resource meanwhile.
 /// </summary>
 internal static class JsonBody
 {
-    /// <summary>An order is a hundred bytes, and a purchase token two hundred more.</summary>
+    /// <summary>An order is about a hundred bytes, and a purchase token two hundred more.</summary>
     public const int OrderBytesMax = 4 * 1024;
 
-    /// <summary>An operator's texts; Kestrel takes no more either.</summary>
+    /// <summary>For operators' texts; Kestrel's limit is the same.</summary>
     public const int BytesMax = 16 * 1024;
 
     public static async ValueTask<(T? Value, ErrorResult? Error)> ReadAsync<T>(
@@ -36,7 +36,7 @@ internal static class JsonBody
         var reader = request.BodyReader;
         try
         {
-            // A body that came with its headers, as nearly all do, needs no wait and no timer.
+            // A body that arrived with its headers, as nearly all do, needs no wait and no timer.
             if (!reader.TryRead(out var result) || !IsWhole(result, bytesMax))
             {
                 if (!result.Buffer.IsEmpty)
@@ -69,7 +69,7 @@ internal static class JsonBody
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            // The rest of the body is not waited for.
+            // The rest of the body is not read.
             request.HttpContext.Response.Headers.Connection = "close";
             return (null, ErrorResult.TooSlow);
         }
@@ -108,15 +108,15 @@ internal static class JsonBody
     {
         var reader = new Utf8JsonReader(body);
         var value = JsonSerializer.Deserialize(ref reader, type);
-        // Throws for anything but white space behind the value.
+        // Throws for anything but white space after the value.
         reader.Read();
         return value;
     }
 
     private static ErrorResult Describe(JsonException exception)
     {
-        // The path names the member of ours that does not fit (an inner JsonException: no JSON at all); the client's own text is never
-        // echoed.
+        // The path names the contract's member that does not fit (with an inner JsonException the text is not JSON at all); the client's
+        // own text is never echoed.
         var member = exception.InnerException is not JsonException && exception.Path is ['$', '.', .. var name] ? name : null;
         return member is "sku_id" or "quantity" or "client_order_no" or "purchase_token" or "user_id" or "role"
             or "title" or "description" or "image" or "price" or "list_price" or "limit_per_user" or "starts_at_ms" or "ends_at_ms"

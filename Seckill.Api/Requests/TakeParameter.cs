@@ -4,7 +4,7 @@ using Seckill.Api.Errors;
 
 namespace Seckill.Api.Requests;
 
-/// <summary>The query parameter <c>take</c> of the operators' lists: how many items at most.</summary>
+/// <summary>The query parameter <c>take</c> of the operators' lists: the maximum number of items.</summary>
 internal static class TakeParameter
 {
     public static bool TryRead(string? text, int byDefault, int max, out int count, [NotNullWhen(false)] out ErrorResult? error)

@@ -4,7 +4,7 @@ using StackExchange.Redis;
 namespace Seckill.Api.Retention;
 
 /// <summary>
-/// Has <see cref="RetentionPass"/> done now and then in the instance that holds the lease; nothing when nothing is to go.
+/// Runs <see cref="RetentionPass"/> periodically in the instance that holds the lease; does nothing when no retention period is set.
 /// </summary>
 internal sealed partial class RetentionJob(
     RetentionPass retention, IConnectionMultiplexer redis, IOptions<RetentionOptions> options, TimeProvider time,
@@ -15,7 +15,7 @@ internal sealed partial class RetentionJob(
 
     private readonly TimeSpan _every = TimeSpan.FromMinutes(options.Value.EveryMinutes);
 
-    // As long as a round: who had it last goes on, and another takes over a round later.
+    // Longer than a round: the last holder continues, and another instance takes over a round later if that one is gone.
     private readonly Lease _lease = new(redis, LeaseKey, options.Value.EveryMinutes * 2 * 60_000);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)

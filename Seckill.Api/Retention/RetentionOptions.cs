@@ -2,17 +2,17 @@ using System.ComponentModel.DataAnnotations;
 
 namespace Seckill.Api.Retention;
 
-/// <summary>Section <c>Retention</c>: how long MySQL keeps what concerns people. 0 keeps it for ever, which is the default.</summary>
+/// <summary>Section <c>Retention</c>: how long MySQL keeps personal data. 0 keeps it forever, which is the default.</summary>
 public sealed class RetentionOptions : IValidatableObject
 {
     public const string Section = "Retention";
 
-    /// <summary>A sale is looked at, restored and disputed for so long after its end, at the least.</summary>
+    /// <summary>The shortest period, days: a sale is still reviewed, restored and disputed for so long after its end.</summary>
     private const int DaysMin = 30;
 
     /// <summary>
-    /// Days after the end of its sale that an order keeps its buyer; then the user id becomes 0 and the click's number goes. The order, its
-    /// items and amounts stay.
+    /// Days after the end of its sale that an order keeps its buyer; then the user id becomes 0 and the click's number is removed. The
+    /// order, its items and amounts stay.
     /// </summary>
     [Range(0, 36_500)]
     public int OrderBuyerDays { get; init; }
@@ -22,13 +22,13 @@ public sealed class RetentionOptions : IValidatableObject
     public int RejectionDays { get; init; }
 
     /// <summary>
-    /// Days that the audit is kept. Needs the right to delete from it, which the application's account should not have: see
+    /// Days that the audit log is kept. Needs the right to delete from it, which the application's account should not have: see
     /// docs/security.md.
     /// </summary>
     [Range(0, 36_500)]
     public int AuditDays { get; init; }
 
-    /// <summary>From one look at what is due to the next, minutes.</summary>
+    /// <summary>Minutes between two checks for data that is due.</summary>
     [Range(1, 1_440)]
     public int EveryMinutes { get; init; } = 60;
 
@@ -36,7 +36,7 @@ public sealed class RetentionOptions : IValidatableObject
     [Range(1, 10_000)]
     public int BatchSizeMax { get; init; } = 500;
 
-    /// <summary>Between two statements, ms.</summary>
+    /// <summary>Pause between two statements, ms.</summary>
     [Range(0, 60_000)]
     public int PauseMs { get; init; } = 200;
 

@@ -5,17 +5,17 @@ using Seckill.Ordering.Store;
 namespace Seckill.Api.Retention;
 
 /// <summary>
-/// Takes from MySQL what is older than it may be, in small batches. Each statement finds what is still due, so that two at once, or one
-/// that is cut off, do no harm.
+/// Removes data from MySQL that has reached its retention period, in small batches. Each statement finds the rows still due, so concurrent
+/// or interrupted runs are harmless.
 /// </summary>
 internal sealed class RetentionPass(IServiceScopeFactory scopes, IOptions<RetentionOptions> options, TimeProvider time)
 {
-    /// <summary>Who an order belongs to when nobody may know any more: no buyer has this number.</summary>
+    /// <summary>The user id of an order without a buyer: no buyer has this number.</summary>
     public const long Nobody = 0;
 
     private readonly RetentionOptions _options = options.Value;
 
-    /// <summary>Takes everything that is due; returns how many rows that were.</summary>
+    /// <summary>Removes everything that is due; returns the number of rows.</summary>
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
         var rows = 0;
@@ -64,8 +64,8 @@ internal sealed class RetentionPass(IServiceScopeFactory scopes, IOptions<Retent
     }
 
     /// <summary>
-    /// From the first order each time: one that waited in a queue or was restored is written long after its id was given, below ids that
-    /// this has been through.
+    /// Starts at the first order each time: an order that waited in a queue or was restored is written long after its id was assigned,
+    /// below ids that were already processed.
     /// </summary>
     private async Task<int> ForgetBuyersAsync(DateTime before, CancellationToken cancellationToken)
     {
@@ -80,14 +80,17 @@ internal sealed class RetentionPass(IServiceScopeFactory scopes, IOptions<Retent
             cancellationToken);
     }
 
-    /// <summary>Of sales that are over: while one runs, its buyers' limits are counted by these columns.</summary>
+    /// <summary>Only of sales that are over: while one runs, its buyers' limits are counted by these columns.</summary>
     private Task<List<long>> DueAsync(OrderingDbContext context, long after, DateTime before, CancellationToken cancellationToken) =>
         context.Orders
             .Where(order => order.Id > after && order.UserId != Nobody && order.CreatedAt < before
                 && !order.Items.Any(item => context.SeckillSales.Any(sale => sale.SkuId == item.SkuId && sale.EndsAt >= before)))
             .OrderBy(order => order.Id).Take(_options.BatchSizeMax).Select(order => order.Id).ToListAsync(cancellationToken);
 
-    /// <summary>The items first: an order that still has its buyer is found again. Returns how many orders this looked at.</summary>
+    /// <summary>
+    /// Updates the items first: after an interruption an order that still has its buyer is found again. Returns how many orders were
+    /// checked.
+    /// </summary>
     private static async Task<int> ForgetBuyersAsync(OrderingDbContext context, List<long> ids, CancellationToken cancellationToken)
     {
         if (ids.Count == 0)

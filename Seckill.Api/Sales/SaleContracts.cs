@@ -3,8 +3,8 @@ using System.Text.Json.Serialization;
 namespace Seckill.Api.Sales;
 
 /// <summary>
-/// A sale as operators see it, read fresh. Stock in Redis null while it is not known, units null when nobody has said how many were put on
-/// sale.
+/// A sale as operators see it, read fresh. The stock in Redis is null while it is unknown; units is null when the number put on sale is
+/// unknown.
 /// </summary>
 public sealed record OperatorSale(
     string SkuId, string ProductId, string Title, string ProductTitle, string Description, string Image, decimal Price, decimal ListPrice,
@@ -16,7 +16,7 @@ public sealed record OperatorSaleList(long NowMs, IReadOnlyList<OperatorSale> It
 /// <summary>A new product with one SKU, and its sale. Times in ms since 1970 UTC.</summary>
 public sealed class CreateSaleRequest
 {
-    /// <summary>Without it the next free one.</summary>
+    /// <summary>The SKU id; the next free one when absent.</summary>
     [JsonNumberHandling(JsonNumberHandling.AllowReadingFromString)]
     public long? SkuId { get; init; }
 
@@ -29,14 +29,14 @@ public sealed class CreateSaleRequest
 
     public decimal? Price { get; init; }
 
-    /// <summary>The price that is struck through; 0 for none.</summary>
+    /// <summary>The crossed-out list price; 0 for none.</summary>
     public decimal? ListPrice { get; init; }
 
     public int? LimitPerUser { get; init; }
 
     public long? StartsAtMs { get; init; }
 
-    /// <summary>First moment at which no order is taken.</summary>
+    /// <summary>The first moment at which orders are no longer accepted.</summary>
     public long? EndsAtMs { get; init; }
 
     public int? Units { get; init; }
@@ -63,6 +63,6 @@ public sealed class AddStockRequest
 {
     public int? Add { get; init; }
 
-    /// <summary>How many were put on sale so far: when it is another number, nothing is done. So a repeated request adds nothing.</summary>
+    /// <summary>How many units were put on sale so far. A different number changes nothing, so a repeated request adds nothing.</summary>
     public int? UnitsBefore { get; init; }
 }

@@ -6,7 +6,7 @@ using Seckill.Api.Requests;
 
 namespace Seckill.Api.Sales;
 
-/// <summary>What operators do with sales, before and while they run.</summary>
+/// <summary>The operators' calls on sales, before and while they run.</summary>
 public static class SaleEndpoints
 {
     private static readonly ErrorResult WrongId = ErrorResult.BadRequest("sku_id is not valid");
@@ -67,8 +67,8 @@ public static class SaleEndpoints
             new OperatorSaleList(time.GetUtcNow().ToUnixTimeMilliseconds(), await records.ListAsync(cancellationToken)),
             ApiJson.Web.OperatorSaleList);
 
-    // The operator's hanging up stops none of the following: each is bounded by the servers' own time-outs, and half-way is worth less than
-    // done.
+    // A disconnect of the operator cancels none of the following: each is bounded by the servers' own time-outs, and a half-finished change
+    // is worse than a finished one.
     private static async Task<IResult> CreateAsync(HttpContext http, OperatorCall call, SaleOperations operations, TimeProvider time)
     {
         var (request, malformed) = await JsonBody.ReadAsync(http.Request, ApiJson.Web.CreateSaleRequest, http.RequestAborted);

@@ -14,13 +14,13 @@ using Seckill.Ordering.Store;
 
 namespace Seckill.Api.Sales;
 
-/// <summary>The sale as it is now, or why nothing was done.</summary>
+/// <summary>The sale as it is now, or why nothing was changed.</summary>
 internal readonly record struct SaleResult(OperatorSale? Sale, ErrorResult? Error);
 
 /// <summary>
-/// Changes sales. MySQL first, in one transaction; then the gate, from what MySQL has committed. So the gate never offers what MySQL does
-/// not have, and a process that dies in between leaves a change that every instance's loader sees for itself: other terms than it knows, or
-/// another load than Redis has.
+/// Changes sales. MySQL first, in one transaction; then the gate, from MySQL's committed state. So the gate never offers units that MySQL
+/// does not have. If the process dies in between, every instance's loader detects the change by itself: the terms differ from those it
+/// knows, or the load differs from the one in Redis.
 /// </summary>
 internal sealed class SaleOperations(
     IServiceScopeFactory scopes, SaleRecords records, StockRecovery recovery, StockLoad load, SaleCatalogue catalogue, GateLanes lanes,
@@ -49,7 +49,7 @@ internal sealed class SaleOperations(
             }
         }
 
-        // Others were faster each time.
+        // Lost the race at every attempt.
         return new SaleResult(null, ErrorResult.Busy);
     }
 
@@ -59,7 +59,7 @@ internal sealed class SaleOperations(
         return await ChangeAsync(skuId, (sku, sale) => Edit(sku, sale, request), cancellationToken);
     }
 
-    /// <summary>Pauses or resumes. When this returns the gate does as it says, for all instances.</summary>
+    /// <summary>Pauses or resumes. When this returns, the gate enforces it for all instances.</summary>
     public async Task<SaleResult> PauseAsync(OperatorCall call, long skuId, bool paused, CancellationToken cancellationToken)
     {
         await AuditAsync(call, paused ? "sale.pause" : "sale.resume", skuId, "", cancellationToken);
@@ -74,15 +74,15 @@ internal sealed class SaleOperations(
     }
 
     /// <summary>
-    /// Puts more units on sale, also in the middle of it. With the stock MySQL gets a load that is nowhere yet: the counter in Redis, which
-    /// does not have these units, is from then on an outdated one, and is loaded anew by whoever looks first.
+    /// Puts more units on sale, also while it runs. With the new stock MySQL records a new load that Redis does not have yet. From then on
+    /// the counter in Redis, which lacks these units, is outdated; the first process to notice loads it again.
     /// </summary>
     public async Task<SaleResult> AddStockAsync(
         OperatorCall call, long skuId, AddStockRequest request, CancellationToken cancellationToken)
     {
         var (add, before) = (request.Add!.Value, request.UnitsBefore!.Value);
         await AuditAsync(call, "sale.add-stock", skuId, JsonSerializer.Serialize(request, ApiJson.Web.AddStockRequest), cancellationToken);
-        // A Redis that does not answer, or cannot read what stands there, is told before anything is changed.
+        // Fails before anything is changed if Redis does not answer or cannot read the SKU's keys.
         await recovery.SnapshotAsync(new SkuKeys(skuId), 0, cancellationToken);
         return await ChangeAsync(
             skuId,
@@ -100,7 +100,7 @@ internal sealed class SaleOperations(
 
                 sku.Stock += add;
                 sale.Units = before + add;
-                // 0: never loaded, so there is no counter to outdate.
+                // 0: never loaded, so no counter can be outdated.
                 if (sku.GateEpoch > 0)
                 {
                     (sku.GateEpoch, sku.GateLoad) = (sku.GateEpoch + 1, LoadId.NewToken());
@@ -125,7 +125,7 @@ internal sealed class SaleOperations(
 
         if (request.Title is { } title)
         {
-            // A product made with its only SKU goes by the same name.
+            // A product created with its only SKU has the same title.
             if (sku.Product is { Skus.Count: 1 } product && product.Title == sku.Title)
             {
                 product.Title = title;
@@ -147,7 +147,7 @@ internal sealed class SaleOperations(
         return null;
     }
 
-    /// <summary>Under the SKU's row lock, so that no order is written and no counter loaded meanwhile.</summary>
+    /// <summary>Under the SKU's row lock, so that meanwhile no order is written and no counter loaded.</summary>
     private async Task<SaleResult> ChangeAsync(
         long skuId, Func<ProductSku, SeckillSale, ErrorResult?> change, CancellationToken cancellationToken)
     {
@@ -181,7 +181,8 @@ internal sealed class SaleOperations(
     }
 
     /// <summary>
-    /// Another took the id, or the two inserts at the end of the table waited for each other; EF wraps the second once more, as transient.
+    /// Another request took the id, or the two inserts at the end of the table deadlocked; EF wraps the second case once more, as
+    /// transient.
     /// </summary>
     private static bool IsLostRace(Exception exception) => exception switch
     {

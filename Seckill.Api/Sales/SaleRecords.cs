@@ -5,12 +5,12 @@ using Seckill.Ordering.Store;
 
 namespace Seckill.Api.Sales;
 
-/// <summary>Reads sales past the catalogue's copy: terms and stock from MySQL, the counter from Redis, as they are now.</summary>
+/// <summary>Reads current sales without the catalogue's cache: terms and stock from MySQL, the counter from Redis.</summary>
 internal sealed class SaleRecords(IServiceScopeFactory scopes, StockLedger ledger)
 {
     private const int SalesMax = 500;
 
-    /// <summary>By SKU; of very many those that end last.</summary>
+    /// <summary>By SKU; with too many sales, those that end last.</summary>
     public async Task<IReadOnlyList<OperatorSale>> ListAsync(CancellationToken cancellationToken) =>
         [.. (await ReadAsync(skus => skus.OrderByDescending(sku => sku.Sale!.EndsAt).Take(SalesMax), cancellationToken))
             .OrderBy(sale => sale.Id).Select(sale => sale.Sale)];
@@ -45,7 +45,7 @@ internal sealed class SaleRecords(IServiceScopeFactory scopes, StockLedger ledge
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
         var skus = await choice(context.ProductSkus.AsNoTracking().Where(sku => sku.Sale != null))
             .Include(sku => sku.Product).Include(sku => sku.Sale).ToListAsync(cancellationToken);
-        // MySQL's part is worth showing by itself; the health check reports Redis.
+        // MySQL's part is still useful by itself; the health check reports Redis.
         var stock = await ledger.StockAsync([.. skus.Select(sku => new SkuKeys(sku.Id))], cancellationToken);
         return [.. skus.Select(sku => (sku.Id, Of(sku, sku.Product!, sku.Sale!, stock.GetValueOrDefault(sku.Id))))];
     }

@@ -2,16 +2,16 @@ using System.Globalization;
 
 namespace Seckill.Api.Sales;
 
-/// <summary>What an operator may ask for. Each check says what is wrong, or null.</summary>
+/// <summary>Rules for operators' requests. Each check returns what is wrong, or null.</summary>
 internal static class SaleRules
 {
     /// <summary>Units in one request.</summary>
     public const int UnitsMax = 1_000_000;
 
-    /// <summary>Units of one SKU, all requests together.</summary>
+    /// <summary>Units of one SKU over all requests.</summary>
     public const int UnitsInAllMax = 1_000_000_000;
 
-    /// <summary>Browsers count exactly up to here, and clicks name the SKU as a number.</summary>
+    /// <summary>The largest integer that browsers represent exactly; clicks send the SKU as a number.</summary>
     public const long SkuIdMax = 9_007_199_254_740_991;
 
     private const int TitleLengthMax = 100;
@@ -22,12 +22,12 @@ internal static class SaleRules
     private const decimal PriceMax = 9_999_999.99m;
 
     /// <summary>
-    /// The year 2100, ms since 1970 UTC: Redis is told to forget a sale some days after its end, and later than this is a slip.
+    /// The year 2100, ms since 1970 UTC: Redis forgets a sale some days after its end, and a later time is surely a mistake.
     /// </summary>
     private const long TimeMaxMs = 4_102_444_800_000;
 
     /// <summary>
-    /// How far back a sale may be told to end: "now" by a clock that is slow. Far back, Redis would forget orders that are under way.
+    /// How far in the past an end may be set: "now" by a slow clock. Further back, Redis would forget orders that are in transit.
     /// </summary>
     private const long EndedForMsMax = 600_000;
 
@@ -43,7 +43,7 @@ internal static class SaleRules
         ?? ValidateEnd(request.EndsAtMs.Value, nowMs)
         ?? ValidateUnits("units", request.Units!.Value);
 
-    /// <summary>The new values by themselves; whether they go with the old ones is seen when those are read.</summary>
+    /// <summary>Checks the new values by themselves; the combination with the old ones is checked when those are read.</summary>
     public static string? Validate(EditSaleRequest request, long nowMs) =>
         request is { Title: null, Price: null, ListPrice: null, LimitPerUser: null, StartsAtMs: null, EndsAtMs: null } ? "nothing to change"
         : (request.Title is { } title ? ValidateTitle(title) : null)
@@ -82,11 +82,11 @@ internal static class SaleRules
         : text.Any(char.IsControl) ? $"{name} must be one line of text"
         : null;
 
-    /// <summary>Other schemes have no business in a buyer's page.</summary>
+    /// <summary>Other schemes do not belong in a buyer's page.</summary>
     private static string? ValidateImage(string? image) =>
         image is null ? null
         : image.Length <= ImageLengthMax && !image.Any(c => char.IsControl(c) || char.IsWhiteSpace(c))
-            // Browsers take a backslash for a slash, so "/\" leads to another site as "//" does.
+            // Browsers treat a backslash as a slash, so "/\" leads to another site just as "//" does.
             && ((image.StartsWith('/') && !image.StartsWith("//", StringComparison.Ordinal) && !image.Contains('\\'))
                 || (Uri.TryCreate(image, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https"))
             ? null

@@ -3,10 +3,10 @@ using Seckill.Ordering.Ledger;
 
 namespace Seckill.Api.Snapshots;
 
-/// <summary>SKUs that Redis holds something of and that the catalogue does not list: somebody has deleted the sale.</summary>
+/// <summary>SKUs that Redis holds data for and that the catalogue does not list: the sale was deleted.</summary>
 public sealed class SalesGone(StockRecovery recovery, SaleCatalogue catalogue)
 {
-    /// <summary>By id; none while the sales have not been read.</summary>
+    /// <summary>By id; none before the sales have been read.</summary>
     /// <exception cref="StackExchange.Redis.RedisException">Redis does not answer.</exception>
     public async Task<IReadOnlyList<long>> FindAsync(CancellationToken cancellationToken)
     {

@@ -5,8 +5,8 @@ using Seckill.Ordering.Store;
 namespace Seckill.Api.Snapshots;
 
 /// <summary>
-/// The lock on a SKU's row that loading and comparing need. Somebody else may hold it for long (a forgotten transaction in a console),
-/// which must cost that SKU alone: so the wait is short, and its end is an error of its own.
+/// The lock on a SKU's row that loading and comparing need. Another session may hold it for long (a forgotten transaction in a console),
+/// which must affect only that SKU: so the wait is short, and its time-out is an error of its own.
 /// </summary>
 internal static class SkuRowLock
 {
@@ -16,10 +16,10 @@ internal static class SkuRowLock
     /// <summary>
     /// The row as it is now, locked until the transaction ends, or for this statement alone without one; null when there is none.
     /// </summary>
-    /// <exception cref="SkuLockedException">Somebody has held the row for longer than <see cref="WaitSecondsMax"/>.</exception>
+    /// <exception cref="SkuLockedException">Another session has held the row for longer than <see cref="WaitSecondsMax"/>.</exception>
     public static async Task<ProductSku?> TakeAsync(OrderingDbContext context, long skuId, CancellationToken cancellationToken)
     {
-        // Both statements on one connection; the pool takes the setting back with the connection.
+        // Both statements on one connection; the pool resets the setting when the connection returns to it.
         await context.Database.OpenConnectionAsync(cancellationToken);
         try
         {
@@ -42,6 +42,6 @@ internal static class SkuRowLock
         (exception as MySqlException ?? exception.InnerException as MySqlException) is { ErrorCode: MySqlErrorCode.LockWaitTimeout };
 }
 
-/// <summary>The SKU's row in MySQL has been locked by somebody else for longer than anything of ours takes.</summary>
+/// <summary>Another session has locked the SKU's row in MySQL for longer than this system ever does.</summary>
 internal sealed class SkuLockedException(long skuId, Exception cause) : TimeoutException(
     $"The row of SKU {skuId} in product_skus has been locked by another transaction for {SkuRowLock.WaitSecondsMax} s.", cause);

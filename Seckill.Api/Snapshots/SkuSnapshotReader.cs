@@ -6,27 +6,27 @@ using Seckill.Ordering.Store;
 namespace Seckill.Api.Snapshots;
 
 /// <summary>
-/// A SKU as MySQL and Redis have it at about the same time, without a lock. It can tell that nothing is to be done, which holds for most of
-/// many SKUs; what is to be done takes a look under the row lock.
+/// A SKU's state in MySQL and Redis at about the same time, without a lock. It can show that there is nothing to do, which is true for most
+/// SKUs; anything else needs a comparison under the row lock.
 /// </summary>
 /// <param name="SkuId">The SKU.</param>
 /// <param name="MySqlStock">Units left in MySQL.</param>
-/// <param name="MySqlLoad">Which load of the counter MySQL takes for the valid one.</param>
+/// <param name="MySqlLoad">The counter load that MySQL considers valid.</param>
 /// <param name="Terms">The sale's terms in MySQL; null when they cannot be read.</param>
-/// <param name="Redis">Counter and reservations, without the ids; null when Redis holds something there that cannot be read.</param>
+/// <param name="Redis">Counter and reservations, without the ids; null when Redis holds unreadable data under the SKU's keys.</param>
 public sealed record SkuSnapshot(long SkuId, long MySqlStock, LoadId MySqlLoad, SaleTerms? Terms, LedgerSnapshot? Redis)
 {
-    /// <summary>Whether the counter is the one that was loaded last, on a server that has run since as far as it says.</summary>
+    /// <summary>Whether the counter is the one loaded last, on a server that has not been replaced since, as far as it is known.</summary>
     public bool IsLoaded => Redis is { Stock: not null, Closed: false, SameServer: not false, Load: { } load } && load == MySqlLoad;
 
     /// <summary>Whether the gate enforces other terms than MySQL has, for any reason.</summary>
     public bool HasOtherTerms => Terms is { } terms && Redis?.HasTerms(terms) is false;
 
-    /// <summary>Whether the two agree and nothing is under way, so that the difference is 0.</summary>
+    /// <summary>Whether the two agree and nothing is in transit, so that the difference is 0.</summary>
     public bool IsQuiet => IsLoaded && Redis is { Held: 0, Unsettled: 0, Stock: { } stock } && stock == MySqlStock;
 }
 
-/// <summary>Looks at many SKUs by one query and script calls that travel together.</summary>
+/// <summary>Reads many SKUs with one query and pipelined script calls.</summary>
 public sealed class SkuSnapshotReader(IServiceScopeFactory scopes, StockRecovery recovery)
 {
     /// <summary>Those of the SKUs that MySQL has a sale of, by id.</summary>
@@ -51,7 +51,7 @@ public sealed class SkuSnapshotReader(IServiceScopeFactory scopes, StockRecovery
             row.Id, row.Stock, new LoadId(row.GateEpoch, row.GateLoad), TermsOf(row.Sale), redis))];
     }
 
-    /// <summary>A row that the catalogue cannot read either is not on sale; it keeps back no other.</summary>
+    /// <summary>A row that the catalogue cannot read either is not on sale; it does not hold up the others.</summary>
     private static SaleTerms? TermsOf(SeckillSale sale)
     {
         try

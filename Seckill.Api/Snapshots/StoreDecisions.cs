@@ -4,13 +4,13 @@ using Seckill.Ordering.Store;
 
 namespace Seckill.Api.Snapshots;
 
-/// <summary>What MySQL has decided on orders that Redis still calls unsettled.</summary>
+/// <summary>MySQL's decisions on orders that Redis still calls unsettled.</summary>
 internal static class StoreDecisions
 {
     /// <summary>Ids in one query.</summary>
     private const int QueryIdsMax = 500;
 
-    /// <summary>The verdicts, ready to be settled; orders that MySQL does not know are left out.</summary>
+    /// <summary>The decisions, ready to be settled; orders that MySQL does not know are left out.</summary>
     public static async Task<List<Settlement>> ReadAsync(
         OrderingDbContext context, IReadOnlyList<long> orderIds, CancellationToken cancellationToken)
     {

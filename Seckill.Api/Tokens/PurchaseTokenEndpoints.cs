@@ -8,14 +8,13 @@ using Seckill.Api.Limits;
 namespace Seckill.Api.Tokens;
 
 /// <summary>
-/// The token to send back with the order, as header <c>X-Purchase-Token</c> or member <c>purchase_token</c>; good until then, ms since 1970
-/// UTC.
+/// The token to send with the order, as header <c>X-Purchase-Token</c> or member <c>purchase_token</c>, and its expiry, ms since 1970 UTC.
 /// </summary>
 public sealed record PurchaseTokenResponse(string PurchaseToken, string SkuId, long ExpiresAtMs);
 
 /// <summary>
-/// Issues purchase tokens while a sale runs: where they are required, no script can order without asking for one after the start.
-/// The gate's own window, by Redis's clock, stays the last word.
+/// Issues purchase tokens while a sale runs: where they are required, no script can order without requesting one after the start. The
+/// gate's own window, by Redis's clock, is authoritative.
 /// </summary>
 public static class PurchaseTokenEndpoints
 {
@@ -42,7 +41,7 @@ public static class PurchaseTokenEndpoints
         return routes;
     }
 
-    /// <summary>What is wrong with the token of an order, or null; asks nothing of sales that need none.</summary>
+    /// <summary>The error for an order's purchase token, or null; null for sales that require none.</summary>
     internal static ErrorResult? Validate(
         HttpContext http, SaleCatalogue catalogue, PurchaseTokens tokens, long userId, long skuId, string? inBody)
     {
@@ -85,7 +84,7 @@ public static class PurchaseTokenEndpoints
         }
 
         var (token, expiresAtMs) = tokens.Issue(user.UserId(), skuId);
-        // It is one buyer's own.
+        // The response is specific to one buyer.
         http.Response.Headers.CacheControl = "no-store";
         return TypedResults.Json(
             new PurchaseTokenResponse(token, skuId.ToString(CultureInfo.InvariantCulture), expiresAtMs),

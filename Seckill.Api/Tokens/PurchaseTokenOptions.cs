@@ -7,7 +7,7 @@ public sealed class PurchaseTokenOptions
 {
     public const string Section = "Limits";
 
-    /// <summary>How long a purchase token is good for, s.</summary>
+    /// <summary>How long a purchase token is valid, s.</summary>
     [Range(1, 3_600)]
     public int PurchaseTokenSeconds { get; init; } = 60;
 }

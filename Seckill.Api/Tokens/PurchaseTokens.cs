@@ -10,8 +10,8 @@ namespace Seckill.Api.Tokens;
 
 /// <summary>
 /// Purchase tokens: 8 bytes of expiry (ms since 1970 UTC) and the first 16 bytes of an HMAC-SHA256 over user, SKU and expiry, as 32
-/// characters of base64url. Any instance checks what any other gave out, without memory or I/O. The key is derived from the login's, so
-/// that neither can pass for the other.
+/// characters of base64url. Any instance can check a token from any other, without memory or I/O. The key is derived from the login key, so
+/// that neither kind of token can pass for the other.
 /// </summary>
 public sealed class PurchaseTokens(IOptions<AuthOptions> auth, IOptions<PurchaseTokenOptions> options, TimeProvider time)
 {
@@ -24,7 +24,7 @@ public sealed class PurchaseTokens(IOptions<AuthOptions> auth, IOptions<Purchase
         HashAlgorithmName.SHA256, Encoding.UTF8.GetBytes(auth.Value.SigningKey), outputLength: 32, info: "purchase-token"u8.ToArray());
 
     /// <summary>A token for this buyer and this SKU.</summary>
-    /// <returns>The token, and when it ends, ms since 1970 UTC.</returns>
+    /// <returns>The token, and its expiry, ms since 1970 UTC.</returns>
     public (string Token, long ExpiresAtMs) Issue(long userId, long skuId)
     {
         var expiresAtMs = time.GetUtcNow().AddSeconds(options.Value.PurchaseTokenSeconds).ToUnixTimeMilliseconds();
@@ -33,11 +33,11 @@ public sealed class PurchaseTokens(IOptions<AuthOptions> auth, IOptions<Purchase
         return (Base64Url.EncodeToString(token), expiresAtMs);
     }
 
-    /// <summary>Whether the token is ours, for this buyer and this SKU, and not expired.</summary>
+    /// <summary>Whether the token was issued by this system, for this buyer and this SKU, and has not expired.</summary>
     public bool IsValid(string token, long userId, long skuId)
     {
         Span<byte> sent = stackalloc byte[TokenBytes];
-        // Not the Try variant: it throws at characters that are no base64url.
+        // Not the Try variant: it throws on characters that are not base64url.
         if (token.Length != TokenLength
             || Base64Url.DecodeFromChars(token, sent, out _, out var written) != OperationStatus.Done
             || written != TokenBytes)
@@ -48,7 +48,7 @@ public sealed class PurchaseTokens(IOptions<AuthOptions> auth, IOptions<Purchase
         var expiresAtMs = BinaryPrimitives.ReadInt64BigEndian(sent);
         Span<byte> right = stackalloc byte[TokenBytes];
         Write(userId, skuId, expiresAtMs, right);
-        // The signature first and in fixed time: the answer's speed tells nothing of it.
+        // The signature first and in constant time, so that the response time reveals nothing about it.
         return CryptographicOperations.FixedTimeEquals(sent, right) && time.GetUtcNow().ToUnixTimeMilliseconds() < expiresAtMs;
     }
 

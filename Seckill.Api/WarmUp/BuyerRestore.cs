@@ -5,39 +5,39 @@ using Seckill.Ordering.Store;
 
 namespace Seckill.Api.WarmUp;
 
-/// <summary>Units and clicks that were given back without the row lock.</summary>
-/// <param name="LastItemId">The newest order line that was there.</param>
-/// <param name="ItemCount">Order lines that were there.</param>
-/// <param name="PendingUserIds">Whose orders were unsettled then: what has become of them since is seen under the lock.</param>
+/// <summary>Units and clicks that were restored without the row lock.</summary>
+/// <param name="LastItemId">The newest order line at that time.</param>
+/// <param name="ItemCount">The number of order lines at that time.</param>
+/// <param name="PendingUserIds">Buyers whose orders were unsettled at that time; their outcome since is read under the lock.</param>
 public sealed record RestoredLines(long LastItemId, long ItemCount, IReadOnlySet<long> PendingUserIds);
 
 /// <summary>
-/// Gives a SKU's buyers back to Redis what they hold: according to MySQL, and by reservations that MySQL has no order for yet. With many
-/// orders that takes long, so most of it is done before the SKU's row is locked, page by page; under the lock, when nothing can be
-/// committed, only for those who have unsettled orders or got some meanwhile.
+/// Restores in Redis the units that a SKU's buyers hold: according to MySQL, and by reservations that MySQL has no order for yet. That
+/// takes long with many orders, so most of it is done page by page before the SKU's row is locked. Under the lock, while nothing can be
+/// committed, only buyers with unsettled or newer orders are left.
 /// </summary>
 public sealed class BuyerRestore(IServiceScopeFactory scopes, StockRecovery recovery, ClickRestore clicks)
 {
-    /// <summary>Buyers in one query of all.</summary>
+    /// <summary>Buyers in one query over all buyers.</summary>
     private const int PageSizeMax = 10_000;
 
-    /// <summary>Buyers in one query of some.</summary>
+    /// <summary>Buyers in one query for chosen buyers.</summary>
     private const int ChosenBuyersMax = 1_000;
 
     private static readonly ILookup<long, long> NoPending = Array.Empty<long>().ToLookup(id => id);
 
-    /// <summary>All that is committed now, without a lock. MySQL has <paramref name="epoch"/>.</summary>
+    /// <summary>Restores everything committed so far, without a lock. MySQL has <paramref name="epoch"/>.</summary>
     public async Task<RestoredLines> RunAheadAsync(
         SkuKeys sku, long epoch, DateTimeOffset expiresAt, CancellationToken cancellationToken)
     {
-        // Before the view is opened, too: what it shows is given back below and what comes later under the lock, so that settling must not
-        // add it as well.
+        // Before the view is opened, too: orders in the view are restored below and later ones under the lock, so settling must not add
+        // them as well.
         await recovery.RestoreBuyersAsync(sku, [], epoch, expiresAt, cancellationToken);
-        // Before the view is opened: a buyer without one by then has a verdict that the view shows, or no order.
+        // Before the view is opened: a buyer who is no longer pending by then has a decision that the view shows, or no order.
         var pending = await recovery.PendingAsync(sku, await recovery.UnsettledIdsAsync(sku, cancellationToken), cancellationToken);
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
-        // One view for the pages and for what is said of them.
+        // One view for the pages and for the counts taken with them.
         await using var view = await context.Database.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellationToken);
         var lines = context.OrderItems.Where(item => item.SkuId == sku.SkuId);
         var ahead = new RestoredLines(
@@ -49,14 +49,14 @@ public sealed class BuyerRestore(IServiceScopeFactory scopes, StockRecovery reco
     }
 
     /// <summary>
-    /// The rest; all, if nothing has been done ahead. The caller holds the row lock, under which MySQL has <paramref name="lockedEpoch"/>,
-    /// and <paramref name="pending"/> are all unsettled orders that MySQL has no order for.
+    /// Restores the rest, or everything if nothing was done ahead. The caller holds the row lock, under which MySQL has
+    /// <paramref name="lockedEpoch"/>, and <paramref name="pending"/> are all unsettled orders that MySQL has no order for.
     /// </summary>
     public async Task FinishAsync(
         OrderingDbContext locked, SkuKeys sku, long lockedEpoch, RestoredLines? ahead,
         IReadOnlyCollection<(long UserId, long OrderId)> pending, DateTimeOffset expiresAt, CancellationToken cancellationToken)
     {
-        // Before all else: what is settled from here on is among what is restored, and must not be added to it.
+        // Before everything else: orders settled from here on are among those restored, and must not be added to them.
         await recovery.RestoreBuyersAsync(sku, [], lockedEpoch, expiresAt, cancellationToken);
         var pendingByUser = pending.ToLookup(order => order.UserId, order => order.OrderId);
         var users = pendingByUser.Select(orders => orders.Key).ToHashSet();
@@ -66,7 +66,7 @@ public sealed class BuyerRestore(IServiceScopeFactory scopes, StockRecovery reco
             var added = await lines.Where(item => item.Id > done.LastItemId).Select(item => item.UserId).ToListAsync(cancellationToken);
             users.UnionWith(done.PendingUserIds);
             users.UnionWith(added);
-            // Else a transaction that was under way has committed lines with older ids.
+            // If the counts differ, a transaction in progress has committed lines with older ids.
             ahead = await lines.LongCountAsync(cancellationToken) == done.ItemCount + added.Count ? done : null;
         }
 

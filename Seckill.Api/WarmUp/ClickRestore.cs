@@ -5,15 +5,15 @@ using Seckill.Ordering.Store;
 namespace Seckill.Api.WarmUp;
 
 /// <summary>
-/// Gives a SKU's clicks back to Redis, so that a repeated click finds its order, or its refusal, also after Redis has forgotten it: a
-/// buyer who has won must not be told on a repeated click that the limit is reached.
+/// Restores a SKU's clicks in Redis, so that a repeated click finds its order or its refusal even after Redis has lost it: a repeated click
+/// of a buyer who has won must not be answered with "limit reached".
 /// </summary>
 public sealed class ClickRestore(StockRecovery recovery)
 {
     /// <summary>Clicks in one query.</summary>
     private const int PageSizeMax = 10_000;
 
-    /// <summary>Of all orders of the SKU, and of all its refusals.</summary>
+    /// <summary>Restores the clicks of all orders and refusals of the SKU.</summary>
     public async Task RunAsync(OrderingDbContext context, SkuKeys sku, CancellationToken cancellationToken)
     {
         await RunAsync(context, sku, afterItemId: null, cancellationToken);
@@ -32,8 +32,8 @@ public sealed class ClickRestore(StockRecovery recovery)
     }
 
     /// <summary>
-    /// Of the orders whose lines came after that one; null: of all. By SKU and buyer, as an index has them: in another order MySQL would
-    /// sort all that is left for each page.
+    /// Restores the clicks of orders whose lines came after <paramref name="afterItemId"/>; null: of all orders. Sorted by SKU and buyer
+    /// like the index: with any other order MySQL would sort all remaining rows for each page.
     /// </summary>
     public async Task RunAsync(OrderingDbContext context, SkuKeys sku, long? afterItemId, CancellationToken cancellationToken)
     {

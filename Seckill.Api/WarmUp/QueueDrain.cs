@@ -6,10 +6,10 @@ using Seckill.Ordering.Holding;
 namespace Seckill.Api.WarmUp;
 
 /// <summary>
-/// After Redis has forgotten who bought, the orders that are still in the queue are written first, so that the new counters do not offer
-/// their units. What a worker has in hand is among them, see <see cref="QueuePassage"/>, and what is parked. It is one wait for all SKUs
-/// of one loss, and bounded: an order that comes later is deducted when it is settled. A broker or a worker that does not say how much it
-/// holds is waited for like one that holds much.
+/// After Redis has lost its data, the orders still in the queue are written first, so that the new counters do not offer their units.
+/// Messages held by workers (see <see cref="QueuePassage"/>) and parked orders count as well. All SKUs of one loss share one bounded wait:
+/// an order that comes later is deducted when it is settled. A broker or worker that does not report how much it holds is waited for as if
+/// it held a lot.
 /// </summary>
 public sealed partial class QueueDrain(
     QueueDepths queues, HeldMessages held, IOptions<CatalogueOptions> options, TimeProvider time, ILogger<QueueDrain> logger)
@@ -19,17 +19,17 @@ public sealed partial class QueueDrain(
 
     private readonly Lock _lock = new();
 
-    /// <summary>Without a margin, because a shut gate waits. What is missed is deducted when it is settled.</summary>
+    /// <summary>Without a margin, because the gate is closed meanwhile. An order that this misses is deducted when it is settled.</summary>
     private readonly QueuePassage _passage = new(time, margin: TimeSpan.Zero);
     private Task _look = Task.CompletedTask;
     private long _lookedAt;
     private long _announced;
 
     /// <summary>
-    /// Whether the wait is over: all that was in the queue has gone through since the loss, or <c>DrainWaitMsMax</c> have passed. Looks at
-    /// the queue meanwhile and never waits for it.
+    /// Whether the wait is over: everything that was in the queue has passed through since the loss, or <c>DrainWaitMsMax</c> have passed.
+    /// Checks the queue in the background and never waits for it.
     /// </summary>
-    /// <param name="lostAt">When the loss was seen, by <see cref="TimeProvider.GetTimestamp"/>; the same for all SKUs that were looked at
+    /// <param name="lostAt">When the loss was noticed, by <see cref="TimeProvider.GetTimestamp"/>; the same for all SKUs that were checked
     /// together.</param>
     public bool IsOver(long lostAt)
     {
@@ -56,7 +56,7 @@ public sealed partial class QueueDrain(
         return false;
     }
 
-    /// <summary>Waits until it is over.</summary>
+    /// <summary>Waits until the drain is over.</summary>
     public async Task WaitAsync(long lostAt, CancellationToken cancellationToken)
     {
         while (!IsOver(lostAt))
@@ -67,7 +67,7 @@ public sealed partial class QueueDrain(
 
     private double LeftMs(long lostAt) => options.Value.DrainWaitMsMax - time.GetElapsedTime(lostAt).TotalMilliseconds;
 
-    /// <summary>Ends within the time that the broker has for an answer.</summary>
+    /// <summary>Ends within the broker's time limit for a response.</summary>
     private async Task LookAsync(long askedAt)
     {
         try
@@ -82,13 +82,13 @@ public sealed partial class QueueDrain(
         }
         catch (Exception exception)
         {
-            // A parked order may be in a worker's hands again, as if it had been picked up only now.
+            // A parked order may be held by a worker again, as if it had been picked up only now.
             _passage.Forget();
             LogDepthUnknown(exception.Message);
         }
     }
 
-    /// <summary>Where no worker consumes, none holds: the broker has put what it held back into the queue.</summary>
+    /// <summary>Without consumers no worker holds a message: the broker has put unacknowledged messages back into the queue.</summary>
     private async Task<Holdings> HoldingsAsync(long workers)
     {
         if (workers == 0)

@@ -9,40 +9,37 @@ using Seckill.Ordering.Store;
 
 namespace Seckill.Api.WarmUp;
 
-/// <summary>What loading one SKU did.</summary>
+/// <summary>The result of loading one SKU.</summary>
 /// <param name="SkuId">The SKU.</param>
-/// <param name="Loaded">True when its counter was set from MySQL, false when it was running and was left alone.</param>
+/// <param name="Loaded">True when its counter was set from MySQL, false when it was already running and was left alone.</param>
 /// <param name="Stock">The counter, units.</param>
 /// <param name="Epoch">The counter's epoch.</param>
 public sealed record LoadedSku(long SkuId, bool Loaded, long Stock, long Epoch);
 
 /// <summary>
-/// Sets one SKU's counter from MySQL when it must be: Redis does not know it, has another load than MySQL, or is not the server any more
-/// that took the last load. A running counter is left alone. See warm.lua for what happens to orders that are under way.
+/// Sets one SKU's counter from MySQL when necessary: Redis does not have it, has another load than MySQL, or is no longer the server that
+/// took the last load. A running counter is left alone. See warm.lua for the treatment of orders in transit.
 /// </summary>
 public sealed partial class StockLoad(
     IServiceScopeFactory scopes, StockLedger ledger, StockRecovery recovery, BuyerRestore buyers, LoadGuard guard,
     ILogger<StockLoad> logger)
 {
-    /// <summary>How often the result of an unanswered load is looked for.</summary>
+    /// <summary>How often the result of an unanswered load is checked.</summary>
     private const int LateLooksMax = 20;
 
     private const int LateLookEveryMs = 250;
 
     /// <summary>
-    /// Looks, and loads if need be; with <paramref name="termsChanged"/> the sale's terms are brought up to date in any case.
+    /// Checks the counter and loads it if necessary; with <paramref name="termsChanged"/> the sale's terms are updated in any case.
     /// </summary>
     /// <param name="skuId">The SKU.</param>
     /// <param name="termsChanged">See above.</param>
-    /// <param name="suspect">
-    /// Whether a counter that looks right is loaded again all the same, because Redis may have lost orders since the load.
-    /// </param>
-    /// <param name="drained">Whether a loss of Redis has been waited for, see <see cref="QueueDrain"/>.</param>
+    /// <param name="suspect">Whether a counter that looks right is loaded again anyway, because Redis may have lost orders since the
+    /// load.</param>
+    /// <param name="drained">Whether the wait after a loss of Redis is over, see <see cref="QueueDrain"/>.</param>
     /// <param name="cancellationToken">Ends the waits.</param>
-    /// <returns>
-    /// Null when MySQL has no sale of this SKU, Redis has lost it and the wait for that is still to come, or it changed while this was
-    /// looking.
-    /// </returns>
+    /// <returns>Null when MySQL has no sale of this SKU, when Redis has lost it and the queue has not been drained yet, or when the sale
+    /// changed during the check.</returns>
     public async Task<LoadedSku?> RunAsync(
         long skuId, bool termsChanged, bool drained, CancellationToken cancellationToken, bool suspect = false)
     {
@@ -58,8 +55,8 @@ public sealed partial class StockLoad(
             return new LoadedSku(skuId, false, stock, stored.Value.Epoch);
         }
 
-        // Another server with the same load has moved here, or come back, as far as can be seen with all it had: it goes on selling until
-        // it is loaded again. MySQL has the last word on stock and limit meanwhile.
+        // Another server with the same load has taken over, or has come back apparently with all its data: it keeps selling until it is
+        // loaded again. MySQL is authoritative for stock and limit meanwhile.
         if (redis.Load is not null && redis.Load != stored)
         {
             LogClosed(skuId);
@@ -79,25 +76,24 @@ public sealed partial class StockLoad(
         return await LoadAsync(sku, null, suspect, cancellationToken);
     }
 
-    /// <summary>Closes the gate for a moment and loads the counter again, whatever it says: the repair for a difference.</summary>
+    /// <summary>Closes the gate briefly and loads the counter again, whatever its value: the repair for a difference.</summary>
     public async Task<LoadedSku?> ReloadAsync(long skuId, CancellationToken cancellationToken)
     {
         var sku = new SkuKeys(skuId);
-        // Before the gate is shut: it may go on selling what it has.
+        // Before the gate is closed: if this fails, the gate keeps selling.
         await guard.CheckAsync(sku, reload: true, cancellationToken);
         await recovery.CloseAsync(sku, cancellationToken);
         return await LoadAsync(sku, null, suspect: false, cancellationToken);
     }
 
     /// <summary>
-    /// Brings what has been changed in MySQL to the gate: the terms, and the counter if MySQL's load is another one. A gate that Redis has
-    /// lost stays closed, so there is nothing to change; the loader opens it, with this change, when the queue is drained.
+    /// Applies a change made in MySQL to the gate: the terms, and the counter if MySQL has another load. A gate that Redis has lost stays
+    /// closed, so there is nothing to change; the loader opens it, with this change, when the queue is drained.
     /// </summary>
     /// <param name="skuId">The SKU.</param>
-    /// <param name="raisedFrom">
-    /// MySQL's load before the caller raised its epoch; null if it did not. A counter of that load has lost nothing, it is only outdated:
-    /// it goes on selling until the new one takes its place. </param>
-    /// <param name="addedUnits">Units that the caller has added to MySQL's stock with that.</param>
+    /// <param name="raisedFrom">MySQL's load before the caller raised its epoch; null if the caller did not raise it. A counter of that
+    /// load has lost nothing, it is only outdated: it keeps selling until the new one replaces it.</param>
+    /// <param name="addedUnits">Units that the caller has added to MySQL's stock with that change.</param>
     /// <param name="cancellationToken">Ends the waits.</param>
     public async Task ApplyAsync(long skuId, LoadId? raisedFrom, int addedUnits, CancellationToken cancellationToken)
     {
@@ -116,7 +112,7 @@ public sealed partial class StockLoad(
         await LoadAsync(sku, raisedFrom, suspect: false, cancellationToken, addedUnits);
     }
 
-    /// <summary>MySQL's load, null when it has no sale of the SKU, and Redis as it was right after.</summary>
+    /// <summary>MySQL's load, null when it has no sale of the SKU, and Redis's state right after.</summary>
     private async Task<(LoadId? Stored, LedgerSnapshot Redis)> LookAsync(SkuKeys sku, CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();
@@ -127,8 +123,8 @@ public sealed partial class StockLoad(
         var redis = await recovery.SnapshotAsync(sku, 0, cancellationToken);
         if (redis is { Stock: not null, Epoch: { } loaded, Closed: false, SameServer: not false } && loaded > stored?.Epoch)
         {
-            // Another instance has just loaded it and not committed yet, or died before that: the row lock tells which when it is free.
-            // Closing now would shut out buyers from a counter that is right.
+            // Another instance has just loaded it and not committed yet, or died before the commit: the row lock tells which, once it is
+            // free. Closing now would turn buyers away from a correct counter.
             stored = LoadOf(await SkuRowLock.TakeAsync(context, sku.SkuId, cancellationToken));
         }
 
@@ -136,8 +132,8 @@ public sealed partial class StockLoad(
     }
 
     /// <summary>
-    /// Under the row lock: while the counter is being set, the worker cannot commit an order that the number read here does not count.
-    /// Dying between Redis and the commit leaves two different loads, which the next check sees and loads again.
+    /// Under the row lock: while the counter is being set, the worker cannot commit an order that the number read here does not include. A
+    /// crash between Redis and the commit leaves two different loads; the next check detects that and loads again.
     /// </summary>
     private async Task<LoadedSku?> LoadAsync(
         SkuKeys sku, LoadId? raisedFrom, bool suspect, CancellationToken cancellationToken, int addedUnits = 0)
@@ -160,7 +156,7 @@ public sealed partial class StockLoad(
         var due = IsDue(redis, row, suspect);
         if (due)
         {
-            // Without knowing all of them the counter would offer units that some buyers hold.
+            // Without all of them the counter would offer units that some buyers hold.
             var unsettled = redis.UnsettledIds ?? [.. await recovery.UnsettledIdsAsync(sku, cancellationToken)];
             var decisions = await StoreDecisions.ReadAsync(context, unsettled, cancellationToken);
             decided = [.. decisions.Select(decision => decision.OrderId)];
@@ -196,8 +192,8 @@ public sealed partial class StockLoad(
     }
 
     /// <summary>
-    /// Many orders to carry over take Redis longer than the client waits. Giving up then would leave two loads, and the next one would
-    /// take as long: so the result of the call is asked for.
+    /// With many orders to carry over, Redis takes longer than the client waits. Giving up then would leave two loads, and the next attempt
+    /// would take as long: so the result of the call is queried instead.
     /// </summary>
     private async Task<WarmResult> WarmAsync(
         SkuKeys sku, ProductSku row, long token, SaleTerms terms, HashSet<long>? decided, LedgerSnapshot seen, bool due,
@@ -233,13 +229,13 @@ public sealed partial class StockLoad(
     private static bool IsDue(LedgerSnapshot redis, ProductSku row, bool suspect) =>
         suspect || redis.Stock is null || redis.Load != LoadOf(row) || redis.Closed || redis.SameServer is false;
 
-    /// <summary>Whether buyers may be missing in Redis: not when the counter is only outdated.</summary>
+    /// <summary>Whether Redis may lack buyers: not when the counter is only outdated.</summary>
     private static bool HasForgotten(LedgerSnapshot redis, ProductSku row, LoadId? raisedFrom) =>
         row.GateEpoch != raisedFrom?.Epoch + 1 || !IsOutdated(redis, raisedFrom);
 
     /// <summary>
-    /// The long part of a load, without the row lock: with it no order of the SKU could be written meanwhile. Null when there is nothing to
-    /// restore as far as can be seen without it.
+    /// The long part of a load, without the row lock: holding it would keep all orders of the SKU from being written meanwhile. Null when
+    /// there seems to be nothing to restore.
     /// </summary>
     private async Task<RestoredLines?> RestoreAheadAsync(
         SkuKeys sku, LoadId? raisedFrom, bool suspect, CancellationToken cancellationToken)

@@ -11,25 +11,25 @@ using StackExchange.Redis;
 namespace Seckill.Api.WarmUp;
 
 /// <summary>
-/// Sees to it that every sale's counter is loaded: at start, when a sale is new or changed, when the gate reports that Redis does not know
-/// a SKU, when Redis comes back after a break, and in rounds, a step every <c>CheckEveryMs</c>.
+/// Keeps every sale's counter loaded: at start, when a sale is new or changed, when the gate reports that Redis does not know a SKU, when
+/// Redis reconnects, and in rounds, one step every <c>CheckEveryMs</c>.
 /// </summary>
 public sealed partial class StockLoader : BackgroundService
 {
     private const int ColdSkusMax = 10_000;
 
-    /// <summary>Stands for all of them where a SKU is asked for.</summary>
+    /// <summary>Stands for all SKUs in a request to load.</summary>
     private const long EverySku = 0;
 
     private const int RetryDelayMs = 1_000;
 
-    /// <summary>A SKU that fails for reasons of its own is tried ever less often.</summary>
+    /// <summary>Longest pause, ms: a SKU that keeps failing for its own reasons is retried less and less often.</summary>
     private const int RetryDelayMsMax = 30_000;
 
-    /// <summary>How often a SKU that waits for the queue to drain is looked at.</summary>
+    /// <summary>How often a SKU that waits for the queue to drain is checked.</summary>
     private const int DrainLookEveryMs = 250;
 
-    /// <summary>When a SKU that was not loaded is due again, and the wait before that. No other waits with it.</summary>
+    /// <summary>When a SKU that was not loaded is due again, and the wait before that. Other SKUs do not wait with it.</summary>
     private readonly Dictionary<long, (long At, int DelayMs)> _retries = [];
 
     private readonly Channel<long> _asked = Channel.CreateBounded<long>(
@@ -49,7 +49,7 @@ public sealed partial class StockLoader : BackgroundService
         _cursor = new SaleCursor(() => catalogue.KeptSkuIds);
         gate.Cold += skuId => _asked.Writer.TryWrite(skuId);
         catalogue.Refreshed += AskForChangedSales;
-        // The server that answers now may have lost its last moments, or be another one.
+        // The server that answers now may have lost its latest writes, or be another one.
         redis.ConnectionRestored += (_, _) => _asked.Writer.TryWrite(EverySku);
         redis.ConfigurationChanged += (_, _) => _asked.Writer.TryWrite(EverySku);
     }
@@ -84,7 +84,7 @@ public sealed partial class StockLoader : BackgroundService
             catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
             {
                 LogFailed(exception.Message);
-                // Whoever asked has not been served.
+                // The requests have not been handled.
                 _asked.Writer.TryWrite(EverySku);
                 await Task.Delay(TimeSpan.FromMilliseconds(RetryDelayMs), _time, stoppingToken)
                     .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -96,7 +96,7 @@ public sealed partial class StockLoader : BackgroundService
         }
     }
 
-    /// <summary>The SKUs that were asked for meanwhile; returns as soon as there is one.</summary>
+    /// <summary>The SKUs requested meanwhile; returns as soon as there is one.</summary>
     private async Task<HashSet<long>> AskedWithinAsync(TimeSpan wait, CancellationToken stoppingToken)
     {
         using var enough = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
@@ -117,7 +117,7 @@ public sealed partial class StockLoader : BackgroundService
         return _retries.Values.Select(retry => _time.GetElapsedTime(now, retry.At)).Append(untilCheck).Min();
     }
 
-    /// <summary>Nobody loads these any more, so they would be due for ever.</summary>
+    /// <summary>Such sales are never loaded again, so they would stay due forever.</summary>
     private void ForgetSalesThatAreGone()
     {
         if (_retries.Count > 0)
@@ -129,7 +129,7 @@ public sealed partial class StockLoader : BackgroundService
         }
     }
 
-    /// <summary>Loads those that are due, and notes when the others are.</summary>
+    /// <summary>Loads the SKUs that are due, and records when the others are.</summary>
     private async Task TryLoadAsync(IReadOnlyList<long> skuIds, CancellationToken stoppingToken)
     {
         var now = _time.GetTimestamp();
@@ -148,7 +148,7 @@ public sealed partial class StockLoader : BackgroundService
 
         foreach (var (skuId, exception) in result.Failed)
         {
-            // A server that is away is no reason to come late when it is back.
+            // An outage of a server must not delay the load after it is back.
             RetryAfter(skuId, IsOfServer(exception) ? RetryDelayMs : Math.Clamp(2 * before[skuId], RetryDelayMs, RetryDelayMsMax));
         }
 

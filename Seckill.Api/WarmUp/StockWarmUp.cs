@@ -8,20 +8,22 @@ using StackExchange.Redis;
 
 namespace Seckill.Api.WarmUp;
 
-/// <summary>Loads the counters of many sales at once, where needed. Knows the terms that this instance has loaded each with.</summary>
+/// <summary>
+/// Loads the counters of many sales at once, where needed. Remembers the terms with which this instance has loaded each one.
+/// </summary>
 public sealed partial class StockWarmUp(
     SaleCatalogue catalogue, SkuSnapshotReader snapshots, StockRecovery recovery, GateLanes lanes, StockLoad load, QueueDrain drain,
     TimeProvider time, ILogger<StockWarmUp> logger)
 {
-    /// <summary>Loads under way at once, each with a MySQL connection.</summary>
+    /// <summary>Concurrent loads, each with a MySQL connection.</summary>
     private const int LoadsAtOnceMax = 8;
 
     private readonly ConcurrentDictionary<long, SaleTerms> _loadedTerms = new();
 
-    /// <summary>When each SKU that Redis has lost was first seen so, by <see cref="TimeProvider.GetTimestamp"/>.</summary>
+    /// <summary>When each SKU was first found lost in Redis, by <see cref="TimeProvider.GetTimestamp"/>.</summary>
     private readonly ConcurrentDictionary<long, long> _lostAt = new();
 
-    /// <summary>Loads every sale whose counter is not running; answers for all that Redis keeps.</summary>
+    /// <summary>Loads every sale whose counter is not running; returns all SKUs that Redis keeps.</summary>
     /// <exception cref="RedisException">Redis does not answer.</exception>
     /// <exception cref="MySqlConnector.MySqlException">MySQL does not answer.</exception>
     public async Task<IReadOnlyList<LoadedSku>> LoadAllAsync(CancellationToken cancellationToken)
@@ -43,12 +45,13 @@ public sealed partial class StockWarmUp(
         return [.. result.Loaded.OrderBy(sku => sku.SkuId)];
     }
 
-    /// <summary>Whether the sale has other terms now than it was loaded with, or was not loaded by this instance.</summary>
+    /// <summary>Whether the sale's terms differ from those it was loaded with, or this instance has not loaded it.</summary>
     public bool HasOtherTerms(long skuId) =>
         !_loadedTerms.TryGetValue(skuId, out var terms) || terms != catalogue.Find(skuId)?.Terms;
 
     /// <summary>
-    /// Takes a snapshot of all and loads those that need it, several at once. One that fails, or waits for the queue, keeps back no other.
+    /// Takes a snapshot of all SKUs and loads those that need it, several at once. A SKU that fails, or waits for the queue, does not hold
+    /// up the others.
     /// </summary>
     public async Task<LoadResult> LoadAsync(IReadOnlyList<long> skuIds, CancellationToken cancellationToken)
     {
@@ -83,7 +86,7 @@ public sealed partial class StockWarmUp(
         return result;
     }
 
-    /// <summary>With each pass, so that a note that was lost comes back.</summary>
+    /// <summary>Repeated with each pass, so that a lost note is restored.</summary>
     private async Task NoteAsync(IReadOnlyCollection<long> skuIds, CancellationToken cancellationToken)
     {
         try
@@ -95,12 +98,12 @@ public sealed partial class StockWarmUp(
         }
         catch (Exception exception) when (exception is RedisException or TimeoutException)
         {
-            // Its shard may be away, or out of memory; the counters are loaded all the same.
+            // Its shard may be down or out of memory; the counters are loaded anyway.
             LogNotNoted(skuIds.Count, exception.Message);
         }
     }
 
-    /// <summary>Whether Redis has lost the SKU and its orders in the queue still have time to be written.</summary>
+    /// <summary>Whether Redis has lost the SKU and the wait for its orders in the queue is not over.</summary>
     private bool IsWaiting(SkuSnapshot snapshot, long seenAt)
     {
         if (snapshot.Redis is { Epoch: null } && snapshot.MySqlLoad.Epoch > 0)
@@ -121,7 +124,7 @@ public sealed partial class StockWarmUp(
         var terms = catalogue.Find(snapshot.SkuId)?.Terms;
         var first = !_loadedTerms.TryGetValue(snapshot.SkuId, out var before);
         var changed = snapshot.HasOtherTerms || (terms is { } now && (first || before != now));
-        // Where Redis does not say which server it is, an instance that has sold nothing yet has nothing to hold its data against.
+        // If Redis does not say which server it is, an instance that has sold nothing yet has nothing to compare its data with.
         var suspect = first && snapshot.Redis is { SameServer: null };
         var whole = await HasAllAsync(snapshot, cancellationToken);
         var loaded = snapshot is { IsLoaded: true, Redis.Stock: { } stock } && whole && !changed && !suspect
@@ -136,8 +139,8 @@ public sealed partial class StockWarmUp(
     }
 
     /// <summary>
-    /// Whether Redis has the newest order that it has accepted through this instance. If not, it is a copy that was taken before, and the
-    /// gate is shut until it is loaded.
+    /// Whether Redis still has the newest order that it has accepted through this instance. If not, it is a copy from before that order,
+    /// and the gate is closed until it is loaded.
     /// </summary>
     private async Task<bool> HasAllAsync(SkuSnapshot snapshot, CancellationToken cancellationToken)
     {
@@ -164,7 +167,7 @@ public sealed partial class StockWarmUp(
 }
 
 /// <summary>The result of a pass over many SKUs.</summary>
-/// <param name="Loaded">Running now, by this pass or before it.</param>
+/// <param name="Loaded">Running now, loaded by this pass or before it.</param>
 /// <param name="Failed">Not loaded, and why.</param>
 /// <param name="Lost">Not loaded yet: the orders in the queue are written first.</param>
 public sealed record LoadResult(ConcurrentBag<LoadedSku> Loaded, ConcurrentDictionary<long, Exception> Failed, ConcurrentBag<long> Lost);

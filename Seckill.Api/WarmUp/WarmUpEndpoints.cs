@@ -6,7 +6,7 @@ using Seckill.Api.Errors;
 
 namespace Seckill.Api.WarmUp;
 
-/// <summary>What the warm-up did with one SKU: loaded its stock, or found it running.</summary>
+/// <summary>The result of the warm-up for one SKU: stock loaded, or already running.</summary>
 public sealed record WarmUpItem(string SkuId, bool Loaded, long Stock, long Epoch);
 
 /// <summary>All SKUs on sale after the warm-up.</summary>

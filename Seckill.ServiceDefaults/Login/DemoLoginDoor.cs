@@ -5,18 +5,19 @@ using Microsoft.Extensions.Hosting;
 namespace Seckill.ServiceDefaults.Login;
 
 /// <summary>
-/// Who may log in without a password, which is for trying the system on one's own machine: whoever sits at it, unless a switch says anyone.
+/// Decides who may log in without a password, for trying out the system on one's own machine: users of this machine, or anyone if
+/// <see cref="LoginOptions.DemoLoginForAnyone"/> is set.
 /// </summary>
 public static class DemoLoginDoor
 {
     private const string Localhost = "localhost";
 
-    /// <summary>Whether it is there at all.</summary>
+    /// <summary>Whether the demo login exists at all.</summary>
     public static bool IsThere(IHostEnvironment environment) => environment.IsDevelopment();
 
     /// <summary>
-    /// Whether the request comes from this machine and asked for it by a name of this machine: not through a tunnel or a proxy, and not
-    /// from another site's page whose name leads here.
+    /// Whether the request comes from this machine and addresses it by a local name: not through a tunnel or a proxy, and not from another
+    /// site's page whose name resolves to this machine.
     /// </summary>
     public static bool IsOpenTo(HttpContext http, LoginOptions options) =>
         options.DemoLoginForAnyone
@@ -33,7 +34,7 @@ public static class DemoLoginDoor
             || (IPAddress.TryParse(name, out var address) && IPAddress.IsLoopback(address));
     }
 
-    /// <summary>A proxy on this machine, which may speak for anybody.</summary>
+    /// <summary>A proxy on this machine may forward requests from anywhere.</summary>
     private static bool IsForwarded(HttpRequest request) =>
         request.Headers.Any(header => header.Key.StartsWith("X-Forwarded-", StringComparison.OrdinalIgnoreCase)
             || header.Key.Equals("Forwarded", StringComparison.OrdinalIgnoreCase));

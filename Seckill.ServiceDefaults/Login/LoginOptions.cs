@@ -15,24 +15,24 @@ public class LoginOptions : IValidatableObject
     public const string RoleClaim = "role";
     public const string OperatorRole = "operator";
 
-    /// <summary>Characters of a subject, as OpenID Connect has it; a longer one names nobody.</summary>
+    /// <summary>Maximum length of a subject, as in OpenID Connect, characters; a longer one is treated as missing.</summary>
     public const int SubjectLengthMax = 255;
 
     /// <summary>The cookie that browsers send the token in.</summary>
     public const string Cookie = "seckill_token";
 
-    /// <summary>Bytes of UTF-8 of a key; fewer than HS256's own 256 bits are worth guessing.</summary>
+    /// <summary>Minimum length of a key in UTF-8, bytes; a key shorter than HS256's own 256 bits is worth guessing.</summary>
     internal const int KeyBytesMin = 32;
 
     /// <summary>
-    /// How long an authority's keys are believed, and a check by them, before they are asked for again: it may take a key back at any time.
-    /// No less is possible: it is the shortest time that the framework takes.
+    /// How long an authority's keys, and tokens checked with them, are trusted before the keys are fetched again: it may revoke a key at
+    /// any time. This is the shortest interval that the framework allows.
     /// </summary>
     public static readonly TimeSpan AuthorityTrustedFor = TimeSpan.FromMinutes(5);
 
     private static readonly string[] SharedKeyAlgorithms = [SecurityAlgorithms.HmacSha256];
 
-    /// <summary>Never one for a shared key: a public key is no secret that a token could be signed with.</summary>
+    /// <summary>Never the algorithm of a shared key: otherwise anybody could sign tokens with the public key.</summary>
     private static readonly string[] KeyPairAlgorithms =
     [
         SecurityAlgorithms.RsaSha256, SecurityAlgorithms.RsaSha384, SecurityAlgorithms.RsaSha512,
@@ -49,8 +49,8 @@ public class LoginOptions : IValidatableObject
     public string Audience { get; init; } = "";
 
     /// <summary>
-    /// Key of the HMAC-SHA256 signature, UTF-8, 32 bytes or more. Purchase tokens are signed with a key that is derived from it, so it is
-    /// needed, and a secret of the system's own, also with <see cref="Authority"/>; then it makes no logins.
+    /// Key of the HMAC-SHA256 signature, UTF-8, 32 bytes or more. Purchase tokens are signed with a key that is derived from it. So it is
+    /// required, and must be a secret of this system's own, even with <see cref="Authority"/>; then it signs no logins.
     /// </summary>
     [Required]
     public string SigningKey { get; init; } = "";
@@ -65,25 +65,25 @@ public class LoginOptions : IValidatableObject
     public SharedKey[] FurtherKeys { get; init; } = [];
 
     /// <summary>
-    /// Address of an OpenID Connect provider; its keys are fetched from there, and again when a token names an unknown one. Only its tokens
-    /// are accepted then (RS, PS and ES algorithms).
+    /// Address of an OpenID Connect provider; its keys are fetched from there, and again when a token names an unknown one. Then only its
+    /// tokens are accepted (RS, PS and ES algorithms).
     /// </summary>
     public string? Authority { get; init; }
 
     /// <summary>Whether the authority must have TLS; false is for tests.</summary>
     public bool AuthorityNeedsTls { get; init; } = true;
 
-    /// <summary>The claim with the buyer's number, a whole number from 1, where <c>sub</c> is none.</summary>
+    /// <summary>The claim with the buyer's number, a whole number from 1, if it is not <c>sub</c>.</summary>
     [Required]
     public string BuyerClaim { get; init; } = SubjectClaim;
 
     /// <summary>
     /// In Development anybody on this machine may log in as any buyer. True allows it from other machines, too: for a demonstration on a
-    /// network whose every member may see and do everything.
+    /// network where everyone may see and do everything.
     /// </summary>
     public bool DemoLoginForAnyone { get; init; }
 
-    /// <summary>How far clocks may run apart, s.</summary>
+    /// <summary>Tolerated clock difference, s.</summary>
     [Range(0, 300)]
     public int ClockSkewSeconds { get; init; } = 30;
 
@@ -102,10 +102,10 @@ public class LoginOptions : IValidatableObject
         RoleClaimType = RoleClaim,
     };
 
-    /// <summary>The key to sign with, where this system gives out tokens itself.</summary>
+    /// <summary>The key to sign with, where this system issues tokens itself.</summary>
     public SecurityKey ToSigningKey() => ToKey(SigningKeyId, SigningKey);
 
-    /// <summary>All shared keys, for a check.</summary>
+    /// <summary>All shared keys, for the check against published ones.</summary>
     public IEnumerable<string> AllKeys => FurtherKeys.Select(key => key.Key).Append(SigningKey);
 
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)

@@ -10,7 +10,7 @@ public static class PublishedKeys
 
     private static readonly string[] Known = ["development-only-signing-key-0123456789abcdef", "development-only-ops-key"];
 
-    /// <summary>Whether none of the keys is known to everybody, or it does not matter.</summary>
+    /// <summary>Whether none of the keys is public, or the environment is Development.</summary>
     public static bool MayBeUsed(IHostEnvironment environment, IEnumerable<string> keys) =>
         environment.IsDevelopment() || !keys.Any(key => Known.Contains(key));
 }

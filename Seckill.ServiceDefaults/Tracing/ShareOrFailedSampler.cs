@@ -4,9 +4,9 @@ using OpenTelemetry.Trace;
 namespace Seckill.ServiceDefaults.Tracing;
 
 /// <summary>
-/// Keeps a share of the traces whole, chosen by trace id, so that all processes choose alike. Of the others it lets the first span in each
-/// process be recorded without being kept, for <see cref="FailedSpanKeeper"/> to decide when it ends, and drops the spans below it, which
-/// is where most of the cost is.
+/// Samples a share of the traces, chosen by trace id, so that all processes choose alike. Of the others it records the first span in each
+/// process without sampling it, so that <see cref="FailedSpanKeeper"/> can decide when it ends. It drops the spans below, which saves most
+/// of the cost.
 /// </summary>
 internal sealed class ShareOrFailedSampler(double share) : Sampler
 {

@@ -1,5 +1,4 @@
-// What this buyer has clicked, kept over reloads: for each SKU the number of the click and how far it is. The number makes every repetition
-// harmless.
+// This buyer's clicks, kept over reloads: for each SKU the number of the click and its state. The number makes every repetition harmless.
 import * as shop from './shop.js';
 import * as line from './line.js';
 import { pauseMs } from './pauses.js';
@@ -23,7 +22,7 @@ export function begin(changed, loginNeeded) {
   onChange = changed;
   onLoginNeeded = loginNeeded;
   line.begin(told, state => onChange(null, state));
-  // Another tab of the same buyer clicks, too.
+  // Another tab of the same buyer may click, too.
   addEventListener('storage', event => {
     if (userId === null || !event.key?.startsWith(`seckill.click.${userId}.`)) return;
     changed(event.key.split('.').at(-1));
@@ -37,7 +36,7 @@ export function setBuyer(id) {
   userId = id;
   for (const [skuId, click] of all()) {
     if (Date.now() - click.at > keptDays * 86_400_000) localStorage.removeItem(keyOf(skuId));
-    // A click whose answer never came: its number says whether it was taken.
+    // A click whose answer never came: its number finds out whether it was accepted.
     else send(skuId);
   }
 
@@ -79,17 +78,17 @@ async function send(skuId) {
   } else if (answer.verdict) {
     keep(skuId, { ...latest, state: 'refused', error: answer.body.error, limit: click.sale.limit_per_user, refusedAt: Date.now() });
   } else {
-    // Perhaps taken, perhaps not: the same number asks again, for as long as it takes.
+    // The order may have been accepted or not: the same number is sent again until that is known.
     keep(skuId, { ...latest, trouble: answer.away ? 'away' : answer.status === 401 ? 'login' : 'busy' });
     resend(skuId, latest, answer.retryAfterMs);
     if (answer.status === 401) onLoginNeeded();
   }
 }
 
-/** It is taken: what was said of an earlier try is over. */
+/** The order is accepted: errors of earlier attempts no longer matter. */
 const queued = ({ trouble, ...click }, orderId) => ({ ...click, state: 'queueing', orderId, queuedAt: Date.now() });
 
-/** Sends a click again later: one pause at a time for each click, and never a short one twice. */
+/** Sends a click again later, with one timer for each click and growing pauses. */
 function resend(skuId, click, askedMs) {
   const { tries, timer } = resends.get(click.no) ?? { tries: 0 };
   clearTimeout(timer);
@@ -97,7 +96,7 @@ function resend(skuId, click, askedMs) {
   resends.set(click.no, { tries: tries + 1, timer: setTimeout(again, pauseMs(tries, { ...resendMs, askedMs })) });
 }
 
-/** An outcome; by the line it is known by its order id, by a question by the click's number. */
+/** Handles an outcome: a pushed one is matched by its order id, a polled one by the click's number. */
 function told(outcome, no) {
   const click = of(outcome.sku_id);
   if (click === null || (no !== undefined ? click.no !== no : click.orderId !== outcome.order_id) || !isOpen(click)) return;
@@ -105,7 +104,7 @@ function told(outcome, no) {
   if (outcome.status === 'SUCCESS') keep(outcome.sku_id, { ...known, state: 'got', orderSn: outcome.order_sn });
   else if (outcome.status === 'FAILED') keep(outcome.sku_id, { ...known, state: 'failed', reason: outcome.reason });
   else if (outcome.status === 'UNKNOWN' && click.state === 'queueing' && Date.now() - click.queuedAt > unknownMsMax) {
-    // The shop has forgotten what it took: the same number asks again, and is harmless if it was wrong.
+    // The shop has lost the order: the same number is sent again, which is harmless if it has not.
     keep(outcome.sku_id, { ...click, state: 'sending' });
     send(outcome.sku_id);
   } else if (outcome.status === 'PENDING' && click.state === 'sending') keep(outcome.sku_id, queued(known, known.orderId));

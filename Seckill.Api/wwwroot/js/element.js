@@ -1,4 +1,4 @@
-/** An element with attributes and children. Text is always text: nothing of it is read as HTML. */
+/** Creates an element with attributes and children. Text is always text and never parsed as HTML. */
 export function element(name, attributes = {}, ...children) {
   const node = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);

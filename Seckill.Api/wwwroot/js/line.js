@@ -1,6 +1,6 @@
-// The line on which outcomes come: Server-Sent Events, then a WebSocket, then questions now and then. One tab of a buyer holds it for all
-// of them. A lost line is tried again for as long as somebody waits; what was decided meanwhile is told first when it is back, and what is
-// told twice is the same outcome.
+// The connection that outcomes arrive on: Server-Sent Events, then a WebSocket, then polling. One tab of a buyer holds it for all of them.
+// A lost connection is retried as long as an order is open. After reconnecting the server first sends the outcomes decided meanwhile; a
+// duplicate is harmless.
 import * as shop from './shop.js';
 import * as tabs from './tabs.js';
 import { pauseMs } from './pauses.js';
@@ -31,7 +31,7 @@ let pushFailures = 0;
 
 const address = path => `${path}?${wanted.map(click => `sku_id=${click.skuId}`).join('&')}`;
 
-/** Says who is to be told, and where the state of the line is shown: push, poll, away or '' when nobody waits. */
+/** Sets the callbacks for outcomes and for the connection's state: push, poll, away, or '' when no order is open. */
 export function begin(onOutcome, onState) {
   [hear, show] = [onOutcome, onState];
   addEventListener('online', () => {
@@ -42,20 +42,20 @@ export function begin(onOutcome, onState) {
   setInterval(watch, watchEveryMs);
 }
 
-/** Whose outcomes a buyer waits for: [{ skuId, no }]. Opens the line, and closes it when there is nobody. */
+/** Sets the buyer and the open clicks: [{ skuId, no }]. Opens the connection, and closes it when there are none. */
 export function waitFor(buyer, clicks) {
   const before = wanted.map(click => click.skuId).join();
   wanted = clicks.slice(0, 32);
   if (wanted.length === 0) return rest();
   if (joined !== buyer) {
     joined = buyer;
-    // Where tabs cannot agree on one line, none opens one: the seventh would hang with its whole page.
+    // Where tabs cannot agree on one connection, none opens one: the seventh would block its whole page.
     if (tabs.canShare) tabs.join(buyer, { speak: reopen, listen: close, hear: overhear, present: () => ({ state }) });
     else startPolling();
   } else if (speaks() && before !== wanted.map(click => click.skuId).join()) reopen();
 }
 
-/** A new buyer: nothing of the old one's is known. */
+/** Forgets everything about the previous buyer. */
 export function forget() {
   lastId = '';
   waitFor(null, []);
@@ -97,7 +97,7 @@ function startPolling() {
   schedulePoll(pollMsMin);
 }
 
-/** What the tab that holds the line tells the others. */
+/** Handles a message from the tab that holds the connection. */
 function overhear(message) {
   if (message.state !== undefined) {
     state = message.state;
@@ -108,8 +108,8 @@ function overhear(message) {
 }
 
 function openEvents() {
-  // EventSource sends Last-Event-ID by itself, but only within one object: a new one asks for the state of all it waits for, which says as
-  // much. Nor does it try again by itself, because the server would say how soon.
+  // EventSource sends Last-Event-ID by itself, but only within one object. A new object requests the state of all open orders instead,
+  // which is equivalent. It is also closed and reopened here, because otherwise the server would choose the retry delay.
   const mine = new EventSource(address('/api/orders/seckill/events'));
   source = mine;
   mine.addEventListener('listening', opened);
@@ -138,7 +138,7 @@ function opened() {
   schedulePoll(pollBesidePushMs);
 }
 
-/** Tries the other kind where this one did not come about, each time after a longer pause unless the line was a good one. */
+/** Tries the other transport if this one never connected; the pauses grow unless the connection has lasted. */
 function lost() {
   if (openedAt === 0) pushFailures++;
   else if (Date.now() - openedAt > steadyMs) losses = 0;
@@ -164,7 +164,7 @@ function take(text, idOf) {
   try {
     outcome = JSON.parse(text);
   } catch {
-    // Not the shop's word.
+    // Not a valid message from the shop.
     return;
   }
 
@@ -172,18 +172,18 @@ function take(text, idOf) {
   pass(outcome);
 }
 
-/** What is decided is passed on to the other tabs; what is not is for the one that asks. */
+/** Passes a decided outcome on to the other tabs; an undecided one is only for this tab. */
 function pass(outcome, no) {
   if (outcome.status === 'SUCCESS' || outcome.status === 'FAILED') tabs.tell({ outcome, no });
   hear(outcome, no);
 }
 
-/** A line that is silent for longer than its signs of life allow is opened again. */
+/** Reopens a connection that has been silent for longer than its heartbeats allow. */
 function watch() {
   if (speaks() && source !== null && Date.now() - lastHeardAt > silenceMsMax) reopen();
 }
 
-/** Asks, further and further apart; seldom beside an open line, which may have missed a word. */
+/** Polls at growing intervals; rarely beside an open connection, which may have missed an outcome. */
 function schedulePoll(delayMs, askedMs = 0) {
   const mine = ++polls;
   clearTimeout(pollTimer);

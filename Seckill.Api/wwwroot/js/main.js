@@ -1,4 +1,4 @@
-// Starts the page: who is logged in, which view is shown, what is kept up to date.
+// Starts the page: login, current view, periodic refresh.
 import * as shop from './shop.js';
 import * as clicks from './clicks.js';
 import * as sales from './sales.js';
@@ -29,14 +29,14 @@ function showBuyer() {
 
 function buy(sale) {
   if (session.user_id) return clicks.click(sale);
-  // Nobody yet: the click is kept for the moment after the login.
+  // Not logged in: the click is kept until after the login.
   wish = sale;
   if (session.demo_login) return openLogin();
   document.getElementById('said').textContent = t('shopLogin');
   document.getElementById('sales-error').textContent = t('shopLogin');
 }
 
-/** A click of this buyer waits for a login: it belongs to nobody else. */
+/** A click of this buyer waits for a login of the same buyer. */
 function askForLogin() {
   if (session.demo_login && !login.open) openLogin(session.user_id);
 }
@@ -93,7 +93,7 @@ async function refreshSales() {
   try {
     if (!document.hidden) waitMs = await sales.refresh(buy);
   } finally {
-    // One list that cannot be drawn must not be the last one.
+    // An error while drawing one list must not stop later refreshes.
     setTimeout(refreshSales, waitMs);
   }
 }

@@ -44,7 +44,7 @@ function fill(main, rows, page) {
   main.append(more);
 }
 
-/** Draws one order, and again for as long as it is on its way. */
+/** Draws one order, and redraws it until it is decided. */
 export async function drawOne(main, id, skuId, isCurrent) {
   main.replaceChildren(element('h1', {}, t('orderTitle', id)));
   for (let tries = 0; tries < againMax; tries++) {

@@ -1,4 +1,4 @@
-// The sale list: one card a SKU, drawn once and then kept up to date.
+// The sale list: one card per SKU, drawn once and then kept up to date.
 import * as shop from './shop.js';
 import * as clicks from './clicks.js';
 import { t, money, number, titleOf } from './words.js';
@@ -9,7 +9,7 @@ const limitMsMax = 600_000;
 const cards = new Map();
 let known = new Map();
 
-/** What the button says and whether it can be pressed, from the sale's terms, the stock and the buyer's own click. */
+/** The button's text and whether it is enabled, from the sale's terms, the stock and the buyer's own click. */
 export function stateOf(sale, click, now) {
   if (clicks.isOpen(click)) {
     const said = click.trouble === 'login' ? t('saidLogin') : click.trouble === 'away' ? t('saidAway')
@@ -41,7 +41,7 @@ export function stateOf(sale, click, now) {
   return { name: 'buy', word: 'buy', said: '', tone: 'bad', enabled: true };
 }
 
-/** A limit may have been raised, or an order given back. */
+/** Whether a refusal still counts: the limit may have been raised, or an order returned. */
 const isFresh = (click, sale) => click.limit === sale.limit_per_user && Date.now() - click.refusedAt < limitMsMax;
 
 const saidOf = error => ({
@@ -62,7 +62,7 @@ export function draw(main, buy) {
   for (const sale of known.values()) list.append(card(sale, buy));
 }
 
-/** Reads the sales; adds, changes and removes cards. Returns how long to wait until the next time, ms. */
+/** Fetches the sales; adds, changes and removes cards. Returns the time until the next refresh, ms. */
 export async function refresh(buy) {
   const answer = await shop.sales();
   const list = document.getElementById('sales');
@@ -89,7 +89,7 @@ export async function refresh(buy) {
   return 2_000;
 }
 
-/** Brings one card up to date, or all. */
+/** Updates one card, or all. */
 export function update(skuId) {
   for (const [id, entry] of cards) {
     if ((skuId === undefined || id === skuId) && known.has(id)) fill(entry, known.get(id));
@@ -150,7 +150,7 @@ function fill(entry, sale) {
   entry.button.disabled = !state.enabled;
 }
 
-/** Only what changed is written: a screen reader speaks what is written. */
+/** Writes only changes: a screen reader reads everything that is written. */
 function set(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }

@@ -1,9 +1,9 @@
-// Speaks to the Api. Every call ends: with an answer, or with `away` when there was none in time.
+// Calls the Api. Every call completes: with a response, or with `away` when there was none in time.
 import { retryAfterMs } from './pauses.js';
 
 const requestTimeoutMs = 10_000;
 
-/** Not logged in, too slow, too often: nothing is said of the order. */
+/** Not logged in, time-out, too many requests: these say nothing about the order. */
 const noVerdict = [401, 408, 429];
 
 let offsetMs = 0;
@@ -21,7 +21,7 @@ async function call(path, options = {}) {
   try {
     const response = await fetch(path, { signal: AbortSignal.timeout(requestTimeoutMs), ...options });
     const body = bodyOf(await response.text());
-    // An answer of something in between, such as a proxy: the result of the call is not known.
+    // A response from an intermediary, such as a proxy: the result of the call is unknown.
     if (response.ok && body === null) return { ...away, cause: 'no JSON' };
     const serverMs = Date.parse(response.headers.get('Date') ?? '') || now();
     const isProblem = response.headers.get('Content-Type')?.startsWith('application/problem+json') && typeof body?.error === 'string';
@@ -34,7 +34,7 @@ async function call(path, options = {}) {
   }
 }
 
-/** An object; null for anything else, such as the error page of something in between. */
+/** Parses an object; null for anything else, such as the error page of an intermediary. */
 function bodyOf(text) {
   try {
     const body = JSON.parse(text);
@@ -70,7 +70,7 @@ export const order = (id, skuId) => call(`/api/orders/${id}${skuId ? `?sku_id=${
 export const status = (skuId, clientOrderNo) =>
   call(`/api/orders/seckill/status?sku_id=${skuId}&client_order_no=${encodeURIComponent(clientOrderNo)}`, { cache: 'no-store' });
 
-/** One click. Sent again with the same number it never makes a second order. */
+/** Sends one click. Sent again with the same number it never makes a second order. */
 export async function buy(sale, clientOrderNo) {
   const headers = {};
   if (sale.token_required) {

@@ -1,14 +1,14 @@
-// One tab of a buyer speaks to the shop for all of them: a browser gives a shop six connections over HTTP/1.1, and each open line takes
-// one. A lock that only one tab can hold makes it the speaker, and passes on when that tab is closed. A tab that stands still keeps the
-// lock and answers nobody: then it is taken away.
+// One tab of a buyer, the speaker, talks to the shop for all of them: a browser allows six connections to a host over HTTP/1.1, and each
+// open event stream takes one. A lock that only one tab can hold elects the speaker, and passes on when that tab is closed. A frozen tab
+// keeps the lock and does not respond; then another tab steals the lock.
 const askEveryMs = 5_000;
 
-/** Without both (on a page without TLS, for instance) no tab can be sure that there is only one speaker. */
+/** Without both (on a page without TLS, for instance) no tab can be sure to be the only speaker. */
 export const canShare = navigator.locks !== undefined && 'BroadcastChannel' in globalThis;
 
 let place = null;
 
-/** Stands for speaker of a buyer's tabs. `on` has speak(), listen(), hear(message) and present(), which is told to whoever asks. */
+/** Stands for speaker of a buyer's tabs. `on` has speak(), listen(), hear(message) and present(), the state for tabs that ask. */
 export function join(buyer, on) {
   leave();
   const mine = { name: `seckill.line.${buyer}`, on, speaks: false, asked: false, queued: null, done: () => {} };
@@ -20,7 +20,7 @@ export function join(buyer, on) {
   stand(mine);
 }
 
-/** Gives the place up, to another tab if there is one. */
+/** Gives up the place; another tab takes it if there is one. */
 export function leave() {
   const mine = place;
   place = null;
@@ -31,14 +31,14 @@ export function leave() {
   mine.done();
 }
 
-/** Tells the buyer's other tabs. */
+/** Sends a message to the buyer's other tabs. */
 export const tell = message => place?.channel.postMessage(message);
 
 export const speaks = () => place?.speaks === true;
 
 function stand(mine, options = {}) {
   mine.queued?.abort();
-  // A lock that is taken by force cannot be waited for, so only the other kind can be called off.
+  // A steal cannot be cancelled; only a queued request for the lock can.
   mine.queued = options.steal ? null : new AbortController();
   const queued = mine.queued;
   navigator.locks.request(mine.name, options.steal ? options : { signal: queued.signal }, () => hold(mine))
@@ -57,12 +57,12 @@ function hold(mine) {
   if (mine !== place) return undefined;
   mine.speaks = true;
   mine.on.speak();
-  // Those who have asked meanwhile need not take the place, too.
+  // Tabs that have asked meanwhile need not steal the lock, too.
   mine.channel.postMessage({ here: true, ...mine.on.present() });
   return new Promise(resolve => { mine.done = resolve; });
 }
 
-/** Asks the speaker for a sign of life, and takes its place when the last question was not answered. */
+/** Asks the speaker for a heartbeat, and steals the lock when the last question was not answered. */
 function ask(mine) {
   if (mine.speaks) return;
   if (mine.asked) stand(mine, { steal: true });
@@ -81,6 +81,6 @@ function receive(mine, message) {
   if (!mine.speaks) mine.on.hear(message);
 }
 
-// A page that the browser is about to hold still, or to keep for the way back, lets another one speak.
+// A page that the browser is about to freeze, or to put into the back/forward cache, passes the lock on.
 addEventListener('pagehide', () => place?.done());
 document.addEventListener('freeze', () => place?.done());

@@ -1,4 +1,4 @@
-// Two languages. The buyer's choice is kept; else the browser's own language decides.
+// Two languages. The buyer's choice is kept; otherwise the browser's language decides.
 export const words = {
   en: {
     brand: 'Seckill',
@@ -192,7 +192,7 @@ export const money = amount => new Intl.NumberFormat(
 export const number = count => new Intl.NumberFormat(locale()).format(count);
 export const clockTime = ms => new Intl.DateTimeFormat(locale(), { dateStyle: 'medium', timeStyle: 'medium' }).format(ms);
 
-/** Titles may carry both languages, "量子手机 / Quantum Phone": the page shows the buyer's. */
+/** Titles may contain both languages, "量子手机 / Quantum Phone": the page shows the buyer's. */
 export const titleOf = text => {
   const parts = (text ?? '').split(' / ');
   return parts.length === 2 ? parts[language === 'zh' ? 0 : 1] : text;
@@ -204,7 +204,7 @@ export function switchLanguage() {
   applyWords();
 }
 
-/** Puts the language into everything that stands in the page itself. */
+/** Applies the language to the page's static texts. */
 export function applyWords() {
   document.documentElement.lang = locale();
   document.title = t('brand');
