@@ -2,8 +2,7 @@ namespace Seckill.OrderWorker.Batches;
 
 /// <summary>
 /// Deliveries that pass through the stages together. The broker numbers and sends deliveries in order, and batches are acked in that
-/// order,
-/// so one ack with <c>multiple</c> covers a batch.
+/// order, so one ack with <c>multiple</c> covers a batch.
 /// </summary>
 /// <param name="startedAt">Timestamp of the first receipt; bounds how long the batch is held.</param>
 internal sealed class OrderBatch(long startedAt) : IDisposable

@@ -12,8 +12,7 @@ namespace Seckill.OrderWorker.Batches;
 ///
 /// An order is identified by its order_id if the gate made one, else by its client_order_no. Another producer's message without either is
 /// identified by the AMQP message_id, kept in the column client_order_no behind "mid:". A message with none of the three is written at
-/// least
-/// once: if the worker dies between commit and ack, the broker delivers it again and it cannot be recognised as the same.
+/// least once: if the worker dies between commit and ack, the broker delivers it again and it cannot be recognised as the same.
 /// </summary>
 internal static class OrderIntake
 {
@@ -72,8 +71,7 @@ internal static class OrderIntake
 
     /// <summary>
     /// An order in a message of many names its own trace; an invalid value is ignored. The parent counts as remote in both cases, for
-    /// samplers
-    /// too: the order's part in this process begins here.
+    /// samplers too: the order's part in this process begins here.
     /// </summary>
     private static ActivityContext TraceOf(OrderMessage message, Delivery delivery) =>
         ActivityContext.TryParse(message.TraceParent, null, isRemote: true, out var own) ? own

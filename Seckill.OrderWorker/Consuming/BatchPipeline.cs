@@ -11,10 +11,9 @@ namespace Seckill.OrderWorker.Consuming;
 
 /// <summary>
 /// Moves a session's messages from the queue to MySQL, to Redis and to the ack, in batches. Two stages run side by side: while one batch
-/// is
-/// settled in Redis and acked, the next ones are written to MySQL, up to <see cref="WorkerOptions.TransactionsMax"/> at once. Batches are
-/// settled and acked in the order of their tags. A message is acked only after its verdict is committed and settled. After a crash before
-/// that it is delivered again and found committed.
+/// is settled in Redis and acked, the next ones are written to MySQL, up to <see cref="WorkerOptions.TransactionsMax"/> at once. Batches
+/// are settled and acked in the order of their tags. A message is acked only after its verdict is committed and settled. After a crash
+/// before that it is delivered again and found committed.
 ///
 /// Two tokens: <c>quit</c> (stop signal, or the session has ended) takes no new batch and ends waits between tries; <c>processing</c>
 /// fires <see cref="WorkerOptions.ShutdownTimeoutMs"/> after the stop signal and aborts the current batch.
@@ -128,8 +127,7 @@ internal sealed partial class BatchPipeline(
 
     /// <summary>
     /// Second stage: settles, publishes dead letters, acks. A batch that could not be written, or a failure here, ends both stages: an ack
-    /// covers
-    /// everything before it, so nothing after that batch may be acked.
+    /// covers everything before it, so nothing after that batch may be acked.
     /// </summary>
     private async Task SettleAllAsync(
         ConsumerSession session, Channel<BatchInWriting> inWriting, CancellationTokenSource quit, CancellationToken processing)

@@ -5,8 +5,7 @@ namespace Seckill.OrderWorker.Consuming;
 
 /// <summary>
 /// Gathers batches. It takes the messages that are there and waits briefly for more only when they do not fill the batch. While one batch
-/// is
-/// written the next one fills up, so under load there is no wait.
+/// is written the next one fills up, so under load there is no wait.
 /// </summary>
 internal sealed class BatchReader(ChannelReader<Delivery> deliveries, int batchSizeMax, TimeSpan waitMax, TimeProvider time)
 {

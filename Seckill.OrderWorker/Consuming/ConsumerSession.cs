@@ -105,8 +105,7 @@ internal sealed class ConsumerSession : IAsyncDisposable
 
     /// <summary>
     /// Acks a batch, except the messages that the broker is to dead-letter itself and those that it is to deliver again. Batches must come
-    /// in
-    /// the order of their tags without a gap, since an ack covers everything before it.
+    /// in the order of their tags without a gap, since an ack covers everything before it.
     /// </summary>
     /// <exception cref="InvalidOperationException">There is a gap; nothing was acked.</exception>
     public async Task SettleAsync(
@@ -184,8 +183,7 @@ internal sealed class ConsumerSession : IAsyncDisposable
 
     /// <summary>
     /// Accepts a delivery and returns. The client neither nacks nor stops when this throws: the next delivery would arrive, and its ack
-    /// would
-    /// cover the lost one. So any failure here ends the session.
+    /// would cover the lost one. So any failure here ends the session.
     /// </summary>
     private async Task OnReceivedAsync(object sender, BasicDeliverEventArgs args)
     {

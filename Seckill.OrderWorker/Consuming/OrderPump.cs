@@ -11,9 +11,8 @@ namespace Seckill.OrderWorker.Consuming;
 
 /// <summary>
 /// Keeps a consumer at the queue: opens a session once the schema exists, runs <see cref="BatchPipeline"/> on its messages, and opens the
-/// next
-/// session, with back-off, when one has ended. Unacked messages are delivered again. Messages that the client cannot read are removed from
-/// the queue between two sessions.
+/// next session, with back-off, when one has ended. Unacked messages are delivered again. Messages that the client cannot read are removed
+/// from the queue between two sessions.
 /// </summary>
 internal sealed partial class OrderPump(
     IConnectionFactory connections, Migrator migrator, BatchPipeline pipeline, BatchWriter writer, UnreadableMessages unreadable,

@@ -3,8 +3,7 @@ namespace Seckill.OrderWorker.Consuming;
 /// <summary>
 /// Plans each session from the end of the last one. Normally the plan is always the same. If a session ended without a single ack although
 /// broker, network, MySQL and Redis were fine, messages are taken one at a time for a while. The message that ended the session is then
-/// alone
-/// in it, and is condemned after a few more sessions. After a session with too many bytes, the prefetch is lowered to fit.
+/// alone in it, and is condemned after a few more sessions. After a session with too many bytes, the prefetch is lowered to fit.
 /// </summary>
 /// <param name="prefetchCountMax">The usual prefetch.</param>
 /// <param name="heldBytesMax">Most bytes of unacked bodies.</param>

@@ -11,8 +11,7 @@ namespace Seckill.OrderWorker.Migrating;
 /// <summary>
 /// Migrates so that a process killed in the middle of the very first migration does no lasting harm. MySQL commits DDL statement by
 /// statement, so a kill leaves some tables without an entry in the migrations' history. Applying the migration again then fails at the
-/// first
-/// existing table.
+/// first existing table.
 ///
 /// So a marker table is created first, and only while none of our tables exists. A marker with an empty history proves that the failed
 /// attempt created all of our tables. They hold no data, so they are dropped and created again. Without the marker nothing is ever
@@ -33,8 +32,7 @@ internal static class FirstMigration
         if (!(await context.Database.GetPendingMigrationsAsync(cancellationToken)).Any())
         {
             // Even statements that change nothing, such as CREATE TABLE IF NOT EXISTS, need rights that this account may lack. A marker
-            // beside a
-            // history means nothing; the next migration drops it.
+            // beside a history means nothing; the next migration drops it.
             return;
         }
 

@@ -16,8 +16,7 @@ internal static partial class MigrateOnly
 
     /// <summary>
     /// The process's exit code: 0 when the schema is up to date; 1 when it is not within <see cref="WorkerOptions.MigrateOnlySecondsMax"/>
-    /// or
-    /// when the process is stopped earlier.
+    /// or when the process is stopped earlier.
     /// </summary>
     /// <exception cref="OptionsValidationException">A setting is out of range.</exception>
     public static async Task<int> RunAsync(HostApplicationBuilder builder, CancellationToken cancellationToken)

@@ -5,8 +5,8 @@ namespace Seckill.OrderWorker.Parking;
 
 /// <summary>
 /// Remembers SKUs that have just failed, so that the next batches do not wait for the same failure. Open for as long as an order stays
-/// parked,
-/// twice as long after each further failure, up to a bound; then one batch tries again. Source: M. Nygard, "Release It!", Circuit Breaker.
+/// parked, twice as long after each further failure, up to a bound; then one batch tries again. Source: M. Nygard, "Release It!", Circuit
+/// Breaker.
 /// </summary>
 internal sealed class SkuCircuitBreaker(TimeProvider time)
 {

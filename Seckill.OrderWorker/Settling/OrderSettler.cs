@@ -10,10 +10,8 @@ namespace Seckill.OrderWorker.Settling;
 
 /// <summary>
 /// Settles committed verdicts in Redis, one script call for up to <see cref="ChunkSizeMax"/> orders of a SKU. Settling twice is harmless,
-/// so
-/// failed calls are repeated after all others have succeeded. While Redis accepts no writes at all, the messages are held. While it
-/// accepts
-/// some writes, the orders of the SKUs that fail are parked.
+/// so failed calls are repeated after all others have succeeded. While Redis accepts no writes at all, the messages are held. While it
+/// accepts some writes, the orders of the SKUs that fail are parked.
 /// </summary>
 internal sealed partial class OrderSettler(
     StockLedger ledger, OrderParking parking, WorkerHealth health, IOptions<WorkerOptions> options, TimeProvider time,
@@ -69,8 +67,8 @@ internal sealed partial class OrderSettler(
 
     /// <summary>
     /// The settlement of an order; null for none. If another producer's message is a duplicate, no buyer asks for its id. If the message
-    /// id proves
-    /// that it is the same message, a worker may have committed the first copy and died before settling, so the first order is settled.
+    /// id proves that it is the same message, a worker may have committed the first copy and died before settling, so the first order is
+    /// settled.
     /// </summary>
     private static Settlement? SettlementOf(OrderInHand order)
     {
@@ -119,8 +117,7 @@ internal sealed partial class OrderSettler(
 
     /// <summary>
     /// The script may fail over one stored record. Then the orders are settled one by one, so that the record affects its own order alone.
-    /// Returns
-    /// the chunks that have to wait.
+    /// Returns the chunks that have to wait.
     /// </summary>
     private async Task<List<Chunk>> SortOutAsync(List<(Chunk Chunk, Exception Error)> failed, CancellationToken cancellationToken)
     {
@@ -191,8 +188,7 @@ internal sealed partial class OrderSettler(
 
     /// <summary>
     /// Parks the orders of a SKU whose Redis is unavailable. An order that could not be recognised when delivered again stays unsettled in
-    /// Redis:
-    /// MySQL has it.
+    /// Redis: MySQL has it.
     /// </summary>
     private bool Park(Chunk chunk, string reason, OrderBatch batch)
     {

@@ -11,12 +11,9 @@ internal static class BatchLookUp
 {
     /// <summary>
     /// Orders and items are inserted together, so foreign keys need no check. Each check would lock its order's row, and a page split
-    /// under such
-    /// locks blocks all other inserts at the end of the table until the commit. A row locked by another client must not hold a batch for
-    /// the
-    /// server's default time-out of most of a minute. Each value in a long list is to be looked up in the index: the server's statistics
-    /// date
-    /// from before the sale. The settings end when the connection returns to its pool, which resets it.
+    /// under such locks blocks all other inserts at the end of the table until the commit. A row locked by another client must not hold a
+    /// batch for the server's default time-out of most of a minute. Each value in a long list is to be looked up in the index: the
+    /// server's statistics date from before the sale. The settings end when the connection returns to its pool, which resets it.
     /// </summary>
     public const string SessionSettings =
         "SET foreign_key_checks = 0, eq_range_index_dive_limit = 0, innodb_lock_wait_timeout = " + LockWaitSecondsMax + ";\n";
@@ -32,8 +29,7 @@ internal static class BatchLookUp
 
     /// <summary>
     /// Forces the index on SKU and buyer for order lines. While the statistics date from before the sale, the server may prefer a scan of
-    /// the
-    /// whole table, which would then run under the SKU's lock.
+    /// the whole table, which would then run under the SKU's lock.
     /// </summary>
     public const string ByBuyer = " FORCE INDEX (ix_order_items_sku_user) ";
 
@@ -48,8 +44,7 @@ internal static class BatchLookUp
 
     /// <summary>
     /// Locks the SKUs and then, in separate statements, looks up the refusals and the orders. Under READ COMMITTED each statement sees
-    /// everything
-    /// committed before it began, so rows that another worker wrote under the same lock are seen.
+    /// everything committed before it began, so rows that another worker wrote under the same lock are seen.
     /// </summary>
     public static MySqlCommand LockAndLookUp(IReadOnlyList<OrderInHand> orders)
     {
@@ -79,8 +74,7 @@ internal static class BatchLookUp
 
     /// <summary>
     /// Adds a query for refusals of the same clicks under other ids: another producer's order gets a new id each time its message is
-    /// delivered.
-    /// The gate itself uses one id for each click.
+    /// delivered. The gate itself uses one id for each click.
     /// </summary>
     public static void AddRefusedClicks(IEnumerable<OrderInHand> orders, string select, StringBuilder sql, MySqlCommand command)
     {
@@ -159,8 +153,7 @@ internal static class BatchLookUp
 
     /// <summary>
     /// The condition that finds the order lines (i) of the buyers bound by the purchase limit: by ranges of the index on SKU and buyer, on
-    /// both
-    /// servers. Never empty: no SKU has the id NULL.
+    /// both servers. Never empty: no SKU has the id NULL.
     /// </summary>
     internal static StringBuilder AddBuyers(IEnumerable<OrderInHand> orders, StringBuilder sql)
     {

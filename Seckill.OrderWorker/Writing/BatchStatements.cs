@@ -8,10 +8,8 @@ namespace Seckill.OrderWorker.Writing;
 
 /// <summary>
 /// The SQL of a batch; the same on MySQL and MariaDB. Numbers, times and trace ids are written into the text, since they cannot contain
-/// SQL.
-/// Strings are parameters; a SKU's strings are shared by all its orders, because a parameter object for each column of each order costs
-/// more
-/// than the insert.
+/// SQL. Strings are parameters; a SKU's strings are shared by all its orders, because a parameter object for each column of each order
+/// costs more than the insert.
 /// </summary>
 internal static class BatchStatements
 {
@@ -46,12 +44,9 @@ internal static class BatchStatements
     /// <summary>
     /// Inserts and the stock's UPDATE, in one command unless it would grow too large; none when there is nothing to write. With
     /// <paramref name="guarded"/>, for rows that are not locked yet, the last command also commits. It fails with
-    /// <see cref="GuardFailed"/>
-    /// instead if a SKU has too little stock or another epoch than the one decided with, if a buyer would be above the limit (closed
-    /// orders count
-    /// too), or if one of the orders has been refused meanwhile. The server does all this in one command, because otherwise the SKU's lock
-    /// would
-    /// be held until this process is scheduled.
+    /// <see cref="GuardFailed"/> instead if a SKU has too little stock or another epoch than the one decided with, if a buyer would be
+    /// above the limit (closed orders count too), or if one of the orders has been refused meanwhile. The server does all this in one
+    /// command, because otherwise the SKU's lock would be held until this process is scheduled.
     /// </summary>
     public static IEnumerable<MySqlCommand> Write(BatchPlan plan, TimeSpan paymentWindow, bool guarded, int commandBytesMax)
     {
@@ -104,8 +99,8 @@ internal static class BatchStatements
     {
         sql.Append(InsertOrders);
         var expiresAt = string.Create(CultureInfo.InvariantCulture, $"{Now} + INTERVAL {(long)paymentWindow.TotalSeconds} SECOND)");
-        // The orders of one script call share a time, and so do those of one message; most have the same amount as the order before.
-        // Each is formatted once (docs/performance-log.md).
+        // The orders of one script call share a time, and so do those of one message; most have the same amount as the order before. Each
+        // is formatted once (docs/performance-log.md).
         var (reservedAt, pickedUpAt) = (new LastText(), new LastText());
         var (amounts, amountsSku, amountsQuantity) = ("", (SkuRow?)null, 0);
         for (var i = 0; i < accepted.Count; i++)
@@ -156,8 +151,7 @@ internal static class BatchStatements
 
     /// <summary>
     /// One statement for all SKUs; it locks their rows in the order of their ids, whichever worker runs it. Cases are grouped by outcome:
-    /// a list
-    /// of constants is searched in halves, while a case for each of 500 SKUs would be tested one by one for each of 500 rows.
+    /// a list of constants is searched in halves, while a case for each of 500 SKUs would be tested one by one for each of 500 rows.
     /// </summary>
     private static void AddStock(BatchPlan plan, bool guarded, StringBuilder sql, MySqlCommand command)
     {
@@ -171,8 +165,7 @@ internal static class BatchStatements
             sql.Append(" AND gate_epoch = ");
             AddCase(plan.Taken, taken => plan.Facts.Skus[taken.Key].GateEpoch, sql);
             // A subquery that returns two rows is an error, which stops the command before its COMMIT. It cannot be in a DO, whose errors
-            // MariaDB
-            // swallows.
+            // MariaDB swallows.
             sql.Append(";\nSELECT (SELECT 1 UNION ALL SELECT 1 FROM DUAL WHERE ROW_COUNT() <> ").Append(plan.Taken.Count)
                 .Append(" UNION ALL SELECT 1 FROM order_rejections WHERE order_id IN (")
                 .AppendList(plan.Accepted.Select(accepted => accepted.Order.OrderId)).Append(')');
@@ -186,8 +179,7 @@ internal static class BatchStatements
 
     /// <summary>
     /// Finds buyers above the limit, counting the new lines and everything committed before the lock. Most buyers have a single line,
-    /// whose
-    /// quantity is checked already: the index alone shows that, so no row is read while others wait for the lock.
+    /// whose quantity is checked already: the index alone shows that, so no row is read while others wait for the lock.
     /// </summary>
     private static void AddLimits(BatchPlan plan, StringBuilder sql)
     {

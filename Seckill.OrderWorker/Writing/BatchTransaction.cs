@@ -14,14 +14,10 @@ namespace Seckill.OrderWorker.Writing;
 
 /// <summary>
 /// One READ COMMITTED transaction for many orders, with four round trips for any number of orders, in one of two ways. The quick way
-/// inserts
-/// first and deducts last, so that a hot SKU's row is locked only for the deduction and the commit while other transactions insert. It
-/// relies
-/// on the unique indexes to find orders that were written before, and anything unexpected rolls it back. The careful way locks the SKU
-/// rows
-/// in id order first, looks up the orders, decides and writes. Both bypass EF's change tracker, which would insert 500 orders with 500
-/// tracked
-/// entities and twelve statements.
+/// inserts first and deducts last, so that a hot SKU's row is locked only for the deduction and the commit while other transactions
+/// insert. It relies on the unique indexes to find orders that were written before, and anything unexpected rolls it back. The careful way
+/// locks the SKU rows in id order first, looks up the orders, decides and writes. Both bypass EF's change tracker, which would insert 500
+/// orders with 500 tracked entities and twelve statements.
 /// </summary>
 internal sealed class BatchTransaction(
     IServiceScopeFactory scopes, PulseCounters counters, IOptions<WorkerOptions> options, TimeProvider time)
@@ -43,12 +39,10 @@ internal sealed class BatchTransaction(
 
     /// <summary>
     /// The quick way: writes the orders and gives each its verdict. Writes none of them and returns false when one must be refused, an
-    /// order was
-    /// refused before, or a SKU's stock or epoch changed between reading and deducting.
+    /// order was refused before, or a SKU's stock or epoch changed between reading and deducting.
     /// </summary>
     /// <exception cref="MySqlException">Nothing was written, for example because an order was written before; or everything, if the
-    /// connection
-    /// broke at the commit.</exception>
+    /// connection broke at the commit.</exception>
     public Task<bool> TryWriteAsync(IReadOnlyList<OrderInHand> orders, CancellationToken cancellationToken) =>
         RunAsync(orders, TryWriteAsync, cancellationToken);
 

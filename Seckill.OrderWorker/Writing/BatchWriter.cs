@@ -10,11 +10,9 @@ namespace Seckill.OrderWorker.Writing;
 
 /// <summary>
 /// Brings every order of a batch to a committed verdict, or out of the batch; several batches may be in progress at once. An outage holds
-/// the
-/// batch, however long: it is retried as a whole and nothing is dead-lettered. Since nothing is acked, the broker stops delivering at the
-/// prefetch. An order that the tables cannot store is found by halving the batch and dead-lettered. An order that MySQL refuses now,
-/// although
-/// it accepts others, is found in the same way and parked, like the orders of a SKU whose row another client keeps locked.
+/// the batch, however long: it is retried as a whole and nothing is dead-lettered. Since nothing is acked, the broker stops delivering at
+/// the prefetch. An order that the tables cannot store is found by halving the batch and dead-lettered. An order that MySQL refuses now,
+/// although it accepts others, is found in the same way and parked, like the orders of a SKU whose row another client keeps locked.
 /// </summary>
 internal sealed partial class BatchWriter(
     BatchTransaction transaction, StoreProbe probe, OrderParking parking, OrderIds orderIds, WorkerHealth health,
@@ -33,8 +31,7 @@ internal sealed partial class BatchWriter(
 
     /// <summary>
     /// How many more batches use the careful way; also at startup, since a killed worker's orders may come. Concurrent batches share the
-    /// count:
-    /// one more or less is harmless, since both ways are correct for any batch.
+    /// count: one more or less is harmless, since both ways are correct for any batch.
     /// </summary>
     private int _lookUps = options.Value.LookUpsAfterSurprise;
 
@@ -170,8 +167,7 @@ internal sealed partial class BatchWriter(
 
     /// <summary>
     /// Gives another producer's orders their ids, once, so that a repeated try writes the same orders. Returns false when some of them
-    /// cannot have
-    /// one yet: those are queued behind the others.
+    /// cannot have one yet: those are queued behind the others.
     /// </summary>
     /// <exception cref="InvalidOperationException">No order can have an id.</exception>
     private bool NumberOrders(List<OrderInHand> part, WriteAttempt attempt)
@@ -217,8 +213,7 @@ internal sealed partial class BatchWriter(
 
     /// <summary>
     /// An order id that belongs to another order can be neither written nor answered. If the id was made here it is replaced: another
-    /// instance
-    /// then uses the same Snowflake node.
+    /// instance then uses the same Snowflake node.
     /// </summary>
     private void ConcludeForeignIds(List<OrderInHand> part, WriteAttempt attempt)
     {

@@ -25,8 +25,7 @@ internal enum FaultKind
 
 /// <summary>
 /// Classifies failures. Only known data errors count as data: taking an outage for bad data would dead-letter good orders, while the
-/// opposite
-/// mistake shows in the health check and loses nothing.
+/// opposite mistake shows in the health check and loses nothing.
 /// </summary>
 internal static class MySqlFaults
 {

@@ -8,8 +8,7 @@ namespace Seckill.OrderWorker.Writing;
 
 /// <summary>
 /// Finds the offers of orders whose SKU was edited between the click and the writing. An offer never changes, so it is read once. A
-/// missing
-/// offer is left to <see cref="BatchFacts.RowFor"/>.
+/// missing offer is left to <see cref="BatchFacts.RowFor"/>.
 /// </summary>
 internal sealed class OfferLookUp
 {

@@ -35,8 +35,7 @@ internal sealed class WriteAttempt(OrderBatch batch, Backoff backoff)
 
     /// <summary>
     /// Splits a failed part in two and queues the halves behind all parts that have not failed. If many orders are bad, the good ones do
-    /// not wait
-    /// until each bad one is found. Orders of one SKU stay together, since the SKU itself may be the cause.
+    /// not wait until each bad one is found. Orders of one SKU stay together, since the SKU itself may be the cause.
     /// </summary>
     public void PushHalves(List<OrderInHand> failed)
     {
