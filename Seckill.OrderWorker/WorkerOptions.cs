@@ -18,8 +18,8 @@ public sealed class WorkerOptions
     public int MigrateOnlySecondsMax { get; set; } = 300;
 
     /// <summary>
-    /// The MySQL account of the applications, as <c>seckill@%</c>. The worker that migrates grants it its rights: on the audit only insert
-    /// and read. Empty: no grants.
+    /// The MySQL account of the applications, as <c>seckill@%</c>. The worker that migrates grants it read and write rights, and on the
+    /// audit only read and insert. Empty: no grants.
     /// </summary>
     [RegularExpression(
         ApplicationGrants.AccountPattern, ErrorMessage = "Worker:ApplicationAccount must be a MySQL account such as seckill@%.")]
@@ -49,7 +49,7 @@ public sealed class WorkerOptions
 
     /// <summary>
     /// Unacked messages that the broker may deliver. One batch is gathered while <see cref="TransactionsMax"/> are written and as many are
-    /// settled or wait for it. With fewer messages the stages wait for each other; less than two batches fail validation. It counts
+    /// settled or wait for it. With fewer messages the stages wait for each other; fewer than two batches fail validation. It counts
     /// messages, each of which may carry many orders: 64 from the gate, so 128,000 orders and some 30 MB of bodies at the default.
     /// </summary>
     [Range(2, ushort.MaxValue)]
