@@ -1,8 +1,8 @@
 namespace Seckill.OrderWorker;
 
 /// <summary>
-/// Waits between tries: doubling from the first to the longest, each stretched or shrunk by up to half so that workers do not knock in
-/// step.
+/// Waits between tries. The wait doubles from the first to the longest; each is stretched or shrunk by up to half so that workers do not
+/// retry in step.
 /// </summary>
 internal sealed class Backoff(WorkerOptions options, TimeProvider time)
 {

@@ -5,7 +5,7 @@ using Seckill.OrderWorker;
 using Seckill.OrderWorker.Migrating;
 using Seckill.ServiceDefaults.Connections;
 
-// The switch has no value, so it is not for the configuration, which would take the next argument for one.
+// The switch has no value; the configuration would take the next argument for one.
 string[] settings = [.. args.Where(argument => argument != MigrateOnly.Switch)];
 var builder = WebApplication.CreateBuilder(settings);
 try

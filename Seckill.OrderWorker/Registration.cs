@@ -50,7 +50,7 @@ internal static class Registration
             .AddCheck<AckingHealthCheck>("acking")
             .AddCheck<QueueMembersHealthCheck>(QueueMembersHealthCheck.Name, HealthStatus.Healthy);
 
-        // The host must not give up before the batch in hand is through.
+        // The host must not stop before the current batch is finished.
         services.AddOptions<HostOptions>().Configure<IOptions<WorkerOptions>>((host, worker) =>
             host.ShutdownTimeout = TimeSpan.FromMilliseconds(worker.Value.ShutdownTimeoutMs * 1.5));
         return services;

@@ -5,12 +5,12 @@ using Seckill.Ordering.Holding;
 
 namespace Seckill.OrderWorker;
 
-/// <summary>What the health checks tell of the pump; written by its stages.</summary>
+/// <summary>The pump's state for the health checks; written by its stages.</summary>
 internal sealed class WorkerHealth(IOptions<WorkerOptions> options, TimeProvider time)
 {
     private readonly Lock _lock = new();
 
-    /// <summary>Messages at hand, in the order of arrival, which is that of their acks.</summary>
+    /// <summary>Unacked messages in the order of arrival, which is the order of their acks.</summary>
     private readonly Queue<(long TakenAt, bool IsRedelivered)> _held = new();
     private int _redeliveredCount;
     private long? _silentSince;
@@ -22,19 +22,19 @@ internal sealed class WorkerHealth(IOptions<WorkerOptions> options, TimeProvider
     private long _parkedAt;
     private int _parkedCount;
 
-    /// <summary>How long after the last order was parked health goes on saying so, ms.</summary>
+    /// <summary>How long health reports the last parked order, ms.</summary>
     private const int ParkedShownMs = 6 * OrderTopology.ParkedMs;
 
-    /// <summary>Whether a consumer stands at the queue.</summary>
+    /// <summary>Whether a consumer is connected to the queue.</summary>
     public bool Consuming { get => _consuming; set => _consuming = value; }
 
-    /// <summary>The reason why MySQL does not take the batch in hand; null when it does.</summary>
+    /// <summary>Why MySQL does not accept the current batch; null when it does.</summary>
     public string? WritingTrouble { get => _writingTrouble; set => _writingTrouble = value; }
 
-    /// <summary>The reason why Redis does not take the verdicts in hand; null when it does.</summary>
+    /// <summary>Why Redis does not accept the current verdicts; null when it does.</summary>
     public string? SettlingTrouble { get => _settlingTrouble; set => _settlingTrouble = value; }
 
-    /// <summary>Says that nothing has been acked for too long though messages are at hand; null in the normal case.</summary>
+    /// <summary>Reports that no message has been acked for too long although some are held; null in the normal case.</summary>
     public string? Silence
     {
         get
@@ -49,7 +49,7 @@ internal sealed class WorkerHealth(IOptions<WorkerOptions> options, TimeProvider
         }
     }
 
-    /// <summary>Says that orders are being parked, and why; null in the normal case.</summary>
+    /// <summary>Reports that orders are being parked, and why; null in the normal case.</summary>
     public string? Parking
     {
         get
@@ -61,7 +61,7 @@ internal sealed class WorkerHealth(IOptions<WorkerOptions> options, TimeProvider
         }
     }
 
-    /// <summary>How long ago the oldest message at hand was picked up, by whichever worker did it first; zero when there is none.</summary>
+    /// <summary>Time since the oldest unacked message was first received, by any worker; zero when there is none.</summary>
     public TimeSpan OldestHeldAge
     {
         get
@@ -87,7 +87,7 @@ internal sealed class WorkerHealth(IOptions<WorkerOptions> options, TimeProvider
         }
     }
 
-    /// <summary>A message is at hand.</summary>
+    /// <summary>A message was received.</summary>
     public void NoteTaken(bool isRedelivered)
     {
         lock (_lock)
@@ -96,14 +96,14 @@ internal sealed class WorkerHealth(IOptions<WorkerOptions> options, TimeProvider
             _redeliveredCount += isRedelivered ? 1 : 0;
             if (_held.Count == 1)
             {
-                // A new session holds what the last one did, and its silence is the same one, unless there was nothing for a while.
+                // A new session receives the same messages, so the time without an ack continues, unless the worker was idle for a while.
                 var isSame = _lastHeldAt is { } at && time.GetElapsedTime(at).TotalMilliseconds < options.Value.NoAckMsMax;
                 _silentSince = isSame ? _silentSince ?? time.GetTimestamp() : time.GetTimestamp();
             }
         }
     }
 
-    /// <summary>Messages got through to their ack, or were left to the broker.</summary>
+    /// <summary>Messages were acked, or left to the broker.</summary>
     public void NoteSettled(int count)
     {
         lock (_lock)
@@ -117,7 +117,7 @@ internal sealed class WorkerHealth(IOptions<WorkerOptions> options, TimeProvider
         }
     }
 
-    /// <summary>The messages at hand have gone back to the queue.</summary>
+    /// <summary>The unacked messages have gone back to the queue.</summary>
     public void NoteSessionEnded()
     {
         lock (_lock)
@@ -129,7 +129,7 @@ internal sealed class WorkerHealth(IOptions<WorkerOptions> options, TimeProvider
     }
 }
 
-/// <summary>Whether what is at hand gets through to its ack, whatever keeps it back.</summary>
+/// <summary>Whether received messages are acked, whatever delays them.</summary>
 internal sealed class AckingHealthCheck(WorkerHealth health) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
@@ -138,7 +138,7 @@ internal sealed class AckingHealthCheck(WorkerHealth health) : IHealthCheck
             : HealthCheckResult.Healthy());
 }
 
-/// <summary>Whether orders are being taken from the queue.</summary>
+/// <summary>Whether the worker consumes orders from the queue.</summary>
 internal sealed class ConsumingHealthCheck(WorkerHealth health) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
@@ -148,7 +148,7 @@ internal sealed class ConsumingHealthCheck(WorkerHealth health) : IHealthCheck
 }
 
 /// <summary>
-/// Whether orders get through to MySQL and Redis; messages are held while they do not. Degraded while single orders are parked.
+/// Whether orders are written to MySQL and Redis; messages are held while they are not. Degraded while single orders are parked.
 /// </summary>
 internal sealed class WritingHealthCheck(WorkerHealth health) : IHealthCheck
 {

@@ -4,7 +4,7 @@ using Seckill.Ordering.Telemetry;
 
 namespace Seckill.OrderWorker;
 
-/// <summary>The worker's spans and figures.</summary>
+/// <summary>The worker's spans and metrics.</summary>
 internal static class WorkerTelemetry
 {
     public static readonly ActivitySource Source = new("Seckill.OrderWorker");
@@ -25,7 +25,7 @@ internal static class WorkerTelemetry
         "seckill.parked", "{order}", "Orders that MySQL or Redis did not take while it took others; they come again.");
 
     /// <summary>
-    /// Starts a span without making it the current one: a batch has hundreds side by side, and none may become the parent of another.
+    /// Starts a span without making it current: a batch has hundreds side by side, and none may become the parent of another.
     /// </summary>
     public static Activity? StartDetached(
         string name, ActivityKind kind, ActivityContext parent, DateTimeOffset startTime = default, IEnumerable<ActivityLink>? links = null)

@@ -1,4 +1,6 @@
 namespace Seckill.OrderWorker.Batches;
 
-/// <summary>An outage outlasts what messages may be held: they go back to the queue before the broker takes them back.</summary>
+/// <summary>
+/// An outage lasts longer than messages may be held. They go back to the queue before the broker's time-out takes them back.
+/// </summary>
 internal sealed class HeldTooLongException(string message, Exception innerException) : Exception(message, innerException);

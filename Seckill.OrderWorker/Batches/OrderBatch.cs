@@ -1,21 +1,21 @@
 namespace Seckill.OrderWorker.Batches;
 
 /// <summary>
-/// Deliveries that go through the stages together. The broker numbers deliveries and hands them out in that order, and batches are acked in
-/// that order, so one ack "up to here" acks a batch.
+/// Deliveries that pass through the stages together. The broker numbers and sends deliveries in order, and batches are acked in that
+/// order, so one ack with <c>multiple</c> covers a batch.
 /// </summary>
-/// <param name="startedAt">Timestamp of the first pick-up, for the bound on holding.</param>
+/// <param name="startedAt">Timestamp of the first receipt; bounds how long the batch is held.</param>
 internal sealed class OrderBatch(long startedAt) : IDisposable
 {
     public long StartedAt { get; } = startedAt;
 
-    /// <summary>The first of its tags, all of which up to <see cref="LastTag"/> are in it; 0 while it is empty.</summary>
+    /// <summary>The batch's first tag; the batch contains every tag from here to <see cref="LastTag"/>. 0 while it is empty.</summary>
     public ulong FirstTag { get; private set; }
 
-    /// <summary>The ack that covers the batch.</summary>
+    /// <summary>The last tag: acking it acks the batch.</summary>
     public ulong LastTag { get; private set; }
 
-    /// <summary>Bytes of the bodies that it holds.</summary>
+    /// <summary>Total size of the bodies, bytes.</summary>
     public long BodyBytes { get; private set; }
 
     /// <summary>In order of arrival.</summary>
@@ -24,12 +24,12 @@ internal sealed class OrderBatch(long startedAt) : IDisposable
     /// <summary>Messages that can never become an order.</summary>
     public List<DeadLetter> DeadLetters { get; } = [];
 
-    /// <summary>Orders that leave the batch for now and come again.</summary>
+    /// <summary>Orders that leave the batch for now and are tried again later.</summary>
     public List<ParkedOrder> Parked { get; } = [];
 
-    /// <summary>Counts a delivery in.</summary>
-    /// <exception cref="InvalidOperationException">It is not the next one: an ack of the batch would ack what lies between,
-    /// unread.</exception>
+    /// <summary>Adds a delivery.</summary>
+    /// <exception cref="InvalidOperationException">The tag is not the next one: acking the batch would also ack the unread messages in
+    /// between.</exception>
     public void Add(Delivery delivery)
     {
         if (FirstTag != 0 && delivery.Tag != LastTag + 1)
@@ -42,7 +42,7 @@ internal sealed class OrderBatch(long startedAt) : IDisposable
         BodyBytes += delivery.Body.Length;
     }
 
-    /// <summary>Ends the spans of its orders.</summary>
+    /// <summary>Ends the spans of the batch's orders.</summary>
     public void Dispose()
     {
         foreach (var order in Orders)

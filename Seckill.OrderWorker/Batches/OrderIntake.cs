@@ -10,9 +10,9 @@ namespace Seckill.OrderWorker.Batches;
 /// <summary>
 /// Reads deliveries. A body is one order, or a JSON array of orders; a fault in one order of an array concerns that order alone.
 ///
-/// What identifies an order: its order_id if a gate made one; its client_order_no; for another producer's message without either,
-/// the AMQP message_id, kept in the column client_order_no behind "mid:". A message with none of the three is written at least once: if the
-/// worker dies between commit and ack, the broker delivers it again and nothing tells that it is the same.
+/// An order is identified by its order_id if the gate made one, else by its client_order_no. Another producer's message without either is
+/// identified by the AMQP message_id, kept in the column client_order_no behind "mid:". A message with none of the three is written at
+/// least once: if the worker dies between commit and ack, the broker delivers it again and it cannot be recognised as the same.
 /// </summary>
 internal static class OrderIntake
 {
@@ -58,7 +58,7 @@ internal static class OrderIntake
         }
     }
 
-    /// <summary>Reading is total: whatever goes wrong over one message concerns that message, and its kind is told to operators.</summary>
+    /// <summary>Any exception while reading concerns that message alone; the reason tells operators its kind.</summary>
     private static string ReasonOf(Exception exception) => exception switch
     {
         InvalidOrderException => exception.Message,
@@ -70,8 +70,8 @@ internal static class OrderIntake
         Refuse(delivery, delivery.Body, null, reason, StartSpan(delivery, delivery.Trace), batch);
 
     /// <summary>
-    /// An order in a message of many names its own trace; what is no trace does no harm. Remote in either case: the order's way through
-    /// this process begins here, also for who samples.
+    /// An order in a message of many names its own trace; an invalid value is ignored. The parent counts as remote in both cases, for
+    /// samplers too: the order's part in this process begins here.
     /// </summary>
     private static ActivityContext TraceOf(OrderMessage message, Delivery delivery) =>
         ActivityContext.TryParse(message.TraceParent, null, isRemote: true, out var own) ? own
@@ -87,7 +87,7 @@ internal static class OrderIntake
 
     private static Activity? StartSpan(Delivery delivery, ActivityContext trace)
     {
-        // The message's own trace, where it is another one, hangs on by a link.
+        // If the message has a trace of its own, a link connects it.
         ActivityLink[]? carrier =
             delivery.Trace == default || delivery.Trace.TraceId == trace.TraceId ? null : [new ActivityLink(delivery.Trace)];
         var span = WorkerTelemetry.StartDetached("process order", ActivityKind.Consumer, trace, delivery.ReceivedAt, carrier);
@@ -97,8 +97,9 @@ internal static class OrderIntake
         return span;
     }
 
-    /// <summary>Where in the body each order stands.</summary>
-    /// <exception cref="JsonException">An array that is not JSON to its end: nothing in it can be told apart with certainty.</exception>
+    /// <summary>Start and length of each order in the body.</summary>
+    /// <exception cref="JsonException">The array is not valid JSON to its end, so its orders cannot be separated with
+    /// certainty.</exception>
     private static List<Range> PartsOf(Delivery delivery)
     {
         var body = delivery.Body;
@@ -127,7 +128,7 @@ internal static class OrderIntake
             parts.Add(start..(int)reader.BytesConsumed);
         }
 
-        // What follows the closing bracket must be white space; Read throws otherwise.
+        // Only white space may follow the closing bracket; Read throws otherwise.
         reader.Read();
         return parts.Count is > 0 and <= OrdersPerMessageMax
             ? parts
@@ -135,7 +136,7 @@ internal static class OrderIntake
     }
 
     /// <summary>
-    /// The message id of one order out of many; the same whether it comes in its array or alone, as a replayed dead letter.
+    /// The message id of one order out of many; the same whether it arrives in its array or alone, as a replayed dead letter.
     /// </summary>
     public static string PartId(string messageId, int part) => string.Create(CultureInfo.InvariantCulture, $"{messageId}#{part}");
 
@@ -151,7 +152,7 @@ internal static class OrderIntake
             return message.ClientOrderNo;
         }
 
-        // A message id may be longer than the column and hold anything; its hash is neither.
+        // A message id may be longer than the column and hold any characters; its hash is short and plain.
         var id = index is { } part ? PartId(delivery.Properties.MessageId!, part) : delivery.Properties.MessageId!;
         var isPlain = id.Length <= OrderLimits.ClientOrderNoLengthMax - MessageIdPrefix.Length && id.All(c => c is > ' ' and <= '~');
         return MessageIdPrefix + (isPlain ? id : CarriedProperties.HashOfId(id));

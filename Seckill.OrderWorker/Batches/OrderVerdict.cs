@@ -1,39 +1,39 @@
 namespace Seckill.OrderWorker.Batches;
 
-/// <summary>What became of an order in MySQL.</summary>
+/// <summary>The result of an order in MySQL.</summary>
 internal enum VerdictKind
 {
-    /// <summary>Written now, stock deducted.</summary>
+    /// <summary>Written now; stock deducted.</summary>
     Accepted,
 
     /// <summary>Refused now.</summary>
     Rejected,
 
-    /// <summary>Was written before: redelivered, published again or replayed.</summary>
+    /// <summary>Written before: redelivered, published again or replayed.</summary>
     WrittenBefore,
 
-    /// <summary>Was refused before.</summary>
+    /// <summary>Refused before.</summary>
     RejectedBefore,
 
-    /// <summary>The same click stands there under another order id.</summary>
+    /// <summary>The same click was written under another order id.</summary>
     DuplicateClick,
 }
 
 /// <summary>A committed decision.</summary>
-/// <param name="Kind">How it came about.</param>
-/// <param name="OrderId">The order that stands for the click: the order's own id, or that of the first one.</param>
+/// <param name="Kind">The kind of decision.</param>
+/// <param name="OrderId">The order written for the click: the order's own id, or the first order's.</param>
 /// <param name="Detail">Order number on success, reason on failure.</param>
-/// <param name="CommittedEpoch">The SKU's gate epoch when it was committed; 0 for a failure, which needs none.</param>
+/// <param name="CommittedEpoch">The SKU's gate epoch at the commit; 0 for a failure, which needs none.</param>
 internal sealed record OrderVerdict(VerdictKind Kind, long OrderId, string Detail, long CommittedEpoch)
 {
-    /// <summary>What the buyer is told.</summary>
+    /// <summary>The buyer's result.</summary>
     public bool Success => Kind is VerdictKind.Accepted or VerdictKind.WrittenBefore or VerdictKind.DuplicateClick;
 
     /// <summary>Whether MySQL deducted stock for the order's own id.</summary>
     public bool StockDeducted => Kind is VerdictKind.Accepted or VerdictKind.WrittenBefore;
 }
 
-/// <summary>What buyers read when an order fails; other programs may rely on the wording.</summary>
+/// <summary>Reasons that buyers read when an order fails; other programs may rely on the wording.</summary>
 internal static class RejectionReason
 {
     public const string SoldOut = "sold out";

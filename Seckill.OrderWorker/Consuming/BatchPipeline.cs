@@ -10,32 +10,32 @@ using Seckill.OrderWorker.Writing;
 namespace Seckill.OrderWorker.Consuming;
 
 /// <summary>
-/// A session's messages to MySQL to Redis to ack, in batches. Two stages run side by side: while one batch is settled in Redis and acked,
-/// the next ones are written to MySQL, <see cref="WorkerOptions.TransactionsMax"/> at once. They are settled and acked in the order of
-/// their tags. A message is acked only after its verdict is committed and told. After a crash before that it is delivered again and
-/// found committed already.
+/// Moves a session's messages from the queue to MySQL, to Redis and to the ack, in batches. Two stages run side by side: while one batch
+/// is settled in Redis and acked, the next ones are written to MySQL, up to <see cref="WorkerOptions.TransactionsMax"/> at once. Batches
+/// are settled and acked in the order of their tags. A message is acked only after its verdict is committed and settled. After a crash
+/// before that it is delivered again and found committed.
 ///
 /// Two tokens: <c>quit</c> (stop signal, or the session has ended) takes no new batch and ends waits between tries; <c>processing</c>
-/// fires <see cref="WorkerOptions.ShutdownTimeoutMs"/> after the stop signal and gives up the batch in hand.
+/// fires <see cref="WorkerOptions.ShutdownTimeoutMs"/> after the stop signal and aborts the current batch.
 /// </summary>
 internal sealed partial class BatchPipeline(
     TransactionShare share, OfferRecall offers, BatchWriter writer, OrderSettler settler, DeadLetterPublisher deadLetters,
     IOptions<WorkerOptions> options, TimeProvider time, ILogger<BatchPipeline> logger)
 {
-    /// <summary>A batch in MySQL's hands; false when it ended without a verdict for every order, because the worker stops.</summary>
+    /// <summary>A batch being written to MySQL; false when the worker stopped before every order had a verdict.</summary>
     private readonly record struct BatchInWriting(OrderBatch Batch, Task<bool> Written);
 
     private readonly WorkerOptions _options = options.Value;
 
     /// <summary>Runs the stages until the session ends or the stop signal comes.</summary>
-    /// <exception cref="HeldTooLongException">An outage outlasts <see cref="WorkerOptions.HoldMinutesMax"/>.</exception>
+    /// <exception cref="HeldTooLongException">An outage lasts longer than <see cref="WorkerOptions.HoldMinutesMax"/>.</exception>
     public async Task RunAsync(ConsumerSession session, CancellationToken stoppingToken)
     {
         using var quit = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken, session.Ended);
         using var processing = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
         await using var signal = stoppingToken.Register(() => processing.CancelAfter(_options.ShutdownTimeoutMs));
 
-        // Batches that are being written or wait to be settled; the prefetch covers them.
+        // Batches being written or waiting to be settled; the prefetch covers them.
         var inWriting = Channel.CreateBounded<BatchInWriting>(
             new BoundedChannelOptions(_options.TransactionsMax) { SingleReader = true, SingleWriter = true });
         var writing = WriteAllAsync(session, inWriting.Writer, quit.Token, processing.Token);
@@ -66,7 +66,7 @@ internal sealed partial class BatchPipeline(
         }
     }
 
-    /// <summary>First stage: gathers and begins to write.</summary>
+    /// <summary>First stage: gathers batches and starts writing them.</summary>
     private async Task WriteAllAsync(
         ConsumerSession session, ChannelWriter<BatchInWriting> inWriting, CancellationToken quit, CancellationToken processing)
     {
@@ -85,7 +85,7 @@ internal sealed partial class BatchPipeline(
                     await session.SettleAsync(batch, ReadOnlySet<ulong>.Empty, ReadOnlySet<ulong>.Empty, processing);
                 }
 
-                // No room ever means that the second stage has failed; its own task says why.
+                // If no room is ever freed, the second stage has failed; its own task reports why.
                 if (!await ceiling.WaitAsync(batch.Orders.Count, quit) || !await inWriting.WaitToWriteAsync(processing))
                 {
                     batch.Dispose();
@@ -97,7 +97,7 @@ internal sealed partial class BatchPipeline(
                     running.Remove(await Task.WhenAny(running));
                 }
 
-                // On the pool: this loop goes on to read the next batch.
+                // On the thread pool: this loop goes on to read the next batch.
                 var written = Task.Run(() => WriteAsync(batch, quit, processing), CancellationToken.None);
                 running.Add(written);
                 if (!inWriting.TryWrite(new BatchInWriting(batch, written)))
@@ -108,7 +108,7 @@ internal sealed partial class BatchPipeline(
 
                 if (batch.Orders.Count < _options.BatchSizeMax)
                 {
-                    // No more is waiting: what comes meanwhile had better gather than make many small transactions.
+                    // No more messages are waiting: let later ones gather instead of writing many small transactions.
                     await Task.WhenAny(written);
                 }
             }
@@ -126,8 +126,8 @@ internal sealed partial class BatchPipeline(
     }
 
     /// <summary>
-    /// Second stage: settles, dead-letters, acks. A batch that could not be written, or a failure here, ends both stages: an ack covers
-    /// everything before it, so nothing after that batch may be acked.
+    /// Second stage: settles, publishes dead letters, acks. A batch that could not be written, or a failure here, ends both stages: an ack
+    /// covers everything before it, so nothing after that batch may be acked.
     /// </summary>
     private async Task SettleAllAsync(
         ConsumerSession session, Channel<BatchInWriting> inWriting, CancellationTokenSource quit, CancellationToken processing)
@@ -169,7 +169,9 @@ internal sealed partial class BatchPipeline(
 
     private static HashSet<ulong> TagsOf(IEnumerable<DeadLetter> letters) => [.. letters.Select(letter => letter.Delivery.Tag)];
 
-    /// <summary>Waits for batches that will not be acked: they may be committed, and are then delivered again and found written.</summary>
+    /// <summary>
+    /// Waits for batches that will not be acked. They may be committed; then they are delivered again and found written.
+    /// </summary>
     private static async Task EndAsync(BatchInWriting left)
     {
         using (left.Batch)

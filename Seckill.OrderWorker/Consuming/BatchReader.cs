@@ -4,12 +4,12 @@ using Seckill.OrderWorker.Batches;
 namespace Seckill.OrderWorker.Consuming;
 
 /// <summary>
-/// Gathers batches: takes the messages at hand, and waits a little for more only when they do not fill the batch. While one batch is
-/// being written the next one gathers by itself, so under load there is no wait.
+/// Gathers batches. It takes the messages that are there and waits briefly for more only when they do not fill the batch. While one batch
+/// is written the next one fills up, so under load there is no wait.
 /// </summary>
 internal sealed class BatchReader(ChannelReader<Delivery> deliveries, int batchSizeMax, TimeSpan waitMax, TimeProvider time)
 {
-    /// <summary>The next batch; null when there will be none.</summary>
+    /// <summary>The next batch; null at the end.</summary>
     public async Task<OrderBatch?> ReadAsync(CancellationToken quit)
     {
         try
@@ -35,7 +35,7 @@ internal sealed class BatchReader(ChannelReader<Delivery> deliveries, int batchS
     }
 
     /// <summary>
-    /// Takes what is there; true when the batch is full. A message of many orders may fill it over the brim by that one message.
+    /// Takes the messages that are there; true when the batch is full. A message of many orders may overfill it by that one message.
     /// </summary>
     private bool Fill(OrderBatch batch)
     {

@@ -9,8 +9,8 @@ using Seckill.OrderWorker.Batches;
 namespace Seckill.OrderWorker.Consuming;
 
 /// <summary>
-/// One connection with one consumer, from opening to its end; after it comes a new one. Delivery tags mean something only here, so
-/// nothing of a session outlives it: the broker delivers again whatever was not acked when it ended.
+/// One connection with one consumer, from opening to its end. Delivery tags are valid only within it, so nothing outlives a session: the
+/// broker delivers every unacked message again when it ends.
 /// </summary>
 internal sealed class ConsumerSession : IAsyncDisposable
 {
@@ -33,7 +33,7 @@ internal sealed class ConsumerSession : IAsyncDisposable
     {
         (_connection, _channel, _plan, _health, _time) = (connection, channel, plan, health, time);
 
-        // The broker hands out no more than the prefetch ahead of the acks, so there is always room.
+        // Unacked messages never exceed the prefetch, so there is always room.
         _deliveries = Channel.CreateBounded<Delivery>(
             new BoundedChannelOptions(
                 plan.PrefetchCount)
@@ -44,29 +44,29 @@ internal sealed class ConsumerSession : IAsyncDisposable
     /// <summary>Messages in the order of their tags; completes when the session has ended.</summary>
     public ChannelReader<Delivery> Deliveries => _deliveries.Reader;
 
-    /// <summary>Fires when the connection, the channel or the consumer is gone, or no more is taken.</summary>
+    /// <summary>Fires when the connection, the channel or the consumer is gone, or when the session accepts no more messages.</summary>
     public CancellationToken Ended { get; }
 
-    /// <summary>Why it ended; null until it has.</summary>
+    /// <summary>Why the session ended; null while it is open.</summary>
     public SessionEnd? End => Volatile.Read(ref _end);
 
-    /// <summary>Whether anything has got through to its ack.</summary>
+    /// <summary>Whether at least one message has been acked.</summary>
     public bool HasAcked { get; private set; }
 
-    /// <summary>Messages at hand, one that could not be taken over included.</summary>
+    /// <summary>Unacked messages, including one that could not be accepted.</summary>
     public int HeldCount => (int)(Volatile.Read(ref _receivedTag) - Volatile.Read(ref _settledTag));
 
-    /// <summary>Of the newest message, where they come one at a time.</summary>
+    /// <summary>Fingerprint of the newest message, if messages are delivered one at a time.</summary>
     public string? Fingerprint { get; private set; }
 
-    /// <summary>Bytes of the largest body that came.</summary>
+    /// <summary>Bytes of the largest body received.</summary>
     public long LargestBodyBytes { get; private set; }
 
     /// <summary>The broker that it is connected to.</summary>
     public AmqpTcpEndpoint Endpoint => _connection.Endpoint;
 
-    /// <summary>Connects, declares the route and consumes, all within a time.</summary>
-    /// <exception cref="TimeoutException">The broker has not answered everything in time.</exception>
+    /// <summary>Connects, declares the route and starts consuming, all within one deadline.</summary>
+    /// <exception cref="TimeoutException">The broker did not answer everything in time.</exception>
     public static async Task<ConsumerSession> OpenAsync(
         IConnectionFactory connections, TimeSpan timeout, SessionPlan plan, WorkerHealth health, TimeProvider time,
         CancellationToken cancellationToken)
@@ -88,13 +88,13 @@ internal sealed class ConsumerSession : IAsyncDisposable
         }
         catch
         {
-            // The first messages may have come.
+            // The first messages may already have arrived.
             health.NoteSessionEnded();
             throw;
         }
     }
 
-    /// <summary>Asks the broker for no more; what was handed out already keeps its tags.</summary>
+    /// <summary>Stops further deliveries; messages already delivered keep their tags.</summary>
     public async Task StopConsumingAsync(CancellationToken cancellationToken)
     {
         if (_channel.IsOpen && _consumerTag is not null)
@@ -104,10 +104,10 @@ internal sealed class ConsumerSession : IAsyncDisposable
     }
 
     /// <summary>
-    /// Acks a batch, all but those that the broker is to dead-letter itself and those that it is to deliver again. Batches come in the
-    /// order of their tags without a gap, since an ack covers everything before it.
+    /// Acks a batch, except the messages that the broker is to dead-letter itself and those that it is to deliver again. Batches must come
+    /// in the order of their tags without a gap, since an ack covers everything before it.
     /// </summary>
-    /// <exception cref="InvalidOperationException">There is a gap: nothing is acked.</exception>
+    /// <exception cref="InvalidOperationException">There is a gap; nothing was acked.</exception>
     public async Task SettleAsync(
         OrderBatch batch, IReadOnlySet<ulong> rejectedTags, IReadOnlySet<ulong> returnedTags, CancellationToken cancellationToken)
     {
@@ -117,13 +117,13 @@ internal sealed class ConsumerSession : IAsyncDisposable
                 $"A batch begins with delivery {batch.FirstTag}, and the last that was settled is {_settledTag}.");
         }
 
-        // A message may be in both, by different orders; delivered again, it is looked at again.
+        // Different orders may put one message into both lists; redelivery wins, and the message is processed again.
         foreach (var tag in rejectedTags.Union(returnedTags))
         {
             await _channel.BasicRejectAsync(tag, requeue: returnedTags.Contains(tag), cancellationToken);
         }
 
-        // The broker closes the channel over the ack of a tag that is settled already.
+        // The broker closes the channel when a tag is settled twice.
         var last = batch.LastTag;
         while (last >= batch.FirstTag && (rejectedTags.Contains(last) || returnedTags.Contains(last)))
         {
@@ -142,18 +142,18 @@ internal sealed class ConsumerSession : IAsyncDisposable
         _health.NoteSettled(count);
     }
 
-    /// <summary>Takes no more. What is at hand may go on to its end.</summary>
+    /// <summary>Accepts no more messages. Those already accepted may be finished.</summary>
     public Task EndAsync(SessionEndKind kind, string reason)
     {
         Interlocked.CompareExchange(ref _end, new SessionEnd(kind, reason), null);
         _deliveries.Writer.TryComplete();
-        // Asynchronous, because a continuation that waits for the end must not run on the client's own loop.
+        // Asynchronous: a continuation that waits for the end must not run on the client's own loop.
         return _ended.CancelAsync();
     }
 
     public async ValueTask DisposeAsync()
     {
-        // Closing in order flushes the last acks. A broker that is gone must not hold up the next session.
+        // A regular close flushes the last acks. A broker that is gone must not delay the next session.
         try
         {
             await _connection.CloseWithinAsync(TimeSpan.FromMilliseconds(CloseTimeoutMs), _time);
@@ -182,8 +182,8 @@ internal sealed class ConsumerSession : IAsyncDisposable
         : EndAsync(SessionEndKind.Lost, args.ReplyText);
 
     /// <summary>
-    /// Takes over and returns. The client neither nacks nor stops when this throws: the next delivery would come, and its ack would cover
-    /// the one that was lost. So any failure here ends the session.
+    /// Accepts a delivery and returns. The client neither nacks nor stops when this throws: the next delivery would arrive, and its ack
+    /// would cover the lost one. So any failure here ends the session.
     /// </summary>
     private async Task OnReceivedAsync(object sender, BasicDeliverEventArgs args)
     {
@@ -224,7 +224,7 @@ internal sealed class ConsumerSession : IAsyncDisposable
         var delivery = new Delivery(
             args.DeliveryTag, args.Body.Span[..kept].ToArray(), properties, DeliveryTrace.Of(properties), _time.GetUtcNow(), size,
             condemned);
-        // Before anybody can settle it.
+        // Before the message can be settled.
         _health.NoteTaken(args.Redelivered);
         if (!_deliveries.Writer.TryWrite(delivery))
         {

@@ -3,10 +3,10 @@ using RabbitMQ.Client;
 
 namespace Seckill.OrderWorker.Consuming;
 
-/// <summary>Which trace a delivery belongs to.</summary>
+/// <summary>Finds the trace of a delivery.</summary>
 internal static class DeliveryTrace
 {
-    /// <summary>The client's own deliver span if it belongs to the click's trace, else what the headers say.</summary>
+    /// <summary>The client's own deliver span if it belongs to the click's trace, else the trace in the headers.</summary>
     public static ActivityContext Of(IReadOnlyBasicProperties properties)
     {
         var sent = RabbitMQActivitySource.ContextExtractor(properties);

@@ -2,7 +2,9 @@ using Seckill.Ordering.Holding;
 
 namespace Seckill.OrderWorker.Consuming;
 
-/// <summary>Tells the Api instances every second what this worker holds, so that they do not take it for lost.</summary>
+/// <summary>
+/// Tells the Api instances every second how long this worker has held its oldest message, so that they do not treat its orders as lost.
+/// </summary>
 internal sealed partial class HoldingReport(
     HeldMessages held, WorkerHealth health, TimeProvider time, ILogger<HoldingReport> logger) : BackgroundService
 {

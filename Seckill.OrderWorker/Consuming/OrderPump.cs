@@ -10,19 +10,19 @@ using Seckill.OrderWorker.Writing;
 namespace Seckill.OrderWorker.Consuming;
 
 /// <summary>
-/// Keeps the worker at the queue: opens a session once the schema is there, lets <see cref="BatchPipeline"/> work on what comes, and opens
-/// the next when a session has ended, with back-off. Messages that were not acked come again. Messages that the client cannot read are
-/// taken off the queue between two sessions.
+/// Keeps a consumer at the queue: opens a session once the schema exists, runs <see cref="BatchPipeline"/> on its messages, and opens the
+/// next session, with back-off, when one has ended. Unacked messages are delivered again. Messages that the client cannot read are removed
+/// from the queue between two sessions.
 /// </summary>
 internal sealed partial class OrderPump(
     IConnectionFactory connections, Migrator migrator, BatchPipeline pipeline, BatchWriter writer, UnreadableMessages unreadable,
     DeadLetterPublisher deadLetters, WorkerHealth health, IOptions<WorkerOptions> options, TimeProvider time, ILogger<OrderPump> logger)
     : BackgroundService
 {
-    /// <summary>With a ceiling, what waits in the worker must be through before the broker's consumer time-out.</summary>
+    /// <summary>With a rate ceiling: the worker must finish its messages before the broker's consumer time-out.</summary>
     private const int WaitInWorkerSecondsMax = 300;
 
-    /// <summary>What the gate puts into one message under load.</summary>
+    /// <summary>Orders that the gate puts into one message under load.</summary>
     private const int OrdersPerMessageUsual = 64;
 
     private readonly WorkerOptions _options = options.Value;

@@ -2,7 +2,7 @@ using System.Threading.RateLimiting;
 
 namespace Seckill.OrderWorker.Consuming;
 
-/// <summary>Holds the worker to a number of orders a second, evenly: a token bucket of a tenth of a second.</summary>
+/// <summary>Limits the worker to a number of orders a second, evenly: a token bucket of a tenth of a second.</summary>
 internal sealed class RateCeiling : IAsyncDisposable
 {
     private readonly TokenBucketRateLimiter? _limiter;
@@ -27,7 +27,7 @@ internal sealed class RateCeiling : IAsyncDisposable
         });
     }
 
-    /// <summary>Orders that pass at once; a batch need not be larger.</summary>
+    /// <summary>Orders that may pass at once; a batch need not be larger.</summary>
     public int BurstMax { get; } = int.MaxValue;
 
     /// <summary>Waits until that many orders may pass; false when <paramref name="quit"/> ended the wait.</summary>

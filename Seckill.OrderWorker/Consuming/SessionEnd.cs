@@ -1,21 +1,21 @@
 namespace Seckill.OrderWorker.Consuming;
 
-/// <summary>Why a session took no more messages; the first reason counts.</summary>
+/// <summary>Why a session accepted no more messages; the first reason counts.</summary>
 internal enum SessionEndKind
 {
-    /// <summary>The network or the broker went away, or the worker stops: nothing is wrong with the messages.</summary>
+    /// <summary>The network or the broker went away, or the worker stops: the messages are not at fault.</summary>
     Lost,
 
     /// <summary>The client could not read a message and dropped the connection.</summary>
     Unreadable,
 
-    /// <summary>The bodies at hand have more bytes than the worker may hold.</summary>
+    /// <summary>The unacked bodies exceed the bytes that the worker may hold.</summary>
     TooManyBytes,
 
-    /// <summary>A delivery was not taken over in its turn.</summary>
+    /// <summary>A delivery could not be accepted in order.</summary>
     Failed,
 
-    /// <summary>The time of a careful session is up.</summary>
+    /// <summary>The time limit of a careful session has passed.</summary>
     TimeUp,
 }
 

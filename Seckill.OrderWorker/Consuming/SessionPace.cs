@@ -1,15 +1,15 @@
 namespace Seckill.OrderWorker.Consuming;
 
 /// <summary>
-/// Plans each session from how the last one ended. In the normal case it is always the same. After one that ended without a single ack,
-/// though nothing was wrong with broker, network, MySQL or Redis, messages come one at a time for a while: the one that it ended over then
-/// stands alone, and is condemned when it ends a few more. After one whose bodies were too many bytes, as many come as there is room for.
+/// Plans each session from the end of the last one. Normally the plan is always the same. If a session ended without a single ack although
+/// broker, network, MySQL and Redis were fine, messages are taken one at a time for a while. The message that ended the session is then
+/// alone in it, and is condemned after a few more sessions. After a session with too many bytes, the prefetch is lowered to fit.
 /// </summary>
 /// <param name="prefetchCountMax">The usual prefetch.</param>
-/// <param name="heldBytesMax">Bytes of bodies at hand at most.</param>
+/// <param name="heldBytesMax">Most bytes of unacked bodies.</param>
 internal sealed class SessionPace(ushort prefetchCountMax, long heldBytesMax)
 {
-    /// <summary>Sessions that a message may end while it stands alone.</summary>
+    /// <summary>Sessions that one message may end while it is alone in them.</summary>
     public const int EndCountMax = 3;
 
     private const int CarefulMs = 5_000;
@@ -20,12 +20,12 @@ internal sealed class SessionPace(ushort prefetchCountMax, long heldBytesMax)
 
     public SessionPlan Next { get; private set; } = new(prefetchCountMax, heldBytesMax, null, null);
 
-    /// <param name="end">Why it ended.</param>
-    /// <param name="hasAcked">Whether anything got through to its ack.</param>
-    /// <param name="isOutage">Whether MySQL or Redis was away.</param>
-    /// <param name="heldCount">Messages at hand when it ended.</param>
-    /// <param name="fingerprint">Of the newest of them; null unless they came one at a time.</param>
-    /// <param name="largestBodyBytes">The largest body that came.</param>
+    /// <param name="end">Why the session ended.</param>
+    /// <param name="hasAcked">Whether at least one message was acked.</param>
+    /// <param name="isOutage">Whether MySQL or Redis was unavailable.</param>
+    /// <param name="heldCount">Unacked messages at the end.</param>
+    /// <param name="fingerprint">Fingerprint of the newest message; null unless messages were delivered one at a time.</param>
+    /// <param name="largestBodyBytes">Bytes of the largest body received.</param>
     public void SessionEnded(SessionEnd end, bool hasAcked, bool isOutage, int heldCount, string? fingerprint, long largestBodyBytes)
     {
         if (end.Kind == SessionEndKind.TooManyBytes)
@@ -37,7 +37,7 @@ internal sealed class SessionPace(ushort prefetchCountMax, long heldBytesMax)
 
         if (hasAcked)
         {
-            // The reason for the plan is behind us.
+            // The reason for the plan no longer applies.
             _carefulMs = end.Kind == SessionEndKind.TimeUp ? _carefulMs : CarefulMs;
             _suspect = null;
             Next = new SessionPlan(prefetchCountMax, heldBytesMax, null, null);

@@ -1,8 +1,8 @@
 namespace Seckill.OrderWorker.Consuming;
 
-/// <summary>How the next session is to be opened.</summary>
-/// <param name="PrefetchCount">Messages ahead of their acks.</param>
-/// <param name="HeldBytesMax">Bytes of bodies at hand at most.</param>
-/// <param name="LengthMsMax">When it ends by itself, so that the next can be opened with the usual prefetch; null for never.</param>
-/// <param name="Condemned">What sessions end over; null for nothing.</param>
+/// <summary>Settings of the next session.</summary>
+/// <param name="PrefetchCount">Most unacked messages.</param>
+/// <param name="HeldBytesMax">Most bytes of unacked bodies.</param>
+/// <param name="LengthMsMax">Time limit, after which the next session can use the usual prefetch; null for none.</param>
+/// <param name="Condemned">The message that ends sessions; null for none.</param>
 internal sealed record SessionPlan(ushort PrefetchCount, long HeldBytesMax, int? LengthMsMax, Suspect? Condemned);

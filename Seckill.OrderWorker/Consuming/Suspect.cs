@@ -3,9 +3,9 @@ using System.Text;
 
 namespace Seckill.OrderWorker.Consuming;
 
-/// <summary>A message that a session ended over while it held nothing else.</summary>
-/// <param name="Fingerprint">Of its id and body; it has another tag in each session.</param>
-/// <param name="EndCount">Sessions in a row that ended so.</param>
+/// <summary>A message that ended a session while it was the only one in it.</summary>
+/// <param name="Fingerprint">Hash of its id and body; its tag differs in each session.</param>
+/// <param name="EndCount">Sessions in a row that it ended.</param>
 /// <param name="Reason">How the last of them ended.</param>
 internal sealed record Suspect(string Fingerprint, int EndCount, string Reason)
 {

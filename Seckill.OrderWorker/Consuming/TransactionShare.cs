@@ -4,8 +4,9 @@ using Seckill.Ordering.Contract;
 namespace Seckill.OrderWorker.Consuming;
 
 /// <summary>
-/// This worker's share of <see cref="WorkerOptions.TransactionsMax"/>: all workers on the queue write at once what one alone would, each at
-/// least one. The broker tells how many there are; while it does not answer, its last answer counts.
+/// This worker's share of <see cref="WorkerOptions.TransactionsMax"/>: all workers on the queue together write as much at once as a single
+/// one would, and each at least one transaction. The broker reports the number of workers; while it does not answer, its last answer
+/// counts.
 /// </summary>
 internal sealed partial class TransactionShare(
     QueueDepths queues, IOptions<WorkerOptions> options, TimeProvider time, ILogger<TransactionShare> logger) : BackgroundService
@@ -14,7 +15,7 @@ internal sealed partial class TransactionShare(
 
     private int _workers = 1;
 
-    /// <summary>MySQL transactions that this worker may have under way, 1 to <see cref="WorkerOptions.TransactionsMax"/>.</summary>
+    /// <summary>Concurrent MySQL transactions of this worker, 1 to <see cref="WorkerOptions.TransactionsMax"/>.</summary>
     public int Transactions => Math.Max(1, options.Value.TransactionsMax / Volatile.Read(ref _workers));
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)

@@ -5,8 +5,8 @@ using Seckill.Ordering.Contract;
 namespace Seckill.OrderWorker.DeadLetters;
 
 /// <summary>
-/// The connection that dead letters go out on, and nothing else: a broker that is short of memory or disk stops reading from connections
-/// that publish, and on the consumer's the acks would be stuck as well.
+/// A separate connection for dead letters: a broker that is short of memory or disk stops reading from publishing connections, and on the
+/// consumer's connection that would block the acks as well.
 /// </summary>
 internal sealed class DeadLetterLink : IAsyncDisposable
 {
@@ -28,20 +28,20 @@ internal sealed class DeadLetterLink : IAsyncDisposable
         channel.ChannelShutdownAsync += (_, args) => LoseAsync(args.ReplyText);
     }
 
-    /// <summary>With tracked confirms.</summary>
+    /// <summary>Has publisher confirms with tracking.</summary>
     public IChannel Channel { get; }
 
-    /// <summary>Fires when the broker has closed it, or takes no messages.</summary>
+    /// <summary>Fires when the broker has closed the connection or blocks it.</summary>
     public CancellationToken Lost { get; }
 
-    /// <summary>Whether the broker takes no messages at all, so that another try would be in vain.</summary>
+    /// <summary>Whether the broker blocks publishing, so that another try is useless now.</summary>
     public bool IsBlocked { get; private set; }
 
-    /// <summary>Why it is of no use any more.</summary>
+    /// <summary>Why the connection is unusable.</summary>
     public string? LostReason { get; private set; }
 
-    /// <summary>Connects and declares the route, all within a time.</summary>
-    /// <exception cref="TimeoutException">The broker has not answered everything in time.</exception>
+    /// <summary>Connects and declares the route, all within one deadline.</summary>
+    /// <exception cref="TimeoutException">The broker did not answer everything in time.</exception>
     public static async Task<DeadLetterLink> OpenAsync(
         IConnectionFactory connections, TimeSpan timeout, TimeProvider time, CancellationToken cancellationToken)
     {
@@ -57,7 +57,7 @@ internal sealed class DeadLetterLink : IAsyncDisposable
         return link!;
     }
 
-    /// <summary>A broker that does not read the close must not hold up orders.</summary>
+    /// <summary>A broker that does not answer the close must not delay orders.</summary>
     public async ValueTask DisposeAsync() => await _connection.CloseWithinAsync(TimeSpan.FromMilliseconds(CloseTimeoutMs), _time);
 
     private Task LoseAsync(string reason)

@@ -10,16 +10,16 @@ using Seckill.OrderWorker.Batches;
 namespace Seckill.OrderWorker.DeadLetters;
 
 /// <summary>
-/// Puts poison into the dead-letter queue with what an operator needs to judge it, and orders that have to wait into the parked queue. No
-/// letter may keep back the orders beside it: one that cannot be sent as it is goes bare, and what cannot be sent at all, or not now, the
-/// caller leaves to the broker, which needs no message of ours. For one caller at a time.
+/// Publishes poison messages to the dead-letter queue with the details that an operator needs, and orders that have to wait to the parked
+/// queue. One bad letter must not block others: a letter that cannot be sent whole is sent bare. A letter that cannot be sent at all, or
+/// not now, is left by the caller to the broker, which has the original. Not thread-safe: one caller at a time.
 /// </summary>
 internal sealed partial class DeadLetterPublisher(
     IConnectionFactory connections, PulseCounters counters, IOptions<WorkerOptions> options, TimeProvider time,
     ILogger<DeadLetterPublisher> logger)
     : IAsyncDisposable
 {
-    /// <summary>Letters that wait for their confirms at once.</summary>
+    /// <summary>Letters awaiting their confirms at once.</summary>
     private const int InFlightMax = 128;
 
     private readonly WorkerOptions _options = options.Value;
@@ -31,15 +31,15 @@ internal sealed partial class DeadLetterPublisher(
     {
         Confirmed,
 
-        /// <summary>It could not be sent as it is, or the connection broke over it or over another.</summary>
+        /// <summary>The letter could not be sent as it is, or the connection failed because of it or of another letter.</summary>
         Unsendable,
 
-        /// <summary>The broker does not take it now: no connection, no confirm in time, no room, no queue.</summary>
+        /// <summary>The broker does not accept it now: no connection, no confirm in time, no room, no queue.</summary>
         NotTaken,
     }
 
     /// <summary>Publishes letters and waits for the broker's confirms; only then may the originals be acked.</summary>
-    /// <returns>Those that the broker has not taken.</returns>
+    /// <returns>The letters that the broker did not accept.</returns>
     /// <exception cref="OperationCanceledException">The token fired.</exception>
     public async Task<IReadOnlyList<DeadLetter>> PublishAsync(IReadOnlyList<DeadLetter> letters, CancellationToken cancellationToken)
     {
@@ -67,7 +67,7 @@ internal sealed partial class DeadLetterPublisher(
     }
 
     /// <summary>Parks orders and waits for the broker's confirms; only then may the originals be acked.</summary>
-    /// <returns>Those that the broker has not taken, which it has to deliver again.</returns>
+    /// <returns>The orders that the broker did not accept; it has to deliver them again.</returns>
     /// <exception cref="OperationCanceledException">The token fired.</exception>
     public async Task<IReadOnlyList<DeadLetter>> ParkAsync(IReadOnlyList<ParkedOrder> orders, CancellationToken cancellationToken)
     {
@@ -112,7 +112,9 @@ internal sealed partial class DeadLetterPublisher(
 
     public ValueTask DisposeAsync() => _link?.DisposeAsync() ?? ValueTask.CompletedTask;
 
-    /// <summary>All at once, a bounded number in flight; what fails drops the connection, so that the next try begins afresh.</summary>
+    /// <summary>
+    /// Publishes all letters, a bounded number at once. A failure drops the connection, so that the next try starts afresh.
+    /// </summary>
     private async Task<Fate[]> SendAsync(
         IReadOnlyList<DeadLetter> letters, WriteLetter write, CancellationToken cancellationToken)
     {
@@ -170,7 +172,7 @@ internal sealed partial class DeadLetterPublisher(
             LogRefused(exception.Message);
             if (deadline.IsCancellationRequested)
             {
-                // The letters behind it need not wait as long.
+                // The other letters in flight need not wait as long.
                 await failed.CancelAsync();
             }
 
@@ -183,7 +185,7 @@ internal sealed partial class DeadLetterPublisher(
     }
 
     /// <summary>
-    /// A wait that ended while the connection stands is the broker's silence; the rest may be the fault of what was sent.
+    /// A time-out on an open connection means that the broker does not answer; any other failure may be the letter's fault.
     /// </summary>
     private static Fate FateAfter(Exception exception, DeadLetterLink link) =>
         link.IsBlocked || (exception is OperationCanceledException && !link.Lost.IsCancellationRequested) ? Fate.NotTaken : Fate.Unsendable;
@@ -192,7 +194,7 @@ internal sealed partial class DeadLetterPublisher(
         IChannel channel, DeadLetter letter, WriteLetter write, CancellationToken cancellationToken)
     {
         var (exchange, routingKey, properties, body) = write(letter, time.GetUtcNow());
-        // The client takes the parent of its span, and the trace in the headers, from the current one.
+        // The client takes the parent of its span, and the trace in the headers, from the current activity.
         Activity.Current = letter.Span;
         try
         {
@@ -204,7 +206,7 @@ internal sealed partial class DeadLetterPublisher(
         }
     }
 
-    /// <summary>Null when the broker does not answer in time.</summary>
+    /// <summary>Connects if needed; null when the broker does not answer in time.</summary>
     private async Task<DeadLetterLink?> ConnectAsync(CancellationToken cancellationToken)
     {
         if (_link is { } open && !open.Lost.IsCancellationRequested)

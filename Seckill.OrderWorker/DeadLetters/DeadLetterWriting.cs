@@ -6,23 +6,23 @@ using Seckill.OrderWorker.Batches;
 
 namespace Seckill.OrderWorker.DeadLetters;
 
-/// <summary>What goes to the broker for a letter, and where.</summary>
+/// <summary>Builds the message for a letter and names its destination.</summary>
 internal delegate (string Exchange, string RoutingKey, BasicProperties Properties, ReadOnlyMemory<byte> Body) WriteLetter(
     DeadLetter letter, DateTimeOffset now);
 
-/// <summary>Writes a dead letter, or a parked order, as it goes to the broker.</summary>
+/// <summary>Builds the message for a dead letter or a parked order.</summary>
 internal static class DeadLetterWriting
 {
-    /// <summary>Bytes of the body in a letter that is sent bare.</summary>
+    /// <summary>Most bytes of the body in a bare letter.</summary>
     public const int BareBodyBytesMax = 65_536;
 
-    /// <summary>Characters of a reason; headers share one frame with the rest.</summary>
+    /// <summary>Most characters of a reason; all headers share one frame.</summary>
     private const int ReasonLengthMax = 500;
 
-    /// <summary>Characters of an id that may stand in a bare letter as it is; others are hashed.</summary>
+    /// <summary>Longest id that a bare letter carries unchanged, characters; longer ids are hashed.</summary>
     private const int BareIdLengthMax = OrderLimits.ClientOrderNoLengthMax;
 
-    /// <summary>With everything of the original that may be sent.</summary>
+    /// <summary>A letter with all of the original's properties that may be sent.</summary>
     public static (string Exchange, string RoutingKey, BasicProperties Properties, ReadOnlyMemory<byte> Body) Whole(
         DeadLetter letter, DateTimeOffset now)
     {
@@ -36,7 +36,9 @@ internal static class DeadLetterWriting
         return (OrderTopology.DeadLetterExchange, OrderTopology.RoutingKey, properties, letter.Body);
     }
 
-    /// <summary>With nothing that a producer wrote but the beginning of the body: for a letter that could not be sent as it was.</summary>
+    /// <summary>
+    /// A letter without the producer's data except the beginning of the body: for a letter that could not be sent whole.
+    /// </summary>
     public static (string Exchange, string RoutingKey, BasicProperties Properties, ReadOnlyMemory<byte> Body) Bare(
         DeadLetter letter, DateTimeOffset now)
     {
@@ -51,7 +53,7 @@ internal static class DeadLetterWriting
         return (OrderTopology.DeadLetterExchange, OrderTopology.RoutingKey, properties, body);
     }
 
-    /// <summary>An order to be parked, with everything of the original that may be sent.</summary>
+    /// <summary>A parked order with all of the original's properties that may be sent.</summary>
     public static (string Exchange, string RoutingKey, BasicProperties Properties, ReadOnlyMemory<byte> Body) Parked(
         DeadLetter letter, DateTimeOffset now)
     {
@@ -60,7 +62,7 @@ internal static class DeadLetterWriting
         return Parked(letter, properties, now);
     }
 
-    /// <summary>The same for one that could not be sent so: the whole body, and of the properties the id.</summary>
+    /// <summary>A parked order that could not be sent with its properties: the whole body, and only the message id.</summary>
     public static (string Exchange, string RoutingKey, BasicProperties Properties, ReadOnlyMemory<byte> Body) ParkedBare(
         DeadLetter letter, DateTimeOffset now) =>
         Parked(letter, BareProperties(letter, now), now);
@@ -87,7 +89,9 @@ internal static class DeadLetterWriting
         };
     }
 
-    /// <summary>The parts of a message of many must not be taken for copies of each other when they come back one by one.</summary>
+    /// <summary>
+    /// Gives each part of a message of many its own id, so that replayed parts are not taken for duplicates of each other.
+    /// </summary>
     private static string? IdOf(DeadLetter letter) => letter.Delivery.Properties.MessageId is not { } id ? null
         : letter.Part is { } part ? OrderIntake.PartId(id, part)
         : id;

@@ -10,10 +10,10 @@ using Seckill.Ordering.Contract;
 namespace Seckill.OrderWorker.Members;
 
 /// <summary>
-/// Whether each of our queues has the members that the broker would give it if it were declared now. A quorum queue keeps those that it was
-/// declared with: one that is older than its cluster has a single one, and stands still when that node dies. AMQP does not tell, so this
-/// asks the management plugin, where <see cref="WorkerOptions.ManagementUrl"/> says where it is. Degraded rather than unhealthy: nothing is
-/// lost yet. What the plugin does not say is no failure.
+/// Checks whether each of our queues has the members that the broker would give it if it were declared now. A quorum queue keeps the
+/// members from its declaration: a queue that is older than its cluster has a single one, and stops when that node dies. AMQP does not
+/// report members, so this asks the management plugin if <see cref="WorkerOptions.ManagementUrl"/> is set. Degraded rather than unhealthy:
+/// nothing is lost yet. An unreachable plugin is no failure.
 /// </summary>
 internal sealed partial class QueueMembersHealthCheck(
     IHttpClientFactory clients, IConnectionFactory broker, IOptions<WorkerOptions> options, TimeProvider time,
@@ -21,13 +21,13 @@ internal sealed partial class QueueMembersHealthCheck(
 {
     public const string Name = "queue members";
 
-    /// <summary>Longest time between a change at the broker and ours, ms; health is asked more often.</summary>
+    /// <summary>Longest delay before a change at the broker shows here, ms; health is checked more often.</summary>
     public const int LookEveryMs = 15_000;
 
-    /// <summary>Below what the loop gives a check.</summary>
+    /// <summary>Below the time-out of the health checks' loop.</summary>
     private const int LookTimeoutMs = 1_500;
 
-    /// <summary>Members of a new queue where there are as many nodes or more, unless the broker is told otherwise.</summary>
+    /// <summary>Members that the broker gives a new queue by default, if there are that many nodes.</summary>
     private const int GroupSize = 3;
 
     private static readonly string[] Queues = [OrderTopology.Queue, OrderTopology.ParkedQueue, OrderTopology.DeadLetterQueue];
@@ -35,7 +35,7 @@ internal sealed partial class QueueMembersHealthCheck(
     private HealthCheckResult _last = HealthCheckResult.Healthy("not known: Worker:ManagementUrl is not set");
     private long? _lookedAt;
 
-    /// <summary>The health checks' loop asks one question at a time.</summary>
+    /// <summary>Not thread-safe: the health checks' loop makes one call at a time.</summary>
     public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
         if (options.Value.ManagementUrl is { Length: > 0 } url
@@ -68,7 +68,7 @@ internal sealed partial class QueueMembersHealthCheck(
             var growOn = new SortedSet<string>(StringComparer.Ordinal);
             foreach (var queue in Queues)
             {
-                // A queue of another kind has no members.
+                // Only quorum queues have members.
                 var members = await MembersAsync(http, queue, deadline.Token);
                 var lacking = members.Count == 0 ? 0 : Math.Min(nodes.Length, GroupSize) - members.Count;
                 if (lacking > 0)
@@ -99,12 +99,12 @@ internal sealed partial class QueueMembersHealthCheck(
         }
         catch (HttpRequestException exception) when (exception.StatusCode == HttpStatusCode.NotFound)
         {
-            // Not declared yet.
+            // The queue is not declared yet.
             return [];
         }
     }
 
-    /// <summary>That of the connection to the broker, unless the address names another.</summary>
+    /// <summary>The account of the broker's connection, unless the address names another.</summary>
     private string AccountOf(Uri url) => Convert.ToBase64String(Encoding.UTF8.GetBytes(
         url.UserInfo.Length > 0 ? Uri.UnescapeDataString(url.UserInfo) : $"{broker.UserName}:{broker.Password}"));
 

@@ -5,8 +5,8 @@ using Seckill.Ordering.Store;
 namespace Seckill.OrderWorker.Migrating;
 
 /// <summary>
-/// What the applications' account may do, once the tables are there: read and write each of them, and to the audit add only. MySQL grants
-/// by table and takes nothing back from a grant on the whole database, so the account must not have one.
+/// The rights of the applications' account, granted once the tables exist: read and write on every table, but only insert and read on the
+/// audit. A table grant in MySQL takes nothing away from a grant on the whole database, so the account must not have one.
 /// </summary>
 internal static class ApplicationGrants
 {
@@ -17,7 +17,7 @@ internal static class ApplicationGrants
 
     private static readonly Type[] AppendOnly = [typeof(OpsAuditEntry), typeof(OpsAuditOutcome)];
 
-    /// <exception cref="MySqlException">There is no such account, or ours may not grant.</exception>
+    /// <exception cref="MySqlException">The account does not exist, or ours may not grant.</exception>
     public static async Task ApplyAsync(OrderingDbContext context, string account, CancellationToken cancellationToken)
     {
         var at = account.IndexOf('@', StringComparison.Ordinal);
@@ -33,7 +33,7 @@ internal static class ApplicationGrants
             foreach (var statement in statements)
             {
                 await using var command = context.Database.GetDbConnection().CreateCommand();
-                // Names of accounts and tables cannot be parameters.
+                // Account and table names cannot be parameters.
                 command.CommandText = statement;
                 await command.ExecuteNonQueryAsync(cancellationToken);
             }

@@ -4,12 +4,12 @@ using Seckill.Ordering.Store;
 
 namespace Seckill.OrderWorker.Migrating;
 
-/// <summary>Something to buy on a developer's machine.</summary>
+/// <summary>Demo products for a developer's machine.</summary>
 internal static class DemoCatalogue
 {
     private const int OpenDays = 30;
 
-    /// <summary>Adds the demo products and their sales to an empty catalogue; false when there was something already.</summary>
+    /// <summary>Adds the demo products and their sales to an empty catalogue; false when the catalogue was not empty.</summary>
     public static async Task<bool> SeedAsync(OrderingDbContext context, TimeProvider time, CancellationToken cancellationToken)
     {
         if (await context.Products.AnyAsync(cancellationToken))
@@ -26,7 +26,7 @@ internal static class DemoCatalogue
         catch (DbUpdateException exception)
             when (exception.InnerException is MySqlException { ErrorCode: MySqlErrorCode.DuplicateKeyEntry })
         {
-            // One transaction, the same keys everywhere: another worker was quicker and has added all of it.
+            // One transaction with fixed keys: another worker was faster and has added everything.
             return false;
         }
     }

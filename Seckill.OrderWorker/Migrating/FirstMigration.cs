@@ -10,12 +10,12 @@ namespace Seckill.OrderWorker.Migrating;
 
 /// <summary>
 /// Migrates so that a process killed in the middle of the very first migration does no lasting harm. MySQL commits DDL statement by
-/// statement, so that leaves some tables and no word of them in the migrations' history; applying the migration again fails at the first
-/// table that exists.
+/// statement, so a kill leaves some tables without an entry in the migrations' history. Applying the migration again then fails at the
+/// first existing table.
 ///
-/// So a marker table is made first, and only while none of our tables exists. Whoever finds the marker and an empty history knows that
-/// every one of our tables was made by the attempt that died: they hold nothing, are dropped, and made anew. Without the marker nothing is
-/// ever dropped.
+/// So a marker table is created first, and only while none of our tables exists. A marker with an empty history proves that the failed
+/// attempt created all of our tables. They hold no data, so they are dropped and created again. Without the marker nothing is ever
+/// dropped.
 /// </summary>
 internal static class FirstMigration
 {
@@ -31,12 +31,12 @@ internal static class FirstMigration
         await CreateDatabaseAsync(context, cancellationToken);
         if (!(await context.Database.GetPendingMigrationsAsync(cancellationToken)).Any())
         {
-            // Even statements that would change nothing, such as CREATE TABLE IF NOT EXISTS, need rights that this account may lack. A
-            // marker that is still there means nothing beside a history, and goes with the next migration.
+            // Even statements that change nothing, such as CREATE TABLE IF NOT EXISTS, need rights that this account may lack. A marker
+            // beside a history means nothing; the next migration drops it.
             return;
         }
 
-        // The named lock belongs to the connection, and is gone with it when the process dies.
+        // The named lock belongs to the connection and is released with it when the process dies.
         await context.Database.OpenConnectionAsync(cancellationToken);
         try
         {
@@ -66,11 +66,11 @@ internal static class FirstMigration
         }
         catch (MySqlException exception) when (exception.ErrorCode == MySqlErrorCode.DatabaseCreateExists)
         {
-            // Another worker was quicker.
+            // Another worker was faster.
         }
     }
 
-    /// <summary>Marks an empty database, or clears away what an attempt left that died.</summary>
+    /// <summary>Marks an empty database, or drops the tables of a failed attempt.</summary>
     private static async Task PrepareAsync(OrderingDbContext context, CancellationToken cancellationToken)
     {
         if ((await context.Database.GetAppliedMigrationsAsync(cancellationToken)).Any())
@@ -83,7 +83,7 @@ internal static class FirstMigration
         const string Here = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name";
         if (await AskAsync(context, $"{Here} = '{Marker}'", cancellationToken) > 0)
         {
-            // In one statement, since foreign keys bind them to each other.
+            // One statement, because foreign keys link the tables.
             var tables = string.Join(',', ours.Select(table => $"`{table}`"));
             await ExecuteAsync(
                 context,

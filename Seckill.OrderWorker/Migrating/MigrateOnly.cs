@@ -3,10 +3,10 @@ using Seckill.Ordering.Store;
 
 namespace Seckill.OrderWorker.Migrating;
 
-/// <summary>Brings MySQL's schema up to date and ends. It needs MySQL and nothing else, and opens no port.</summary>
+/// <summary>Brings MySQL's schema up to date and exits. It needs only MySQL and opens no port.</summary>
 internal static partial class MigrateOnly
 {
-    /// <summary>On the command line the same as <c>Worker:Migrations=only</c>.</summary>
+    /// <summary>Command-line switch, the same as <c>Worker:Migrations=only</c>.</summary>
     public const string Switch = "--migrate-only";
 
     private static readonly string Key = $"{WorkerOptions.Section}:{nameof(WorkerOptions.Migrations)}";
@@ -15,8 +15,8 @@ internal static partial class MigrateOnly
         args.Contains(Switch) || string.Equals(configuration[Key], nameof(MigrationMode.Only), StringComparison.OrdinalIgnoreCase);
 
     /// <summary>
-    /// The process's exit code: 0 when the schema is up to date, 1 when it is not within <see cref="WorkerOptions.MigrateOnlySecondsMax"/>
-    /// or when the process is told to stop before.
+    /// The process's exit code: 0 when the schema is up to date; 1 when it is not within <see cref="WorkerOptions.MigrateOnlySecondsMax"/>
+    /// or when the process is stopped earlier.
     /// </summary>
     /// <exception cref="OptionsValidationException">A setting is out of range.</exception>
     public static async Task<int> RunAsync(HostApplicationBuilder builder, CancellationToken cancellationToken)

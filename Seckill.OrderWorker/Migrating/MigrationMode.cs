@@ -1,14 +1,14 @@
 namespace Seckill.OrderWorker.Migrating;
 
-/// <summary>Who brings MySQL's schema up to date.</summary>
+/// <summary>Which process brings MySQL's schema up to date.</summary>
 public enum MigrationMode
 {
-    /// <summary>Every worker, when it starts.</summary>
+    /// <summary>Every worker, at startup.</summary>
     OnStart,
 
-    /// <summary>This process, which does nothing else and ends: a step of a deployment, with rights that workers need not have.</summary>
+    /// <summary>This process, which then exits: a deployment step with rights that workers do not need.</summary>
     Only,
 
-    /// <summary>Somebody else: the worker waits until the schema is there.</summary>
+    /// <summary>Another process: the worker waits for the schema.</summary>
     Never,
 }

@@ -6,8 +6,8 @@ using Seckill.Ordering.Store;
 namespace Seckill.OrderWorker.Migrating;
 
 /// <summary>
-/// Applies the migrations at start, however long MySQL takes to come up. A named lock of MySQL is held meanwhile, so of several workers one
-/// migrates and the others wait for it. A worker that never migrates waits here until somebody else has done it.
+/// Applies the migrations at startup, however long MySQL takes to come up. It holds a named lock of MySQL, so only one of several workers
+/// migrates and the others wait. A worker that never migrates waits here for the schema.
 /// </summary>
 internal sealed partial class Migrator(
     IServiceScopeFactory scopes, IHostEnvironment environment, IOptions<WorkerOptions> options, TimeProvider time, ILogger<Migrator> logger)
@@ -16,10 +16,10 @@ internal sealed partial class Migrator(
     private readonly TaskCompletionSource _migrated = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile string? _trouble;
 
-    /// <summary>Ends when the schema is there.</summary>
+    /// <summary>Completes when the schema is up to date.</summary>
     public Task Migrated => _migrated.Task;
 
-    /// <summary>Why the schema is not there yet; null before the first try has failed.</summary>
+    /// <summary>Why the schema is not up to date yet; null before the first try has failed.</summary>
     public string? Trouble => _trouble;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -35,7 +35,7 @@ internal sealed partial class Migrator(
             }
             catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
             {
-                // EF wraps what MySQL says into advice about retries.
+                // EF wraps MySQL's error in advice about retries.
                 _trouble = exception.GetBaseException().Message;
                 LogNotMigrated(_trouble);
                 await backoff.WaitAsync(stoppingToken);
@@ -61,7 +61,7 @@ internal sealed partial class Migrator(
         }
     }
 
-    /// <summary>Looks, and changes nothing.</summary>
+    /// <summary>Checks the schema and changes nothing.</summary>
     /// <exception cref="InvalidOperationException">A migration has not been applied.</exception>
     private async Task CheckAsync(CancellationToken cancellationToken)
     {
@@ -87,7 +87,7 @@ internal sealed partial class Migrator(
     private partial void LogNotMigrated(string reason);
 }
 
-/// <summary>Healthy once the schema is up to date: waiting for the worker means waiting for that.</summary>
+/// <summary>Healthy once the schema is up to date: waiting for the worker means waiting for the schema.</summary>
 internal sealed class MigratedHealthCheck(Migrator migrator) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>

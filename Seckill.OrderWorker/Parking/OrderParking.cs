@@ -6,9 +6,9 @@ using Seckill.OrderWorker.Batches;
 namespace Seckill.OrderWorker.Parking;
 
 /// <summary>
-/// Takes an order out of its batch because a server fails over this one while it takes others. The broker keeps it for
-/// <see cref="Ordering.Contract.OrderTopology.ParkedMs"/> and sends it again. Its id is the same then, so it is one order however often
-/// that happens. What has been parked for too long becomes a dead letter, for an operator to decide.
+/// Takes an order out of its batch because a server fails for this order while it accepts others. The broker keeps it for
+/// <see cref="Ordering.Contract.OrderTopology.ParkedMs"/> and delivers it again. Its id stays the same, so it remains one order however
+/// often that happens. An order that has been parked for too long becomes a dead letter for an operator to decide.
 /// </summary>
 internal sealed partial class OrderParking(
     WorkerHealth health, IOptions<WorkerOptions> options, TimeProvider time, ILogger<OrderParking> logger)

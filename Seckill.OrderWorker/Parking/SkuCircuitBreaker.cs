@@ -4,31 +4,31 @@ using Seckill.Ordering.Contract;
 namespace Seckill.OrderWorker.Parking;
 
 /// <summary>
-/// Remembers SKUs that a server has just failed over, so that the next batches need not wait for the same failure. Open for as long as an
-/// order stays parked, twice as long after each failure that follows, up to a bound; then one batch tries again. Source: M. Nygard,
-/// "Release It!", Circuit Breaker.
+/// Remembers SKUs that have just failed, so that the next batches do not wait for the same failure. Open for as long as an order stays
+/// parked, twice as long after each further failure, up to a bound; then one batch tries again. Source: M. Nygard, "Release It!", Circuit
+/// Breaker.
 /// </summary>
 internal sealed class SkuCircuitBreaker(TimeProvider time)
 {
     private const int OpenMsMax = 3 * OrderTopology.ParkedMs;
 
-    /// <summary>SKUs that it remembers; more than that are simply tried each time.</summary>
+    /// <summary>Most SKUs remembered; any others are tried each time.</summary>
     private const int SkuCountMax = 10_000;
 
     private readonly ConcurrentDictionary<long, State> _states = new();
 
     private sealed record State(string Reason, long OpenedAt, int OpenForMs);
 
-    /// <summary>Why the SKU is not to be tried now; null when it may be.</summary>
+    /// <summary>Why the SKU must not be tried now; null when it may be.</summary>
     public string? ReasonOf(long skuId) =>
         !_states.IsEmpty && _states.TryGetValue(skuId, out var state) && IsOpen(state) ? state.Reason : null;
 
-    /// <summary>The SKU failed: not to be tried for a while.</summary>
+    /// <summary>The SKU failed: skip it for a while.</summary>
     public void Open(long skuId, string reason)
     {
         if (_states.Count < SkuCountMax || _states.ContainsKey(skuId))
         {
-            // Batches that were under way together fail together, which is one failure.
+            // Concurrent batches fail together; that counts as one failure.
             _states.AddOrUpdate(
                 skuId,
                 _ => new State(reason, time.GetTimestamp(), OrderTopology.ParkedMs),
@@ -38,7 +38,7 @@ internal sealed class SkuCircuitBreaker(TimeProvider time)
         }
     }
 
-    /// <summary>These SKUs have gone through.</summary>
+    /// <summary>These SKUs succeeded.</summary>
     public void Close(IEnumerable<long> skuIds)
     {
         if (_states.IsEmpty)

@@ -9,24 +9,24 @@ using Seckill.OrderWorker.Parking;
 namespace Seckill.OrderWorker.Settling;
 
 /// <summary>
-/// Tells Redis the committed verdicts, one script call for up to <see cref="ChunkSizeMax"/> orders of a SKU. Settling twice is harmless, so
-/// whatever goes wrong is tried again, after all that goes well. The messages are held while Redis takes no writes at all; while it takes
-/// some, the orders of a SKU that it takes none for are parked.
+/// Settles committed verdicts in Redis, one script call for up to <see cref="ChunkSizeMax"/> orders of a SKU. Settling twice is harmless,
+/// so failed calls are repeated after all others have succeeded. While Redis accepts no writes at all, the messages are held. While it
+/// accepts some writes, the orders of the SKUs that fail are parked.
 /// </summary>
 internal sealed partial class OrderSettler(
     StockLedger ledger, OrderParking parking, WorkerHealth health, IOptions<WorkerOptions> options, TimeProvider time,
     ILogger<OrderSettler> logger)
 {
-    /// <summary>Orders in one script call: Redis runs nothing else meanwhile.</summary>
+    /// <summary>Most orders in one script call; Redis runs nothing else meanwhile.</summary>
     private const int ChunkSizeMax = 128;
 
-    /// <summary>Script calls that are sent together.</summary>
+    /// <summary>Script calls sent together in one send.</summary>
     private const int CallsTogetherMax = 64;
 
-    /// <summary>Such sends under way at once: Redis works on one while the other's replies are read.</summary>
+    /// <summary>Sends in flight at once: Redis processes one while the replies of the other are read.</summary>
     private const int SendsMax = 2;
 
-    /// <summary>Tries before orders are parked, if Redis takes other writes.</summary>
+    /// <summary>Failed tries before orders are parked, if Redis accepts other writes.</summary>
     private const int TriesBeforeParking = 3;
 
     private sealed record Chunk(SkuKeys Sku, List<(OrderInHand Order, Settlement Settlement)> Items);
@@ -34,8 +34,8 @@ internal sealed partial class OrderSettler(
     private readonly WorkerOptions _options = options.Value;
     private readonly SkuCircuitBreaker _awaySkus = new(time);
 
-    /// <summary>Settles a batch whose orders all have been decided, but for those that it parks.</summary>
-    /// <exception cref="HeldTooLongException">The outage outlasts <see cref="WorkerOptions.HoldMinutesMax"/>.</exception>
+    /// <summary>Settles a batch in which all orders have been decided, except the orders that it parks.</summary>
+    /// <exception cref="HeldTooLongException">The outage lasts longer than <see cref="WorkerOptions.HoldMinutesMax"/>.</exception>
     /// <exception cref="OperationCanceledException">A token ended the tries.</exception>
     public async Task SettleAsync(OrderBatch batch, CancellationToken quit, CancellationToken processing)
     {
@@ -66,9 +66,9 @@ internal sealed partial class OrderSettler(
     }
 
     /// <summary>
-    /// What to tell of an order; null for nothing. Another producer's message that turned out to be a copy has an id that nobody asks for;
-    /// if it is known to be the very same message, the first copy may have been committed by a worker that died before settling, so that
-    /// one is settled.
+    /// The settlement of an order; null for none. If another producer's message is a duplicate, no buyer asks for its id. If the message
+    /// id proves that it is the same message, a worker may have committed the first copy and died before settling, so the first order is
+    /// settled.
     /// </summary>
     private static Settlement? SettlementOf(OrderInHand order)
     {
@@ -94,7 +94,7 @@ internal sealed partial class OrderSettler(
             order.FromGate ? message.Epoch : null);
     }
 
-    /// <summary>One call for each; those that failed come back.</summary>
+    /// <summary>Makes one call for each chunk; returns the chunks that failed.</summary>
     private async Task<List<(Chunk Chunk, Exception Error)>> CallAllAsync(List<Chunk> chunks, CancellationToken cancellationToken)
     {
         var failed = new ConcurrentQueue<(Chunk, Exception)>();
@@ -116,8 +116,8 @@ internal sealed partial class OrderSettler(
     }
 
     /// <summary>
-    /// A stored record may be one that the script cannot process: then it is found one by one, so that it affects its own order alone.
-    /// The rest comes back.
+    /// The script may fail over one stored record. Then the orders are settled one by one, so that the record affects its own order alone.
+    /// Returns the chunks that have to wait.
     /// </summary>
     private async Task<List<Chunk>> SortOutAsync(List<(Chunk Chunk, Exception Error)> failed, CancellationToken cancellationToken)
     {
@@ -161,7 +161,7 @@ internal sealed partial class OrderSettler(
         Count(order.Verdict!.Kind, "Refused");
     }
 
-    /// <summary>Waits before the next try. After some, if Redis takes other writes, says why to wait no more.</summary>
+    /// <summary>Waits before the next try. After some tries, if Redis accepts other writes, returns the reason to stop waiting.</summary>
     private async Task<string?> WaitAsync(
         List<Chunk> waiting, Exception last, OrderBatch batch, Backoff backoff, CancellationToken quit, CancellationToken cancellationToken)
     {
@@ -187,8 +187,8 @@ internal sealed partial class OrderSettler(
     }
 
     /// <summary>
-    /// Parks the orders of a SKU whose Redis is away. One that nothing would tell from a new order when it comes again stays
-    /// out of Redis: MySQL has it.
+    /// Parks the orders of a SKU whose Redis is unavailable. An order that could not be recognised when delivered again stays unsettled in
+    /// Redis: MySQL has it.
     /// </summary>
     private bool Park(Chunk chunk, string reason, OrderBatch batch)
     {
@@ -207,7 +207,7 @@ internal sealed partial class OrderSettler(
         return true;
     }
 
-    /// <summary>One send; for each chunk null, or why it failed.</summary>
+    /// <summary>One send; for each chunk null, or the error.</summary>
     private async Task<Exception?[]> CallAsync(Chunk[] chunks, CancellationToken cancellationToken)
     {
         var spans = Array.ConvertAll(chunks, StartSpans);
@@ -241,7 +241,7 @@ internal sealed partial class OrderSettler(
         }
     }
 
-    /// <summary>A span for each order: every order's trace shows its own settling, though one call settles many.</summary>
+    /// <summary>One span for each order: every trace shows its own settling, though one call settles many orders.</summary>
     private static List<Activity> StartSpans(Chunk chunk)
     {
         var spans = new List<Activity>();

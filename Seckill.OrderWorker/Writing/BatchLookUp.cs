@@ -6,14 +6,14 @@ using Seckill.OrderWorker.Batches;
 
 namespace Seckill.OrderWorker.Writing;
 
-/// <summary>What a batch asks MySQL before it decides; the same on MySQL and MariaDB.</summary>
+/// <summary>The queries of a batch before it decides; the same on MySQL and MariaDB.</summary>
 internal static class BatchLookUp
 {
     /// <summary>
-    /// Items go in with their orders, so there is nothing to check; but each check would lock its order's row, and a page that splits under
-    /// such locks shuts out whoever else inserts at the end of the table until the commit. And a row that somebody keeps locked must not
-    /// hold a batch for the server's own time-out, most of a minute. And of many values in a list, each is to be looked for in the index:
-    /// the server's statistics date from before the sale. Ends when the connection goes back to its pool, which resets it.
+    /// Orders and items are inserted together, so foreign keys need no check. Each check would lock its order's row, and a page split
+    /// under such locks blocks all other inserts at the end of the table until the commit. A row locked by another client must not hold a
+    /// batch for the server's default time-out of most of a minute. Each value in a long list is to be looked up in the index: the
+    /// server's statistics date from before the sale. The settings end when the connection returns to its pool, which resets it.
     /// </summary>
     public const string SessionSettings =
         "SET foreign_key_checks = 0, eq_range_index_dive_limit = 0, innodb_lock_wait_timeout = " + LockWaitSecondsMax + ";\n";
@@ -28,8 +28,8 @@ internal static class BatchLookUp
     private const string SelectRejections = "SELECT order_id, reason, user_id, client_order_no, sku_id, quantity ";
 
     /// <summary>
-    /// The index on SKU and buyer, to be taken for order lines. While the statistics date from before the sale, the server may think that
-    /// the whole table is quicker, and it would read that under the SKU's lock.
+    /// Forces the index on SKU and buyer for order lines. While the statistics date from before the sale, the server may prefer a scan of
+    /// the whole table, which would then run under the SKU's lock.
     /// </summary>
     public const string ByBuyer = " FORCE INDEX (ix_order_items_sku_user) ";
 
@@ -37,12 +37,14 @@ internal static class BatchLookUp
         "SELECT o.id, o.order_sn, o.user_id, o.gate_epoch, i.sku_id, COALESCE(i.quantity, 0), o.client_order_no FROM orders o "
         + "LEFT JOIN order_items i ON i.order_id = o.id ";
 
-    /// <summary>Reads the SKUs as they are now, without a lock: what is decided with them holds only if the write finds them so.</summary>
+    /// <summary>
+    /// Reads the SKUs as they are now, without a lock: decisions made with them hold only if the write finds them unchanged.
+    /// </summary>
     public static MySqlCommand Skus(IReadOnlyList<OrderInHand> orders) => new(SkusText(orders).Append(')').ToString());
 
     /// <summary>
-    /// Locks the SKUs and then, in statements of their own, looks up the refusals and the orders: under READ COMMITTED each statement
-    /// sees what was committed before it began, so what another worker wrote under the same lock is seen.
+    /// Locks the SKUs and then, in separate statements, looks up the refusals and the orders. Under READ COMMITTED each statement sees
+    /// everything committed before it began, so rows that another worker wrote under the same lock are seen.
     /// </summary>
     public static MySqlCommand LockAndLookUp(IReadOnlyList<OrderInHand> orders)
     {
@@ -61,7 +63,7 @@ internal static class BatchLookUp
                 .Append(')');
         }
 
-        // An empty list is no SQL; nobody has the user NULL.
+        // An empty list is not valid SQL; no user has the id NULL.
         sql.Append(clicks == 0 ? "(NULL,NULL));" : ");");
         sql.Append("\nSELECT i.sku_id, i.user_id, SUM(i.quantity) FROM order_items i" + ByBuyer)
             .Append("STRAIGHT_JOIN orders o ON o.id = i.order_id WHERE o.status <> ").Append((int)OrderStatus.Closed).Append(" AND (");
@@ -71,8 +73,8 @@ internal static class BatchLookUp
     }
 
     /// <summary>
-    /// Adds a query for refusals of the same clicks under other ids: another producer's order gets a new one whenever its message comes.
-    /// The gate itself keeps to one id for each click.
+    /// Adds a query for refusals of the same clicks under other ids: another producer's order gets a new id each time its message is
+    /// delivered. The gate itself uses one id for each click.
     /// </summary>
     public static void AddRefusedClicks(IEnumerable<OrderInHand> orders, string select, StringBuilder sql, MySqlCommand command)
     {
@@ -82,7 +84,7 @@ internal static class BatchLookUp
             return;
         }
 
-        // By buyer first, for whom there is an index.
+        // By buyer first, because that column has an index.
         sql.Append(select).Append("FROM order_rejections WHERE user_id IN (").AppendList(clicks.Select(order => order.Message.UserId))
             .Append(") AND (user_id, client_order_no) IN (");
         for (var i = 0; i < clicks.Count; i++)
@@ -130,7 +132,7 @@ internal static class BatchLookUp
         await reader.NextResultAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
         {
-            // Of an order with several lines, which only somebody else can have made, the first.
+            // Keeps the first line of an order with several lines; only other programs write such orders.
             facts.OrdersById.TryAdd(reader.GetInt64(0), WrittenOrderOf(reader));
         }
 
@@ -150,8 +152,8 @@ internal static class BatchLookUp
     }
 
     /// <summary>
-    /// The condition that finds the order lines (i) of those buyers whom the purchase limit binds: by ranges of the index on SKU and buyer,
-    /// on both servers. Never empty: no SKU has the id NULL.
+    /// The condition that finds the order lines (i) of the buyers bound by the purchase limit: by ranges of the index on SKU and buyer, on
+    /// both servers. Never empty: no SKU has the id NULL.
     /// </summary>
     internal static StringBuilder AddBuyers(IEnumerable<OrderInHand> orders, StringBuilder sql)
     {

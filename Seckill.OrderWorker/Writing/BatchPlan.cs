@@ -4,34 +4,34 @@ using Seckill.OrderWorker.Batches;
 
 namespace Seckill.OrderWorker.Writing;
 
-/// <summary>A SKU as its row said, locked or not.</summary>
+/// <summary>A SKU as read from its row, locked or not.</summary>
 internal sealed record SkuRow(long Id, long ProductId, string Title, decimal Price, int Stock, string Image, string Attrs, long GateEpoch)
 {
-    /// <summary>What the row offers; null when nobody can be charged its price, which then fails where it is written.</summary>
+    /// <summary>The offer in the row; null when its price cannot be charged, which then fails when it is written.</summary>
     public Offer? Offer { get; } = Price is >= 0 and <= Offer.PriceMax ? Offer.Of(Price, Title, Image, Attrs) : null;
 
-    /// <summary>Units one buyer may hold by what the gate may have accepted; null without a sale.</summary>
+    /// <summary>Most units per buyer that the gate may have accepted; null without a sale.</summary>
     public int? LimitPerUser { get; init; }
 }
 
-/// <summary>An order that stands in MySQL.</summary>
+/// <summary>An order written in MySQL.</summary>
 /// <param name="Id">Its id.</param>
 /// <param name="OrderSn">Its number.</param>
 /// <param name="UserId">The buyer.</param>
-/// <param name="GateEpoch">The SKU's epoch when it was committed.</param>
-/// <param name="SkuId">What was bought; null when no line of it is there.</param>
+/// <param name="GateEpoch">The SKU's gate epoch at the commit.</param>
+/// <param name="SkuId">The SKU that was bought; null when the order has no line.</param>
 /// <param name="Quantity">Units.</param>
 internal readonly record struct WrittenOrder(long Id, string OrderSn, long UserId, long GateEpoch, long? SkuId, int Quantity)
 {
-    /// <summary>Whether it is what the message asks for.</summary>
+    /// <summary>Whether the order matches the message.</summary>
     public bool IsOf(OrderMessage message) =>
         UserId == message.UserId && (SkuId is null || (SkuId == message.SkuId && Quantity == message.Quantity));
 }
 
-/// <summary>A refusal that stands in MySQL.</summary>
+/// <summary>A refusal written in MySQL.</summary>
 internal readonly record struct RefusedOrder(long Id, string Reason, long SkuId, int Quantity);
 
-/// <summary>What MySQL knew of a batch's orders.</summary>
+/// <summary>MySQL's data about a batch's orders.</summary>
 internal sealed class BatchFacts
 {
     public Dictionary<long, SkuRow> Skus { get; } = [];
@@ -44,10 +44,12 @@ internal sealed class BatchFacts
 
     public Dictionary<(long UserId, string ClickNo), RefusedOrder> RejectionsByClick { get; } = [];
 
-    /// <summary>The SKUs as they were offered to orders whose SKU has been edited since, by SKU and <see cref="Offer.Text"/>.</summary>
+    /// <summary>Offered versions of SKUs that have been edited since, by SKU and <see cref="Offer.Text"/>.</summary>
     public Dictionary<(long SkuId, string Offer), SkuRow> Offered { get; } = [];
 
-    /// <summary>What the order is charged and shows: the SKU as it was offered to it, or as it is when no offer came with it.</summary>
+    /// <summary>
+    /// The SKU data that the order is charged with and shows: as offered to it, or current when it came without an offer.
+    /// </summary>
     public SkuRow RowFor(OrderMessage message, SkuRow sku)
     {
         if (message.Offer is not { } text || text == sku.Offer?.Text)
@@ -65,13 +67,13 @@ internal sealed class BatchFacts
         return row;
     }
 
-    /// <summary>Units in live orders, by SKU and buyer; of those who were asked for.</summary>
+    /// <summary>Units in live orders, by SKU and buyer; only for the buyers asked for.</summary>
     public Dictionary<(long SkuId, long UserId), long> UnitsHeld { get; } = [];
 }
 
 /// <summary>
-/// Decides a batch in the order of arrival. No I/O: what comes out is written in the transaction that what goes in was read in, under the
-/// SKUs' locks or only if they are found unchanged.
+/// Decides a batch in the order of arrival. No I/O: the result is written in the transaction that read the facts, under the SKUs' locks or
+/// only if the SKUs are found unchanged.
 /// </summary>
 internal sealed class BatchPlan
 {
@@ -81,10 +83,10 @@ internal sealed class BatchPlan
         Verdicts = new OrderVerdict?[orderCount];
     }
 
-    /// <summary>What it was decided with, and what it adds itself.</summary>
+    /// <summary>The facts that decisions are based on, plus the rows that this plan adds.</summary>
     public BatchFacts Facts { get; }
 
-    /// <summary>One for each order; null for an order id that is another order's, and that no gate has reserved for.</summary>
+    /// <summary>One for each order; null when the order id belongs to another order and no gate reserved under it.</summary>
     public OrderVerdict?[] Verdicts { get; }
 
     public List<(OrderInHand Order, SkuRow Sku)> Accepted { get; } = [];
@@ -94,7 +96,7 @@ internal sealed class BatchPlan
     /// <summary>Units to deduct, by SKU.</summary>
     public SortedDictionary<long, int> Taken { get; } = [];
 
-    /// <summary>Decides; what an earlier order of the batch gets counts as written for the later ones.</summary>
+    /// <summary>Decides all orders; results of earlier orders in the batch count as written for later ones.</summary>
     public static BatchPlan Decide(IReadOnlyList<OrderInHand> orders, BatchFacts facts)
     {
         var plan = new BatchPlan(facts, orders.Count);
@@ -113,14 +115,14 @@ internal sealed class BatchPlan
         {
             return written.IsOf(message)
                 ? new OrderVerdict(VerdictKind.WrittenBefore, order.OrderId, written.OrderSn, written.GateEpoch)
-                // A gate's reservation must get an answer, so that its units go back; any other message names an order that is not its own.
+                // A gate's reservation must get an answer, so that its units go back. Any other message used an id that is not its own.
                 : message.Epoch is null ? null
                 : Facts.RejectionsById.ContainsKey(order.OrderId)
                 ? new OrderVerdict(VerdictKind.RejectedBefore, order.OrderId, RejectionReason.IdTaken, 0)
                 : Reject(order, RejectionReason.IdTaken);
         }
 
-        // Before the click: an order that was told FAILED stays FAILED, even if the same click got another id later.
+        // Before the click: an order that was answered FAILED stays FAILED, even if the same click got another id later.
         if (Facts.RejectionsById.TryGetValue(order.OrderId, out var reason))
         {
             return new OrderVerdict(VerdictKind.RejectedBefore, order.OrderId, reason, 0);
@@ -157,7 +159,8 @@ internal sealed class BatchPlan
     }
 
     /// <summary>
-    /// The gate sees to the limit, and this to a gate that has lost its memory. Other producers' orders have never had a limit; they count.
+    /// The gate enforces the limit; this check covers a gate that has lost its memory. Other producers' orders are not limited, but they
+    /// count.
     /// </summary>
     private bool IsOverLimit(OrderMessage message, SkuRow sku) =>
         message.Epoch is not null && sku.LimitPerUser is { } limit

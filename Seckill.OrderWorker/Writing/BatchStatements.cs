@@ -7,24 +7,24 @@ using Seckill.OrderWorker.Batches;
 namespace Seckill.OrderWorker.Writing;
 
 /// <summary>
-/// The SQL of a batch; the same on MySQL and MariaDB. Numbers, times and trace ids, which cannot hold anything else, stand in the text;
-/// strings are parameters, those of a SKU once for all its orders: a parameter object for each column of each order costs more than the
-/// insert.
+/// The SQL of a batch; the same on MySQL and MariaDB. Numbers, times and trace ids are written into the text, since they cannot contain
+/// SQL. Strings are parameters; a SKU's strings are shared by all its orders, because a parameter object for each column of each order
+/// costs more than the insert.
 /// </summary>
 internal static class BatchStatements
 {
-    /// <summary>Size from which a command is sent and the next one begun, bytes, where the server takes as much.</summary>
+    /// <summary>Size at which a command is sent and the next one started, bytes, if the server accepts that much.</summary>
     public const int CommandBytesMax = 4 * 1_048_576;
 
-    /// <summary>The fixed part of one order's two rows with their punctuation, bytes, generously.</summary>
+    /// <summary>The fixed part of one order's two rows with punctuation, bytes; a generous estimate.</summary>
     private const int RowBytes = 600;
 
     private const int BytesPerCharacterMax = 4;
 
-    /// <summary>What a guarded deduction fails with, ER_SUBQUERY_NO_1_ROW; nothing else here has a subquery.</summary>
+    /// <summary>The error of a failed guard, ER_SUBQUERY_NO_1_ROW; no other statement here has a subquery.</summary>
     public const MySqlErrorCode GuardFailed = (MySqlErrorCode)1242;
 
-    /// <summary>UTC, by the server's clock: the workers' may run apart.</summary>
+    /// <summary>UTC by the server's clock, since the workers' clocks may differ.</summary>
     private const string Now = "UTC_TIMESTAMP(6)";
 
     private const string TimeFormat = "yyyy-MM-dd HH:mm:ss.ffffff";
@@ -42,11 +42,11 @@ internal static class BatchStatements
         "INSERT INTO order_rejections (order_id, user_id, sku_id, quantity, client_order_no, reason, trace_id, created_at) VALUES";
 
     /// <summary>
-    /// Inserts and the stock's UPDATE, in one command unless that would grow too large; none when there is nothing to write. With
-    /// <paramref name="guarded"/>, for rows that are not locked yet, the last command also commits, unless a SKU has not enough stock any
-    /// more, is not in the epoch that the orders were decided in, a buyer would be above the limit, closed orders counted, or one of the
-    /// orders has been refused meanwhile: then it fails with
-    /// <see cref="GuardFailed"/>. All in the server, because the SKU's lock would otherwise wait for us to be scheduled.
+    /// Inserts and the stock's UPDATE, in one command unless it would grow too large; none when there is nothing to write. With
+    /// <paramref name="guarded"/>, for rows that are not locked yet, the last command also commits. It fails with
+    /// <see cref="GuardFailed"/> instead if a SKU has too little stock or another epoch than the one decided with, if a buyer would be
+    /// above the limit (closed orders count too), or if one of the orders has been refused meanwhile. The server does all this in one
+    /// command, because otherwise the SKU's lock would be held until this process is scheduled.
     /// </summary>
     public static IEnumerable<MySqlCommand> Write(BatchPlan plan, TimeSpan paymentWindow, bool guarded, int commandBytesMax)
     {
@@ -99,8 +99,8 @@ internal static class BatchStatements
     {
         sql.Append(InsertOrders);
         var expiresAt = string.Create(CultureInfo.InvariantCulture, $"{Now} + INTERVAL {(long)paymentWindow.TotalSeconds} SECOND)");
-        // Orders of one script call share their time, those of one message theirs, and most have the amount of the one before:
-        // each is formatted once (docs/performance-log.md).
+        // The orders of one script call share a time, and so do those of one message; most have the same amount as the order before. Each
+        // is formatted once (docs/performance-log.md).
         var (reservedAt, pickedUpAt) = (new LastText(), new LastText());
         var (amounts, amountsSku, amountsQuantity) = ("", (SkuRow?)null, 0);
         for (var i = 0; i < accepted.Count; i++)
@@ -150,8 +150,8 @@ internal static class BatchStatements
     }
 
     /// <summary>
-    /// One statement for all SKUs, which locks their rows in the order of their ids whoever else does the same. Cases are grouped by their
-    /// outcome: a list of constants is searched in halves, a case for each of 500 SKUs would be walked through for each of 500 rows.
+    /// One statement for all SKUs; it locks their rows in the order of their ids, whichever worker runs it. Cases are grouped by outcome:
+    /// a list of constants is searched in halves, while a case for each of 500 SKUs would be tested one by one for each of 500 rows.
     /// </summary>
     private static void AddStock(BatchPlan plan, bool guarded, StringBuilder sql, MySqlCommand command)
     {
@@ -164,8 +164,8 @@ internal static class BatchStatements
             AddCase(plan.Taken, static taken => taken.Value, sql);
             sql.Append(" AND gate_epoch = ");
             AddCase(plan.Taken, taken => plan.Facts.Skus[taken.Key].GateEpoch, sql);
-            // A subquery of more than one row is an error, which stops the command before its COMMIT; not in a DO, whose errors MariaDB
-            // swallows.
+            // A subquery that returns two rows is an error, which stops the command before its COMMIT. It cannot be in a DO, whose errors
+            // MariaDB swallows.
             sql.Append(";\nSELECT (SELECT 1 UNION ALL SELECT 1 FROM DUAL WHERE ROW_COUNT() <> ").Append(plan.Taken.Count)
                 .Append(" UNION ALL SELECT 1 FROM order_rejections WHERE order_id IN (")
                 .AppendList(plan.Accepted.Select(accepted => accepted.Order.OrderId)).Append(')');
@@ -178,8 +178,8 @@ internal static class BatchStatements
     }
 
     /// <summary>
-    /// Buyers above the limit with what has just been inserted, and with what was committed before the lock. Most have a single line, whose
-    /// quantity has been looked at already: the index alone shows that, without a row being read while others wait for the lock.
+    /// Finds buyers above the limit, counting the new lines and everything committed before the lock. Most buyers have a single line,
+    /// whose quantity is checked already: the index alone shows that, so no row is read while others wait for the lock.
     /// </summary>
     private static void AddLimits(BatchPlan plan, StringBuilder sql)
     {
@@ -243,7 +243,7 @@ internal static class BatchStatements
     private static string ClickOf(OrderInHand order, MySqlCommand command) =>
         order.ClickNo is null ? "NULL" : command.Parameter(order.ClickNo);
 
-    /// <summary>A column's time as text, remembered from one row to the next.</summary>
+    /// <summary>A column's time as text, cached from one row to the next.</summary>
     private sealed class LastText
     {
         private DateTime _time;

@@ -13,46 +13,46 @@ using Seckill.ServiceDefaults.Connections;
 namespace Seckill.OrderWorker.Writing;
 
 /// <summary>
-/// One READ COMMITTED transaction for many orders, four round trips however many they are, in one of two orders. The quick one inserts
-/// first and deducts last, so that a hot SKU's row is locked for the deduction and the commit alone and other transactions insert
-/// meanwhile; it relies on the unique indexes to find orders that were written before, and anything unexpected rolls it back. The careful
-/// one locks the SKU rows in id order first, looks up what is known of the orders, decides and writes. Past EF's change tracker: it would
-/// insert 500 orders with 500 tracked entities and twelve statements.
+/// One READ COMMITTED transaction for many orders, with four round trips for any number of orders, in one of two ways. The quick way
+/// inserts first and deducts last, so that a hot SKU's row is locked only for the deduction and the commit while other transactions
+/// insert. It relies on the unique indexes to find orders that were written before, and anything unexpected rolls it back. The careful way
+/// locks the SKU rows in id order first, looks up the orders, decides and writes. Both bypass EF's change tracker, which would insert 500
+/// orders with 500 tracked entities and twelve statements.
 /// </summary>
 internal sealed class BatchTransaction(
     IServiceScopeFactory scopes, PulseCounters counters, IOptions<WorkerOptions> options, TimeProvider time)
 {
-    /// <summary>Links of one span; what is above is cut off by OpenTelemetry's own default.</summary>
+    /// <summary>Most links of one span; OpenTelemetry's default drops any more.</summary>
     private const int LinkCountMax = 128;
 
-    /// <summary>The rest of a packet is for what a command holds beside its rows.</summary>
+    /// <summary>Part of a packet used for rows: one half; the rest is for the other parts of a command.</summary>
     private const int PacketShare = 2;
 
     private readonly OfferLookUp _offers = new();
     private readonly WorkerOptions _options = options.Value;
 
-    /// <summary>Size of a command while the server has not said what it takes, bytes.</summary>
+    /// <summary>Size of a command until the server has reported its limit, bytes.</summary>
     private const int CommandBytesUnsaid = 262_144;
 
-    /// <summary>Size of a command at most, bytes; 0 until the server has said what it takes, and after each failure.</summary>
+    /// <summary>Largest size of a command, bytes; 0 until the server has reported its limit, and after each failure.</summary>
     private int _commandBytesMax;
 
     /// <summary>
-    /// The quick way: writes the orders and gives each its verdict; or writes none of them and answers false, when one must be refused, an
-    /// order was refused before, or a SKU's stock or epoch moved away between reading and deducting.
+    /// The quick way: writes the orders and gives each its verdict. Writes none of them and returns false when one must be refused, an
+    /// order was refused before, or a SKU's stock or epoch changed between reading and deducting.
     /// </summary>
-    /// <exception cref="MySqlException">Nothing was written, as when an order was written before; or all, if the connection broke at the
-    /// commit.</exception>
+    /// <exception cref="MySqlException">Nothing was written, for example because an order was written before; or everything, if the
+    /// connection broke at the commit.</exception>
     public Task<bool> TryWriteAsync(IReadOnlyList<OrderInHand> orders, CancellationToken cancellationToken) =>
         RunAsync(orders, TryWriteAsync, cancellationToken);
 
     /// <summary>The careful way: writes the orders, or none of them, and gives each its verdict.</summary>
-    /// <exception cref="MySqlException">Nothing was written; or all, if the connection broke at the commit: the next try will
-    /// see.</exception>
+    /// <exception cref="MySqlException">Nothing was written; or everything, if the connection broke at the commit: the next try finds
+    /// out.</exception>
     public Task WriteLockedAsync(IReadOnlyList<OrderInHand> orders, CancellationToken cancellationToken) =>
         RunAsync(orders, WriteLockedAsync, cancellationToken);
 
-    /// <summary>Commits what <paramref name="writeAsync"/> has written, unless it answers null.</summary>
+    /// <summary>Commits the work of <paramref name="writeAsync"/>, unless it returns null.</summary>
     private async Task<bool> RunAsync(
         IReadOnlyList<OrderInHand> orders,
         Func<IReadOnlyList<OrderInHand>, MySqlTransaction, CancellationToken, Task<BatchPlan?>> writeAsync,
@@ -74,7 +74,7 @@ internal sealed class BatchTransaction(
                 return false;
             }
 
-            // The quick way has committed already, without waiting for us; then this ends nothing but the client's own books.
+            // The quick way has already committed on the server; then this only ends the client's own transaction state.
             await transaction.CommitAsync(cancellationToken);
             CrashPoint.Reach(CrashPoint.Committed);
 
@@ -85,7 +85,7 @@ internal sealed class BatchTransaction(
         }
         catch (Exception exception)
         {
-            // It may be another server next time.
+            // The next connection may lead to another server.
             Volatile.Write(ref _commandBytesMax, 0);
             span?.SetStatus(ActivityStatusCode.Error, exception.Message);
             await MySqlSwitchOver.LeaveIfReadOnlyAsync(database.GetDbConnection(), exception);
@@ -151,7 +151,7 @@ internal sealed class BatchTransaction(
     private async Task ExecuteAsync(BatchPlan plan, bool guarded, MySqlTransaction transaction, CancellationToken cancellationToken)
     {
         var paymentWindow = TimeSpan.FromMinutes(_options.PaymentWindowMinutes);
-        // Another batch may have failed since the server said it.
+        // Another batch may have failed and reset the limit.
         var commandBytesMax = Volatile.Read(ref _commandBytesMax) is > 0 and var size ? size : CommandBytesUnsaid;
         foreach (var command in BatchStatements.Write(plan, paymentWindow, guarded, commandBytesMax))
         {
@@ -197,13 +197,13 @@ internal sealed class BatchTransaction(
             order.Span?.SetTag("seckill.outcome", verdict?.Kind.ToString());
             if (verdict is { Kind: VerdictKind.Rejected } refused)
             {
-                // The buyer is told FAILED, so sampling keeps the trace.
+                // The buyer's result is FAILED, so sampling keeps the trace.
                 order.Span?.SetStatus(ActivityStatusCode.Error, refused.Detail);
             }
 
             if (verdict is { Kind: VerdictKind.Accepted } && order.Message.ReservedAtMs is not null)
             {
-                // Two clocks, Redis's and ours: a click is never after its commit.
+                // Redis's clock and ours may differ; a click is never after its commit.
                 var latency = TimeSpan.FromTicks(Math.Max(0, (committedAt - order.ReservedAt).Ticks));
                 WorkerTelemetry.CommitLatency.Record(latency.TotalSeconds);
                 counters.AddClickToCommit(latency.TotalMilliseconds);
@@ -211,7 +211,7 @@ internal sealed class BatchTransaction(
         }
     }
 
-    /// <summary>A trace of its own, linked with the traces of its orders both ways: many clicks caused it, none is its parent.</summary>
+    /// <summary>A separate trace, linked both ways with the traces of its orders: many clicks caused it, none is its parent.</summary>
     private static Activity? StartSpan(IReadOnlyList<OrderInHand> orders)
     {
         Activity.Current = null;

@@ -9,19 +9,19 @@ using Seckill.OrderWorker.Parking;
 namespace Seckill.OrderWorker.Writing;
 
 /// <summary>
-/// Brings every order of a batch to a committed verdict, or out of the batch; several batches may be under way at once. An outage holds the
-/// batch, however long: it is tried again as a whole, nothing is dead-lettered, and since nothing is acked the broker stops handing out at
-/// the prefetch. An order that cannot stand in the tables is found by halving the batch and dead-lettered. One that MySQL does not take
-/// now, though it takes others, is found in the same way and parked: so are the orders of a SKU whose row somebody keeps locked.
+/// Brings every order of a batch to a committed verdict, or out of the batch; several batches may be in progress at once. An outage holds
+/// the batch, however long: it is retried as a whole and nothing is dead-lettered. Since nothing is acked, the broker stops delivering at
+/// the prefetch. An order that the tables cannot store is found by halving the batch and dead-lettered. An order that MySQL refuses now,
+/// although it accepts others, is found in the same way and parked, like the orders of a SKU whose row another client keeps locked.
 /// </summary>
 internal sealed partial class BatchWriter(
     BatchTransaction transaction, StoreProbe probe, OrderParking parking, OrderIds orderIds, WorkerHealth health,
     IOptions<WorkerOptions> options, TimeProvider time, ILogger<BatchWriter> logger)
 {
-    /// <summary>Times that two workers may get into each other's way over one batch before it is treated as bad data.</summary>
+    /// <summary>Collisions of two workers over one batch before it is treated as bad data.</summary>
     private const int CollisionCountMax = 5;
 
-    /// <summary>Failures of a batch before MySQL is asked whether it takes anything at all.</summary>
+    /// <summary>Failures of a batch before MySQL is asked whether it accepts any writes.</summary>
     private const int FailuresBeforeProbe = 3;
 
     private const string LockedReason = "its SKU's row in MySQL is locked by somebody else";
@@ -30,13 +30,13 @@ internal sealed partial class BatchWriter(
     private readonly SkuCircuitBreaker _lockedSkus = new(time);
 
     /// <summary>
-    /// How many batches are still to look first; at the start, too, since a killed worker's orders may come. Batches written at the same
-    /// time share it: one more or less is harmless, since either way is right for any batch.
+    /// How many more batches use the careful way; also at startup, since a killed worker's orders may come. Concurrent batches share the
+    /// count: one more or less is harmless, since both ways are correct for any batch.
     /// </summary>
     private int _lookUps = options.Value.LookUpsAfterSurprise;
 
     /// <summary>False when <paramref name="quit"/> ended the tries; orders without a verdict must then be delivered again.</summary>
-    /// <exception cref="HeldTooLongException">The outage outlasts <see cref="WorkerOptions.HoldMinutesMax"/>.</exception>
+    /// <exception cref="HeldTooLongException">The outage lasts longer than <see cref="WorkerOptions.HoldMinutesMax"/>.</exception>
     public async Task<bool> WriteAsync(OrderBatch batch, CancellationToken quit, CancellationToken processing)
     {
         var attempt = new WriteAttempt(batch, new Backoff(_options, time));
@@ -56,7 +56,7 @@ internal sealed partial class BatchWriter(
             }
             catch (Exception exception) when (!processing.IsCancellationRequested)
             {
-                // Also after a broken connection: its commit may have gone through.
+                // Also after a broken connection: the commit may have succeeded.
                 LookFirst();
                 if (!await RecoverAsync(part, attempt, exception, quit, processing))
                 {
@@ -68,7 +68,7 @@ internal sealed partial class BatchWriter(
         return true;
     }
 
-    /// <summary>Decides how a part that has failed goes on; false when it does not, because <paramref name="quit"/> has fired.</summary>
+    /// <summary>Decides how to continue with a failed part; false when <paramref name="quit"/> has fired.</summary>
     private async Task<bool> RecoverAsync(
         List<OrderInHand> part, WriteAttempt attempt, Exception exception, CancellationToken quit, CancellationToken processing)
     {
@@ -107,7 +107,7 @@ internal sealed partial class BatchWriter(
         return await attempt.Backoff.WaitAsync(quit);
     }
 
-    /// <summary>Parks the orders whose SKUs there is a reason for; the others come back.</summary>
+    /// <summary>Parks the orders whose SKUs have a reason; returns the others.</summary>
     private List<OrderInHand> Park(List<OrderInHand> orders, Func<long, string?> reasonOf, OrderBatch batch)
     {
         var free = new List<OrderInHand>(orders.Count);
@@ -126,7 +126,7 @@ internal sealed partial class BatchWriter(
         return free;
     }
 
-    /// <summary>False when nothing was written; the next try looks first and finds the reason.</summary>
+    /// <summary>False when nothing was written; the next try uses the careful way and finds the reason.</summary>
     private async Task<bool> TryWriteAsync(List<OrderInHand> part, CancellationToken processing)
     {
         var lookUps = Volatile.Read(ref _lookUps);
@@ -148,7 +148,7 @@ internal sealed partial class BatchWriter(
 
     private void LookFirst() => Volatile.Write(ref _lookUps, Math.Max(1, _options.LookUpsAfterSurprise));
 
-    /// <summary>Waits until MySQL takes orders again, or the token fires.</summary>
+    /// <summary>Waits until MySQL accepts orders again, or the token fires.</summary>
     public async Task WaitUntilReachableAsync(CancellationToken quit)
     {
         var backoff = new Backoff(_options, time);
@@ -166,10 +166,10 @@ internal sealed partial class BatchWriter(
     }
 
     /// <summary>
-    /// Gives another producer's orders their ids, once: a repeated try writes the same order. False when some of several cannot have one
-    /// yet: they stand behind the others now.
+    /// Gives another producer's orders their ids, once, so that a repeated try writes the same orders. Returns false when some of them
+    /// cannot have one yet: those are queued behind the others.
     /// </summary>
-    /// <exception cref="InvalidOperationException">None of them can have one.</exception>
+    /// <exception cref="InvalidOperationException">No order can have an id.</exception>
     private bool NumberOrders(List<OrderInHand> part, WriteAttempt attempt)
     {
         var unnumbered = part.Where(order => !HasNumber(order)).ToList();
@@ -198,7 +198,7 @@ internal sealed partial class BatchWriter(
         return order.OrderId != 0;
     }
 
-    /// <summary>Halves a part of several orders; calls the action for an order that stands alone.</summary>
+    /// <summary>Halves a part of several orders; calls the action for a single order.</summary>
     private void HalveOr(Action<OrderInHand> endOf, List<OrderInHand> part, WriteAttempt attempt, Exception exception)
     {
         if (part.Count == 1)
@@ -212,8 +212,8 @@ internal sealed partial class BatchWriter(
     }
 
     /// <summary>
-    /// An order id that is another order's can neither be written nor be answered. One that was made here is replaced: another instance
-    /// makes ids of the same Snowflake node.
+    /// An order id that belongs to another order can be neither written nor answered. If the id was made here it is replaced: another
+    /// instance then uses the same Snowflake node.
     /// </summary>
     private void ConcludeForeignIds(List<OrderInHand> part, WriteAttempt attempt)
     {
@@ -232,7 +232,9 @@ internal sealed partial class BatchWriter(
         }
     }
 
-    /// <summary>Its reservation stays as it is: an operator decides between replaying and abandoning it. The batch ends its span.</summary>
+    /// <summary>
+    /// Leaves the reservation as it is: an operator decides between replaying and abandoning it. The batch ends the span.
+    /// </summary>
     private static void DeadLetter(OrderInHand order, string reason, OrderBatch batch)
     {
         order.Span?.SetStatus(ActivityStatusCode.Error, reason);

@@ -2,30 +2,30 @@ using MySqlConnector;
 
 namespace Seckill.OrderWorker.Writing;
 
-/// <summary>What a failed transaction means for its orders.</summary>
+/// <summary>The consequence of a failed transaction for its orders.</summary>
 internal enum FaultKind
 {
-    /// <summary>The server, the network or its configuration: hold the orders and try again, for good.</summary>
+    /// <summary>The server, the network or its configuration: hold the orders and retry without limit.</summary>
     Outage,
 
-    /// <summary>Another worker has written one of the orders meanwhile: look again and decide anew.</summary>
+    /// <summary>Another worker has written one of the orders meanwhile: read again and decide anew.</summary>
     Collision,
 
     /// <summary>
-    /// MySQL ended this transaction so that another one could go on, as when both write the same orders: nothing is wrong, try again.
+    /// MySQL ended this transaction in favour of another one, for example when both write the same orders: nothing is wrong, try again.
     /// </summary>
     Deadlock,
 
-    /// <summary>Somebody keeps a row locked that one of the orders needs.</summary>
+    /// <summary>Another client keeps a row locked that one of the orders needs.</summary>
     Locked,
 
-    /// <summary>One of the orders cannot stand in the tables.</summary>
+    /// <summary>The tables cannot store one of the orders.</summary>
     Data,
 }
 
 /// <summary>
-/// Tells them apart. Only what is known to be about the data counts as such: taking an outage for bad data would dead-letter good orders,
-/// while the opposite mistake shows in the health check and loses nothing.
+/// Classifies failures. Only known data errors count as data: taking an outage for bad data would dead-letter good orders, while the
+/// opposite mistake shows in the health check and loses nothing.
 /// </summary>
 internal static class MySqlFaults
 {
@@ -42,7 +42,9 @@ internal static class MySqlFaults
     /// <summary>ER_CHECK_CONSTRAINT_VIOLATED of MySQL, which the client does not name; MariaDB reports state 23 instead.</summary>
     private const MySqlErrorCode CheckConstraintViolated = (MySqlErrorCode)3819;
 
-    /// <summary>SQLSTATE 22 (data exception), 23 (integrity constraint), and those that MySQL reports under a general state.</summary>
+    /// <summary>
+    /// SQLSTATE 22 (data exception), 23 (integrity constraint), and data errors that MySQL reports under a general state.
+    /// </summary>
     private static bool IsData(MySqlException exception) =>
         exception.SqlState?.StartsWith("22", StringComparison.Ordinal) == true
         || exception.SqlState?.StartsWith("23", StringComparison.Ordinal) == true

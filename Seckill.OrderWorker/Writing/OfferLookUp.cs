@@ -7,17 +7,17 @@ using Seckill.OrderWorker.Batches;
 namespace Seckill.OrderWorker.Writing;
 
 /// <summary>
-/// Finds the offers of orders whose SKU was edited between the click and the writing. An offer never changes, so it is read once. An
-/// offer that was not recorded is left to <see cref="BatchFacts.RowFor"/>.
+/// Finds the offers of orders whose SKU was edited between the click and the writing. An offer never changes, so it is read once. A
+/// missing offer is left to <see cref="BatchFacts.RowFor"/>.
 /// </summary>
 internal sealed class OfferLookUp
 {
-    /// <summary>Offers kept; edits of a running sale are few.</summary>
+    /// <summary>Most offers cached; edits of a running sale are few.</summary>
     private const int KeptMax = 1_000;
 
     private readonly ConcurrentDictionary<(long SkuId, string Offer), (string Title, string Image, string Attrs)> _kept = new();
 
-    /// <summary>Adds to <paramref name="facts"/> what is needed for these orders beside the rows as they are now.</summary>
+    /// <summary>Adds the offers of these orders to <paramref name="facts"/> where they differ from the current rows.</summary>
     public async Task AddAsync(
         IReadOnlyList<OrderInHand> orders, BatchFacts facts, MySqlTransaction transaction, int commandTimeoutSeconds,
         CancellationToken cancellationToken)

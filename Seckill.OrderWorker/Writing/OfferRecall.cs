@@ -5,14 +5,14 @@ using StackExchange.Redis;
 namespace Seckill.OrderWorker.Writing;
 
 /// <summary>
-/// Finds what a click was told where its message does not say it: an instance from before the offer leaves it out when it sweeps up a newer
-/// one's order, and the reservation still has it. Without an answer in time the order is charged what the SKU costs.
+/// Finds the offer of a click whose message does not carry it: an instance from before offers existed omits it when it publishes a newer
+/// instance's order again, but the reservation still has it. Without an answer in time the order is charged the current price.
 /// </summary>
 internal sealed partial class OfferRecall(StockLedger ledger, ILogger<OfferRecall> logger)
 {
     private const int AnswerWithinMs = 1_000;
 
-    /// <summary>Asks for a gate's orders alone; each newer instance's message has its offer.</summary>
+    /// <summary>Asks only about orders from a gate; the messages of newer instances carry the offer.</summary>
     public async Task RunAsync(OrderBatch batch, CancellationToken processing)
     {
         var untold = batch.Orders.FindAll(order => order is { FromGate: true, Message.Offer: null });
@@ -24,7 +24,7 @@ internal sealed partial class OfferRecall(StockLedger ledger, ILogger<OfferRecal
         try
         {
             var bySku = untold.GroupBy(order => order.Message.SkuId).ToList();
-            // An answer that comes too late changes nothing: the batch is being written by then.
+            // A late answer changes nothing: the batch is being written by then.
             var found = await Task.WhenAll(bySku.Select(orders => FindAsync(orders, processing)))
                 .WaitAsync(TimeSpan.FromMilliseconds(AnswerWithinMs), processing);
             foreach (var (order, reservation) in bySku.Zip(found).SelectMany(sku => sku.First.Zip(sku.Second)))

@@ -4,7 +4,7 @@ using MySqlConnector;
 
 namespace Seckill.OrderWorker.Writing;
 
-/// <summary>How values get into the text of a statement.</summary>
+/// <summary>Writes values into the text of a statement.</summary>
 internal static class SqlText
 {
     /// <summary>Numbers with commas between them.</summary>
@@ -19,7 +19,7 @@ internal static class SqlText
         return sql;
     }
 
-    /// <summary>Adds a string and returns its name for the text.</summary>
+    /// <summary>Adds a string parameter and returns its name for the text.</summary>
     public static string Parameter(this MySqlCommand command, string value)
     {
         var name = string.Create(CultureInfo.InvariantCulture, $"@p{command.Parameters.Count}");

@@ -8,13 +8,13 @@ using Seckill.ServiceDefaults.Connections;
 
 namespace Seckill.OrderWorker.Writing;
 
-/// <summary>Asks MySQL, after a batch has failed, whether the server or something in the batch is the cause. Changes nothing.</summary>
+/// <summary>Finds out, after a batch has failed, whether MySQL or something in the batch is the cause. Changes nothing.</summary>
 internal sealed partial class StoreProbe(IServiceScopeFactory scopes, IOptions<WorkerOptions> options, ILogger<StoreProbe> logger)
 {
-    /// <summary>Ids below those of any order.</summary>
+    /// <summary>Lowest id of a probe; all probe ids are below those of real orders.</summary>
     private const long ProbeIdMin = -1_000_000_000_000;
 
-    /// <summary>Those of the orders' SKUs whose rows somebody has locked; none when the server does not say.</summary>
+    /// <summary>SKUs of the orders whose rows another client has locked; none when the server does not answer.</summary>
     public async Task<IReadOnlySet<long>> LockedSkusAsync(IReadOnlyList<OrderInHand> orders, CancellationToken cancellationToken)
     {
         try
@@ -39,7 +39,7 @@ internal sealed partial class StoreProbe(IServiceScopeFactory scopes, IOptions<W
         }
     }
 
-    /// <summary>Whether an order like any other could be written: one is, and taken back.</summary>
+    /// <summary>Whether an ordinary order could be written: inserts one and rolls it back.</summary>
     public async Task<bool> CanWriteAsync(CancellationToken cancellationToken)
     {
         try
@@ -68,7 +68,7 @@ internal sealed partial class StoreProbe(IServiceScopeFactory scopes, IOptions<W
         }
     }
 
-    /// <summary>In a transaction that is rolled back.</summary>
+    /// <summary>Runs the queries in a transaction that is rolled back.</summary>
     private async Task<T> RunAsync<T>(Func<MySqlCommand, Task<T>> ask, CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();
@@ -87,7 +87,7 @@ internal sealed partial class StoreProbe(IServiceScopeFactory scopes, IOptions<W
         }
         catch (Exception exception)
         {
-            // Else a probe that is repeated would go on asking a server that is no longer the primary.
+            // Otherwise repeated probes would keep asking a server that is no longer the primary.
             await MySqlSwitchOver.LeaveIfReadOnlyAsync(connection, exception);
             throw;
         }

@@ -2,7 +2,7 @@ using Seckill.OrderWorker.Batches;
 
 namespace Seckill.OrderWorker.Writing;
 
-/// <summary>The progress of one batch: its attempts so far, and the orders that are still to be written.</summary>
+/// <summary>The progress of one batch: its attempts so far, and the orders still to be written.</summary>
 internal sealed class WriteAttempt(OrderBatch batch, Backoff backoff)
 {
     private readonly LinkedList<List<OrderInHand>> _parts = new();
@@ -15,13 +15,13 @@ internal sealed class WriteAttempt(OrderBatch batch, Backoff backoff)
 
     public int Deadlocks { get; set; }
 
-    /// <summary>Whether something in the batch, and not the server, has been found to be the cause.</summary>
+    /// <summary>Whether the cause was found to be in the batch, not in the server.</summary>
     public bool IsHalving { get; set; }
 
-    /// <summary>What is to be written next; null when all is done.</summary>
+    /// <summary>The next part to write; null when all is done.</summary>
     public List<OrderInHand>? Next => _parts.First?.Value;
 
-    /// <summary>Takes away what was next.</summary>
+    /// <summary>Removes the next part.</summary>
     public void Pop() => _parts.RemoveFirst();
 
     /// <summary>Puts a part in front of the others, unless it is empty.</summary>
@@ -34,8 +34,8 @@ internal sealed class WriteAttempt(OrderBatch batch, Backoff backoff)
     }
 
     /// <summary>
-    /// Splits a failed part in two, behind all parts that have not failed: where many orders are bad, the good ones do not wait until each
-    /// of those is found. Orders of one SKU stay together, since it may be the SKU that is bad.
+    /// Splits a failed part in two and queues the halves behind all parts that have not failed. If many orders are bad, the good ones do
+    /// not wait until each bad one is found. Orders of one SKU stay together, since the SKU itself may be the cause.
     /// </summary>
     public void PushHalves(List<OrderInHand> failed)
     {

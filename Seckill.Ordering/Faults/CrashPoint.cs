@@ -4,9 +4,9 @@ using System.Globalization;
 namespace Seckill.Ordering.Faults;
 
 /// <summary>
-/// Named places between two steps at which a test may let the process die by SIGKILL, as it would by <c>kill -9</c>: no <c>finally</c>, no
-/// flush. The calls exist in Debug builds only; there <c>SECKILL_CRASH_AT=name</c> arms one, <c>name:3</c> at its third passing. A process
-/// that runs already is armed by the same text in the file that <c>SECKILL_CRASH_FILE</c> names: it is read at each passing.
+/// Named places between two steps at which a test can kill the process with SIGKILL, as <c>kill -9</c> does: no <c>finally</c>, no flush.
+/// The calls exist only in Debug builds. There <c>SECKILL_CRASH_AT=name</c> arms one, <c>name:3</c> at its third passing. A running
+/// process is armed by the same text in the file named by <c>SECKILL_CRASH_FILE</c>, which is read at each passing.
 /// </summary>
 public static class CrashPoint
 {
@@ -40,7 +40,7 @@ public static class CrashPoint
     private static string _name = "";
     private static int _passingsLeft;
 
-    /// <summary>Dies here if this is the armed point and its turn has come.</summary>
+    /// <summary>Kills the process if this is the armed point and the count is reached.</summary>
     [Conditional("CRASH_POINTS")]
     public static void Reach(string name)
     {
@@ -54,7 +54,7 @@ public static class CrashPoint
 
             using var self = Process.GetCurrentProcess();
             self.Kill();
-            // The signal takes a moment to arrive; not one more step may be done meanwhile.
+            // The signal takes a moment to arrive; no further step may run meanwhile.
             Thread.Sleep(Timeout.Infinite);
         }
     }
@@ -63,7 +63,7 @@ public static class CrashPoint
         ? Environment.GetEnvironmentVariable("SECKILL_CRASH_AT") ?? ""
         : System.IO.File.ReadAllText(File);
 
-    /// <summary>Passings count from the first one that finds the point armed.</summary>
+    /// <summary>Passings are counted from the first one at which the point is armed.</summary>
     private static void Arm(string point)
     {
         if (point != _armed)

@@ -1,24 +1,24 @@
 namespace Seckill.Ordering.Faults;
 
 /// <summary>
-/// Bugs planted on purpose: the chaos run must find each of them, or its "nothing lost" proves nothing. They exist in Debug builds only;
-/// there <c>SECKILL_SABOTAGE=name</c> plants one.
+/// Deliberate bugs: the chaos run must find each of them, or its "nothing lost" proves nothing. They exist only in Debug builds, where
+/// <c>SECKILL_SABOTAGE=name</c> plants one.
 /// </summary>
 public static class Sabotage
 {
-    /// <summary>The gate keeps no outbox: what is not published at once is never published.</summary>
+    /// <summary>The gate keeps no outbox: an order that is not published at once is never published.</summary>
     public const string NoOutbox = "no-outbox";
 
-    /// <summary>The worker takes every delivery for a new order.</summary>
+    /// <summary>The worker treats every delivery as a new order.</summary>
     public const string NoIdempotency = "no-idempotency";
 
     /// <summary>The worker acks before it commits.</summary>
     public const string AckBeforeCommit = "ack-before-commit";
 
-    /// <summary>The worker drops what can never become an order. Not for the chaos run, which sends nothing of that kind.</summary>
+    /// <summary>The worker drops messages that can never become an order. Not for the chaos run, which sends no such messages.</summary>
     public const string NoDeadLetters = "no-dead-letters";
 
-    /// <summary>Those that the chaos run must find.</summary>
+    /// <summary>The bugs that the chaos run must find.</summary>
     public static IReadOnlyList<string> Names { get; } = [NoOutbox, NoIdempotency, AckBeforeCommit];
 
 #if CRASH_POINTS

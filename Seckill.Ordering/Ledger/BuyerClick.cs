@@ -1,4 +1,4 @@
 namespace Seckill.Ordering.Ledger;
 
-/// <summary>A click and the order that stands for it.</summary>
+/// <summary>A click and the order it belongs to.</summary>
 public readonly record struct BuyerClick(long UserId, string ClientOrderNo, long OrderId, int Quantity);

@@ -1,4 +1,4 @@
 namespace Seckill.Ordering.Ledger;
 
-/// <summary>An unsettled order and when the broker confirmed it last.</summary>
+/// <summary>An unsettled order and the time of its last broker confirm.</summary>
 public readonly record struct ConfirmedOrder(long OrderId, DateTimeOffset ConfirmedAt);

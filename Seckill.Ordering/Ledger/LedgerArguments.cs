@@ -2,12 +2,12 @@ using StackExchange.Redis;
 
 namespace Seckill.Ordering.Ledger;
 
-/// <summary>Writes what the ledger's scripts of the hot path take.</summary>
+/// <summary>Writes the arguments of the ledger's hot-path scripts.</summary>
 internal static class LedgerArguments
 {
     private const string OfferAsBefore = "=";
 
-    /// <summary>What reserve.lua takes.</summary>
+    /// <summary>The arguments of reserve.lua.</summary>
     public static RedisValue[] OfReserve(IReadOnlyList<ReserveRequest> requests, long notAfterMs)
     {
         var arguments = new RedisValue[1 + (requests.Count * 6)];
@@ -27,7 +27,7 @@ internal static class LedgerArguments
         return arguments;
     }
 
-    /// <summary>What settle.lua takes.</summary>
+    /// <summary>The arguments of settle.lua.</summary>
     public static RedisValue[] OfSettle(SkuKeys sku, IReadOnlyList<Settlement> settlements)
     {
         var arguments = new RedisValue[2 + (settlements.Count * 9)];

@@ -2,10 +2,10 @@ using StackExchange.Redis;
 
 namespace Seckill.Ordering.Ledger;
 
-/// <summary>Reads what the ledger's scripts answer.</summary>
+/// <summary>Reads the replies of the ledger's scripts.</summary>
 internal static class LedgerReplies
 {
-    /// <summary>What due.lua answers for one SKU: two values for each order, its id and its record.</summary>
+    /// <summary>The reply of due.lua for one SKU: two values for each order, its id and its record.</summary>
     public static DueReply DueReplyOf(SkuKeys sku, Task<RedisResult> call)
     {
         if (!call.IsCompletedSuccessfully)
@@ -23,7 +23,7 @@ internal static class LedgerReplies
             }
             catch (Exception exception) when (exception is FormatException or InvalidCastException or OverflowException)
             {
-                // An entry or a record that is not ours delays no other.
+                // An unreadable entry or record must not delay the others.
                 error = exception;
             }
         }
@@ -31,7 +31,7 @@ internal static class LedgerReplies
         return new DueReply(sku, due, error);
     }
 
-    /// <summary>What reserve.lua answers: time, epoch, stock left, reservations ever accepted, then two values for each request.</summary>
+    /// <summary>The reply of reserve.lua: time, epoch, stock left, reservations ever accepted, then two values for each request.</summary>
     public static ReserveReply ReserveReplyOf(RedisResult[] reply, int count)
     {
         var results = new ReserveResult[count];
@@ -43,7 +43,7 @@ internal static class LedgerReplies
         return new ReserveReply((long)reply[0], (long)reply[1], (long)reply[2], (long)reply[3], results);
     }
 
-    /// <summary>The end of one of many calls of settle.lua.</summary>
+    /// <summary>The result of one of many calls of settle.lua.</summary>
     public static SettleReply SettleReplyOf(Task<RedisResult> call)
     {
         try
@@ -58,7 +58,7 @@ internal static class LedgerReplies
         }
     }
 
-    /// <summary>What settle.lua answers: one code for each order.</summary>
+    /// <summary>The reply of settle.lua: one code for each order.</summary>
     public static SettleCode[] SettleCodesOf(RedisResult reply) => Array.ConvertAll((RedisResult[])reply!, code => (string)code! switch
     {
         "A" => SettleCode.Settled,

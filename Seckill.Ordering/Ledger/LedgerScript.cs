@@ -5,7 +5,7 @@ using StackExchange.Redis;
 namespace Seckill.Ordering.Ledger;
 
 /// <summary>
-/// A script, called by its hash. The client can do that by itself, but looks the hash up by the whole text for each call, and hashing that
+/// A script, called by its hash. The client can do that itself, but it looks up the hash by the whole text for each call, and hashing that
 /// string costs as much as the rest of a call for a single order.
 /// </summary>
 internal sealed class LedgerScript(string text)
@@ -17,7 +17,7 @@ internal sealed class LedgerScript(string text)
     public string Text => text;
 
     /// <summary>
-    /// Runs it; where the server does not know it (first call, restart, SCRIPT FLUSH, another node), the client loads it on the way.
+    /// Runs the script. If the server does not know it (first call, restart, SCRIPT FLUSH, another node), the client loads it first.
     /// </summary>
     public async Task<RedisResult> EvaluateAsync(IDatabase database, RedisKey[] keys, RedisValue[] arguments)
     {
@@ -32,8 +32,8 @@ internal sealed class LedgerScript(string text)
     }
 
     /// <summary>
-    /// Runs it for each of these. They are written one straight after the other, so that client, kernel and server handle them by the
-    /// packet instead of waking each other for each. Ends when all have ended; each task that comes back has.
+    /// Runs the script for each call. The calls are written one straight after the other, so that client, kernel and server handle whole
+    /// packets instead of waking each other for each call. Returns when all calls have ended; every returned task is complete.
     /// </summary>
     public async Task<Task<RedisResult>[]> EvaluateAllAsync(
         IDatabase database, IReadOnlyList<(RedisKey[] Keys, RedisValue[] Arguments)> calls)
@@ -47,7 +47,7 @@ internal sealed class LedgerScript(string text)
             }
             catch (Exception exception)
             {
-                // Those before it are on their way.
+                // The earlier calls have been sent already.
                 replies[i] = Task.FromException<RedisResult>(exception);
             }
         }

@@ -1,6 +1,6 @@
 namespace Seckill.Ordering.Ledger;
 
-/// <summary>The scripts that orders go through, and those of a load.</summary>
+/// <summary>The scripts of the order path, and those of a load.</summary>
 internal sealed record LedgerScripts(LedgerScript Reserve, LedgerScript Settle, LedgerScript Warm, LedgerScript Due, LedgerScript Restore)
 {
     /// <summary>Reads the .lua files that are embedded in the assembly.</summary>
@@ -8,7 +8,7 @@ internal sealed record LedgerScripts(LedgerScript Reserve, LedgerScript Settle, 
         new(new(WithRecords("reserve.lua")), new(WithRecords("settle.lua")), new(WithRecords("warm.lua")), new(Text("due.lua")),
             new(WithRecords("restore.lua")));
 
-    /// <summary>A script that reads or writes records, after the functions that do.</summary>
+    /// <summary>The text of a script that reads or writes records, behind the functions of record.lua.</summary>
     internal static string WithRecords(string name) => Text("record.lua") + Text(name);
 
     internal static string Text(string name)

@@ -3,13 +3,13 @@ using StackExchange.Redis;
 namespace Seckill.Ordering.Ledger;
 
 /// <summary>
-/// Why Redis has not done what it was asked to. What is stored is to blame only where the error is known to come from it; anything else
-/// (no memory, loading, a slot that moves, no master, an error that nobody has met yet) is the server's state, which passes.
+/// Classifies Redis errors. Stored data is blamed only for errors known to come from it. Anything else (no memory, loading, a moving slot,
+/// no master, an unknown error) is a temporary state of the server.
 /// </summary>
 public static class RedisRefusals
 {
     /// <summary>
-    /// Where in the text they stand depends on the version: Redis 7 puts the place in the script behind what a command says, earlier ones
+    /// The position in the message depends on the version: Redis 7 puts the script location after the command's error, earlier versions
     /// before it.
     /// </summary>
     private static readonly string[] AboutStoredData =
@@ -20,12 +20,12 @@ public static class RedisRefusals
         "value is not a float",
         "increment or decrement would overflow",
 
-        // Lua's own: a number or a record was expected, and nothing or something else was there.
+        // Lua's own errors: a number or a record was expected, and something else or nothing was stored.
         ": attempt to ",
         ": bad argument #",
     ];
 
-    /// <summary>Whether trying again is in vain until somebody mends what stands under the SKU's keys.</summary>
+    /// <summary>Whether retrying is useless until the data under the SKU's keys has been repaired.</summary>
     public static bool IsAboutStoredData(Exception exception) => exception switch
     {
         UnreadableKeysException or FormatException or InvalidCastException or OverflowException => true,

@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace Seckill.Ordering.Ledger;
 
-/// <summary>What the gate says to one request.</summary>
+/// <summary>The gate's answer to one request.</summary>
 public enum ReserveCode
 {
     /// <summary>Deducted and recorded.</summary>
@@ -17,7 +17,7 @@ public enum ReserveCode
     SoldOut,
     LimitReached,
 
-    /// <summary>The order id stands for another order already: ask again with a new one.</summary>
+    /// <summary>The order id belongs to another order already: ask again with a new one.</summary>
     IdTaken,
     NotStarted,
     Ended,
@@ -26,36 +26,36 @@ public enum ReserveCode
     /// <summary>Redis does not know this SKU's stock: not loaded yet, or lost.</summary>
     Cold,
 
-    /// <summary>Redis came to it after the moment that the call named.</summary>
+    /// <summary>Redis ran the call after its deadline.</summary>
     TooLate,
 }
 
 /// <summary>One request to the gate.</summary>
-/// <param name="OrderId">Snowflake id that the order will have if accepted.</param>
+/// <param name="OrderId">Snowflake id that the order gets if accepted.</param>
 /// <param name="UserId">The buyer.</param>
 /// <param name="Quantity">Units.</param>
 /// <param name="ClientOrderNo">The click's own number, or null.</param>
 /// <param name="TraceParent">W3C trace context, kept with the reservation so that a later publish joins the trace.</param>
-/// <param name="Offer">What it is charged and shows, as <see cref="Contract.Offer.Text"/>; null for the SKU as it is when it is
-/// written.</param>
+/// <param name="Offer">The offer that it is charged and shows, as <see cref="Contract.Offer.Text"/>; null for the SKU's data at the time
+/// of writing.</param>
 public readonly record struct ReserveRequest(
     long OrderId, long UserId, int Quantity, string? ClientOrderNo, string? TraceParent, string? Offer = null);
 
 /// <summary>The gate's answer to one request.</summary>
 /// <param name="Code">The outcome.</param>
 /// <param name="OrderId">The order's id for <see cref="ReserveCode.Accepted"/> and <see cref="ReserveCode.Duplicate"/>, else 0.</param>
-/// <param name="Value">Stock left, limit, or the window's start or end in ms, as the code has it; else 0.</param>
+/// <param name="Value">Stock left, limit, or the window's start or end in ms, depending on the code; else 0.</param>
 public readonly record struct ReserveResult(ReserveCode Code, long OrderId, long Value);
 
 /// <summary>The gate's answer to one call.</summary>
 /// <param name="NowMs">Redis time, ms since 1970 UTC.</param>
-/// <param name="Epoch">Which load of the counter was deducted from.</param>
+/// <param name="Epoch">The load of the counter that was deducted from.</param>
 /// <param name="StockLeft">Units left after the call.</param>
-/// <param name="ReservedCount">Reservations ever accepted for this SKU; unchanged means that no new buyer came in.</param>
+/// <param name="ReservedCount">Reservations ever accepted for this SKU; an unchanged count means that there was no new buyer.</param>
 /// <param name="Results">One for each request, in order.</param>
 public sealed record ReserveReply(long NowMs, long Epoch, long StockLeft, long ReservedCount, ReserveResult[] Results);
 
-/// <summary>Where an order stands.</summary>
+/// <summary>The state of an order.</summary>
 public enum OrderState
 {
     Pending,
@@ -63,7 +63,7 @@ public enum OrderState
     Failed,
 }
 
-/// <summary>A reservation as Redis keeps it.</summary>
+/// <summary>A reservation as stored in Redis.</summary>
 public sealed record Reservation(
     long OrderId,
     OrderState State,
@@ -83,7 +83,7 @@ public sealed record Reservation(
     private const int SettledParts = 9;
 
     /// <summary>Reads a value of <see cref="SkuKeys.Orders"/>, which record.lua describes.</summary>
-    /// <exception cref="FormatException">The record is not ours.</exception>
+    /// <exception cref="FormatException">The record is not in our format.</exception>
     public static Reservation Parse(long orderId, string record)
     {
         var parts = record.Split(Separator, SettledParts);
@@ -117,7 +117,7 @@ public sealed record Reservation(
     }
 
     /// <summary>Reads a line of <see cref="StockLedger.OutcomeChannel"/>: the order's id, then its record.</summary>
-    /// <exception cref="FormatException">The line is not ours.</exception>
+    /// <exception cref="FormatException">The line is not in our format.</exception>
     public static Reservation ParseOutcome(ReadOnlySpan<char> line)
     {
         var end = line.IndexOf(Separator);
@@ -126,8 +126,8 @@ public sealed record Reservation(
             : Parse(Number(line[..end]), line[(end + 1)..].ToString());
     }
 
-    /// <summary>Whose order such a line tells of; the rest of it is not read.</summary>
-    /// <exception cref="FormatException">The line is not ours.</exception>
+    /// <summary>The user id in such a line; the rest of the line is not read.</summary>
+    /// <exception cref="FormatException">The line is not in our format.</exception>
     public static long UserIdOfOutcome(ReadOnlySpan<char> line)
     {
         // Order id, state, quantity, user id.
@@ -137,10 +137,12 @@ public sealed record Reservation(
             : Number(line[parts[3]]);
     }
 
-    /// <summary>The newest order's id in a value of <see cref="SkuKeys.Buyers"/>; anything else when the value is not ours.</summary>
+    /// <summary>
+    /// The newest order's id in a value of <see cref="SkuKeys.Buyers"/>; any other value when the entry is not in our format.
+    /// </summary>
     internal static string NewestOrderIdOf(string buyer) => buyer[(buyer.IndexOf(Separator, StringComparison.Ordinal) + 1)..];
 
-    /// <summary>Reads a value of <see cref="SkuKeys.Orders"/>; false when it is not ours.</summary>
+    /// <summary>Reads a value of <see cref="SkuKeys.Orders"/>; false when it is not in our format.</summary>
     public static bool TryParse(long orderId, string record, [NotNullWhen(true)] out Reservation? reservation)
     {
         try
@@ -160,7 +162,7 @@ public sealed record Reservation(
         ? units
         : throw new FormatException($"'{text}' is no number of units.");
 
-    /// <summary>Every fault is a matter of format, including a number that is too large.</summary>
+    /// <summary>Turns every parse error into a format error, including an overflow.</summary>
     private static long Number(ReadOnlySpan<char> text) => long.TryParse(
         text, NumberStyles.Integer, CultureInfo.InvariantCulture, out var number)
         ? number

@@ -42,6 +42,6 @@ public sealed class SkuKeys
     /// </summary>
     public RedisKey Outbox { get; }
 
-    /// <summary>All of them, in the order in which the scripts take them.</summary>
+    /// <summary>All keys, in the order of the scripts' KEYS.</summary>
     internal RedisKey[] All { get; }
 }

@@ -11,20 +11,20 @@ namespace Seckill.Ordering.Ledger;
 public sealed class StockLedger
 {
     /// <summary>
-    /// Published by settle.lua: a line with the SKU, one with the stock, then one for each settled order, as record.lua describes it. One
-    /// subscription serves an instance.
+    /// Published by settle.lua: a line with the SKU, one with the stock, then one for each settled order, in the format of record.lua.
+    /// Each instance has one subscription.
     /// </summary>
     public const string OutcomeChannel = "seckill:outcomes";
 
     /// <summary>
-    /// Requests in one call of reserve.lua: keeps one call under about a millisecond, since Redis runs nothing else meanwhile.
+    /// Most requests in one call of reserve.lua: keeps one call under about a millisecond, since Redis runs nothing else meanwhile.
     /// </summary>
     public const int ReserveBatchSizeMax = 128;
 
-    /// <summary>Added to an outbox score once the broker has confirmed: far above any time in ms, and still exact in a double.</summary>
+    /// <summary>Added to an outbox score after the broker's confirm: far above any time in ms, and still exact in a double.</summary>
     public const double ConfirmedScore = 1e13;
 
-    /// <summary>As <c>notAfterMs</c>: whenever. The largest number that a double, Lua's only one, holds exactly.</summary>
+    /// <summary>A <c>notAfterMs</c> without a deadline: the largest integer that a double, Lua's only number, holds exactly.</summary>
     private const long EndOfTimeMs = 1L << 53;
 
     /// <summary>How long Redis remembers a sale after its end, days; after that MySQL answers.</summary>
@@ -34,7 +34,7 @@ public sealed class StockLedger
     private const int ProbeTimeoutMs = 500;
     private const int ProbeKeyExpiresAfterMs = 60_000;
 
-    /// <summary>Enough that each of a handful of masters has one.</summary>
+    /// <summary>Enough keys that each of a few masters has one.</summary>
     private const int ProbeKeyCount = 16;
 
     private static readonly LedgerScripts Embedded = LedgerScripts.Load();
@@ -46,21 +46,21 @@ public sealed class StockLedger
     {
     }
 
-    /// <summary>Runs other scripts than the embedded ones: the tests prove with wrong ones that they would notice.</summary>
+    /// <summary>Runs scripts other than the embedded ones: tests use broken scripts to prove that they would notice.</summary>
     internal StockLedger(IConnectionMultiplexer redis, LedgerScripts scripts)
     {
         _database = redis.GetDatabase();
         _scripts = scripts;
     }
 
-    /// <summary>Asks the gate for up to <see cref="ReserveBatchSizeMax"/> requests at once, however long it takes.</summary>
+    /// <summary>Sends up to <see cref="ReserveBatchSizeMax"/> requests to the gate in one call, without a deadline.</summary>
     public Task<ReserveReply> ReserveAsync(SkuKeys sku, IReadOnlyList<ReserveRequest> requests, CancellationToken cancellationToken) =>
         ReserveAsync(sku, requests, EndOfTimeMs, cancellationToken);
 
     /// <summary>
-    /// Asks the gate for up to <see cref="ReserveBatchSizeMax"/> requests at once. After <paramref name="notAfterMs"/> (ms since 1970 by
-    /// Redis's own clock) nothing is reserved and each result is <see cref="ReserveCode.TooLate"/>: a call that a frozen server kept must
-    /// not buy for those who have given up.
+    /// Sends up to <see cref="ReserveBatchSizeMax"/> requests to the gate in one call. After <paramref name="notAfterMs"/> (ms since 1970
+    /// by Redis's own clock) nothing is reserved and each result is <see cref="ReserveCode.TooLate"/>: a call delayed by a frozen server
+    /// must not buy for users who have given up.
     /// </summary>
     public async Task<ReserveReply> ReserveAsync(
         SkuKeys sku, IReadOnlyList<ReserveRequest> requests, long notAfterMs, CancellationToken cancellationToken)
@@ -76,15 +76,15 @@ public sealed class StockLedger
         return LedgerReplies.ReserveReplyOf(reply, requests.Count);
     }
 
-    /// <summary>Records verdicts and gives back what failed orders held, exactly once however often it is called.</summary>
+    /// <summary>Records verdicts and gives back the units of failed orders, exactly once for any number of calls.</summary>
     public async Task<SettleCode[]> SettleAsync(SkuKeys sku, IReadOnlyList<Settlement> settlements, CancellationToken cancellationToken) =>
         LedgerReplies.SettleCodesOf(
             await _scripts.Settle.EvaluateAsync(_database, sku.All, LedgerArguments.OfSettle(sku, settlements))
                 .WaitAsync(cancellationToken));
 
     /// <summary>
-    /// The same for many SKUs, a call for each, sent together. Each succeeds or fails for itself; this throws for the token alone, and then
-    /// any of them may have gone through.
+    /// The same for many SKUs, with a call for each, sent together. Each call succeeds or fails on its own. This method throws only for
+    /// the token, and then any of the calls may have succeeded.
     /// </summary>
     public async Task<SettleReply[]> SettleAsync(
         IReadOnlyList<(SkuKeys Sku, IReadOnlyList<Settlement> Settlements)> calls, CancellationToken cancellationToken)
@@ -100,24 +100,24 @@ public sealed class StockLedger
     }
 
     /// <summary>
-    /// Loads the counter from MySQL, unless it is running. The caller holds the SKU's row lock in MySQL and stores the epoch that comes
-    /// back, and the token, before it lets go.
+    /// Loads the counter from MySQL, unless it is running. The caller holds the SKU's row lock in MySQL and stores the returned epoch and
+    /// the token before releasing the lock.
     /// </summary>
     /// <param name="sku">The SKU.</param>
     /// <param name="stock">Units left in MySQL.</param>
-    /// <param name="stored">The load that MySQL takes for the valid one.</param>
-    /// <param name="token">What the load will be known by, if there is one.</param>
+    /// <param name="stored">The load that MySQL considers valid.</param>
+    /// <param name="token">The token of the load, if one is made.</param>
     /// <param name="terms">The sale's terms.</param>
     /// <param name="decided">
-    /// Which of the unsettled orders MySQL has committed or rejected; the others stay deducted from the new counter. Null when that is not
-    /// known: then the counter starts at MySQL's number.
+    /// Unsettled orders that MySQL has committed or rejected; the others stay deducted from the new counter. Null when that is unknown:
+    /// then the counter starts at MySQL's number.
     /// </param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <param name="seen">
-    /// What Redis said when the call was decided on, and <see cref="LedgerSnapshot.Counted"/> as restoring buyers has left it since; if it
-    /// has another load by now, or is another server, nothing is changed. Null to load whatever it has.
+    /// The snapshot on which the call was decided, with <see cref="LedgerSnapshot.Counted"/> as restoring buyers has left it since. If
+    /// Redis has another load by now, or is another server, nothing is changed. Null to load unconditionally.
     /// </param>
-    /// <param name="again">Loads a running counter, too, and does not shut the gate for it.</param>
+    /// <param name="again">Also reloads a running counter, without closing its gate.</param>
     public async Task<WarmResult> WarmAsync(
         SkuKeys sku, long stock, LoadId stored, long token, SaleTerms terms, IReadOnlyCollection<long>? decided,
         CancellationToken cancellationToken, LedgerSnapshot? seen = null, bool again = false)
@@ -134,7 +134,7 @@ public sealed class StockLedger
     }
 
     /// <summary>
-    /// Whether Redis takes writes at all, within <see cref="ProbeTimeoutMs"/>: one of several keys that a cluster spreads over its masters.
+    /// Whether Redis accepts any writes within <see cref="ProbeTimeoutMs"/>: tries several keys, which a cluster spreads over its masters.
     /// </summary>
     public async Task<bool> TakesWritesAsync(CancellationToken cancellationToken)
     {
@@ -153,13 +153,13 @@ public sealed class StockLedger
         return (await Task.WhenAll(writes)).Contains(true);
     }
 
-    /// <summary>When Redis forgets a sale.</summary>
+    /// <summary>When a sale's keys expire in Redis.</summary>
     public static DateTimeOffset ExpiryOf(SaleTerms terms) =>
         terms.EndsAt <= DateTimeOffset.MaxValue.AddDays(-RetentionDays) ? terms.EndsAt.AddDays(RetentionDays) : DateTimeOffset.MaxValue;
 
     /// <summary>
-    /// Marks orders as confirmed by the broker at <paramref name="atMs"/> (ms since 1970 UTC). What was settled meanwhile is gone from the
-    /// outbox and does not come back.
+    /// Marks orders as confirmed by the broker at <paramref name="atMs"/> (ms since 1970 UTC). Orders settled meanwhile are no longer in
+    /// the outbox and are not added again.
     /// </summary>
     public Task ConfirmAsync(SkuKeys sku, IReadOnlyList<long> orderIds, long atMs, CancellationToken cancellationToken) =>
         _database.SortedSetUpdateAsync(
@@ -167,8 +167,9 @@ public sealed class StockLedger
             .WaitAsync(cancellationToken);
 
     /// <summary>
-    /// Unconfirmed reservations whose last attempt is at least <paramref name="graceMs"/> old by Redis time, or further than that in the
-    /// future, the oldest <paramref name="countMax"/> of each SKU, and marks them as attempted now. Asked for many SKUs at once.
+    /// Takes the unconfirmed reservations that are due: the last attempt is at least <paramref name="graceMs"/> old by Redis time, or
+    /// further than that in the future. Returns the oldest <paramref name="countMax"/> of each SKU and marks them as attempted now, for
+    /// many SKUs at once.
     /// </summary>
     public async Task<DueReply[]> TakeUnconfirmedAsync(
         IReadOnlyList<SkuKeys> skus, int graceMs, int countMax, CancellationToken cancellationToken)
@@ -180,8 +181,8 @@ public sealed class StockLedger
     }
 
     /// <summary>
-    /// The buyer's newest reservation for the SKU, or that of one click; null when Redis knows none, or keeps something there that is not
-    /// ours: MySQL answers for it then.
+    /// The buyer's newest reservation for the SKU, or the reservation of one click. Null when Redis has none, or when the stored value is
+    /// not in our format: then MySQL answers.
     /// </summary>
     public async Task<Reservation?> FindAsync(SkuKeys sku, long userId, string? clientOrderNo, CancellationToken cancellationToken)
     {
@@ -202,8 +203,8 @@ public sealed class StockLedger
     }
 
     /// <summary>
-    /// Whether Redis remembers a sale from its first order on, and none of this buyer, or of this click: then MySQL has none either. A
-    /// counter that was loaded once (its epoch is the first) has never been lost.
+    /// Whether Redis has a sale's data from its first order on, and no reservation of this buyer or click: then MySQL has none either. A
+    /// counter that was loaded only once (its epoch is the first) has never been lost.
     /// </summary>
     public async Task<bool> HasNeverHeardOfAsync(SkuKeys sku, long userId, string? clientOrderNo, CancellationToken cancellationToken)
     {
@@ -216,14 +217,14 @@ public sealed class StockLedger
         return await counter && await epoch == FirstEpoch && !await heard;
     }
 
-    /// <summary>One reservation by its order id; null when Redis does not know it, or keeps something there that is not ours.</summary>
+    /// <summary>One reservation by its order id; null when Redis has none, or when the stored value is not in our format.</summary>
     public async Task<Reservation?> FindAsync(SkuKeys sku, long orderId, CancellationToken cancellationToken)
     {
         var record = await _database.HashGetAsync(sku.Orders, orderId).WaitAsync(cancellationToken);
         return record.HasValue && Reservation.TryParse(orderId, record!, out var reservation) ? reservation : null;
     }
 
-    /// <summary>Several by their order ids, likewise.</summary>
+    /// <summary>Several reservations by their order ids, likewise.</summary>
     public async Task<Reservation?[]> FindAsync(SkuKeys sku, IReadOnlyList<long> orderIds, CancellationToken cancellationToken)
     {
         var records = await _database.HashGetAsync(sku.Orders, [.. orderIds.Select(id => (RedisValue)id)]).WaitAsync(cancellationToken);
@@ -238,7 +239,8 @@ public sealed class StockLedger
             : null;
 
     /// <summary>
-    /// Ids of everybody who holds or has bought the SKU; at most <paramref name="countMax"/>, else null (too many to hold in memory).
+    /// Ids of all users who hold or have bought the SKU; null when there are more than <paramref name="countMax"/> (too many to hold in
+    /// memory).
     /// </summary>
     public async Task<IReadOnlySet<long>?> BuyersAsync(SkuKeys sku, int countMax, CancellationToken cancellationToken)
     {
@@ -252,8 +254,8 @@ public sealed class StockLedger
     }
 
     /// <summary>
-    /// The counter as it stands, units; null when Redis does not know the SKU, holds something else there, or does not answer. For display
-    /// only.
+    /// The current counter, units; null when Redis does not know the SKU, the stored value is not a number, or Redis does not answer. For
+    /// display only.
     /// </summary>
     public async Task<IReadOnlyDictionary<long, long?>> StockAsync(IReadOnlyCollection<SkuKeys> skus, CancellationToken cancellationToken)
     {

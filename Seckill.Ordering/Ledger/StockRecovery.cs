@@ -4,32 +4,32 @@ using StackExchange.Redis;
 
 namespace Seckill.Ordering.Ledger;
 
-/// <summary>The calls that recovery and reconciling need, apart from the hot path. Errors as in <see cref="StockLedger"/>.</summary>
+/// <summary>The calls for recovery and reconciling, apart from the hot path. Errors as in <see cref="StockLedger"/>.</summary>
 public sealed class StockRecovery
 {
-    /// <summary>Order ids in one snapshot: one script call copies them, and Redis runs nothing else meanwhile.</summary>
+    /// <summary>Most order ids in one snapshot: one script call copies them, and Redis runs nothing else meanwhile.</summary>
     public const int UnsettledIdsMax = 50_000;
 
-    /// <summary>Script calls sent together: between two sends Redis serves the others.</summary>
+    /// <summary>Script calls sent together; Redis serves other clients between two sends.</summary>
     private const int SnapshotsTogetherMax = 32;
 
-    /// <summary>Buyers in one call of restore.lua.</summary>
+    /// <summary>Most buyers in one call of restore.lua.</summary>
     private const int RestoreBatchSizeMax = 1_000;
 
     /// <summary>
-    /// Set: every SKU whose counter has been loaded, until its keys have expired. What Redis holds is found by it when MySQL does not list
-    /// the sale any more.
+    /// Set: every SKU whose counter has been loaded, until its keys have expired. It finds the data in Redis when MySQL no longer lists
+    /// the sale.
     /// </summary>
     private const string SkusKey = "seckill:skus";
 
-    /// <summary>Entries in one answer of a scan.</summary>
+    /// <summary>Entries in one reply of a scan.</summary>
     private const int ScanPageSize = 1_000;
 
-    /// <summary>Orders in one call of recall.lua.</summary>
+    /// <summary>Most orders in one call of recall.lua.</summary>
     private const int RecallBatchSizeMax = 1_000;
 
     /// <summary>
-    /// Unsettled orders whose records a snapshot reads: a few milliseconds, in which Redis runs nothing else. Lua passes no more than
+    /// Most unsettled orders whose records a snapshot reads: a few milliseconds, in which Redis runs nothing else. Lua passes no more than
     /// about 8,000 values at once.
     /// </summary>
     private const int SnapshotRecordsMax = 5_000;
@@ -56,7 +56,7 @@ public sealed class StockRecovery
     }
 
     /// <summary>Reads counter, epoch and unsettled reservations at one moment.</summary>
-    /// <exception cref="UnreadableKeysException">What stands there is not what belongs there.</exception>
+    /// <exception cref="UnreadableKeysException">The stored data is not in our format.</exception>
     public async Task<LedgerSnapshot> SnapshotAsync(SkuKeys sku, int idsMax, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(idsMax, UnsettledIdsMax);
@@ -84,8 +84,8 @@ public sealed class StockRecovery
     }
 
     /// <summary>
-    /// All unsettled orders, however many: those that are unsettled all the time that it takes, and perhaps some of the others. Redis
-    /// serves others in between.
+    /// All unsettled orders, however many. Orders that are unsettled during the whole scan are included; others may be. Redis serves other
+    /// clients in between.
     /// </summary>
     public async Task<IReadOnlyCollection<long>> UnsettledIdsAsync(SkuKeys sku, CancellationToken cancellationToken)
     {
@@ -99,8 +99,7 @@ public sealed class StockRecovery
     }
 
     /// <summary>
-    /// The same of many SKUs, without the ids, each at a moment of its own; null where Redis cannot read what is stored, or does not
-    /// answer.
+    /// Snapshots of many SKUs, without the ids, each at its own moment; null when Redis cannot read the stored data or does not answer.
     /// </summary>
     public async Task<LedgerSnapshot?[]> SnapshotAsync(IReadOnlyList<SkuKeys> skus, CancellationToken cancellationToken)
     {
@@ -120,29 +119,29 @@ public sealed class StockRecovery
             }
             catch (Exception exception) when (exception is RedisException or TimeoutException)
             {
-                // A call for this SKU alone reports the reason; the other SKUs must not suffer from it.
+                // A call for this SKU alone reports the reason; it must not affect the other SKUs.
                 return null;
             }
         }
     }
 
     /// <summary>
-    /// Closes the gate of a SKU that Redis knows, until <see cref="StockLedger.WarmAsync"/> loads it again. With
-    /// <paramref name="epoch"/> only if the counter is still that of this load.
+    /// Closes the gate of a SKU that Redis knows, until <see cref="StockLedger.WarmAsync"/> loads it again. With <paramref name="epoch"/>,
+    /// only if the counter still belongs to that load.
     /// </summary>
     public Task CloseAsync(SkuKeys sku, CancellationToken cancellationToken, long? epoch = null) =>
         _database.ScriptEvaluateAsync(CloseScript, [sku.Stock, sku.Sale], [epoch?.ToString(CultureInfo.InvariantCulture) ?? ""])
             .WaitAsync(cancellationToken);
 
-    /// <summary>Notes that Redis holds something of these SKUs.</summary>
+    /// <summary>Records that Redis has data of these SKUs.</summary>
     public Task NoteAsync(IEnumerable<long> skuIds, CancellationToken cancellationToken) =>
         _database.SetAddAsync(SkusKey, [.. skuIds.Select(skuId => (RedisValue)skuId)]).WaitAsync(cancellationToken);
 
-    /// <summary>All SKUs that Redis may hold something of.</summary>
+    /// <summary>All SKUs that Redis may have data of.</summary>
     public async Task<IReadOnlyCollection<long>> NotedSkuIdsAsync(CancellationToken cancellationToken) =>
         [.. (await _database.SetMembersAsync(SkusKey).WaitAsync(cancellationToken)).Select(skuId => (long)skuId)];
 
-    /// <summary>Takes the note away if Redis holds nothing of the SKU any more; answers whether it does.</summary>
+    /// <summary>Removes the record if Redis has no data of the SKU any more; returns whether the data is gone.</summary>
     public async Task<bool> ForgetIfGoneAsync(SkuKeys sku, CancellationToken cancellationToken)
     {
         var held = await _database.KeyExistsAsync([sku.Sale, sku.Outbox]).WaitAsync(cancellationToken) > 0;
@@ -155,13 +154,13 @@ public sealed class StockRecovery
     }
 
     /// <summary>
-    /// Whether Redis has this order's record. It keeps all of a load's, and loses them in the order in which they came: so while it has the
-    /// newest one that somebody has seen accepted, it has lost none of theirs.
+    /// Whether Redis has this order's record. Redis keeps all records of a load, and can only lose the newest: while it has the newest
+    /// order that an instance saw accepted, it has all orders that the instance saw accepted.
     /// </summary>
     public Task<bool> KnowsAsync(SkuKeys sku, long orderId, CancellationToken cancellationToken) =>
         _database.HashExistsAsync(sku.Orders, orderId).WaitAsync(cancellationToken);
 
-    /// <summary>Those of these orders that are unsettled, with their buyers.</summary>
+    /// <summary>The unsettled orders among these, with their buyers.</summary>
     public async Task<IReadOnlyList<(long UserId, long OrderId)>> PendingAsync(
         SkuKeys sku, IReadOnlyCollection<long> orderIds, CancellationToken cancellationToken)
     {
@@ -183,9 +182,9 @@ public sealed class StockRecovery
     }
 
     /// <summary>
-    /// Gives buyers the units back that they hold where Redis has forgotten some, so that the purchase limit still holds.
-    /// <paramref name="lockedEpoch"/>: MySQL's gate epoch, where the caller holds the SKU's row lock and each buyer's pending orders are
-    /// all that there are, and noted also when there are no buyers; null elsewhere, and then units are raised at most.
+    /// Restores buyers' units where Redis has lost some, so that the purchase limit still holds. <paramref name="lockedEpoch"/>: MySQL's
+    /// gate epoch if the caller holds the SKU's row lock and each buyer's list of pending orders is complete; the epoch is recorded even
+    /// when there are no buyers. Null otherwise: then units are only raised, never lowered.
     /// </summary>
     public async Task RestoreBuyersAsync(
         SkuKeys sku, IEnumerable<BuyerHolding> buyers, long? lockedEpoch, DateTimeOffset expiresAt, CancellationToken cancellationToken)
@@ -205,7 +204,7 @@ public sealed class StockRecovery
     }
 
     /// <summary>
-    /// Notes which orders stand for clicks that Redis has forgotten, and their quantities, which record.lua says how; what it knows stays.
+    /// Records the orders of clicks that Redis has lost, and their quantities, in the format of record.lua; existing entries stay.
     /// </summary>
     public async Task RestoreClicksAsync(SkuKeys sku, IEnumerable<BuyerClick> clicks, CancellationToken cancellationToken)
     {
@@ -220,7 +219,9 @@ public sealed class StockRecovery
         }
     }
 
-    /// <summary>Unsettled orders whose last confirm is that old, the oldest first, at most <see cref="UnsettledIdsMax"/>.</summary>
+    /// <summary>
+    /// Unsettled orders whose last confirm is at least that old, the oldest first, at most <see cref="UnsettledIdsMax"/>.
+    /// </summary>
     public async Task<IReadOnlyList<ConfirmedOrder>> ConfirmedBeforeAsync(
         SkuKeys sku, DateTimeOffset before, CancellationToken cancellationToken)
     {
@@ -235,14 +236,14 @@ public sealed class StockRecovery
         ];
     }
 
-    /// <summary>Lets the sweeper publish orders again that the broker had confirmed but that nobody has heard of since.</summary>
+    /// <summary>Lets the sweeper publish orders again that the broker confirmed but that have had no result since.</summary>
     public Task UnconfirmAsync(SkuKeys sku, IReadOnlyList<long> orderIds, CancellationToken cancellationToken) =>
         _database.SortedSetUpdateAsync(sku.Outbox, [.. orderIds.Select(id => new SortedSetEntry(id, 0))], SortedSetWhen.Exists)
             .WaitAsync(cancellationToken);
 
     /// <summary>
-    /// All orders of a SKU, page by page; Redis serves others in between. Those that are there all the time that it takes come at least
-    /// once. An order whose buyer was told SUCCESS before <paramref name="since"/> is left out.
+    /// All orders of a SKU, page by page; Redis serves other clients in between. Orders that exist during the whole scan are returned at
+    /// least once. Orders that succeeded before <paramref name="since"/> are left out.
     /// </summary>
     public async IAsyncEnumerable<OrdersPage> ReviewAsync(
         SkuKeys sku, DateTimeOffset since, [EnumeratorCancellation] CancellationToken cancellationToken)
@@ -261,7 +262,7 @@ public sealed class StockRecovery
         while (cursor != "0");
     }
 
-    /// <summary>Has orders that are not in the outbox published again, whatever their buyers were told; that stays as it is.</summary>
+    /// <summary>Has orders that are missing from the outbox published again; the results of their buyers stay unchanged.</summary>
     public async Task RecallAsync(SkuKeys sku, IEnumerable<long> orderIds, CancellationToken cancellationToken)
     {
         foreach (var ids in orderIds.Chunk(RecallBatchSizeMax))
@@ -271,7 +272,9 @@ public sealed class StockRecovery
         }
     }
 
-    /// <summary>A foreign entry is no order of ours, the scripts leave it alone, and it must not hide the others.</summary>
+    /// <summary>
+    /// Skips an entry that is not in our format: it is no order, the scripts ignore it, and it must not hide the others.
+    /// </summary>
     private static List<long> IdsOf(params RedisValue[] entries)
     {
         var ids = new List<long>(entries.Length);

@@ -7,8 +7,8 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local reply = {}
 local due = redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', string.format('%.0f', now - ARGV[1]), 'LIMIT', 0, ARGV[2])
 if #due < tonumber(ARGV[2]) then
-  -- An attempt in the future was made before the clock was set back, nobody knows how long ago. Less than the age asked for may be the
-  -- difference between two servers' clocks, and passes.
+  -- An attempt in the future was made before the clock was set back; its age is unknown. A difference smaller than the requested age may
+  -- be the offset between two servers' clocks and is ignored.
   local ahead, confirmed = '(' .. string.format('%.0f', now + ARGV[1]), '(' .. ARGV[3]
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[6], ahead, confirmed, 'LIMIT', 0, ARGV[2] - #due)) do due[#due + 1] = id end
 end

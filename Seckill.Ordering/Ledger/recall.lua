@@ -1,8 +1,8 @@
--- Puts orders into the outbox that are not there, as unconfirmed, so that the sweeper publishes them again. What the buyer was told stays
--- as it is: settling takes them out without another change.
+-- Puts orders that are missing from the outbox back into it, as unconfirmed, so that the sweeper publishes them again. The buyer's result
+-- stays unchanged: settling removes them without another change.
 -- KEYS  1 stock  2 sale  3 orders  4 buyers  5 clicks  6 outbox     (all in the SKU's slot)
 -- ARGV  order ids
--- Returns how many were put there.
+-- Returns how many orders were added.
 local count = 0
 for _, id in ipairs(ARGV) do
   if redis.call('HEXISTS', KEYS[3], id) == 1 then count = count + redis.call('ZADD', KEYS[6], 'NX', 0, id) end

@@ -1,15 +1,15 @@
 -- The gate: deducts stock and writes the reservation (the outbox record) in one atomic step.
--- Takes any number of requests for ONE SKU, so that waiting clicks share one round trip under load.
+-- Takes any number of requests for ONE SKU, so that concurrent clicks share one round trip under load.
 -- KEYS  1 stock  2 sale  3 orders  4 buyers  5 clicks  6 outbox     (all in the SKU's slot)
--- ARGV  1 the last moment, ms by this server's clock, at which it may still run; then
---       six per request: order id, user id, quantity, client_order_no ('' for none), traceparent, offer ('' for none, = for that of the
---       request before)
+-- ARGV  1 deadline, ms by this server's clock: a later call reserves nothing; then
+--       six per request: order id, user id, quantity, client_order_no ('' for none), traceparent, offer ('' for none, = for the offer of
+--       the request before)
 -- Returns { now_ms, epoch, stock left, reservations so far, code 1, value 1, code 2, value 2, ... }
---   A accepted (order id)      D duplicate click (the first order's id)     U the click's number was used for another quantity
+--   A accepted (order id)      D duplicate click (the first order's id)     U the click's number was used with another quantity
 --   S sold out (stock left)    M purchase limit (limit)     E early (starts_ms)   L late (ends_ms)
---   P paused                   I the order id stands for another order already
+--   P paused                   I the order id belongs to another order already
 --   C cold: Redis does not know the stock (never loaded, or lost), or the gate is closed until it is loaded again
---   X too late: the caller has been answered already, because a frozen server kept it waiting for too long.
+--   X too late: a frozen server delayed the call for so long that the caller has been answered already.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local sale = redis.call('HMGET', KEYS[2], 'starts_ms', 'ends_ms', 'limit', 'epoch', 'paused', 'held', 'seq', 'expire_ms', 'closed')
@@ -32,7 +32,7 @@ local starts, ends, limit, epoch = tonumber(sale[1]), tonumber(sale[2]), tonumbe
 local held, seq = tonumber(sale[6] or 0), tonumber(sale[7] or 0)
 local reply = { now, tonumber(epoch), 0, 0 }
 
--- One read for all buyers and one for all clicks; `buyer` and `click` then overlay what this very call writes.
+-- One read for all buyers and one for all clicks; `buyer` and `click` then overlay the writes of this call.
 local ids, users, clicks = {}, {}, {}
 for i = 1, n do
   local at = (i - 1) * 6 + 1
@@ -49,7 +49,7 @@ for i = 1, n do
   if ARGV[(i - 1) * 6 + 5] ~= '' then click[clicks[i]] = clicked[i] or click[clicks[i]] end
 end
 
--- Whether the click's number stands for an order of another quantity: that is a different order, so the first one is no answer to it.
+-- Whether the click's number belongs to an order with another quantity: that is a different order, so it must not be the answer.
 local quantities = {}
 local function is_other(first, quantity)
   local before = quantities[first] or quantity_of(redis.call('HGET', KEYS[3], first) or '') or redis.call('HGET', KEYS[5], '#' .. first)
@@ -70,7 +70,7 @@ for i = 1, n do
   elseif now >= ends then code, value = 'L', sale[2]
   elseif had + qty > limit then code, value = 'M', sale[3]
   elseif stock - taken < qty then code, value = 'S', tostring(stock - taken)
-  -- Two instances with one Snowflake node make the same ids; writing over the first order would lose it.
+  -- Two instances with the same Snowflake node make the same ids; overwriting the first order would lose it.
   elseif used[id] then code, value = 'I', ''
   else
     code, value = 'A', id
@@ -93,7 +93,7 @@ for i = 1, n do
 end
 
 if accepted > 0 then
-  -- A script that fails half-way is not rolled back, so keys of another type must fail before the first write. The others were read above.
+  -- A script that fails halfway is not rolled back, so keys of a wrong type must fail before the first write. The others were read above.
   redis.call('ZCARD', KEYS[6])
   redis.call('DECRBY', KEYS[1], taken)
   redis.call('HSET', KEYS[3], unpack(newOrders))
@@ -101,7 +101,7 @@ if accepted > 0 then
   if #newClicks > 0 then redis.call('HSET', KEYS[5], unpack(newClicks)) end
   redis.call('ZADD', KEYS[6], unpack(newOutbox))
   redis.call('HSET', KEYS[2], 'held', held + taken, 'seq', seq + accepted)
-  -- A key that is gone and comes back needs its time to live again; every 256 orders is often enough.
+  -- A key that expired or was deleted and is created again needs its time to live; setting it every 256 orders is often enough.
   if sale[8] and (seq == 0 or math.floor(seq / 256) ~= math.floor((seq + accepted) / 256)) then
     for k = 3, 6 do redis.call('PEXPIREAT', KEYS[k], sale[8]) end
   end

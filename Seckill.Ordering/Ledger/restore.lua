@@ -1,14 +1,14 @@
--- Gives buyers the units that they hold according to MySQL, and those of their reservations that MySQL has no order for: a copy of Redis
--- that has lost its last moments knows a buyer with too few. What is refused already counts until it is settled, which takes it off.
+-- Restores buyers' units: those held according to MySQL, plus those of reservations without an order in MySQL. A Redis replica that lost
+-- the latest writes has too few units for a buyer. A refused order counts until it is settled, which subtracts it.
 -- KEYS  1 stock  2 sale  3 orders  4 buyers  5 clicks  6 outbox     (all in the SKU's slot)
--- ARGV  1 expire_ms  2 gate epoch in MySQL when the caller holds the SKU's row lock there and names all of these reservations, or names
+-- ARGV  1 expire_ms  2 gate epoch in MySQL if the caller holds the SKU's row lock there and passes all of these reservations, or passes
 --       no buyer yet; else '',
 --       then for each buyer: user id, units in MySQL, newest order there (0 for none), number of order ids that follow, these ids:
 --       unsettled, no order in MySQL
--- A buyer's units are set to that only when it is the whole and the gate is shut, so that nothing is reserved meanwhile; else they are
--- raised to it at most. Ids are longer than what Lua's numbers hold exactly.
--- The epoch is noted (`counted`): what MySQL committed up to it is in the units, or will be before the load, so settle.lua adds only what
--- was committed later. A load that dies before that leaves a counter that has to be loaded, with all buyers restored.
+-- A buyer's units are set exactly only if the list is complete and the gate is closed, so that nothing is reserved meanwhile; otherwise
+-- they are only raised. Ids are longer than Lua's numbers can hold exactly.
+-- The epoch is recorded (`counted`): everything that MySQL committed up to it is in the units, or will be before the load, so settle.lua
+-- adds only later commits. If the load dies before that, the counter has to be loaded again, with all buyers restored.
 local sale = redis.call('HMGET', KEYS[2], 'epoch', 'closed')
 local shut = not redis.call('GET', KEYS[1]) or not sale[1] or sale[2] == '1'
 local whole = ARGV[2] ~= ''

@@ -3,22 +3,22 @@
 -- ARGV  1 outcome channel  2 SKU id, then nine per order:
 --   order id, state (S or F), detail (order number or reason), deducted (1: MySQL deducted stock for this order id),
 --   epoch of the gate when MySQL committed, quantity, user id, client_order_no, epoch in the message (-1: another producer's)
--- Returns one code per order; for G, O and N nothing is written, and they delay no other:
+-- Returns one code per order; G, O and N write nothing and do not delay the other orders:
 --   A settled now     B was settled before     G Redis knows neither sale nor order
---   O the reservation is another buyer's     N the reservation, or what the buyer holds, is none of our records
+--   O the reservation is another buyer's     N the reservation, or the buyer's entry, is not in our format
 --
--- The epoch says which load of the stock counter a number belongs to. A reservation is `held` when it was deducted from the
--- counter that is there now. When the counter was loaded from MySQL after the order was committed, the load has counted it
--- already; when it was loaded before and knows nothing of the reservation, the order is deducted here. While the counter is lost,
--- verdicts are recorded and the counter is left alone: the load to come takes MySQL's figure, which has counted them.
+-- The epoch says which load of the stock counter a number belongs to. A reservation is `held` when it was deducted from the current
+-- counter. If the counter was loaded from MySQL after the order was committed, the load already includes the order. If the counter was
+-- loaded before and does not include the reservation, the order is deducted here. While the counter is lost, verdicts are recorded and the
+-- counter is left alone: the next load takes MySQL's figure, which includes them.
 local sale = redis.call('HMGET', KEYS[2], 'epoch', 'held', 'expire_ms', 'counted')
 local known = sale[1] and true
 local counter = redis.call('GET', KEYS[1])
 local epoch = known and counter and tonumber(sale[1]) or -2
--- Up to this epoch of MySQL buyers' units have all that was committed, because a load has restored them: see restore.lua.
+-- Up to this MySQL epoch, buyers' units include every commit, because a load has restored them: see restore.lua.
 local counted = tonumber(sale[4] or nil)
--- Whether an order without a record is new to its buyer's units. Instances that noted nothing went by the counter's epoch; while there is
--- no counter, the load to come restores buyers.
+-- Whether an order without a record must be added to its buyer's units. Instances that recorded no `counted` used the counter's epoch.
+-- Without a counter, the next load restores the buyers.
 local function is_new(committed)
   if not counter then return false end
   if counted then return committed > counted end
@@ -32,12 +32,12 @@ local now = string.format('%.0f', clock[1] * 1000 + math.floor(clock[2] / 1000))
 local ids = {}
 for i = 1, n do ids[i] = ARGV[2 + (i - 1) * 9 + 1] end
 local records = redis.call('HMGET', KEYS[3], unpack(ids))
--- A score above 1e13 is 1e13 and the time of the broker's confirm (StockLedger.ConfirmedScore); it goes into the record, the score goes
--- away.
+-- A score above 1e13 is 1e13 plus the time of the broker's confirm (StockLedger.ConfirmedScore). The time goes into the record; the score
+-- is removed.
 local scores = redis.call('ZMSCORE', KEYS[6], unpack(ids))
 
--- One read for all buyers; `buyer` then overlays what this very call decides. Everything is worked out before the first write, because a
--- script that fails half-way is not rolled back.
+-- One read for all buyers; `buyer` then overlays the results of this call. Everything is computed before the first write, because a script
+-- that fails halfway is not rolled back.
 local users, buyer = {}, {}
 for i = 1, n do users[i] = ARGV[2 + (i - 1) * 9 + 7] end
 local had = redis.call('HMGET', KEYS[4], unpack(users))
@@ -104,7 +104,7 @@ if delta ~= 0 and not string.match(counter, '^-?%d+$') then
   return redis.error_reply('ERR value is not an integer: the counter of SKU ' .. ARGV[2])
 end
 
--- First: a Redis without memory refuses a script only what would need more before anything is written, so verdicts are told all the same.
+-- The ZREM comes first: a Redis without memory rejects a script only at its first write that needs more, so verdicts are still recorded.
 if #gone > 0 then redis.call('ZREM', KEYS[6], unpack(gone)) end
 if #told > 0 then
   redis.call('HSET', KEYS[3], unpack(newOrders))
@@ -114,8 +114,8 @@ if #told > 0 then
   local stock = delta ~= 0 and redis.call('INCRBY', KEYS[1], delta) or tonumber(counter or 0)
   redis.call('PUBLISH', ARGV[1], ARGV[2] .. '\n' .. string.format('%.0f', stock) .. '\n' .. table.concat(told, '\n'))
 end
--- Each order comes through here, so whatever key the gate made anew, or this call, gets its time to live. Asked for first, because the
--- append-only file keeps each setting. A second's difference is the two clocks' reading.
+-- Every order passes here, so each key that the gate or this call has created gets its time to live. PTTL is read first, because the
+-- append-only file stores each setting. A difference of one second comes from the two clock readings.
 if sale[3] then
   for k = 3, 6 do
     local left = redis.call('PTTL', KEYS[k])

@@ -1,12 +1,12 @@
--- Reads at one moment what reconciling compares with MySQL.
+-- Reads a consistent snapshot of the data that reconciling compares with MySQL.
 -- KEYS  1 stock  2 sale  3 orders  4 buyers  5 clicks  6 outbox     (all in the SKU's slot)
--- ARGV  1 most unsettled order ids to return  2 lowest score that says "confirmed"  3 most unsettled orders whose records are read
+-- ARGV  1 most unsettled order ids to return  2 lowest score that means "confirmed"  3 most unsettled orders whose records are read
 -- Returns { stock or '', epoch or '', token of the load or '', held, unsettled, unconfirmed,
---   same server as at the load (0, 1; -1: not known, for the account may not ask), closed (0, 1),
+--   same server as at the load (0, 1; -1: unknown, because the account may not read it), closed (0, 1),
 --   terms: starts_ms|ends_ms|limit|paused|expire_ms,
---   units of the unsettled reservations that this counter holds (-1: not read), { ids of the unsettled that are settled here },
---   run id of the server ('': not known), `counted` (see restore.lua) or '', ids... };
--- no ids when there are more than asked for.
+--   units of the unsettled reservations that this counter holds (-1: not read), { ids of unsettled orders that are settled here },
+--   run id of the server ('': unknown), `counted` (see restore.lua) or '', ids... };
+-- no ids when there are more than requested.
 local sale = redis.call('HMGET', KEYS[2], 'epoch', 'held', 'run_id', 'closed', 'load', 'counted')
 local terms = redis.call('HMGET', KEYS[2], 'starts_ms', 'ends_ms', 'limit', 'paused', 'expire_ms')
 for i = 1, 5 do terms[i] = terms[i] or '' end

@@ -1,24 +1,23 @@
 -- Loads a SKU's stock from MySQL into the gate; the caller holds the SKU's row lock in MySQL, so nothing is committed meanwhile.
--- A running counter is never loaded over: only the sale's terms are brought up to date then.
+-- A running counter is never overwritten: then only the sale's terms are updated.
 -- KEYS  1 stock  2 sale  3 orders  4 buyers  5 clicks  6 outbox     (all in the SKU's slot)
--- ARGV  1 stock in MySQL  2 gate epoch in MySQL  3 token of the load in MySQL, '' for none  4 token that this load will have
+-- ARGV  1 stock in MySQL  2 gate epoch in MySQL  3 token of the load in MySQL, '' for none  4 token of this load
 --       5 starts_ms  6 ends_ms  7 limit  8 paused (0, 1)  9 expire_ms
---       10 carry (1: ARGV 15 and on are all unsettled orders that MySQL has decided, committed or rejected; 0: that is not known)
---       11 the load here when this was decided, epoch:token, ':' for none, '*' for any: a call that a frozen server kept must not load an
---          old number over a newer counter
---       12 again (1: load it although it is running, because it is another server than the one that took the load)
---       13 run id of the server when this was decided, '' where it was not known  14 `counted` then, or as restore.lua has left it since,
---          '' for none: a copy that has taken over with the same load knows other orders as unsettled, and other buyers; with '*' neither
---          is asked for
+--       10 carry (1: ARGV 15 and up are all unsettled orders that MySQL has decided, committed or rejected; 0: unknown)
+--       11 the load here when this was decided, epoch:token, ':' for none, '*' for any: a call delayed by a frozen server must not
+--          overwrite a newer counter with an old number
+--       12 again (1: load although the counter is running, because this is not the server that took the load)
+--       13 run id of the server when this was decided, '' if unknown  14 `counted` then, or as restore.lua has left it since, '' for none:
+--          a promoted replica with the same load has other unsettled orders and other buyers; '*' for 11 skips both checks
 -- Returns { loaded (1), running (0) or refused (-1), epoch, stock }
 --
--- A load is known by its epoch and its token. The epoch orders loads, and says which of them has counted an order; but two of them can
--- have the same one, when a load dies before MySQL hears of it and the epoch is then raised there for another reason. The token is drawn
--- anew for each. What instances without tokens have loaded has none, on both sides.
+-- A load is identified by its epoch and its token. The epoch orders loads and tells which load has counted an order. Two loads can have
+-- the same epoch, if one dies before MySQL records it and the epoch is then raised there for another reason. The token is random for each
+-- load. Loads by instances without tokens have none, on both sides.
 local stock = redis.call('GET', KEYS[1])
 local sale = redis.call('HMGET', KEYS[2], 'epoch', 'load', 'closed', 'counted')
 local epoch, load = tonumber(sale[1] or nil), sale[2] or ''
--- Which process of Redis this is, where the account may ask; '' elsewhere. Asked before the first write: a script is not rolled back.
+-- The run id of this Redis process, if the account may read it, else ''. Read before the first write: a script is not rolled back.
 local info = redis.pcall('INFO', 'server')
 local server = type(info) == 'string' and string.match(info, 'run_id:(%w+)') or ''
 if ARGV[11] ~= '*' then
@@ -27,14 +26,14 @@ if ARGV[11] ~= '*' then
 end
 redis.call('HSET', KEYS[2], 'starts_ms', ARGV[5], 'ends_ms', ARGV[6], 'limit', ARGV[7], 'paused', ARGV[8], 'expire_ms', ARGV[9])
 local loaded = 0
--- Another load than MySQL's means that one side lost its memory, or that a load died half-way; a closed gate, that somebody wants the
--- counter loaded again.
+-- A load other than MySQL's means that one side lost its memory, or that a load died halfway. A closed gate means that a reload was
+-- requested.
 if not stock or epoch ~= tonumber(ARGV[2]) or load ~= ARGV[3] or sale[3] == '1' or ARGV[12] == '1' then
   epoch = math.max(epoch or 0, tonumber(ARGV[2])) + 1
   local held = 0
   if ARGV[10] == '1' then
-    -- Reservations that MySQL knows nothing of yet stay deducted, now from the new counter. The decided ones keep their old epoch:
-    -- the number from MySQL has counted them, settling must not move the counter for them again.
+    -- Reservations unknown to MySQL stay deducted, now from the new counter. The decided ones keep their old epoch: MySQL's number
+    -- includes them, so settling must not change the counter for them again.
     local decided = {}
     for i = 15, #ARGV do decided[ARGV[i]] = true end
     for _, id in ipairs(redis.call('ZRANGE', KEYS[6], 0, -1)) do
@@ -50,10 +49,10 @@ if not stock or epoch ~= tonumber(ARGV[2]) or load ~= ARGV[3] or sale[3] == '1' 
   end
   stock = tonumber(ARGV[1]) - held
   redis.call('SET', KEYS[1], stock)
-  -- The run id tells later whether the server is still the one that took this load, with all that it took since.
+  -- The run id later shows whether this is still the server that took this load, with everything it has accepted since.
   redis.call('HSET', KEYS[2], 'epoch', epoch, 'load', ARGV[4], 'held', held, 'closed', 0, 'run_id', server)
   loaded = 1
 end
--- All six end together, also when the sale has been prolonged or shortened since they were made.
+-- All six keys expire together, also when the sale has been extended or shortened since they were created.
 for k = 1, 6 do redis.call('PEXPIREAT', KEYS[k], ARGV[9]) end
 return { loaded, epoch, tonumber(stock) }

@@ -1,6 +1,6 @@
 namespace Seckill.Ordering.Store;
 
-/// <summary>What an order's row says of its life.</summary>
+/// <summary>The state of an order.</summary>
 public enum OrderStatus
 {
     PendingPayment = 0,
@@ -31,30 +31,30 @@ public sealed class ProductSku
 
     public required string Title { get; set; }
 
-    /// <summary>What a unit costs in the sale, in the shop's currency.</summary>
+    /// <summary>Sale price of one unit, in the shop's currency.</summary>
     public decimal Price { get; set; }
 
-    /// <summary>Units left. MySQL's word is the last one.</summary>
+    /// <summary>Units left. MySQL's number is authoritative.</summary>
     public int Stock { get; set; }
 
     public required string Image { get; set; }
 
-    /// <summary>JSON object of what sets this SKU apart: colour, size.</summary>
+    /// <summary>JSON object of the attributes that distinguish this SKU: colour, size.</summary>
     public required string Attrs { get; set; }
 
-    /// <summary>Which load of the Redis counter is the valid one; rises by one or more with every load.</summary>
+    /// <summary>The valid load of the Redis counter; rises by one or more with every load.</summary>
     public long GateEpoch { get; set; }
 
     /// <summary>
-    /// The token of that load: by itself the epoch could be that of another load, which died half-way. Null when an instance that knew of
-    /// no tokens has loaded it.
+    /// The token of that load: the epoch alone could belong to another load, which died halfway. Null when the counter was loaded by an
+    /// instance from before tokens existed.
     /// </summary>
     public long? GateLoad { get; set; }
 
     public SeckillSale? Sale { get; init; }
 }
 
-/// <summary>What a SKU was offered as, see <see cref="Contract.Offer"/>; never changed.</summary>
+/// <summary>A version of a SKU as offered to buyers, see <see cref="Contract.Offer"/>; never changed.</summary>
 public sealed class SkuOffer
 {
     public long SkuId { get; init; }
@@ -69,7 +69,7 @@ public sealed class SkuOffer
 
     public required string Attrs { get; init; }
 
-    /// <summary>UTC; when an instance first showed it.</summary>
+    /// <summary>UTC; the time at which an instance first showed it.</summary>
     public DateTime OfferedAt { get; init; }
 }
 
@@ -81,26 +81,26 @@ public sealed class SeckillSale
     /// <summary>UTC.</summary>
     public DateTime StartsAt { get; set; }
 
-    /// <summary>UTC; first moment at which no order is taken.</summary>
+    /// <summary>UTC; first moment at which orders are no longer accepted.</summary>
     public DateTime EndsAt { get; set; }
 
-    /// <summary>Units one buyer may hold.</summary>
+    /// <summary>Most units that one buyer may hold.</summary>
     public int LimitPerUser { get; set; }
 
     /// <summary>
-    /// The highest limit so far: what was accepted under it may be written after it was lowered. Null while it has not been lowered.
+    /// The highest limit so far: orders accepted under it may be written after it was lowered. Null until it has been lowered.
     /// </summary>
     public int? LimitHighest { get; set; }
 
-    /// <summary>The price that is struck through; 0 for none.</summary>
+    /// <summary>The price shown struck through; 0 for none.</summary>
     public decimal ListPrice { get; set; }
 
     public bool Paused { get; set; }
 
-    /// <summary>Whether a click must bring a purchase token, which is not issued before <see cref="StartsAt"/>.</summary>
+    /// <summary>Whether a click needs a purchase token, which is not issued before <see cref="StartsAt"/>.</summary>
     public bool TokenRequired { get; set; }
 
-    /// <summary>Units put on sale so far: what stock and live orders must add up to; null when nobody has said.</summary>
+    /// <summary>Units put on sale so far, which stock and live orders must add up to; null when unknown.</summary>
     public int? Units { get; set; }
 }
 
@@ -121,28 +121,28 @@ public sealed class Order
 
     public decimal PayAmount { get; init; }
 
-    /// <summary>The SKU's gate epoch when the order was committed: tells settling which counter has counted it.</summary>
+    /// <summary>The SKU's gate epoch at the commit: tells settling which counter includes the order.</summary>
     public long GateEpoch { get; init; }
 
     /// <summary>W3C trace id of the click, 32 hex digits; empty when the order came without one.</summary>
     public required string TraceId { get; init; }
 
-    /// <summary>UTC; when the gate reserved, or when the worker picked up an order that no gate reserved.</summary>
+    /// <summary>UTC; the time of the gate's reservation, or of the worker's receipt for an order that no gate reserved.</summary>
     public DateTime ReservedAt { get; init; }
 
-    /// <summary>UTC; when the worker took it from the queue.</summary>
+    /// <summary>UTC; the time at which the worker received it from the queue.</summary>
     public DateTime PickedUpAt { get; init; }
 
-    /// <summary>UTC; when the worker wrote it.</summary>
+    /// <summary>UTC; the time at which the worker wrote it.</summary>
     public DateTime CreatedAt { get; init; }
 
-    /// <summary>UTC; unpaid orders are closed then.</summary>
+    /// <summary>UTC; the time at which the order is closed if it is unpaid.</summary>
     public DateTime ExpiresAt { get; init; }
 
     public List<OrderItem> Items { get; } = [];
 }
 
-/// <summary>A line of an order, with the SKU as it was when it was bought.</summary>
+/// <summary>A line of an order, with the SKU's data at the time of purchase.</summary>
 public sealed class OrderItem
 {
     public long Id { get; init; }
@@ -166,7 +166,9 @@ public sealed class OrderItem
     public required string Attrs { get; init; }
 }
 
-/// <summary>The answer FAILED, kept apart from the orders: a buyer who was told "queued" finds it here when Redis has forgotten.</summary>
+/// <summary>
+/// The result FAILED, stored apart from the orders: a buyer whose click was queued finds it here when Redis no longer has it.
+/// </summary>
 public sealed class OrderRejection
 {
     public long OrderId { get; init; }
@@ -198,7 +200,7 @@ public sealed class SnowflakeNode
     public DateTime LeasedUntil { get; set; }
 }
 
-/// <summary>What an operator did or was shown: written before it happens, never changed. Its outcome is a row of its own.</summary>
+/// <summary>An operator's action or read access: written before it happens, never changed. Its outcome is a separate row.</summary>
 public sealed class OpsAuditEntry
 {
     /// <summary>The longest subject of a token, as in OpenID Connect.</summary>
@@ -214,32 +216,32 @@ public sealed class OpsAuditEntry
     /// <summary>UTC.</summary>
     public DateTime At { get; init; }
 
-    /// <summary>Subject of the operator's token, or the name of the machine key; empty for somebody who did not log in.</summary>
+    /// <summary>Subject of the operator's token, or the name of the machine key; empty for a caller who is not logged in.</summary>
     public required string Operator { get; init; }
 
-    /// <summary>What the operator was known by: <c>bearer</c>, <c>cookie</c>, <c>ops-key</c> or <c>none</c>.</summary>
+    /// <summary>How the operator was authenticated: <c>bearer</c>, <c>cookie</c>, <c>ops-key</c> or <c>none</c>.</summary>
     public string Scheme { get; init; } = "";
 
-    /// <summary>Where the request came from; empty when that is not known.</summary>
+    /// <summary>Address of the client; empty when unknown.</summary>
     public string Address { get; init; } = "";
 
     /// <summary>Stable name such as <c>dead-letter.replay</c>.</summary>
     public required string Action { get; init; }
 
-    /// <summary>What it was done to: SKU, order or dead-letter id.</summary>
+    /// <summary>The target: SKU, order or dead-letter id.</summary>
     public required string Target { get; init; }
 
-    /// <summary>JSON or text: what exactly.</summary>
+    /// <summary>Details, as JSON or text.</summary>
     public required string Detail { get; init; }
 
     /// <summary>W3C trace id of the request, 32 hex digits; empty without one.</summary>
     public required string TraceId { get; init; }
 
-    /// <summary>Null while it is under way, and for what was cut off half-way.</summary>
+    /// <summary>Null while the action is in progress, and after one that was interrupted.</summary>
     public OpsAuditOutcome? Outcome { get; init; }
 }
 
-/// <summary>How an audited request ended. One at most for each entry, and never changed either.</summary>
+/// <summary>The outcome of an audited request. At most one for each entry, and never changed either.</summary>
 public sealed class OpsAuditOutcome
 {
     public const int ReasonLengthMax = 200;
@@ -249,9 +251,9 @@ public sealed class OpsAuditOutcome
     /// <summary>UTC.</summary>
     public DateTime At { get; init; }
 
-    /// <summary>Of the HTTP answer.</summary>
+    /// <summary>Status of the HTTP response.</summary>
     public int Status { get; init; }
 
-    /// <summary>The error that was answered; empty for a success.</summary>
+    /// <summary>The error in the response; empty for a success.</summary>
     public required string Reason { get; init; }
 }

@@ -4,11 +4,11 @@ using Seckill.Ordering.Contract;
 namespace Seckill.Ordering.Store;
 
 /// <summary>
-/// The tables in MySQL. The batch writer inserts past the change tracker; everything else reads and migrates through here.
+/// The tables in MySQL. The batch writer inserts without the change tracker; all other code reads and migrates through this context.
 /// </summary>
 public sealed class OrderingDbContext(DbContextOptions<OrderingDbContext> options) : DbContext(options)
 {
-    /// <summary>Redis tells "a" from "A"; so must the unique index on the click's number.</summary>
+    /// <summary>Redis distinguishes "a" from "A"; the unique index on the click's number must do the same.</summary>
     private const string ByteWise = "utf8mb4_bin";
 
     public DbSet<Product> Products => Set<Product>();
@@ -98,7 +98,7 @@ public sealed class OrderingDbContext(DbContextOptions<OrderingDbContext> option
             sku.Property(s => s.GateLoad).HasColumnName("gate_load");
             sku.HasOne(s => s.Product).WithMany(p => p.Skus).HasForeignKey(s => s.ProductId);
             sku.HasOne(s => s.Sale).WithOne().HasForeignKey<SeckillSale>(s => s.SkuId);
-            // The database's own word against overselling, whatever the program above it does.
+            // The database's own guard against overselling, independent of the code above it.
             sku.ToTable(t => t.HasCheckConstraint("ck_product_skus_stock", "stock >= 0"));
         });
 
@@ -148,7 +148,7 @@ public sealed class OrderingDbContext(DbContextOptions<OrderingDbContext> option
             order.Property(o => o.CreatedAt).HasColumnName("created_at");
             order.Property(o => o.ExpiresAt).HasColumnName("expires_at");
             order.HasIndex(o => o.OrderSn).IsUnique().HasDatabaseName("ux_orders_order_sn");
-            // One click, one order, whatever else is lost: many orders may have no number, none may share one.
+            // One order for each click, whatever else is lost: many orders may have no number, but no two may share one.
             order.HasIndex(o => new { o.UserId, o.ClientOrderNo }).IsUnique().HasDatabaseName("ux_orders_user_click");
             order.HasMany(o => o.Items).WithOne().HasForeignKey(i => i.OrderId);
         });
@@ -166,7 +166,7 @@ public sealed class OrderingDbContext(DbContextOptions<OrderingDbContext> option
             item.Property(i => i.Price).HasColumnName("price").HasPrecision(18, 2);
             item.Property(i => i.Quantity).HasColumnName("quantity");
             item.Property(i => i.Attrs).HasColumnName("attrs").HasMaxLength(2000);
-            // SKU first: serves a buyer's query for one SKU as well as the sum over a SKU that reconciling takes.
+            // SKU first: serves a buyer's query for one SKU and also reconciling's sum over a SKU.
             item.HasIndex(i => new { i.SkuId, i.UserId }).HasDatabaseName("ix_order_items_sku_user");
         });
 

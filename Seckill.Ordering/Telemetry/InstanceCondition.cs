@@ -4,15 +4,14 @@ using Seckill.Ordering.Contract;
 
 namespace Seckill.Ordering.Telemetry;
 
-/// <summary>What was seen of an instance.</summary>
-/// <param name="Health">As <c>/health</c> says.</param>
-/// <param name="Complaints">What is not healthy and why.</param>
-/// <param name="QueueReady">Messages waiting in the queue; null when the broker did not say, or was not asked.</param>
+/// <summary>The last observed condition of an instance.</summary>
+/// <param name="Health">As reported by <c>/health</c>.</param>
+/// <param name="Complaints">The unhealthy checks and their reasons.</param>
+/// <param name="QueueReady">Messages waiting in the queue; null when the broker did not answer or was not asked.</param>
 internal sealed record SeenCondition(HealthStatus Health, IReadOnlyList<string> Complaints, long? QueueReady);
 
 /// <summary>
-/// Looks at the health of this instance and, in a worker, at the depth of the queue; remembers what was seen last and logs what has
-/// changed.
+/// Checks the health of this instance and, in a worker, the depth of the queue; stores the last result and logs changes.
 /// </summary>
 internal sealed partial class InstanceCondition(
     string role, HealthCheckService health, QueueDepths queues, ILogger<InstanceCondition> logger)
@@ -24,7 +23,7 @@ internal sealed partial class InstanceCondition(
 
     public SeenCondition Seen => Volatile.Read(ref _seen);
 
-    /// <summary>Never fails; a server that hangs makes it take as long.</summary>
+    /// <summary>Never throws; a server that hangs delays it.</summary>
     public async Task LookAsync(CancellationToken stoppingToken)
     {
         try
@@ -65,7 +64,7 @@ internal sealed partial class InstanceCondition(
         }
         catch (Exception)
         {
-            // That the broker does not answer is among the complaints.
+            // The health checks already report a broker that does not answer.
             return null;
         }
     }

@@ -4,34 +4,34 @@ using System.Text.Json.Serialization;
 namespace Seckill.Ordering.Telemetry;
 
 /// <summary>
-/// What one instance says of itself on <see cref="Channel"/> about once a second. Counters run from the start of the instance: who listens
-/// takes differences, and another <paramref name="StartedMs"/> is a restart. Redis may drop a pulse; the next one says it all again.
+/// State that an instance publishes on <see cref="Channel"/> about once a second. Counters run from the start of the instance: subscribers
+/// compute differences, and a different <paramref name="StartedMs"/> means a restart. Redis may drop a pulse; the next one repeats
+/// everything.
 /// </summary>
 /// <param name="Instance">Role, host and process, such as <c>api-host-1234</c>.</param>
 /// <param name="Role"><see cref="Api"/> or <see cref="Worker"/>.</param>
-/// <param name="AtMs">When this was counted, ms since 1970 UTC.</param>
-/// <param name="StartedMs">When the instance started, ms since 1970 UTC.</param>
+/// <param name="AtMs">Time of this count, ms since 1970 UTC.</param>
+/// <param name="StartedMs">Start of the instance, ms since 1970 UTC.</param>
 /// <param name="Requests">Api: clicks answered by the gate. Worker: orders brought to a committed verdict, repeats included.</param>
-/// <param name="Accepted">Api: clicks that reserved stock; a repeated click finds its order and is counted under
-/// <paramref name="Requests"/> alone.</param>
-/// <param name="Refused">Api: clicks told no (sold out, limit, not started, ended, paused, unknown).</param>
-/// <param name="Errors">Api: clicks told to come again (503). Worker: messages dead-lettered.</param>
-/// <param name="Confirmed">Api: orders that the broker has confirmed; what the sweeper publishes again is counted again.</param>
+/// <param name="Accepted">Api: clicks that reserved stock; a repeated click gets its existing order and counts only under
+/// <paramref name="Requests"/>.</param>
+/// <param name="Refused">Api: clicks refused (sold out, limit, not started, ended, paused, unknown).</param>
+/// <param name="Errors">Api: clicks answered with 503. Worker: messages dead-lettered.</param>
+/// <param name="Confirmed">Api: orders confirmed by the broker; orders published again by the sweeper count again.</param>
 /// <param name="Committed">Worker: orders written to MySQL.</param>
-/// <param name="Rejected">Worker: orders refused by MySQL's word.</param>
-/// <param name="ClickToCommit">
-/// Worker: committed orders by the time from the reservation to the commit. One count for each of <see cref="LatencyUpperMs"/>, of what is
-/// above the bound before and not above this one, and a last count of what is above them all. </param>
-/// <param name="QueueReady">Worker: messages waiting in the queue; null when the broker did not say.</param>
+/// <param name="Rejected">Worker: orders refused by MySQL's data.</param>
+/// <param name="ClickToCommit">Worker: histogram of committed orders by the time from reservation to commit. One count for each bound of
+/// <see cref="LatencyUpperMs"/>, above the previous bound and up to this one, and a last count for longer times.</param>
+/// <param name="QueueReady">Worker: messages waiting in the queue; null when the broker did not answer.</param>
 /// <param name="WorkingSetBytes">Memory of the process.</param>
-/// <param name="Health"><c>Healthy</c>, <c>Degraded</c> or <c>Unhealthy</c>, as <c>/health</c> says.</param>
-/// <param name="Complaints">What is not healthy and why, such as <c>OrderingDbContext: Unable to connect</c>.</param>
+/// <param name="Health"><c>Healthy</c>, <c>Degraded</c> or <c>Unhealthy</c>, as reported by <c>/health</c>.</param>
+/// <param name="Complaints">The unhealthy checks and their reasons, such as <c>OrderingDbContext: Unable to connect</c>.</param>
 public sealed record InstancePulse(
     string Instance, string Role, long AtMs, long StartedMs, long Requests, long Accepted, long Refused, long Errors, long Confirmed,
     long Committed, long Rejected, IReadOnlyList<long> ClickToCommit, long? QueueReady, long WorkingSetBytes, string Health,
     IReadOnlyList<string> Complaints)
 {
-    /// <summary>The Redis channel; one JSON text a message.</summary>
+    /// <summary>The Redis channel; each message is one JSON text.</summary>
     public const string Channel = "seckill:pulse";
 
     public const string Api = "api";
@@ -43,11 +43,11 @@ public sealed record InstancePulse(
     private static readonly int[] Bounds = [.. MakeBounds()];
 
     /// <summary>
-    /// Upper bounds of <see cref="ClickToCommit"/>, ms, each in its bucket; they grow by a quarter from 1 ms to ten minutes.
+    /// Inclusive upper bounds of <see cref="ClickToCommit"/>, ms; they grow by a quarter from 1 ms to ten minutes.
     /// </summary>
     public static IReadOnlyList<int> LatencyUpperMs => Bounds;
 
-    /// <summary>The bucket of <see cref="ClickToCommit"/> that a latency belongs to.</summary>
+    /// <summary>The bucket of <see cref="ClickToCommit"/> for a latency.</summary>
     public static int BucketOf(double milliseconds)
     {
         var at = Array.BinarySearch(Bounds, (int)Math.Ceiling(Math.Clamp(milliseconds, 0, LongestMs + 1)));
@@ -56,7 +56,7 @@ public sealed record InstancePulse(
 
     public string ToJson() => JsonSerializer.Serialize(this, InstancePulseJson.Default.InstancePulse);
 
-    /// <summary>Null when the text is no pulse: anybody may publish on a channel.</summary>
+    /// <summary>Null when the text is not a pulse: any client may publish on the channel.</summary>
     public static InstancePulse? TryParse(string json)
     {
         try

@@ -1,6 +1,6 @@
 namespace Seckill.Ordering.Telemetry;
 
-/// <summary>The counters of a pulse, by the names that they have there.</summary>
+/// <summary>The counters of a pulse, under the names of its fields.</summary>
 public enum PulseCounter
 {
     Requests,
@@ -13,8 +13,8 @@ public enum PulseCounter
 }
 
 /// <summary>
-/// Counts for <see cref="InstancePulse"/>, beside the meter: a meter can be listened to but not read. Counting is one atomic addition and
-/// allocates nothing.
+/// Counts for <see cref="InstancePulse"/>, in addition to the meter: a meter can be listened to but not read. Counting is one atomic
+/// addition and allocates nothing.
 /// </summary>
 public sealed class PulseCounters
 {
@@ -23,7 +23,7 @@ public sealed class PulseCounters
 
     public void Add(PulseCounter counter, long count = 1) => Interlocked.Add(ref _counts[(int)counter], count);
 
-    /// <summary>One order was committed this long after its reservation.</summary>
+    /// <summary>Counts an order by the time from its reservation to its commit.</summary>
     public void AddClickToCommit(double milliseconds) => Interlocked.Increment(ref _clickToCommit[InstancePulse.BucketOf(milliseconds)]);
 
     public long Read(PulseCounter counter) => Interlocked.Read(ref _counts[(int)counter]);

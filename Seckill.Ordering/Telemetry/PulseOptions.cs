@@ -7,9 +7,7 @@ public sealed class PulseOptions
 {
     public const string Section = "Pulse";
 
-    /// <summary>
-    /// How often the instance says how it does, ms. The console takes an instance that has been silent for 5 s to be gone.
-    /// </summary>
+    /// <summary>How often the instance publishes its state, ms. The console treats an instance as gone after 5 s of silence.</summary>
     [Range(100, 4_000)]
     public int EveryMs { get; init; } = 1_000;
 }

@@ -7,9 +7,9 @@ using StackExchange.Redis;
 namespace Seckill.Ordering.Telemetry;
 
 /// <summary>
-/// Publishes the instance's pulse every <c>EveryMs</c>, and forgets it: nobody waits for a pulse, and one that is lost is made good by the
-/// next. Health and queue depth are asked on the side, because a server that hangs must not make the instance look dead; the pulse then
-/// says what was seen last.
+/// Publishes the instance's pulse every <c>EveryMs</c> without waiting for a reply: the next pulse replaces a lost one. Health and queue
+/// depth are checked separately, because a server that hangs must not make the instance look dead; the pulse then reports the last known
+/// values.
 /// </summary>
 internal sealed partial class PulsePublisher(
     string role, InstanceCondition condition, PulseCounters counters, IConnectionMultiplexer redis, IOptions<PulseOptions> options,
@@ -55,7 +55,7 @@ internal sealed partial class PulsePublisher(
 
     private Task PublishAsync()
     {
-        // Without a connection the client would keep the pulses and send them all when it has one again.
+        // Without a connection the client would queue the pulses and send them all after reconnecting.
         if (!redis.IsConnected)
         {
             return Task.CompletedTask;

@@ -6,17 +6,17 @@ using RabbitMQ.Client;
 
 namespace Seckill.Ordering.Unreadable;
 
-/// <summary>A message as it came, its properties undecoded and its body not kept.</summary>
-/// <param name="DeliveryTag">To settle it with.</param>
-/// <param name="Properties">Property flags and properties, as AMQP has them.</param>
+/// <summary>A message as received: properties undecoded, and only the beginning of the body kept.</summary>
+/// <param name="DeliveryTag">Needed to settle the message.</param>
+/// <param name="Properties">Property flags and properties in AMQP's encoding.</param>
 /// <param name="BodyBytes">Bytes of the whole body.</param>
 /// <param name="BodyHead">The beginning of the body.</param>
 internal sealed record RawMessage(ulong DeliveryTag, byte[] Properties, ulong BodyBytes, byte[] BodyHead);
 
 /// <summary>
-/// As much of AMQP 0-9-1 as it takes to get messages off a queue without decoding them. The client decodes each message's properties, and
-/// drops its connection over what it cannot decode or over a body above its limit; then nothing behind that message is ever delivered. For
-/// one caller at a time; what is not settled when it ends goes back to the queue.
+/// The part of AMQP 0-9-1 needed to take messages off a queue without decoding them. The client library decodes each message's properties.
+/// It drops its connection over properties that it cannot decode or over a body above its limit, and then no message behind that one is
+/// ever delivered. Not thread-safe: one caller at a time. Messages that are not settled at the end go back to the queue.
 /// </summary>
 internal sealed class RawAmqpConnection : IAsyncDisposable
 {
@@ -28,7 +28,7 @@ internal sealed class RawAmqpConnection : IAsyncDisposable
     private const byte HeartbeatFrame = 8;
     private const byte FrameEnd = 0xCE;
 
-    /// <summary>Class, weight and body size stand before the properties.</summary>
+    /// <summary>Class, weight and body size precede the properties.</summary>
     private const int PropertiesOffset = 12;
 
     /// <summary>Larger than any frame that a broker sends by default (128 KiB).</summary>
@@ -45,8 +45,8 @@ internal sealed class RawAmqpConnection : IAsyncDisposable
     }
 
     /// <summary>Connects and opens a channel.</summary>
-    /// <param name="endpoint">A broker of the factory's.</param>
-    /// <param name="factory">Who logs in, and where.</param>
+    /// <param name="endpoint">One of the factory's brokers.</param>
+    /// <param name="factory">Supplies the account and the virtual host.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     public static async Task<RawAmqpConnection> OpenAsync(
         AmqpTcpEndpoint endpoint, IConnectionFactory factory, CancellationToken cancellationToken)
@@ -109,7 +109,7 @@ internal sealed class RawAmqpConnection : IAsyncDisposable
         return new RawMessage(tag, header.Payload[PropertiesOffset..], bodyBytes, head);
     }
 
-    /// <summary>Takes a message out of the queue for good.</summary>
+    /// <summary>Removes a message from the queue for good.</summary>
     public Task AckAsync(ulong deliveryTag, CancellationToken cancellationToken) =>
         SendAsync(Channel, RawMethod.Of(RawMethod.BasicAck).LongLong(deliveryTag).Byte(0), cancellationToken);
 
@@ -117,10 +117,10 @@ internal sealed class RawAmqpConnection : IAsyncDisposable
     public Task RejectAsync(ulong deliveryTag, CancellationToken cancellationToken) =>
         SendAsync(Channel, RawMethod.Of(RawMethod.BasicReject).LongLong(deliveryTag).Byte(0), cancellationToken);
 
-    /// <summary>Ends in order: the broker has then taken what was settled, and has given back the rest.</summary>
+    /// <summary>Closes the connection regularly: the broker has then applied all settlements and requeued the other messages.</summary>
     public async Task CloseAsync(CancellationToken cancellationToken)
     {
-        // The channel first: its answer comes after the queue has heard of the acks.
+        // The channel first: its answer comes after the queue has processed the acks.
         await SendAsync(Channel, RawMethod.Of(RawMethod.ChannelClose).Short(200).ShortString("done").Long(0), cancellationToken);
         Expect(await ReadAsync(cancellationToken), RawMethod.ChannelCloseOk);
         await SendAsync(0, RawMethod.Of(RawMethod.ConnectionClose).Short(200).ShortString("done").Long(0), cancellationToken);
@@ -170,7 +170,7 @@ internal sealed class RawAmqpConnection : IAsyncDisposable
             cancellationToken);
         var tune = await ReadAsync(cancellationToken);
         Expect(tune, RawMethod.ConnectionTune);
-        // The broker's own limits, and no heartbeat: every call has a deadline.
+        // Uses the broker's own limits and no heartbeat: every call has a deadline.
         await SendAsync(0, RawMethod.Of(RawMethod.ConnectionTuneOk).Bytes(tune.Payload.AsSpan(4, 6)).Short(0), cancellationToken);
         await SendAsync(0, RawMethod.Of(RawMethod.ConnectionOpen).ShortString(factory.VirtualHost).Byte(0).Byte(0), cancellationToken);
         Expect(await ReadAsync(cancellationToken), RawMethod.ConnectionOpenOk);

@@ -4,7 +4,7 @@ using System.Text;
 
 namespace Seckill.Ordering.Unreadable;
 
-/// <summary>A method of AMQP 0-9-1 in the making: class and method id, then its arguments in order.</summary>
+/// <summary>Builds a method of AMQP 0-9-1: class and method id, then its arguments in order.</summary>
 internal sealed class RawMethod
 {
     public const uint ConnectionStart = (10 << 16) | 10;

@@ -3,23 +3,23 @@ using Seckill.Ordering.Contract;
 
 namespace Seckill.Ordering.Unreadable;
 
-/// <summary>A message that the client cannot hand over.</summary>
-/// <param name="Reason">Why not.</param>
+/// <summary>A message that the client cannot deliver.</summary>
+/// <param name="Reason">Why the client cannot read it.</param>
 /// <param name="BodyHead">The beginning of its body, at most <see cref="UnreadableMessages.BodyHeadBytesMax"/> bytes.</param>
 /// <param name="BodyBytes">Bytes of the whole body.</param>
 public sealed record UnreadableMessage(string Reason, byte[] BodyHead, ulong BodyBytes);
 
 /// <summary>
-/// Finds the messages at a queue's head that the client drops its connection over (properties that it cannot decode, a body above its
-/// limit), so that they can go where they stop nobody. The others go back to where they were.
+/// Finds messages at a queue's head over which the client drops its connection (undecodable properties, a body above its limit), so that
+/// they can be moved out of the way. The other messages go back to their places.
 /// </summary>
 public sealed class UnreadableMessages(IConnectionFactory connections)
 {
-    /// <summary>Bytes of a body that are kept of such a message.</summary>
+    /// <summary>Bytes kept of such a message's body.</summary>
     public const int BodyHeadBytesMax = 65_536;
 
     /// <summary>
-    /// Bytes of all properties. In more than that, lists can be nested so deeply that decoding them overflows the stack, which ends the
+    /// Most bytes of all properties. Larger properties can nest lists so deeply that decoding them overflows the stack, which ends the
     /// process.
     /// </summary>
     private const int PropertiesBytesMax = 65_536;
@@ -27,14 +27,14 @@ public sealed class UnreadableMessages(IConnectionFactory connections)
     /// <summary>Deadline of one pass over a queue's head.</summary>
     private const int PassTimeoutMs = 30_000;
 
-    /// <summary>Looks through the first messages and hands those over that cannot be read.</summary>
+    /// <summary>Looks through the first messages and hands over the unreadable ones.</summary>
     /// <param name="endpoint">The broker.</param>
     /// <param name="queue">The queue.</param>
     /// <param name="countMax">Messages to look at.</param>
-    /// <param name="keepAsync">Keeps one elsewhere; false lets the broker dead-letter it. If it throws, the message stays.</param>
+    /// <param name="keepAsync">Stores one elsewhere; false lets the broker dead-letter it. If it throws, the message stays.</param>
     /// <param name="cancellationToken">Ends the pass.</param>
-    /// <returns>How many were taken off the queue.</returns>
-    /// <exception cref="IOException">The broker does not answer as it should.</exception>
+    /// <returns>The number of messages taken off the queue.</returns>
+    /// <exception cref="IOException">The broker gave an unexpected answer.</exception>
     /// <exception cref="OperationCanceledException">The pass takes too long, or the token fired.</exception>
     public async Task<int> TakeAsync(
         AmqpTcpEndpoint endpoint, string queue, int countMax, Func<UnreadableMessage, CancellationToken, Task<bool>> keepAsync,
@@ -73,14 +73,14 @@ public sealed class UnreadableMessages(IConnectionFactory connections)
     }
 
     /// <summary>
-    /// Whether a connection ended because the client could not read what came, and not because the network or the broker went away.
+    /// Whether a connection ended because the client could not read a message, and not because the network or the broker went away.
     /// </summary>
     public static bool IsSuspectedOf(RabbitMQ.Client.Events.ShutdownEventArgs end) =>
         end.Initiator == ShutdownInitiator.Library
         && end.Exception is not (
             null or IOException or OperationCanceledException or System.Net.Sockets.SocketException or ObjectDisposedException);
 
-    /// <summary>The part that the client cannot decode; null when there is none.</summary>
+    /// <summary>The part that the client cannot decode; null for a readable message.</summary>
     private static string? FaultOf(RawMessage message)
     {
         if (message.BodyBytes > OrderTopology.MessageBytesMax)
@@ -100,7 +100,7 @@ public sealed class UnreadableMessages(IConnectionFactory connections)
         }
         catch (Exception exception)
         {
-            // The client throws whatever a bad length or type leads to.
+            // The client throws any exception that a bad length or type leads to.
             return $"properties cannot be decoded: {exception.Message}";
         }
     }

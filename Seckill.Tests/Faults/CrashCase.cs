@@ -10,24 +10,24 @@ using StackExchange.Redis;
 
 namespace Seckill.Tests.Faults;
 
-/// <summary>Who dies.</summary>
+/// <summary>The kind of process that dies.</summary>
 internal enum CrashPlace
 {
-    /// <summary>An Api, with clicks in hand or while it loads the stock.</summary>
+    /// <summary>An Api, while it handles clicks or loads the stock.</summary>
     Gate,
     Worker,
 
-    /// <summary>An Api, with the work of an operator in hand.</summary>
+    /// <summary>An Api, while it handles an operator's request.</summary>
     Operators,
 }
 
-/// <summary>How a crash point is reached.</summary>
-/// <param name="Place">Who dies.</param>
+/// <summary>Describes how a crash point is reached.</summary>
+/// <param name="Place">The process that dies.</param>
 /// <param name="Prepare">
-/// With a healthy system: what has to be there before its process is armed. Where it ends that process, a new one is started armed.
+/// Runs on a healthy system and sets up the state needed before the process is armed. If it ends that process, a new one is started armed.
 /// </param>
-/// <param name="Provoke">With the armed process there, perhaps still starting: what makes it pass the point. Called for each.</param>
-/// <param name="Finish">With a fresh process in its place: what remains to be done by people.</param>
+/// <param name="Provoke">Makes the armed process, which may still be starting, pass the point. Called for each armed process.</param>
+/// <param name="Finish">Does the remaining manual work, with a fresh process running.</param>
 internal sealed record CrashCase(
     CrashPlace Place, Func<CrashScene, Task> Prepare, Func<CrashScene, LocalService, Task> Provoke, Func<CrashScene, Task>? Finish = null)
 {
@@ -40,7 +40,7 @@ internal sealed record CrashCase(
         CrashPlace.Operators, scene => scene.KillOrdersAsync(), (scene, api) => scene.ActAsync("abandon", api),
         scene => scene.FinishLettersAsync("abandon"));
 
-    /// <summary>One for each name.</summary>
+    /// <summary>One case for each crash point.</summary>
     public static readonly IReadOnlyDictionary<string, CrashCase> All = new Dictionary<string, CrashCase>
     {
         [CrashPoint.Reserved] = Clicking,
@@ -71,10 +71,10 @@ internal sealed record CrashCase(
     };
 }
 
-/// <summary>What the cases do.</summary>
+/// <summary>The actions of the cases.</summary>
 internal sealed class CrashScene(FaultSystem faults, SaleOnTrial sale, CancellationToken cancellation)
 {
-    /// <summary>Orders in one burst: five batches and more.</summary>
+    /// <summary>Orders in one burst: at least five batches.</summary>
     public const int BurstCount = 48;
 
     private const int LetterCount = 9;
@@ -100,7 +100,7 @@ internal sealed class CrashScene(FaultSystem faults, SaleOnTrial sale, Cancellat
         await Additions.AddUntilDeadAsync(api);
     }
 
-    /// <summary>Orders, and messages that can never become any, wait in the queue, and before the worker, which stands still.</summary>
+    /// <summary>Puts orders, and messages that can never become one, into the queue and before the worker, which is paused.</summary>
     public async Task FillQueueAsync(int poison = 0)
     {
         _system.Workers[0].Pause();
@@ -117,14 +117,14 @@ internal sealed class CrashScene(FaultSystem faults, SaleOnTrial sale, Cancellat
         await sale.RushAsync(BurstCount / 2);
     }
 
-    /// <summary>The worker that stood still goes on; one that takes over does so by itself.</summary>
+    /// <summary>Resumes the paused worker; a worker that takes over starts consuming by itself.</summary>
     public static Task LetConsume(LocalService worker)
     {
         worker.Continue();
         return Task.CompletedTask;
     }
 
-    /// <summary>Each poison message lies there once or more, and nothing else.</summary>
+    /// <summary>Checks that the dead-letter queue holds each poison message at least once, and nothing else.</summary>
     public async Task PurgeLettersAsync()
     {
         await Deadline.UntilAsync(() => sale.UnsettledAsync(), unsettled => unsettled == 0, cancellation, LettersTimeoutMs);
@@ -150,8 +150,8 @@ internal sealed class CrashScene(FaultSystem faults, SaleOnTrial sale, Cancellat
     }
 
     /// <summary>
-    /// Whether the workers hold nothing that they picked up before; with six letters there, a worker may still have the originals of them
-    /// in hand, and makes six more.
+    /// Whether the workers hold no message that they received before. When the queue has six letters, a worker may still hold their
+    /// originals and publish six more.
     /// </summary>
     private async Task<bool> AreHandsEmptyAsync(long emptyAt)
     {
@@ -159,7 +159,7 @@ internal sealed class CrashScene(FaultSystem faults, SaleOnTrial sale, Cancellat
         return holdings.Workers >= _system.Workers.Count && holdings.OldestAge < Stopwatch.GetElapsedTime(emptyAt);
     }
 
-    /// <summary>Orders without a confirm, as an Api leaves them that was killed in the middle of a burst, and no Api.</summary>
+    /// <summary>Leaves orders without a confirm, like an Api killed in the middle of a burst, and no running Api.</summary>
     public async Task LeaveUnconfirmedAsync()
     {
         await faults.EndAllAsync(_system.Workers);
@@ -174,7 +174,9 @@ internal sealed class CrashScene(FaultSystem faults, SaleOnTrial sale, Cancellat
         }
     }
 
-    /// <summary>Redis comes back as another server, with all it had. The second armed process finds what the first has left.</summary>
+    /// <summary>
+    /// Redis comes back as another server with all its data. The second armed process finds the state that the first one left.
+    /// </summary>
     public async Task LoseConnectionAsync(LocalService api)
     {
         await HealthyOrDeadAsync(api);
@@ -185,7 +187,7 @@ internal sealed class CrashScene(FaultSystem faults, SaleOnTrial sale, Cancellat
         }
     }
 
-    /// <summary>Redis comes back with loads that are not those that MySQL has: the gates have to be shut.</summary>
+    /// <summary>Redis comes back with loads that differ from MySQL's: the gates have to be closed.</summary>
     public async Task LoseLoadsAsync(LocalService api)
     {
         await HealthyOrDeadAsync(api);
@@ -198,13 +200,13 @@ internal sealed class CrashScene(FaultSystem faults, SaleOnTrial sale, Cancellat
         await LoseConnectionAsync(api);
     }
 
-    /// <summary>Good orders end as dead letters, with their reservations still waiting.</summary>
+    /// <summary>Turns good orders into dead letters while their reservations are still pending.</summary>
     public async Task KillOrdersAsync()
     {
         await faults.EndAllAsync(_system.Workers);
         foreach (var click in sale.NewClicks(LetterCount))
         {
-            // One after the other, so that each is a message of its own.
+            // One after the other, so that each order gets its own message.
             await sale.SendAsync([click]);
         }
 
@@ -221,7 +223,7 @@ internal sealed class CrashScene(FaultSystem faults, SaleOnTrial sale, Cancellat
         await sale.UntilDeadLettersAsync(LetterCount);
     }
 
-    /// <summary>The operator goes through the letters until the Api dies meanwhile, or none is left.</summary>
+    /// <summary>The operator handles the letters until the Api dies or no letter is left.</summary>
     public async Task ActAsync(string action, LocalService api)
     {
         await HealthyOrDeadAsync(api);
@@ -251,10 +253,10 @@ internal sealed class CrashScene(FaultSystem faults, SaleOnTrial sale, Cancellat
             }
             catch (HttpRequestException)
             {
-                // Dead, or about to be.
+                // The Api is dead or about to die.
             }
 
-            // 409: the dead letters are still locked for the process that died at it.
+            // 409: the dead letters are still locked for the process that died.
             await Task.Delay(RepeatPauseMs, cancellation);
         }
     }
@@ -265,7 +267,7 @@ internal sealed class CrashScene(FaultSystem faults, SaleOnTrial sale, Cancellat
         await sale.UntilDeadLettersAsync(0);
     }
 
-    /// <summary>Some points are reached while the process starts.</summary>
+    /// <summary>Some points are reached during startup.</summary>
     private async Task HealthyOrDeadAsync(LocalService service)
     {
         try
@@ -274,7 +276,7 @@ internal sealed class CrashScene(FaultSystem faults, SaleOnTrial sale, Cancellat
         }
         catch (LocalServerException) when (service.Exited.IsCompleted)
         {
-            // Died already; with what code is asserted by the test.
+            // Already dead; the test asserts the exit code.
         }
     }
 }

@@ -4,9 +4,9 @@ using Seckill.Ordering.Faults;
 namespace Seckill.Tests.Faults;
 
 /// <summary>
-/// At every named point a process really dies by SIGKILL, twice over: the first armed process at its first passing, and the one that takes
-/// over at its third, in the middle of the recovery. A third one, unarmed, then has to bring everything to its end; it is armed while it
-/// runs, and so is the first process of the next point.
+/// At every named point a process really dies by SIGKILL, twice: the first armed process at its first passing, and the process that takes
+/// over at its third, in the middle of the recovery. A third process, unarmed, then has to finish everything. It is armed while it runs,
+/// and so is the first process of the next point.
 /// </summary>
 public abstract class CrashPointTests(FaultSystem faults)
 {
@@ -15,7 +15,7 @@ public abstract class CrashPointTests(FaultSystem faults)
 
     private readonly CancellationToken _cancellation = TestContext.Current.CancellationToken;
 
-    /// <summary>The points of one place; one without a case counts as the gate's and fails there.</summary>
+    /// <summary>The points of one place; a point without a case counts as the gate's and fails there.</summary>
     private protected static TheoryData<string> NamesOf(CrashPlace place) =>
     [
         .. typeof(CrashPoint).GetFields(BindingFlags.Public | BindingFlags.Static)
@@ -34,7 +34,7 @@ public abstract class CrashPointTests(FaultSystem faults)
         }
         catch
         {
-            // A process that has not died may be in any state.
+            // A process that has survived may be in any state.
             faults.Disarm();
             await faults.EndAllAsync(system.Apis);
             await faults.EndAllAsync(system.Workers);

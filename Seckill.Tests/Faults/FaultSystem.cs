@@ -13,7 +13,7 @@ public sealed class GateCrashesDefinition : ICollectionFixture<GateCrashes>;
 public sealed class OrderCrashesDefinition : ICollectionFixture<OrderCrashes>;
 
 /// <summary>
-/// For the applications that die at the gate. Only Redis dies with them, so the other servers are shared and other tests run beside.
+/// For applications that die at the gate. Only Redis dies with them, so the other servers are shared and other tests run beside.
 /// </summary>
 public sealed class GateCrashes(SharedServers servers) : FaultSystem
 {
@@ -21,7 +21,7 @@ public sealed class GateCrashes(SharedServers servers) : FaultSystem
         servers.StartAsync(SharedServers.GateCrashes, options, cancellationToken);
 }
 
-/// <summary>For those that die behind the gate, and no server with them.</summary>
+/// <summary>For applications that die behind the gate; no server dies with them.</summary>
 public sealed class OrderCrashes(SharedServers servers) : FaultSystem
 {
     protected override Task<LocalSystem> StartServersAsync(LocalSystemOptions options, CancellationToken cancellationToken) =>
@@ -29,7 +29,7 @@ public sealed class OrderCrashes(SharedServers servers) : FaultSystem
 }
 
 /// <summary>
-/// One set of servers for all tests that kill something, with bounds so short that a recovery takes seconds. Each test begins with a
+/// One set of servers for all tests that kill something, with bounds so short that a recovery takes seconds. Each test starts with a
 /// healthy system: see <see cref="ReadyAsync"/>.
 /// </summary>
 public class FaultSystem : IAsyncLifetime
@@ -48,7 +48,7 @@ public class FaultSystem : IAsyncLifetime
         ("Reconciliation__StuckAfterMs", "3000"),
         ("DeadLetters__OperationTimeoutMs", "4000"),
         ("DeadLetters__LockMarginMs", "100"),
-        // Several batches out of a few dozen orders, so that the third one is reached.
+        // A few dozen orders make several batches, so that the third one is reached.
         ("Worker__BatchSizeMax", "8"),
         ("Worker__PrefetchCountMax", "64"),
         ("Worker__RetryDelayMsMax", "500"),
@@ -77,11 +77,11 @@ public class FaultSystem : IAsyncLifetime
         _folder.Delete(recursive: true);
     }
 
-    /// <summary>From now on the processes die at a crash point: those that run, and those that are started.</summary>
+    /// <summary>Makes all processes, running and future ones, die at a crash point.</summary>
     /// <param name="point">As in <c>SECKILL_CRASH_AT</c>; empty for none.</param>
     public void Arm(string point)
     {
-        // Whole or not at all, whenever it is read.
+        // Replaced atomically: a process reads either the old text or the new one.
         var file = CrashFile + ".new";
         File.WriteAllText(file, point);
         File.Move(file, CrashFile, overwrite: true);
@@ -95,9 +95,9 @@ public class FaultSystem : IAsyncLifetime
     protected virtual Task<LocalSystem> StartApplicationsAsync(Task<LocalSystem> servers) =>
         servers.WithApplicationsAsync(CancellationToken.None);
 
-    /// <summary>Brings back whatever the test before left dead, stops whatever it left armed, and empties the queues.</summary>
+    /// <summary>Restarts servers that the last test left dead, replaces dead processes, and empties the queues.</summary>
     /// <param name="cancellationToken">Ends the wait.</param>
-    /// <param name="apiSettings">Of the Api, if there is none and one is started.</param>
+    /// <param name="apiSettings">Settings of the Api, if one has to be started.</param>
     public async Task<LocalSystem> ReadyAsync(CancellationToken cancellationToken, params (string Name, string Value)[] apiSettings)
     {
         await System.RestartDeadServersAsync(cancellationToken);
@@ -124,6 +124,6 @@ public class FaultSystem : IAsyncLifetime
     /// <summary>Kills all Api instances or workers.</summary>
     public Task EndAllAsync(IReadOnlyList<LocalService> services) => System.EndAsync(services, kill: true);
 
-    /// <summary>A connection to the broker of the test's own.</summary>
+    /// <summary>Opens the test's own connection to the broker.</summary>
     public virtual Task<IConnection> ConnectAsync(CancellationToken cancellationToken) => System.OpenRabbitMqAsync(cancellationToken);
 }

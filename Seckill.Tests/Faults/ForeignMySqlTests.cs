@@ -5,7 +5,7 @@ using Seckill.Tests.Worker;
 
 namespace Seckill.Tests.Faults;
 
-/// <summary>A MySQL that somebody else has set up.</summary>
+/// <summary>A MySQL that was set up by others, with limited rights or other settings.</summary>
 [Collection(nameof(WorkerServers))]
 public sealed class ForeignMySqlTests(WorkerServers servers)
 {
@@ -14,7 +14,7 @@ public sealed class ForeignMySqlTests(WorkerServers servers)
     private const string Account = "rows_only";
     private const string Image = "/img/foreign.svg";
 
-    /// <summary>Below those of the shops.</summary>
+    /// <summary>Below the SKU ids of the shops.</summary>
     private const long SkuId = 4_000;
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -61,7 +61,7 @@ public sealed class ForeignMySqlTests(WorkerServers servers)
     {
         await WithoutEscapesAsync(CreateSaleAsync);
 
-        // The ids of other tests go on from where they are.
+        // Frees the generated product id: shops of other tests insert products with the next explicit ids.
         await ExecuteAsync($"""
             DELETE FROM seckill_sales WHERE sku_id = {SkuId};
             DELETE FROM product_skus WHERE id = {SkuId};

@@ -2,14 +2,14 @@ using System.Diagnostics;
 
 namespace Seckill.Tests.Faults;
 
-/// <summary>MySQL stands still.</summary>
+/// <summary>MySQL is frozen.</summary>
 [Collection(nameof(FaultSystem))]
 public sealed class FrozenMySqlTests(FaultSystem faults)
 {
     /// <summary>Orders older than 10 s by Redis's clock are looked up in MySQL, too.</summary>
     private const int OldAfterMs = 13_000;
 
-    /// <summary>A fraction of what a query waits for; the machine may be busy.</summary>
+    /// <summary>A fraction of a query's time-out; the machine may be busy.</summary>
     private const int AnswerMsMax = 2_000;
 
     private const int OldAnswers = 30;

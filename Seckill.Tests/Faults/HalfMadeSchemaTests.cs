@@ -9,7 +9,7 @@ using Seckill.Tests.Worker;
 
 namespace Seckill.Tests.Faults;
 
-/// <summary>A worker that was killed in the middle of the first migration leaves some tables and an empty history.</summary>
+/// <summary>A worker killed in the middle of the first migration leaves some tables and an empty history.</summary>
 [Collection(nameof(WorkerServers))]
 public sealed class HalfMadeSchemaTests(WorkerServers servers)
 {
@@ -62,7 +62,7 @@ public sealed class HalfMadeSchemaTests(WorkerServers servers)
         await ExecuteAsync(database, ["CREATE TABLE orders (id bigint NOT NULL PRIMARY KEY)", "INSERT INTO orders VALUES (42)"]);
 
         await using var worker = await RunningWorker.StartAsync(servers, _cancellation, Settings(database));
-        // It tries, and tries again: the tables that come before `orders` show that it has got there.
+        // The worker keeps trying: the tables created before `orders` show that it has got that far.
         await Deadline.UntilAsync(
             () => AskAsync(database, "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE()"), count => count > 2,
             _cancellation);

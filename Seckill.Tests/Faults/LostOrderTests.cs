@@ -7,7 +7,7 @@ using Seckill.Ordering.Holding;
 
 namespace Seckill.Tests.Faults;
 
-/// <summary>What is taken for lost and published again, and what is not.</summary>
+/// <summary>Which orders count as lost and are published again, and which do not.</summary>
 [Collection(nameof(FaultSystem))]
 public sealed class LostOrderTests(FaultSystem faults) : IAsyncDisposable
 {
@@ -16,12 +16,12 @@ public sealed class LostOrderTests(FaultSystem faults) : IAsyncDisposable
     /// <summary><c>Reconciliation:StuckAfterMs</c> of these servers.</summary>
     private const int StuckAfterMs = 3_000;
 
-    /// <summary>A confirm is noted a moment after the message has come.</summary>
+    /// <summary>A confirm is recorded a moment after the message has arrived.</summary>
     private const int SlackMs = 500;
 
     private readonly CancellationToken _cancellation = TestContext.Current.CancellationToken;
 
-    /// <summary>The worker of these tests is not the one that the next test wants.</summary>
+    /// <summary>The next test needs a worker with other settings.</summary>
     public async ValueTask DisposeAsync() => await faults.EndAllAsync(faults.System.Workers);
 
     [Fact]
@@ -35,7 +35,7 @@ public sealed class LostOrderTests(FaultSystem faults) : IAsyncDisposable
         var copies = await ListenAsync(connection);
         await sale.RushAsync(OrderCount);
 
-        // Slow, so that all orders are old, the queue is empty, and the last messages are in its hands for seconds.
+        // Slow, so that all orders are old, the queue is empty, and the worker holds the last messages for seconds.
         await system.StartWorkerAsync(_cancellation, settings: [("Worker__OrdersPerSecondMax", "4")]);
         var outcomes = await sale.OutcomesAsync();
         await sale.AssertConservedAsync(outcomes);
@@ -55,7 +55,7 @@ public sealed class LostOrderTests(FaultSystem faults) : IAsyncDisposable
         await using var connection = await faults.ConnectAsync(_cancellation);
         var copies = await ListenAsync(connection);
 
-        // Plays a worker that acks and does nothing else.
+        // Acts as a worker that acks and does nothing else.
         await using (var channel = await connection.CreateChannelAsync(cancellationToken: _cancellation))
         {
             var loser = new AsyncEventingBasicConsumer(channel);
@@ -75,12 +75,12 @@ public sealed class LostOrderTests(FaultSystem faults) : IAsyncDisposable
         Assert.InRange(times[1], StuckAfterMs - SlackMs, TimeoutMs);
         Assert.All(Enumerable.Range(2, CopyCount - 2), i => Assert.InRange(times[i], (2 * times[i - 1]) - SlackMs, TimeoutMs));
 
-        // The next copy gets through.
+        // The next copy succeeds.
         await system.StartWorkerAsync(_cancellation);
         await sale.AssertConservedAsync(await sale.OutcomesAsync());
     }
 
-    /// <summary>When each order's copies came to the exchange, by order id.</summary>
+    /// <summary>When each order's copies reached the exchange, by order id.</summary>
     private async Task<ConcurrentDictionary<string, ConcurrentQueue<DateTime>>> ListenAsync(IConnection connection)
     {
         var copies = new ConcurrentDictionary<string, ConcurrentQueue<DateTime>>();

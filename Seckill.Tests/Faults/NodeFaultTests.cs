@@ -5,7 +5,7 @@ using StackExchange.Redis;
 
 namespace Seckill.Tests.Faults;
 
-/// <summary>One node that is dead, frozen or slow stops nobody whose orders do not depend on it alone.</summary>
+/// <summary>A dead, frozen or slow node stops only the orders that depend on it alone.</summary>
 [Trait("Category", "Long")]
 [Trait("Servers", "Newest")]
 public sealed class NodeFaultTests(RedundantSystem redundant, ITestOutputHelper output) : IClassFixture<RedundantSystem>
@@ -14,7 +14,7 @@ public sealed class NodeFaultTests(RedundantSystem redundant, ITestOutputHelper 
     private const int ClicksAtOnce = 8;
     private const int PaceMs = 200;
 
-    /// <summary>The promise is three seconds; the machine is busy.</summary>
+    /// <summary>The promise is three seconds; the machine may be busy.</summary>
     private const int AnsweredWithinMs = 15_000;
     private const int TimeoutMs = 120_000;
 
@@ -49,7 +49,7 @@ public sealed class NodeFaultTests(RedundantSystem redundant, ITestOutputHelper 
     [Fact(Explicit = true)]
     public async Task What_MySqls_replica_lacks_when_it_is_promoted_is_written_again()
     {
-        // What the old primary had alone keeps it from following: nobody else can use this system.
+        // The old primary's extra data keeps it from following: no other test can use this system.
         await using var own = await RedundantSystem.Servers.StartAsync();
         await WhileOrdersComeAsync(own, async (servers, sale) =>
         {
@@ -62,8 +62,8 @@ public sealed class NodeFaultTests(RedundantSystem redundant, ITestOutputHelper 
     }
 
     /// <summary>
-    /// A copy that lacks the last orders takes over: whoever was told "queued" has an order all the same, and nobody gets more than the
-    /// limit, though the copy knows him with less.
+    /// A replica that lacks the last orders is promoted: every buyer who was answered "queued" still gets an order, and no buyer exceeds
+    /// the limit, although the replica has too few units for that buyer.
     /// </summary>
     [Fact(Explicit = true)]
     [Trait("Category", "Long")]
@@ -109,7 +109,7 @@ public sealed class NodeFaultTests(RedundantSystem redundant, ITestOutputHelper 
         });
     }
 
-    /// <summary>Else the promise would be kept by chance, and nobody would notice when it is not.</summary>
+    /// <summary>Otherwise the promise could hold by chance, and a broken one would go unnoticed.</summary>
     [Fact(Explicit = true)]
     public async Task An_Api_that_knows_one_Redis_alone_is_found_out()
     {
@@ -143,7 +143,7 @@ public sealed class NodeFaultTests(RedundantSystem redundant, ITestOutputHelper 
         output.WriteLine($"{when}: written after {Stopwatch.GetElapsedTime(started).TotalSeconds:F1} s");
     }
 
-    /// <summary>And nothing is lost or doubled, and no buyer waits for long.</summary>
+    /// <summary>Also checks that nothing is lost or doubled, and that no buyer waits long.</summary>
     private async Task WhileOrdersComeAsync(RedundantSystem.Servers servers, Func<RedundantSystem.Servers, SaleOnTrial, Task> act)
     {
         var sale = await SaleOnTrial.OpenAsync(servers, _cancellation);

@@ -21,19 +21,19 @@ internal enum Fault
 }
 
 /// <summary>
-/// Does something to one node while orders come in, and says whether the promise holds: where another node stands in, or where the node is
-/// only slow, good orders are written within seconds though nobody helps; where none does, health says so, and they are written once it is
-/// back.
+/// Breaks one node while orders come in and checks the promise. If another node takes over, or the node is only slow, good orders are
+/// written within seconds without an operator. If there is no other node, health reports the fault, and the orders are written once the
+/// node is back.
 /// </summary>
 internal sealed class NodeFaults(
     RedundantSystem.Servers servers, SaleOnTrial sale, ITestOutputHelper output, CancellationToken cancellation)
 {
-    /// <summary>Above what a fail-over takes on a busy machine, below the time-out of any client that is left to itself.</summary>
+    /// <summary>Longer than a fail-over takes on a busy machine, shorter than the default time-out of any client.</summary>
     public const int WrittenWithinMs = 30_000;
 
     private const int NoticedWithinMs = 20_000;
 
-    // A node that is slow stands still for nine tenths of the time.
+    // A slow node is paused for nine tenths of the time.
     private const int SlowStopMs = 180;
     private const int SlowRunMs = 20;
 
@@ -42,7 +42,7 @@ internal sealed class NodeFaults(
         Enum.GetValues<Node>()[random.Next(Enum.GetValues<Node>().Length)],
         Enum.GetValues<Fault>()[random.Next(Enum.GetValues<Fault>().Length)]);
 
-    /// <summary>Begins with whole clusters and leaves whole ones.</summary>
+    /// <summary>Starts with complete clusters and leaves complete ones.</summary>
     public async Task RunAsync(Node node, Fault fault)
     {
         var server = await FindAsync(node);
@@ -87,7 +87,7 @@ internal sealed class NodeFaults(
         await WholeAgainAsync(server);
     }
 
-    /// <summary>An operator restarts a node that comes back and does not find the others by itself; no buyer waits for that.</summary>
+    /// <summary>Restarts a node that comes back without finding the others, as an operator would; no buyer waits for that.</summary>
     private async Task WholeAgainAsync(LocalServer node)
     {
         try
@@ -102,7 +102,7 @@ internal sealed class NodeFaults(
         }
     }
 
-    /// <summary>Returns once each node has somebody who stands in for it.</summary>
+    /// <summary>Returns once each node has another one that can take over.</summary>
     private async Task WholeAsync()
     {
         await servers.Redis.RolesAsync(cancellation);
@@ -126,7 +126,7 @@ internal sealed class NodeFaults(
         };
     }
 
-    /// <summary>Both applications say that MySQL does not write.</summary>
+    /// <summary>Waits until both applications report that MySQL cannot be written.</summary>
     private async Task NoticedAsync()
     {
         foreach (var service in (LocalService[])[servers.System.Apis[0], servers.System.Workers[0]])

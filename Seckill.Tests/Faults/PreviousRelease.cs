@@ -3,13 +3,12 @@ using System.Formats.Tar;
 namespace Seckill.Tests.Faults;
 
 /// <summary>
-/// The applications as they were before, from the repository's history, in a folder of their own that is gone afterwards. Built by who asks
-/// first.
+/// The applications of the previous release, from the repository's history, in a temporary folder of their own. Built on first use.
 /// </summary>
 public sealed class PreviousRelease : IDisposable
 {
     /// <summary>
-    /// The last commit without tokens of loads, offers and the columns that came with them: what the upgrade in docs/recovery.md is from.
+    /// The last commit without load tokens, offers and their columns: the starting point of the upgrade in docs/recovery.md.
     /// </summary>
     private const string Commit = "a404bb8060f1e8e96fa05775574faf21801d0b68";
 
@@ -21,7 +20,9 @@ public sealed class PreviousRelease : IDisposable
 
     public PreviousRelease() => _checkout = new Lazy<Task<string>>(BuildAsync);
 
-    /// <summary>Whether this checkout's history goes back to it. A downloaded archive has none, and a shallow clone little.</summary>
+    /// <summary>
+    /// Whether this checkout's history contains that commit. A downloaded archive has no history, and a shallow clone little.
+    /// </summary>
     public static async Task<bool> IsKnownAsync(CancellationToken cancellationToken) =>
         (await ToolRun.RunAsync(
             new ChildCommand(["/usr/bin/env", "git", "cat-file", "-t", Commit], Repository.Root) { InheritEnvironment = true },
@@ -41,7 +42,7 @@ public sealed class PreviousRelease : IDisposable
         await TarFile.ExtractToDirectoryAsync(archive, checkout, overwriteFiles: false);
         foreach (var project in (string[])["Seckill.OrderWorker", "Seckill.Api"])
         {
-            // Whatever would go on running after it would keep its output open. What is compiled ahead is worth it only for many starts.
+            // A build server that outlives the build would keep its output open. Ahead-of-time compilation pays off only for many starts.
             await RunAsync(
                 checkout, BuildTimeoutMs, LocalService.DotNet(), "build", project, "--configuration", Repository.Configuration,
                 "--nologo", "--verbosity", "quiet", "-nodeReuse:false", "-p:UseSharedCompilation=false", "-p:RunAnalyzers=false",

@@ -4,10 +4,10 @@ using Seckill.Ordering.Contract;
 
 namespace Seckill.Tests.Faults;
 
-/// <summary>What waits in the order queue, by orders: a message may hold many.</summary>
+/// <summary>The orders waiting in the order queue; one message may hold many.</summary>
 internal static class QueuedOrders
 {
-    /// <summary>Takes all messages, unacked; what the caller does not ack goes back when the channel closes.</summary>
+    /// <summary>Takes all messages, unacked; those that the caller does not ack go back when the channel closes.</summary>
     public static async Task<IReadOnlyList<BasicGetResult>> TakeAllAsync(IChannel channel, CancellationToken cancellationToken)
     {
         var messages = new List<BasicGetResult>();

@@ -1,11 +1,11 @@
 namespace Seckill.Tests.Faults;
 
-/// <summary>Without RabbitMQ orders wait in Redis, bounded by the stock; with it again they arrive.</summary>
+/// <summary>Without RabbitMQ, orders wait in Redis, bounded by the stock; when it is back they arrive.</summary>
 [Collection(nameof(FaultSystem))]
 public sealed class RabbitMqAwayTests(FaultSystem faults)
 {
     /// <summary>
-    /// Far above the second that a buyer waits for a confirm at most: the machine may be busy. Far below any time-out of a hanging
+    /// Far above the second that a buyer waits at most for a confirm: the machine may be busy. Far below any time-out of a hanging
     /// publisher.
     /// </summary>
     private const int QueuedWithinMs = 15_000;
@@ -51,7 +51,7 @@ public sealed class RabbitMqAwayTests(FaultSystem faults)
             {
                 while (!enough.IsCancellationRequested)
                 {
-                    // Paced: enough to have publishes under way at every moment, not so much that the sale is over before the rounds are.
+                    // Paced: enough load for publishes in flight at every moment, but not so much that the sale ends before the rounds do.
                     await sale.RushAsync(32);
                     await Task.Delay(PaceMs, _cancellation);
                 }

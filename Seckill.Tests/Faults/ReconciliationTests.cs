@@ -5,16 +5,16 @@ using Seckill.Tests.EndToEnd;
 
 namespace Seckill.Tests.Faults;
 
-/// <summary>The comparison of both stores raises no false alarm, sees what is wrong, and repairs it.</summary>
+/// <summary>The comparison of both stores raises no false alarm, finds differences, and repairs them.</summary>
 [Collection(nameof(FaultSystem))]
 public sealed class ReconciliationTests(FaultSystem faults) : IAsyncDisposable
 {
     private const int TimeoutMs = 120_000;
 
-    /// <summary>Comparisons under load before a test gives up waiting for what it wants to see.</summary>
+    /// <summary>Comparisons under load before a test gives up waiting for the expected states.</summary>
     private const int SamplesMax = 200;
 
-    /// <summary>An Api that looks only when asked.</summary>
+    /// <summary>An Api that compares only when asked.</summary>
     private static readonly (string Name, string Value)[] NothingByItself =
     [
         ("Reconciliation__EveryMs", "3600000"), ("Catalogue__CheckEveryMs", "3600000"),
@@ -24,7 +24,7 @@ public sealed class ReconciliationTests(FaultSystem faults) : IAsyncDisposable
 
     private bool _watched;
 
-    /// <summary>The Api of some of these tests is not the one that the next test wants.</summary>
+    /// <summary>The next test needs an Api with other settings.</summary>
     public async ValueTask DisposeAsync()
     {
         if (_watched)
@@ -62,8 +62,7 @@ public sealed class ReconciliationTests(FaultSystem faults) : IAsyncDisposable
                 committed += item.GetProperty("committed_unsettled").GetInt64() > 0 ? 1 : 0;
             }
 
-            // Until it was looked at in the middle of it: orders were under way, some of them between the two stores, which is a matter of
-            // moments.
+            // Repeats until a comparison has hit orders in progress, some of them between the two stores, which is a short moment.
             samples++;
             if (!enough.IsCancellationRequested && ((samples >= 12 && underWay >= 5 && committed > 0) || samples == SamplesMax))
             {
@@ -107,7 +106,7 @@ public sealed class ReconciliationTests(FaultSystem faults) : IAsyncDisposable
         var (system, sale) = await WatchedSaleAsync();
         var sku = sale.Skus[0];
         using var client = system.Client();
-        // Again if need be: an Api that has just started looks at every counter once.
+        // Repeated if necessary: an Api that has just started checks every counter once.
         await Deadline.UntilAsync(
             async () =>
             {
@@ -118,7 +117,7 @@ public sealed class ReconciliationTests(FaultSystem faults) : IAsyncDisposable
         var plan = await client.PostAsync("/api/ops/reconciliation/repair", null, _cancellation, SaleOnTrial.Operator);
         Assert.Contains(StepsOf(plan), step => step.StartsWith($"sku {sku.SkuId}: load: True", StringComparison.Ordinal));
 
-        // An instance that looks by itself needs no operator.
+        // An instance that compares by itself needs no operator.
         await system.StartApiAsync(_cancellation);
         await Deadline.UntilAsync(
             () => ItemAsync(client, sku), item => item.GetProperty("loaded").GetBoolean() && item.GetProperty("difference").GetInt64() == 0,
@@ -136,14 +135,14 @@ public sealed class ReconciliationTests(FaultSystem faults) : IAsyncDisposable
         var database = system.RedisConnection.GetDatabase();
         var orderId = long.Parse(sale.Queued.First(queued => queued.Key.SkuId == sku.SkuId).Value, CultureInfo.InvariantCulture);
         var settled = (await system.Ledger().FindAsync(sku, orderId, _cancellation))!;
-        // As it was before it was settled.
+        // Restores the record from before it was settled.
         await database.HashSetAsync(
             sku.Orders, settled.OrderId,
             $"P|{settled.Quantity}|{settled.UserId}|{settled.Epoch}|{settled.ReservedAtMs}|{settled.ClientOrderNo}|{settled.TraceParent}");
         await database.HashIncrementAsync(sku.Sale, "held", settled.Quantity);
         await database.SortedSetAddAsync(sku.Outbox, settled.OrderId, StockLedger.ConfirmedScore + settled.ReservedAtMs);
 
-        // No unit is missing for it, so it is no difference; but when it is old enough, it is due.
+        // No units are missing, so it is no difference; but once it is old enough, it is due.
         await Deadline.UntilAsync(
             () => client.PostAsync("/api/ops/reconciliation/repair", null, _cancellation, SaleOnTrial.Operator),
             plan => StepsOf(plan).Contains($"sku {sku.SkuId}: load: False, reload for a difference of: 0, settle: 1, republish: 0"),
@@ -167,7 +166,7 @@ public sealed class ReconciliationTests(FaultSystem faults) : IAsyncDisposable
         await using (var connection = await faults.ConnectAsync(_cancellation))
         await using (var channel = await connection.CreateChannelAsync(cancellationToken: _cancellation))
         {
-            // The last message, because the first of a burst is one order and the later ones are many.
+            // The last message, because the first one of a burst holds one order and the later ones hold many.
             var messages = await QueuedOrders.TakeAllAsync(channel, _cancellation);
             var dead = messages[^1];
             deadCount = QueuedOrders.In(dead);
@@ -180,7 +179,7 @@ public sealed class ReconciliationTests(FaultSystem faults) : IAsyncDisposable
         await system.StartWorkerAsync(_cancellation);
         await Deadline.UntilAsync(() => sale.UnsettledAsync(), unsettled => unsettled <= deadCount, _cancellation, TimeoutMs);
 
-        // Those in the dead letter wait for an operator, however long.
+        // Orders in the dead letter wait for an operator, however long.
         await sale.UntilDeadLettersAsync(1);
         Assert.Equal(deadCount, await sale.UnsettledAsync());
         var crash = new CrashScene(faults, sale, _cancellation);
@@ -190,7 +189,7 @@ public sealed class ReconciliationTests(FaultSystem faults) : IAsyncDisposable
         await sale.AssertConservedAsync(outcomes);
     }
 
-    /// <summary>A sale with settled orders, at an Api that looks only when asked.</summary>
+    /// <summary>A sale with settled orders, with an Api that compares only when asked.</summary>
     private async Task<(LocalSystem System, SaleOnTrial Sale)> WatchedSaleAsync()
     {
         _watched = true;

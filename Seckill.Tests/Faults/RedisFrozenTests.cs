@@ -5,7 +5,7 @@ using ShopClient = Seckill.Tests.EndToEnd.ShopClient;
 
 namespace Seckill.Tests.Faults;
 
-/// <summary>Redis stands still under load, and goes on.</summary>
+/// <summary>Redis freezes under load and resumes.</summary>
 [Collection(nameof(GateCrashes))]
 public sealed class RedisFrozenTests(GateCrashes faults)
 {
@@ -35,7 +35,7 @@ public sealed class RedisFrozenTests(GateCrashes faults)
         Assert.All(answers, answer => Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.Status));
         Assert.All(answers, answer => Assert.InRange(answer.Ms, 0, AnswerMsMax));
 
-        // What had been sent has been run when a later click is accepted: there is one connection.
+        // There is one connection, so all earlier commands have run when a later click is accepted.
         foreach (var sku in sale.Skus)
         {
             await Deadline.UntilAsync(

@@ -6,7 +6,7 @@ using StackExchange.Redis;
 
 namespace Seckill.Tests.Faults;
 
-/// <summary>Redis comes back with less than it had, in the middle of a sale and with orders in the queue.</summary>
+/// <summary>Redis comes back with less data, in the middle of a sale and with orders in the queue.</summary>
 [Collection(nameof(FaultSystem))]
 public sealed class RedisLossTests(FaultSystem faults)
 {
@@ -16,7 +16,7 @@ public sealed class RedisLossTests(FaultSystem faults)
     private const int LateCount = 150;
     private const int TimeoutMs = 120_000;
 
-    /// <summary>Three seconds in all: less than the broker waits for a worker that stands still.</summary>
+    /// <summary>Three seconds in all: less than the broker waits for a paused worker.</summary>
     private const int LooksWhileHeld = 12;
 
     private const int LookEveryMs = 250;
@@ -47,7 +47,7 @@ public sealed class RedisLossTests(FaultSystem faults)
             await system.Redis.RestartAsync(_cancellation);
         }
 
-        // Orders are in the queue and no worker is there: the gate has to stay closed.
+        // Orders are in the queue and no worker runs: the gate has to stay closed.
         var closed = await AnswerAsync(early[0], answer => answer.Error == "warming up");
         Assert.Equal(HttpStatusCode.ServiceUnavailable, closed.Status);
         Assert.NotNull(closed.Headers.RetryAfter);
@@ -74,7 +74,7 @@ public sealed class RedisLossTests(FaultSystem faults)
                 () => channel.MessageCountAsync(OrderTopology.Queue, _cancellation), ready => ready == 0, _cancellation);
             await system.RedisConnection.GetServer(system.RedisConnection.GetEndPoints()[0]).FlushAllDatabasesAsync();
 
-            // The queue is empty from the first look on, and the gate must not open for that.
+            // The queue looks empty from the first check on; the gate must not open because of that.
             await AnswerAsync(early[0], answer => answer.Error == "warming up");
             for (var look = 0; look < LooksWhileHeld; look++)
             {
@@ -107,7 +107,7 @@ public sealed class RedisLossTests(FaultSystem faults)
         var early = await SellToTheLimitAsync(sale);
         var epoch = await sale.StoreEpochAsync(sale.Skus[0]);
 
-        // The replica hears no more; what comes now is lost with the primary.
+        // The replica stops replicating; later writes are lost with the primary.
         await faults.EndAllAsync(system.Workers);
         await Deadline.UntilAsync(
             () => BuyerAtAsync(toReplica, sale.Skus[0], early[0].UserId), value => value is not null, _cancellation, TimeoutMs);
@@ -116,20 +116,20 @@ public sealed class RedisLossTests(FaultSystem faults)
         Assert.Equal(EarlyCount + QueuedCount, sale.Queued.Count);
         await KillRedisAsync(system);
 
-        // The promoted replica under the primary's address: what a proxy or sentinel-aware client would see.
+        // The promoted replica under the primary's address, as seen through a proxy or by a sentinel-aware client.
         await replica.StopAsync(_cancellation);
         Directory.Delete(DataOf(system.Redis), recursive: true);
         Directory.Move(DataOf(replica), DataOf(system.Redis));
         await system.Redis.RestartAsync(_cancellation);
 
-        // Known, but not by the server that took the last load: loaded again.
+        // The SKUs are known, but the server is not the one that took the last load: they are loaded again.
         await Deadline.UntilAsync(() => sale.StoreEpochAsync(sale.Skus[0]), now => now > epoch, _cancellation, TimeoutMs);
         await system.StartWorkerAsync(_cancellation);
         await AssertLimitHoldsAsync(early);
         await AssertSellsOutCleanlyAsync(sale);
     }
 
-    /// <summary>Null while the replica is still reading what the primary sent.</summary>
+    /// <summary>Null while the replica is still loading the primary's data.</summary>
     private static async Task<string?> BuyerAtAsync(ConnectionMultiplexer replica, SkuKeys sku, long userId)
     {
         try
@@ -142,7 +142,7 @@ public sealed class RedisLossTests(FaultSystem faults)
         }
     }
 
-    /// <summary>Buyers who may buy no more, with their orders written and settled.</summary>
+    /// <summary>Buyers who have reached the limit, with their orders written and settled.</summary>
     private async Task<IReadOnlyList<Click>> SellToTheLimitAsync(SaleOnTrial sale)
     {
         var early = sale.NewClicks(EarlyCount, SaleOnTrial.LimitPerUser);
@@ -169,7 +169,7 @@ public sealed class RedisLossTests(FaultSystem faults)
 
     private static async Task AssertSellsOutCleanlyAsync(SaleOnTrial sale)
     {
-        // More than there is.
+        // More than the stock.
         await sale.RushAsync(LateCount);
         await sale.RepeatUnansweredAsync();
         await sale.RushAsync(LateCount, quantity: 1);
@@ -180,7 +180,7 @@ public sealed class RedisLossTests(FaultSystem faults)
         await sale.AssertConservedAsync(outcomes);
     }
 
-    /// <summary>A new click of the same buyer, one unit, until the answer is of the kind.</summary>
+    /// <summary>Sends new clicks of the same buyer, one unit each, until the answer meets the condition.</summary>
     private async Task<ApiAnswer> AnswerAsync(Click click, Func<ApiAnswer, bool> condition)
     {
         using var client = faults.System.Client();

@@ -3,8 +3,8 @@ using RabbitMQ.Client;
 namespace Seckill.Tests.Faults;
 
 /// <summary>
-/// The whole system on servers that others stand in for: Redis with a replica and a Sentinel, a RabbitMQ of three nodes, MySQL with a
-/// replica behind one address. Started on first use, because it takes long.
+/// The whole system on redundant servers: Redis with a replica and a Sentinel, a RabbitMQ of three nodes, MySQL with a replica behind one
+/// address. Started on first use, because it takes long.
 /// </summary>
 public sealed class RedundantSystem : IAsyncLifetime
 {

@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace Seckill.Tests.Faults;
 
 /// <summary>
-/// The previous release's own binaries beside today's on the same servers, while orders come: nothing is lost or doubled, and no unit is
-/// sold twice or forgotten.
+/// The previous release's own binaries beside today's on the same servers under load: nothing is lost or doubled, and no unit is sold
+/// twice or forgotten.
 /// </summary>
 [Trait("Category", "Long")]
 [Trait("Servers", "Newest")]
@@ -18,7 +18,7 @@ public sealed class RollingUpgradeTests(PreviousRelease previous, SharedServers 
 
     private readonly CancellationToken _cancellation = TestContext.Current.CancellationToken;
 
-    /// <summary>The order that docs/recovery.md asks for.</summary>
+    /// <summary>The upgrade order that docs/recovery.md requires.</summary>
     [Fact(Explicit = true)]
     public Task Workers_first() => UpgradeAsync(SharedServers.WorkersFirst, async upgrade =>
     {
@@ -33,7 +33,7 @@ public sealed class RollingUpgradeTests(PreviousRelease previous, SharedServers 
         await upgrade.EndOldApiAsync();
     });
 
-    /// <summary>An Api that comes too early waits for the tables, and harms nobody.</summary>
+    /// <summary>An Api started too early waits for the tables and does no harm.</summary>
     [Fact(Explicit = true)]
     public Task Api_first() => UpgradeAsync(SharedServers.ApiFirst, async upgrade =>
     {
@@ -57,7 +57,7 @@ public sealed class RollingUpgradeTests(PreviousRelease previous, SharedServers 
 
         await SellOutAsync(releases, sale);
         await sale.RepeatUnansweredAsync();
-        // Who clicks again finds the order that the other release took.
+        // A repeated click gets the order that the other release accepted.
         await sale.SendAsync([.. sale.Queued.Keys.Take(RepeatsMax)]);
         Assert.All(sale.Refused.Values, reason => Assert.Equal("sold out", reason));
         var outcomes = await sale.OutcomesAsync();

@@ -8,12 +8,12 @@ using ShopClient = Seckill.Tests.EndToEnd.ShopClient;
 
 namespace Seckill.Tests.Faults;
 
-/// <summary>One click on "buy": what a page sends, and sends again with the same number until it has an answer.</summary>
+/// <summary>One click on "buy", as a page sends it and repeats it with the same number until it has an answer.</summary>
 internal sealed record Click(long UserId, string Token, long SkuId, int Quantity, string Number);
 
 /// <summary>
-/// A sale of several SKUs with a crowd of buyers who remember what they were told, and at the end the audit: everybody who was told
-/// "queued" has an outcome, each click is one order at most, and all books agree.
+/// A sale of several SKUs with buyers who remember their answers, and the audit at the end: every buyer who was answered "queued" has a
+/// result, each click is one order at most, and all stores agree.
 /// </summary>
 internal sealed class SaleOnTrial
 {
@@ -43,16 +43,16 @@ internal sealed class SaleOnTrial
 
     public IReadOnlyList<SkuKeys> Skus { get; }
 
-    /// <summary>Every click that was sent.</summary>
+    /// <summary>Every click sent.</summary>
     public ConcurrentBag<Click> Clicks { get; } = [];
 
-    /// <summary>Buyers who were told "queued", with the order's id.</summary>
+    /// <summary>Clicks answered "queued", with the order's id.</summary>
     public ConcurrentDictionary<Click, string> Queued { get; } = new();
 
-    /// <summary>Buyers who were told "sold out" or the like: they must have no order.</summary>
+    /// <summary>Clicks answered "sold out" or another refusal: they must have no order.</summary>
     public ConcurrentDictionary<Click, string> Refused { get; } = new();
 
-    /// <summary>Answers of 500 and more.</summary>
+    /// <summary>Answers with status 500 or above.</summary>
     public ConcurrentBag<ApiAnswer> ServerErrors { get; } = [];
 
     /// <summary>The slowest answer "queued", ms.</summary>
@@ -84,7 +84,7 @@ internal sealed class SaleOnTrial
     /// <summary>Units put on sale so far.</summary>
     public int Units(SkuKeys sku) => _units[sku];
 
-    /// <summary>More were put on sale.</summary>
+    /// <summary>Counts units that were added to the sale.</summary>
     public void CountUnits(SkuKeys sku, int more) => _units[sku] += more;
 
     public static string TokenOf(long userId) => Tokens.ForBuyer(userId);
@@ -106,7 +106,7 @@ internal sealed class SaleOnTrial
     /// <summary>New buyers, all at once.</summary>
     public Task RushAsync(int count, int? quantity = null, LocalService? api = null) => SendAsync(NewClicks(count, quantity), api);
 
-    /// <summary>Until an order for each SKU that is clicked from now on is written; a buyer without an answer clicks again.</summary>
+    /// <summary>Waits until an order for each SKU, clicked from now on, is written; a click without an answer is repeated.</summary>
     public async Task WriteOneEachAsync(int withinMs)
     {
         using var client = _system.Client();
@@ -133,7 +133,7 @@ internal sealed class SaleOnTrial
         int LeftMs() => withinMs - (int)Stopwatch.GetElapsedTime(started).TotalMilliseconds;
     }
 
-    /// <summary>Sends clicks, a few at a time; who gets no answer is not told so.</summary>
+    /// <summary>Sends clicks, a few at a time; a click without an answer is left unanswered.</summary>
     public async Task SendAsync(IReadOnlyCollection<Click> clicks, LocalService? api = null)
     {
         using var client = _system.Client(api);
@@ -143,7 +143,7 @@ internal sealed class SaleOnTrial
             async (click, _) => await SendAsync(client, click));
     }
 
-    /// <summary>New buyers until the process is dead.</summary>
+    /// <summary>Sends clicks of new buyers until the process is dead.</summary>
     public async Task RushUntilDeadAsync(LocalService service)
     {
         var started = Stopwatch.GetTimestamp();
@@ -153,7 +153,7 @@ internal sealed class SaleOnTrial
         }
     }
 
-    /// <summary>Sends every click again that has no answer, as pages do, until each has one.</summary>
+    /// <summary>Repeats every unanswered click, as pages do, until each has an answer.</summary>
     public async Task RepeatUnansweredAsync()
     {
         var started = Stopwatch.GetTimestamp();
@@ -167,7 +167,7 @@ internal sealed class SaleOnTrial
         }
     }
 
-    /// <summary>Asks for every outcome over HTTP until all are known; "SUCCESS" and "FAILED" with their counts.</summary>
+    /// <summary>Asks for every outcome over HTTP until all are known; returns the counts of "SUCCESS" and "FAILED".</summary>
     public async Task<IReadOnlyDictionary<string, int>> OutcomesAsync()
     {
         var outcomes = new ConcurrentDictionary<string, int>();
@@ -192,7 +192,7 @@ internal sealed class SaleOnTrial
         return outcomes;
     }
 
-    /// <summary>The audit of all stores, once everything is quiet.</summary>
+    /// <summary>Audits all stores once everything is settled.</summary>
     public async Task AssertConservedAsync(IReadOnlyDictionary<string, int> outcomes, int deadLetters = 0)
     {
         foreach (var sku in Skus)
@@ -230,7 +230,7 @@ internal sealed class SaleOnTrial
 
     public async Task<long> GateStockAsync(SkuKeys sku) => (long)await _system.RedisConnection.GetDatabase().StringGetAsync(sku.Stock);
 
-    /// <summary>Reservations that have no verdict yet, all SKUs together.</summary>
+    /// <summary>Reservations without a verdict, all SKUs together.</summary>
     public async Task<long> UnsettledAsync()
     {
         var database = _system.RedisConnection.GetDatabase();
@@ -239,7 +239,7 @@ internal sealed class SaleOnTrial
     }
 
     /// <summary>
-    /// Waits for it: the broker does not count letters that a call holds which looks at them, the reconciler's among these.
+    /// Waits for the count: the broker does not count letters that another call has taken to inspect them, such as the reconciler's.
     /// </summary>
     public Task UntilDeadLettersAsync(uint count) =>
         Deadline.UntilAsync(DeadLettersAsync, counted => counted == count, _cancellation, TimeoutMs);
@@ -272,7 +272,7 @@ internal sealed class SaleOnTrial
         }
         catch (HttpRequestException)
         {
-            // The process died, or is not there: no answer.
+            // No answer: the process died or is not running.
             return;
         }
 

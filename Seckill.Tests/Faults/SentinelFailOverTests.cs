@@ -2,7 +2,7 @@ using System.Net;
 
 namespace Seckill.Tests.Faults;
 
-/// <summary>The Redis that sells dies, and Sentinel makes its replica the master.</summary>
+/// <summary>The Redis in use dies, and Sentinel promotes its replica.</summary>
 public sealed class SentinelFailOverTests(SharedServers servers)
 {
     private const long SkuId = 900_001;

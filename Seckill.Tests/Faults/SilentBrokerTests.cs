@@ -7,14 +7,14 @@ using Seckill.Tests.Worker;
 
 namespace Seckill.Tests.Faults;
 
-/// <summary>A broker that takes connections, or has taken them, and says nothing.</summary>
+/// <summary>A broker that accepts connections and then never answers.</summary>
 [Collection(nameof(WorkerServers))]
 public sealed class SilentBrokerTests(WorkerServers servers)
 {
-    /// <summary>By then the worker and its health check have knocked, each more than once if it does not wait for ever.</summary>
+    /// <summary>After this many connections the worker and its health check have both retried, unless one waits for ever.</summary>
     private const int Knocks = 4;
 
-    /// <summary>A try takes 5 s at most.</summary>
+    /// <summary>One try takes 5 s at most.</summary>
     private const int FlowsWithinMs = 20_000;
 
     private readonly CancellationToken _cancellation = TestContext.Current.CancellationToken;
@@ -43,11 +43,11 @@ public sealed class SilentBrokerTests(WorkerServers servers)
     }
 }
 
-/// <summary>The same for the gate's side.</summary>
+/// <summary>The same for the gate's publisher.</summary>
 [Collection(OperationsTests.Name)]
 public sealed class SilentPublishingTests(OperationsFixture servers)
 {
-    /// <summary>A confirm is waited for for a second here; closing what is silent took the client 25 s.</summary>
+    /// <summary>The gate waits a second for a confirm here; closing a silent connection took the client 25 s.</summary>
     private const int FlowsWithinMs = 15_000;
 
     [Fact]

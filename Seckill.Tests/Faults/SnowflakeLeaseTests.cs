@@ -48,7 +48,7 @@ public sealed class SnowflakeLeaseTests(WorkerServers servers)
         var ids = api.Get<OrderIds>();
         var node = NodeOf(await Deadline.UntilAsync(() => Task.FromResult(NextOf(ids)), id => id is not null, Token));
 
-        // As after a fail-over to a replica that lags: the row is free, and then somebody else's.
+        // As after a fail-over to a replica that lags: the row is free and is then taken by another instance.
         await shop.AskAsync<object?>(
             $"UPDATE snowflake_nodes SET owner = 'another', leased_until = UTC_TIMESTAMP(6) + INTERVAL 1 HOUR WHERE node = {node}", Token);
         try

@@ -5,7 +5,7 @@ using System.Net;
 namespace Seckill.Tests.Faults;
 
 /// <summary>
-/// An operator who puts more units on sale while the sale runs, and who, when there is no answer, asks for the same once more.
+/// An operator who adds units while the sale runs, and repeats the same request when there is no answer.
 /// </summary>
 internal sealed class StockAdditions(FaultSystem faults, SaleOnTrial sale, CancellationToken cancellation)
 {
@@ -26,7 +26,7 @@ internal sealed class StockAdditions(FaultSystem faults, SaleOnTrial sale, Cance
         await rush;
     }
 
-    /// <summary>What is without an answer gets one.</summary>
+    /// <summary>Repeats the unanswered request until it has an answer.</summary>
     public async Task FinishAsync()
     {
         while (_withoutAnswer is not null)
@@ -37,7 +37,7 @@ internal sealed class StockAdditions(FaultSystem faults, SaleOnTrial sale, Cance
         Assert.True(sale.Skus.Sum(sku => sale.Units(sku) - SaleOnTrial.UnitsEach) >= 3 * Each, "Hardly anything was added.");
     }
 
-    /// <summary>Adds to the next SKU through one Api, and asks until there is an answer.</summary>
+    /// <summary>Adds to the next SKU through one Api, and repeats the request until there is an answer.</summary>
     public async Task AddOneAsync(LocalService api)
     {
         var asking = Stopwatch.GetTimestamp();
@@ -67,7 +67,7 @@ internal sealed class StockAdditions(FaultSystem faults, SaleOnTrial sale, Cance
                 return;
             }
 
-            // Once, and once only: it is done now, or was done before the last process died.
+            // Exactly once: it is done now, or was done before the last process died.
             Assert.True(
                 answer.Status == HttpStatusCode.OK
                     || answer.Error == string.Create(CultureInfo.InvariantCulture, $"units are {before + Each} now"),
@@ -77,7 +77,7 @@ internal sealed class StockAdditions(FaultSystem faults, SaleOnTrial sale, Cance
         }
         catch (HttpRequestException)
         {
-            // Dead, or about to be.
+            // The Api is dead or about to die.
         }
     }
 }

@@ -3,7 +3,7 @@ using Seckill.Ordering.Ledger;
 
 namespace Seckill.Tests.Faults;
 
-/// <summary>SIGTERM under load: what was begun is finished, and nothing else is begun.</summary>
+/// <summary>SIGTERM under load: work in progress is finished, and no new work is started.</summary>
 [Collection(nameof(FaultSystem))]
 public sealed class StopTests(FaultSystem faults)
 {
@@ -57,7 +57,7 @@ public sealed class StopTests(FaultSystem faults)
 
         await AssertStopsAsync(worker);
 
-        // What is not in the queue is in MySQL and settled: neither between the stores, nor to be delivered twice.
+        // Orders that are not in the queue are in MySQL and settled: none is between the stores, and none will be delivered twice.
         var unsettled = await sale.UnsettledAsync();
         var ids = string.Join(',', sale.Skus.Select(sku => sku.SkuId));
         Assert.Equal(

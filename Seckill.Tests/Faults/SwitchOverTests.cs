@@ -13,18 +13,17 @@ using Seckill.Tests.Worker;
 namespace Seckill.Tests.Faults;
 
 /// <summary>
-/// A planned switch-over of MySQL: the primary becomes read-only, and its address leads to another server. Connections that stand are not
-/// closed.
+/// A planned switch-over of MySQL: the primary becomes read-only, and its address leads to another server. Open connections stay open.
 /// </summary>
 [Collection(nameof(WorkerServers))]
 public sealed class SwitchOverTests(WorkerServers servers)
 {
     private const int OrderCount = 10;
 
-    /// <summary>Without an account that may write all the same, as administrators may.</summary>
+    /// <summary>An account without administrator rights, which would allow writes on a read-only server.</summary>
     private const string Account = "application";
 
-    /// <summary>A fraction of a connection's life time, after which the pool would move by itself.</summary>
+    /// <summary>A fraction of a connection's lifetime, after which the pool would reconnect by itself.</summary>
     private const int MovesWithinMs = 60_000;
 
     private readonly CancellationToken _cancellation = TestContext.Current.CancellationToken;
@@ -74,7 +73,7 @@ public sealed class SwitchOverTests(WorkerServers servers)
         Assert.Equal(1, await CountAsync(pair.Second, saved));
     }
 
-    /// <summary>A probe may be all that asks for a while, when the batch that failed is held back.</summary>
+    /// <summary>While a failed batch is held back, a probe may be the only query for a while.</summary>
     [Fact]
     public async Task A_probe_that_is_refused_leaves_the_old_primary()
     {

@@ -7,7 +7,7 @@ using StackExchange.Redis;
 
 namespace Seckill.Tests.Faults;
 
-/// <summary>Servers for applications of two releases, none of which runs yet.</summary>
+/// <summary>Servers for applications of two releases, without any running application.</summary>
 internal sealed class TwoReleases(SharedServers servers, string name) : FaultSystem
 {
     protected override Task<LocalSystem> StartServersAsync(LocalSystemOptions options, CancellationToken cancellationToken) =>
@@ -17,12 +17,12 @@ internal sealed class TwoReleases(SharedServers servers, string name) : FaultSys
 }
 
 /// <summary>
-/// A sale that begins with a worker and an Api of the release before, and in which orders come all the time, through every Api that serves.
-/// Each step lasts for some of them, and ends when orders of all SKUs that were clicked after it are written.
+/// A sale that starts with a worker and an Api of the previous release, under constant load through every serving Api. Each step lasts for
+/// some orders, and ends when orders of all SKUs that were clicked after the step are written.
 /// </summary>
 internal sealed class Upgrade : IAsyncDisposable
 {
-    /// <summary>One of each SKU, and so seldom that none sells out before the end on a slow machine.</summary>
+    /// <summary>One of each SKU, at a rate so low that none sells out before the end on a slow machine.</summary>
     private const int ClicksAtOnce = 3;
     private const int PaceMs = 400;
     private const int ClicksInStep = 20;
@@ -38,7 +38,7 @@ internal sealed class Upgrade : IAsyncDisposable
     private readonly Task _load;
     private readonly long _started = Stopwatch.GetTimestamp();
 
-    /// <summary>What the load goes through.</summary>
+    /// <summary>The Api instances that receive the load.</summary>
     private ImmutableArray<LocalService> _serving;
 
     private Upgrade(TwoReleases releases, SaleOnTrial sale, ITestOutputHelper output, CancellationToken cancellation)
@@ -59,8 +59,8 @@ internal sealed class Upgrade : IAsyncDisposable
     public LocalService NewApi { get; private set; } = null!;
 
     /// <param name="releases">The servers.</param>
-    /// <param name="previous">The checkout of the release before.</param>
-    /// <param name="unitsEach">Of each SKU.</param>
+    /// <param name="previous">The checkout of the previous release.</param>
+    /// <param name="unitsEach">Units of each SKU.</param>
     /// <param name="output">Gets a line for each step.</param>
     /// <param name="cancellation">Ends the waits.</param>
     public static async Task<Upgrade> BeginAsync(
@@ -91,7 +91,7 @@ internal sealed class Upgrade : IAsyncDisposable
         await ServeAsync();
     }
 
-    /// <summary>Before the tables are there that it reads: it says that it cannot serve.</summary>
+    /// <summary>Starts the new Api before its tables exist: it reports that it cannot serve.</summary>
     public async Task StartNewApiTooEarlyAsync()
     {
         NewApi = await _system.StartApiAsync(_cancellation, waitUntilHealthy: false);
@@ -108,7 +108,7 @@ internal sealed class Upgrade : IAsyncDisposable
             }
             catch (HttpRequestException)
             {
-                // Not there yet.
+                // Not listening yet.
                 return null;
             }
         }
@@ -127,7 +127,7 @@ internal sealed class Upgrade : IAsyncDisposable
         await WriteAsync("the new Api alone");
     }
 
-    /// <summary>More units through each Api.</summary>
+    /// <summary>Adds units through each Api.</summary>
     public async Task AddStockAsync()
     {
         foreach (var api in _serving)
@@ -139,8 +139,8 @@ internal sealed class Upgrade : IAsyncDisposable
     }
 
     /// <summary>
-    /// An Api dies with a reservation that is in no queue yet; the other one publishes it. Meanwhile the price is another one, and what the
-    /// new Api has told is charged.
+    /// An Api dies with a reservation that is in no queue yet; the other one publishes it. Meanwhile the price changes, and the buyer is
+    /// charged the price that the new Api has shown.
     /// </summary>
     public async Task DieAsync(LocalService api)
     {
@@ -206,7 +206,7 @@ internal sealed class Upgrade : IAsyncDisposable
         return [.. unsettled.SelectMany(ids => ids)];
     }
 
-    /// <summary>Those whose records say what was told, which the release before did not write.</summary>
+    /// <summary>The orders whose records contain an offer; the previous release did not write offers.</summary>
     private async Task<List<RedisValue>> WithOfferAsync(IEnumerable<RedisValue> ids)
     {
         var database = _system.RedisConnection.GetDatabase();

@@ -4,7 +4,7 @@ using MySqlConnector;
 namespace Seckill.Tests.Fixtures;
 
 /// <summary>
-/// A MySQL or MariaDB that a second one follows, asynchronously, behind one address. The one that follows is read-only.
+/// A MySQL or MariaDB with an asynchronous replica behind one address. The replica is read-only.
 /// </summary>
 public sealed class MySqlPair : IAsyncDisposable
 {
@@ -23,7 +23,7 @@ public sealed class MySqlPair : IAsyncDisposable
 
     public MySqlServer Replica => _servers[1];
 
-    /// <summary>Leads to the primary, for an account that writes nothing on a read-only server.</summary>
+    /// <summary>Leads to the primary, with an account that cannot write on a read-only server.</summary>
     public string ConnectionString =>
         new MySqlConnectionStringBuilder(Primary.ConnectionString) { Port = (uint)_address.Port }.ConnectionString;
 
@@ -38,7 +38,7 @@ public sealed class MySqlPair : IAsyncDisposable
                 Password = password,
                 WithAdministrator = true,
                 AdministratorPassword = administrator,
-                // Loose: what only one of MySQL and MariaDB knows.
+                // Loose options: only one of MySQL and MariaDB knows each of them.
                 ExtraArguments =
                 [
                     $"--server-id={number}", "--log-bin=binlog", "--loose-gtid-mode=ON", "--loose-enforce-gtid-consistency=ON",
@@ -58,7 +58,7 @@ public sealed class MySqlPair : IAsyncDisposable
         var pair = new MySqlPair(await Task.WhenAll(starts));
         try
         {
-            // What the servers have written so far is the same.
+            // The servers' writes so far are identical.
             foreach (var server in pair._servers)
             {
                 await ExecuteAsync(server, pair.IsMariaDb ? "RESET MASTER" : "RESET BINARY LOGS AND GTIDS", cancellationToken);
@@ -74,7 +74,9 @@ public sealed class MySqlPair : IAsyncDisposable
         }
     }
 
-    /// <summary>Planned: the old primary refuses writes, the other takes them once it has everything, and the old one follows.</summary>
+    /// <summary>
+    /// Planned: the old primary refuses writes, the replica is promoted once it has caught up, and the old primary follows it.
+    /// </summary>
     public async Task SwitchOverAsync(CancellationToken cancellationToken)
     {
         await ExecuteAsync(Primary, "SET GLOBAL read_only = 1", cancellationToken);
@@ -83,7 +85,7 @@ public sealed class MySqlPair : IAsyncDisposable
         await FollowAsync(cancellationToken);
     }
 
-    /// <summary>The replica becomes the primary with what it has.</summary>
+    /// <summary>Promotes the replica with the data that it has.</summary>
     public async Task PromoteAsync(CancellationToken cancellationToken)
     {
         await ExecuteAsync(
@@ -93,11 +95,11 @@ public sealed class MySqlPair : IAsyncDisposable
         _address.RedirectTo(Primary.Port);
     }
 
-    /// <summary>From now on the replica falls behind.</summary>
+    /// <summary>Stops replication: the replica falls behind.</summary>
     public Task StopFollowingAsync(CancellationToken cancellationToken) =>
         ExecuteAsync(Replica, IsMariaDb ? "STOP SLAVE" : "STOP REPLICA", cancellationToken);
 
-    /// <summary>Waits until the replica has what the primary has committed by now.</summary>
+    /// <summary>Waits until the replica has all current commits of the primary.</summary>
     public async Task CatchUpAsync(CancellationToken cancellationToken)
     {
         var committed = await AskAsync(

@@ -20,14 +20,14 @@ public sealed class RabbitMqCluster : IAsyncDisposable
 
     public IReadOnlyList<RabbitMqServer> Nodes => _nodes;
 
-    /// <summary>All nodes, for any number that has been started.</summary>
+    /// <summary>All nodes started so far.</summary>
     public string ConnectionString =>
         $"{_nodes[0].ConnectionString}{string.Concat(_nodes.Skip(1).Select(node => $",127.0.0.1:{node.Port}"))}";
 
-    /// <summary>Of the first node.</summary>
+    /// <summary>Management address of the first node.</summary>
     public Uri ManagementUrl => _managementUrls[0];
 
-    /// <summary>All three nodes.</summary>
+    /// <summary>Starts all three nodes.</summary>
     public static async Task<RabbitMqCluster> StartAsync(CancellationToken cancellationToken)
     {
         var cluster = await StartFirstAsync(cancellationToken);
@@ -43,7 +43,7 @@ public sealed class RabbitMqCluster : IAsyncDisposable
         }
     }
 
-    /// <summary>One node, which does not know yet that there will be others.</summary>
+    /// <summary>Starts a single node, which does not know about the others yet.</summary>
     public static async Task<RabbitMqCluster> StartFirstAsync(CancellationToken cancellationToken)
     {
         var cluster = new RabbitMqCluster(await ErlangPortMapper.StartAsync(cancellationToken));
@@ -59,7 +59,7 @@ public sealed class RabbitMqCluster : IAsyncDisposable
         }
     }
 
-    /// <summary>The other two, which join the first.</summary>
+    /// <summary>Starts the other two nodes, which join the first.</summary>
     public async Task StartOthersAsync(CancellationToken cancellationToken)
     {
         for (var number = 2; number <= NodeCount; number++)
@@ -68,7 +68,7 @@ public sealed class RabbitMqCluster : IAsyncDisposable
         }
     }
 
-    /// <summary>The node that leads a queue, once all nodes that have it follow.</summary>
+    /// <summary>The node that leads a queue, once all its member nodes follow.</summary>
     public async Task<RabbitMqServer> LeaderAsync(string queue, CancellationToken cancellationToken)
     {
         using var http = new HttpClient();

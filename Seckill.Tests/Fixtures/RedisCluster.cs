@@ -3,7 +3,7 @@ using StackExchange.Redis;
 namespace Seckill.Tests.Fixtures;
 
 /// <summary>
-/// A Redis Cluster of three masters, each with a replica if so wanted; a shard whose master is away does not close the others.
+/// A Redis Cluster of three masters, each with a replica on request; a shard without a master does not close the others.
 /// </summary>
 public sealed class RedisCluster : IAsyncDisposable
 {
@@ -20,7 +20,7 @@ public sealed class RedisCluster : IAsyncDisposable
 
     private readonly List<RedisServer> _nodes = [];
 
-    /// <summary>Of the nodes' talk among themselves. Redis's own choice, 10,000 above the other, may well be somebody else's.</summary>
+    /// <summary>Ports of the cluster bus. Redis's default, 10,000 above the other port, may be in use by another process.</summary>
     private readonly List<int> _busPorts = [];
 
     private RedisCluster()
@@ -98,7 +98,7 @@ public sealed class RedisCluster : IAsyncDisposable
         }
     }
 
-    /// <summary>A CLUSTER command.</summary>
+    /// <summary>Runs a CLUSTER command.</summary>
     private static async Task<string> AskAsync(RedisServer node, object[] arguments, CancellationToken cancellationToken)
     {
         await using var connection = await ConnectionMultiplexer.ConnectAsync(

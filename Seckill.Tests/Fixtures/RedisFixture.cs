@@ -3,8 +3,8 @@ using StackExchange.Redis;
 namespace Seckill.Tests.Fixtures;
 
 /// <summary>
-/// A private redis-server for the tests of one class that keep to keys of their own; whoever kills or flushes it starts another. Not one
-/// for the assembly: that would be started for tests that need none.
+/// A private redis-server for the tests of one class that use keys of their own; tests that kill or flush it start another. Not shared by
+/// the assembly: it would then be started for tests that need none.
 /// </summary>
 public sealed class RedisFixture : IAsyncLifetime
 {

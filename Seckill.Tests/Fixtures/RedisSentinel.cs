@@ -2,7 +2,7 @@ using StackExchange.Redis;
 
 namespace Seckill.Tests.Fixtures;
 
-/// <summary>A master, a replica, and one Sentinel, which decides alone; it can be started later than what asks it.</summary>
+/// <summary>A master, a replica, and one Sentinel, which decides alone; the Sentinel can be started after its clients.</summary>
 public sealed class RedisSentinel : IAsyncDisposable
 {
     private const string Service = "mymaster";
@@ -23,7 +23,7 @@ public sealed class RedisSentinel : IAsyncDisposable
 
     public string ConnectionString => $"127.0.0.1:{_sentinelPort},serviceName={Service},password={Password}";
 
-    /// <summary>Master and replica, and nobody who watches over them yet.</summary>
+    /// <summary>Starts master and replica, without a Sentinel yet.</summary>
     public static async Task<RedisSentinel> StartAsync(CancellationToken cancellationToken)
     {
         var redis = new RedisSentinel();
@@ -68,7 +68,7 @@ public sealed class RedisSentinel : IAsyncDisposable
             server.ExecuteAsync("SENTINEL", arguments).WaitAsync(cancellationToken);
     }
 
-    /// <summary>The roles by now, once one server follows the other and has its data; fail-overs change them.</summary>
+    /// <summary>The current roles, once one server follows the other and has its data; fail-overs change them.</summary>
     public async Task<(RedisServer Master, RedisServer Replica)> RolesAsync(CancellationToken cancellationToken)
     {
         var roles = await Deadline.UntilAsync(
@@ -77,7 +77,7 @@ public sealed class RedisSentinel : IAsyncDisposable
         return roles[0] == "master" ? (_servers[0], _servers[1]) : (_servers[1], _servers[0]);
     }
 
-    /// <summary>The replica does not hear from its master from here on, and would be promoted all the same.</summary>
+    /// <summary>Cuts the replica off from its master; it can still be promoted.</summary>
     public async Task StopFollowingAsync(CancellationToken cancellationToken)
     {
         var (master, replica) = await RolesAsync(cancellationToken);
@@ -92,7 +92,7 @@ public sealed class RedisSentinel : IAsyncDisposable
         }
     }
 
-    /// <summary>Of a replica how it stands with its master.</summary>
+    /// <summary>The role of a master, or the link state of a replica.</summary>
     private static async Task<string> RoleAsync(RedisServer server)
     {
         await using var connection = await ConnectionMultiplexer.ConnectAsync($"{server.ConnectionString},abortConnect=false");

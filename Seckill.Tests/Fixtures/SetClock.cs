@@ -1,6 +1,6 @@
 namespace Seckill.Tests.Fixtures;
 
-/// <summary>Moves when it is told to; without timers of its own.</summary>
+/// <summary>A clock that moves only when told to; it has no timers of its own.</summary>
 internal sealed class SetClock : TimeProvider
 {
     private DateTimeOffset _now = new(2030, 1, 1, 0, 0, 0, TimeSpan.Zero);

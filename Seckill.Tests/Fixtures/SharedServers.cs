@@ -3,9 +3,9 @@
 namespace Seckill.Tests.Fixtures;
 
 /// <summary>
-/// One RabbitMQ and one MySQL for all collections that leave servers alone: a broker takes longer to start than most classes to run. Each
-/// collection has a virtual host, a database and a Redis of its own. Tests that kill, stop or flush start servers of their own. Started
-/// with the first collection that asks.
+/// One RabbitMQ and one MySQL for all collections that do not disturb servers: a broker takes longer to start than most classes take to
+/// run. Each collection has its own virtual host, database and Redis. Tests that kill, stop or flush start their own servers. Started with
+/// the first collection that asks.
 /// </summary>
 public sealed class SharedServers : IAsyncLifetime
 {
@@ -37,14 +37,14 @@ public sealed class SharedServers : IAsyncLifetime
 
     public ValueTask InitializeAsync() => ValueTask.CompletedTask;
 
-    /// <summary>The servers under one of the names above, and no application.</summary>
+    /// <summary>Starts the servers under one of the names above, without any application.</summary>
     public async Task<LocalSystem> StartAsync(string name, LocalSystemOptions options, CancellationToken cancellationToken)
     {
         var servers = await _servers.Value;
         return await servers.StartBesideAsync(name, options, cancellationToken);
     }
 
-    /// <summary>The broker that all share.</summary>
+    /// <summary>The shared broker.</summary>
     public async Task<RabbitMqServer> RabbitMqAsync() => (await _servers.Value).RabbitMq;
 
     public async ValueTask DisposeAsync()

@@ -4,14 +4,14 @@ using Seckill.Tests.EndToEnd;
 
 namespace Seckill.Tests.Fixtures;
 
-/// <summary>What the tests need of a <see cref="LocalSystem"/> beyond its processes.</summary>
+/// <summary>Additions to <see cref="LocalSystem"/> for the tests.</summary>
 public static class SystemUnderTest
 {
-    /// <summary>Settings of the applications as environment variables.</summary>
+    /// <summary>Application settings as environment variables.</summary>
     public static LocalSystemOptions Options(params (string Name, string Value)[] settings) =>
         new() { Settings = settings.ToDictionary(setting => setting.Name, setting => setting.Value) };
 
-    /// <summary>A worker, and then an Api: it makes the tables.</summary>
+    /// <summary>Starts a worker, which creates the tables, and then an Api.</summary>
     public static async Task<LocalSystem> WithApplicationsAsync(this Task<LocalSystem> starting, CancellationToken cancellationToken)
     {
         var system = await starting;
@@ -32,7 +32,7 @@ public static class SystemUnderTest
 
     public static ShopClient Client(this LocalSystem system, LocalService? api = null) => new((api ?? system.Apis[0]).Url);
 
-    /// <summary>Puts a new SKU on sale; the Api instances find it by themselves.</summary>
+    /// <summary>Puts a new SKU on sale; the Api instances discover it.</summary>
     public static async Task AddSaleAsync(
         this LocalSystem system, long skuId, int units, int limitPerUser, CancellationToken cancellationToken, TimeSpan? startsIn = null,
         TimeSpan? endsIn = null)

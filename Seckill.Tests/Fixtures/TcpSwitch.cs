@@ -5,8 +5,8 @@ using System.Net.Sockets;
 namespace Seckill.Tests.Fixtures;
 
 /// <summary>
-/// Stands between clients and a server, as an address does that can lead elsewhere: connections can be cut or go silent, and new ones be
-/// led to another server.
+/// Proxies connections to a server, like an address that can be redirected: connections can be cut or go silent, and new ones can be sent
+/// to another server.
 /// </summary>
 internal sealed class TcpSwitch : IAsyncDisposable
 {
@@ -30,10 +30,10 @@ internal sealed class TcpSwitch : IAsyncDisposable
 
     public int Port { get; }
 
-    /// <summary>Connections so far.</summary>
+    /// <summary>Connections accepted so far.</summary>
     public int AcceptedCount => _acceptedCount;
 
-    /// <summary>Leads connections that come from now on to another server; those that stand stay where they are.</summary>
+    /// <summary>Sends new connections to another server; open ones stay where they are.</summary>
     public void RedirectTo(int targetPort) => _targetPort = targetPort;
 
     /// <summary>Closes all connections.</summary>
@@ -45,7 +45,7 @@ internal sealed class TcpSwitch : IAsyncDisposable
         }
     }
 
-    /// <summary>Nothing more is passed on by the connections that stand, as when the machine at the other end is gone.</summary>
+    /// <summary>Stops forwarding on open connections, as when the machine at the other end is gone.</summary>
     public void Freeze() => _silentCount = _acceptedCount;
 
     public async ValueTask DisposeAsync()
@@ -79,7 +79,7 @@ internal sealed class TcpSwitch : IAsyncDisposable
         }
         catch (Exception exception) when (exception is SocketException or OperationCanceledException or ObjectDisposedException)
         {
-            // The client sees the same as from a server that does not listen.
+            // To the client this looks like a server that does not listen.
         }
         finally
         {
@@ -88,7 +88,7 @@ internal sealed class TcpSwitch : IAsyncDisposable
         }
     }
 
-    /// <summary>Passes on what one side sends, until either side is gone.</summary>
+    /// <summary>Forwards one side's data until either side is gone.</summary>
     private async Task PumpAsync(TcpClient from, TcpClient to, int number)
     {
         var buffer = new byte[BufferBytes];
@@ -104,7 +104,7 @@ internal sealed class TcpSwitch : IAsyncDisposable
         }
         catch (Exception exception) when (exception is IOException or OperationCanceledException or InvalidOperationException)
         {
-            // Gone; closing the other side says so there.
+            // One side is gone; closing the other one reports it there.
         }
     }
 }

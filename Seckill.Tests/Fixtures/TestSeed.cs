@@ -3,8 +3,8 @@ using System.Globalization;
 namespace Seckill.Tests.Fixtures;
 
 /// <summary>
-/// What random cases begin with. The same in each run, so that a run answers for the code alone; <c>SECKILL_TEST_SEED</c> names another,
-/// and <c>random</c> takes one by chance, which the test prints.
+/// The seed of random cases. It is the same in each run, so that a failure comes from the code alone. <c>SECKILL_TEST_SEED</c> sets
+/// another seed; <c>random</c> draws one, which the test prints.
 /// </summary>
 internal static class TestSeed
 {

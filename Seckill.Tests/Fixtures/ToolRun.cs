@@ -2,11 +2,11 @@ using System.Collections.Concurrent;
 
 namespace Seckill.Tests.Fixtures;
 
-/// <summary>Runs a program to its end, or kills it after a time.</summary>
+/// <summary>Runs a program to its end, or kills it after a time-out.</summary>
 internal static class ToolRun
 {
-    /// <summary>What it printed.</summary>
-    /// <exception cref="InvalidOperationException">It must succeed and has not.</exception>
+    /// <summary>Returns the program's output.</summary>
+    /// <exception cref="InvalidOperationException">It failed although it had to succeed.</exception>
     /// <exception cref="TimeoutException">It took too long.</exception>
     public static async Task<string> RunAsync(ChildCommand command, int timeoutMs, bool mustSucceed, CancellationToken cancellationToken)
     {

@@ -3,8 +3,8 @@ using System.Reflection;
 namespace Seckill.Tests.Suite;
 
 /// <summary>
-/// <c>./seckill test quick</c> runs what is marked Quick, <c>./seckill test</c> what is not Long: the marks must be correct. Servers,
-/// browsers and processes are started through one of the libraries below.
+/// <c>./seckill test quick</c> runs the tests marked Quick, <c>./seckill test</c> those not marked Long: the marks must be correct.
+/// Servers, browsers and processes are started through one of the libraries below.
 /// </summary>
 [Trait("Category", Quick)]
 public sealed class CategoryTests

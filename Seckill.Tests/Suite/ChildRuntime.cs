@@ -3,17 +3,17 @@ using System.Runtime.CompilerServices;
 namespace Seckill.Tests.Suite;
 
 /// <summary>
-/// How the runtime works in the processes that tests start, which inherit this environment: the cheapest way to start, because none of them
-/// lives long enough to earn back anything else, and starts are what a run of the suite spends its time on.
+/// Runtime settings for the processes that tests start, which inherit this environment. They make startup cheap: none of the processes
+/// lives long enough to benefit from anything else, and startups dominate a run of the suite.
 /// </summary>
 internal static class ChildRuntime
 {
     private static readonly (string Name, string Value)[] Settings =
     [
-        // Code is compiled once, and nothing is recorded to compile it better.
+        // Code is compiled once, without profiling for a better compilation.
         ("DOTNET_TC_CallCounting", "0"),
         ("DOTNET_TieredPGO", "0"),
-        // A process that is killed leaves its pipes for debuggers in the temporary folder, for ever.
+        // A killed process would leave its diagnostic pipes in the temporary folder for ever.
         ("DOTNET_EnableDiagnostics", "0"),
     ];
 

@@ -23,7 +23,7 @@ namespace Seckill.Tests.Suite;
 /// </summary>
 public sealed class LongestFirst : ITestCollectionOrderer
 {
-    /// <summary>As printed by a full run; the exact order does not matter.</summary>
+    /// <summary>From the output of a full run; the exact order does not matter.</summary>
     private static readonly string[] Long =
     [
         nameof(NodeFaultTests), nameof(WorkerServers), nameof(FaultSystem), nameof(ShopFloor), OperationsTests.Name,

@@ -7,7 +7,7 @@ namespace Seckill.Tests.Suite;
 /// <summary>Prints the lines of one run. Messages come from many threads.</summary>
 internal sealed class ProgressLines : IRunnerReporterMessageHandler
 {
-    /// <summary>Time without a line after which it prints the running tests.</summary>
+    /// <summary>Time without a line after which the running tests are printed.</summary>
     internal const int SilenceMsMax = 10_000;
 
     private const int RunningNamesMax = 3;

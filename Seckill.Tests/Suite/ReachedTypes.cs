@@ -4,7 +4,7 @@ using System.Reflection.Emit;
 
 namespace Seckill.Tests.Suite;
 
-/// <summary>The types that a type's code can reach: all that it names, and recursively all that our own types name.</summary>
+/// <summary>The types that a type's code can reach: all types that it names and, recursively, all types that our own types name.</summary>
 internal static class ReachedTypes
 {
     private const BindingFlags Everything = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static
