@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Security.Cryptography;
 using System.Text.Json;
 
@@ -12,6 +13,8 @@ public static class CheckoutKeys
     private const string Folder = ".seckill";
     private const string FileName = "keys.json";
     private const int KeyHexLength = 64;
+    private const int OthersKeysWaitMsMax = 5_000;
+    private const int OthersKeysPollMs = 10;
 
     private static readonly Lazy<Keys> Kept = new(() => Read(Path.Combine(Repository.Root, Folder)));
 
@@ -67,21 +70,37 @@ public static class CheckoutKeys
             options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
         }
 
-        // Readers see either no file or all of it.
-        var unfinished = Path.Combine(folder, Path.GetRandomFileName());
-        using (var writer = new StreamWriter(unfinished, options))
+        // Readers see either no file or all of it. The unfinished file is also a claim: only its creator may make the file. (A move that is
+        // not to overwrite looks first and moves then, so two of them may both succeed.)
+        var unfinished = file + ".new";
+        var waited = Stopwatch.StartNew();
+        while (!File.Exists(file))
         {
-            writer.Write(JsonSerializer.Serialize(new Keys(new AuthKeys(RandomKey()), new OpsKeys(RandomKey()))));
-        }
+            try
+            {
+                using var writer = new StreamWriter(unfinished, options);
+                writer.Write(JsonSerializer.Serialize(new Keys(new AuthKeys(RandomKey()), new OpsKeys(RandomKey()))));
+            }
+            catch (IOException) when (File.Exists(unfinished) || File.Exists(file))
+            {
+                // Another process makes it; its keys count.
+                if (waited.ElapsedMilliseconds > OthersKeysWaitMsMax)
+                {
+                    throw new IOException($"{unfinished} was left behind");
+                }
 
-        try
-        {
-            File.Move(unfinished, file, overwrite: false);
-        }
-        catch (IOException) when (File.Exists(file))
-        {
-            // Another process was faster; its keys count.
-            File.Delete(unfinished);
+                Thread.Sleep(OthersKeysPollMs);
+                continue;
+            }
+
+            if (File.Exists(file))
+            {
+                File.Delete(unfinished);
+            }
+            else
+            {
+                File.Move(unfinished, file);
+            }
         }
     }
 
