@@ -70,38 +70,39 @@ public static class CheckoutKeys
             options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
         }
 
-        // Readers see either no file or all of it. The unfinished file is also a claim: only its creator may make the file. (A move that is
-        // not to overwrite looks first and moves then, so two of them may both succeed.)
-        var unfinished = file + ".new";
+        // Only the holder of the lock makes the file: a move that is not to overwrite looks first and moves then, so two may both succeed.
+        // The lock ends with its process. It is deleted once the file exists, when nobody makes it any more.
         var waited = Stopwatch.StartNew();
         while (!File.Exists(file))
         {
             try
             {
-                using var writer = new StreamWriter(unfinished, options);
-                writer.Write(JsonSerializer.Serialize(new Keys(new AuthKeys(RandomKey()), new OpsKeys(RandomKey()))));
-            }
-            catch (IOException) when (File.Exists(unfinished) || File.Exists(file))
-            {
-                // Another process makes it; its keys count.
-                if (waited.ElapsedMilliseconds > OthersKeysWaitMsMax)
+                using var claim = new FileStream(file + ".lock", FileMode.OpenOrCreate, FileAccess.Write, FileShare.None);
+                if (!File.Exists(file))
                 {
-                    throw new IOException($"{unfinished} was left behind");
+                    Write(folder, file, options);
                 }
 
+                File.Delete(claim.Name);
+            }
+            catch (IOException) when (waited.ElapsedMilliseconds < OthersKeysWaitMsMax)
+            {
+                // Another process has the lock; its keys count.
                 Thread.Sleep(OthersKeysPollMs);
-                continue;
-            }
-
-            if (File.Exists(file))
-            {
-                File.Delete(unfinished);
-            }
-            else
-            {
-                File.Move(unfinished, file);
             }
         }
+    }
+
+    /// <summary>Readers see either no file or all of it.</summary>
+    private static void Write(string folder, string file, FileStreamOptions options)
+    {
+        var unfinished = Path.Combine(folder, Path.GetRandomFileName());
+        using (var writer = new StreamWriter(unfinished, options))
+        {
+            writer.Write(JsonSerializer.Serialize(new Keys(new AuthKeys(RandomKey()), new OpsKeys(RandomKey()))));
+        }
+
+        File.Move(unfinished, file);
     }
 
     private static string RandomKey() => RandomNumberGenerator.GetHexString(KeyHexLength, lowercase: true);
