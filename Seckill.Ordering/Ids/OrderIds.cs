@@ -37,7 +37,12 @@ public sealed partial class OrderIds(IServiceScopeFactory scopes, TimeProvider t
 
     /// <summary>Holds a token while the lease is in doubt.</summary>
     private readonly SemaphoreSlim _doubted = new(0, 1);
+    private readonly Lock _stopping = new();
+    private Task? _returned;
     private SnowflakeSequence? _sequence;
+
+    /// <summary>A lease was asked for: MySQL may have given one that this process never heard of.</summary>
+    private bool _mayHold;
     private int _node = -1;
     private bool _failed;
     private long _leasedAt;
@@ -73,25 +78,18 @@ public sealed partial class OrderIds(IServiceScopeFactory scopes, TimeProvider t
         }
     }
 
-    /// <summary>Makes no more ids and returns the node; callers must stop before.</summary>
+    /// <summary>Makes no more ids and returns the node; callers must stop before. A second stop waits for the first one's end.</summary>
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
         await base.StopAsync(cancellationToken);
-        if (Interlocked.Exchange(ref _sequence, null) is not { } sequence)
+        Task returned;
+        lock (_stopping)
         {
-            return;
+            // The host may be stopped twice, and is disposed after the stop that ends first.
+            returned = _returned ??= ReturnAsync(cancellationToken);
         }
 
-        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        deadline.CancelAfter(ReleaseTimeoutMs);
-        try
-        {
-            await ReleaseAsync(sequence.LastAt.UtcDateTime, deadline.Token).WaitAsync(deadline.Token);
-        }
-        catch (Exception exception)
-        {
-            LogNotReleased(exception.Message);
-        }
+        await returned;
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -148,6 +146,7 @@ public sealed partial class OrderIds(IServiceScopeFactory scopes, TimeProvider t
             LogLost(_node);
         }
 
+        _mayHold = true;
         var (node, heldUntil) = await TakeFreeAsync(context, cancellationToken);
         _node = node;
         Volatile.Write(ref _leasedAt, asked);
@@ -201,6 +200,26 @@ public sealed partial class OrderIds(IServiceScopeFactory scopes, TimeProvider t
         }
 
         throw new InvalidOperationException("All Snowflake nodes are leased.");
+    }
+
+    private async Task ReturnAsync(CancellationToken cancellationToken)
+    {
+        var sequence = Interlocked.Exchange(ref _sequence, null);
+        if (!_mayHold)
+        {
+            return;
+        }
+
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        deadline.CancelAfter(ReleaseTimeoutMs);
+        try
+        {
+            await ReleaseAsync((sequence?.LastAt ?? DateTimeOffset.UnixEpoch).UtcDateTime, deadline.Token).WaitAsync(deadline.Token);
+        }
+        catch (Exception exception)
+        {
+            LogNotReleased(exception.Message);
+        }
     }
 
     /// <summary>

@@ -19,12 +19,7 @@ public sealed class SnowflakeLeaseTests(WorkerServers servers)
         var before = await LeasedAsync(shop);
         await using var worker = await RunningWorker.StartAsync(servers, Token);
         await Deadline.UntilAsync(() => LeasedAsync(shop), leased => leased == before + 1, Token);
-        var api = new ApiHost(
-        [
-            ("ConnectionStrings:redis", servers.Redis.ConnectionString),
-            ("ConnectionStrings:rabbitmq", servers.RabbitMq.ConnectionString),
-            ("ConnectionStrings:mysql", servers.MySql.ConnectionString),
-        ]);
+        var api = NewApi();
         await using (api)
         {
             await Deadline.UntilAsync(() => LeasedAsync(shop), leased => leased == before + 2, Token);
@@ -36,15 +31,26 @@ public sealed class SnowflakeLeaseTests(WorkerServers servers)
     }
 
     [Fact]
+    public async Task A_host_that_is_stopped_twice_at_once_has_given_the_node_back_after_either_stop()
+    {
+        await using var shop = await Shop.OpenAsync(servers, 1, Token);
+        var before = await LeasedAsync(shop);
+        await using var api = NewApi();
+        var ids = api.Get<OrderIds>();
+        await Deadline.UntilAsync(() => Task.FromResult(NextOf(ids)), id => id is not null, Token);
+
+        var first = ids.StopAsync(Token);
+        await ids.StopAsync(Token);
+
+        Assert.Equal(before, await LeasedAsync(shop));
+        await first;
+    }
+
+    [Fact]
     public async Task An_instance_whose_lease_MySQL_has_forgotten_takes_another_node()
     {
         await using var shop = await Shop.OpenAsync(servers, 1, Token);
-        await using var api = new ApiHost(
-        [
-            ("ConnectionStrings:redis", servers.Redis.ConnectionString),
-            ("ConnectionStrings:rabbitmq", servers.RabbitMq.ConnectionString),
-            ("ConnectionStrings:mysql", servers.MySql.ConnectionString),
-        ]);
+        await using var api = NewApi();
         var ids = api.Get<OrderIds>();
         var node = NodeOf(await Deadline.UntilAsync(() => Task.FromResult(NextOf(ids)), id => id is not null, Token));
 
@@ -64,6 +70,13 @@ public sealed class SnowflakeLeaseTests(WorkerServers servers)
                 "UPDATE snowflake_nodes SET owner = '', leased_until = UTC_TIMESTAMP(6) WHERE owner = 'another'", Token);
         }
     }
+
+    private ApiHost NewApi() => new(
+    [
+        ("ConnectionStrings:redis", servers.Redis.ConnectionString),
+        ("ConnectionStrings:rabbitmq", servers.RabbitMq.ConnectionString),
+        ("ConnectionStrings:mysql", servers.MySql.ConnectionString),
+    ]);
 
     private static long? NextOf(OrderIds ids) => ids.TryNext(out var id) ? id : null;
 
