@@ -15,7 +15,7 @@ die() { say "$*"; exit 1; }
 
 command -v ffmpeg >/dev/null || die "ffmpeg not found: apt-get install ffmpeg"
 [[ -n "$(fc-list :lang=zh)" ]] || die "no font for Chinese: apt-get install fonts-noto-cjk"
-SECKILL_CHROMIUM="${SECKILL_CHROMIUM:-$(command -v chromium chromium-browser google-chrome | head -n 1 || true)}"
+SECKILL_CHROMIUM="${SECKILL_CHROMIUM:-$(command -v chromium-headless-shell chromium chromium-browser google-chrome | head -n 1 || true)}"
 [[ -n "$SECKILL_CHROMIUM" ]] || die "no Chromium or Chrome: ./seckill prepare installs one"
 export SECKILL_CHROMIUM
 
