@@ -10,10 +10,10 @@ public static class BenchCommand
     private const int TableWidth = 140;
 
     private static readonly string[] StageNames =
-        ["route", "refuse", "spread", "database", "open", "pair", "headline", "scale", "depth", "soak"];
+        ["route", "refuse", "spread", "database", "open", "pair", "headline", "hops", "scale", "depth", "soak"];
 
     /// <summary>Long stages, run only on demand.</summary>
-    private static readonly string[] ExtraStages = ["scale", "depth", "soak"];
+    private static readonly string[] ExtraStages = ["hops", "scale", "depth", "soak"];
 
     private static readonly Option<bool> Quick =
         new("--quick") { Description = "One short round of every stage but the long ones, in a few minutes." };
@@ -30,7 +30,7 @@ public static class BenchCommand
     private static readonly Option<string[]> Only = new("--only")
     {
         Description = $"Stages: {string.Join(", ", StageNames)}. All but {string.Join(", ", ExtraStages)} if not given. 'open' needs "
-            + $"'route' and 'database', 'soak' needs 'route'.",
+            + $"'route' and 'database', 'hops' needs 'database', 'soak' needs 'route'.",
         AllowMultipleArgumentsPerToken = true,
     };
 
@@ -93,7 +93,8 @@ public static class BenchCommand
         var recorder = new Recorder();
         var contest = new Contest(system, new BenchSales(system), options, recorder);
         IReadOnlyDictionary<string, IReadOnlyList<Moment>>? moments = null;
-        var steps = StepsOf(contest, found => moments = found);
+        IReadOnlyList<(string Hop, int[] Counts)> hops = [];
+        var steps = StepsOf(contest, found => moments = found, found => hops = found);
         await BenchProgress.ShowAsync(console, (steps.Count * options.Rounds) + 1, async finished =>
         {
             await WarmUpAsync(contest, cancellationToken);
@@ -117,6 +118,11 @@ public static class BenchCommand
         console.Profile.Width = Math.Max(console.Profile.Width, TableWidth);
         console.Write(BenchReport.Table(recorder));
         console.Write(BenchReport.Targets(recorder));
+        if (hops.Count > 0)
+        {
+            console.Write(BenchReport.Hops(hops));
+        }
+
         await BenchReport.WriteJsonAsync(Path.Combine(options.Folder, "bench.json"), recorder, options, system.Versions, cancellationToken);
         foreach (var (name, found) in moments ?? new Dictionary<string, IReadOnlyList<Moment>>())
         {
@@ -130,7 +136,8 @@ public static class BenchCommand
     }
 
     private static List<(string Name, Func<CancellationToken, Task> RunAsync)> StepsOf(
-        Contest contest, Action<IReadOnlyDictionary<string, IReadOnlyList<Moment>>> found)
+        Contest contest, Action<IReadOnlyDictionary<string, IReadOnlyList<Moment>>> found,
+        Action<IReadOnlyList<(string Hop, int[] Counts)>> foundHops)
     {
         (string, Func<CancellationToken, Task>)[] all =
         [
@@ -146,6 +153,7 @@ public static class BenchCommand
             ("pair", token => RouteStages.PairAsync(contest, token)),
             ("scale", token => ScaleStages.SkusAsync(contest, token)),
             ("depth", token => ScaleStages.DepthAsync(contest, token)),
+            ("hops", async token => foundHops(await HopStage.RunAsync(contest, token))),
             ("headline", async token => found(await HeadlineStage.RunAsync(contest, token))),
         ];
         return [.. all.Where(step => contest.Options.Stages.Contains(step.Item1))];

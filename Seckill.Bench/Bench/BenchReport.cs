@@ -57,6 +57,25 @@ internal static class BenchReport
         return table;
     }
 
+    /// <summary>The slowest hundred orders of the last round, counted by the time that each hop took.</summary>
+    public static Table Hops(IReadOnlyList<(string Hop, int[] Counts)> hops)
+    {
+        var table = new Table().AsciiBorder();
+        table.AddColumn(HopStage.Slowest);
+        foreach (var limit in HopStage.BucketMs)
+        {
+            table.AddColumn(new TableColumn($"< {Number(limit, "0")} ms").RightAligned());
+        }
+
+        table.AddColumn(new TableColumn("more").RightAligned());
+        foreach (var (hop, counts) in hops)
+        {
+            table.AddRow([hop, .. counts.Select(count => Number(count, "0"))]);
+        }
+
+        return table;
+    }
+
     public static async Task WriteJsonAsync(
         string file, Recorder recorder, BenchOptions options, string versions, CancellationToken cancellationToken)
     {

@@ -107,9 +107,16 @@ internal sealed class BenchSystem : IAsyncDisposable
 
     public Task StopSecondWorkerAsync() => SecondWorker is { } second ? StopAsync(second) : Task.CompletedTask;
 
-    /// <summary>Another Api, which publishes each order in its own message.</summary>
-    public Task<LocalService> SinglesApiAsync(CancellationToken cancellationToken) =>
-        _system.StartApiAsync(cancellationToken, settings: ("Publish__OrdersPerMessageMax", "1"));
+    /// <summary>Another Api, with settings of its own.</summary>
+    public Task<LocalService> StartApiAsync(CancellationToken cancellationToken, params (string Name, string Value)[] settings) =>
+        _system.StartApiAsync(cancellationToken, settings: settings);
+
+    /// <summary>The same worker with other settings.</summary>
+    public async Task RestartWorkerAsync(CancellationToken cancellationToken, params (string Name, string Value)[] settings)
+    {
+        await _system.RestartAsync(Worker, cancellationToken, settings);
+        await _system.WaitUntilHealthyAsync(Worker, cancellationToken);
+    }
 
     public Task StopAsync(LocalService service) => _system.EndAsync(service, kill: false);
 

@@ -57,12 +57,15 @@ internal sealed record Contest(BenchSystem System, BenchSales Sales, BenchOption
         System.OwnAsync(design, cancellationToken, "textbook-api", "--design", design);
 
     /// <summary>Clicks of distinct buyers, in turn, on these SKUs.</summary>
-    public HttpLoad Load(LocalService service, string path, params long[] skuIds)
+    public IEnumerable<byte[]> Requests(LocalService service, string path, params long[] skuIds)
     {
         var shop = new HttpShop(new Uri(service.Url));
-        return new HttpLoad(
-            shop, [.. _tokens.Select((token, i) => shop.Request(path, token, skuIds[i % skuIds.Length]))], Options.Connections);
+        return _tokens.Select((token, i) => shop.Request(path, token, skuIds[i % skuIds.Length]));
     }
+
+    /// <summary>A load of these clicks.</summary>
+    public HttpLoad Load(LocalService service, string path, params long[] skuIds) =>
+        new(new HttpShop(new Uri(service.Url)), [.. Requests(service, path, skuIds)], Options.Connections);
 
     /// <summary>A closed loop for one round, in which only the expected answers may come.</summary>
     public async Task<LoadResult> RunAsync(HttpLoad load, CancellationToken cancellationToken)

@@ -73,7 +73,8 @@ internal static class RouteStages
             contest, Refuse,
             () => RefusedAsync(contest, Contest.Ours, contest.System.Api, HttpShop.OrderPath, ours[0], cancellationToken),
             () => RefusedAsync(contest, Contest.Textbook, textbookApi, HttpShop.OrderPath, textbook, cancellationToken),
-            () => EmptyAsync(contest, Refuse, cancellationToken));
+            () => EmptyAsync(contest, Refuse, cancellationToken),
+            () => CrossCheckAsync(contest, ours[0], cancellationToken));
     }
 
     /// <summary>Every second round is reversed: the first contestant also pays for work left over from the stage before.</summary>
@@ -145,6 +146,30 @@ internal static class RouteStages
         var load = await contest.RunAsync(contest.Load(service, path, sku), cancellationToken);
         contest.Recorder.Add(
             Refuse, name, await gauge.AddToAsync(Measurement.Of(load.RefusedPerSecond, load), load.Answered, cancellationToken));
+    }
+
+    /// <summary>Refusals and bare Kestrel once more, by another load generator.</summary>
+    private static async Task CrossCheckAsync(Contest contest, long sku, CancellationToken cancellationToken)
+    {
+        if (Wrk.Find() is not { } wrk || !contest.Counts)
+        {
+            return;
+        }
+
+        foreach (var (name, service) in new[]
+        {
+            (Contest.Ours, contest.System.Api), (EmptyApi, await contest.EmptyApiAsync(cancellationToken)),
+        })
+        {
+            await contest.UntilQuietAsync(cancellationToken);
+            var gauge = await Gauge.StartAsync(service, withAllocations: false, cancellationToken);
+            var result = await Wrk.RunAsync(
+                wrk, new Uri(service.Url), contest.Requests(service, HttpShop.OrderPath, sku), contest.Options.Connections,
+                contest.Options.Round, cancellationToken);
+            contest.Recorder.Add(
+                Refuse, $"{name}, load by wrk",
+                await gauge.AddToAsync(new Measurement(result.PerSecond, result.P50Ms, result.P99Ms), result.Answered, cancellationToken));
+        }
     }
 
     private static async Task EmptyAsync(Contest contest, string stage, CancellationToken cancellationToken)

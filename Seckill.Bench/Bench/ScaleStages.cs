@@ -12,6 +12,8 @@ internal static class ScaleStages
     /// <summary>Parts of the backlog; the first one is the warm-up, so the worker is already running when its measurement begins.</summary>
     private const int PartCount = 10;
 
+    private static readonly (string, string) OneOrderPerMessage = ("Publish__OrdersPerMessageMax", "1");
+
     private const int PollDelayMs = 20;
     private const int PartDeadlineMs = 300_000;
 
@@ -34,7 +36,7 @@ internal static class ScaleStages
     public static async Task DepthAsync(Contest contest, CancellationToken cancellationToken)
     {
         var part = contest.Options.Backlog / PartCount;
-        var api = await contest.System.SinglesApiAsync(cancellationToken);
+        var api = await contest.System.StartApiAsync(cancellationToken, OneOrderPerMessage);
         var skus = await contest.Sales.OpenAsync(1, Contest.Plenty, BenchSales.NoLimit, cancellationToken);
         await contest.Sales.WarmUpAsync(api, cancellationToken);
         await contest.Load(api, HttpShop.BaselinePath, 1).ClosedAsync(contest.Options.Round, cancellationToken);

@@ -1,3 +1,5 @@
+using Seckill.Bench.Hops;
+
 namespace Seckill.Tests.EndToEnd;
 
 [CollectionDefinition(nameof(RunningSystem))]

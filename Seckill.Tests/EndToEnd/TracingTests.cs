@@ -1,3 +1,5 @@
+using Seckill.Bench.Hops;
+
 namespace Seckill.Tests.EndToEnd;
 
 /// <summary>One order, one trace, across both processes: checked by the parents of the exported spans.</summary>

@@ -5,16 +5,16 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
-namespace Seckill.Tests.EndToEnd;
+namespace Seckill.Bench.Hops;
 
-/// <summary>A span as an exporter sent it; ids in lower-case hex, an empty parent for a root.</summary>
+/// <summary>A span as an exporter sent it; ids in lower-case hex, an empty parent for a root, times in ns since 1970 UTC.</summary>
 public sealed record ReceivedSpan(
-    string TraceId, string SpanId, string ParentSpanId, string Name, string Service, string Scope,
+    string TraceId, string SpanId, string ParentSpanId, string Name, string Service, string Scope, ulong StartNs, ulong EndNs,
     IReadOnlyDictionary<string, string> Attributes, IReadOnlyList<(string TraceId, string SpanId)> Links);
 
 /// <summary>
-/// Receives traces over OTLP/HTTP (protobuf) as a collector would. Reads only the fields that the tests need; numbers are those of
-/// opentelemetry-proto's trace.proto, which are fixed for ever.
+/// Receives traces over OTLP/HTTP (protobuf) as a collector would. Reads only the fields that the tests and the benchmark need;
+/// numbers are those of opentelemetry-proto's trace.proto, which are fixed for ever.
 /// </summary>
 public sealed class OtlpReceiver : IAsyncDisposable
 {
@@ -27,6 +27,9 @@ public sealed class OtlpReceiver : IAsyncDisposable
     public string Endpoint => _app.Urls.Single();
 
     public IReadOnlyCollection<ReceivedSpan> Spans => _spans;
+
+    /// <summary>Forgets what came until now.</summary>
+    public void Clear() => _spans.Clear();
 
     public static async Task<OtlpReceiver> StartAsync(CancellationToken cancellationToken)
     {
@@ -58,7 +61,7 @@ public sealed class OtlpReceiver : IAsyncDisposable
                 foreach (var span in Messages(scopeSpans, 2))
                 {
                     _spans.Enqueue(new ReceivedSpan(
-                        Hex(span, 1), Hex(span, 2), Hex(span, 4), Text(span, 5), service, scope,
+                        Hex(span, 1), Hex(span, 2), Hex(span, 4), Text(span, 5), service, scope, Fixed64(span, 7), Fixed64(span, 8),
                         Attributes(span, 9).DistinctBy(a => a.Key).ToDictionary(),
                         [.. Messages(span, 13).Select(link => (Hex(link, 1), Hex(link, 2)))]));
                 }
@@ -92,6 +95,22 @@ public sealed class OtlpReceiver : IAsyncDisposable
         }
 
         return "";
+    }
+
+    private static ulong Fixed64(byte[] message, int field)
+    {
+        var input = new CodedInputStream(message);
+        for (var tag = input.ReadTag(); tag != 0; tag = input.ReadTag())
+        {
+            if (WireFormat.GetTagFieldNumber(tag) == field && WireFormat.GetTagWireType(tag) == WireFormat.WireType.Fixed64)
+            {
+                return input.ReadFixed64();
+            }
+
+            input.SkipLastField();
+        }
+
+        return 0;
     }
 
     /// <summary>The length-delimited fields with this number, in order.</summary>
