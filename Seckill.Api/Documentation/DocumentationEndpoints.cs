@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.Extensions.Options;
 using Microsoft.OpenApi;
@@ -19,7 +20,13 @@ internal static class DocumentationEndpoints
     public static IServiceCollection AddDocumentation(this IServiceCollection services)
     {
         services.AddOptions<DocumentationOptions>().BindConfiguration(DocumentationOptions.Section);
-        return services.AddOpenApi(DocumentName);
+        // The document takes names and types from these options; the endpoints themselves name ApiJson.
+        services.ConfigureHttpJsonOptions(options =>
+        {
+            options.SerializerOptions.PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower;
+            options.SerializerOptions.TypeInfoResolverChain.Insert(0, ApiJson.Web);
+        });
+        return services.AddOpenApi(DocumentName, options => options.AddSecuritySchemes());
     }
 
     public static WebApplication MapDocumentation(this WebApplication app)

@@ -104,7 +104,8 @@ public static class ProblemRegistration
         problem.Extensions.TryAdd("error", problem.Title?.ToLowerInvariant() ?? "error");
         if (Activity.Current is { } activity)
         {
-            problem.Extensions["traceId"] = activity.TraceId.ToHexString();
+            // Under the name that the framework gives its own, longer value.
+            problem.Extensions["trace_id"] = activity.TraceId.ToHexString();
         }
     }
 }

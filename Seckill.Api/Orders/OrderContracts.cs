@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using System.Text.Json.Serialization;
 
 namespace Seckill.Api.Orders;
@@ -6,10 +7,12 @@ namespace Seckill.Api.Orders;
 public sealed class PlaceOrderRequest
 {
     /// <summary>The SKU, 1 or more; as a number, or as the string that the listing gives.</summary>
+    [Required]
     [JsonNumberHandling(JsonNumberHandling.AllowReadingFromString)]
     public long? SkuId { get; set; }
 
     /// <summary>Units, 1 to 1,000.</summary>
+    [Required]
     public int? Quantity { get; set; }
 
     /// <summary>The page's own number for this click, up to 64 characters: the same number never makes a second order.</summary>

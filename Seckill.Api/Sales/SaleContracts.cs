@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using System.Text.Json.Serialization;
 
 namespace Seckill.Api.Sales;
@@ -20,6 +21,7 @@ public sealed class CreateSaleRequest
     [JsonNumberHandling(JsonNumberHandling.AllowReadingFromString)]
     public long? SkuId { get; init; }
 
+    [Required]
     public string? Title { get; init; }
 
     public string? Description { get; init; }
@@ -27,18 +29,23 @@ public sealed class CreateSaleRequest
     /// <summary>A path on this site, or an address that begins with http:// or https://.</summary>
     public string? Image { get; init; }
 
+    [Required]
     public decimal? Price { get; init; }
 
     /// <summary>The crossed-out list price; 0 for none.</summary>
     public decimal? ListPrice { get; init; }
 
+    [Required]
     public int? LimitPerUser { get; init; }
 
+    [Required]
     public long? StartsAtMs { get; init; }
 
     /// <summary>The first moment at which orders are no longer accepted.</summary>
+    [Required]
     public long? EndsAtMs { get; init; }
 
+    [Required]
     public int? Units { get; init; }
 }
 
@@ -61,8 +68,10 @@ public sealed class EditSaleRequest
 /// <summary>Puts more units on sale.</summary>
 public sealed class AddStockRequest
 {
+    [Required]
     public int? Add { get; init; }
 
     /// <summary>How many units were put on sale so far. A different number changes nothing, so a repeated request adds nothing.</summary>
+    [Required]
     public int? UnitsBefore { get; init; }
 }
