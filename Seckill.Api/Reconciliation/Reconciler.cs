@@ -27,6 +27,7 @@ internal sealed partial class Reconciler : BackgroundService
     private readonly SalesGone _gone;
     private readonly StockRecovery _recovery;
     private readonly SaleCursor _goneCursor;
+    private readonly SaleCatalogue _catalogue;
     private readonly ReconciliationOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger<Reconciler> _logger;
@@ -39,7 +40,7 @@ internal sealed partial class Reconciler : BackgroundService
         IConnectionMultiplexer redis, IOptions<ReconciliationOptions> options, TimeProvider time, ILogger<Reconciler> logger)
     {
         (_reconciler, _snapshots, _options, _time, _logger) = (reconciler, snapshots, options.Value, time, logger);
-        _cursor = new SaleCursor(() => catalogue.KeptSkuIds);
+        (_catalogue, _cursor) = (catalogue, new SaleCursor(() => catalogue.KeptSkuIds));
         (_gone, _recovery, _goneCursor) = (gone, recovery, new SaleCursor(() => _goneSkuIds));
         _lease = new Lease(redis, LeaseKey, _options.LeaseMs);
     }
@@ -52,11 +53,19 @@ internal sealed partial class Reconciler : BackgroundService
                 .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             try
             {
-                if (!stoppingToken.IsCancellationRequested && await _lease.HoldAsync(stoppingToken))
+                if (stoppingToken.IsCancellationRequested)
                 {
-                    await PassAsync(stoppingToken);
-                    await LookAfterGoneAsync(stoppingToken);
+                    break;
                 }
+
+                if (!await _lease.HoldAsync(stoppingToken))
+                {
+                    _reconciler.Forget();
+                    continue;
+                }
+
+                await PassAsync(stoppingToken);
+                await LookAfterGoneAsync(stoppingToken);
             }
             catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
             {
@@ -80,6 +89,7 @@ internal sealed partial class Reconciler : BackgroundService
 
     private async Task PassAsync(CancellationToken cancellationToken)
     {
+        _reconciler.KeepOnly(_catalogue.KeptSkuIds);
         var exact = 0;
         foreach (var snapshot in await _snapshots.ReadAsync(_cursor.Next(), cancellationToken))
         {

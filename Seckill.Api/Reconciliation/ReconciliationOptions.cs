@@ -18,7 +18,7 @@ public sealed class ReconciliationOptions
     [Range(500, 3_600_000)]
     public int LeaseMs { get; init; } = 30_000;
 
-    /// <summary>Age from which an unsettled order is checked, ms; longer than a batch takes on a bad day.</summary>
+    /// <summary>Age from which an unsettled order is checked, ms; longer than a slow batch takes.</summary>
     [Range(1_000, 3_600_000)]
     public int StuckAfterMs { get; init; } = 30_000;
 

@@ -29,6 +29,19 @@ internal sealed partial class SkuReconciler
     /// <summary>Records that a snapshot has shown no difference for the SKU.</summary>
     public void NoteQuiet(long skuId) => _differences[skuId] = 0;
 
+    /// <summary>Another instance compares now: what this one has seen must not stay in its metric.</summary>
+    public void Forget() => _differences.Clear();
+
+    /// <summary>Removes SKUs that are compared no more from the metric.</summary>
+    public void KeepOnly(IReadOnlyCollection<long> skuIds)
+    {
+        var kept = skuIds.ToHashSet();
+        foreach (var skuId in _differences.Keys.Where(skuId => !kept.Contains(skuId)))
+        {
+            _differences.TryRemove(skuId, out _);
+        }
+    }
+
     /// <summary>A failure to compare or repair this SKU is logged and delays no other SKU.</summary>
     public async Task RunAsync(long skuId, CancellationToken cancellationToken)
     {

@@ -26,7 +26,7 @@ internal static class DemoCommand
             ],
         }, new ProcessCommandOptions
         {
-            Description = "Buyers fight for the units of a fresh sale; then the books are checked.",
+            Description = "Buyers compete for the units of a fresh sale; then the books are checked.",
             IconName = "PeopleTeam",
             DisplayImmediately = true,
             MaxOutputLineCount = OutputLinesMax,

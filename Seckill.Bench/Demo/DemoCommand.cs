@@ -34,7 +34,7 @@ public static class DemoCommand
 
     public static Command Create()
     {
-        var command = new Command("demo", "Buyers fight for the units of one SKU; then MySQL and Redis are audited.")
+        var command = new Command("demo", "Buyers compete for the units of one SKU; then MySQL and Redis are audited.")
         {
             Buyers, Units, Sku, Concurrency, Api, Redis, MySql, SigningKey,
         };

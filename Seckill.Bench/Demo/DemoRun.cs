@@ -32,10 +32,11 @@ public sealed class DemoRun
     private readonly TokenIssuer _issuer;
     private readonly DbContextOptions<OrderingDbContext> _contextOptions;
     private readonly SaleAuditor _auditor;
+    private readonly IConnectionMultiplexer _redis;
 
     private DemoRun(SystemAddresses addresses, DemoOptions options, IAnsiConsole console, GateClient shop, IConnectionMultiplexer redis)
     {
-        (_addresses, _options, _console, _shop) = (addresses, options, console, shop);
+        (_addresses, _options, _console, _shop, _redis) = (addresses, options, console, shop, redis);
         _issuer = new TokenIssuer(options.SigningKey);
         _contextOptions = new DbContextOptionsBuilder<OrderingDbContext>()
             .UseMySql(addresses.MySql, new MySqlServerVersion(new Version(8, 0, 36))).Options;
@@ -63,7 +64,7 @@ public sealed class DemoRun
     private async Task RehearseAsync(CancellationToken cancellationToken)
     {
         var buyers = Crowd(Math.Min(_options.Buyers, RehearsalBuyersMax));
-        _console.MarkupLine(string.Create(CultureInfo.InvariantCulture, $"{buyers.Length:N0} buyers rehearse on a sale of their own"));
+        _console.MarkupLine(string.Create(CultureInfo.InvariantCulture, $"{buyers.Length:N0} buyers warm the system up on another sale"));
         await OnFreshSaleAsync(
             RehearsalUnits,
             async skuId =>
@@ -96,7 +97,7 @@ public sealed class DemoRun
                 // Also after Ctrl-C, when orders that need the sale may still be under way.
                 using var timeout = new CancellationTokenSource(RemoveTimeoutMs);
                 await _auditor.ReadWhenQuietAsync(new SkuKeys(skuId), RemoveQuietMsMax, timeout.Token);
-                await DemoSale.RemoveAsync(Context, skuId, timeout.Token);
+                await DemoSale.RemoveAsync(Context, _redis.GetDatabase(), skuId, timeout.Token);
             }
             else
             {
@@ -111,7 +112,7 @@ public sealed class DemoRun
         var sku = new SkuKeys(skuId);
         var before = await _auditor.ReadAsync(sku, cancellationToken);
         _console.MarkupLine(string.Create(CultureInfo.InvariantCulture,
-            $"[bold]{buyers.Length:N0} buyers[/] fight for [bold]{before.RedisStock:N0} units[/] of SKU {skuId} at {_addresses.Api}"));
+            $"[bold]{buyers.Length:N0} buyers[/] compete for [bold]{before.RedisStock:N0} units[/] of SKU {skuId} at {_addresses.Api}"));
 
         var watch = new StockWatch(_addresses.MySql, skuId);
         using var watching = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);

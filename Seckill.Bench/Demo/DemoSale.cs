@@ -2,7 +2,9 @@ using Microsoft.EntityFrameworkCore;
 using MySqlConnector;
 using Seckill.Bench.Load;
 using Seckill.Bench.Target;
+using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Store;
+using StackExchange.Redis;
 
 namespace Seckill.Bench.Demo;
 
@@ -62,13 +64,19 @@ public static class DemoSale
     }
 
     /// <summary>
-    /// Takes the sale off the buyers' page; product, SKU and orders stay. Call it once all is quiet: the Api instances forget the SKU
-    /// when they read the sales again, and its keys in Redis expire.
+    /// Takes the sale off the buyers' page; product, SKU and orders stay. Call it once all is quiet: its keys in Redis go too, because a
+    /// counter without a sale counts as a fault in the books. While orders are under way the keys stay, and expire.
     /// </summary>
-    public static async Task RemoveAsync(Func<OrderingDbContext> contexts, long skuId, CancellationToken cancellationToken)
+    public static async Task RemoveAsync(
+        Func<OrderingDbContext> contexts, IDatabase redis, long skuId, CancellationToken cancellationToken)
     {
         await using var context = contexts();
         await context.SeckillSales.Where(sale => sale.SkuId == skuId).ExecuteDeleteAsync(cancellationToken);
+        var sku = new SkuKeys(skuId);
+        if (await redis.SortedSetLengthAsync(sku.Outbox).WaitAsync(cancellationToken) == 0)
+        {
+            await redis.KeyDeleteAsync([sku.Stock, sku.Sale, sku.Orders, sku.Buyers, sku.Clicks, sku.Outbox]).WaitAsync(cancellationToken);
+        }
     }
 
     /// <summary>Loads the gate and waits until it sells the SKU.</summary>

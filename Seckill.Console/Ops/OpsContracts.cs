@@ -46,8 +46,12 @@ public sealed record ReconciliationItem(
     long MysqlStock, long LiveUnits, long? Units, long? Difference, long? StoreDifference, bool Loaded, PlannedRepair? Repair,
     string? Unreadable, long? HeldDifference = null, LostOrders? Lost = null, bool SaleGone = false)
 {
-    public bool Balanced =>
-        Loaded && !SaleGone && Lost is null && Difference is null or 0 && StoreDifference is null or 0 && HeldDifference is null or 0;
+    public bool Balanced => Loaded && !SaleGone && NothingDiffers;
+
+    /// <summary>Its sale was deleted, and that is all.</summary>
+    public bool IsOnlyGone => SaleGone && Unreadable is null && Unsettled == 0 && NothingDiffers;
+
+    private bool NothingDiffers => Lost is null && Difference is null or 0 && StoreDifference is null or 0 && HeldDifference is null or 0;
 }
 
 /// <summary>Orders that would be lost, and the first of their ids.</summary>
