@@ -34,8 +34,9 @@ public sealed class StaleRedisTests(OperationsFixture servers)
         Assert.Equal(200, (await api.BuyAsync(62_001, skuId)).Status);
         await other.RollbackAsync(Cancelled);
 
-        var result = await load;
-        Assert.Equal(new LoadedSku(skuId, true, Stock - 2, epoch + 1), Assert.Single(result.Loaded));
+        // Once, by this call or by the instance itself, which heard of the new sale.
+        var loaded = Assert.Single((await load).Loaded);
+        Assert.Equal((Stock - 2, epoch + 1), (loaded.Stock, loaded.Epoch));
         Assert.Equal(2, await servers.Redis.HashGetAsync(sku.Sale, "held"));
     }
 
@@ -65,7 +66,7 @@ public sealed class StaleRedisTests(OperationsFixture servers)
         Assert.Equal("1", ((string)(await servers.Redis.HashGetAsync(sku.Buyers, buyer))!).Split('|')[0]);
         var result = await api.Get<StockWarmUp>().LoadAsync([skuId], Cancelled);
 
-        Assert.Equal((true, Stock - 2), (Assert.Single(result.Loaded).Loaded, (int)result.Loaded.First().Stock));
+        Assert.Equal(Stock - 2, Assert.Single(result.Loaded).Stock);
         Assert.Equal("limit reached", (await api.BuyAsync(buyer, skuId)).Error);
 
         Task SettledAsync() => Deadline.UntilAsync(
