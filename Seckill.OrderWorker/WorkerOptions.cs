@@ -70,7 +70,10 @@ public sealed class WorkerOptions
     [Range(0, 1_000_000)]
     public int OrdersPerSecondMax { get; set; }
 
-    /// <summary>How long a buyer may leave an order unpaid, minutes.</summary>
+    /// <summary>
+    /// How long after it is written an order's <c>expires_at</c> is, minutes. Nothing in Seckill closes the order: see integration.md,
+    /// "Your payment".
+    /// </summary>
     [Range(1, 60 * 24 * 30)]
     public int PaymentWindowMinutes { get; set; } = 15;
 

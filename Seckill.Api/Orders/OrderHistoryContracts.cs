@@ -2,8 +2,8 @@ namespace Seckill.Api.Orders;
 
 /// <summary>
 /// When an order passed each hop, ms since 1970 UTC; null where no time is stored. Clicked is in the order id, reserved is by Redis's
-/// clock, picked up and committed are the worker's, told is when the outcome was published. Picked up may precede confirmed: the broker
-/// delivers and confirms at the same time.
+/// clock, picked up by the worker's, committed by MySQL's, told is when the outcome was published. Picked up may precede confirmed: the
+/// broker delivers and confirms at the same time.
 /// </summary>
 public sealed record OrderTimeline(
     long ClickedAtMs, long? ReservedAtMs, long? ConfirmedAtMs, long? PickedUpAtMs, long? CommittedAtMs, long? ToldAtMs);

@@ -39,7 +39,7 @@ public static class SaleEndpoints
             .ProducesErrors(400, 401, 403, 409, 413, 415, 503);
         sales.MapPut("/{sku_id}", EditAsync)
             .WithName("EditSale")
-            .WithSummary("Changes title, prices, limit or window. Orders have the price of the moment at which they are written.")
+            .WithSummary("Changes title, prices, limit or window. Orders already clicked keep the price they were told.")
             .Accepts<EditSaleRequest>("application/json")
             .Produces<OperatorSale>()
             .ProducesErrors(400, 401, 403, 404, 413, 415, 503);

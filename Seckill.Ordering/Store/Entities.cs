@@ -133,10 +133,10 @@ public sealed class Order
     /// <summary>UTC; the time at which the worker received it from the queue.</summary>
     public DateTime PickedUpAt { get; init; }
 
-    /// <summary>UTC; the time at which the worker wrote it.</summary>
+    /// <summary>UTC, by MySQL's clock; the time at which the worker wrote it.</summary>
     public DateTime CreatedAt { get; init; }
 
-    /// <summary>UTC; the time at which the order is closed if it is unpaid.</summary>
+    /// <summary>UTC, by MySQL's clock; until when the order may be paid. Data for your payment service: Seckill closes nothing.</summary>
     public DateTime ExpiresAt { get; init; }
 
     public List<OrderItem> Items { get; } = [];

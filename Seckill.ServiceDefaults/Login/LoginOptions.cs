@@ -49,8 +49,8 @@ public class LoginOptions : IValidatableObject
     public string Audience { get; init; } = "";
 
     /// <summary>
-    /// Key of the HMAC-SHA256 signature, UTF-8, 32 bytes or more. Purchase tokens are signed with a key that is derived from it. So it is
-    /// required, and must be a secret of this system's own, even with <see cref="Authority"/>; then it signs no logins.
+    /// Key of the HMAC-SHA256 signature of logins, UTF-8, 32 bytes or more; a secret of this system alone. It is required even with
+    /// <see cref="Authority"/>: it signs no logins then, but purchase tokens are always signed with a key that is derived from it.
     /// </summary>
     [Required]
     public string SigningKey { get; init; } = "";
