@@ -83,6 +83,39 @@ public sealed class ReconcilerTests(OperationsFixture servers)
             Cancelled);
     }
 
+    /// <summary>Otherwise an alert on the metric would go on for ever.</summary>
+    [Fact]
+    public async Task A_difference_leaves_the_metric_of_an_instance_that_does_not_compare_the_SKU_any_more()
+    {
+        const long skuId = FirstSku + SkuCount + 2;
+        RedisKey lease = "seckill:reconciler";
+        await AddSalesAsync([skuId]);
+        var differences = new ConcurrentDictionary<long, long>();
+        using var listener = ListenTo(differences);
+        await using var api = servers.StartApi(("Reconciliation:EveryMs", "200"), ("Catalogue:CheckEveryMs", "200"));
+        await servers.WaitUntilLoadedAsync(api, skuId);
+        await servers.Redis.StringIncrementAsync(new SkuKeys(skuId).Stock);
+        await UntilShownAsync(true);
+
+        await servers.Redis.StringSetAsync(lease, "another", TimeSpan.FromMinutes(1));
+        await UntilShownAsync(false);
+        await servers.Redis.KeyDeleteAsync(lease);
+        await UntilShownAsync(true);
+
+        await RemoveSalesAsync();
+        await UntilShownAsync(false);
+
+        async Task UntilShownAsync(bool shown) => await Deadline.UntilAsync(
+            () =>
+            {
+                differences.Clear();
+                listener.RecordObservableInstruments();
+                return Task.FromResult(differences.GetValueOrDefault(skuId) == 1);
+            },
+            now => now == shown,
+            Cancelled);
+    }
+
     [Fact]
     public async Task An_instance_that_stops_in_good_order_leaves_its_jobs_to_the_next_at_once()
     {
@@ -121,7 +154,7 @@ public sealed class ReconcilerTests(OperationsFixture servers)
         await store.SeckillSales.Where(sale => sale.SkuId >= FirstSku).ExecuteDeleteAsync(CancellationToken.None);
         // Otherwise the reconcilers of later tests would work on these keys.
         await servers.Redis.KeyDeleteAsync(
-            [.. Enumerable.Range(0, SkuCount + 2).SelectMany(i => new SkuKeys(FirstSku + i).All)]);
+            [.. Enumerable.Range(0, SkuCount + 3).SelectMany(i => new SkuKeys(FirstSku + i).All)]);
     }
 
     private static MeterListener ListenTo(ConcurrentDictionary<long, long> differences)
