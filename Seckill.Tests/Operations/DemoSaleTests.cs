@@ -21,7 +21,7 @@ public sealed class DemoSaleTests(OperationsFixture servers)
         Assert.Equal(200, (await api.BuyAsync(buyer, skuId, "demo")).Status);
         await Deadline.UntilAsync(() => servers.Redis.SortedSetLengthAsync(sku.Outbox), unsettled => unsettled == 0, Cancelled);
 
-        await DemoSale.RemoveAsync(servers.OpenStore, servers.Redis, skuId, Cancelled);
+        await DemoSale.RemoveAsync(servers.OpenStore, servers.Redis.Multiplexer, skuId, Cancelled);
 
         await Deadline.UntilAsync(() => IsInBooksAsync(api, skuId), found => !found, Cancelled);
         Assert.Equal(0, await servers.Redis.KeyExistsAsync(sku.All));
