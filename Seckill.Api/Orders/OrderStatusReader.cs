@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Threading.RateLimiting;
 using Microsoft.EntityFrameworkCore;
 using Seckill.Api.Catalogue;
 using Seckill.Api.Errors;
@@ -35,10 +36,11 @@ public sealed partial class OrderStatusReader(
                 return (caughtUp ?? ToResponse(skuId, reservation), null);
             }
 
-            // MySQL is not queried for clicks on unknown SKUs.
+            // A sale may have been deleted whose orders are in MySQL. Questions about invented SKUs look the same, so they never wait there.
             if (catalogue.Loaded && !catalogue.Knows(skuId))
             {
-                return (null, ErrorResult.UnknownSku);
+                using var spare = limiter.TryEnter();
+                return await ReadStoreAsync(userId, skuId, clientOrderNo, spare, ErrorResult.UnknownSku, cancellationToken);
             }
 
             if (await ledger.HasNeverHeardOfAsync(new SkuKeys(skuId), userId, clientOrderNo, cancellationToken))
@@ -52,6 +54,13 @@ public sealed partial class OrderStatusReader(
         }
 
         using var lease = await limiter.EnterAsync(userId, cancellationToken);
+        return await ReadStoreAsync(userId, skuId, clientOrderNo, lease, ErrorResult.NoOrder, cancellationToken);
+    }
+
+    /// <summary>Reads from MySQL with a place of the limiter; without one the buyer is asked to repeat the question.</summary>
+    private async Task<(OrderStatusResponse? Status, ErrorResult? Error)> ReadStoreAsync(
+        long userId, long skuId, string? clientOrderNo, RateLimitLease lease, ErrorResult absent, CancellationToken cancellationToken)
+    {
         if (!lease.IsAcquired)
         {
             return (null, ErrorResult.Busy);
@@ -60,7 +69,7 @@ public sealed partial class OrderStatusReader(
         try
         {
             var status = await ReadStoreAsync(userId, skuId, clientOrderNo, cancellationToken);
-            return (status, status is null ? ErrorResult.NoOrder : null);
+            return (status, status is null ? absent : null);
         }
         catch (Exception exception) when (ServerFailures.IsOf(exception))
         {

@@ -97,7 +97,7 @@ public sealed class DemoRun
                 // Also after Ctrl-C, when orders that need the sale may still be under way.
                 using var timeout = new CancellationTokenSource(RemoveTimeoutMs);
                 await _auditor.ReadWhenQuietAsync(new SkuKeys(skuId), RemoveQuietMsMax, timeout.Token);
-                await DemoSale.RemoveAsync(Context, _redis.GetDatabase(), skuId, timeout.Token);
+                await DemoSale.RemoveAsync(Context, _redis, skuId, timeout.Token);
             }
             else
             {

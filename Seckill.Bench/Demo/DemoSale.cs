@@ -68,14 +68,17 @@ public static class DemoSale
     /// counter without a sale counts as a fault in the books. While orders are under way the keys stay, and expire.
     /// </summary>
     public static async Task RemoveAsync(
-        Func<OrderingDbContext> contexts, IDatabase redis, long skuId, CancellationToken cancellationToken)
+        Func<OrderingDbContext> contexts, IConnectionMultiplexer redis, long skuId, CancellationToken cancellationToken)
     {
         await using var context = contexts();
         await context.SeckillSales.Where(sale => sale.SkuId == skuId).ExecuteDeleteAsync(cancellationToken);
         var sku = new SkuKeys(skuId);
-        if (await redis.SortedSetLengthAsync(sku.Outbox).WaitAsync(cancellationToken) == 0)
+        var database = redis.GetDatabase();
+        // An Api that has not heard yet may still send a click of the page: it must not be accepted between the look and the deletion.
+        await new StockRecovery(redis).CloseAsync(sku, cancellationToken);
+        if (await database.SortedSetLengthAsync(sku.Outbox).WaitAsync(cancellationToken) == 0)
         {
-            await redis.KeyDeleteAsync([sku.Stock, sku.Sale, sku.Orders, sku.Buyers, sku.Clicks, sku.Outbox]).WaitAsync(cancellationToken);
+            await database.KeyDeleteAsync([sku.Stock, sku.Sale, sku.Orders, sku.Buyers, sku.Clicks, sku.Outbox]).WaitAsync(cancellationToken);
         }
     }
 

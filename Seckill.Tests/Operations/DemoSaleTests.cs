@@ -10,7 +10,7 @@ public sealed class DemoSaleTests(OperationsFixture servers)
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task A_demonstration_that_is_over_leaves_books_without_it()
+    public async Task A_demonstration_that_is_over_leaves_its_orders_and_books_without_it()
     {
         const long buyer = 64_000;
         await using var api = servers.StartApi(("Catalogue:CheckEveryMs", "200"));
@@ -21,10 +21,20 @@ public sealed class DemoSaleTests(OperationsFixture servers)
         Assert.Equal(200, (await api.BuyAsync(buyer, skuId, "demo")).Status);
         await Deadline.UntilAsync(() => servers.Redis.SortedSetLengthAsync(sku.Outbox), unsettled => unsettled == 0, Cancelled);
 
-        await DemoSale.RemoveAsync(servers.OpenStore, servers.Redis, skuId, Cancelled);
+        await DemoSale.RemoveAsync(servers.OpenStore, servers.Redis.Multiplexer, skuId, Cancelled);
 
         await Deadline.UntilAsync(() => IsInBooksAsync(api, skuId), found => !found, Cancelled);
         Assert.Equal(0, await servers.Redis.KeyExistsAsync(sku.All));
+        // The buyer's order stays, and so does its status, also by the click alone.
+        await Deadline.UntilAsync(
+            async () => (await api.GetAsync("/api/products")).Body.ToString(),
+            products => !products.Contains($"\"{skuId}\"", StringComparison.Ordinal), Cancelled);
+        var status = await api.GetAsync($"/api/orders/seckill/status?sku_id={skuId}&client_order_no=demo", api.Buyer(buyer));
+        Assert.Equal((200, "SUCCESS"), (status.Status, status.Text("status")));
+        var other = await api.GetAsync($"/api/orders/seckill/status?sku_id={skuId}&client_order_no=demo", api.Buyer(buyer + 1));
+        Assert.Equal((404, "unknown sku"), (other.Status, other.Error));
+        var told = await api.GetAsync($"/api/orders/seckill/status?sku_id={skuId}&client_order_no=demo", api.Buyer(buyer));
+        Assert.Equal("SUCCESS", told.Text("status"));
     }
 
     private static async Task<bool> IsInBooksAsync(ApiHost api, long skuId) =>
