@@ -75,11 +75,18 @@ public sealed class RabbitMqCluster : IAsyncDisposable
         var account = Encoding.UTF8.GetBytes(new Uri(_nodes[0].ConnectionString).UserInfo);
         http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(account));
         var found = await Deadline.UntilAsync(
-            () => http.GetFromJsonAsync<QueueAnswer>(new Uri(ManagementUrl, $"api/queues/%2F/{queue}"), cancellationToken),
+            AskAsync,
             answer => answer is { Leader: not null, Members: { } members, Online: { } online }
                 && members.Count == online.Count && online.Contains(answer.Leader),
             cancellationToken);
         return _nodes.Single(node => node.NodeName == found!.Leader);
+
+        async Task<QueueAnswer?> AskAsync()
+        {
+            // A node that has just started again refuses for a while.
+            using var answer = await http.GetAsync(new Uri(ManagementUrl, $"api/queues/%2F/{queue}"), cancellationToken);
+            return answer.IsSuccessStatusCode ? await answer.Content.ReadFromJsonAsync<QueueAnswer>(cancellationToken) : null;
+        }
     }
 
     public async ValueTask DisposeAsync()

@@ -92,12 +92,20 @@ public sealed class RedisSentinel : IAsyncDisposable
         }
     }
 
-    /// <summary>The role of a master, or the link state of a replica.</summary>
+    /// <summary>The role of a master, or the link state of a replica; the failure of a server that is just changing its role.</summary>
     private static async Task<string> RoleAsync(RedisServer server)
     {
         await using var connection = await ConnectionMultiplexer.ConnectAsync($"{server.ConnectionString},abortConnect=false");
-        var role = await connection.GetServers()[0].RoleAsync();
-        return role is Role.Replica replica ? replica.State : role.Value;
+        try
+        {
+            var role = await connection.GetServers()[0].RoleAsync();
+            return role is Role.Replica replica ? replica.State : role.Value;
+        }
+        catch (RedisException failure)
+        {
+            // A demoted master closes all its connections.
+            return failure.Message;
+        }
     }
 
     public async ValueTask DisposeAsync()

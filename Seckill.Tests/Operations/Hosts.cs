@@ -1,4 +1,5 @@
 using System.Net.Http.Headers;
+using System.Reflection;
 using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Hosting;
@@ -40,6 +41,23 @@ public sealed class ApiHost : IAsyncDisposable
             }
         });
         Client = _factory.CreateClient(new WebApplicationFactoryClientOptions { AllowAutoRedirect = false });
+    }
+
+    /// <summary>
+    /// The error with which the Api's program refuses settings in production. The framework's test server may lose such an
+    /// error: it looks for the host, which the program has then disposed of.
+    /// </summary>
+    /// <exception cref="TimeoutException">The program runs with these settings.</exception>
+    public static Task<Exception> RefusalAsync(params (string Name, string Value)[] settings)
+    {
+        string[] arguments = [
+            "--environment=Production", $"--contentRoot={Path.Combine(Repository.Root, "Seckill.Api")}", "--urls=http://127.0.0.1:0",
+            $"--Auth:SigningKey={CheckoutKeys.SigningKey}", "--ConnectionStrings:redis=localhost:1",
+            "--ConnectionStrings:rabbitmq=amqp://localhost:1", "--ConnectionStrings:mysql=Server=localhost;Port=1", .. settings.Select(setting => $"--{setting.Name}={setting.Value}")];
+        var program = typeof(AuthOptions).Assembly.EntryPoint!;
+        return Task.Run(() => Record.Exception(
+                () => program.Invoke(null, BindingFlags.DoNotWrapExceptions, null, [arguments], null)))
+            .WaitAsync(TimeSpan.FromMilliseconds(Deadline.TimeoutMs), TestContext.Current.CancellationToken)!;
     }
 
     public HttpClient Client { get; }

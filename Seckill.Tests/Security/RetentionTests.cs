@@ -66,7 +66,8 @@ public sealed class RetentionTests(OperationsFixture servers)
     {
         await using var api = servers.StartApi();
         Assert.False(api.Get<IOptions<RetentionOptions>>().Value.Enabled);
-        Assert.Throws<OptionsValidationException>(() => servers.StartApi(("Retention:AuditDays", "3")));
+        var refused = Assert.IsType<OptionsValidationException>(await ApiHost.RefusalAsync(("Retention:AuditDays", "3")));
+        Assert.Contains(nameof(RetentionOptions), refused.Message, StringComparison.Ordinal);
     }
 
     private static Order OrderOf(long id, long skuId, int daysAgo)
