@@ -1,10 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Text.Json;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Mvc.Testing;
 using Microsoft.Extensions.Options;
-using Seckill.Api.Auth;
 using Seckill.ServiceDefaults.Login;
 using Seckill.Tests.EndToEnd;
 using Seckill.Tests.Operations;
