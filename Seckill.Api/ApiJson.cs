@@ -55,7 +55,7 @@ internal sealed partial class ApiJson : JsonSerializerContext
     /// </summary>
     public static ApiJson Web => Relaxed.Instance;
 
-    // In a class of its own, so that it is created after Default, whichever part of this class is initialized first.
+    // Nested, so that it is created after Default, no matter which part of ApiJson is initialized first.
     private static class Relaxed
     {
         public static readonly ApiJson Instance = new(

@@ -3,8 +3,8 @@ using StackExchange.Redis;
 namespace Seckill.Api;
 
 /// <summary>
-/// Lets one of all instances do a job, by a key in Redis that it renews. A lease is not a lock: when an instance stalls, two may hold it
-/// for a moment, so the job must be harmless when it is done twice.
+/// Lets a single instance do a job, by means of a key in Redis that it renews. A lease is not a lock: when an instance stalls, two may hold
+/// it for a moment, so doing the job twice must be harmless.
 /// </summary>
 /// <param name="redis">The Redis connection that stores the key.</param>
 /// <param name="key">The key, one for each job.</param>

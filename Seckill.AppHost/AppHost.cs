@@ -16,8 +16,8 @@ try
     builder.UseLoopbackDashboard(local);
     var servers = builder.AddServers(local);
 
-    // In a run the checkout's own; requested, or generated, when published. Letters and digits: 48 of them are more than the 256 bits
-    // that HS256 wants, and no shell or header needs to escape them.
+    // A run uses the checkout's own key; a deployment requests or generates one. 48 letters and digits exceed the 256 bits that HS256
+    // needs, and no shell or header has to escape them.
     var signingKey = builder.AddKey("auth-signing-key", () => CheckoutKeys.SigningKey, lengthMin: 48);
     var opsKey = builder.AddKey("ops-key", () => CheckoutKeys.OpsKey, lengthMin: 32);
 
@@ -30,7 +30,7 @@ try
         .WithReference(servers.MySql).WaitFor(servers.MySql)
         .WithProbes();
 
-    // The worker's health says "migrated", so waiting for the worker means that the tables exist.
+    // The worker is healthy only after its migrations, so waiting for it guarantees that the tables exist.
     var api = builder.AddProject<Projects.Seckill_Api>("api", launchProfileName: null)
         .WithServiceEnvironment()
         .WithReplicas(builder.Configuration.GetApiReplicas())
@@ -46,7 +46,7 @@ try
         .WithSaleCommands(opsKey)
         .WithDemoCommand();
 
-    // It calls the Api in the operator's name and receives the instances' pulses from Redis; it uses no other server.
+    // It calls the Api on the operator's behalf and receives the instances' pulses from Redis; it uses no other server.
     var console = builder.AddProject<Projects.Seckill_Console>("console", launchProfileName: null)
         .WithServiceEnvironment()
         .WithServiceEndpoint(local, local.ConsolePort)

@@ -10,7 +10,7 @@ using Seckill.Console.Pulse;
 using Seckill.ServiceDefaults.Connections;
 
 var builder = WebApplication.CreateBuilder(args);
-// In a build output the components' style sheets are still in their packages; in a published one this does nothing.
+// In build output the components' style sheets are still in their packages; in published output this does nothing.
 builder.WebHost.UseStaticWebAssets();
 builder.AddServiceDefaults();
 

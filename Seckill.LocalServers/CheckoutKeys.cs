@@ -70,8 +70,8 @@ public static class CheckoutKeys
             options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
         }
 
-        // Only the holder of the lock makes the file: a move that is not to overwrite looks first and moves then, so two may both succeed.
-        // The lock ends with its process. It is deleted once the file exists, when nobody makes it any more.
+        // Only the holder of the lock creates the file: a move without overwriting checks first and then moves, so two of them may both
+        // succeed. The lock ends with its process. The lock file is deleted once the keys exist, because nobody creates them any more.
         var waited = Stopwatch.StartNew();
         while (!File.Exists(file))
         {
@@ -87,13 +87,13 @@ public static class CheckoutKeys
             }
             catch (IOException) when (waited.ElapsedMilliseconds < OthersKeysWaitMsMax)
             {
-                // Another process has the lock; its keys count.
+                // Another process holds the lock; its keys will be used.
                 Thread.Sleep(OthersKeysPollMs);
             }
         }
     }
 
-    /// <summary>Readers see either no file or all of it.</summary>
+    /// <summary>Readers see either no file or a complete one.</summary>
     private static void Write(string folder, string file, FileStreamOptions options)
     {
         var unfinished = Path.Combine(folder, Path.GetRandomFileName());

@@ -18,7 +18,7 @@ internal sealed record ChildCommand(IReadOnlyList<string> Arguments, string Fold
     /// <summary>Called for each line of output, from any thread.</summary>
     public Action<string>? OnLine { get; init; }
 
-    /// <summary>Folder to chroot into; of the folders outside, only the working folder stays visible in it.</summary>
+    /// <summary>Folder to chroot into; the working folder is the only outside folder that stays visible in it.</summary>
     public string? Root { get; init; }
 
     /// <summary>The account that it runs as; null for ours.</summary>
@@ -44,7 +44,7 @@ internal sealed class ChildProcess : IDisposable
         exec "$@"
         """;
 
-    // The mounts live in a mount namespace of the child's own and vanish with it. The data folder has the same path inside and outside.
+    // The mounts exist only in the child's own mount namespace and vanish with it. The data folder has the same path inside and outside.
     private const string EnterRoot = """
         set -e
         root="$1" data="$2"

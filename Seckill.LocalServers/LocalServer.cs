@@ -40,7 +40,7 @@ public abstract class LocalServer : IAsyncDisposable
     /// <summary>The resource's name: redis, rabbitmq or mysql.</summary>
     public string Name { get; }
 
-    /// <summary>The folder of everything that this instance writes.</summary>
+    /// <summary>The folder for everything that this instance writes.</summary>
     public string DataFolder { get; }
 
     /// <summary>The server's output. Each start begins a new file and keeps the previous one as <c>server.log.1</c>.</summary>
@@ -57,7 +57,7 @@ public abstract class LocalServer : IAsyncDisposable
     /// <summary>The account that it runs under: not ours if we are root and the other account can reach the data.</summary>
     public string Account => _account?.Name ?? Environment.UserName;
 
-    /// <summary>Process id of the server; another one after a restart.</summary>
+    /// <summary>Process id of the server; changes with a restart.</summary>
     public int ProcessId => Server.Id;
 
     /// <summary>Completes with the exit code when the current process ends.</summary>
@@ -236,7 +236,7 @@ public abstract class LocalServer : IAsyncDisposable
         }
     }
 
-    /// <summary>A foreign server may have this port: it must not be mistaken for ours.</summary>
+    /// <summary>Another server may be using this port; it must not be mistaken for ours.</summary>
     private async Task WaitUntilPortIsFreeAsync(CancellationToken cancellationToken)
     {
         var started = Stopwatch.GetTimestamp();

@@ -3,7 +3,7 @@ namespace Seckill.LocalServers;
 /// <summary>Options of every private server instance. The defaults suit a test: a temporary folder and a free port.</summary>
 public abstract record LocalServerOptions
 {
-    /// <summary>Holds everything the instance writes. Null: a temporary folder, deleted when the instance is disposed.</summary>
+    /// <summary>Contains everything the instance writes. Null: a temporary folder, deleted when the instance is disposed.</summary>
     public string? DataFolder { get; init; }
 
     /// <summary>TCP port on 127.0.0.1. Null: a free one.</summary>
@@ -37,24 +37,22 @@ public sealed record RedisServerOptions : LocalServerOptions
     /// <summary>True: each write is on disk before it is answered. False: once a second, so a power cut may lose the last second.</summary>
     public bool AppendFsyncAlways { get; init; }
 
-    /// <summary>Whether it is a Sentinel, which is told by command which servers to monitor.</summary>
+    /// <summary>Whether it is a Sentinel; it learns by command which servers to monitor.</summary>
     public bool IsSentinel { get; init; }
 }
 
 /// <summary>A private RabbitMQ broker with an Erlang port mapper of its own.</summary>
 public sealed record RabbitMqServerOptions : LocalServerOptions
 {
-    /// <summary>
-    /// Virtual hosts beside the default one, created at the first start: isolated systems on one broker.
-    /// </summary>
+    /// <summary>Virtual hosts besides the default one, created at the first start: isolated systems on one broker.</summary>
     public IReadOnlyList<string> VirtualHosts { get; init; } = [];
 
     /// <summary>Maximum message size in bytes, equal to the worker's; the broker's default is 16 MiB, and 128 MiB before 4.0.</summary>
     public int MessageBytesMax { get; init; } = 2_097_152;
 
     /// <summary>
-    /// Maximum frame size in bytes; the broker's own default is 128 KiB. A message's headers share one frame, and in a small one they
-    /// cannot be nested so deeply that reading them overflows a stack.
+    /// Maximum frame size in bytes; the broker's own default is 128 KiB. A message's headers share one frame; in a small one they cannot be
+    /// nested deeply enough for reading them to overflow a stack.
     /// </summary>
     public int FrameBytesMax { get; init; } = 65_536;
 
@@ -68,7 +66,7 @@ public sealed record RabbitMqServerOptions : LocalServerOptions
 /// <summary>Settings of a node of a RabbitMQ cluster.</summary>
 /// <param name="NodeName">Its own name.</param>
 /// <param name="FirstNodeName">The node that it joins at its first start. Null: it is the first node.</param>
-/// <param name="PortMapperPort">Of the <see cref="ErlangPortMapper"/> that all nodes share.</param>
+/// <param name="PortMapperPort">Port of the <see cref="ErlangPortMapper"/> that all nodes share.</param>
 public sealed record RabbitMqClusterPlace(string NodeName, string? FirstNodeName, int PortMapperPort);
 
 /// <summary>A private MySQL or MariaDB.</summary>

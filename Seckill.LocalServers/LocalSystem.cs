@@ -19,7 +19,7 @@ public sealed class LocalSystem : IAsyncDisposable
     private readonly RabbitMqServer? _rabbitMq;
     private readonly MySqlServer? _mySql;
 
-    /// <summary>Servers that end with it.</summary>
+    /// <summary>Servers that this system disposes.</summary>
     private readonly IReadOnlyList<LocalServer> _ownServers = [];
     private readonly Dictionary<string, string> _environment;
     private readonly ConcurrentQueue<string> _log = new();
@@ -118,7 +118,7 @@ public sealed class LocalSystem : IAsyncDisposable
     public static Task<LocalSystem> StartOnAsync(LocalSystemOptions options, string redis, string rabbitMq, string mySql) =>
         ConnectedAsync(new LocalSystem(options, redis, rabbitMq, mySql));
 
-    /// <summary>A worker, of another checkout if one is named.</summary>
+    /// <summary>A worker, from another checkout if one is named.</summary>
     public Task<LocalService> StartWorkerAsync(
         CancellationToken cancellationToken, bool waitUntilHealthy = true, string of = "", params (string Name, string Value)[] settings) =>
         StartAsync(_workers, "order-worker", Path.Combine(of, "Seckill.OrderWorker"), [], waitUntilHealthy, settings, cancellationToken);

@@ -14,7 +14,7 @@ public static class LoopbackPorts
 
     private static readonly HashSet<int> Taken = [];
 
-    /// <summary>A port that is free and was not handed out by this process before.</summary>
+    /// <summary>A free port that this process has not handed out before.</summary>
     /// <exception cref="LocalServerException">No free port was found.</exception>
     public static int Take()
     {

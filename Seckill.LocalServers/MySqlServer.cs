@@ -57,7 +57,7 @@ public sealed class MySqlServer : LocalServer
     public string ConnectionStringOf(string database) =>
         new MySqlConnectionStringBuilder(ConnectionString) { Database = database }.ConnectionString;
 
-    /// <summary>Of the administrator account; only with <see cref="MySqlServerOptions.WithAdministrator"/>.</summary>
+    /// <summary>Connection string of the administrator account; only with <see cref="MySqlServerOptions.WithAdministrator"/>.</summary>
     public string AdministratorConnectionString => _options.WithAdministrator
         ? new MySqlConnectionStringBuilder(ConnectionString) { UserID = Administrator, Password = _administratorPassword }.ConnectionString
         : throw new InvalidOperationException("This server has no administrator.");
@@ -189,7 +189,7 @@ public sealed class MySqlServer : LocalServer
         }
     }
 
-    // Under another name until it is complete: an interrupted start must not leave half a database behind.
+    // The folder has another name until it is complete: an interrupted start must not leave half a database behind.
     private async Task InitializeAsync(string temporary, CancellationToken cancellationToken)
     {
         var unfinished = ServerFolder + ".unfinished";
@@ -203,8 +203,7 @@ public sealed class MySqlServer : LocalServer
             ? ServerBinaries.Search(Root, Path.Combine(Path.GetDirectoryName(_binary)!, "mariadb-install-db"), "mariadb-install-db")
                 ?? throw new LocalServerException("mariadb-install-db not found: install it with apt-get install mariadb-server")
             : null;
-        // Relative to the working folder (a bare name would be relative to the installation), because the script takes a path with spaces
-        // apart.
+        // Relative to the working folder (a bare name would be relative to the installation), because the script splits paths at spaces.
         string[] command = installer is null
             ? [_binary, "--no-defaults", "--initialize-insecure", .. AsRoot(), $"--datadir={unfinished}"]
             : [installer, "--no-defaults", .. AsRoot(), $"--datadir=./{Path.GetRelativePath(DataFolder, unfinished)}",

@@ -7,8 +7,8 @@ public static class PrivateFile
     private const UnixFileMode OwnersFile = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
     /// <summary>
-    /// Mode of a folder that contains private ones. Servers started by root run under accounts of their own, which must pass through it;
-    /// if we are not root, no other account must.
+    /// Mode of a folder that contains private ones. Servers started by root run under accounts of their own, which must be able to pass
+    /// through it; if we are not root, no other account needs to.
     /// </summary>
     internal static UnixFileMode WayMode => Environment.IsPrivilegedProcess
         ? OwnersFolder | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute
@@ -74,7 +74,7 @@ public static class PrivateFile
     /// <summary>Writes a file that only its owner can read; readers see either the old or the new content, never a part.</summary>
     public static void Write(string file, string content) => Write(file, content, account: null);
 
-    /// <summary>The same for a file that is owned by an account from the moment that it has its name.</summary>
+    /// <summary>The same for a file that already belongs to an account when it appears under its name.</summary>
     internal static void Write(string file, string content, ServerAccount? account)
     {
         RequireLinux();

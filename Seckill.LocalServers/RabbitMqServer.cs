@@ -50,8 +50,8 @@ public sealed class RabbitMqServer : LocalServer
     /// <exception cref="LocalServerException">It is not installed, or did not answer in time.</exception>
     public static Task<RabbitMqServer> StartAsync(RabbitMqServerOptions options, CancellationToken cancellationToken = default)
     {
-        // Debian's /usr/sbin/rabbitmq-server switches user when root runs it and then cannot write our folders; this is the script below
-        // it.
+        // Debian's /usr/sbin/rabbitmq-server switches user when root runs it and then cannot write our folders; this is the script it
+        // calls.
         var script = ServerBinaries.Find(
             options, "SECKILL_RABBITMQ_SERVER", ["/usr/lib/rabbitmq/bin/rabbitmq-server", "rabbitmq-server"], "rabbitmq-server");
         return StartedAsync(new RabbitMqServer(options, script, ErlangPortMapper.Find(options)), cancellationToken);
@@ -77,7 +77,8 @@ public sealed class RabbitMqServer : LocalServer
 
     private protected override async Task LaunchAsync(CancellationToken cancellationToken)
     {
-        // It checks the free disk space with a shell command that contains the path unescaped: with an open quote it would never start.
+        // The broker checks the free disk space with a shell command that contains the path unescaped: an unbalanced quote would keep it
+        // from starting.
         if (DataFolder.AsSpan().ContainsAny("'\"\\$`"))
         {
             throw new LocalServerException(

@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace Seckill.LocalServers;
 
 /// <summary>
-/// The unprivileged account that a server runs under if root starts it, so that a hole in a server is not a hole in the machine.
+/// The unprivileged account that a server runs under if root starts it, so that a vulnerability in a server does not expose the machine.
 /// </summary>
 internal sealed record ServerAccount(string Name, uint UserId, uint GroupId)
 {
@@ -16,7 +16,7 @@ internal sealed record ServerAccount(string Name, uint UserId, uint GroupId)
     private const uint Unchanged = uint.MaxValue;
 
     /// <summary>
-    /// Null if we are not root, or if the account cannot reach the folder or run the binary, such as below <c>/root</c>.
+    /// Null if we are not root, or if the account cannot reach the folder or run the binary, for example below <c>/root</c>.
     /// </summary>
     public static ServerAccount? For(string server, string folder, string binary) =>
         Environment.IsPrivilegedProcess && OthersPassTo(folder) && OthersPassTo(binary)

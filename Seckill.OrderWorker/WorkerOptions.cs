@@ -4,7 +4,7 @@ using Seckill.OrderWorker.Migrating;
 
 namespace Seckill.OrderWorker;
 
-/// <summary>Section <c>Worker</c>: every bound of the worker.</summary>
+/// <summary>Section <c>Worker</c>: all limits of the worker.</summary>
 public sealed class WorkerOptions
 {
     public const string Section = "Worker";
@@ -25,7 +25,7 @@ public sealed class WorkerOptions
         ApplicationGrants.AccountPattern, ErrorMessage = "Worker:ApplicationAccount must be a MySQL account such as seckill@%.")]
     public string ApplicationAccount { get; set; } = "";
 
-    /// <summary>Orders in one MySQL transaction.</summary>
+    /// <summary>Maximum number of orders in one MySQL transaction.</summary>
     [Range(1, 2_000)]
     public int BatchSizeMax { get; set; } = 500;
 
@@ -38,7 +38,7 @@ public sealed class WorkerOptions
 
     /// <summary>
     /// Batches that look up their orders under the SKUs' locks, at startup and after anything unexpected, before batches are written the
-    /// quick way again: a killed worker's orders, and refusals, come in a row.
+    /// quick way again: a killed worker's orders, and refusals, tend to follow each other.
     /// </summary>
     [Range(0, 10_000)]
     public int LookUpsAfterSurprise { get; set; } = 16;
@@ -56,7 +56,7 @@ public sealed class WorkerOptions
     public int PrefetchCountMax { get; set; } = 2_000;
 
     /// <summary>
-    /// Most bytes of unacked message bodies. When more arrive, the session ends and the next one uses a smaller prefetch that fits,
+    /// Maximum bytes of unacked message bodies. When more arrive, the session ends and the next one uses a smaller prefetch that fits,
     /// because the broker counts messages, not bytes. At least one message of the largest size.
     /// </summary>
     [Range(OrderTopology.MessageBytesMax, int.MaxValue)]
@@ -66,13 +66,13 @@ public sealed class WorkerOptions
     [Range(1_000, 3_600_000)]
     public int NoAckMsMax { get; set; } = 15_000;
 
-    /// <summary>Most orders per second written to MySQL; 0 for no ceiling.</summary>
+    /// <summary>Maximum number of orders per second written to MySQL; 0 for no ceiling.</summary>
     [Range(0, 1_000_000)]
     public int OrdersPerSecondMax { get; set; }
 
     /// <summary>
-    /// How long after it is written an order's <c>expires_at</c> is, minutes. Nothing in Seckill closes the order: see integration.md,
-    /// "Your payment".
+    /// Time from the writing of an order to its <c>expires_at</c>, minutes. Nothing in Seckill closes the order: see integration.md, "Your
+    /// payment".
     /// </summary>
     [Range(1, 60 * 24 * 30)]
     public int PaymentWindowMinutes { get; set; } = 15;
@@ -116,8 +116,8 @@ public sealed class WorkerOptions
     public string ManagementUrl { get; set; } = "";
 
     /// <summary>
-    /// Wait for the broker's confirm of a dead letter, milliseconds. After that the message is left to the broker's own dead-lettering,
-    /// since nothing behind it can be acked meanwhile.
+    /// Longest wait for the broker's confirm of a dead letter, milliseconds. After that the message is left to the broker's own
+    /// dead-lettering, since nothing behind it can be acked meanwhile.
     /// </summary>
     [Range(100, 60_000)]
     public int ConfirmTimeoutMs { get; set; } = 5_000;

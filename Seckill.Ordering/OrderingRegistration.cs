@@ -15,7 +15,7 @@ namespace Seckill.Ordering;
 public static class OrderingRegistration
 {
     /// <summary>
-    /// Adds the ledger, the order ids and what counts for the pulse; needs IConnectionMultiplexer, IConnectionFactory and
+    /// Adds the ledger, the order ids and the counters of the pulse; needs IConnectionMultiplexer, IConnectionFactory and
     /// OrderingDbContext.
     /// </summary>
     public static IServiceCollection AddOrdering(this IServiceCollection services)
@@ -32,11 +32,11 @@ public static class OrderingRegistration
         return services;
     }
 
-    /// <summary>Lets the instance say once a second how it does; see <see cref="InstancePulse"/> for the roles.</summary>
+    /// <summary>Makes the instance publish its state about once a second; see <see cref="InstancePulse"/> for the roles.</summary>
     public static IServiceCollection AddPulse(this IServiceCollection services, string role)
     {
         services.AddOptions<PulseOptions>().BindConfiguration(PulseOptions.Section).ValidateDataAnnotations().ValidateOnStart();
-        // The pulse looks every second and logs each change; the framework would log each look of an outage, with its stack trace.
+        // The pulse checks health every second and logs each change; the framework would log each check of an outage, with its stack trace.
         services.AddLogging(logging => logging.AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None));
         services.AddSingleton(provider => ActivatorUtilities.CreateInstance<InstanceCondition>(provider, role));
         services.AddSingleton<IHostedService>(provider => ActivatorUtilities.CreateInstance<PulsePublisher>(provider, role));

@@ -34,15 +34,15 @@ internal static class ClientDefaults
     private const int ConnectionLifeTimeSeconds = 300;
 
     /// <summary>
-    /// Maximum bytes of one message. A larger one ends the connection before any of it is buffered; otherwise a few messages could
-    /// take the memory of the whole process. Brokers that we start refuse such messages in the first place.
+    /// Maximum bytes of one message. A larger one ends the connection before any of it is buffered; otherwise a few messages could use up
+    /// the memory of the whole process. Brokers that we start refuse such messages in the first place.
     /// </summary>
     public const int RabbitMQMessageBytesMax = 2_097_152;
 
     /// <summary>
-    /// Only the first connection is waited for, and only once: further tries continue in the background, every second and not
-    /// ever more slowly, because each second without Redis is a second without sales. While there is no connection a command fails at once
-    /// instead of waiting for one: every caller either retries in a loop or serves a buyer, who should be told at once.
+    /// Only the first connection attempt is awaited. Further attempts continue in the background every second, without back-off, because
+    /// each second without Redis is a second without sales. Without a connection, a command fails at once instead of waiting for one: every
+    /// caller either retries in a loop or serves a buyer, who should be told at once.
     /// </summary>
     public static void Configure(ConfigurationOptions redis)
     {
@@ -53,10 +53,11 @@ internal static class ClientDefaults
         redis.BacklogPolicy = BacklogPolicy.FailFast;
         redis.HeartbeatInterval = TimeSpan.FromMilliseconds(HeartbeatMs);
 
-        // Channels have fixed names, as keys have, and scripts publish on them: the client's prefix would only reach its subscriptions.
+        // Channels have fixed names, as keys do, and scripts publish to them: the client's prefix would apply only to its subscriptions.
         redis.ChannelPrefix = default;
 
-        // Both: a longer syncTimeout keeps asynchronous commands waiting, too. A connection string that names one is left alone.
+        // Sets both, because a longer syncTimeout keeps asynchronous commands waiting, too. A connection string that names either is left
+        // alone.
         var given = redis.ToString();
         if (!given.Contains("asyncTimeout=", StringComparison.OrdinalIgnoreCase)
             && !given.Contains("syncTimeout=", StringComparison.OrdinalIgnoreCase))
@@ -94,11 +95,11 @@ internal static class ClientDefaults
             builder.ConnectionTimeout = ConnectTimeoutSeconds;
         }
 
-        // A date of zeros, which MariaDB accepts, would end the reading of all other rows.
+        // A date of zeros, which MariaDB accepts, would abort the reading of all other rows.
         builder.ConvertZeroDateTime = true;
         if (!builder.ContainsKey("Connection Lifetime"))
         {
-            // After a switch-over the pool moves to the new primary by itself, though nothing has failed.
+            // After a switch-over the pool moves to the new primary by itself, even if nothing has failed.
             builder.ConnectionLifeTime = ConnectionLifeTimeSeconds;
         }
 

@@ -45,8 +45,8 @@ public static class Extensions
     }
 
     /// <summary>
-    /// Logs, metrics and traces. OTEL_TRACES_SAMPLER decides if it is set; otherwise a configured share of the traces is kept,
-    /// and of the others the failures (see <see cref="TracingOptions"/>). Each AddX of a server adds the sources and meters of its client.
+    /// Logs, metrics and traces. OTEL_TRACES_SAMPLER decides if it is set; otherwise a configured share of the traces is kept, plus the
+    /// failures among the others (see <see cref="TracingOptions"/>). Each AddX of a server adds the sources and meters of its client.
     /// </summary>
     public static TBuilder ConfigureOpenTelemetry<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
     {
@@ -101,7 +101,7 @@ public static class Extensions
     }
 
     /// <summary>
-    /// Lets a process that was told to stop serve for <c>Draining:ServeForMs</c> more, unready: for what stands behind a load balancer.
+    /// For processes behind a load balancer: one that was told to stop keeps serving, unready, for <c>Draining:ServeForMs</c> more.
     /// </summary>
     public static TBuilder AddConnectionDraining<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
     {
@@ -112,8 +112,8 @@ public static class Extensions
     }
 
     /// <summary>
-    /// Maps <c>/health</c> (ready), <c>/alive</c> and <c>/started</c> in every environment, because orchestrators probe them in production
-    /// too. Outside Development they answer one word. Call it after the exception handler and before anything that could refuse a probe.
+    /// Maps <c>/health</c> (ready), <c>/alive</c> and <c>/started</c> in every environment, because orchestrators probe in production, too.
+    /// Outside Development they answer with one word. Call it after the exception handler and before anything that could refuse a probe.
     /// </summary>
     public static WebApplication MapDefaultEndpoints(this WebApplication app)
     {

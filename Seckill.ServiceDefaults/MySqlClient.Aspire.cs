@@ -26,7 +26,7 @@ public static partial class ServerClients
             settings.ConnectionString = ClientDefaults.ConfigureMySql(settings.ConnectionString);
             settings.ServerVersion = ClientDefaults.MySqlServerVersion;
             settings.DisableRetry = true;
-            // See MySqlHealthCheck: ours asks whether the server takes writes.
+            // See MySqlHealthCheck: ours checks whether the server accepts writes.
             settings.DisableHealthChecks = true;
         }, ClientDefaults.Configure);
 

@@ -6,8 +6,8 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Seckill.ServiceDefaults;
 
 /// <summary>
-/// Where <c>AllowedHosts</c> names hosts, this machine's own addresses are among them: an orchestrator asks for health by address, and no
-/// name of another site's leads a browser to send one.
+/// Adds this machine's own addresses if <c>AllowedHosts</c> names hosts: an orchestrator probes health by address, and no name of another
+/// site can make a browser send an address as the host.
 /// </summary>
 internal static class OwnHosts
 {

@@ -4,8 +4,8 @@ using OpenTelemetry;
 namespace Seckill.ServiceDefaults;
 
 /// <summary>
-/// Drops spans of a client library that belong to nothing: what a service's housekeeping asks its database every second.
-/// Each would be a trace of its own, and soon push the orders' traces out of a viewer that keeps a limited number.
+/// Drops a client library's spans that have no parent, such as the queries that a service's housekeeping sends every second. Each would be
+/// a trace of its own, and they would soon push the orders' traces out of a viewer that keeps a limited number.
 /// </summary>
 internal sealed class ParentlessSpanFilter(string sourceName) : BaseProcessor<Activity>
 {

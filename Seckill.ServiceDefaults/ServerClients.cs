@@ -11,8 +11,8 @@ namespace Microsoft.Extensions.Hosting;
 public static partial class ServerClients
 {
     /// <summary>
-    /// Registers <c>IConnectionMultiplexer</c> for the connection string <c>redis</c>, opened while the host starts. A
-    /// server that is down delays the start by a few seconds at most; the client goes on connecting in the background.
+    /// Registers <c>IConnectionMultiplexer</c> for the connection string <c>redis</c>, opened while the host starts. A server that is down
+    /// delays the start by a few seconds at most; the client keeps trying to connect in the background.
     /// </summary>
     /// <param name="builder">The application's builder.</param>
     /// <param name="failureStatus">What the application's health becomes when the server does not answer.</param>
@@ -23,12 +23,12 @@ public static partial class ServerClients
         builder.AddRedisClient(ClientDefaults.Redis, settings =>
         {
             settings.ConnectionString = RedisConnection.Check(ClientDefaults.Redis, settings.ConnectionString);
-            // The first to ask for the connection waits for it: let that be the host, not a buyer's request.
+            // The first caller that needs the connection waits for it: let that be the host, not a buyer's request.
             settings.DisableAutoActivation = false;
-            // Every script has a span of its own, which says what the script decided. Profiling each command besides
+            // Every script has a span of its own, which says what the script decided. Profiling each command as well
             // would double the spans and keep a session for every request of a burst.
             settings.DisableTracing = true;
-            // See RedisHealthCheck: ours asks the masters, and whether they take a write.
+            // See RedisHealthCheck: ours checks whether the masters accept writes.
             settings.DisableHealthChecks = true;
         }, ClientDefaults.Configure);
         builder.Services.AddSingleton<SentinelTunnel>();

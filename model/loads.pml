@@ -23,7 +23,7 @@ proctype Api(byte me) {
     byte seen_server;
     byte seen_counted;
     byte known_decided;         /* a bit for each order */
-    byte loading_for;           /* MySQL's load, epoch and stock then */
+    byte loading_for;           /* MySQL's load, epoch and stock at that time */
     byte loading_epoch;
     short loading_stock;
     byte new_load;

@@ -7,7 +7,7 @@ mtype = { Rejected, WrittenBefore, RejectedBefore, DuplicateClick };    /* Verdi
 short stock = STOCK;
 byte load;                          /* the valid load according to MySQL */
 byte epoch;                         /* its number */
-byte lock;                          /* the Api that holds the SKU's row for longer than a step; 0 for none */
+byte lock;                          /* the Api that keeps the SKU's row locked for longer than a step; 0 for none */
 byte rows[ORDERS];                  /* rows of the order: 1 when it is written */
 byte row_epoch[ORDERS];             /* the epoch that it was written in */
 bool rejection[ORDERS];

@@ -20,7 +20,7 @@
 #define is_once(id)     (written(id) <= 1)
 #define is_true(id)     ((redis.order[id] != Success || written(id) == 1) && (redis.order[id] != Failed || rows[id] == 0))
 
-/* The counter's difference to MySQL for this order: 1 unit less while it is held and not written, 1 more (-1) while it is written and was
+/* The counter's difference from MySQL for this order: 1 unit less while it is held and not written, 1 more (-1) while it is written and was
    not deducted from this counter. */
 #define ahead(id)       (redis.order[id] == Pending && redis.order_epoch[id] == redis.epoch \
     -> (rows[id] > 0 -> 0 : 1) \

@@ -123,7 +123,7 @@ inline restore() {
     redis.counted = epoch
 }
 
-/* A load applies only to the state that it was decided on: a call may come late, and Redis may have lost something since. */
+/* A load applies only to the state that it was decided on: a call may arrive late, and Redis may have lost something since. */
 #ifdef BUG_WARM_ON_ANOTHER_SERVER
 #define is_as_seen  (redis.load == seen_load)
 #else

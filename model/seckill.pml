@@ -2,8 +2,8 @@
  * The protocol of one SKU between the gate (Redis), the broker (RabbitMQ) and the store (MySQL), for SPIN to search. docs/model.md explains
  * it; Seckill.Tests/Model runs it.
  *
- * A script of Redis is one step, and so is a transaction of MySQL under the SKU's row lock, because they are in reality. Between two steps
- * anything else may happen, and a process may die. A label that is a point of CrashPoint.cs, with '_' for '-', says where that is.
+ * A Redis script is one step, and so is a MySQL transaction under the SKU's row lock, because each is atomic in reality. Between two steps
+ * anything else may happen, and a process may die. A label named after a point of CrashPoint.cs, with '_' for '-', shows where that is.
  */
 
 /* The parameters of an instance of the model. */

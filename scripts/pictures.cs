@@ -1,4 +1,4 @@
-// Takes the pictures of the documents and the frames of the README's walk from a running system: scripts/pictures.sh starts the system,
+// Takes the pictures for the documents and the frames for the README's walk from a running system: scripts/pictures.sh starts the system,
 // calls this with the system's local.json and a folder for the pictures, and joins the frames.
 #:package Microsoft.Playwright
 #:property PublishAot=false
@@ -48,14 +48,14 @@ internal sealed class Studio(IBrowser browser, JsonNode addresses, string folder
 
     private string Api => addresses["api"]!.GetValue<string>();
 
-    /// <summary>An order's trace in the dashboard. Before any burst, under which exporters may drop spans.</summary>
+    /// <summary>An order's trace in the dashboard. Call it before any burst, during which exporters may drop spans.</summary>
     public async Task ShowTraceAsync()
     {
         var shop = await OpenAsync(WidthPx, SalesHeightPx, PictureScale, buyer: 7);
         await shop.GotoAsync(Api);
         foreach (var skuId in new[] { Phone, Coffee, Headphones })
         {
-            // More than one, because the first orders pay for the system's start.
+            // More than one, because the first orders are slowed by the system's start.
             await ButtonOf(shop, skuId, "buy").ClickAsync();
             await shop.Locator($"[data-sku='{skuId}']").GetByText("Got it: order").WaitForAsync();
         }
@@ -128,7 +128,7 @@ internal sealed class Studio(IBrowser browser, JsonNode addresses, string folder
         await picture.GotoAsync(addresses["console"]!.GetValue<string>());
         await console.GotoAsync(addresses["console"]!.GetValue<string>());
 
-        // The charts show a minute, in which the worker must not have been paused.
+        // The charts show a minute, during which the worker must not have been paused.
         await Task.Delay(ChartMs);
         await console.CaptionAsync("The console during a rush: accepted clicks, waiting orders and written orders, live.");
         await console.Locator("#burst-buyers").FillAsync(Buyers.ToString(CultureInfo.InvariantCulture));
@@ -146,7 +146,7 @@ internal sealed class Studio(IBrowser browser, JsonNode addresses, string folder
     private static ILocator ButtonOf(IPage shop, long skuId, string state) =>
         shop.Locator($"[data-sku='{skuId}'] button[data-state='{state}']");
 
-    /// <summary>Orders wait in the queue meanwhile: they are usually settled sooner than a picture of that can be taken.</summary>
+    /// <summary>Keeps orders in the queue, because they are usually settled before a picture of that can be taken.</summary>
     private async Task WithWorkerPausedAsync(Func<Task> act)
     {
         await SignalWorkerAsync("-STOP");
@@ -165,7 +165,7 @@ internal sealed class Studio(IBrowser browser, JsonNode addresses, string folder
         await Process.Start("kill", [signal, addresses["processes"]!["order-worker"]!.ToString()]).WaitForExitAsync();
     }
 
-    /// <summary>A window whose film is as wide as every other, however many CSS pixels it has.</summary>
+    /// <summary>A window that is filmed as wide as every other, however many CSS pixels it has.</summary>
     private Task<IPage> OpenFilmedAsync(int widthPx, long? buyer) =>
         OpenAsync(widthPx, widthPx * HeightPx / WidthPx, (float)WidthPx / widthPx, buyer);
 
@@ -191,7 +191,7 @@ internal sealed class Studio(IBrowser browser, JsonNode addresses, string folder
             DataObject = buyer is { } user ? new { user_id = user } : (object)new { user_id = 1, role = "operator" },
         }));
 
-    /// <summary>Lets a sale begin so many milliseconds from now.</summary>
+    /// <summary>Makes a sale begin this many milliseconds from now.</summary>
     private async Task BeginSaleAsync(long skuId, int inMs)
     {
         await using var operators = await browser.NewContextAsync();
@@ -209,7 +209,7 @@ internal sealed class Studio(IBrowser browser, JsonNode addresses, string folder
         await page.GotoAsync(dashboard);
         await page.GotoAsync(new Uri(new Uri(dashboard), $"/traces/detail/{traceId}").ToString());
         await page.GetByText("settle").First.WaitForAsync();
-        // A machine without a development certificate is told so, which has nothing to do with the trace.
+        // Without a development certificate the dashboard shows a notice, which has nothing to do with the trace.
         var notice = page.Locator(
             "xpath=//*[text()='No trusted development certificate']/ancestor::*[.//button or .//fluent-button][1]"
                 + "//*[self::button or self::fluent-button]");
@@ -238,7 +238,7 @@ internal sealed class Film(IPage page, string folder, string name)
 
     private readonly List<(TimeSpan At, byte[] Picture)> _frames = [];
 
-    /// <summary>Records an action. Writes the frames, and their list for ffmpeg with times: a long recording is shown faster.</summary>
+    /// <summary>Records an action. Writes the frames, and their list with times for ffmpeg: a long recording is sped up.</summary>
     public async Task RecordAsync(Func<Task> act, double secondsMax, double lastSeconds)
     {
         var clock = Stopwatch.StartNew();

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes docs/pictures anew from a system of its own: the screenshots, and the walk at the README's top (docs/pictures/walk.gif).
-# Needs ffmpeg and a Chinese font beside the packages of `./seckill prepare`. `./seckill bench` makes the two peak pictures.
+# Regenerates docs/pictures from a system of its own: the screenshots, and the walk at the top of the README (docs/pictures/walk.gif).
+# Needs ffmpeg and a Chinese font besides the packages of `./seckill prepare`. `./seckill bench` makes the two peak pictures.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
@@ -43,7 +43,7 @@ dotnet build scripts/pictures.cs -v q --nologo >&2
 timeout "$film_timeout_s" dotnet run --no-build scripts/pictures.cs -- "$folder/state/local.json" "$folder/shots"
 
 say "joining the frames"
-# One palette for all frames, no dithering: flat colours stay flat, and a frame costs only what has changed in it.
+# One palette for all frames, no dithering: flat colours stay flat, and a frame stores only what has changed in it.
 cat "$folder"/shots/?-*.frames >"$folder/shots/walk.frames"
 ffmpeg -v error -y -f concat -i "$folder/shots/walk.frames" -vsync vfr -final_delay "$last_frame_cs" \
     -filter_complex 'split[a][b];[a]palettegen=stats_mode=full[p];[b][p]paletteuse=dither=none:diff_mode=rectangle' \

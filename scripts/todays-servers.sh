@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Puts today's servers (the ones in Aspire's containers: MySQL 9, RabbitMQ 4, Redis 8) into a folder, beside those of the machine.
+# Installs today's servers (the ones in Aspire's containers: MySQL 9, RabbitMQ 4, Redis 8) into a folder, beside the machine's own.
 #
 # The folder is a small Debian unstable system made by debootstrap. Nothing outside it changes; delete it to uninstall.
-# The server starters run its binaries by chroot when SECKILL_SERVERS_ROOT names it:
+# Seckill.LocalServers runs its binaries with chroot when SECKILL_SERVERS_ROOT names it:
 #
 #   scripts/todays-servers.sh
 #   SECKILL_SERVERS_ROOT="$(scripts/todays-servers.sh --path)" ./seckill test
@@ -34,7 +34,7 @@ versions() {
     chroot "$root" dpkg-query --show --showformat '${Package} ${Version}\n' "${packages[@]}"
 }
 
-# Debian's own mirror from apt's sources; Ubuntu's and others' have no unstable.
+# Debian's own mirror from apt's sources; those of Ubuntu and others have no unstable.
 mirror() {
     if [[ -n "${SECKILL_DEBIAN_MIRROR:-}" ]]; then
         echo "$SECKILL_DEBIAN_MIRROR"
@@ -79,7 +79,7 @@ TEXT
             [[ -z "$value" ]] || echo "$setting \"$value\";"
         done
     } >"$1/etc/apt/apt.conf.d/seckill"
-    # Packages must not start their servers: the starters do that.
+    # Packages must not start their servers: Seckill.LocalServers does that.
     printf '#!/bin/sh\nexit 101\n' >"$1/usr/sbin/policy-rc.d"
     chmod 755 "$1/usr/sbin/policy-rc.d"
 }

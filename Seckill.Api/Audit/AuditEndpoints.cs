@@ -6,7 +6,7 @@ using Seckill.Api.Requests;
 namespace Seckill.Api.Audit;
 
 /// <summary>
-/// One action of an operator, one read of data, or one refused call. Times in ms since 1970 UTC. <c>status</c> and <c>error</c> of the
+/// An operator's action, a read of data, or a refused call. Times in ms since 1970 UTC. <c>status</c> and <c>error</c> are those of the
 /// response: null while the call is in progress or when it was interrupted.
 /// </summary>
 public sealed record AuditItem(

@@ -6,7 +6,7 @@ namespace Seckill.Api.Audit;
 /// <summary>
 /// The audit log of operators' actions and reads, in MySQL. Write-ahead: an entry is committed on its own before its action begins or its
 /// response is sent. So an interrupted action is in the log, and an action that cannot be logged does not happen. The outcome is a second
-/// row: the application's account needs the right to insert and none to update.
+/// row, so the application's account needs the right to insert but not to update.
 /// </summary>
 public sealed partial class AuditLog(IServiceScopeFactory scopes, TimeProvider time, ILogger<AuditLog> logger)
 {
@@ -46,8 +46,8 @@ public sealed partial class AuditLog(IServiceScopeFactory scopes, TimeProvider t
     }
 
     /// <summary>
-    /// Writes the outcome of a call. If MySQL does not accept it, the response is sent anyway: an entry without an outcome shows that a
-    /// call was begun.
+    /// Writes the outcome of a call. If MySQL does not accept it, the response is sent anyway: an entry without an outcome still shows that
+    /// a call was started.
     /// </summary>
     internal async Task ConcludeAsync(OperatorCall call, int status, string reason)
     {

@@ -5,7 +5,7 @@ namespace Seckill.Api.Audit;
 /// <summary>Marks an endpoint whose calls are audited: the handler's entries, their outcome, and refused calls.</summary>
 internal sealed record AuditedMetadata;
 
-/// <summary>Auditing for every operators' endpoint.</summary>
+/// <summary>Audits the operators' endpoints.</summary>
 internal static class AuditTrail
 {
     private const int HungUp = StatusCodes.Status499ClientClosedRequest;
@@ -14,7 +14,7 @@ internal static class AuditTrail
     public static TBuilder Audited<TBuilder>(this TBuilder route) where TBuilder : IEndpointConventionBuilder =>
         route.WithMetadata(new AuditedMetadata()).AddEndpointFilter(FollowAsync);
 
-    /// <summary>Logs calls that authorization refuses. Must precede authentication and everything that refuses before it.</summary>
+    /// <summary>Logs calls that authorization refuses. Must precede authentication and any earlier middleware that refuses calls.</summary>
     public static IApplicationBuilder UseAuditTrail(this IApplicationBuilder app)
     {
         var refusals = app.ApplicationServices.GetRequiredService<RefusalLog>();

@@ -6,11 +6,11 @@ using Seckill.ServiceDefaults.Login;
 namespace Seckill.Api.Audit;
 
 /// <summary>
-/// One request to the operators' endpoints: the caller, the scheme of authentication, the address, and the audit entries so far.
+/// One request to the operators' endpoints: the caller, the authentication scheme, the address, and the audit entries so far.
 /// </summary>
 public sealed class OperatorCall
 {
-    /// <summary>The operator's name, and scheme, of a machine with the header <c>X-Ops-Key</c>.</summary>
+    /// <summary>Operator name and scheme of a machine that sends the header <c>X-Ops-Key</c>.</summary>
     public const string Machine = "ops-key";
     public const string Bearer = "bearer";
     public const string Cookie = "cookie";
@@ -27,10 +27,10 @@ public sealed class OperatorCall
 
     public required string TraceId { get; init; }
 
-    /// <summary>Ids of the entries written so far: these get the outcome.</summary>
+    /// <summary>Ids of the entries written so far, which all get the outcome.</summary>
     internal IReadOnlyList<long> Entries => _entries;
 
-    /// <summary>Whether its outcome has been handled.</summary>
+    /// <summary>Whether the outcome has been handled.</summary>
     internal bool Concluded { get; set; }
 
     internal void Add(long entryId) => _entries.Add(entryId);

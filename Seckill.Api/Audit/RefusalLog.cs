@@ -5,16 +5,16 @@ using Seckill.Ordering.Store;
 namespace Seckill.Api.Audit;
 
 /// <summary>
-/// Refused calls of the operators' endpoints, queued for the audit log. A call with a login gets a row of its own, up to a number per
-/// minute. Further calls, and calls without a login, share one row a minute, so that refused requests cannot fill a disk. No request waits
-/// for it.
+/// Refused calls to the operators' endpoints, queued for the audit log. A call with a login gets its own row, up to
+/// <see cref="RowsPerMinuteMax"/>. Further calls, and calls without a login, share one row a minute, so that refused requests cannot fill a
+/// disk. No request waits for the log.
 /// </summary>
 internal sealed partial class RefusalLog(AuditLog audit, TimeProvider time, ILogger<RefusalLog> logger) : BackgroundService
 {
     public const string Refused = "refused";
     public const string Summary = "refused.summary";
 
-    /// <summary>Rows per minute and instance for calls with a login.</summary>
+    /// <summary>Maximum number of rows per minute and instance for calls with a login.</summary>
     public const int RowsPerMinuteMax = 60;
 
     private const int AddressesNamedMax = 10;

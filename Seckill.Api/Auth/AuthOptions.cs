@@ -6,7 +6,9 @@ namespace Seckill.Api.Auth;
 /// <summary>Section <c>Auth</c>: which tokens are accepted, and how many validated tokens are cached.</summary>
 public sealed class AuthOptions : LoginOptions
 {
-    /// <summary>Validated tokens that are cached, 200 to 250 bytes each; 0 validates each token each time.</summary>
+    /// <summary>
+    /// Maximum validated tokens to cache, 200 to 250 bytes each; 0 disables the cache, so that every token is validated every time.
+    /// </summary>
     [Range(0, 10_000_000)]
     public int TokensRememberedMax { get; init; } = 200_000;
 }
@@ -16,7 +18,7 @@ public sealed class OpsOptions
 {
     public const string Section = "Ops";
 
-    /// <summary>Value of the header <c>X-Ops-Key</c>, 16 characters or more; empty switches it off.</summary>
+    /// <summary>Value of the header <c>X-Ops-Key</c>, 16 characters or more; empty disables it.</summary>
     [RegularExpression(".{16,}", ErrorMessage = "Ops:Key must be empty or have 16 characters or more.")]
     public string Key { get; init; } = "";
 }

@@ -84,7 +84,7 @@ public static class DemoLogin
             Claims = claims,
             SigningCredentials = new SigningCredentials(auth.ToSigningKey(), SecurityAlgorithms.HmacSha256),
         });
-        // Lax cookies and JSON-only endpoints: another site's form cannot buy in a visitor's name.
+        // Lax cookies and JSON-only endpoints: another site's form cannot buy on a visitor's behalf.
         http.Response.Cookies.Append(LoginOptions.Cookie, token, new CookieOptions
         {
             HttpOnly = true,

@@ -63,12 +63,12 @@ public static class LoginState
         subject is { Length: > 0 and <= LoginOptions.SubjectLengthMax }
         && !string.IsNullOrWhiteSpace(subject) && !subject.Any(c => char.IsControl(c) || char.IsSurrogate(c));
 
-    /// <summary>By the claim that <c>Auth:BuyerClaim</c> names; every token identity uses it as its name claim.</summary>
+    /// <summary>Reads the claim that <c>Auth:BuyerClaim</c> names; every token identity uses it as its name claim.</summary>
     internal static bool TryGetUserId(this ClaimsPrincipal user, out long id)
     {
         foreach (var identity in user.Identities)
         {
-            // A number has exactly one form: "007" is another subject, not buyer 7.
+            // A number has exactly one form: "007" is a different subject, not buyer 7.
             if (identity.Name is [not '0', ..] name && long.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out id))
             {
                 return true;

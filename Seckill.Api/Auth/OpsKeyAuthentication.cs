@@ -11,7 +11,7 @@ namespace Seckill.Api.Auth;
 
 /// <summary>
 /// Authenticates an operator by the header <c>X-Ops-Key</c>, when a key is configured. The framework would log two lines for each wrong
-/// key, neither with the sender's address: <see cref="WrongKeys"/> logs it.
+/// key, neither with the sender's address; <see cref="WrongKeys"/> logs it instead.
 /// </summary>
 internal sealed class OpsKeyAuthentication(
     IOptionsMonitor<AuthenticationSchemeOptions> options, UrlEncoder encoder, IOptionsMonitor<OpsOptions> ops, WrongKeys wrong)
@@ -40,7 +40,7 @@ internal sealed class OpsKeyAuthentication(
         return Task.FromResult(AuthenticateResult.Success(new AuthenticationTicket(new ClaimsPrincipal(identity), Scheme)));
     }
 
-    /// <summary>The bearer scheme beside this one writes the response.</summary>
+    /// <summary>The bearer scheme, which is registered as well, writes the response.</summary>
     protected override Task HandleChallengeAsync(AuthenticationProperties properties) => Task.CompletedTask;
 
     protected override Task HandleForbiddenAsync(AuthenticationProperties properties) => Task.CompletedTask;

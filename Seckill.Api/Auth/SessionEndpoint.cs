@@ -6,8 +6,8 @@ using Seckill.ServiceDefaults.Login;
 namespace Seckill.Api.Auth;
 
 /// <summary>
-/// The caller's identity; null without a login. <see cref="DemoLogin"/>: whether a login without a password is offered, for trying out the
-/// system.
+/// The caller's identity; null without a login. <see cref="DemoLogin"/> says whether a login without a password is offered, for trying out
+/// the system.
 /// </summary>
 public sealed record SessionResponse(string? UserId, string? Role, bool DemoLogin, long NowMs);
 

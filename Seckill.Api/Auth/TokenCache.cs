@@ -21,7 +21,7 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
     private const int DoorCount = 1 << 18;
     private const int TokenBytesMax = 2_048;
 
-    /// <summary>The smallest capacity that the cache supports.</summary>
+    /// <summary>The smallest capacity that the underlying cache supports.</summary>
     private const int RememberedMin = 3;
 
     private readonly record struct Key(ulong A, ulong B, ulong C, ulong D)
@@ -75,7 +75,7 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
     public ClaimsIdentity? TryGet(ReadOnlySpan<char> token, TokenValidationParameters validationParameters) =>
         _remembered is null || token.IsEmpty || token.Length > TokenBytesMax ? null : TryGet(KeyOf(token), validationParameters);
 
-    /// <summary>Only time can have made it invalid: nothing else that was checked changes.</summary>
+    /// <summary>Only the passage of time can have invalidated it: nothing else that was checked can change.</summary>
     private RememberedIdentity? TryGet(Key key, TokenValidationParameters validationParameters) =>
         _remembered!.TryGet(key, out var known) && time.GetUtcNow().UtcDateTime < known.GoodUntil
             ? IdentityOf(known, validationParameters)
@@ -112,7 +112,7 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
         return end - now < _goodFor ? end : now + _goodFor;
     }
 
-    /// <summary>A login may issue tokens that never expire: the latest possible time stays as it is.</summary>
+    /// <summary>Adds without overflowing: a login may issue tokens that never expire.</summary>
     private static DateTime Later(DateTime time, TimeSpan by) => time < DateTime.MaxValue - by ? time + by : DateTime.MaxValue;
 
     private static RememberedIdentity IdentityOf(Known known, TokenValidationParameters parameters)
@@ -153,7 +153,7 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
     }
 
     /// <summary>
-    /// Placeholder for a token whose times were checked here; it carries none, so that they are not formatted for each request.
+    /// Placeholder for a token whose times were checked here. It carries none, which saves formatting them for each request.
     /// </summary>
     private sealed class CheckedBefore : SecurityToken
     {

@@ -19,7 +19,7 @@ internal sealed partial class WrongKeys : IDisposable
         _timer = time.CreateTimer(_ => Summarise(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>Counts one; the first one starts the second that is reported in one line.</summary>
+    /// <summary>Counts a wrong key. The first one starts a window of one second, which is then reported in one line.</summary>
     public void Note(IPAddress? address)
     {
         lock (_lock)

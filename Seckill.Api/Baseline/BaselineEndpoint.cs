@@ -4,9 +4,9 @@ using Seckill.Api.Auth;
 namespace Seckill.Api.Baseline;
 
 /// <summary>
-/// An endpoint that does nothing, behind the same pipeline and the same authentication as an order. An order's cost beyond it is our own;
-/// the rest is HTTP, the token and the machine. It also returns the bytes that the process has allocated so far. Mapped only with
-/// <c>Yardstick:Enabled</c>, which <c>./seckill bench</c> sets.
+/// An endpoint that does nothing, behind the same pipeline and the same authentication as an order. The cost of an order beyond this
+/// baseline is our own; the rest is HTTP, the token and the machine. It also returns the bytes that the process has allocated so far.
+/// Mapped only with <c>Yardstick:Enabled</c>, which <c>./seckill bench</c> sets.
 /// </summary>
 internal static class BaselineEndpoint
 {

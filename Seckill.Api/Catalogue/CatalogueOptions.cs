@@ -24,7 +24,7 @@ public sealed class CatalogueOptions
     [Range(0, 24 * StockLedger.RetentionDays)]
     public int EndedListedForHours { get; init; } = 24;
 
-    /// <summary>Sales in the buyer's list; with more sales, those that end last.</summary>
+    /// <summary>Maximum number of sales in the buyer's list; if there are more, the list has those that end last.</summary>
     [Range(1, 100_000)]
     public int ListedMax { get; init; } = 2_000;
 

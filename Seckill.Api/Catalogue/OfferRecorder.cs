@@ -6,23 +6,23 @@ using Seckill.Ordering.Store;
 namespace Seckill.Api.Catalogue;
 
 /// <summary>
-/// Records the offer of each SKU before anybody can buy it. An order names its <see cref="Offer"/> by the version, and the worker takes
-/// title, image and attributes from here when the SKU has been edited since. The price travels with the order itself.
+/// Records the offer of each SKU before anybody can buy it. An order refers to its <see cref="Offer"/> by version, and the worker takes
+/// title, image and attributes from here if the SKU has been edited since. The price travels with the order itself.
 /// </summary>
 public sealed partial class OfferRecorder(TimeProvider time, ILogger<OfferRecorder> logger)
 {
-    /// <summary>Offers in one statement.</summary>
+    /// <summary>Maximum number of offers in one statement.</summary>
     private const int BatchSizeMax = 200;
 
     private const int ColumnCount = 7;
 
-    /// <summary>The version that this process has recorded last, by SKU on sale.</summary>
+    /// <summary>The version that this process recorded last for each SKU on sale.</summary>
     private Dictionary<long, string> _recorded = [];
     private bool _failed;
 
     /// <summary>
-    /// Records new offers. A failure is logged once and retried at the next call. It stops no sale: only the title of an order whose SKU is
-    /// edited before the order is written depends on it.
+    /// Records new offers. A failure is logged once and retried at the next call. It does not stop any sale: it affects only the title of
+    /// an order whose SKU is edited before the order is written.
     /// </summary>
     public async Task RecordAsync(
         OrderingDbContext context, IEnumerable<(ProductSku Sku, Offer Offer)> offers, CancellationToken cancellationToken)
@@ -56,7 +56,7 @@ public sealed partial class OfferRecorder(TimeProvider time, ILogger<OfferRecord
         }
         catch (Exception exception) when (ServerFailures.IsOf(exception))
         {
-            // The table does not exist before the first worker of this version has migrated.
+            // The table does not exist until the first worker of this version has migrated.
             if (!_failed)
             {
                 LogFailed(exception.Message);
@@ -72,7 +72,7 @@ public sealed partial class OfferRecorder(TimeProvider time, ILogger<OfferRecord
     {
         var values = Enumerable.Range(0, batch.Length).Select(row =>
             $"({string.Join(',', Enumerable.Range(row * ColumnCount, ColumnCount).Select(column => $"{{{column}}}"))})");
-        // The first record stays: equal versions have equal contents.
+        // The first record is kept: equal versions have equal contents.
         var sql = "INSERT INTO sku_offers (sku_id, version, price, title, image, attrs, offered_at) VALUES "
             + string.Join(',', values) + " ON DUPLICATE KEY UPDATE sku_id = VALUES(sku_id)";
         var now = time.GetUtcNow().UtcDateTime;

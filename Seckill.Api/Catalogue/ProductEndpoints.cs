@@ -44,7 +44,7 @@ public sealed class SaleListings(
 
     private async Task<IReadOnlyList<SaleItem>> ReadItemsAsync()
     {
-        // Buyers look at current sales and those that have just ended; with too many sales, those that end last.
+        // Buyers look at current sales and those that have just ended; if there are too many, the list has those that end last.
         var since = time.GetUtcNow().AddHours(-options.Value.EndedListedForHours);
         var sales = catalogue.Sales.Where(sale => sale.Terms.EndsAt > since)
             .OrderByDescending(sale => sale.Terms.EndsAt).ThenBy(sale => sale.SkuId).Take(options.Value.ListedMax)

@@ -22,12 +22,17 @@ public sealed partial class SaleCatalogue(
     ILogger<SaleCatalogue> logger) : BackgroundService
 {
     /// <summary>
-    /// Of the sales that Redis has forgotten, the latest are remembered by their end alone: their clicks are told that the sale is over.
+    /// How many of the sales that Redis has forgotten are remembered here: the latest ones, by their end alone. Clicks on them are told
+    /// that the sale is over.
     /// </summary>
     private const int ForgottenMax = 100_000;
 
+    /// <summary>SKUs without a sale are remembered up to this number: there may be orders of a sale that was deleted.</summary>
+    private const int WithoutSaleMax = 1_000;
+
     private FrozenDictionary<long, SaleView>? _sales;
     private Dictionary<long, DateTimeOffset> _forgotten = [];
+    private HashSet<long> _withoutSale = [];
 
     /// <summary>Whether the sales have been read at least once.</summary>
     public bool Loaded => Volatile.Read(ref _sales) is not null;
@@ -35,8 +40,8 @@ public sealed partial class SaleCatalogue(
     public IReadOnlyCollection<SaleView> Sales => Volatile.Read(ref _sales)?.Values ?? [];
 
     /// <summary>
-    /// Sales that Redis keeps, sorted by id. A sale that has been over for longer than <see cref="StockLedger.ExpiryOf"/> exists in MySQL
-    /// alone and is no longer loaded, swept or compared.
+    /// Sales that Redis keeps, sorted by id. A sale past its <see cref="StockLedger.ExpiryOf"/> exists only in MySQL and is no longer
+    /// loaded, swept or compared.
     /// </summary>
     public IReadOnlyList<long> KeptSkuIds
     {
@@ -47,7 +52,7 @@ public sealed partial class SaleCatalogue(
         }
     }
 
-    /// <summary>The latest sales that have begun, at most so many: where to search for an order in transit.</summary>
+    /// <summary>The latest sales that have begun, at most <paramref name="countMax"/>: where to search for an order in transit.</summary>
     public IReadOnlyList<long> NewestSkuIds(int countMax)
     {
         var now = time.GetUtcNow();
@@ -69,10 +74,16 @@ public sealed partial class SaleCatalogue(
     /// <summary>The end of a sale that has been over for so long that it has left the catalogue; null when the SKU had none.</summary>
     public DateTimeOffset? EndOfForgotten(long skuId) => Volatile.Read(ref _forgotten).TryGetValue(skuId, out var endsAt) ? endsAt : null;
 
-    /// <summary>Whether the SKU has, or had, a sale, readable or not; of those over for long only the latest are known.</summary>
-    public bool Knows(long skuId) =>
-        IsOnSale(skuId) || Unreadable.ContainsKey(skuId) || EndOfForgotten(skuId) is not null
-        || Volatile.Read(ref _forgotten).Count >= ForgottenMax;
+    /// <summary>
+    /// Whether there may be orders of the SKU: it has a sale, readable or not, or it exists without one. Also true when there are too many
+    /// to remember.
+    /// </summary>
+    public bool Knows(long skuId)
+    {
+        var withoutSale = Volatile.Read(ref _withoutSale);
+        return IsOnSale(skuId) || Unreadable.ContainsKey(skuId) || EndOfForgotten(skuId) is not null || withoutSale.Contains(skuId)
+            || Volatile.Read(ref _forgotten).Count >= ForgottenMax || withoutSale.Count >= WithoutSaleMax;
+    }
 
     /// <summary>Refreshes the sales now.</summary>
     public async Task RefreshAsync(CancellationToken cancellationToken)
@@ -87,6 +98,8 @@ public sealed partial class SaleCatalogue(
         var over = await context.SeckillSales.AsNoTracking().Where(sale => sale.EndsAt <= forgotten)
             .OrderByDescending(sale => sale.EndsAt).Take(ForgottenMax).Select(sale => new { sale.SkuId, sale.EndsAt })
             .ToDictionaryAsync(sale => sale.SkuId, sale => new DateTimeOffset(sale.EndsAt, TimeSpan.Zero), cancellationToken);
+        var withoutSale = await context.ProductSkus.Where(sku => sku.Sale == null).Select(sku => sku.Id).Take(WithoutSaleMax)
+            .ToListAsync(cancellationToken);
         var (sales, unreadable) = (new List<SaleView>(rows.Count), new Dictionary<long, string>());
         foreach (var row in rows)
         {
@@ -99,7 +112,7 @@ public sealed partial class SaleCatalogue(
             }
             catch (Exception exception) when (exception is ArgumentException or FormatException or OverflowException)
             {
-                // A row that the database accepts and this process cannot read stops its own sale only.
+                // A row that the database accepts but this process cannot read stops only its own sale.
                 unreadable[row.Sku.Id] = exception.Message;
             }
         }
@@ -108,6 +121,7 @@ public sealed partial class SaleCatalogue(
             sales, sku => sku.Id, sale => sale.SkuId, (sku, sale) => (sku, sale.Offer)), cancellationToken);
         Report(unreadable);
         Volatile.Write(ref _forgotten, over);
+        Volatile.Write(ref _withoutSale, [.. withoutSale]);
         Volatile.Write(ref _sales, sales.ToFrozenDictionary(sale => sale.SkuId));
         Refreshed?.Invoke();
     }
@@ -134,7 +148,7 @@ public sealed partial class SaleCatalogue(
         }
     }
 
-    /// <summary>The column should hold JSON; other text is shown as it is, rather than hiding the sale.</summary>
+    /// <summary>The column should contain JSON; any other text is shown as it is rather than hiding the sale.</summary>
     private static JsonElement AttrsOf(ProductSku sku)
     {
         try

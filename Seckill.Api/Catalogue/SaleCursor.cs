@@ -1,18 +1,18 @@
 namespace Seckill.Api.Catalogue;
 
 /// <summary>
-/// Visits the sales that Redis keeps in a cycle, at most <see cref="StepMax"/> in a step, so that periodic work on all of them costs no
-/// more a second when there are ten times as many. For one caller.
+/// Visits the sales that Redis keeps in a cycle, at most <see cref="StepMax"/> in a step, so that the cost per second of periodic work does
+/// not grow with the number of sales. For a single caller.
 /// </summary>
 /// <param name="skuIds">All current SKU ids, in order.</param>
 internal sealed class SaleCursor(Func<IReadOnlyList<long>> skuIds)
 {
-    /// <summary>SKUs in one step.</summary>
+    /// <summary>Most SKUs in one step.</summary>
     public const int StepMax = 1_000;
 
     private long _last = long.MinValue;
 
-    /// <summary>The next SKUs by id; after the last one it starts again.</summary>
+    /// <summary>The next SKUs by id; starts again after the last one.</summary>
     public IReadOnlyList<long> Next()
     {
         var ids = skuIds();

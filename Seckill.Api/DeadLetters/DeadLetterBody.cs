@@ -12,7 +12,8 @@ internal static class DeadLetterBody
     public static string TextOf(byte[] body, int bytesMax) => Encoding.UTF8.GetString(body.AsSpan(0, Math.Min(body.Length, bytesMax)));
 
     /// <summary>
-    /// The orders of a batch message, each as a body of its own; anything else is one part. The broker dead-letters whole messages.
+    /// Splits a batch message into its orders, each as its own body, since the broker dead-letters whole messages. Anything else is one
+    /// part.
     /// </summary>
     public static IReadOnlyList<byte[]> PartsOf(byte[] body)
     {

@@ -12,13 +12,13 @@ public sealed record DeadLetterOrder(string? UserId, string? SkuId, long? Quanti
 /// <param name="TraceId">The click's W3C trace id; null when it came without one.</param>
 /// <param name="Order">Null when the body is not a JSON object.</param>
 /// <param name="Body">The body as text, truncated.</param>
-/// <param name="BodyBytes">Size of the original body; larger than the letter where the worker kept only the beginning.</param>
+/// <param name="BodyBytes">Size of the original body; larger than the letter if the worker kept only the beginning.</param>
 public sealed record DeadLetterItem(
     string Id, string Reason, long Attempts, long? FirstAtMs, long? LastAtMs, string? TraceId, DeadLetterOrder? Order, string Body,
     long BodyBytes);
 
 /// <summary>The first messages of both queues.</summary>
-/// <param name="Count">Dead letters in all.</param>
+/// <param name="Count">Total number of dead letters.</param>
 /// <param name="Items">The first of them.</param>
 /// <param name="ParkedCount">Orders that MySQL or Redis did not accept while it accepted others; each is retried automatically within
 /// seconds.</param>
@@ -34,6 +34,6 @@ public sealed record ReplayResponse(int Replayed, int Refused, long Remaining);
 
 /// <summary>The result of an abandonment.</summary>
 /// <param name="Outcome">"failed" (the buyer is told FAILED and the reserved units are returned), or "removed" (there was no order of this
-/// system behind it).</param>
+/// system behind the letter).</param>
 /// <param name="OrderId">The order that failed, else null.</param>
 public sealed record AbandonResponse(string Outcome, string? OrderId);

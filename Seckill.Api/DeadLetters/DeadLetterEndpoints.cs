@@ -6,7 +6,7 @@ using Seckill.Api.Requests;
 
 namespace Seckill.Api.DeadLetters;
 
-/// <summary>The operators' calls on messages that could not become orders.</summary>
+/// <summary>The operators' calls for messages that could not become orders.</summary>
 public static class DeadLetterEndpoints
 {
     private const int TakeDefault = 50;
@@ -96,7 +96,7 @@ public static class DeadLetterEndpoints
         return TypedResults.Json(ToItem(letter, ShownBodyBytesMax), ApiJson.Web.DeadLetterItem);
     }
 
-    // A disconnect of the operator cancels none of the following: each has its own time-out, and a half-finished call is worse than a
+    // An operator who disconnects cancels none of the following calls: each has its own time-out, and a half-finished call is worse than a
     // finished one.
     private static async Task<IResult> ReplayAsync(DeadLetterOperations operations, OperatorCall call, string id) =>
         await operations.ReplayAsync(call, id, CancellationToken.None) is { } replay

@@ -10,8 +10,9 @@ using StackExchange.Redis;
 namespace Seckill.Api.DeadLetters;
 
 /// <summary>
-/// The operators' calls on dead letters. One call at a time over all instances, because letters held by one call are invisible to another.
-/// If Redis loses the lock, two calls each see a part of the queue; that is harmless, because the broker gives no letter to both.
+/// The operators' calls on dead letters. Only one call runs at a time across all instances, because letters held by one call are invisible
+/// to another. If Redis loses the lock, two calls each see a part of the queue; that is harmless, because the broker gives no letter to
+/// both.
 /// </summary>
 internal sealed partial class DeadLetterOperations(
     IConnectionFactory connections, UnreadableMessages unreadable, IConnectionMultiplexer redis, OrderAbandonment abandonment,
@@ -19,10 +20,10 @@ internal sealed partial class DeadLetterOperations(
 {
     private const string LockKey = "seckill:dead-letters:desk";
 
-    /// <summary>Letters published at once, and named in one audit entry.</summary>
+    /// <summary>Maximum number of letters published at once, and named in one audit entry.</summary>
     private const int ReplayBatchSizeMax = 100;
 
-    /// <summary>Times that a call starts again because the client could not decode a letter.</summary>
+    /// <summary>How often a call starts again because the client could not decode a letter.</summary>
     private const int UnreadablePassesMax = 3;
 
     /// <summary>Bytes of a body that the audit log keeps when nothing else identifies the deleted message.</summary>
@@ -92,7 +93,7 @@ internal sealed partial class DeadLetterOperations(
             },
             cancellationToken);
 
-    /// <summary>Gives a letter up: its order fails, once, and the letter is removed. Null when it is not found.</summary>
+    /// <summary>Abandons a letter: its order fails, exactly once, and the letter is removed. Null when it is not found.</summary>
     public Task<Abandonment?> AbandonAsync(OperatorCall call, string id, CancellationToken cancellationToken) =>
         RunAsync<Abandonment?>(
             async (session, token) =>
@@ -107,8 +108,8 @@ internal sealed partial class DeadLetterOperations(
                 if (done.Outcome != AbandonOutcome.AlreadyAnOrder)
                 {
                     CrashPoint.Reach(CrashPoint.AbandonSettled);
-                    // Last: after a crash before this the letter is still there, and a second abandonment (or a replay) finds the rejection
-                    // and changes nothing.
+                    // Done last: after an earlier crash the letter is still there, and a second abandonment (or a replay) finds the
+                    // rejection and changes nothing.
                     await session.RemoveAsync([letter], token);
                     LogAbandoned(id, done.Outcome, done.OrderId);
                 }

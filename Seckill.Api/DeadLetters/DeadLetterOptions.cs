@@ -2,22 +2,22 @@ using System.ComponentModel.DataAnnotations;
 
 namespace Seckill.Api.DeadLetters;
 
-/// <summary>Section <c>DeadLetters</c>: bounds of one operator's call.</summary>
+/// <summary>Section <c>DeadLetters</c>: limits of a single call by an operator.</summary>
 public sealed class DeadLetterOptions
 {
     public const string Section = "DeadLetters";
 
-    /// <summary>Dead letters, from the head of the queue, that one call reads or replays.</summary>
+    /// <summary>Maximum number of dead letters, from the head of the queue, that one call reads or replays.</summary>
     [Range(1, 10_000)]
     public int ScanMax { get; init; } = 1_000;
 
-    /// <summary>Bytes of bodies that one call holds in memory; it stops reading when they are reached.</summary>
+    /// <summary>Maximum number of bytes of bodies that one call keeps in memory; it stops reading when the limit is reached.</summary>
     [Range(1_024, 1_073_741_824)]
     public long ScanBytesMax { get; init; } = 67_108_864;
 
     /// <summary>
-    /// Dead letters that are searched for orders that seem lost, so that none of them is published again. With more letters than that, no
-    /// order is published again until some letters are replayed or abandoned.
+    /// Maximum dead letters that are searched for orders that seem lost, so that no dead-lettered order is published again. With more
+    /// letters than that, no order is published again until some letters are replayed or abandoned.
     /// </summary>
     [Range(1, 1_000_000)]
     public int OrderScanMax { get; init; } = 100_000;

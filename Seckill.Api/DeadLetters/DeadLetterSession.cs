@@ -11,14 +11,14 @@ using Seckill.Ordering.Unreadable;
 namespace Seckill.Api.DeadLetters;
 
 /// <summary>
-/// One operator's call on the dead-letter queue: a connection of its own, letters taken without ack. Letters not acked at the end return to
-/// the queue, even when the process dies, so the queue itself is the only copy.
+/// One call by an operator on the dead-letter queue. It has its own connection and takes letters without acking them. Letters not acked at
+/// the end return to the queue, even when the process dies, so the queue itself is the only copy.
 /// </summary>
 internal sealed class DeadLetterSession : IAsyncDisposable
 {
     private const int CloseTimeoutMs = 5_000;
 
-    /// <summary>Acks that the broker's channel passes on at once, with a safety margin (it holds them back from 32 on).</summary>
+    /// <summary>Acks that the broker's channel passes on at once, with a safety margin (it starts holding them back at 32).</summary>
     private const int AckBurstMax = 16;
 
     private static readonly ActivitySource Source = new("Seckill.Api");
@@ -64,7 +64,7 @@ internal sealed class DeadLetterSession : IAsyncDisposable
         }
     }
 
-    /// <summary>Takes letters from the head of the queue, to its end or to a bound.</summary>
+    /// <summary>Takes letters from the head of the queue, up to its end or a limit.</summary>
     public async Task<IReadOnlyList<DeadLetter>> ScanAsync(int countMax, long bytesMax, CancellationToken cancellationToken)
     {
         (var letters, Count) = await ScanAsync(OrderTopology.DeadLetterQueue, countMax, bytesMax, cancellationToken);
@@ -159,7 +159,7 @@ internal sealed class DeadLetterSession : IAsyncDisposable
 
     /// <summary>
     /// Publishes letters to the order queue, all at once, and waits for the confirms; only then removes them from here. After a crash in
-    /// between, both queues hold them, and the worker makes one order of both copies: the order id is the same.
+    /// between, both queues have them, and the worker turns both copies into one order: the order id is the same.
     /// </summary>
     /// <returns>The number of letters that the broker accepted; the others stay.</returns>
     public async Task<int> ReplayAsync(IReadOnlyList<DeadLetter> letters, CancellationToken cancellationToken)
@@ -171,7 +171,7 @@ internal sealed class DeadLetterSession : IAsyncDisposable
         return gone.Count;
     }
 
-    /// <summary>Takes letters, in the order in which they were scanned, out of the queue for good.</summary>
+    /// <summary>Removes letters from the queue for good; they must be in the order in which they were scanned.</summary>
     public async Task RemoveAsync(IReadOnlyList<DeadLetter> letters, CancellationToken cancellationToken)
     {
         _held.ExceptWith(letters.Select(letter => letter.DeliveryTag));
@@ -255,9 +255,9 @@ internal sealed class DeadLetterSession : IAsyncDisposable
     }
 
     /// <summary>
-    /// Waits until the queue has the acks. The protocol does not confirm an ack, and beyond a few dozen the broker's channel holds acks
-    /// back until the queue has processed earlier ones. If the channel closes meanwhile, they are lost and the letters return. A get is
-    /// answered by the queue itself, after everything sent before it. A message that it returns is held like the rest.
+    /// Waits until the queue has received the acks. The protocol does not confirm an ack, and beyond a few dozen the broker's channel holds
+    /// acks back until the queue has processed earlier ones. If the channel closes meanwhile, they are lost and the letters return. A get
+    /// is answered by the queue itself, after everything sent before it. A message that it returns is held like the rest.
     /// </summary>
     private async Task SettleAsync(CancellationToken cancellationToken)
     {

@@ -20,7 +20,7 @@ internal static class DocumentationEndpoints
     public static IServiceCollection AddDocumentation(this IServiceCollection services)
     {
         services.AddOptions<DocumentationOptions>().BindConfiguration(DocumentationOptions.Section);
-        // The document takes names and types from these options; the endpoints themselves name ApiJson.
+        // The document takes names and types from these options; the endpoints themselves use ApiJson explicitly.
         services.ConfigureHttpJsonOptions(options =>
         {
             options.SerializerOptions.PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower;
@@ -49,7 +49,7 @@ internal static class DocumentationEndpoints
     {
         var provider = services.GetRequiredKeyedService<IOpenApiDocumentProvider>(DocumentName);
         var document = await provider.GetOpenApiDocumentAsync();
-        // The document names no server address: clients use the address that they fetched it from.
+        // The document names no server address: clients use the address they fetched it from.
         document.Servers = [];
         using var text = new MemoryStream();
         await document.SerializeAsJsonAsync(text, OpenApiSpecVersion.OpenApi3_1);

@@ -5,7 +5,7 @@ using Seckill.Api.Auth;
 
 namespace Seckill.Api.Documentation;
 
-/// <summary>Says in the OpenAPI document how to log in, and which calls need it.</summary>
+/// <summary>Documents in OpenAPI how to log in, and which calls require it.</summary>
 internal static class SecuritySchemes
 {
     private const string Bearer = "bearer";
@@ -41,7 +41,7 @@ internal static class SecuritySchemes
             if (policies.Length > 0)
             {
                 string[] schemes = policies.Any(policy => policy.Policy == LoginState.OperatorPolicy) ? [Bearer, OpsKey] : [Bearer];
-                // One requirement each: any of them is enough.
+                // A separate requirement for each scheme: any one of them is enough.
                 operation.Security = [.. schemes.Select(scheme => new OpenApiSecurityRequirement
                 {
                     [new OpenApiSecuritySchemeReference(scheme, context.Document)] = [],

@@ -5,8 +5,8 @@ using Seckill.ServiceDefaults.Login;
 namespace Seckill.Api.Edge;
 
 /// <summary>
-/// Prevents other sites' pages from acting in a visitor's name: where only the cookie identifies the caller, changes and WebSockets are
-/// accepted from this site's own pages alone. Programs send a token or a key instead; they need not state an origin.
+/// Prevents other sites' pages from acting on a visitor's behalf: where only the cookie identifies the caller, changes and WebSockets are
+/// accepted only from this site's own pages. Programs send a token or a key instead; they need not state an origin.
 /// </summary>
 internal static class CrossSiteGuard
 {
@@ -18,7 +18,7 @@ internal static class CrossSiteGuard
     {
         var request = http.Request;
         var isSocket = http.WebSockets.IsWebSocketRequest;
-        // Endpoints without a login never act in anybody's name.
+        // Endpoints without a login never act on anybody's behalf.
         var isSafe = HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method) || HttpMethods.IsOptions(request.Method);
         if ((!isSocket && isSafe)
             || http.GetEndpoint()?.Metadata.GetMetadata<IAuthorizeData>() is null)

@@ -17,7 +17,7 @@ public sealed class EdgeOptions : IValidatableObject
     /// <summary>The same for networks, such as <c>10.0.0.0/8</c>.</summary>
     public string[] KnownNetworks { get; init; } = [];
 
-    /// <summary>Number of proxies in a row that a request passes.</summary>
+    /// <summary>Maximum number of proxies that a request passes through one after another.</summary>
     [Range(1, 10)]
     public int ProxyHopsMax { get; init; } = 1;
 

@@ -58,11 +58,11 @@ internal static class EdgeRegistration
         {
             if (IsData(http))
             {
-                // As late as possible, so that responses to exceptions get them, too.
+                // As late as possible, so that responses to exceptions get them too.
                 http.Response.OnStarting(SetDataHeaders, http.Response);
             }
 
-            // The default, for errors as well: a cache between us and the buyers must not give one buyer's response to another.
+            // The default, for errors as well: a cache between us and the buyers must not serve one buyer's response to another.
             http.Response.Headers.CacheControl = "no-store";
             return next(http);
         });
@@ -77,7 +77,8 @@ internal static class EdgeRegistration
     private static bool IsData(HttpContext http) => http.Request.Path.StartsWithSegments(DataPath);
 
     /// <summary>
-    /// API responses are not pages, so everything is forbidden. Set here and not by policy because every response of a sale carries it.
+    /// API responses are not pages, so everything is forbidden. Set here rather than by a policy, because every response of a sale carries
+    /// it.
     /// </summary>
     private static Task SetDataHeaders(object response)
     {

@@ -104,7 +104,7 @@ public static class ProblemRegistration
         problem.Extensions.TryAdd("error", problem.Title?.ToLowerInvariant() ?? "error");
         if (Activity.Current is { } activity)
         {
-            // Under the name that the framework gives its own, longer value.
+            // Replaces the framework's own, longer value under this name.
             problem.Extensions["trace_id"] = activity.TraceId.ToHexString();
         }
     }

@@ -6,7 +6,7 @@ using StackExchange.Redis;
 
 namespace Seckill.Api.Errors;
 
-/// <summary>An unavailable server leads to a 503 that clients may retry, not to a program error.</summary>
+/// <summary>Turns an unavailable server into a 503 that clients may retry, instead of an internal error.</summary>
 internal static partial class ServerFailures
 {
     public static TBuilder AnswersBusyWhenServersFail<TBuilder>(this TBuilder route) where TBuilder : IEndpointConventionBuilder =>
@@ -30,9 +30,9 @@ internal static partial class ServerFailures
     public static bool IsOf(Exception exception) =>
         exception is RedisException or TimeoutException
             or MySqlException or DbUpdateException or RetryLimitExceededException
-            // EF wraps errors that it considers transient like this.
+            // EF wraps errors that it considers transient in this exception.
             or InvalidOperationException { InnerException: MySqlException or DbUpdateException }
-            // Derived from IOException, unlike the client's other exceptions.
+            // BrokerUnreachableException derives from IOException, unlike the client's other exceptions.
             or RabbitMQClientException or BrokerUnreachableException;
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Path} failed: {Reason}")]

@@ -11,8 +11,8 @@ namespace Seckill.Api.Gate;
 /// The queue of one SKU in front of Redis. Clicks that arrive during a script call share the next one (natural batching: no timer, so a
 /// lone request never waits); a burst costs one call for every <c>BatchSizeMax</c> requests. During a call, another is sent only with a
 /// full batch: one call at a time would limit the rate to one batch per round trip. Every call carries a deadline, so that a server that
-/// froze and resumes reserves nothing for clicks already answered busy. While Redis is known not to answer, one click now and then probes
-/// it and all others get busy at once. A reply that shows Redis behind an earlier state closes the gate until its counter has been loaded
+/// froze and resumes reserves nothing for clicks already answered busy. While Redis is known not to answer, an occasional click probes it
+/// and all others get busy at once. A reply that shows Redis behind an earlier state closes the gate until its counter has been loaded
 /// again.
 /// </summary>
 internal sealed partial class GateLane
@@ -31,11 +31,13 @@ internal sealed partial class GateLane
     private readonly Channel<PurchaseAttempt> _waiting;
 
     /// <summary>
-    /// Oldest first; answered in that order, which is Redis's own on the one connection, so that the shield learns in that order, too.
+    /// Oldest first. Calls are answered in the order in which Redis ran them on the one connection, so the shield learns in that order too.
     /// </summary>
     private readonly Queue<Call> _inFlight = new();
 
-    /// <summary>Clicks that came too late by an unknown server clock, and have time left.</summary>
+    /// <summary>
+    /// Clicks whose call was too late by the server's clock, which may have been unknown; sent again if they have time left.
+    /// </summary>
     private readonly Queue<PurchaseAttempt> _again = new();
     private readonly ServerClock _clock;
     private bool _away;
@@ -70,15 +72,15 @@ internal sealed partial class GateLane
     /// <summary>The newest order that Redis has accepted through this lane; null before the first.</summary>
     public AcceptedOrder? Newest => _memory.Newest;
 
-    /// <summary>Completes when the lane was told to stop and every waiting click has its answer.</summary>
+    /// <summary>Completes once the lane has been told to stop and every waiting click has been answered.</summary>
     public Task Completion { get; }
 
     /// <summary>Stops accepting requests; those waiting are still answered.</summary>
     public void Complete() => _waiting.Writer.TryComplete();
 
     /// <summary>
-    /// Accepts a click; false when too many wait already, or Redis is known not to answer. The answer comes even when the caller
-    /// disconnects: stock may have moved.
+    /// Accepts a click; false when too many are waiting already, or Redis is known not to answer. The click is answered even if the caller
+    /// disconnects, because stock may have moved.
     /// </summary>
     public bool TryAsk(PurchaseAttempt click)
     {
@@ -86,7 +88,7 @@ internal sealed partial class GateLane
         return (!Volatile.Read(ref _away) || MayAskWhileAway(click.AskedAt)) && _waiting.Writer.TryWrite(click);
     }
 
-    /// <summary>Redis's state of one click, within the time limit for an answer; null when Redis has none.</summary>
+    /// <summary>The state of one click in Redis, within the time limit for an answer; null when Redis has none.</summary>
     /// <exception cref="TimeoutException">Redis did not answer in time.</exception>
     public Task<Reservation?> FindAsync(long userId, string clientOrderNo) =>
         _ledger.FindAsync(_sku, userId, clientOrderNo, CancellationToken.None)
@@ -110,7 +112,7 @@ internal sealed partial class GateLane
                 AskWhatMayGo(stopping);
             }
 
-            // The shield is armed only with no call in flight: it would not know the buyers of clicks that a later call accepts.
+            // The shield is armed only with no call in flight: otherwise it would not know the buyers of clicks that a later call accepts.
             if (_inFlight.TryDequeue(out var oldest))
             {
                 arming = await AnswerAsync(oldest);
@@ -135,7 +137,7 @@ internal sealed partial class GateLane
                 continue;
             }
 
-            // Without the server's clock, its time is queried first: the "too late" reply contains it.
+            // Without the server's clock, this call only reads its time, which the "too late" reply contains.
             var notAfterMs = _clock.NowMs + LeftMs(batch[0]) - ReplyAllowanceMs ?? 0;
             var reply = _ledger.ReserveAsync(_sku, batch.ConvertAll(click => click.Request), notAfterMs, stopping);
             _inFlight.Enqueue(new Call(batch, reply, _memory.Position));
@@ -232,12 +234,12 @@ internal sealed partial class GateLane
         CrashPoint.Reach(CrashPoint.Reserved);
         if (!_publisher.TryPublish(click))
         {
-            // The publisher did not take it: the outbox holds the order, and the buyer need not wait.
+            // The publisher did not accept it: the outbox has the order, so the buyer need not wait.
             click.Answer(result);
         }
     }
 
-    /// <summary>One line a second is enough; one for every batch of an outage is not needed.</summary>
+    /// <summary>Logs at most one line a second, not one for every batch of an outage.</summary>
     private void Report(int count, Exception exception)
     {
         _failed += count;
@@ -249,7 +251,8 @@ internal sealed partial class GateLane
     }
 
     /// <summary>
-    /// For all instances; the first click at the closed gate triggers a load. The worker decides about orders accepted meanwhile.
+    /// Closes the gate for all instances; the first click at the closed gate triggers a load. The worker decides on orders accepted
+    /// meanwhile.
     /// </summary>
     private async Task ShutAsync(ReserveReply reply)
     {
@@ -261,7 +264,7 @@ internal sealed partial class GateLane
         }
         catch (Exception exception)
         {
-            // Its clicks are answered already; the next reply shows the same state again.
+            // Its clicks have been answered already; the next reply shows the same state again.
             Report(0, exception);
         }
     }
@@ -278,7 +281,7 @@ internal sealed partial class GateLane
         }
         catch (Exception exception)
         {
-            // All clicks are answered already; the next one queries Redis again.
+            // All clicks have been answered already; the next one queries Redis again.
             Report(0, exception);
         }
     }

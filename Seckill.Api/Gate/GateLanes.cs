@@ -8,7 +8,7 @@ namespace Seckill.Api.Gate;
 
 /// <summary>
 /// The lanes of all requested SKUs. Each is created on first use, and closed when its sale has left the catalogue. Disposing answers the
-/// clicks that wait in them.
+/// clicks still waiting in them.
 /// </summary>
 public sealed class GateLanes : IAsyncDisposable
 {

@@ -8,15 +8,15 @@ public sealed class GateOptions
 {
     public const string Section = "Gate";
 
-    /// <summary>Requests of one SKU that may wait for Redis; further ones get 503 <c>busy</c>.</summary>
+    /// <summary>Maximum number of requests for one SKU that may wait for Redis; further ones get 503 <c>busy</c>.</summary>
     [Range(1, 1_000_000)]
     public int WaitingMax { get; init; } = 20_000;
 
-    /// <summary>Requests in one script call.</summary>
+    /// <summary>Maximum number of requests in one script call.</summary>
     [Range(1, StockLedger.ReserveBatchSizeMax)]
     public int BatchSizeMax { get; init; } = 64;
 
-    /// <summary>Script calls of one SKU that Redis has not answered yet. More than one only while full batches wait.</summary>
+    /// <summary>Maximum script calls for one SKU that Redis has not answered yet. More than one only while full batches wait.</summary>
     [Range(1, 64)]
     public int CallsInFlightMax { get; init; } = 4;
 
@@ -27,15 +27,13 @@ public sealed class GateOptions
     [Range(500, 30_000)]
     public int AnswerWithinMs { get; init; } = 2_000;
 
-    /// <summary>
-    /// How often a click may probe a Redis that has not answered the last one, ms; all others get 503 <c>busy</c> at once.
-    /// </summary>
+    /// <summary>How often a click may probe Redis while it is not answering, ms; all others get 503 <c>busy</c> at once.</summary>
     [Range(10, 10_000)]
     public int AwayProbeEveryMs { get; init; } = 200;
 
     /// <summary>
-    /// How long after the click a buyer with a reserved order waits for the broker's confirm, ms; then the answer is "queued" because the
-    /// outbox has the order.
+    /// How long after the click a buyer with a reserved order waits for the broker's confirm, ms; then the answer is "queued" anyway,
+    /// because the outbox has the order.
     /// </summary>
     [Range(1, 30_000)]
     public int ConfirmWaitMs { get; init; } = 1_000;
@@ -49,7 +47,7 @@ public sealed class GateOptions
     public int ShieldHoldMs { get; init; } = 1_000;
 
     /// <summary>
-    /// Buyers that the shield remembers, so that a repeated click still finds its order; with more, all requests go to Redis.
+    /// Maximum buyers that the shield remembers, so that a repeated click still finds its order; with more, all requests go to Redis.
     /// </summary>
     [Range(0, 10_000_000)]
     public int ShieldBuyersMax { get; init; } = 200_000;

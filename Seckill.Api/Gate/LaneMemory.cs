@@ -8,7 +8,7 @@ public readonly record struct AcceptedOrder(long Epoch, long OrderId);
 /// <summary>Progress of a SKU's counter: by epoch, then by the total number of accepted reservations.</summary>
 internal readonly record struct CounterPosition(long Epoch, long ReservedCount)
 {
-    /// <summary>Whether this position lies before the other one; a counter that has lost nothing never goes back.</summary>
+    /// <summary>Whether this position is before the other one; a counter that has lost nothing never goes back.</summary>
     public bool IsBefore(CounterPosition other) =>
         Epoch < other.Epoch || (Epoch == other.Epoch && ReservedCount < other.ReservedCount);
 }

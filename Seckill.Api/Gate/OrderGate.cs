@@ -30,7 +30,7 @@ public enum PlaceOutcome
     /// <summary>The SKU's stock is not loaded, or this instance cannot generate order ids yet.</summary>
     WarmingUp,
 
-    /// <summary>Too many requests wait, or Redis does not answer. Retrying with the same client_order_no is safe.</summary>
+    /// <summary>Too many requests are waiting, or Redis does not answer. Retrying with the same client_order_no is safe.</summary>
     Busy,
 }
 
@@ -48,7 +48,7 @@ public sealed class OrderGate(
     private static readonly Counter<long> Reservations = OrderingTelemetry.Meter.CreateCounter<long>(
         "seckill.reservations", "{request}", "Clicks by outcome.");
 
-    /// <summary>Order ids that one click tries. A taken id points to a faulty Snowflake lease, which is checked meanwhile.</summary>
+    /// <summary>Maximum order ids tried for one click. A taken id points to a faulty Snowflake lease, which is checked meanwhile.</summary>
     private const int IdTriesMax = 4;
 
     private readonly GateOptions _options = options.Value;
@@ -81,7 +81,7 @@ public sealed class OrderGate(
     }
 
     /// <summary>
-    /// The outcome as far as it is known from memory; null, with the SKU's lane, its sale and an order id, for a click that needs Redis.
+    /// The outcome if it is known from memory; otherwise null, with the SKU's lane, its sale and an order id: the click needs Redis.
     /// </summary>
     private PlaceOutcome? TryEnter(long userId, long skuId, out GateLane? lane, out SaleView? sale, out long orderId)
     {
@@ -101,8 +101,8 @@ public sealed class OrderGate(
         refused == PlaceOutcome.Ended ? catalogue.EndOfForgotten(skuId)?.ToUnixTimeMilliseconds() ?? 0 : 0;
 
     /// <summary>
-    /// Sends and waits in one method: each asynchronous method on the way costs every waiting click another object. Null when the order id
-    /// is taken.
+    /// Sends and waits in one method: each further asynchronous method would cost every waiting click another object. Null when the order
+    /// id is taken.
     /// </summary>
     private async ValueTask<Placement?> AskAsync(GateLane lane, ReserveRequest request, decimal unitPrice)
     {
@@ -118,7 +118,7 @@ public sealed class OrderGate(
 
         try
         {
-            // The confirm makes the answer as durable as the broker; without it "queued" still holds, because the outbox has the order.
+            // The confirm makes the answer as durable as the broker; without it "queued" is still true, because the outbox has the order.
             for (
                 var waitMs = Math.Min(_options.ConfirmWaitMs, _options.AnswerWithinMs); !click.Answered.IsCompleted; waitMs = LeftMs(click))
             {
@@ -141,14 +141,14 @@ public sealed class OrderGate(
         }
         catch (Exception exception)
         {
-            // Logged by the lane; the SKU's keys may hold foreign data. Whether the stock moved is unknown here; if it did, the outbox
-            // holds the order.
+            // The lane has logged it; the SKU's keys may contain foreign data. Whether the stock moved is unknown here; if it did, the
+            // outbox has the order.
             span?.SetStatus(ActivityStatusCode.Error, exception.Message);
             return new Placement(PlaceOutcome.Busy);
         }
     }
 
-    /// <summary>What is left of the time limit, ms, rounded up: a wait that ends early must not be restarted again and again.</summary>
+    /// <summary>The remaining time, ms, rounded up: a wait that ends early must not be restarted again and again.</summary>
     private int LeftMs(PurchaseAttempt click) =>
         (int)Math.Ceiling(_options.AnswerWithinMs - time.GetElapsedTime(click.AskedAt).TotalMilliseconds);
 
@@ -201,7 +201,7 @@ public sealed class OrderGate(
     {
         if (catalogue.Find(skuId) is { } sale && StockLedger.ExpiryOf(sale.Terms) <= time.GetUtcNow())
         {
-            // It ended so long ago that Redis may forget it, and it is not loaded again.
+            // It ended so long ago that Redis may have dropped it, and it is not loaded again.
             return new Placement(PlaceOutcome.Ended, Value: sale.Terms.EndsAt.ToUnixTimeMilliseconds());
         }
 

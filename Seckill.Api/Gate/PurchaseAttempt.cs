@@ -31,8 +31,8 @@ internal sealed class PurchaseAttempt(SkuKeys sku, ReserveRequest request, Activ
     public bool IsReserved => Volatile.Read(ref _message) is not null;
 
     /// <summary>
-    /// Redis's reply; for an accepted click once the broker has confirmed it, or it was left to the outbox. Fails when Redis could not be
-    /// reached.
+    /// Redis's reply. For an accepted click it completes once the broker has confirmed the order or the order was left to the outbox. Fails
+    /// when Redis could not be reached.
     /// </summary>
     public Task<ReserveResult> Answered => _answered.Task;
 

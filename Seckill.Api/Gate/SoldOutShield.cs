@@ -3,8 +3,8 @@ using Seckill.Ordering.Ledger;
 namespace Seckill.Api.Gate;
 
 /// <summary>
-/// Answers the losers of one SKU from memory. It knows the buyers with a reservation, because a repeated click must find its order and
-/// not "sold out". Every <c>ShieldProbeEveryMs</c> it allows one request to reach Redis, so returned stock is seen within that time even
+/// Answers the losers of one SKU from memory. It knows the buyers with a reservation, because a repeated click must find its order rather
+/// than "sold out". Every <c>ShieldProbeEveryMs</c> it allows one request to reach Redis, so returned stock is seen within that time even
 /// without the outcome channel.
 /// </summary>
 internal sealed class SoldOutShield(GateOptions options, TimeProvider time)
@@ -15,7 +15,7 @@ internal sealed class SoldOutShield(GateOptions options, TimeProvider time)
     private long _confirmedAt;
     private long _probedAt;
 
-    /// <summary>Whether this buyer can be refused without asking Redis.</summary>
+    /// <summary>Whether this buyer can be refused without querying Redis.</summary>
     public bool Refuses(long userId)
     {
         var armed = Volatile.Read(ref _armed);

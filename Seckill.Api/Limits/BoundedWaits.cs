@@ -4,7 +4,9 @@ namespace Seckill.Api.Limits;
 
 internal static class BoundedWaits
 {
-    /// <summary>A place at once, or after a wait of at most so many ms; the lease is not acquired when no place became free.</summary>
+    /// <summary>
+    /// Acquires a place, waiting for at most <paramref name="waitMsMax"/> ms; the lease is not acquired if no place became free.
+    /// </summary>
     public static ValueTask<RateLimitLease> AcquireWithinAsync(
         this ConcurrencyLimiter limiter, int waitMsMax, CancellationToken cancellationToken)
     {

@@ -12,7 +12,7 @@ public sealed class LimitOptions
 
     /// <summary>
     /// Requests of all kinds from one address in one second; an IPv6 /64 counts as one address. A mobile carrier puts thousands of buyers
-    /// behind one, hence so many. Loopback is exempt: it is a proxy or a load generator on the same machine (see
+    /// behind one address, hence the high default. Loopback is exempt: it is a proxy or a load generator on the same machine (see
     /// <c>Edge:KnownProxies</c>).
     /// </summary>
     [Range(0, 1_000_000)]
@@ -22,16 +22,16 @@ public sealed class LimitOptions
     [Range(0, 1_000_000)]
     public int SiteRequestsPerSecond { get; init; } = 40_000;
 
-    /// <summary>Orders that one buyer may send in one second to one instance.</summary>
+    /// <summary>Orders that one buyer may send to one instance in one second.</summary>
     [Range(0, 10_000)]
     public int UserPurchasesPerSecond { get; init; } = 20;
 
-    /// <summary>Status queries and purchase tokens that one buyer may ask for in one second at one instance.</summary>
+    /// <summary>Status queries and requests for purchase tokens that one buyer may send to one instance in one second.</summary>
     [Range(0, 10_000)]
     public int UserQueriesPerSecond { get; init; } = 100;
 
     /// <summary>
-    /// Orders that one buyer may send in <see cref="SharedWindowMs"/> to all instances together. Counted in Redis, which costs each click a
+    /// Orders that one buyer may send to all instances together in <see cref="SharedWindowMs"/>. Counted in Redis, which costs each click a
     /// round trip, sold out or not; hence off by default.
     /// </summary>
     [Range(0, 10_000)]
@@ -41,16 +41,16 @@ public sealed class LimitOptions
     [Range(100, 3_600_000)]
     public int SharedWindowMs { get; init; } = 1_000;
 
-    /// <summary>Orders of one buyer that are read or handled at the same time at one instance.</summary>
+    /// <summary>Orders of one buyer that one instance reads or handles at the same time.</summary>
     [Range(0, 10_000)]
     public int UserPurchasesInFlightMax { get; init; } = 20;
 
-    /// <summary>Orders, completely read, being handled at the same time; further ones wait. Here 0 is no limit either.</summary>
+    /// <summary>Fully read orders handled at the same time; further ones wait. Here, too, 0 means no limit.</summary>
     [Range(0, 1_000_000)]
     public int PurchasesInFlightMax { get; init; } = 8_192;
 
     /// <summary>
-    /// Orders that may wait; further ones get 503 <c>busy</c>, because with an unbounded queue all answers come too late.
+    /// Orders that may wait; further ones get 503 <c>busy</c>, because with an unbounded queue all answers would come too late.
     /// </summary>
     [Range(0, 1_000_000)]
     public int PurchasesWaitingMax { get; init; } = 8_192;

@@ -5,8 +5,8 @@ using Seckill.Ordering.Telemetry;
 namespace Seckill.Api.Limits;
 
 /// <summary>
-/// The limits in the order in which they apply to a request: its address (before authentication), its buyer (after), if enabled its buyer
-/// over all instances, and for an order the places of <see cref="PurchaseSlots"/>. All but the shared one use only memory. The windows of
+/// The limits in the order in which they apply to a request: its address (before authentication), its buyer (after), its buyer across all
+/// instances if enabled, and for an order the places of <see cref="PurchaseSlots"/>. All but the shared one use only memory. The windows of
 /// address and buyer hold nothing while a request runs, so they need no lease and no asynchronous middleware, which saves processor time.
 /// </summary>
 internal static class LimitRegistration

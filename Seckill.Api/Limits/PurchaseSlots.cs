@@ -4,8 +4,8 @@ using Microsoft.Extensions.Options;
 namespace Seckill.Api.Limits;
 
 /// <summary>
-/// Limits the orders handled at once: a few for each buyer, from the moment that the buyer is known, and a bounded number in total, from
-/// the moment that an order has been read completely. So a client that sends slowly holds only its own places.
+/// Limits the orders handled at once: a few for each buyer, from the moment the buyer is known, and a bounded number in total, from the
+/// moment an order has been read completely. So a client that sends slowly occupies only its own places.
 /// </summary>
 internal sealed class PurchaseSlots(IOptions<LimitOptions> options) : IDisposable
 {
@@ -25,8 +25,8 @@ internal sealed class PurchaseSlots(IOptions<LimitOptions> options) : IDisposabl
     internal int TakenBy(long userId) => _buyers.TakenBy(userId);
 
     /// <summary>
-    /// A place among all orders, at once or after a bounded wait. The lease is not acquired when no place became free; null when there is
-    /// no limit.
+    /// A place among all orders, at once or after a bounded wait. The lease is not acquired if no place became free; null when there is no
+    /// limit.
     /// </summary>
     public async ValueTask<RateLimitLease?> EnterAsync(CancellationToken cancellationToken) =>
         _all is null ? null : await _all.AcquireWithinAsync(_options.PurchaseWaitMsMax, cancellationToken);

@@ -13,7 +13,7 @@ internal enum RequestKind
     Query,
 }
 
-/// <summary>By address, before authentication: checking a token's signature is work, too.</summary>
+/// <summary>By address, before authentication: checking a token's signature costs processor time too.</summary>
 internal sealed class AddressLimiter(IOptions<LimitOptions> options, TimeProvider time)
 {
     /// <summary>Bits of an IPv6 address, after the prefix of a site, that select one subscriber's network within it.</summary>
@@ -33,7 +33,7 @@ internal sealed class AddressLimiter(IOptions<LimitOptions> options, TimeProvide
     private bool TryTakeSite(IPAddress address) =>
         address.AddressFamily != AddressFamily.InterNetworkV6 || address.IsIPv4MappedToIPv6 || _sites.TryTake(KeyOf(address) >> SubnetBits);
 
-    /// <summary>An IPv4 address, or the /64 that one IPv6 subscriber has.</summary>
+    /// <summary>An IPv4 address, or the /64 of one IPv6 subscriber.</summary>
     internal static ulong KeyOf(IPAddress address)
     {
         Span<byte> bytes = stackalloc byte[16];

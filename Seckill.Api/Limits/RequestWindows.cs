@@ -2,7 +2,7 @@ namespace Seckill.Api.Limits;
 
 /// <summary>
 /// Counts requests by key in fixed windows of one second, in a fixed-size table without locks or timers. The framework's partitioned
-/// limiters keep an object for each key, scan all of them ten times a second and share one lock. The price here: keys whose hashes collide
+/// limiters keep an object for each key, scan all of them ten times a second and share one lock. The trade-off: keys whose hashes collide
 /// share a limit, about one key in ten with 100,000 active ones. That does not matter for limits far above normal use. Randomly seeded, so
 /// collisions cannot be provoked.
 /// </summary>
@@ -13,7 +13,7 @@ internal sealed class RequestWindows(int perSecondMax, TimeProvider time)
     private const int CountBits = 24;
     private const long CountMask = (1L << CountBits) - 1;
 
-    /// <summary>Second since start in the upper bits, count in the lower: one number, so that one compare-exchange moves both.</summary>
+    /// <summary>Second since start in the upper bits, count in the lower: one number, so that one compare-exchange updates both.</summary>
     private readonly long[] _slots = perSecondMax > 0 ? new long[SlotCount] : [];
     private readonly ulong _seed = (ulong)Random.Shared.NextInt64() | 1;
     private readonly long _startedAt = time.GetTimestamp();

@@ -7,8 +7,8 @@ using StackExchange.Redis;
 namespace Seckill.Api.Limits;
 
 /// <summary>
-/// Counts one buyer's orders over all instances, in Redis by Redis's clock, with one key for each buyer. It protects the system, not the
-/// stock (the gate does that), so while Redis does not answer all requests pass to the gate, which then returns "busy".
+/// Counts one buyer's orders across all instances, in Redis by Redis's clock, with one key for each buyer. It protects the system, not the
+/// stock (the gate does that). So while Redis does not answer, all requests pass to the gate, which then returns "busy".
 /// </summary>
 internal sealed partial class SharedUserLimit(IConnectionMultiplexer redis, IOptions<LimitOptions> options, ILogger<SharedUserLimit> logger)
 {
@@ -23,7 +23,7 @@ internal sealed partial class SharedUserLimit(IConnectionMultiplexer redis, IOpt
         return math.max(1, redis.call('PTTL', KEYS[1]))
         """;
 
-    /// <summary>Longest wait for the count, ms: more is not worth it, because the buyer's time is needed for the gate.</summary>
+    /// <summary>Longest wait for the count, ms. Kept short, because the gate needs the rest of the buyer's time.</summary>
     private const int CountWaitMsMax = 250;
 
     private readonly IDatabase _database = redis.GetDatabase();

@@ -12,7 +12,7 @@ namespace Seckill.Api.MissingOrders;
 /// </summary>
 public sealed class LoadGuard(IServiceScopeFactory scopes, StockRecovery recovery, MissingOrderSearch search)
 {
-    /// <summary>Runs before the row lock is taken, because a search takes long with many orders.</summary>
+    /// <summary>Runs before the row lock is taken, because a search takes a long time with many orders.</summary>
     /// <param name="sku">The SKU.</param>
     /// <param name="reload">Whether the counter is loaded although it is running; if false, this returns at once for a running
     /// counter.</param>

@@ -26,7 +26,7 @@ public sealed record LostOrders(IReadOnlyList<long> Unwritten, IReadOnlyList<lon
 public sealed class MissingOrderSearch(
     IServiceScopeFactory scopes, StockRecovery recovery, IOptions<MissingOrderOptions> options, TimeProvider time)
 {
-    /// <summary>Orders found in one search. Once these are written again, the next search finds more.</summary>
+    /// <summary>Maximum number of orders found in one search. Once these are written again, the next search finds more.</summary>
     private const int FoundMax = 10_000;
 
     /// <exception cref="StackExchange.Redis.RedisException">Redis does not answer, or has something else under the SKU's keys.</exception>
@@ -39,7 +39,7 @@ public sealed class MissingOrderSearch(
         var (missing, unlisted) = (new Dictionary<string, long>(), new HashSet<long>());
         await foreach (var page in recovery.ReviewAsync(sku, since, cancellationToken))
         {
-            // Queried only now, and without a read view: orders that Redis calls settled were committed before.
+            // Queried only now, and without a read view: orders that Redis reports as settled were committed before.
             foreach (var told in await WithoutOrderAsync(context, page.Told, cancellationToken))
             {
                 // A repeated click names the order of an earlier reservation; that is the one to publish if Redis has it.

@@ -42,7 +42,7 @@ internal sealed class OrderFinder(OrderHistory history, SaleCatalogue catalogue,
         }
 
         var found = new List<FoundOrder>();
-        // An order found in both is one; the entry with a SKU is kept.
+        // An order found in both stores counts once; the entry with a SKU is kept.
         foreach (var trail in trails.GroupBy(trail => trail.OrderId).Select(same => same.MaxBy(trail => trail.SkuId ?? 0)!)
             .OrderByDescending(trail => trail.OrderId).Take(FoundMax))
         {
@@ -103,7 +103,7 @@ internal sealed class OrderFinder(OrderHistory history, SaleCatalogue catalogue,
         return [.. orders, .. rejections];
     }
 
-    /// <summary>With Redis down, MySQL's orders are the result.</summary>
+    /// <summary>If Redis is down, the result is MySQL's orders alone.</summary>
     private async Task<IReadOnlyList<Trail>> InGateAsync(OrderQuery query, CancellationToken cancellationToken)
     {
         try

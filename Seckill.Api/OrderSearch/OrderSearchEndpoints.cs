@@ -45,7 +45,7 @@ public static class OrderSearchEndpoints
         }
 
         var found = await finder.FindAsync(query, cancellationToken);
-        // Also when nothing was found: trying out numbers reveals something, too.
+        // Audited even when nothing was found: trying out numbers reveals something too.
         await audit.WriteAsync(
             call, "orders.read", query.Text,
             string.Create(CultureInfo.InvariantCulture, $"{found.Count} orders; buyers: ")

@@ -11,14 +11,14 @@ using Seckill.Ordering.Store;
 namespace Seckill.Api.Orders;
 
 /// <summary>
-/// A buyer's orders from MySQL, and for a single order what Redis adds: an order in transit, and the time at which the outcome was
+/// A buyer's orders from MySQL, completed from Redis: orders in transit, and for a single order also times such as when its outcome was
 /// published. Throws the exceptions of the servers' clients.
 /// </summary>
 public sealed partial class OrderHistory(
     StockLedger ledger, SaleCatalogue catalogue, IServiceScopeFactory scopes, ILogger<OrderHistory> logger)
 {
     /// <summary>
-    /// SKUs on sale that are searched for an order in transit; with more of them, only the page that made the click finds it.
+    /// Most SKUs on sale that are searched for an order in transit; if there are more, only the page that made the click finds it.
     /// </summary>
     private const int SkusAskedMax = 64;
 
@@ -87,7 +87,7 @@ public sealed partial class OrderHistory(
         return Of(keys.SkuId, reservation with { ConfirmedAtMs = confirmedAtMs });
     }
 
-    /// <summary>Orders that are in Redis and not in MySQL yet; none when Redis does not answer.</summary>
+    /// <summary>Orders that are in Redis but not in MySQL yet; none when Redis does not answer.</summary>
     private async Task<IReadOnlyList<OrderView>> OnTheirWayAsync(long userId, CancellationToken cancellationToken)
     {
         var latest = await Task.WhenAll(catalogue.NewestSkuIds(SkusAskedMax).Select(async skuId =>

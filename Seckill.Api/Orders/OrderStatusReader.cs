@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Threading.RateLimiting;
 using Microsoft.EntityFrameworkCore;
 using Seckill.Api.Catalogue;
 using Seckill.Api.Errors;
@@ -22,7 +21,7 @@ public sealed partial class OrderStatusReader(
     /// </summary>
     private const int PendingTrustedMs = 10_000;
 
-    /// <summary>How long a query that Redis has answered waits for MySQL as well, ms.</summary>
+    /// <summary>How long a query that Redis has answered also waits for MySQL, ms.</summary>
     private const int CatchUpMsMax = 250;
 
     public async Task<(OrderStatusResponse? Status, ErrorResult? Error)> ReadAsync(
@@ -36,11 +35,10 @@ public sealed partial class OrderStatusReader(
                 return (caughtUp ?? ToResponse(skuId, reservation), null);
             }
 
-            // A sale may have been deleted whose orders are in MySQL. Questions about invented SKUs look the same, so they never wait there.
+            // MySQL is not queried for unknown SKUs.
             if (catalogue.Loaded && !catalogue.Knows(skuId))
             {
-                using var spare = limiter.TryEnter();
-                return await ReadStoreAsync(userId, skuId, clientOrderNo, spare, ErrorResult.UnknownSku, cancellationToken);
+                return (null, ErrorResult.UnknownSku);
             }
 
             if (await ledger.HasNeverHeardOfAsync(new SkuKeys(skuId), userId, clientOrderNo, cancellationToken))
@@ -54,13 +52,6 @@ public sealed partial class OrderStatusReader(
         }
 
         using var lease = await limiter.EnterAsync(userId, cancellationToken);
-        return await ReadStoreAsync(userId, skuId, clientOrderNo, lease, ErrorResult.NoOrder, cancellationToken);
-    }
-
-    /// <summary>Reads from MySQL with a place of the limiter; without one the buyer is asked to repeat the question.</summary>
-    private async Task<(OrderStatusResponse? Status, ErrorResult? Error)> ReadStoreAsync(
-        long userId, long skuId, string? clientOrderNo, RateLimitLease lease, ErrorResult absent, CancellationToken cancellationToken)
-    {
         if (!lease.IsAcquired)
         {
             return (null, ErrorResult.Busy);
@@ -69,7 +60,7 @@ public sealed partial class OrderStatusReader(
         try
         {
             var status = await ReadStoreAsync(userId, skuId, clientOrderNo, cancellationToken);
-            return (status, status is null ? absent : null);
+            return (status, status is null ? ErrorResult.NoOrder : null);
         }
         catch (Exception exception) when (ServerFailures.IsOf(exception))
         {
@@ -79,8 +70,8 @@ public sealed partial class OrderStatusReader(
     }
 
     /// <summary>
-    /// Redis may have lost a decision with its latest writes: an order that has been pending for long is looked up in MySQL, unless other
-    /// reads wait or MySQL does not answer at once. Null when Redis's state applies.
+    /// Redis may have lost a decision with its latest writes: an order that has been pending for a long time is looked up in MySQL, unless
+    /// other reads wait or MySQL does not answer at once. Null when Redis's state applies.
     /// </summary>
     private async Task<OrderStatusResponse?> CatchUpAsync(
         long userId, long skuId, string? clientOrderNo, Reservation reservation, CancellationToken cancellationToken)

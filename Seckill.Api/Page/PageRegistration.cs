@@ -3,7 +3,7 @@ using Microsoft.Net.Http.Headers;
 namespace Seckill.Api.Page;
 
 /// <summary>
-/// The buyer's page: static files, the same for everybody, so that a CDN can cache them and keep their load from this process.
+/// The buyer's page: static files, the same for everybody, so that a CDN can cache them and keep their load off this process.
 /// </summary>
 internal static class PageRegistration
 {

@@ -22,7 +22,9 @@ public sealed partial class OrderPublisher(
     TimeProvider time, ILogger<OrderPublisher> logger)
     : BackgroundService
 {
-    /// <summary>Nothing is in flight by then, so a broker that hangs is not waited for, ms.</summary>
+    /// <summary>
+    /// Longest wait for a connection to close, ms. Nothing is in flight by then, so there is no point in waiting for a broker that hangs.
+    /// </summary>
     private const int CloseTimeoutMs = 500;
 
     private static readonly Histogram<double> ConfirmLatency = OrderingTelemetry.Meter.CreateHistogram<double>(
@@ -116,7 +118,7 @@ public sealed partial class OrderPublisher(
                 var orders = TakeWaiting();
                 if (orders.Length == 0)
                 {
-                    // Another loop was faster.
+                    // Another loop took it first.
                     window.Release();
                     continue;
                 }
@@ -211,7 +213,7 @@ public sealed partial class OrderPublisher(
         }
     }
 
-    /// <summary>No broker is left for the last waiting orders: their buyers are answered now.</summary>
+    /// <summary>No broker is left for the orders still waiting: their buyers are answered now.</summary>
     private void LeaveToOutbox()
     {
         while (_waiting.Reader.TryRead(out var order))

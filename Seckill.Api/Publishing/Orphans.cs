@@ -7,10 +7,10 @@ internal sealed partial class Orphans(SalesGone gone, int lookEveryMs, TimeProvi
 {
     private long _lookedAt;
 
-    /// <summary>As of the last look.</summary>
+    /// <summary>As of the last refresh.</summary>
     public IReadOnlyCollection<long> SkuIds { get; private set; } = [];
 
-    /// <summary>Refreshes the list, if the last refresh is long enough ago.</summary>
+    /// <summary>Refreshes the list if the last refresh was long enough ago.</summary>
     public async Task LookAsync(CancellationToken cancellationToken)
     {
         if (_lookedAt > 0 && time.GetElapsedTime(_lookedAt).TotalMilliseconds < lookEveryMs)

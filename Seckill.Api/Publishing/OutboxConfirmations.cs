@@ -6,7 +6,7 @@ namespace Seckill.Api.Publishing;
 
 /// <summary>
 /// Marks confirmed orders in the outbox, many in one call. A missing mark (Redis down, too many waiting, process killed) is harmless: the
-/// sweeper publishes the order again, and the worker's primary key makes one order of both.
+/// sweeper publishes the order again, and the worker's primary key turns both into one order.
 /// </summary>
 public sealed partial class OutboxConfirmations(StockLedger ledger, TimeProvider time, ILogger<OutboxConfirmations> logger)
     : BackgroundService

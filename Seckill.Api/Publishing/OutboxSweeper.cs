@@ -8,15 +8,15 @@ using StackExchange.Redis;
 namespace Seckill.Api.Publishing;
 
 /// <summary>
-/// Publishes orders again that have no confirm after <c>SweepGraceMs</c>: the process that reserved them died, or RabbitMQ was down. Hosted
-/// in every instance, active in the one that holds the lease. Only unconfirmed orders are repeated, so a queue that is merely long is not
-/// flooded. It covers every SKU that Redis holds, including those whose sale was deleted.
+/// Publishes orders again that are still unconfirmed after <c>SweepGraceMs</c>: the process that reserved them died, or RabbitMQ was down.
+/// Hosted in every instance, active in the one that holds the lease. Only unconfirmed orders are repeated, so a queue that is merely long
+/// is not flooded. Covers every SKU that Redis has data for, including those whose sale was deleted.
 /// </summary>
 public sealed partial class OutboxSweeper : BackgroundService
 {
     private const string LeaseKey = "seckill:outbox:sweeper";
 
-    /// <summary>SKUs queried together; Redis runs one script call for each.</summary>
+    /// <summary>Most SKUs queried together; Redis runs one script call for each.</summary>
     private const int SkusTogetherMax = 64;
 
     private readonly StockLedger _ledger;

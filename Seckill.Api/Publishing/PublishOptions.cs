@@ -12,13 +12,13 @@ public sealed class PublishOptions : IValidatableObject
     public int ChannelsMax { get; init; } = 2;
 
     /// <summary>
-    /// Unconfirmed messages on one channel. While so many are in flight, orders accumulate for the next message. Unless set, 4; or 256 if
-    /// <see cref="OrdersPerMessageMax"/> is 1, because then none can accumulate.
+    /// Maximum unconfirmed messages on one channel. While that many are in flight, orders accumulate for the next message. If not set, 4;
+    /// or 256 if <see cref="OrdersPerMessageMax"/> is 1, because then none can accumulate.
     /// </summary>
     [Range(1, 4_096)]
     public int? InFlightMax { get; init; }
 
-    /// <summary>Orders in one message.</summary>
+    /// <summary>Maximum number of orders in one message.</summary>
     [Range(1, 1_000)]
     public int OrdersPerMessageMax { get; init; } = 64;
 
@@ -56,7 +56,7 @@ public sealed class PublishOptions : IValidatableObject
     [Range(200, 600_000)]
     public int SweepGraceMs { get; init; } = 7_000;
 
-    /// <summary>Orders of one SKU that one sweep publishes.</summary>
+    /// <summary>Maximum number of orders of one SKU that one sweep publishes.</summary>
     [Range(1, 10_000)]
     public int SweepBatchSizeMax { get; init; } = 1_000;
 

@@ -10,7 +10,7 @@ internal readonly struct PublishTrace : IDisposable
 {
     private static readonly ActivitySource Source = new("Seckill.Api");
 
-    /// <summary>Links of one span; OpenTelemetry drops further ones by default.</summary>
+    /// <summary>Maximum number of links of one span; OpenTelemetry drops any more by default.</summary>
     private const int LinkCountMax = 128;
 
     private readonly Publication[] _orders;
@@ -33,7 +33,7 @@ internal readonly struct PublishTrace : IDisposable
 
         foreach (var order in orders)
         {
-            // By the click's context, not the current one: this loop has no request of its own.
+            // Uses the click's context, not the current one: this loop has no request of its own.
             order.Span = Source.StartActivity("publish order", ActivityKind.Internal, order.Trace);
             Activity.Current = null;
         }

@@ -7,9 +7,9 @@ namespace Seckill.Api.Push;
 
 /// <summary>A page's request to start, or resume, listening.</summary>
 /// <param name="UserId">The buyer.</param>
-/// <param name="SkuIds">SKUs whose current state is sent first, since they may have been decided before the page listened.</param>
+/// <param name="SkuIds">SKUs whose current state is sent first, since the outcome may have been decided before the page listened.</param>
 /// <param name="SinceMs">Outcomes settled before this time, ms since 1970 UTC, are known to the page; 0 when it knows none.</param>
-/// <param name="LoginEnds">UTC; when the login expires, and the connection ends.</param>
+/// <param name="LoginEnds">UTC; when the login expires and the connection ends.</param>
 public sealed record OutcomeRequest(long UserId, IReadOnlyList<long> SkuIds, long SinceMs, DateTime LoginEnds);
 
 /// <summary>

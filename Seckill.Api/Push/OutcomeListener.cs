@@ -24,7 +24,7 @@ public sealed partial class OutcomeListener(
         }
         catch (Exception exception) when (exception is RedisException or TimeoutException)
         {
-            // The client keeps the subscription and makes it when Redis answers.
+            // The client keeps the subscription and establishes it once Redis answers.
             LogNotYet(exception.Message);
         }
     }
@@ -34,8 +34,8 @@ public sealed partial class OutcomeListener(
 
     private void Hear(RedisChannel channel, RedisValue message)
     {
-        // SKU, stock, then one settled order a line. With many SKUs there is a message for nearly each order, so the text is created only
-        // for listeners.
+        // Lines: the SKU, the stock, then one settled order each. With many SKUs there is a message for nearly each order, so the text is
+        // created only for listeners.
         var bytes = ((ReadOnlyMemory<byte>)message).Span;
         if (!TryReadLine(ref bytes, out var skuId) || !TryReadLine(ref bytes, out var left))
         {

@@ -12,7 +12,7 @@ using Seckill.Api.Orders;
 
 namespace Seckill.Api.Push;
 
-/// <summary>Outcomes by push: Server-Sent Events, which reconnect by themselves, or a WebSocket instead.</summary>
+/// <summary>Pushes outcomes by Server-Sent Events, which reconnect by themselves, or by a WebSocket instead.</summary>
 public static class PushEndpoints
 {
     private const int SkusMax = 32;

@@ -7,8 +7,8 @@ namespace Seckill.Api.Reconciliation;
 
 /// <summary>
 /// Finds which orders can no longer be in transit: those confirmed before the moment up to which the queue has been drained (see
-/// <see cref="QueuePassage"/>), or longer ago than a worker can hold a message. A message that a worker gave back is redelivered with a
-/// mark. While a worker holds such a message, the moment does not advance.
+/// <see cref="QueuePassage"/>), or longer ago than a worker can hold a message. A message that a worker has returned is marked as
+/// redelivered; while a worker holds such a message, the moment does not advance.
 /// </summary>
 internal sealed partial class QueueWatch(
     QueueDepths queues, HeldMessages held, IOptions<ReconciliationOptions> options, TimeProvider time, ILogger<QueueWatch> logger)

@@ -32,7 +32,7 @@ internal sealed partial class Reconciler : BackgroundService
     private readonly TimeProvider _time;
     private readonly ILogger<Reconciler> _logger;
 
-    /// <summary>As of the last look.</summary>
+    /// <summary>SKUs whose sale was deleted, as of the last check.</summary>
     private IReadOnlyList<long> _goneSkuIds = [];
 
     public Reconciler(

@@ -42,7 +42,7 @@ public sealed record RepairResponse(bool Applied, IReadOnlyList<string> Steps);
 
 public static class ReconciliationEndpoints
 {
-    /// <summary>Lost order ids in a response, per SKU.</summary>
+    /// <summary>Maximum number of lost order ids in a response, per SKU.</summary>
     private const int LostIdsShownMax = 20;
 
     public static IEndpointRouteBuilder MapReconciliation(this IEndpointRouteBuilder routes)
@@ -143,7 +143,7 @@ public static class ReconciliationEndpoints
         return TypedResults.Json(new RepairResponse(apply == "true", steps), ApiJson.Web.RepairResponse);
     }
 
-    /// <summary>Null when applied, otherwise why not. A failure at one SKU does not hold up the others.</summary>
+    /// <summary>Null when applied, otherwise the reason why not. A failure at one SKU does not hold up the others.</summary>
     private static async Task<string?> TryApplyAsync(
         RepairPlan plan, StuckOrders stuck, StockLoad load, CancellationToken cancellationToken)
     {

@@ -29,10 +29,10 @@ internal sealed partial class SkuReconciler
     /// <summary>Records that a snapshot has shown no difference for the SKU.</summary>
     public void NoteQuiet(long skuId) => _differences[skuId] = 0;
 
-    /// <summary>Another instance compares now: what this one has seen must not stay in its metric.</summary>
+    /// <summary>Another instance compares now: this one's results must not stay in its metric.</summary>
     public void Forget() => _differences.Clear();
 
-    /// <summary>Removes SKUs that are compared no more from the metric.</summary>
+    /// <summary>Removes SKUs that are no longer compared from the metric.</summary>
     public void KeepOnly(IReadOnlyCollection<long> skuIds)
     {
         var kept = skuIds.ToHashSet();

@@ -107,8 +107,8 @@ internal sealed class StuckOrders(
     {
         try
         {
-            // Also when the broker counts none: it does not count letters that an operator's call holds; the lock on that call shows them.
-            // With more letters than one scan can read, it is unknown which orders are among the rest.
+            // Read even when the broker counts none: it does not count letters that an operator's call holds; the lock on that call shows
+            // them. With more letters than one scan can read, it is unknown which orders are among the rest.
             return await deadLetters.ReadOrderIdsAsync(cancellationToken) is { } dead
                 ? [.. lost.Where(id => !dead.Contains(id.ToString(CultureInfo.InvariantCulture)))]
                 : [];

@@ -4,8 +4,8 @@ using System.Text.Json.Serialization.Metadata;
 namespace Seckill.Api.Requests;
 
 /// <summary>
-/// 200 with a small JSON body, written in one piece with its length. The framework's result creates a service scope for logging, and sends
-/// headers and body separately.
+/// 200 with a small JSON body, written in one piece with its content length. The framework's result creates a service scope for logging,
+/// and sends headers and body separately.
 /// </summary>
 internal sealed class JsonAnswer<T>(T value, JsonTypeInfo<T> type) : IResult
 {

@@ -115,7 +115,7 @@ internal static class JsonBody
 
     private static ErrorResult Describe(JsonException exception)
     {
-        // The path names the contract's member that does not fit (with an inner JsonException the text is not JSON at all); the client's
+        // The path names the member of the contract that is invalid (with an inner JsonException the text is not JSON at all); the client's
         // own text is never echoed.
         var member = exception.InnerException is not JsonException && exception.Path is ['$', '.', .. var name] ? name : null;
         return member is "sku_id" or "quantity" or "client_order_no" or "purchase_token" or "user_id" or "role"

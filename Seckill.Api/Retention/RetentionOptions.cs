@@ -7,7 +7,7 @@ public sealed class RetentionOptions : IValidatableObject
 {
     public const string Section = "Retention";
 
-    /// <summary>The shortest period, days: a sale is still reviewed, restored and disputed for so long after its end.</summary>
+    /// <summary>The shortest period, days: for that long after its end, a sale may still be reviewed, restored or disputed.</summary>
     private const int DaysMin = 30;
 
     /// <summary>
@@ -32,7 +32,7 @@ public sealed class RetentionOptions : IValidatableObject
     [Range(1, 1_440)]
     public int EveryMinutes { get; init; } = 60;
 
-    /// <summary>Rows in one statement: a small one delays no other transaction.</summary>
+    /// <summary>Maximum number of rows in one statement: a small one delays no other transaction.</summary>
     [Range(1, 10_000)]
     public int BatchSizeMax { get; init; } = 500;
 

@@ -80,7 +80,7 @@ internal sealed class RetentionPass(IServiceScopeFactory scopes, IOptions<Retent
             cancellationToken);
     }
 
-    /// <summary>Only of sales that are over: while one runs, its buyers' limits are counted by these columns.</summary>
+    /// <summary>Only orders of sales that are over: while a sale runs, its buyers' purchase limits depend on these columns.</summary>
     private Task<List<long>> DueAsync(OrderingDbContext context, long after, DateTime before, CancellationToken cancellationToken) =>
         context.Orders
             .Where(order => order.Id > after && order.UserId != Nobody && order.CreatedAt < before

@@ -67,8 +67,8 @@ public static class SaleEndpoints
             new OperatorSaleList(time.GetUtcNow().ToUnixTimeMilliseconds(), await records.ListAsync(cancellationToken)),
             ApiJson.Web.OperatorSaleList);
 
-    // A disconnect of the operator cancels none of the following: each is bounded by the servers' own time-outs, and a half-finished change
-    // is worse than a finished one.
+    // An operator who disconnects cancels none of the following calls: each is bounded by the servers' own time-outs, and a half-finished
+    // change is worse than a finished one.
     private static async Task<IResult> CreateAsync(HttpContext http, OperatorCall call, SaleOperations operations, TimeProvider time)
     {
         var (request, malformed) = await JsonBody.ReadAsync(http.Request, ApiJson.Web.CreateSaleRequest, http.RequestAborted);

@@ -14,7 +14,7 @@ using Seckill.Ordering.Store;
 
 namespace Seckill.Api.Sales;
 
-/// <summary>The sale as it is now, or why nothing was changed.</summary>
+/// <summary>The current sale, or why nothing was changed.</summary>
 internal readonly record struct SaleResult(OperatorSale? Sale, ErrorResult? Error);
 
 /// <summary>
@@ -74,7 +74,7 @@ internal sealed class SaleOperations(
     }
 
     /// <summary>
-    /// Puts more units on sale, also while it runs. With the new stock MySQL records a new load that Redis does not have yet. From then on
+    /// Puts more units on sale, even while it runs. With the new stock MySQL records a new load that Redis does not have yet. From then on
     /// the counter in Redis, which lacks these units, is outdated; the first process to notice loads it again.
     /// </summary>
     public async Task<SaleResult> AddStockAsync(
@@ -147,7 +147,7 @@ internal sealed class SaleOperations(
         return null;
     }
 
-    /// <summary>Under the SKU's row lock, so that meanwhile no order is written and no counter loaded.</summary>
+    /// <summary>Runs under the SKU's row lock, so that no order is written and no counter is loaded meanwhile.</summary>
     private async Task<SaleResult> ChangeAsync(
         long skuId, Func<ProductSku, SeckillSale, ErrorResult?> change, CancellationToken cancellationToken)
     {

@@ -10,7 +10,7 @@ internal sealed class SaleRecords(IServiceScopeFactory scopes, StockLedger ledge
 {
     private const int SalesMax = 500;
 
-    /// <summary>By SKU; with too many sales, those that end last.</summary>
+    /// <summary>Sorted by SKU; if there are too many sales, those that end last.</summary>
     public async Task<IReadOnlyList<OperatorSale>> ListAsync(CancellationToken cancellationToken) =>
         [.. (await ReadAsync(skus => skus.OrderByDescending(sku => sku.Sale!.EndsAt).Take(SalesMax), cancellationToken))
             .OrderBy(sale => sale.Id).Select(sale => sale.Sale)];
@@ -19,7 +19,7 @@ internal sealed class SaleRecords(IServiceScopeFactory scopes, StockLedger ledge
     public async Task<OperatorSale?> FindAsync(long skuId, CancellationToken cancellationToken) =>
         (await ReadAsync(skus => skus.Where(sku => sku.Id == skuId), cancellationToken)).SingleOrDefault().Sale;
 
-    /// <summary>Whether there is such a SKU, on sale or not.</summary>
+    /// <summary>Whether the SKU exists, on sale or not.</summary>
     public async Task<bool> ExistsAsync(long skuId, CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();

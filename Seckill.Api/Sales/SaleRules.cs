@@ -5,10 +5,10 @@ namespace Seckill.Api.Sales;
 /// <summary>Rules for operators' requests. Each check returns what is wrong, or null.</summary>
 internal static class SaleRules
 {
-    /// <summary>Units in one request.</summary>
+    /// <summary>Maximum number of units in one request.</summary>
     public const int UnitsMax = 1_000_000;
 
-    /// <summary>Units of one SKU over all requests.</summary>
+    /// <summary>Maximum number of units of one SKU over all requests.</summary>
     public const int UnitsInAllMax = 1_000_000_000;
 
     /// <summary>The largest integer that browsers represent exactly; clicks send the SKU as a number.</summary>
@@ -82,7 +82,7 @@ internal static class SaleRules
         : text.Any(char.IsControl) ? $"{name} must be one line of text"
         : null;
 
-    /// <summary>Other schemes do not belong in a buyer's page.</summary>
+    /// <summary>Other schemes do not belong on a buyer's page.</summary>
     private static string? ValidateImage(string? image) =>
         image is null ? null
         : image.Length <= ImageLengthMax && !image.Any(c => char.IsControl(c) || char.IsWhiteSpace(c))

@@ -3,7 +3,7 @@ using Seckill.Ordering.Ledger;
 
 namespace Seckill.Api.Snapshots;
 
-/// <summary>SKUs that Redis holds data for and that the catalogue does not list: the sale was deleted.</summary>
+/// <summary>SKUs that Redis has data for but the catalogue does not list: the sale was deleted.</summary>
 public sealed class SalesGone(StockRecovery recovery, SaleCatalogue catalogue)
 {
     /// <summary>By id; none before the sales have been read.</summary>

@@ -5,8 +5,8 @@ using Seckill.Ordering.Store;
 namespace Seckill.Api.Snapshots;
 
 /// <summary>
-/// The lock on a SKU's row that loading and comparing need. Another session may hold it for long (a forgotten transaction in a console),
-/// which must affect only that SKU: so the wait is short, and its time-out is an error of its own.
+/// The lock on a SKU's row that loading and comparing need. Another session may hold it for a long time (a forgotten transaction in a
+/// console), which must affect only that SKU. So the wait is short, and its time-out has its own exception.
 /// </summary>
 internal static class SkuRowLock
 {

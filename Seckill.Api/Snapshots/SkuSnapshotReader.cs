@@ -19,7 +19,7 @@ public sealed record SkuSnapshot(long SkuId, long MySqlStock, LoadId MySqlLoad, 
     /// <summary>Whether the counter is the one loaded last, on a server that has not been replaced since, as far as it is known.</summary>
     public bool IsLoaded => Redis is { Stock: not null, Closed: false, SameServer: not false, Load: { } load } && load == MySqlLoad;
 
-    /// <summary>Whether the gate enforces other terms than MySQL has, for any reason.</summary>
+    /// <summary>Whether the gate enforces terms other than MySQL's, for any reason.</summary>
     public bool HasOtherTerms => Terms is { } terms && Redis?.HasTerms(terms) is false;
 
     /// <summary>Whether the two agree and nothing is in transit, so that the difference is 0.</summary>
@@ -29,7 +29,7 @@ public sealed record SkuSnapshot(long SkuId, long MySqlStock, LoadId MySqlLoad, 
 /// <summary>Reads many SKUs with one query and pipelined script calls.</summary>
 public sealed class SkuSnapshotReader(IServiceScopeFactory scopes, StockRecovery recovery)
 {
-    /// <summary>Those of the SKUs that MySQL has a sale of, by id.</summary>
+    /// <summary>Snapshots of those SKUs that have a sale in MySQL, sorted by id.</summary>
     /// <exception cref="StackExchange.Redis.RedisException">Redis does not answer.</exception>
     /// <exception cref="MySqlConnector.MySqlException">MySQL does not answer.</exception>
     public async Task<IReadOnlyList<SkuSnapshot>> ReadAsync(IReadOnlyCollection<long> skuIds, CancellationToken cancellationToken)

@@ -4,10 +4,10 @@ using Seckill.Ordering.Store;
 
 namespace Seckill.Api.Snapshots;
 
-/// <summary>MySQL's decisions on orders that Redis still calls unsettled.</summary>
+/// <summary>MySQL's decisions on orders that are still unsettled in Redis.</summary>
 internal static class StoreDecisions
 {
-    /// <summary>Ids in one query.</summary>
+    /// <summary>Maximum number of ids in one query.</summary>
     private const int QueryIdsMax = 500;
 
     /// <summary>The decisions, ready to be settled; orders that MySQL does not know are left out.</summary>

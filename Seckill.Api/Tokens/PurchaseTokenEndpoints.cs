@@ -41,7 +41,7 @@ public static class PurchaseTokenEndpoints
         return routes;
     }
 
-    /// <summary>The error for an order's purchase token, or null; null for sales that require none.</summary>
+    /// <summary>The error for an order's purchase token; null when the token is valid or the sale requires none.</summary>
     internal static ErrorResult? Validate(
         HttpContext http, SaleCatalogue catalogue, PurchaseTokens tokens, long userId, long skuId, string? inBody)
     {

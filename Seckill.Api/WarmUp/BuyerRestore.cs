@@ -13,27 +13,27 @@ public sealed record RestoredLines(long LastItemId, long ItemCount, IReadOnlySet
 
 /// <summary>
 /// Restores in Redis the units that a SKU's buyers hold: according to MySQL, and by reservations that MySQL has no order for yet. That
-/// takes long with many orders, so most of it is done page by page before the SKU's row is locked. Under the lock, while nothing can be
-/// committed, only buyers with unsettled or newer orders are left.
+/// takes a long time with many orders, so most of it is done page by page before the SKU's row is locked. Under the lock, while nothing can
+/// be committed, only buyers with unsettled or newer orders are left.
 /// </summary>
 public sealed class BuyerRestore(IServiceScopeFactory scopes, StockRecovery recovery, ClickRestore clicks)
 {
-    /// <summary>Buyers in one query over all buyers.</summary>
+    /// <summary>Maximum number of buyers in one query over all buyers.</summary>
     private const int PageSizeMax = 10_000;
 
-    /// <summary>Buyers in one query for chosen buyers.</summary>
+    /// <summary>Maximum number of buyers in one query for chosen buyers.</summary>
     private const int ChosenBuyersMax = 1_000;
 
     private static readonly ILookup<long, long> NoPending = Array.Empty<long>().ToLookup(id => id);
 
-    /// <summary>Restores everything committed so far, without a lock. MySQL has <paramref name="epoch"/>.</summary>
+    /// <summary>Restores everything committed so far, without a lock. MySQL's epoch is <paramref name="epoch"/>.</summary>
     public async Task<RestoredLines> RunAheadAsync(
         SkuKeys sku, long epoch, DateTimeOffset expiresAt, CancellationToken cancellationToken)
     {
-        // Before the view is opened, too: orders in the view are restored below and later ones under the lock, so settling must not add
-        // them as well.
+        // Before the view is opened: orders in the view are restored below and later ones under the lock, so settling must not add them as
+        // well.
         await recovery.RestoreBuyersAsync(sku, [], epoch, expiresAt, cancellationToken);
-        // Before the view is opened: a buyer who is no longer pending by then has a decision that the view shows, or no order.
+        // Also before the view is opened: a buyer who is no longer pending by then has a decision that the view shows, or no order.
         var pending = await recovery.PendingAsync(sku, await recovery.UnsettledIdsAsync(sku, cancellationToken), cancellationToken);
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
@@ -49,7 +49,7 @@ public sealed class BuyerRestore(IServiceScopeFactory scopes, StockRecovery reco
     }
 
     /// <summary>
-    /// Restores the rest, or everything if nothing was done ahead. The caller holds the row lock, under which MySQL has
+    /// Restores the rest, or everything if nothing was done ahead. The caller holds the row lock, under which MySQL's epoch is
     /// <paramref name="lockedEpoch"/>, and <paramref name="pending"/> are all unsettled orders that MySQL has no order for.
     /// </summary>
     public async Task FinishAsync(
@@ -104,7 +104,7 @@ public sealed class BuyerRestore(IServiceScopeFactory scopes, StockRecovery reco
             sku, buyers.Select(buyer => new BuyerHolding(buyer.UserId, buyer.Units, buyer.Newest, [.. pending[buyer.UserId]])), lockedEpoch,
             expiresAt, cancellationToken);
 
-    /// <summary>By user id.</summary>
+    /// <summary>Sorted by user id.</summary>
     private static IQueryable<Holding> HoldingsOf(IQueryable<OrderItem> items) => items.GroupBy(item => item.UserId)
         .OrderBy(items => items.Key)
         .Take(PageSizeMax)
@@ -116,6 +116,6 @@ public sealed class BuyerRestore(IServiceScopeFactory scopes, StockRecovery reco
                 context.Orders.Where(order => order.Status != OrderStatus.Closed), item => item.OrderId, order => order.Id,
                 (item, _) => item);
 
-    /// <summary>What a buyer holds according to MySQL.</summary>
+    /// <summary>A buyer's holdings according to MySQL.</summary>
     private sealed record Holding(long UserId, long Units, long Newest);
 }

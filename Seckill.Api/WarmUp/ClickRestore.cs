@@ -10,7 +10,7 @@ namespace Seckill.Api.WarmUp;
 /// </summary>
 public sealed class ClickRestore(StockRecovery recovery)
 {
-    /// <summary>Clicks in one query.</summary>
+    /// <summary>Maximum number of clicks in one query.</summary>
     private const int PageSizeMax = 10_000;
 
     /// <summary>Restores the clicks of all orders and refusals of the SKU.</summary>
@@ -32,8 +32,8 @@ public sealed class ClickRestore(StockRecovery recovery)
     }
 
     /// <summary>
-    /// Restores the clicks of orders whose lines came after <paramref name="afterItemId"/>; null: of all orders. Sorted by SKU and buyer
-    /// like the index: with any other order MySQL would sort all remaining rows for each page.
+    /// Restores the clicks of orders whose lines came after <paramref name="afterItemId"/>, or of all orders if it is null. Sorted by SKU
+    /// and buyer like the index: with any other order MySQL would sort all remaining rows for each page.
     /// </summary>
     public async Task RunAsync(OrderingDbContext context, SkuKeys sku, long? afterItemId, CancellationToken cancellationToken)
     {

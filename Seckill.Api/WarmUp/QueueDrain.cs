@@ -8,8 +8,7 @@ namespace Seckill.Api.WarmUp;
 /// <summary>
 /// After Redis has lost its data, the orders still in the queue are written first, so that the new counters do not offer their units.
 /// Messages held by workers (see <see cref="QueuePassage"/>) and parked orders count as well. All SKUs of one loss share one bounded wait:
-/// an order that comes later is deducted when it is settled. A broker or worker that does not report how much it holds is waited for as if
-/// it held a lot.
+/// an order that comes later is deducted when it is settled. A broker or worker that does not report its messages is assumed to have many.
 /// </summary>
 public sealed partial class QueueDrain(
     QueueDepths queues, HeldMessages held, IOptions<CatalogueOptions> options, TimeProvider time, ILogger<QueueDrain> logger)

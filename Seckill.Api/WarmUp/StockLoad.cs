@@ -17,8 +17,8 @@ namespace Seckill.Api.WarmUp;
 public sealed record LoadedSku(long SkuId, bool Loaded, long Stock, long Epoch);
 
 /// <summary>
-/// Sets one SKU's counter from MySQL when necessary: Redis does not have it, has another load than MySQL, or is no longer the server that
-/// took the last load. A running counter is left alone. See warm.lua for the treatment of orders in transit.
+/// Sets one SKU's counter from MySQL when necessary: when Redis does not have it, has a different load from MySQL's, or is no longer the
+/// server that took the last load. A running counter is left alone. See warm.lua for the treatment of orders in transit.
 /// </summary>
 public sealed partial class StockLoad(
     IServiceScopeFactory scopes, StockLedger ledger, StockRecovery recovery, BuyerRestore buyers, LoadGuard guard,
@@ -55,7 +55,7 @@ public sealed partial class StockLoad(
             return new LoadedSku(skuId, false, stock, stored.Value.Epoch);
         }
 
-        // Another server with the same load has taken over, or has come back apparently with all its data: it keeps selling until it is
+        // Another server with the same load has taken over, or has come back with apparently all of its data: it keeps selling until it is
         // loaded again. MySQL is authoritative for stock and limit meanwhile.
         if (redis.Load is not null && redis.Load != stored)
         {
@@ -156,7 +156,7 @@ public sealed partial class StockLoad(
         var due = IsDue(redis, row, suspect);
         if (due)
         {
-            // Without all of them the counter would offer units that some buyers hold.
+            // Unless all of them are known, the counter would offer units that some buyers hold.
             var unsettled = redis.UnsettledIds ?? [.. await recovery.UnsettledIdsAsync(sku, cancellationToken)];
             var decisions = await StoreDecisions.ReadAsync(context, unsettled, cancellationToken);
             decided = [.. decisions.Select(decision => decision.OrderId)];
@@ -193,7 +193,7 @@ public sealed partial class StockLoad(
 
     /// <summary>
     /// With many orders to carry over, Redis takes longer than the client waits. Giving up then would leave two loads, and the next attempt
-    /// would take as long: so the result of the call is queried instead.
+    /// would take just as long. So the result of the call is queried instead.
     /// </summary>
     private async Task<WarmResult> WarmAsync(
         SkuKeys sku, ProductSku row, long token, SaleTerms terms, HashSet<long>? decided, LedgerSnapshot seen, bool due,

@@ -18,7 +18,7 @@ public sealed partial class StockLoader : BackgroundService
 {
     private const int ColdSkusMax = 10_000;
 
-    /// <summary>Stands for all SKUs in a request to load.</summary>
+    /// <summary>Means all SKUs in a request to load.</summary>
     private const long EverySku = 0;
 
     private const int RetryDelayMs = 1_000;
@@ -84,7 +84,7 @@ public sealed partial class StockLoader : BackgroundService
             catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
             {
                 LogFailed(exception.Message);
-                // The requests have not been handled.
+                // The requests were not handled, so every SKU is checked again.
                 _asked.Writer.TryWrite(EverySku);
                 await Task.Delay(TimeSpan.FromMilliseconds(RetryDelayMs), _time, stoppingToken)
                     .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

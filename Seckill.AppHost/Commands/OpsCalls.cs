@@ -4,7 +4,7 @@ using System.Text.Json.Nodes;
 
 namespace Seckill.AppHost.Commands;
 
-/// <summary>Calls of the Api's operator endpoints with the key that machines use.</summary>
+/// <summary>Calls the Api's operator endpoints with the key that machines use.</summary>
 internal sealed class OpsCalls(ProjectResource api, ParameterResource opsKey)
 {
     private const int AnswerTimeoutMs = 15_000;
@@ -20,7 +20,7 @@ internal sealed class OpsCalls(ProjectResource api, ParameterResource opsKey)
 
     /// <summary>The Api's answer as a command's result; a refusal is a failure with the Api's message.</summary>
     /// <param name="path">Below <c>/api/ops/</c>.</param>
-    /// <param name="body">Null: none.</param>
+    /// <param name="body">Null for none.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
     public async Task<ExecuteCommandResult> PostAsync(string path, JsonObject? body, CancellationToken cancellationToken)
     {

@@ -5,9 +5,7 @@ namespace Seckill.AppHost.Commands;
 
 #pragma warning disable ASPIREINTERACTION001 // Commands with arguments are new in 13.6 and still marked as a preview.
 
-/// <summary>
-/// An operator's actions on a sale, as commands of the dashboard and of the Aspire CLI. The Api audits each of them.
-/// </summary>
+/// <summary>An operator's actions on a sale, as commands in the dashboard and the Aspire CLI. The Api audits each of them.</summary>
 internal static class SaleCommands
 {
     public const string WarmUp = "warm-up";

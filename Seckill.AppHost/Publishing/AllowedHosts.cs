@@ -4,14 +4,14 @@ namespace Seckill.AppHost.Publishing;
 
 internal static class AllowedHosts
 {
-    /// <summary>This machine's names, and those by which the services know each other.</summary>
+    /// <summary>This machine's names, and the names by which the services address each other.</summary>
     private const string Default = "localhost;127.0.0.1;[::1];api;console";
 
     /// <summary>In azd's target, every name is below this one.</summary>
     private const string ContainerApps = "*.azurecontainerapps.io";
 
     /// <summary>
-    /// The names that the Api and the console answer to, joined by semicolons: a deployment adds the site's own. Any other gets a 400.
+    /// The host names that the Api and the console accept, separated by semicolons; a deployment adds the site's own. Others get a 400.
     /// </summary>
     public static IResourceBuilder<ParameterResource> AddAllowedHosts(this IDistributedApplicationBuilder builder) =>
         builder.AddParameter(

@@ -47,14 +47,14 @@ internal static partial class Deployment
         {
             var name = server.Resource.Name;
             server.WithVolume($"{name}-data", ContainerServers.DataFolders[name]);
-            // RabbitMQ finds its data by node name, which holds the host name.
+            // RabbitMQ finds its data by node name, which contains the host name.
             server.PublishAsDockerComposeService((_, service) => service.Hostname = name);
         }
     }
 
     /// <summary>
-    /// On the host's own loopback unless <c>SECKILL_BIND</c> says otherwise: what is published is plain HTTP, for a proxy with TLS in front
-    /// of it. One process can have a known port there; of several, each needs a port of its own and Docker chooses.
+    /// Publishes on the host's own loopback unless <c>SECKILL_BIND</c> says otherwise, because the ports speak plain HTTP and belong behind
+    /// a TLS proxy. A single process gets a known port; several processes need a port each, which Docker chooses.
     /// </summary>
     private static void PublishPorts(Service service, string variable, int port, int replicas)
     {

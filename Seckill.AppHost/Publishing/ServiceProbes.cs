@@ -1,6 +1,6 @@
 namespace Seckill.AppHost.Publishing;
 
-// The probes are marked as experimental: their shape may change with a new version of Aspire, and a build would say so.
+// The probes are marked as experimental: their shape may change in a new version of Aspire, which a build would report.
 #pragma warning disable ASPIREPROBES001
 
 /// <summary>The probes of a service and their time-outs. In a run other resources wait for the same paths.</summary>
@@ -16,20 +16,20 @@ internal static class ServiceProbes
     private const int ReadyPeriodSeconds = 5;
     private const int ReadyFailuresMax = 2;
 
-    /// <summary>A restart only cures a hanging process, so it takes a minute of silence.</summary>
+    /// <summary>A restart cures only a hung process, so it takes a minute of silence to trigger one.</summary>
     private const int AlivePeriodSeconds = 10;
 
     private const int AliveFailuresMax = 6;
 
-    /// <summary>Container Apps allows ten failures and wants a first delay of a second at least.</summary>
+    /// <summary>Container Apps allows at most ten failures and requires an initial delay of at least a second.</summary>
     private const int StartPeriodSeconds = 5;
 
     private const int StartFailuresMax = 10;
     private const int FirstDelaySeconds = 1;
 
     /// <summary>
-    /// Ready by <c>/health</c>, alive by <c>/alive</c>, started by <c>/started</c>: a server that is down makes a service unready and never
-    /// restarts it.
+    /// Readiness is <c>/health</c>, liveness <c>/alive</c> and startup <c>/started</c>: a server that is down makes a service unready but
+    /// never restarts it.
     /// </summary>
     public static IResourceBuilder<ProjectResource> WithProbes(this IResourceBuilder<ProjectResource> service) =>
         service

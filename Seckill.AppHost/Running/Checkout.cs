@@ -6,15 +6,15 @@ using Seckill.LocalServers;
 namespace Seckill.AppHost.Running;
 
 /// <summary>
-/// The git-ignored folder for all data of a run. One AppHost holds it at a time. While it runs, <c>local.json</c> tells other
-/// programs, and a person with a MySQL client, where everything is.
+/// The git-ignored folder for all data of a run. Only one AppHost uses it at a time. While it runs, <c>local.json</c> tells other programs,
+/// and anyone with a MySQL client, where everything is.
 /// </summary>
 internal sealed class Checkout : IDisposable
 {
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
     {
         WriteIndented = true,
-        // A file for programs and people, not a web page: a plus sign may stay a plus sign.
+        // The file is not a web page, so a plus sign needs no escaping.
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
@@ -29,7 +29,7 @@ internal sealed class Checkout : IDisposable
     public string AddressFile { get; }
 
     /// <summary>Creates the folder and takes its lock. The kernel releases the lock however this process ends.</summary>
-    /// <exception cref="LocalServerException">Another AppHost holds it.</exception>
+    /// <exception cref="LocalServerException">Another AppHost holds the lock.</exception>
     public static Checkout Open(string folder)
     {
         try
@@ -37,7 +37,7 @@ internal sealed class Checkout : IDisposable
             PrivateFile.MakeFolder(folder);
             var heldLock = new FileStream(Path.Combine(folder, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
             var checkout = new Checkout(folder, heldLock);
-            // Left by a killed run: its addresses are invalid.
+            // A killed run leaves the file behind; its addresses are invalid.
             checkout.Withdraw();
             return checkout;
         }
@@ -51,7 +51,9 @@ internal sealed class Checkout : IDisposable
         }
     }
 
-    /// <summary>Writes the addresses; readers see the old file or the new one. It holds secrets and only its owner may read it.</summary>
+    /// <summary>
+    /// Writes the addresses; readers see the old file or the new one. The file contains secrets, so only its owner may read it.
+    /// </summary>
     public void Publish(JsonObject addresses) => PrivateFile.Write(AddressFile, addresses.ToJsonString(Json) + "\n");
 
     public void Withdraw() => File.Delete(AddressFile);

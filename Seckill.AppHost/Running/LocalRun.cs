@@ -13,8 +13,8 @@ internal static class LocalRun
     private const int WrongSettings = 2;
 
     /// <summary>
-    /// For a run only: one run in a checkout at a time, addresses for people and programs, and an end when something cannot start. Call it
-    /// when the resources are there.
+    /// For a run only: allows one run per checkout at a time, publishes addresses for people and programs, and ends the run if something
+    /// cannot start. Call it after adding the resources.
     /// </summary>
     public static void AddLocalRun(this IDistributedApplicationBuilder builder, RunParts parts, LocalOptions options)
     {
@@ -22,7 +22,7 @@ internal static class LocalRun
         builder.Configuration["DcpPublisher:WaitForResourceCleanup"] ??= "true";
         builder.Services.AddSingleton(parts);
         builder.Services.AddSingleton(options);
-        // Before Aspire's own services: those return only when everything is up.
+        // Must precede Aspire's own services, which return only when everything is up.
         builder.Services.AddSingleton<RunMonitor>();
         builder.Services.Insert(0, ServiceDescriptor.Singleton<IHostedService>(services => services.GetRequiredService<RunMonitor>()));
         // The last hosted service is the first one to be stopped.
@@ -33,7 +33,7 @@ internal static class LocalRun
             .AddFilter("Aspire.Hosting", LogLevel.Warning)
             .AddFilter("Aspire.Hosting.Dcp.DcpHost", LogLevel.Error)
             .AddFilter("Microsoft.AspNetCore", LogLevel.Warning)
-            // An aborted start is thrown to RunUntilStoppedAsync and need not be logged with its stack as well.
+            // RunUntilStoppedAsync gets the exception of an aborted start, so its stack trace need not be logged as well.
             .AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.Critical));
     }
 

@@ -4,10 +4,10 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace Seckill.AppHost.Running;
 
-/// <summary>The state of the watched resources by the last notification of each. One thread writes it; all may read.</summary>
+/// <summary>The state of each watched resource according to its last notification. One thread writes it; all may read it.</summary>
 internal sealed class ResourceStates(RunParts parts)
 {
-    /// <summary>This process, among <see cref="Processes"/>.</summary>
+    /// <summary>This process's key in <see cref="Processes"/>.</summary>
     public const string AppHost = "apphost";
 
     private static readonly string[] PidProperties = ["executable.pid", "project.pid", "server.pid"];
@@ -18,7 +18,7 @@ internal sealed class ResourceStates(RunParts parts)
     public bool AllHealthy => parts.Services.All(service => _latest.Values.Count(latest =>
         latest.Resource.Name == service.Name && latest.Snapshot.HealthStatus == HealthStatus.Healthy) >= service.GetReplicaCount());
 
-    /// <summary>Process ids by resource; a second replica has a number behind its name.</summary>
+    /// <summary>Process ids by resource; from the second replica on, a number follows the name.</summary>
     public IReadOnlyDictionary<string, int> Processes
     {
         get
@@ -41,15 +41,15 @@ internal sealed class ResourceStates(RunParts parts)
         }
     }
 
-    /// <summary>True when the resource becomes healthy by this notification. Call it before <see cref="Take"/>.</summary>
+    /// <summary>True when this notification makes the resource healthy. Call it before <see cref="Take"/>.</summary>
     public bool BecomesHealthy(ResourceEvent notification) =>
         notification.Snapshot.HealthStatus == HealthStatus.Healthy && IsRunning(notification)
         && !(_latest.TryGetValue(notification.ResourceId, out var before)
             && before.Snapshot.HealthStatus == HealthStatus.Healthy
             && IsRunning(before));
 
-    /// <summary>Takes over a notification.</summary>
-    /// <returns>True when the resource ends by it.</returns>
+    /// <summary>Records a notification.</summary>
+    /// <returns>True when it reports that the resource has just ended.</returns>
     public bool Take(ResourceEvent notification)
     {
         var hadEnded = _latest.TryGetValue(notification.ResourceId, out var before) && HasEnded(before);

@@ -109,7 +109,7 @@ internal sealed partial class RunMonitor(
             }
             else if (isUp)
             {
-                // A restart gives another process id.
+                // A restart changes the process id.
                 published = await PublishAsync(published, stop);
             }
         }
@@ -124,11 +124,11 @@ internal sealed partial class RunMonitor(
         }
         catch (OperationCanceledException)
         {
-            // Up or stopping in time.
+            // Everything is up, or a stop has begun.
         }
     }
 
-    /// <summary>One line, and the end of the log.</summary>
+    /// <summary>Prints one line and the end of the log.</summary>
     private async Task SayEndedAsync(ResourceEvent notification, bool isUp, CancellationToken stop)
     {
         var name = notification.Resource.Name;
@@ -141,7 +141,7 @@ internal sealed partial class RunMonitor(
 
         if (notification.Resource is LocalServerResource { Started: { IsFaulted: true } started })
         {
-            // This message has the end of the server's log.
+            // This message already includes the end of the server's log.
             Terminal.Say(started.Exception!.InnerException!.Message);
             return;
         }

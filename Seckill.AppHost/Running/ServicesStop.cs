@@ -3,7 +3,8 @@ using Microsoft.Extensions.Hosting;
 namespace Seckill.AppHost.Running;
 
 /// <summary>
-/// Stops the applications before Aspire ends everything at once: servers and dashboard are still up for their last orders and spans.
+/// Stops the applications before Aspire ends everything at once, so that the servers and the dashboard are still up for their last orders
+/// and spans.
 /// </summary>
 internal sealed class ServicesStop(RunParts parts, ResourceCommandService commands, ResourceNotificationService notifications)
     : IHostedService

@@ -4,7 +4,9 @@ using Seckill.LocalServers;
 
 namespace Seckill.AppHost.Running;
 
-/// <summary>Aspire starts a project with <c>dotnet run</c>: its process id is that of the serving process's parent.</summary>
+/// <summary>
+/// Aspire starts a project with <c>dotnet run</c>, so the process id that it reports is that of the serving process's parent.
+/// </summary>
 internal static class ServingProcess
 {
     private const string LauncherArgument = "--project";
@@ -34,7 +36,7 @@ internal static class ServingProcess
         }
         catch (ArgumentException)
         {
-            // It ended by itself meanwhile.
+            // It has ended by itself in the meantime.
             return false;
         }
     }

@@ -12,13 +12,13 @@ internal static class ContainerServers
     };
 
     /// <summary>
-    /// The workers' limits of message and frame size in bytes: the broker refuses larger messages from their producer.
+    /// The workers' limits on message and frame size, in bytes: the broker already refuses larger messages when they are published.
     /// </summary>
     private const string RabbitMQLimits = "-rabbit max_message_size 2097152 -rabbit frame_max 65536";
 
     /// <summary>
-    /// In a run the data is in volumes of the developer's machine. A published model has none yet: only the target knows whether it has
-    /// a disk that a database can live on, so the target adds them.
+    /// A run keeps its data in volumes on the developer's machine. A published model has no volumes yet: only the target knows whether it
+    /// has a disk suitable for a database, so the target adds them.
     /// </summary>
     public static ServerResources AddContainerServers(this IDistributedApplicationBuilder builder)
     {
@@ -38,7 +38,7 @@ internal static class ContainerServers
         return new(redis, rabbitMQ, mySql);
     }
 
-    /// <summary>Those of the three servers that are containers of this model: none if they are external.</summary>
+    /// <summary>The servers that are containers in this model; none if they are external.</summary>
     public static IEnumerable<IResourceBuilder<ContainerResource>> GetServerContainers(this IDistributedApplicationBuilder builder) =>
         [.. builder.Resources.OfType<ContainerResource>()
             .Where(container => DataFolders.ContainsKey(container.Name))

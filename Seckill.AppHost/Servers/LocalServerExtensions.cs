@@ -6,7 +6,7 @@ namespace Seckill.AppHost.Servers;
 
 internal static class LocalServerExtensions
 {
-    /// <summary>Adds a server as a process of this machine, with health, log, URL and commands in the dashboard.</summary>
+    /// <summary>Adds a server as a process on this machine, with health, log, URL and commands in the dashboard.</summary>
     public static IResourceBuilder<LocalServerResource> AddLocalServer(
         this IDistributedApplicationBuilder builder, string name, Func<CancellationToken, Task<LocalServer>> start)
     {

@@ -51,7 +51,7 @@ internal sealed partial class LocalServerProcesses(ResourceNotificationService n
         await server.StopAsync(cancellationToken);
     }
 
-    /// <summary>Stops all servers in parallel and in order, each within its own bound.</summary>
+    /// <summary>Stops all servers in parallel; each stop is orderly and has its own time limit.</summary>
     public async Task StopAsync(CancellationToken cancellationToken)
     {
         await _stop.CancelAsync();
@@ -61,7 +61,7 @@ internal sealed partial class LocalServerProcesses(ResourceNotificationService n
         _runs.Clear();
     }
 
-    // A host that is told to stop during its start stops none of its services; then this stops the servers.
+    // A host that is told to stop while it starts stops none of its services, so this stops the servers.
     public async ValueTask DisposeAsync() => await StopAsync(CancellationToken.None);
 
     private async Task StartAndFollowAsync(LocalServerResource resource, InitializeResourceEvent context, CancellationToken stop)
@@ -92,7 +92,7 @@ internal sealed partial class LocalServerProcesses(ResourceNotificationService n
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
-            // Stopping is not news.
+            // A requested stop is not a failure.
         }
         catch (Exception failure)
         {

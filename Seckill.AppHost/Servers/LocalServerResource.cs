@@ -2,7 +2,7 @@ using Seckill.LocalServers;
 
 namespace Seckill.AppHost.Servers;
 
-/// <summary>A server that is a process of this machine, for a run without containers.</summary>
+/// <summary>A server that is a process on this machine, for a run without containers.</summary>
 /// <param name="name">Name of the resource and of the connection.</param>
 /// <param name="start">Starts the server and returns once it answers.</param>
 internal sealed class LocalServerResource(string name, Func<CancellationToken, Task<LocalServer>> start)

@@ -21,9 +21,9 @@ internal sealed record ServerResources(
 internal static class ServerResourcesExtensions
 {
     /// <summary>
-    /// The setting <c>Servers</c>: <c>containers</c>, <c>external</c> or, for a run, <c>local</c>. By default a run takes
-    /// containers if a container runtime answers and processes of this machine if none does; a deployment takes containers, but in the
-    /// cloud that azd deploys to external servers: its containers have no disk that a database can live on.
+    /// The setting <c>Servers</c>: <c>containers</c>, <c>external</c> or, for a run, <c>local</c>. By default a run uses containers if a
+    /// container runtime answers, and otherwise processes on this machine. A deployment uses containers, except in the cloud that azd
+    /// deploys to: its containers have no disk suitable for a database, so it uses external servers.
     /// </summary>
     public static ServerResources AddServers(this IDistributedApplicationBuilder builder, LocalOptions local)
     {

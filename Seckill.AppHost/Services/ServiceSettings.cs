@@ -8,8 +8,8 @@ internal static class ServiceSettings
     private const int ReplicasMax = 64;
 
     /// <summary>
-    /// Settings of all services: of the servers they get only the connection strings, and in a run also the
-    /// environment's name and the share of traces to keep. Call it before WithReference, which reads it.
+    /// Settings common to all services. They know the servers only by their connection strings; in a run they also get the environment's
+    /// name and the share of traces to keep. Call it before WithReference, which reads it.
     /// </summary>
     public static IResourceBuilder<ProjectResource> WithServiceEnvironment(this IResourceBuilder<ProjectResource> service)
     {

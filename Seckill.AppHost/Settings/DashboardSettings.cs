@@ -4,8 +4,8 @@ using Seckill.LocalServers;
 namespace Seckill.AppHost.Settings;
 
 /// <summary>
-/// The dashboard's addresses. They are set here and not only in a launch profile, so that the dashboard is there however the AppHost
-/// is started, and so that two checkouts do not want the same ports.
+/// The dashboard's addresses. They are set here and not only in a launch profile, so that the dashboard exists however the AppHost is
+/// started, and two checkouts do not compete for the same ports.
 /// </summary>
 internal static class DashboardSettings
 {

@@ -3,8 +3,8 @@ namespace Seckill.AppHost.Settings;
 internal static class KeyParameters
 {
     /// <summary>
-    /// A key that services share. <c>Parameters:name</c> counts wherever it is set; else a run takes the checkout's and a deployment has
-    /// one generated.
+    /// A key that services share. <c>Parameters:name</c> takes precedence wherever it is set; otherwise a run uses the checkout's key and a
+    /// deployment generates one.
     /// </summary>
     public static IResourceBuilder<ParameterResource> AddKey(
         this IDistributedApplicationBuilder builder, string name, Func<string> ofCheckout, int lengthMin) =>

@@ -2,7 +2,7 @@ namespace Seckill.AppHost.Settings;
 
 internal static class ManifestPublishing
 {
-    /// <summary>True when azd asks for the manifest, in its older words or in those of the pipeline.</summary>
+    /// <summary>True when azd requests the manifest, with its older option or with the pipeline's.</summary>
     public static bool IsPublishingManifest(this IDistributedApplicationBuilder builder) =>
         builder.ExecutionContext.IsPublishMode
         && (builder.Configuration["Publishing:Publisher"] == "manifest" || builder.Configuration["Pipeline:Step"] == "publish-manifest");

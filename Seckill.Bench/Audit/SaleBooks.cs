@@ -6,7 +6,7 @@ using StackExchange.Redis;
 
 namespace Seckill.Bench.Audit;
 
-/// <summary>An order of the SKU as MySQL has it.</summary>
+/// <summary>An order of the SKU as recorded in MySQL.</summary>
 public readonly record struct BookedOrder(long OrderId, long UserId, int Quantity, bool Live, DateTime CreatedAt, string TraceId);
 
 /// <summary>The state of one SKU in both stores at one moment.</summary>

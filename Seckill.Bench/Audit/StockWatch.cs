@@ -4,7 +4,7 @@ using MySqlConnector;
 
 namespace Seckill.Bench.Audit;
 
-/// <summary>The stock took a new value.</summary>
+/// <summary>A change in the stock.</summary>
 /// <param name="At">When it was seen, a <see cref="Stopwatch"/> timestamp.</param>
 /// <param name="Stock">Units.</param>
 public readonly record struct StockChange(long At, long Stock);

@@ -9,7 +9,7 @@ namespace Seckill.Bench.Bench;
 
 /// <summary>
 /// A whole system of the benchmark's own with every durability setting on: three servers, one Api, one worker, and the designs to compare
-/// with. Everything shares one machine, the load generator too.
+/// with. Everything shares one machine, including the load generator.
 /// </summary>
 internal sealed class BenchSystem : IAsyncDisposable
 {

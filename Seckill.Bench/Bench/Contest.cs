@@ -35,7 +35,7 @@ internal sealed record Contest(BenchSystem System, BenchSales Sales, BenchOption
 
     private readonly string[] _tokens = TokensOf(Options.BuyerCount);
 
-    /// <summary>The same without a record.</summary>
+    /// <summary>The same contest without recorded results.</summary>
     public Contest WarmUp => this with
     {
         Recorder = new Recorder(),
@@ -80,7 +80,7 @@ internal sealed record Contest(BenchSystem System, BenchSales Sales, BenchOption
     /// <summary>Runs before each measurement that counts, see <see cref="Quiet"/>.</summary>
     public Task UntilQuietAsync(CancellationToken cancellationToken) => Counts ? Quiet.UntilAsync(cancellationToken) : Task.CompletedTask;
 
-    /// <summary>Time from now until so many units are sold in MySQL, s.</summary>
+    /// <summary>Time from now until this many units are sold in MySQL, s.</summary>
     public async Task<double> UntilSoldAsync(long[] skuIds, int unitsEach, long sold, CancellationToken cancellationToken)
     {
         var started = Stopwatch.GetTimestamp();
@@ -147,7 +147,7 @@ internal sealed class BenchException(string message) : Exception(message);
 /// <param name="Connections">Keep-alive connections of the load.</param>
 /// <param name="BuyerCount">Distinct buyers.</param>
 /// <param name="Units">Units of the headline sale.</param>
-/// <param name="Stages">Names of the stages to run; empty for all but the soak.</param>
+/// <param name="Stages">Names of the stages to run.</param>
 /// <param name="SoakMinutes">Length of the soak, minutes.</param>
 /// <param name="Backlog">Messages in the queue of the stage 'depth'.</param>
 /// <param name="Folder">Where the files go.</param>

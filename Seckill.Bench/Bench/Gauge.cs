@@ -34,7 +34,7 @@ internal sealed class Gauge
     /// <summary>Processor time of the process so far, s.</summary>
     public static double CpuSecondsOf(int processId)
     {
-        // The name in brackets may hold anything; user and system time are the 12th and 13th after it.
+        // The name in brackets may contain anything; user and system time are the 12th and 13th after it.
         var stat = File.ReadAllText($"/proc/{processId}/stat");
         var fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
         var ticks = long.Parse(fields[11], CultureInfo.InvariantCulture) + long.Parse(fields[12], CultureInfo.InvariantCulture);

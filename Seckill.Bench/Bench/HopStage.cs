@@ -29,17 +29,17 @@ internal static class HopStage
     /// <summary>How long the exporters may keep spans, ms.</summary>
     private const int ExportDelayMs = 500;
 
-    /// <summary>After the last order, the spans must have come within this time, ms.</summary>
+    /// <summary>After the last order, the spans must arrive within this time, ms.</summary>
     private const int SpansDeadlineMs = 20_000;
 
-    /// <summary>Upper limits of the histogram's columns, ms; one column more has the rest.</summary>
+    /// <summary>Upper limits of the histogram's columns, ms; one more column has the rest.</summary>
     public static readonly IReadOnlyList<double> BucketMs = [1, 2, 5, 10, 20, 50];
 
-    /// <summary>One name a hop, with the slowest hundred orders counted by <see cref="BucketMs"/>.</summary>
+    /// <summary>The name of each hop, with the slowest hundred orders counted by <see cref="BucketMs"/>.</summary>
     public static async Task<IReadOnlyList<(string Hop, int[] Counts)>> RunAsync(Contest contest, CancellationToken cancellationToken)
     {
         await using var receiver = await OtlpReceiver.StartAsync(cancellationToken);
-        // As fresh as the others: an Api that has run for minutes is compiled better.
+        // As fresh as the others: an Api that has run for minutes is better compiled.
         var quiet = await contest.System.StartApiAsync(cancellationToken);
         await CostAsync(contest, quiet, "not exported", cancellationToken);
         await contest.System.StopAsync(quiet);
@@ -83,7 +83,7 @@ internal static class HopStage
         }
     }
 
-    /// <summary>An open loop at half of what the whole route holds.</summary>
+    /// <summary>An open loop at half the rate that the whole route sustains.</summary>
     private static async Task<IReadOnlyList<(string Hop, int[] Counts)>> TraceAsync(
         Contest contest, LocalService api, OtlpReceiver receiver, CancellationToken cancellationToken)
     {
@@ -112,7 +112,7 @@ internal static class HopStage
         return [.. OrderHops.Names.Select((name, i) => (name, CountsOf(slowest.Select(order => order.Milliseconds[i]).OfType<double>())))];
     }
 
-    /// <summary>Waits until two export intervals bring nothing more.</summary>
+    /// <summary>Waits until two export intervals bring no more spans.</summary>
     private static async Task<IReadOnlyCollection<ReceivedSpan>> AllSpansAsync(OtlpReceiver receiver, CancellationToken cancellationToken)
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);

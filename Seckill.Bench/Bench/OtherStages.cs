@@ -99,7 +99,7 @@ internal static class OtherStages
         await contest.UntilSoldAsync(skus, Contest.Plenty, result.Accepted, cancellationToken);
     }
 
-    /// <summary>What an earlier stage has measured, a second.</summary>
+    /// <summary>The rate that an earlier stage has measured, per second.</summary>
     public static double CapacityOf(Contest contest, string measured, string stage) =>
         contest.Recorder.MedianOf(measured, Contest.Ours)?.PerSecond
         ?? throw new BenchException($"The open loop, the hops and the soak need a capacity that the stage '{stage}' measures: run it too.");

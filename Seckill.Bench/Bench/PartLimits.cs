@@ -23,7 +23,7 @@ internal static class PartLimits
 
     private static readonly SnowflakeSequence Ids = new(SnowflakeSequence.NodeMax - 1, TimeProvider.System);
 
-    /// <summary>The tutorial's script, one a call, from many callers; calls a second.</summary>
+    /// <summary>The tutorial's script, one per call, from many callers; calls per second.</summary>
     public static async Task<double> ScriptAsync(BenchSystem system, TimeSpan duration, CancellationToken cancellationToken)
     {
         var database = system.RedisConnection.GetDatabase();
@@ -36,7 +36,7 @@ internal static class PartLimits
         }, cancellationToken);
     }
 
-    /// <summary>Persistent messages of one order into a quorum queue with tracked confirms; messages a second.</summary>
+    /// <summary>Persistent messages of one order into a quorum queue with tracked confirms; messages per second.</summary>
     public static async Task<double> PublishAsync(BenchSystem system, TimeSpan duration, CancellationToken cancellationToken)
     {
         await using var connection = await system.ConnectAsync(cancellationToken);
@@ -56,8 +56,8 @@ internal static class PartLimits
     }
 
     /// <summary>
-    /// Rows as the worker writes them, an order and an item each, in ready-made statements, a batch a transaction, on one connection;
-    /// orders a second.
+    /// Rows as the worker writes them, an order and an item each, in ready-made statements, one batch per transaction, on one connection;
+    /// orders per second.
     /// </summary>
     public static async Task<double> InsertAsync(BenchSystem system, long skuId, TimeSpan duration, CancellationToken cancellationToken)
     {

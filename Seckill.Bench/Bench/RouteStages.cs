@@ -87,7 +87,7 @@ internal static class RouteStages
         }
     }
 
-    /// <summary>Seckill alone: accepts on so many SKUs while the worker is paused, then lets it write.</summary>
+    /// <summary>Seckill alone: accepts on this many SKUs while the worker is paused, then lets it write.</summary>
     public static async Task OursAsync(
         Contest contest, int skuCount, string accept, string write, CancellationToken cancellationToken)
     {
@@ -148,7 +148,7 @@ internal static class RouteStages
             Refuse, name, await gauge.AddToAsync(Measurement.Of(load.RefusedPerSecond, load), load.Answered, cancellationToken));
     }
 
-    /// <summary>Refusals and bare Kestrel once more, by another load generator.</summary>
+    /// <summary>Refusals and bare Kestrel once more, with another load generator.</summary>
     private static async Task CrossCheckAsync(Contest contest, long sku, CancellationToken cancellationToken)
     {
         if (Wrk.Find() is not { } wrk || !contest.Counts)

@@ -30,8 +30,8 @@ internal static class ScaleStages
     }
 
     /// <summary>
-    /// A backlog of messages with one order each, published by an extra Api while the worker is stopped; then the worker works it
-    /// off. The costs of the second, the sixth and the last tenth are recorded.
+    /// A backlog of messages with one order each, published by an extra Api while the worker is stopped; then the worker works through it.
+    /// The costs of the second, the sixth and the last tenth are recorded.
     /// </summary>
     public static async Task DepthAsync(Contest contest, CancellationToken cancellationToken)
     {

@@ -19,7 +19,7 @@ public readonly record struct BookedLine(long OrderId, long UserId, int Quantity
 /// <param name="Pending">Reservations whose record says "pending".</param>
 /// <param name="MySqlStock">Units left in MySQL.</param>
 /// <param name="Lines">Order lines in MySQL.</param>
-/// <param name="Rejected">Order ids that are refused in MySQL.</param>
+/// <param name="Rejected">Ids of the orders that are recorded as refused in MySQL.</param>
 public sealed record SkuBooks(
     ChaosSale Sale, long? RedisStock, long Held, long Unsettled, long Pending, long MySqlStock, IReadOnlyList<BookedLine> Lines,
     IReadOnlySet<long> Rejected)
@@ -52,7 +52,7 @@ public sealed record ChaosBooks(IReadOnlyList<SkuBooks> Skus, long LeftInQueue, 
             skus, await LeftInQueuesAsync(channel, cancellationToken), await ReadLettersAsync(channel, cancellationToken));
     }
 
-    /// <summary>Messages in the order queue and parked that nobody has in hand.</summary>
+    /// <summary>Messages in the order queue and parked that no consumer has in hand.</summary>
     public static async Task<long> LeftInQueuesAsync(IChannel channel, CancellationToken cancellationToken) =>
         await channel.MessageCountAsync(OrderTopology.Queue, cancellationToken)
         + await channel.MessageCountAsync(OrderTopology.ParkedQueue, cancellationToken);

@@ -27,7 +27,7 @@ public sealed record ChaosOptions(int Seconds, int Seed, int BuyersPerSecond, in
     /// <summary>Where the first worker kills itself (see <see cref="Ordering.Faults.CrashPoint"/>); null for nowhere.</summary>
     public string? WorkerCrashAt { get; init; }
 
-    /// <summary>Longest wait for all to come to rest after the storm, ms.</summary>
+    /// <summary>Longest wait for everything to come to rest after the storm, ms.</summary>
     public int RestTimeoutMs { get; init; } = 240_000;
 
     /// <summary>Number of kills for the run's length.</summary>

@@ -22,7 +22,7 @@ public sealed class ChaosSystem : IAsyncDisposable
     /// <summary>As reported by the servers.</summary>
     public string Versions => _system.Versions;
 
-    /// <summary>Starts everything; returns when the tables are there and all are healthy.</summary>
+    /// <summary>Starts everything; returns when the tables exist and everything is healthy.</summary>
     /// <param name="options">The run's settings.</param>
     /// <param name="log">Gets what the applications print.</param>
     /// <param name="startServersAsync">Starts the servers, without applications.</param>
@@ -169,7 +169,7 @@ public sealed class ChaosSystem : IAsyncDisposable
     private Task StartAgainAsync(LocalService app, CancellationToken cancellationToken) =>
         _system.RestartAsync(app, cancellationToken, ("SECKILL_CRASH_AT", ""));
 
-    /// <summary>Waits with a limit, because its servers may be away.</summary>
+    /// <summary>Waits with a limit, because its servers may be down.</summary>
     private async Task TryWaitUntilHealthyAsync(LocalService app, int patienceMs, CancellationToken cancellationToken)
     {
         try

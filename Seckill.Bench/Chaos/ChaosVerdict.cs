@@ -91,7 +91,7 @@ public sealed record ChaosVerdict(
             return null;
         }
 
-        // Of two answers to one click, the second becomes no order if the first already is one.
+        // If one click got two order ids, the second becomes no order when the first already is one.
         var unknown = click.QueuedIds.Where(id => !ids.Contains(id) && !sku.Rejected.Contains(id)).ToList();
         return unknown.Count > 0 && !owners.Contains(click.Buyer.UserId) ? "neither order nor refusal"
             : click.Final is null ? "no final answer"

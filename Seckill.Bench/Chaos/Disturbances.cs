@@ -36,7 +36,7 @@ public sealed class Disturbances(ChaosSystem system, IReadOnlyList<ChaosSale> sa
         : Task.WhenAll(
             RepeatAsync(PublishAsync, MessageEveryMs, cancellationToken), RepeatAsync(LockAsync, LockEveryMs, cancellationToken));
 
-    /// <summary>The server may be away at any time: then the next turn tries again.</summary>
+    /// <summary>The server may be down at any time; the next turn then tries again.</summary>
     private async Task RepeatAsync(Func<Random, CancellationToken, Task> disturbAsync, int everyMs, CancellationToken cancellationToken)
     {
         var random = new Random(options.Seed);

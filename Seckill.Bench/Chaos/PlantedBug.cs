@@ -20,8 +20,8 @@ public static class PlantedBug
 
     private static ChaosOptions Narrow(ChaosOptions options) => options.Sabotage switch
     {
-        // Orders that are sold while the broker is away are in the outbox alone. The reconciler would find these orders in their records
-        // and list them again, so it is switched off here.
+        // Orders that are sold while the broker is down are only in the outbox. The reconciler would find these orders in their records and
+        // list them again, so it is switched off here.
         Sabotage.NoOutbox => options with
         {
             Victims = [Component.RabbitMQ],
@@ -39,7 +39,7 @@ public static class PlantedBug
         },
 
         // A worker that dies between ack and commit has its batch delivered to nobody. The reconciler would see in half a minute that
-        // nobody has these orders, and publish them again, so it is switched off here.
+        // nobody has these orders, and republish them, so it is switched off here.
         Sabotage.AckBeforeCommit => options with
         {
             Victims = [],

@@ -8,9 +8,8 @@ using MySqlConnector;
 namespace Seckill.Bench.Chaos;
 
 /// <summary>
-/// Operators at work during the storm, through their API: price changes, pauses, more stock. It also does harm: a Snowflake node's
-/// lease is stolen from its instance and all other nodes are held for a while, so that the next instance to start makes ids with the same
-/// node.
+/// Operators at work during the storm, through their API: price changes, pauses, more stock. It also does harm: a Snowflake node's lease is
+/// stolen from its instance and all other nodes are held for a while, so that the next instance to start generates ids with the same node.
 /// </summary>
 public sealed class SaleEdits(
     ChaosSystem system, IReadOnlyList<ChaosSale> sales, string operatorToken, ChaosOptions options, ChaosLog log) : IDisposable
@@ -78,7 +77,7 @@ public sealed class SaleEdits(
 
     public void Dispose() => _http.Dispose();
 
-    /// <summary>The gate or a server behind it may be away at any time: then a later turn tries again.</summary>
+    /// <summary>The gate or a server behind it may be down at any time; a later turn then tries again.</summary>
     private async Task TryAsync(Func<Task> act, CancellationToken cancellationToken)
     {
         try

@@ -74,11 +74,12 @@ public static class DemoSale
         await context.SeckillSales.Where(sale => sale.SkuId == skuId).ExecuteDeleteAsync(cancellationToken);
         var sku = new SkuKeys(skuId);
         var database = redis.GetDatabase();
-        // An Api that has not heard yet may still send a click of the page: it must not be accepted between the look and the deletion.
+        // An Api that has not been notified yet may still forward a click: it must not be accepted between the check and the deletion.
         await new StockRecovery(redis).CloseAsync(sku, cancellationToken);
         if (await database.SortedSetLengthAsync(sku.Outbox).WaitAsync(cancellationToken) == 0)
         {
-            await database.KeyDeleteAsync([sku.Stock, sku.Sale, sku.Orders, sku.Buyers, sku.Clicks, sku.Outbox]).WaitAsync(cancellationToken);
+            await database.KeyDeleteAsync([sku.Stock, sku.Sale, sku.Orders, sku.Buyers, sku.Clicks, sku.Outbox])
+                .WaitAsync(cancellationToken);
         }
     }
 

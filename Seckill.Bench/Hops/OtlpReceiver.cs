@@ -28,7 +28,7 @@ public sealed class OtlpReceiver : IAsyncDisposable
 
     public IReadOnlyCollection<ReceivedSpan> Spans => _spans;
 
-    /// <summary>Forgets what came until now.</summary>
+    /// <summary>Discards the spans received so far.</summary>
     public void Clear() => _spans.Clear();
 
     public static async Task<OtlpReceiver> StartAsync(CancellationToken cancellationToken)

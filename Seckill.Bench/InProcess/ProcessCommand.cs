@@ -8,7 +8,7 @@ namespace Seckill.Bench.InProcess;
 /// <summary>The command line of <c>bench process</c>.</summary>
 internal static class ProcessCommand
 {
-    /// <summary>BenchmarkDotNet's "short" job has three, which say nothing on a shared machine.</summary>
+    /// <summary>BenchmarkDotNet's "short" job has three, too few to say anything on a shared machine.</summary>
     private const int IterationCount = 15;
 
     private const int WarmUpCount = 5;

@@ -42,7 +42,7 @@ public class RequestBenchmarks
         _token = new TokenIssuer(CheckoutKeys.SigningKey).ForBuyer(UserId);
         _remembering = OptionsOf(TokensRememberedMax);
         _checking = OptionsOf(0);
-        // A token is cached when it comes for the second time.
+        // A token is cached when it is seen for the second time.
         await ValidateAsync(_remembering);
         await ValidateAsync(_remembering);
 

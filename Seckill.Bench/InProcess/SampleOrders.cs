@@ -16,7 +16,7 @@ internal static class SampleOrders
 
     private static readonly SnowflakeSequence Ids = new(SnowflakeSequence.NodeMax, TimeProvider.System);
 
-    /// <summary>As published to the broker, spread evenly over so many SKUs.</summary>
+    /// <summary>As published to the broker, spread evenly over this many SKUs.</summary>
     public static Publication[] ToPublish(int count, int skuCount = 1) =>
         [.. Enumerable.Range(0, count).Select(i => new SweptOrder(new SkuKeys(FirstSku + (i % skuCount)), ReservationOf(i)))];
 

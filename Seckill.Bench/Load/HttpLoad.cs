@@ -4,8 +4,8 @@ namespace Seckill.Bench.Load;
 
 /// <summary>
 /// Load over HTTP from many connections. Closed loop: each connection sends again as soon as it has an answer; shows the system's capacity.
-/// Open loop: requests are due at a fixed rate whether or not the last was answered, and latency counts from then; shows what buyers feel.
-/// (A closed loop lets a stalled server stop its own measurement: "coordinated omission", Gil Tene.)
+/// Open loop: requests are due at a fixed rate whether or not the last was answered, and latency counts from then; shows what buyers
+/// experience. (A closed loop lets a stalled server stop its own measurement: "coordinated omission", Gil Tene.)
 /// </summary>
 /// <param name="shop">The address under load.</param>
 /// <param name="requests">Taken in turn, and again from the start.</param>
@@ -19,8 +19,8 @@ public sealed class HttpLoad(HttpShop shop, IReadOnlyList<byte[]> requests, int 
     private const int CountTimeoutMs = 600_000;
 
     /// <summary>
-    /// A quarter of the cores: sending a request and reading its answer takes about a third of the time that the quickest answer of a
-    /// shop takes (docs/performance-log.md).
+    /// A quarter of the cores: sending a request and reading its answer takes much less time than a shop needs for its quickest answer
+    /// (docs/performance-log.md).
     /// </summary>
     private readonly int _threadCount = Math.Clamp(Environment.ProcessorCount / 4, 1, connectionCount);
 

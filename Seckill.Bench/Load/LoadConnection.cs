@@ -4,8 +4,8 @@ using System.Net.Sockets;
 namespace Seckill.Bench.Load;
 
 /// <summary>
-/// One keep-alive connection: a raw socket with ready-made requests, because HttpClient takes about as much of
-/// the processor as the server it measures, and the two share one machine.
+/// One keep-alive connection: a raw socket with ready-made requests, because HttpClient takes about as much CPU time as the server it
+/// measures, and the two share one machine.
 /// </summary>
 internal sealed class LoadConnection : IDisposable
 {

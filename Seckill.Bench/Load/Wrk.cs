@@ -5,7 +5,7 @@ using System.Text;
 namespace Seckill.Bench.Load;
 
 /// <summary>
-/// The same closed loop by <c>wrk</c> (Will Glozer), where it is installed: if our own load generator were the limit, the two would
+/// The same closed loop run by <c>wrk</c> (Will Glozer), where it is installed: if our own load generator were the limit, the two would
 /// differ.
 /// </summary>
 public static class Wrk
@@ -13,7 +13,7 @@ public static class Wrk
     /// <summary>Requests that its script takes in turn.</summary>
     private const int RequestCountMax = 2_000;
 
-    /// <summary>How much longer than asked for it may take, ms.</summary>
+    /// <summary>How much longer than requested it may take, ms.</summary>
     private const int StallTimeoutMs = 30_000;
 
     /// <summary>The program; null where it is not installed.</summary>

@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace Seckill.Bench.Load;
 
-/// <summary>What <c>wrk</c> has printed.</summary>
+/// <summary>The figures that <c>wrk</c> has printed.</summary>
 /// <param name="PerSecond">Answers of any status, per second.</param>
 /// <param name="P50Ms">Latency, ms.</param>
 /// <param name="P99Ms">Latency, ms.</param>

@@ -17,8 +17,8 @@ internal static class DatabaseDesign
         "CREATE TABLE IF NOT EXISTS textbook_sku_versions (sku_id BIGINT PRIMARY KEY, version BIGINT NOT NULL DEFAULT 0)";
 
     /// <summary>
-    /// Losers of a deadlock or of a race for the version retry for as long as a buyer would wait. The number of tries is not bounded
-    /// here: among many buyers one always loses that often, and the resulting 500 would end the benchmark.
+    /// Losers of a deadlock or of a race for the version retry for as long as a buyer would wait. The number of attempts has no limit:
+    /// among many buyers, one would always exceed it, and the resulting 500 would end the benchmark.
     /// </summary>
     private const int TryForMsMax = 10_000;
 

@@ -33,12 +33,12 @@ public static class ConsoleLogin
         return services;
     }
 
-    /// <summary>The token that the user logged in with, for calls to the Api in the user's name; null without a login.</summary>
+    /// <summary>The token that the user logged in with, for calls to the Api on the user's behalf; null without a login.</summary>
     public static string? Token(this ClaimsPrincipal user) => (user.Identity as ClaimsIdentity)?.BootstrapContext as string;
 
     /// <summary>
-    /// A path of this console, or its first page: a login must not redirect elsewhere. Paths come encoded, and no other character may be in
-    /// the redirect's header.
+    /// A path of this console, or its first page: a login must not redirect elsewhere. Paths arrive encoded, and no other character may
+    /// appear in the redirect's header.
     /// </summary>
     internal static string LocalPath(string? path) =>
         path is ['/'] or ['/', not ('/' or '\\'), ..] && path.All(c => c is > ' ' and < '\x7f') ? path : "/";

@@ -13,7 +13,7 @@ namespace Seckill.Console.Frame;
 public abstract class OpsPage : ComponentBase, IDisposable
 {
     /// <summary>
-    /// The pause between two calls of <see cref="RepeatAsync"/> is at least so many times the last call's duration: polling must not
+    /// The pause between two calls of <see cref="RepeatAsync"/> is at least this many times the last call's duration: polling must not
     /// become a load.
     /// </summary>
     private const int PauseTimes = 4;

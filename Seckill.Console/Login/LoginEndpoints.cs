@@ -18,8 +18,8 @@ internal static class LoginEndpoints
     private const int TokenCharactersMax = 4_096;
 
     /// <summary>
-    /// A form of a page from before a key change, or of another site, leads to a fresh login page that says so. Must run
-    /// after antiforgery.
+    /// A form from a page rendered before a key change, or from another site, leads to a fresh login page that says so. Must run after
+    /// antiforgery.
     /// </summary>
     public static IApplicationBuilder UseOldFormsGuard(this IApplicationBuilder app) => app.Use(next => http =>
     {

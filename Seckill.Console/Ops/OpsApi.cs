@@ -8,9 +8,7 @@ using Seckill.Console.Auth;
 
 namespace Seckill.Console.Ops;
 
-/// <summary>
-/// The Api's operator calls, in the name of the logged-in operator. The Api decides what is allowed and writes the audit.
-/// </summary>
+/// <summary>The Api's operator calls, on behalf of the logged-in operator. The Api decides what is allowed and writes the audit.</summary>
 /// <remarks>All throw <see cref="OpsRefusedException"/> when the Api refuses and <see cref="HttpRequestException"/> when it does not
 /// answer.</remarks>
 public sealed class OpsApi(HttpClient http, AuthenticationStateProvider login)
@@ -59,7 +57,7 @@ public sealed class OpsApi(HttpClient http, AuthenticationStateProvider login)
             HttpMethod.Get, string.Create(CultureInfo.InvariantCulture, $"/api/ops/dead-letters?take={take}"), null,
             OpsJson.Default.DeadLetterList, cancellationToken);
 
-    /// <summary>One letter, with more of its body than the list has.</summary>
+    /// <summary>One letter, with more of its body than the list shows.</summary>
     public Task<DeadLetterItem> DeadLetterAsync(string id, CancellationToken cancellationToken) =>
         SendAsync(HttpMethod.Get, Letter(id), null, OpsJson.Default.DeadLetterItem, cancellationToken);
 
@@ -77,7 +75,7 @@ public sealed class OpsApi(HttpClient http, AuthenticationStateProvider login)
             HttpMethod.Get, string.Create(CultureInfo.InvariantCulture, $"/api/ops/audit?take={take}"), null, OpsJson.Default.AuditList,
             cancellationToken);
 
-    /// <summary>Whether there was no readable answer: the Api is away, hung up, or took too long.</summary>
+    /// <summary>Whether there was no readable answer: the Api is down, hung up, or took too long.</summary>
     public static bool IsNoAnswer(Exception failure) =>
         failure is HttpRequestException or OperationCanceledException or Polly.ExecutionRejectedException or System.Text.Json.JsonException;
 
@@ -112,7 +110,7 @@ internal static class OpsRegistration
         services.AddHttpClient<OpsApi>((provider, http) =>
         {
             http.BaseAddress = provider.GetRequiredService<IOptions<ApiOptions>>().Value.Url;
-            // The resilience handler has the time-outs.
+            // The resilience handler sets the time-outs.
             http.Timeout = Timeout.InfiniteTimeSpan;
         });
         services.ConfigureAll<HttpStandardResilienceOptions>(Configure);

@@ -48,7 +48,7 @@ public sealed record ReconciliationItem(
 {
     public bool Balanced => Loaded && !SaleGone && NothingDiffers;
 
-    /// <summary>Its sale was deleted, and that is all.</summary>
+    /// <summary>Its sale was deleted, and nothing else is wrong.</summary>
     public bool IsOnlyGone => SaleGone && Unreadable is null && Unsettled == 0 && NothingDiffers;
 
     private bool NothingDiffers => Lost is null && Difference is null or 0 && StoreDifference is null or 0 && HeldDifference is null or 0;

@@ -20,7 +20,7 @@ public sealed class TraceOptions : IValidatableObject
 
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {
-        // Another scheme, such as javascript:, would run in the operator's name.
+        // Another scheme, such as javascript:, would run with the operator's rights.
         if (UrlTemplate.Length > 0 && !(UrlTemplate.Contains(Placeholder, StringComparison.Ordinal)
             && Uri.TryCreate(UrlTemplate.Replace(Placeholder, "0", StringComparison.Ordinal), UriKind.Absolute, out var url)
             && (url.Scheme == Uri.UriSchemeHttp || url.Scheme == Uri.UriSchemeHttps)))

@@ -40,7 +40,7 @@ internal readonly record struct Backlog(double Balance, double Ahead, int QuietS
 
     public double Waiting => Math.Max(0, Balance);
 
-    /// <summary>A second later.</summary>
+    /// <summary>The backlog one second later.</summary>
     public Backlog After(Growth growth)
     {
         var quiet = growth is { Accepted: > 0 } or { Committed: > 0 } or { Rejected: > 0 } ? 0 : QuietSeconds + 1;

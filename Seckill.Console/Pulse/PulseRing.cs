@@ -4,8 +4,8 @@ namespace Seckill.Console.Pulse;
 
 /// <summary>
 /// Five minutes of seconds. Instances publish counters that only grow; the growth between two pulses of one instance is spread evenly over
-/// the time between them, so that nothing is lost or counted twice when a pulse is late or missing, and the curves do not jump with the
-/// moment of publishing.
+/// the time between them, so that nothing is lost or counted twice when a pulse is late or missing, and the curves do not jitter with the
+/// time of publishing.
 /// </summary>
 internal sealed class PulseRing(long startedMs)
 {
@@ -126,7 +126,7 @@ internal sealed class PulseRing(long startedMs)
         SlotOf((toMs - 1) / 1_000, nowMs)?.Add(growth.Latencies);
     }
 
-    /// <summary>The slot to write to, emptied when it still holds an older second; null for a second that has left the ring.</summary>
+    /// <summary>The slot to write to, emptied when it still contains an older second; null for a second that has left the ring.</summary>
     private Slot? SlotOf(long second, long nowMs)
     {
         if (second <= nowMs / 1_000 - SecondsMax + OpenSeconds)

@@ -3,9 +3,7 @@ using Seckill.Console.Ops;
 
 namespace Seckill.Console.Sales;
 
-/// <summary>
-/// The fields of the sale dialog. The Api validates the values; only malformed numbers and times are found here.
-/// </summary>
+/// <summary>The fields of the sale dialog. The Api validates the values; only malformed numbers and times are rejected here.</summary>
 internal sealed class SaleForm
 {
     private const long NewSaleStartsInMs = 600_000;
@@ -59,7 +57,9 @@ internal sealed class SaleForm
             TextOrNull(Image));
     }
 
-    /// <summary>Only the changed fields, so that operators do not undo each other; null and a reason if a field is wrong.</summary>
+    /// <summary>
+    /// Only the changed fields, so that operators do not undo each other's changes; null and a reason if a field is wrong.
+    /// </summary>
     public SaleChange? ToChange(OperatorSale was, OperatorClock clock, out string? wrong)
     {
         wrong = Wrong(clock, out var startsMs, out var endsMs);

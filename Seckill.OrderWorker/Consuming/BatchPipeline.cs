@@ -15,7 +15,7 @@ namespace Seckill.OrderWorker.Consuming;
 /// are settled and acked in the order of their tags. A message is acked only after its verdict is committed and settled. After a crash
 /// before that it is delivered again and found committed.
 ///
-/// Two tokens: <c>quit</c> (stop signal, or the session has ended) takes no new batch and ends waits between tries; <c>processing</c>
+/// Two tokens: <c>quit</c> (stop signal, or the session has ended) allows no new batch and ends waits between tries; <c>processing</c>
 /// fires <see cref="WorkerOptions.ShutdownTimeoutMs"/> after the stop signal and aborts the current batch.
 /// </summary>
 internal sealed partial class BatchPipeline(

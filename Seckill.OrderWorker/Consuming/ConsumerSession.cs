@@ -104,8 +104,8 @@ internal sealed class ConsumerSession : IAsyncDisposable
     }
 
     /// <summary>
-    /// Acks a batch, except the messages that the broker is to dead-letter itself and those that it is to deliver again. Batches must come
-    /// in the order of their tags without a gap, since an ack covers everything before it.
+    /// Acks a batch, except the messages that the broker must dead-letter itself and those that it must deliver again. Batches must come in
+    /// the order of their tags without a gap, since an ack covers everything before it.
     /// </summary>
     /// <exception cref="InvalidOperationException">There is a gap; nothing was acked.</exception>
     public async Task SettleAsync(
@@ -153,7 +153,7 @@ internal sealed class ConsumerSession : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        // A regular close flushes the last acks. A broker that is gone must not delay the next session.
+        // A graceful close flushes the last acks. A broker that is gone must not delay the next session.
         try
         {
             await _connection.CloseWithinAsync(TimeSpan.FromMilliseconds(CloseTimeoutMs), _time);

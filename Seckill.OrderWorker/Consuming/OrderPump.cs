@@ -10,7 +10,7 @@ using Seckill.OrderWorker.Writing;
 namespace Seckill.OrderWorker.Consuming;
 
 /// <summary>
-/// Keeps a consumer at the queue: opens a session once the schema exists, runs <see cref="BatchPipeline"/> on its messages, and opens the
+/// Keeps a consumer on the queue: opens a session once the schema exists, runs <see cref="BatchPipeline"/> on its messages, and opens the
 /// next session, with back-off, when one has ended. Unacked messages are delivered again. Messages that the client cannot read are removed
 /// from the queue between two sessions.
 /// </summary>
@@ -19,7 +19,9 @@ internal sealed partial class OrderPump(
     DeadLetterPublisher deadLetters, WorkerHealth health, IOptions<WorkerOptions> options, TimeProvider time, ILogger<OrderPump> logger)
     : BackgroundService
 {
-    /// <summary>With a rate ceiling: the worker must finish its messages before the broker's consumer time-out.</summary>
+    /// <summary>
+    /// Longest wait in the worker under a rate ceiling: it must finish its messages before the broker's consumer time-out.
+    /// </summary>
     private const int WaitInWorkerSecondsMax = 300;
 
     /// <summary>Orders that the gate puts into one message under load.</summary>

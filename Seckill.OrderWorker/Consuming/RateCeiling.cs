@@ -2,7 +2,7 @@ using System.Threading.RateLimiting;
 
 namespace Seckill.OrderWorker.Consuming;
 
-/// <summary>Limits the worker to a number of orders a second, evenly: a token bucket of a tenth of a second.</summary>
+/// <summary>Limits the worker to a number of orders a second, evenly: a token bucket that holds a tenth of a second's worth.</summary>
 internal sealed class RateCeiling : IAsyncDisposable
 {
     private readonly TokenBucketRateLimiter? _limiter;

@@ -3,7 +3,7 @@ namespace Seckill.OrderWorker.Consuming;
 /// <summary>Why a session accepted no more messages; the first reason counts.</summary>
 internal enum SessionEndKind
 {
-    /// <summary>The network or the broker went away, or the worker stops: the messages are not at fault.</summary>
+    /// <summary>The network or the broker went away, or the worker is stopping: the messages are not at fault.</summary>
     Lost,
 
     /// <summary>The client could not read a message and dropped the connection.</summary>

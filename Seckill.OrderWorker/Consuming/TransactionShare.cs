@@ -4,8 +4,8 @@ using Seckill.Ordering.Contract;
 namespace Seckill.OrderWorker.Consuming;
 
 /// <summary>
-/// This worker's share of <see cref="WorkerOptions.TransactionsMax"/>: all workers on the queue together write as much at once as a single
-/// one would, and each at least one transaction. The broker reports the number of workers; while it does not answer, its last answer
+/// This worker's share of <see cref="WorkerOptions.TransactionsMax"/>: all workers on the queue together run as many transactions at once
+/// as a single one would, but each runs at least one. The broker reports the number of workers; while it does not answer, its last answer
 /// counts.
 /// </summary>
 internal sealed partial class TransactionShare(

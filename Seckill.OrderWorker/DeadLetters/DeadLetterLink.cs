@@ -34,7 +34,7 @@ internal sealed class DeadLetterLink : IAsyncDisposable
     /// <summary>Fires when the broker has closed the connection or blocks it.</summary>
     public CancellationToken Lost { get; }
 
-    /// <summary>Whether the broker blocks publishing, so that another try is useless now.</summary>
+    /// <summary>Whether the broker blocks publishing, which makes another try useless for now.</summary>
     public bool IsBlocked { get; private set; }
 
     /// <summary>Why the connection is unusable.</summary>

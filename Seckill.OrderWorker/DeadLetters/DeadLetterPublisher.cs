@@ -11,8 +11,8 @@ namespace Seckill.OrderWorker.DeadLetters;
 
 /// <summary>
 /// Publishes poison messages to the dead-letter queue with the details that an operator needs, and orders that have to wait to the parked
-/// queue. One bad letter must not block others: a letter that cannot be sent whole is sent bare. A letter that cannot be sent at all, or
-/// not now, is left by the caller to the broker, which has the original. Not thread-safe: one caller at a time.
+/// queue. One bad letter must not block others: a letter that cannot be sent whole is sent bare. If a letter cannot be sent, now or ever,
+/// the caller leaves it to the broker, which has the original. Not thread-safe: one caller at a time.
 /// </summary>
 internal sealed partial class DeadLetterPublisher(
     IConnectionFactory connections, PulseCounters counters, IOptions<WorkerOptions> options, TimeProvider time,

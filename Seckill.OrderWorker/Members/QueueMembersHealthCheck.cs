@@ -12,8 +12,8 @@ namespace Seckill.OrderWorker.Members;
 /// <summary>
 /// Checks whether each of our queues has the members that the broker would give it if it were declared now. A quorum queue keeps the
 /// members from its declaration: a queue that is older than its cluster has a single one, and stops when that node dies. AMQP does not
-/// report members, so this asks the management plugin if <see cref="WorkerOptions.ManagementUrl"/> is set. Degraded rather than unhealthy:
-/// nothing is lost yet. An unreachable plugin is no failure.
+/// report members, so this queries the management plugin if <see cref="WorkerOptions.ManagementUrl"/> is set. Degraded rather than
+/// unhealthy: nothing is lost yet. An unreachable plugin is not a failure.
 /// </summary>
 internal sealed partial class QueueMembersHealthCheck(
     IHttpClientFactory clients, IConnectionFactory broker, IOptions<WorkerOptions> options, TimeProvider time,

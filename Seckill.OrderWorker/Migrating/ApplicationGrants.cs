@@ -6,18 +6,18 @@ namespace Seckill.OrderWorker.Migrating;
 
 /// <summary>
 /// The rights of the applications' account, granted once the tables exist: read and write on every table, but only insert and read on the
-/// audit. A table grant in MySQL takes nothing away from a grant on the whole database, so the account must not have one.
+/// audit. In MySQL a grant on a table takes nothing away from a grant on the whole database, so the account must not have the latter.
 /// </summary>
 internal static class ApplicationGrants
 {
-    /// <summary>An account as in <c>seckill@%</c>; neither part can hold a quote.</summary>
+    /// <summary>An account as in <c>seckill@%</c>; neither part can contain a quote.</summary>
     public const string AccountPattern = @"^[A-Za-z0-9_.-]{1,32}@[A-Za-z0-9_.:%/-]{1,255}$";
 
     private const string History = "__EFMigrationsHistory";
 
     private static readonly Type[] AppendOnly = [typeof(OpsAuditEntry), typeof(OpsAuditOutcome)];
 
-    /// <exception cref="MySqlException">The account does not exist, or ours may not grant.</exception>
+    /// <exception cref="MySqlException">The account does not exist, or ours lacks the right to grant.</exception>
     public static async Task ApplyAsync(OrderingDbContext context, string account, CancellationToken cancellationToken)
     {
         var at = account.IndexOf('@', StringComparison.Ordinal);

@@ -25,7 +25,7 @@ internal static class FirstMigration
     private const int LockWaitSecondsMax = 60;
 
     /// <exception cref="MySqlException">MySQL does not answer, or refuses.</exception>
-    /// <exception cref="TimeoutException">Another worker is migrating for too long.</exception>
+    /// <exception cref="TimeoutException">Another worker has been migrating for too long.</exception>
     public static async Task RunAsync(OrderingDbContext context, CancellationToken cancellationToken)
     {
         await CreateDatabaseAsync(context, cancellationToken);

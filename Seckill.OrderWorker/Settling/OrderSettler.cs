@@ -17,7 +17,7 @@ internal sealed partial class OrderSettler(
     StockLedger ledger, OrderParking parking, WorkerHealth health, IOptions<WorkerOptions> options, TimeProvider time,
     ILogger<OrderSettler> logger)
 {
-    /// <summary>Most orders in one script call; Redis runs nothing else meanwhile.</summary>
+    /// <summary>Maximum number of orders in one script call; Redis runs nothing else meanwhile.</summary>
     private const int ChunkSizeMax = 128;
 
     /// <summary>Script calls sent together in one send.</summary>
@@ -66,8 +66,8 @@ internal sealed partial class OrderSettler(
     }
 
     /// <summary>
-    /// The settlement of an order; null for none. If another producer's message is a duplicate, no buyer asks for its id. If the message
-    /// id proves that it is the same message, a worker may have committed the first copy and died before settling, so the first order is
+    /// The settlement of an order; null for none. If another producer's message is a duplicate, no buyer queries its id. If the message id
+    /// proves that it is the same message, a worker may have committed the first copy and died before settling, so the first order is
     /// settled.
     /// </summary>
     private static Settlement? SettlementOf(OrderInHand order)
@@ -116,8 +116,8 @@ internal sealed partial class OrderSettler(
     }
 
     /// <summary>
-    /// The script may fail over one stored record. Then the orders are settled one by one, so that the record affects its own order alone.
-    /// Returns the chunks that have to wait.
+    /// The script may fail because of one stored record. Then the orders are settled one by one, so that the record affects its own order
+    /// alone. Returns the chunks that have to wait.
     /// </summary>
     private async Task<List<Chunk>> SortOutAsync(List<(Chunk Chunk, Exception Error)> failed, CancellationToken cancellationToken)
     {

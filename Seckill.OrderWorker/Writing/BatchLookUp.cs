@@ -10,10 +10,11 @@ namespace Seckill.OrderWorker.Writing;
 internal static class BatchLookUp
 {
     /// <summary>
-    /// Orders and items are inserted together, so foreign keys need no check. Each check would lock its order's row, and a page split
-    /// under such locks blocks all other inserts at the end of the table until the commit. A row locked by another client must not hold a
-    /// batch for the server's default time-out of most of a minute. Each value in a long list is to be looked up in the index: the
-    /// server's statistics date from before the sale. The settings end when the connection returns to its pool, which resets it.
+    /// Orders and items are inserted together, so foreign keys need no check. Each check would lock its order's row, and a page split under
+    /// such locks blocks all other inserts at the end of the table until the commit. A row locked by another client must not hold up a
+    /// batch for the server's default time-out, which is most of a minute. Each value in a long list must be looked up in the index,
+    /// because the server's statistics date from before the sale. The settings end when the connection returns to its pool, which resets
+    /// it.
     /// </summary>
     public const string SessionSettings =
         "SET foreign_key_checks = 0, eq_range_index_dive_limit = 0, innodb_lock_wait_timeout = " + LockWaitSecondsMax + ";\n";

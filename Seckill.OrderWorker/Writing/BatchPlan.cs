@@ -10,7 +10,7 @@ internal sealed record SkuRow(long Id, long ProductId, string Title, decimal Pri
     /// <summary>The offer in the row; null when its price cannot be charged, which then fails when it is written.</summary>
     public Offer? Offer { get; } = Price is >= 0 and <= Offer.PriceMax ? Offer.Of(Price, Title, Image, Attrs) : null;
 
-    /// <summary>Most units per buyer that the gate may have accepted; null without a sale.</summary>
+    /// <summary>Maximum number of units per buyer that the gate may have accepted; null without a sale.</summary>
     public int? LimitPerUser { get; init; }
 }
 
@@ -48,7 +48,7 @@ internal sealed class BatchFacts
     public Dictionary<(long SkuId, string Offer), SkuRow> Offered { get; } = [];
 
     /// <summary>
-    /// The SKU data that the order is charged with and shows: as offered to it, or current when it came without an offer.
+    /// The SKU data by which the order is charged and displayed: as offered to it, or current when it came without an offer.
     /// </summary>
     public SkuRow RowFor(OrderMessage message, SkuRow sku)
     {
@@ -67,7 +67,7 @@ internal sealed class BatchFacts
         return row;
     }
 
-    /// <summary>Units in live orders, by SKU and buyer; only for the buyers asked for.</summary>
+    /// <summary>Units in live orders, by SKU and buyer; only for the buyers queried.</summary>
     public Dictionary<(long SkuId, long UserId), long> UnitsHeld { get; } = [];
 }
 
@@ -122,7 +122,7 @@ internal sealed class BatchPlan
                 : Reject(order, RejectionReason.IdTaken);
         }
 
-        // Before the click: an order that was answered FAILED stays FAILED, even if the same click got another id later.
+        // Checked before the click: an order that was answered FAILED stays FAILED, even if the same click got another id later.
         if (Facts.RejectionsById.TryGetValue(order.OrderId, out var reason))
         {
             return new OrderVerdict(VerdictKind.RejectedBefore, order.OrderId, reason, 0);

@@ -150,8 +150,8 @@ internal static class BatchStatements
     }
 
     /// <summary>
-    /// One statement for all SKUs; it locks their rows in the order of their ids, whichever worker runs it. Cases are grouped by outcome:
-    /// a list of constants is searched in halves, while a case for each of 500 SKUs would be tested one by one for each of 500 rows.
+    /// One statement for all SKUs; it locks their rows in the order of their ids, whichever worker runs it. Cases are grouped by outcome: a
+    /// list of constants is searched by bisection, while a case for each of 500 SKUs would be tested one by one for each of 500 rows.
     /// </summary>
     private static void AddStock(BatchPlan plan, bool guarded, StringBuilder sql, MySqlCommand command)
     {

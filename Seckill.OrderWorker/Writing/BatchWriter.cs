@@ -21,7 +21,7 @@ internal sealed partial class BatchWriter(
     /// <summary>Collisions of two workers over one batch before it is treated as bad data.</summary>
     private const int CollisionCountMax = 5;
 
-    /// <summary>Failures of a batch before MySQL is asked whether it accepts any writes.</summary>
+    /// <summary>Failures of a batch before MySQL is probed to see whether it accepts any writes.</summary>
     private const int FailuresBeforeProbe = 3;
 
     private const string LockedReason = "its SKU's row in MySQL is locked by somebody else";
@@ -161,7 +161,7 @@ internal sealed partial class BatchWriter(
         }
         catch (OperationCanceledException) when (quit.IsCancellationRequested)
         {
-            // The worker stops.
+            // The worker is stopping.
         }
     }
 

@@ -8,7 +8,7 @@ internal enum FaultKind
     /// <summary>The server, the network or its configuration: hold the orders and retry without limit.</summary>
     Outage,
 
-    /// <summary>Another worker has written one of the orders meanwhile: read again and decide anew.</summary>
+    /// <summary>Another worker has written one of the orders meanwhile: read again and decide again.</summary>
     Collision,
 
     /// <summary>

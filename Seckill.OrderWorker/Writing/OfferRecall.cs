@@ -12,7 +12,7 @@ internal sealed partial class OfferRecall(StockLedger ledger, ILogger<OfferRecal
 {
     private const int AnswerWithinMs = 1_000;
 
-    /// <summary>Asks only about orders from a gate; the messages of newer instances carry the offer.</summary>
+    /// <summary>Queries only orders from a gate; the messages of newer instances carry the offer.</summary>
     public async Task RunAsync(OrderBatch batch, CancellationToken processing)
     {
         var untold = batch.Orders.FindAll(order => order is { FromGate: true, Message.Offer: null });

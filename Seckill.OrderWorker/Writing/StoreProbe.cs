@@ -87,7 +87,7 @@ internal sealed partial class StoreProbe(IServiceScopeFactory scopes, IOptions<W
         }
         catch (Exception exception)
         {
-            // Otherwise repeated probes would keep asking a server that is no longer the primary.
+            // Otherwise repeated probes would keep querying a server that is no longer the primary.
             await MySqlSwitchOver.LeaveIfReadOnlyAsync(connection, exception);
             throw;
         }

@@ -3,8 +3,8 @@ using RabbitMQ.Client;
 namespace Seckill.Ordering.Broker;
 
 /// <summary>
-/// Opens and closes connections within a deadline. The client itself waits for ever for a broker that accepts a connection and stays
-/// silent, and for up to half a minute when it closes a connection to a frozen broker.
+/// Opens and closes connections within a deadline. On its own, the client waits forever for a broker that accepts a connection and then
+/// stays silent, and for up to half a minute when it closes a connection to a frozen broker.
 /// </summary>
 public static class BrokerConnections
 {
@@ -31,7 +31,7 @@ public static class BrokerConnections
         }
     }
 
-    /// <summary>Closes in order if the broker answers in time; otherwise abandons the connection.</summary>
+    /// <summary>Closes gracefully if the broker answers in time; otherwise abandons the connection.</summary>
     public static async Task CloseWithinAsync(this IConnection connection, TimeSpan timeout, TimeProvider time)
     {
         try

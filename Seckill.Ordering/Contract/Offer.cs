@@ -7,11 +7,11 @@ namespace Seckill.Ordering.Contract;
 
 /// <summary>
 /// The terms of a SKU's offer: its price, and a version that identifies price, title, image and attributes together. It travels with the
-/// reservation and the message; the order is charged and shown by it, whatever has been edited meanwhile.
+/// reservation and the message; the order is charged and displayed according to it, whatever has been edited meanwhile.
 /// </summary>
 public sealed class Offer
 {
-    /// <summary>Maximum price of a unit: so many of <see cref="OrderLimits.QuantityMax"/> still fit the order's columns.</summary>
+    /// <summary>Maximum price of a unit, such that <see cref="OrderLimits.QuantityMax"/> units still fit the order's columns.</summary>
     public const decimal PriceMax = 9_999_999_999_999.99m;
 
     /// <summary>Characters of a version: lower-case hexadecimal digits.</summary>
@@ -26,14 +26,16 @@ public sealed class Offer
     /// <summary>The price of a unit in the shop's currency; 0 to <see cref="PriceMax"/>, two decimals.</summary>
     public decimal Price { get; }
 
-    /// <summary>The first 64 bits of the SHA-256 of what is offered, so equal contents have equal versions on every instance.</summary>
+    /// <summary>
+    /// The first 64 bits of the SHA-256 of the offer's contents, so equal contents have equal versions on every instance.
+    /// </summary>
     public string Version { get; }
 
     /// <summary>The form in records and messages: <c>1999.00@9f86d081884c7d65</c>.</summary>
     public string Text { get; }
 
-    /// <summary>The offer that a SKU's row makes.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">Such a price cannot be charged.</exception>
+    /// <summary>The offer described by a SKU's row.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The price cannot be charged.</exception>
     public static Offer Of(decimal price, string title, string image, string attrs)
     {
         if (price is < 0 or > PriceMax)
@@ -42,7 +44,7 @@ public sealed class Offer
         }
 
         var priceText = price.ToString("F2", CultureInfo.InvariantCulture);
-        // The lengths keep two fields from passing for two others that read the same when joined.
+        // The lengths prevent different fields from giving the same content when joined.
         var content = string.Create(
             CultureInfo.InvariantCulture, $"{priceText}\n{title.Length} {image.Length} {attrs.Length}\n{title}\n{image}\n{attrs}");
         var version = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(content)).AsSpan(0, VersionLength / 2));
@@ -73,8 +75,8 @@ public sealed class Offer
     public override string ToString() => Text;
 
     /// <summary>
-    /// Parts the field <c>traceparent[;offer]</c> of a record. The offer came later, and has no field of its own because scripts of
-    /// instances from before it keep this field as it is, and would lose another one.
+    /// Splits the field <c>traceparent[;offer]</c> of a record. The offer was added later. It has no field of its own because the scripts
+    /// of older instances keep this field as it is but would lose an additional one.
     /// </summary>
     public static (string? TraceParent, string? Offer) SplitTrace(string field)
     {

@@ -3,13 +3,13 @@ namespace Seckill.Ordering.Contract;
 /// <summary>The limits of one order, the same at the gate and in the worker.</summary>
 public static class OrderLimits
 {
-    /// <summary>Units in one order.</summary>
+    /// <summary>Maximum number of units in one order.</summary>
     public const int QuantityMax = 1_000;
 
-    /// <summary>Characters in a client_order_no; a UUID has 36.</summary>
+    /// <summary>Maximum number of characters in a client_order_no; a UUID has 36.</summary>
     public const int ClientOrderNoLengthMax = 64;
 
-    /// <summary>Says what is wrong with an order's members, or null.</summary>
+    /// <summary>Describes what is wrong with an order's members; null when nothing is.</summary>
     public static string? Validate(long userId, long skuId, int quantity, string? clientOrderNo) =>
         userId <= 0 ? "user_id must be positive"
         : skuId <= 0 ? "sku_id must be positive"
@@ -18,7 +18,7 @@ public static class OrderLimits
             ? $"client_order_no must be 1 to {ClientOrderNoLengthMax} letters, digits or any of . _ : -"
         : null;
 
-    /// <summary>The characters that reach Redis records and logs unescaped; null means "none given".</summary>
+    /// <summary>Allows only characters that reach Redis records and logs unescaped; null means "none given".</summary>
     private static bool IsClientOrderNo(string? value)
     {
         if (value is null)

@@ -4,8 +4,8 @@ using System.Text.Json.Serialization;
 namespace Seckill.Ordering.Contract;
 
 /// <summary>
-/// The body on <see cref="OrderTopology.Queue"/>: UTF-8 JSON, the first four members as every producer sends them.
-/// The others are ours, and absent from another producer's message.
+/// The body on <see cref="OrderTopology.Queue"/>: UTF-8 JSON. The first four members are those of every producer; the others are ours, and
+/// absent from another producer's message.
 /// </summary>
 public sealed record OrderMessage
 {
@@ -46,15 +46,15 @@ public sealed record OrderMessage
     public long? Epoch { get; init; }
 
     /// <summary>
-    /// W3C traceparent of the order's own trace, where the message holds many orders and its headers can name one trace only; at most
-    /// <see cref="TraceParentLengthMax"/> characters, and no harm when it is not one. The publisher sets it, once it knows the span.
+    /// W3C traceparent of the order's own trace, for a message of many orders, whose headers can name only one trace. At most
+    /// <see cref="TraceParentLengthMax"/> characters; an invalid value does no harm. The publisher sets it once it knows the span.
     /// </summary>
     [JsonPropertyName("traceparent"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? TraceParent { get; set; }
 
     /// <summary>
     /// The offer that the click was accepted under, as <see cref="Contract.Offer.Text"/>; null in another producer's message, whose order
-    /// is charged the SKU's price at writing.
+    /// is charged the SKU's price at the time of writing.
     /// </summary>
     [JsonPropertyName("offer"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Offer { get; init; }
@@ -83,7 +83,7 @@ public sealed record OrderMessage
         message = message.WithOfferOfTrace();
         var fault = OrderLimits.Validate(message.UserId, message.SkuId, message.Quantity, message.ClientOrderNo)
             ?? (message.OrderId is <= 0 ? "order_id must be positive"
-                // A time outside the calendar must not throw later, where it would look like an outage and be retried for ever.
+                // A time outside the calendar must not throw later, where it would look like an outage and be retried forever.
                 : message.ReservedAtMs is < 0 or > ReservedAtMsMax ? "reserved_at_ms is out of range"
                 : message.Epoch is < 0 or > EpochMax ? "epoch is out of range"
                 : message.TraceParent is { Length: > TraceParentLengthMax } ? "traceparent is too long"
@@ -93,8 +93,8 @@ public sealed record OrderMessage
     }
 
     /// <summary>
-    /// An instance from before the offer publishes what a newer one has reserved with the record's whole field as traceparent,
-    /// see <see cref="Contract.Offer.SplitTrace"/>.
+    /// An instance from before offers existed, when it publishes a newer instance's reservation, sends the record's whole field as the
+    /// traceparent, see <see cref="Contract.Offer.SplitTrace"/>.
     /// </summary>
     private OrderMessage WithOfferOfTrace()
     {
@@ -108,7 +108,7 @@ public sealed record OrderMessage
     }
 }
 
-/// <summary>A message that can never become an order (poison); the message is the reason an operator reads.</summary>
+/// <summary>A message that can never become an order (poison); the exception's message is the reason shown to operators.</summary>
 public sealed class InvalidOrderException : Exception
 {
     public InvalidOrderException()
@@ -124,7 +124,7 @@ public sealed class InvalidOrderException : Exception
     }
 }
 
-/// <summary>Source-generated: no reflection on the hot path; duplicate members are malformed.</summary>
+/// <summary>Source-generated: no reflection on the hot path; duplicate members count as malformed.</summary>
 [JsonSourceGenerationOptions(AllowDuplicateProperties = false)]
 [JsonSerializable(typeof(OrderMessage))]
 public sealed partial class OrderMessageJson : JsonSerializerContext;

@@ -3,7 +3,7 @@ using RabbitMQ.Client.Exceptions;
 
 namespace Seckill.Ordering.Contract;
 
-/// <summary>Exchanges and queues, declared alike by every program that uses them (declaring again is harmless).</summary>
+/// <summary>Exchanges and queues, declared identically by every program that uses them (declaring again is harmless).</summary>
 public static class OrderTopology
 {
     public const string Exchange = "order.exchange";
@@ -13,33 +13,35 @@ public static class OrderTopology
     public const string DeadLetterQueue = "order.create.dead";
 
     /// <summary>
-    /// Orders that MySQL or Redis refuses now while it accepts others. The broker sends each back to the order queue after
+    /// Orders that MySQL or Redis refuses now although it accepts others. The broker sends each back to the order queue after
     /// <see cref="ParkedMs"/>.
     /// </summary>
     public const string ParkedQueue = "order.create.parked";
 
-    /// <summary>How long an order stays parked, ms. An argument of the queue: brokers refuse to redeclare it with another.</summary>
+    /// <summary>
+    /// How long an order stays parked, ms. An argument of the queue: brokers refuse to redeclare it with a different value.
+    /// </summary>
     public const int ParkedMs = 5_000;
 
     /// <summary>
-    /// Bytes in one message; a thousand orders have about 200 KB. The clients accept no more, and brokers that we start refuse more
+    /// Maximum bytes in one message; a thousand orders take about 200 KB. The clients accept no more, and brokers that we start refuse more
     /// (<c>max_message_size</c>).
     /// </summary>
     public const int MessageBytesMax = 2_097_152;
 
     /// <summary>
-    /// Deliveries of one message before the broker itself calls it poison. Quorum queues count a killed consumer's returns too,
-    /// and RabbitMQ 4 stops at 20 by default: an outage (or looking at dead letters) must never use that up, so the worker decides what is
+    /// Deliveries of one message before the broker itself treats it as poison. Quorum queues also count the returns of a killed consumer,
+    /// and RabbitMQ 4 stops at 20 by default. An outage (or looking at dead letters) must never use that up: the worker decides what is
     /// poison, not the count.
     /// </summary>
     public const int DeliveryLimitMax = 1_000_000;
 
-    /// <summary>In the order in which they are made.</summary>
+    /// <summary>In the order in which they are declared.</summary>
     private static readonly string[] Queues = [DeadLetterQueue, Queue, ParkedQueue];
 
     /// <summary>
-    /// Declares the route, and binds it only if one of its queues is missing: RabbitMQ 3 blocks bindings while one of its nodes is
-    /// frozen. A lost binding shows in returned messages, see <see cref="PublishAsync"/>.
+    /// Declares the route, and binds it only if one of its queues is missing: RabbitMQ 3 blocks bindings while one of its nodes is frozen.
+    /// A lost binding shows up as returned messages, see <see cref="PublishAsync"/>.
     /// </summary>
     public static async Task EnsureAsync(IConnection connection, CancellationToken cancellationToken)
     {
@@ -76,14 +78,14 @@ public static class OrderTopology
             await channel.QueueBindAsync(Queue, Exchange, RoutingKey, cancellationToken: cancellationToken);
         }
 
-        // Published to by its name, through the default exchange. The last queue: if all exist, they have been bound.
+        // Published to by name, through the default exchange. Declared last: if all queues exist, they have been bound.
         var parked = Arguments(deadLettersTo: Exchange);
         parked["x-message-ttl"] = ParkedMs;
         await channel.QueueDeclareAsync(
             ParkedQueue, durable: true, exclusive: false, autoDelete: false, parked, cancellationToken: cancellationToken);
     }
 
-    /// <summary>On a separate channel, which the broker closes if there is no such queue.</summary>
+    /// <summary>Uses a separate channel, which the broker closes if there is no such queue.</summary>
     private static async Task<bool> HasQueuesAsync(IConnection connection, CancellationToken cancellationToken)
     {
         await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);

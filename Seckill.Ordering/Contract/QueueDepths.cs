@@ -7,10 +7,10 @@ namespace Seckill.Ordering.Contract;
 /// <param name="Ready">Messages waiting for a worker; each holds one order or many.</param>
 /// <param name="Workers">Consumers of the order queue.</param>
 /// <param name="Dead">Dead letters.</param>
-/// <param name="Parked">Orders that wait to be tried again, one in each message.</param>
+/// <param name="Parked">Orders that wait to be retried, one in each message.</param>
 public sealed record QueueDepth(long Ready, long Workers, long Dead, long Parked);
 
-/// <summary>Asks the broker for queue depths, on a separate connection that is reopened when it is lost.</summary>
+/// <summary>Queries the broker for queue depths, on a separate connection that is reopened when it is lost.</summary>
 public sealed class QueueDepths(IConnectionFactory connections, TimeProvider time) : IAsyncDisposable
 {
     private const int TimeoutMs = 5_000;

@@ -6,8 +6,8 @@ namespace Seckill.Ordering.DeadLetters;
 
 /// <summary>
 /// The properties of a message that is published again, as a dead letter or as a replay of one. A message may arrive with anything in its
-/// properties, and some values cannot be sent: a short string longer than 255 bytes of UTF-8, which a shorter one of other bytes becomes
-/// when it is read; a user id that is not ours; headers that the broker acts on. Properties useless to an operator are dropped, too.
+/// properties, and some values cannot be sent: a short string longer than 255 bytes of UTF-8 (decoding a shorter one that is not valid
+/// UTF-8 can produce it); a user id that is not ours; headers that the broker acts on. Properties useless to an operator are dropped too.
 /// </summary>
 public static class CarriedProperties
 {
@@ -15,16 +15,17 @@ public static class CarriedProperties
     public const int ShortStringBytesMax = 255;
 
     /// <summary>
-    /// Bytes of all headers together. They share one frame, of 128 KiB unless the broker says less, with what is added to them.
+    /// Maximum bytes of all headers together. They share one frame, of 128 KiB unless the broker sets a lower limit, with what is added to
+    /// them.
     /// </summary>
     public const int HeaderBytesMax = 32_768;
 
-    /// <summary>Bytes of one header beside its value: name's length, type, value's length.</summary>
+    /// <summary>Bytes of one header besides its name and value: name's length, type, value's length.</summary>
     private const int HeaderOverheadBytes = 6;
 
     private const int IdHashLength = 48;
 
-    /// <summary>Persistent; without an expiration, which would let it vanish.</summary>
+    /// <summary>Persistent, and without an expiration, which could make the message vanish.</summary>
     public static BasicProperties Of(IReadOnlyBasicProperties original, string? messageId)
     {
         var headers = new Dictionary<string, object?>();
@@ -61,7 +62,7 @@ public static class CarriedProperties
     }
 
     /// <summary>
-    /// The id, or its hash where it is too long to be sent. The worker knows an order without another number by this very hash, so a
+    /// The id, or its hash if it is too long to be sent. The worker identifies an order that has no other number by this same hash, so a
     /// replay is still the same order.
     /// </summary>
     public static string FitId(string messageId) =>
@@ -75,14 +76,14 @@ public static class CarriedProperties
         text is not null && Encoding.UTF8.GetByteCount(text) <= ShortStringBytesMax ? text : null;
 
     /// <summary>
-    /// Headers of the delivery, not of the message; those that would route a copy elsewhere; those that the client sets anew.
+    /// Headers that belong to the delivery rather than the message, that would route a copy elsewhere, or that the client sets itself.
     /// </summary>
     private static bool IsBrokers(string name) =>
         name is "x-delivery-count" or "x-acquired-count" or "x-death" or "CC" or "BCC" or Constants.PublishSequenceNumberHeader
         || name.StartsWith("x-first-death-", StringComparison.Ordinal)
         || name.StartsWith("x-last-death-", StringComparison.Ordinal);
 
-    /// <summary>Null for what is not carried: tables and lists, which can be nested without end, and nothing.</summary>
+    /// <summary>Null for a value that is not carried: tables and lists, which can be nested without limit, and null itself.</summary>
     private static int? BytesOf(object? value) => value switch
     {
         byte[] bytes => bytes.Length,

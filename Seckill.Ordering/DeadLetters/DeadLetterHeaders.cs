@@ -15,10 +15,10 @@ public static class DeadLetterHeaders
     /// <summary>Last refusal, UTC, ISO 8601.</summary>
     public const string LastAt = "x-seckill-last-at";
 
-    /// <summary>Bytes of the whole body, if the letter has only its beginning.</summary>
+    /// <summary>Bytes of the whole body, if the letter contains only its beginning.</summary>
     public const string BodyBytes = "x-seckill-body-bytes";
 
-    /// <summary>When an order was parked first, UTC, ISO 8601; a replay begins anew.</summary>
+    /// <summary>When an order was first parked, UTC, ISO 8601; a replay starts over.</summary>
     public const string ParkedAt = "x-seckill-parked-at";
 
     /// <summary>All of them: a producer's own values under these names are not carried over.</summary>

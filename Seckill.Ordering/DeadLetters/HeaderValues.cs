@@ -6,10 +6,10 @@ namespace Seckill.Ordering.DeadLetters;
 /// <summary>Reads untrusted headers: a malformed value is null, and nothing throws.</summary>
 public static class HeaderValues
 {
-    /// <summary>Characters of a text that are read.</summary>
+    /// <summary>Maximum number of characters read from a text.</summary>
     private const int TextLengthMax = 1_000;
 
-    /// <summary>Strings arrive as bytes, numbers in whatever width the producer chose; tables and lists are no text.</summary>
+    /// <summary>Strings arrive as bytes, numbers in whatever width the producer chose; tables and lists are not text.</summary>
     public static string? TextOf(IDictionary<string, object?>? headers, string name) =>
         headers?.TryGetValue(name, out var value) != true ? null : value switch
         {

@@ -5,8 +5,8 @@ namespace Seckill.Ordering.Faults;
 
 /// <summary>
 /// Named places between two steps at which a test can kill the process with SIGKILL, as <c>kill -9</c> does: no <c>finally</c>, no flush.
-/// The calls exist only in Debug builds. There <c>SECKILL_CRASH_AT=name</c> arms one, <c>name:3</c> at its third passing. A running
-/// process is armed by the same text in the file named by <c>SECKILL_CRASH_FILE</c>, which is read at each passing.
+/// The calls exist only in Debug builds. There <c>SECKILL_CRASH_AT=name</c> arms one, and <c>name:3</c> arms it for the third pass. A
+/// running process is armed by the same text in the file named by <c>SECKILL_CRASH_FILE</c>, which is read at each pass.
 /// </summary>
 public static class CrashPoint
 {
@@ -63,7 +63,7 @@ public static class CrashPoint
         ? Environment.GetEnvironmentVariable("SECKILL_CRASH_AT") ?? ""
         : System.IO.File.ReadAllText(File);
 
-    /// <summary>Passings are counted from the first one at which the point is armed.</summary>
+    /// <summary>Passes are counted from the first one at which the point is armed.</summary>
     private static void Arm(string point)
     {
         if (point != _armed)

@@ -9,8 +9,8 @@ namespace Seckill.Ordering.Holding;
 public sealed record Holdings(int Workers, TimeSpan OldestAge);
 
 /// <summary>
-/// The workers' reports on the messages that they hold, which AMQP does not show: a hash with an entry for each, renewed every
-/// <see cref="ReportEveryMs"/>. Throws what StackExchange.Redis throws.
+/// The workers' reports on the messages that they hold, which AMQP does not show: a hash with an entry for each worker, renewed every
+/// <see cref="ReportEveryMs"/>. Throws the exceptions of StackExchange.Redis.
 /// </summary>
 public sealed class HeldMessages(IConnectionMultiplexer redis)
 {
@@ -21,7 +21,7 @@ public sealed class HeldMessages(IConnectionMultiplexer redis)
 
     private const string Key = "seckill:workers:held";
 
-    /// <summary>A worker without a report for so long is considered gone, ms.</summary>
+    /// <summary>A worker that has not reported for this long is considered gone, ms.</summary>
     private const int SilentMsMax = 10_000;
 
     private static readonly string NoteScript = LedgerScripts.Text("note-held.lua");

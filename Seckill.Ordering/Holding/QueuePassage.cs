@@ -1,9 +1,9 @@
 namespace Seckill.Ordering.Holding;
 
 /// <summary>
-/// Determines which messages have gone through the queue and the workers' hands. A message is in one of them, so when the queue was seen
-/// empty and later no worker holds anything that it picked up before that moment, all that came before it is through. Moments are those of
-/// <see cref="TimeProvider.GetTimestamp"/>.
+/// Determines which messages have passed through the queue and the workers' hands. A message is in one of them. So if the queue was seen
+/// empty, and later no worker holds anything that it picked up before that moment, everything that came before it has passed. Moments are
+/// those of <see cref="TimeProvider.GetTimestamp"/>.
 /// </summary>
 /// <param name="time">The clock.</param>
 /// <param name="margin">Maximum time from a message's delivery to the worker's report of it.</param>
@@ -13,7 +13,7 @@ public sealed class QueuePassage(TimeProvider time, TimeSpan margin)
     private long? _emptyAt;
     private long? _throughUntil;
 
-    /// <summary>Everything that came before this moment is through; null when that is not known of any moment.</summary>
+    /// <summary>Everything that came before this moment has passed; null when no such moment is known.</summary>
     public long? ThroughUntil
     {
         get
@@ -25,9 +25,9 @@ public sealed class QueuePassage(TimeProvider time, TimeSpan margin)
         }
     }
 
-    /// <summary>The queue was empty.</summary>
-    /// <param name="askedAt">Before the broker was asked.</param>
-    /// <param name="workers">Consumers at the queue, as the broker counts them.</param>
+    /// <summary>Records that the queue was empty.</summary>
+    /// <param name="askedAt">A moment before the broker was queried.</param>
+    /// <param name="workers">Consumers of the queue, as the broker counts them.</param>
     /// <param name="holdings">The workers' reports, read after that; null if unknown.</param>
     public void NoteEmpty(long askedAt, long workers, Holdings? holdings)
     {
@@ -42,7 +42,7 @@ public sealed class QueuePassage(TimeProvider time, TimeSpan margin)
         }
     }
 
-    /// <summary>Earlier observations no longer count: a message that had been picked up may come out of the queue again.</summary>
+    /// <summary>Discards earlier observations: a message that had been picked up may come out of the queue again.</summary>
     public void Forget()
     {
         lock (_lock)

@@ -1,6 +1,6 @@
--- What the workers said last. Those that have been silent for too long are forgotten.
+-- Reads the workers' latest reports. Workers that have been silent for too long are removed.
 -- KEYS  1 hash, see note-held.lua     ARGV  1 longest silence, ms
--- Returns for each worker how long ago, ms, the oldest message was picked up that it can hold now.
+-- Returns, for each worker, how long ago (ms) it picked up the oldest message that it can still hold.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local reply = {}

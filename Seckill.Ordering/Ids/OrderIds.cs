@@ -9,12 +9,12 @@ using Seckill.Ordering.Store;
 namespace Seckill.Ordering.Ids;
 
 /// <summary>
-/// Order ids that are unique over any number of instances: each leases its Snowflake node number from MySQL, which unlike Redis
-/// does not lose leases easily. Without a valid lease there are no ids, rather than doubtful ones. A stop returns the node, with the time
-/// of its newest id; the next holder begins after that.
+/// Order ids that are unique across any number of instances: each leases its Snowflake node number from MySQL, which unlike Redis does not
+/// lose leases easily. Without a valid lease there are no ids, rather than doubtful ones. A stop returns the node with the time of its
+/// newest id; the next holder starts after that.
 ///
-/// MySQL may forget a lease, when an older backup or a replica that lags takes its place. So the lease is checked every few seconds, and
-/// a node is chosen at random among the free ones: two instances with the same number are rare and brief, and the gate refuses an id that
+/// MySQL may forget a lease when it is replaced by an older backup or a lagging replica. So the lease is checked every few seconds, and a
+/// node is chosen at random from the free ones: two instances with the same number are rare and brief, and the gate refuses an id that
 /// already exists.
 /// </summary>
 public sealed partial class OrderIds(IServiceScopeFactory scopes, TimeProvider time, ILogger<OrderIds> logger) : BackgroundService
@@ -30,7 +30,7 @@ public sealed partial class OrderIds(IServiceScopeFactory scopes, TimeProvider t
     /// <summary>How long a stop waits for MySQL to take the node back, ms; otherwise the lease expires.</summary>
     private const int ReleaseTimeoutMs = 2_000;
 
-    /// <summary>Stops making ids this long before MySQL would give the node away, minutes: room for clocks that run apart.</summary>
+    /// <summary>Ids stop this long before MySQL would give the node away, minutes: a margin for clocks that drift apart.</summary>
     private const int SafetyMinutes = 15;
 
     private readonly string _owner = $"{Environment.MachineName[..Math.Min(24, Environment.MachineName.Length)]}:{Guid.NewGuid():N}";
@@ -41,17 +41,17 @@ public sealed partial class OrderIds(IServiceScopeFactory scopes, TimeProvider t
     private Task? _returned;
     private SnowflakeSequence? _sequence;
 
-    /// <summary>A lease was asked for: MySQL may have given one that this process never heard of.</summary>
+    /// <summary>Whether a lease was requested: MySQL may have granted one that this process never heard of.</summary>
     private bool _mayHold;
     private int _node = -1;
     private bool _failed;
     private long _leasedAt;
 
-    /// <summary>Whether <see cref="TryNext"/> would give an id now.</summary>
+    /// <summary>Whether <see cref="TryNext"/> would return an id now.</summary>
     public bool Ready => Volatile.Read(ref _sequence) is not null
         && time.GetElapsedTime(Volatile.Read(ref _leasedAt)) < TimeSpan.FromMinutes(LeaseMinutes - SafetyMinutes);
 
-    /// <summary>The next id, or false while no node is leased (MySQL not reached yet, or away for nearly two hours).</summary>
+    /// <summary>The next id, or false while no node is leased (MySQL not reached yet, or unreachable for nearly two hours).</summary>
     public bool TryNext(out long id)
     {
         var sequence = Volatile.Read(ref _sequence);
@@ -65,7 +65,7 @@ public sealed partial class OrderIds(IServiceScopeFactory scopes, TimeProvider t
         return true;
     }
 
-    /// <summary>An id of this instance was already taken: the lease is checked now.</summary>
+    /// <summary>Requests a check of the lease: an id of this instance was already taken.</summary>
     public void Doubt()
     {
         try
@@ -78,7 +78,9 @@ public sealed partial class OrderIds(IServiceScopeFactory scopes, TimeProvider t
         }
     }
 
-    /// <summary>Makes no more ids and returns the node; callers must stop before. A second stop waits for the first one's end.</summary>
+    /// <summary>
+    /// Stops generating ids and returns the node; callers must have stopped before. A second stop waits for the end of the first.
+    /// </summary>
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
         await base.StopAsync(cancellationToken);
@@ -116,7 +118,7 @@ public sealed partial class OrderIds(IServiceScopeFactory scopes, TimeProvider t
             {
                 if (!_failed)
                 {
-                    // While the node's lease is valid for long, an outage is not logged every second.
+                    // Logged once, not every second: an outage does not matter until the lease has nearly expired.
                     LogLeaseFailed(exception.Message);
                 }
 
@@ -177,7 +179,7 @@ public sealed partial class OrderIds(IServiceScopeFactory scopes, TimeProvider t
         return renewed == 1;
     }
 
-    /// <summary>Takes any free node, and returns until when it was held.</summary>
+    /// <summary>Takes any free node; also returns the time until which it was held.</summary>
     private async Task<(int Node, DateTimeOffset HeldUntil)> TakeFreeAsync(OrderingDbContext context, CancellationToken cancellationToken)
     {
         var free = await context.SnowflakeNodes.FromSql($"SELECT * FROM snowflake_nodes WHERE leased_until < UTC_TIMESTAMP(6)")
@@ -186,7 +188,7 @@ public sealed partial class OrderIds(IServiceScopeFactory scopes, TimeProvider t
         foreach (var node in free.Take(NodeTriesMax))
         {
             Debug.Assert(node.Node is >= 0 and <= SnowflakeSequence.NodeMax, "The migration seeds 0 to NodeMax.");
-            // A holder in between has moved the time on.
+            // If another instance has held it in between, leased_until has changed and nothing is updated.
             var taken = await context.Database.ExecuteSqlAsync(
                 $"""
                 UPDATE snowflake_nodes SET owner = {_owner}, leased_until = UTC_TIMESTAMP(6) + INTERVAL {LeaseMinutes} MINUTE
@@ -223,7 +225,8 @@ public sealed partial class OrderIds(IServiceScopeFactory scopes, TimeProvider t
     }
 
     /// <summary>
-    /// By its own clock this instance may have made ids that MySQL's clock has not reached; until then nobody else has the node.
+    /// By its own clock this instance may have generated ids ahead of MySQL's clock; until MySQL's clock has caught up, nobody else gets
+    /// the node.
     /// </summary>
     private async Task ReleaseAsync(DateTime lastAt, CancellationToken cancellationToken)
     {

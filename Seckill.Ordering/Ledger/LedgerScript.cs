@@ -32,8 +32,8 @@ internal sealed class LedgerScript(string text)
     }
 
     /// <summary>
-    /// Runs the script for each call. The calls are written one straight after the other, so that client, kernel and server handle whole
-    /// packets instead of waking each other for each call. Returns when all calls have ended; every returned task is complete.
+    /// Runs the script for each call. The calls are written back to back, so that client, kernel and server handle whole packets instead of
+    /// waking each other for each call. Returns when all calls have ended; every returned task is complete.
     /// </summary>
     public async Task<Task<RedisResult>[]> EvaluateAllAsync(
         IDatabase database, IReadOnlyList<(RedisKey[] Keys, RedisValue[] Arguments)> calls)

@@ -8,7 +8,7 @@ internal sealed record LedgerScripts(LedgerScript Reserve, LedgerScript Settle, 
         new(new(WithRecords("reserve.lua")), new(WithRecords("settle.lua")), new(WithRecords("warm.lua")), new(Text("due.lua")),
             new(WithRecords("restore.lua")));
 
-    /// <summary>The text of a script that reads or writes records, behind the functions of record.lua.</summary>
+    /// <summary>The text of a script that reads or writes records, after the functions of record.lua.</summary>
     internal static string WithRecords(string name) => Text("record.lua") + Text(name);
 
     internal static string Text(string name)

@@ -18,7 +18,7 @@ public sealed record LedgerSnapshot(
     long? Stock, long? Epoch, long Held, long Unsettled, long Unconfirmed, bool? SameServer, bool Closed, IReadOnlyList<long>? UnsettledIds,
     long? ReservedUnits = null, IReadOnlyList<long>? ToldIds = null)
 {
-    /// <summary>Identifies the load beside its epoch; null when it has no such token.</summary>
+    /// <summary>Identifies the load together with its epoch; null when it has no such token.</summary>
     public long? LoadToken { get; init; }
 
     /// <summary>The load of the counter; null when Redis does not know the SKU.</summary>

@@ -17,7 +17,7 @@ public enum ReserveCode
     SoldOut,
     LimitReached,
 
-    /// <summary>The order id belongs to another order already: ask again with a new one.</summary>
+    /// <summary>The order id already belongs to another order: try again with a new one.</summary>
     IdTaken,
     NotStarted,
     Ended,
@@ -36,8 +36,8 @@ public enum ReserveCode
 /// <param name="Quantity">Units.</param>
 /// <param name="ClientOrderNo">The click's own number, or null.</param>
 /// <param name="TraceParent">W3C trace context, kept with the reservation so that a later publish joins the trace.</param>
-/// <param name="Offer">The offer that it is charged and shows, as <see cref="Contract.Offer.Text"/>; null for the SKU's data at the time
-/// of writing.</param>
+/// <param name="Offer">The offer by which the order is charged and displayed, as <see cref="Contract.Offer.Text"/>; null for the SKU's data
+/// at the time of writing.</param>
 public readonly record struct ReserveRequest(
     long OrderId, long UserId, int Quantity, string? ClientOrderNo, string? TraceParent, string? Offer = null);
 

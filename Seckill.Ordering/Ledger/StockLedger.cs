@@ -5,8 +5,8 @@ using StackExchange.Redis;
 namespace Seckill.Ordering.Ledger;
 
 /// <summary>
-/// Stock and reservations in Redis. Every change is one Lua script on the keys of one SKU, so it happens whole or not at all and is
-/// cluster-safe. All calls throw <see cref="RedisException"/> (connection, time-out, server) and never block.
+/// Stock and reservations in Redis. Every change is one Lua script on the keys of one SKU, so it is atomic and cluster-safe. All calls
+/// throw <see cref="RedisException"/> (connection, time-out, server) and never block.
 /// </summary>
 public sealed class StockLedger
 {
@@ -17,14 +17,16 @@ public sealed class StockLedger
     public const string OutcomeChannel = "seckill:outcomes";
 
     /// <summary>
-    /// Most requests in one call of reserve.lua: keeps one call under about a millisecond, since Redis runs nothing else meanwhile.
+    /// Maximum requests in one call of reserve.lua: keeps one call under about a millisecond, since Redis runs nothing else meanwhile.
     /// </summary>
     public const int ReserveBatchSizeMax = 128;
 
     /// <summary>Added to an outbox score after the broker's confirm: far above any time in ms, and still exact in a double.</summary>
     public const double ConfirmedScore = 1e13;
 
-    /// <summary>A <c>notAfterMs</c> without a deadline: the largest integer that a double, Lua's only number, holds exactly.</summary>
+    /// <summary>
+    /// A <c>notAfterMs</c> without a deadline: a double, Lua's only number type, represents every integer up to this one exactly.
+    /// </summary>
     private const long EndOfTimeMs = 1L << 53;
 
     /// <summary>How long Redis remembers a sale after its end, days; after that MySQL answers.</summary>
@@ -76,7 +78,7 @@ public sealed class StockLedger
         return LedgerReplies.ReserveReplyOf(reply, requests.Count);
     }
 
-    /// <summary>Records verdicts and gives back the units of failed orders, exactly once for any number of calls.</summary>
+    /// <summary>Records verdicts and returns the units of failed orders, exactly once for any number of calls.</summary>
     public async Task<SettleCode[]> SettleAsync(SkuKeys sku, IReadOnlyList<Settlement> settlements, CancellationToken cancellationToken) =>
         LedgerReplies.SettleCodesOf(
             await _scripts.Settle.EvaluateAsync(_database, sku.All, LedgerArguments.OfSettle(sku, settlements))
@@ -114,8 +116,8 @@ public sealed class StockLedger
     /// </param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <param name="seen">
-    /// The snapshot on which the call was decided, with <see cref="LedgerSnapshot.Counted"/> as restoring buyers has left it since. If
-    /// Redis has another load by now, or is another server, nothing is changed. Null to load unconditionally.
+    /// The snapshot that the call is based on, with <see cref="LedgerSnapshot.Counted"/> as restoring buyers has left it since. If Redis
+    /// has another load by now, or is another server, nothing is changed. Null to load unconditionally.
     /// </param>
     /// <param name="again">Also reloads a running counter, without closing its gate.</param>
     public async Task<WarmResult> WarmAsync(
@@ -203,8 +205,8 @@ public sealed class StockLedger
     }
 
     /// <summary>
-    /// Whether Redis has a sale's data from its first order on, and no reservation of this buyer or click: then MySQL has none either. A
-    /// counter that was loaded only once (its epoch is the first) has never been lost.
+    /// Whether Redis has had a sale's data since its first order and has no reservation of this buyer or click: then MySQL has none either.
+    /// A counter that was loaded only once (its epoch is the first) has never been lost.
     /// </summary>
     public async Task<bool> HasNeverHeardOfAsync(SkuKeys sku, long userId, string? clientOrderNo, CancellationToken cancellationToken)
     {

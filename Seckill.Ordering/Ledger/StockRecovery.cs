@@ -7,17 +7,17 @@ namespace Seckill.Ordering.Ledger;
 /// <summary>The calls for recovery and reconciling, apart from the hot path. Errors as in <see cref="StockLedger"/>.</summary>
 public sealed class StockRecovery
 {
-    /// <summary>Most order ids in one snapshot: one script call copies them, and Redis runs nothing else meanwhile.</summary>
+    /// <summary>Maximum number of order ids in one snapshot: one script call copies them, and Redis runs nothing else meanwhile.</summary>
     public const int UnsettledIdsMax = 50_000;
 
     /// <summary>Script calls sent together; Redis serves other clients between two sends.</summary>
     private const int SnapshotsTogetherMax = 32;
 
-    /// <summary>Most buyers in one call of restore.lua.</summary>
+    /// <summary>Maximum number of buyers in one call of restore.lua.</summary>
     private const int RestoreBatchSizeMax = 1_000;
 
     /// <summary>
-    /// Set: every SKU whose counter has been loaded, until its keys have expired. It finds the data in Redis when MySQL no longer lists
+    /// Set: every SKU whose counter has been loaded, until its keys have expired. Used to find the data in Redis when MySQL no longer lists
     /// the sale.
     /// </summary>
     private const string SkusKey = "seckill:skus";
@@ -25,12 +25,12 @@ public sealed class StockRecovery
     /// <summary>Entries in one reply of a scan.</summary>
     private const int ScanPageSize = 1_000;
 
-    /// <summary>Most orders in one call of recall.lua.</summary>
+    /// <summary>Maximum number of orders in one call of recall.lua.</summary>
     private const int RecallBatchSizeMax = 1_000;
 
     /// <summary>
-    /// Most unsettled orders whose records a snapshot reads: a few milliseconds, in which Redis runs nothing else. Lua passes no more than
-    /// about 8,000 values at once.
+    /// Maximum unsettled orders whose records a snapshot reads: a few milliseconds, in which Redis runs nothing else. Lua passes no more
+    /// than about 8,000 values at once.
     /// </summary>
     private const int SnapshotRecordsMax = 5_000;
 
@@ -262,7 +262,7 @@ public sealed class StockRecovery
         while (cursor != "0");
     }
 
-    /// <summary>Has orders that are missing from the outbox published again; the results of their buyers stay unchanged.</summary>
+    /// <summary>Has orders that are missing from the outbox published again; their buyers' results stay unchanged.</summary>
     public async Task RecallAsync(SkuKeys sku, IEnumerable<long> orderIds, CancellationToken cancellationToken)
     {
         foreach (var ids in orderIds.Chunk(RecallBatchSizeMax))
@@ -273,7 +273,7 @@ public sealed class StockRecovery
     }
 
     /// <summary>
-    /// Skips an entry that is not in our format: it is no order, the scripts ignore it, and it must not hide the others.
+    /// Skips an entry that is not in our format: it is not an order, the scripts ignore it, and it must not hide the others.
     /// </summary>
     private static List<long> IdsOf(params RedisValue[] entries)
     {

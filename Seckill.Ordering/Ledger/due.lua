@@ -1,6 +1,6 @@
 -- The outbox of ONE SKU: unconfirmed reservations whose last attempt is old enough, oldest first, marked as attempted now.
 -- KEYS  1 stock  2 sale  3 orders  4 buyers  5 clicks  6 outbox     (all in the SKU's slot)
--- ARGV  1 how old the last attempt must be, ms  2 most reservations to return  3 lowest score that says "confirmed"
+-- ARGV  1 how old the last attempt must be, ms  2 most reservations to return  3 lowest score that means "confirmed"
 -- Returns order id 1, record 1, order id 2, record 2, ...
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)

@@ -7,7 +7,7 @@
 -- Returns { now_ms, epoch, stock left, reservations so far, code 1, value 1, code 2, value 2, ... }
 --   A accepted (order id)      D duplicate click (the first order's id)     U the click's number was used with another quantity
 --   S sold out (stock left)    M purchase limit (limit)     E early (starts_ms)   L late (ends_ms)
---   P paused                   I the order id belongs to another order already
+--   P paused                   I the order id already belongs to another order
 --   C cold: Redis does not know the stock (never loaded, or lost), or the gate is closed until it is loaded again
 --   X too late: a frozen server delayed the call for so long that the caller has been answered already.
 local clock = redis.call('TIME')

@@ -1,7 +1,7 @@
 -- One page of a SKU's orders that may be lost elsewhere: orders whose buyers have the result SUCCESS, which MySQL must have, and pending
 -- orders missing from the outbox, which would never be published.
 -- KEYS  1 stock  2 sale  3 orders  4 buyers  5 clicks  6 outbox     (all in the SKU's slot)
--- ARGV  1 cursor, 0 to begin  2 orders in a page, about  3 results since when, ms
+-- ARGV  1 cursor, 0 to begin  2 orders in a page, about  3 time of the oldest results to return, ms
 -- Returns { next cursor (0: the last page), { order id 1, order number 1, order id 2, order number 2, ... }, { pending order ids } }
 local page = redis.call('HSCAN', KEYS[3], ARGV[1], 'COUNT', ARGV[2])
 local told, unlisted = {}, {}

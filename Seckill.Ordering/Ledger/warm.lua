@@ -26,7 +26,7 @@ if ARGV[11] ~= '*' then
 end
 redis.call('HSET', KEYS[2], 'starts_ms', ARGV[5], 'ends_ms', ARGV[6], 'limit', ARGV[7], 'paused', ARGV[8], 'expire_ms', ARGV[9])
 local loaded = 0
--- A load other than MySQL's means that one side lost its memory, or that a load died halfway. A closed gate means that a reload was
+-- A load other than MySQL's means that one side lost its data, or that a load died halfway. A closed gate means that a reload was
 -- requested.
 if not stock or epoch ~= tonumber(ARGV[2]) or load ~= ARGV[3] or sale[3] == '1' or ARGV[12] == '1' then
   epoch = math.max(epoch or 0, tonumber(ARGV[2])) + 1

@@ -84,7 +84,7 @@ public sealed class SeckillSale
     /// <summary>UTC; first moment at which orders are no longer accepted.</summary>
     public DateTime EndsAt { get; set; }
 
-    /// <summary>Most units that one buyer may hold.</summary>
+    /// <summary>Maximum number of units that one buyer may hold.</summary>
     public int LimitPerUser { get; set; }
 
     /// <summary>
@@ -106,7 +106,7 @@ public sealed class SeckillSale
 
 public sealed class Order
 {
-    /// <summary>Snowflake id, made at the gate.</summary>
+    /// <summary>Snowflake id, generated at the gate.</summary>
     public long Id { get; init; }
 
     public required string OrderSn { get; init; }
@@ -136,7 +136,9 @@ public sealed class Order
     /// <summary>UTC, by MySQL's clock; the time at which the worker wrote it.</summary>
     public DateTime CreatedAt { get; init; }
 
-    /// <summary>UTC, by MySQL's clock; until when the order may be paid. Data for your payment service: Seckill closes nothing.</summary>
+    /// <summary>
+    /// UTC, by MySQL's clock; the time until which the order may be paid. Meant for your payment service: Seckill closes nothing.
+    /// </summary>
     public DateTime ExpiresAt { get; init; }
 
     public List<OrderItem> Items { get; } = [];

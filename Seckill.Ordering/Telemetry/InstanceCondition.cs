@@ -7,7 +7,7 @@ namespace Seckill.Ordering.Telemetry;
 /// <summary>The last observed condition of an instance.</summary>
 /// <param name="Health">As reported by <c>/health</c>.</param>
 /// <param name="Complaints">The unhealthy checks and their reasons.</param>
-/// <param name="QueueReady">Messages waiting in the queue; null when the broker did not answer or was not asked.</param>
+/// <param name="QueueReady">Messages waiting in the queue; null when the broker did not answer or was not queried.</param>
 internal sealed record SeenCondition(HealthStatus Health, IReadOnlyList<string> Complaints, long? QueueReady);
 
 /// <summary>

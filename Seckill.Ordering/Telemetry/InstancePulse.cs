@@ -75,7 +75,7 @@ public sealed record InstancePulse(
         var last = 0;
         for (var bound = 1.0; bound < LongestMs; bound *= Growth)
         {
-            // The first steps are less than a millisecond.
+            // The first steps are smaller than a millisecond.
             if ((int)Math.Ceiling(bound) is var whole && whole > last)
             {
                 yield return last = whole;

@@ -117,7 +117,7 @@ internal sealed class RawAmqpConnection : IAsyncDisposable
     public Task RejectAsync(ulong deliveryTag, CancellationToken cancellationToken) =>
         SendAsync(Channel, RawMethod.Of(RawMethod.BasicReject).LongLong(deliveryTag).Byte(0), cancellationToken);
 
-    /// <summary>Closes the connection regularly: the broker has then applied all settlements and requeued the other messages.</summary>
+    /// <summary>Closes the connection gracefully: the broker has then applied all settlements and requeued the other messages.</summary>
     public async Task CloseAsync(CancellationToken cancellationToken)
     {
         // The channel first: its answer comes after the queue has processed the acks.

@@ -19,7 +19,7 @@ public sealed class UnreadableMessages(IConnectionFactory connections)
     public const int BodyHeadBytesMax = 65_536;
 
     /// <summary>
-    /// Most bytes of all properties. Larger properties can nest lists so deeply that decoding them overflows the stack, which ends the
+    /// Maximum bytes of all properties. Larger properties can nest lists so deeply that decoding them overflows the stack, which ends the
     /// process.
     /// </summary>
     private const int PropertiesBytesMax = 65_536;
@@ -35,7 +35,7 @@ public sealed class UnreadableMessages(IConnectionFactory connections)
     /// <param name="cancellationToken">Ends the pass.</param>
     /// <returns>The number of messages taken off the queue.</returns>
     /// <exception cref="IOException">The broker gave an unexpected answer.</exception>
-    /// <exception cref="OperationCanceledException">The pass takes too long, or the token fired.</exception>
+    /// <exception cref="OperationCanceledException">The pass took too long, or the token fired.</exception>
     public async Task<int> TakeAsync(
         AmqpTcpEndpoint endpoint, string queue, int countMax, Func<UnreadableMessage, CancellationToken, Task<bool>> keepAsync,
         CancellationToken cancellationToken)

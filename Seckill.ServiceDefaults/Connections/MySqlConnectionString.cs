@@ -22,7 +22,7 @@ internal static class MySqlConnectionString
         try
         {
             builder = new MySqlConnectionStringBuilder(connectionString);
-            // Values are converted when they are first asked for.
+            // Values are converted when they are first read.
             foreach (string key in ((DbConnectionStringBuilder)builder).Keys)
             {
                 _ = builder[key];

@@ -28,7 +28,7 @@ public static class MySqlSwitchOver
             || refused.Message.Contains("read-only", StringComparison.OrdinalIgnoreCase));
 }
 
-/// <summary>Does so for every command of EF.</summary>
+/// <summary>Does this for every EF command.</summary>
 internal sealed class SwitchOverInterceptor : DbCommandInterceptor, IDbTransactionInterceptor
 {
     public override Task CommandFailedAsync(

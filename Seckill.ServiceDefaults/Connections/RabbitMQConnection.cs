@@ -6,7 +6,7 @@ namespace Seckill.ServiceDefaults.Connections;
 
 /// <summary>
 /// The connection string of RabbitMQ: an AMQP URI whose host may be a list, separated by commas or semicolons, or a list of such URIs. The
-/// client itself reads one host only, and takes a password with a / or # in it for a host without complaint.
+/// client itself reads only one host, and silently mistakes a password that contains a / or # for a host.
 /// </summary>
 internal sealed partial class RabbitMQConnection
 {
@@ -45,8 +45,8 @@ internal sealed partial class RabbitMQConnection
     }
 
     /// <summary>
-    /// Lets a factory connect to any of the hosts. Each connection starts with a different one, so that not every try ends at a host that
-    /// accepts connections and stays silent.
+    /// Lets a factory connect to any of the hosts. Each connection starts with a different one, so that a host that accepts connections and
+    /// stays silent does not catch every attempt.
     /// </summary>
     public void Apply(ConnectionFactory factory)
     {
@@ -100,7 +100,7 @@ internal sealed partial class RabbitMQConnection
 
     private static (string Name, int Port)? HostOf(string scheme, string host)
     {
-        // The default port is another one with TLS.
+        // TLS has a different default port.
         var port = host.LastIndexOf(':') is var colon and >= 0 && !host.EndsWith(']') ? host[(colon + 1)..] : null;
         var name = port is null ? host : host[..^(port.Length + 1)];
         if (port is not null
@@ -130,7 +130,7 @@ internal sealed partial class RabbitMQConnection
     [GeneratedRegex(@"\s*[,;]\s*(?=amqps?://)", RegexOptions.IgnoreCase)]
     private static partial Regex BetweenUris();
 
-    /// <summary>In this order; the client's own resolver shuffles.</summary>
+    /// <summary>Keeps this order; the client's own resolver shuffles.</summary>
     private sealed class HostsInTurn(IEnumerable<AmqpTcpEndpoint> hosts) : IEndpointResolver
     {
         public IEnumerable<AmqpTcpEndpoint> All() => hosts;

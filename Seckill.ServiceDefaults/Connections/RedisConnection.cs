@@ -44,7 +44,7 @@ internal static class RedisConnection
             : throw new ConnectionStringException(name, "names no host", Form);
     }
 
-    /// <summary>Whether the first occurrence of a text stands in an option's value, as in a password.</summary>
+    /// <summary>Whether the first occurrence of a text is in an option's value, as in a password.</summary>
     private static bool IsValue(string connectionString, string text)
     {
         var before = connectionString[..connectionString.IndexOf(text, StringComparison.Ordinal)];

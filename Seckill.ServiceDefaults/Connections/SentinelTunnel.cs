@@ -6,13 +6,13 @@ using StackExchange.Redis.Configuration;
 namespace Seckill.ServiceDefaults.Connections;
 
 /// <summary>
-/// Connects each new connection to the current master according to the Sentinels. The client's own implementation
-/// throws when no Sentinel answers at the start. The client sees one server under the service's name, which is away until a Sentinel
-/// answers; when the master dies or is demoted (Sentinel then closes its connections), the client connects again and gets to the new one.
+/// Connects each new connection to the current master according to the Sentinels. The client's own implementation throws when no Sentinel
+/// answers at the start. The client sees one server under the service's name, which is unreachable until a Sentinel answers; when the
+/// master dies or is demoted (Sentinel then closes its connections), the client reconnects and reaches the new one.
 /// </summary>
 internal sealed partial class SentinelTunnel(ILogger<SentinelTunnel> logger) : Tunnel, IAsyncDisposable
 {
-    /// <summary>Maximum wait for the Sentinels at each try, ms.</summary>
+    /// <summary>Maximum wait for the Sentinels at each attempt, ms.</summary>
     private const int AskTimeoutMs = 1_000;
     private const int SentinelPort = 26_379;
     private const string Nobody = "";
@@ -69,7 +69,7 @@ internal sealed partial class SentinelTunnel(ILogger<SentinelTunnel> logger) : T
             reason = exception.Message;
         }
 
-        // Once for each change, not for each try.
+        // Logged once for each change, not for each attempt.
         var now = master?.ToString() ?? Nobody;
         if (Interlocked.Exchange(ref _master, now) != now)
         {
@@ -111,7 +111,7 @@ internal sealed partial class SentinelTunnel(ILogger<SentinelTunnel> logger) : T
         }
     }
 
-    /// <summary>Once; from then on the client looks after its connections to the Sentinels.</summary>
+    /// <summary>Connects once; from then on the client maintains its connections to the Sentinels.</summary>
     private async Task<ConnectionMultiplexer> ConnectAsync(CancellationToken cancellationToken)
     {
         await _turn.WaitAsync(cancellationToken);

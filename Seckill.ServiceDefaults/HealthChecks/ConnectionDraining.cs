@@ -19,7 +19,8 @@ internal sealed class DrainingOptions
 }
 
 /// <summary>
-/// Keeps the server open for a while after the stop has been announced, so that a load balancer takes the process out before it refuses.
+/// Keeps the server open for a while after the stop has been announced, so that a load balancer removes the process before it refuses
+/// connections.
 /// </summary>
 internal sealed partial class ConnectionDraining(IOptions<DrainingOptions> options, TimeProvider time, ILogger<ConnectionDraining> logger)
     : IHostedLifecycleService
@@ -30,7 +31,7 @@ internal sealed partial class ConnectionDraining(IOptions<DrainingOptions> optio
 
     public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <summary>Comes before the stop of every hosted service, and so of Kestrel.</summary>
+    /// <summary>Runs before any hosted service is stopped, Kestrel included.</summary>
     public async Task StoppingAsync(CancellationToken cancellationToken)
     {
         var serveForMs = options.Value.ServeForMs;

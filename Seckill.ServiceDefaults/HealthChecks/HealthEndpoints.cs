@@ -14,7 +14,7 @@ internal static class HealthEndpoints
 
     public static void Map(WebApplication app, string readyPath, string alivePath, string startedPath)
     {
-        // Probes must get through whatever guards the application's own endpoints.
+        // Probes must pass everything that guards the application's own endpoints.
         var probes = app.MapGroup("")
             .AllowAnonymous()
             .DisableRateLimiting()

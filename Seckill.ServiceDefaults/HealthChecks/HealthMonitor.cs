@@ -8,8 +8,8 @@ using OpenTelemetry;
 namespace Seckill.ServiceDefaults.HealthChecks;
 
 /// <summary>
-/// Runs each health check separately in the background, once a second, and answers every probe with the last results. So a server
-/// that hangs delays no probe, a probe that hangs up takes no answer from others, and a flood of probes costs the servers nothing.
+/// Runs each health check separately in the background, once a second, and answers every probe with the last results. Thus a hung server
+/// delays no probe, a probe that disconnects deprives no other of its answer, and a flood of probes costs the servers nothing.
 /// </summary>
 internal sealed class HealthMonitor(
     IServiceScopeFactory scopes, IOptions<HealthCheckServiceOptions> options, IHostApplicationLifetime lifetime, TimeProvider time)
@@ -29,8 +29,8 @@ internal sealed class HealthMonitor(
     private Task _watching = Task.CompletedTask;
 
     /// <summary>
-    /// The last results of the checks that <paramref name="predicate"/> selects; it never waits for a server. Without a predicate the
-    /// question is whether the process is ready; a stopping one is not.
+    /// The last results of the checks that <paramref name="predicate"/> selects; it never waits for a server. Without a predicate they say
+    /// whether the process is ready; a stopping one is not.
     /// </summary>
     public override Task<HealthReport> CheckHealthAsync(
         Func<HealthCheckRegistration, bool>? predicate, CancellationToken cancellationToken = default)
@@ -45,7 +45,7 @@ internal sealed class HealthMonitor(
         return Task.FromResult(new HealthReport(found, TimeSpan.Zero));
     }
 
-    /// <summary>Liveness checks ask no server, and have their first result at once.</summary>
+    /// <summary>Liveness checks query no server, and have their first result at once.</summary>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         var registrations = options.Value.Registrations;
@@ -64,7 +64,7 @@ internal sealed class HealthMonitor(
     }
 
     /// <summary>
-    /// Ends the checks and keeps the source: a host may be stopped after it was disposed, and without a timer there is nothing to free.
+    /// Ends the checks but keeps the source: a host may be stopped after it was disposed, and without a timer there is nothing to free.
     /// </summary>
     public void Dispose() => _stopping.Cancel();
 
@@ -79,7 +79,7 @@ internal sealed class HealthMonitor(
             var started = time.GetTimestamp();
             var end = await CheckAsync(registration);
 
-            // A check that ignores its cancellation must not pile up behind a server that hangs.
+            // A check that ignores its cancellation must not pile up behind a hung server.
             await end.WaitAsync(_stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             var rest = TimeSpan.FromMilliseconds(CheckEveryMs) - time.GetElapsedTime(started);
             if (rest > TimeSpan.Zero)
@@ -89,7 +89,7 @@ internal sealed class HealthMonitor(
         }
     }
 
-    /// <summary>Notes the result of one check within its time; returns its real end, which may be later.</summary>
+    /// <summary>Records the result of one check within its time limit; returns its actual end, which may be later.</summary>
     private async Task<Task> CheckAsync(HealthCheckRegistration registration)
     {
         var started = time.GetTimestamp();

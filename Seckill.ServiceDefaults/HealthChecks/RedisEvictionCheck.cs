@@ -4,9 +4,9 @@ using StackExchange.Redis;
 namespace Seckill.ServiceDefaults.HealthChecks;
 
 /// <summary>
-/// Asks every master whether it may evict keys when its memory is full. Unpublished orders are keys with a time to live,
-/// and <c>volatile-lru</c>, which managed services often have, takes these away. Degraded rather than unhealthy: nothing is lost until the
-/// memory is full. A server that hides its settings is no failure.
+/// Checks whether any master may evict keys when its memory is full. Unpublished orders are keys with a time to live, and
+/// <c>volatile-lru</c>, which managed services often use, evicts exactly these. Degraded rather than unhealthy: nothing is lost until the
+/// memory is full. A server that hides its settings is not a failure.
 /// </summary>
 internal sealed class RedisEvictionCheck(IConnectionMultiplexer redis) : IHealthCheck
 {
@@ -36,7 +36,7 @@ internal sealed class RedisEvictionCheck(IConnectionMultiplexer redis) : IHealth
         var name = server.EndPoint.ToString()!;
         try
         {
-            // As a raw command: the client's own is for connections with administrator's rights alone.
+            // Sent as a raw command: the client's own method needs a connection with administrator rights.
             var memory = (string?)await server.ExecuteAsync("INFO", "memory").WaitAsync(cancellationToken) ?? "";
             var policy = ValueOf(memory, PolicyField);
             // Without a limit nothing is ever evicted.

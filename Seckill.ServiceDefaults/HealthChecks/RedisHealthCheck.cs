@@ -5,15 +5,15 @@ using StackExchange.Redis;
 namespace Seckill.ServiceDefaults.HealthChecks;
 
 /// <summary>
-/// Writes a key at every master: a server that answers PING may still refuse each script, for want of memory or because it has become a
-/// replica. Unhealthy if no master accepts it, degraded if some of several do not; replicas are ignored. The check that
-/// Aspire's client brings fails with any configured node that is down.
+/// Writes a key to every master: a server that answers PING may still refuse each script, because it is out of memory or has become a
+/// replica. Unhealthy if no master accepts it, degraded if some of several do not; replicas are ignored. The check that comes with Aspire's
+/// client fails if any configured node is down.
 /// </summary>
 internal sealed class RedisHealthCheck(IConnectionMultiplexer redis) : IHealthCheck
 {
     public const string Name = "StackExchange.Redis";
 
-    /// <summary>Written keys end by themselves after this, ms.</summary>
+    /// <summary>Written keys expire after this, ms.</summary>
     private const int KeyExpiresAfterMs = 60_000;
 
     /// <summary>Names tried until each master of a cluster has a key in one of its slots.</summary>

@@ -8,8 +8,8 @@ public static class LoginToken
     private const string Prefix = "Bearer ";
 
     /// <summary>
-    /// Whether the header <c>Authorization</c> has it. Another scheme in that header, such as a proxy's own password, does not hide the
-    /// cookie.
+    /// Whether the header <c>Authorization</c> contains it. Another scheme in that header, such as a proxy's own password, does not hide
+    /// the cookie.
     /// </summary>
     public static bool IsInHeader(HttpRequest request) =>
         request.Headers.Authorization.ToString().StartsWith(Prefix, StringComparison.OrdinalIgnoreCase);

@@ -5,7 +5,7 @@ using OpenTelemetry.Context.Propagation;
 
 namespace Seckill.ServiceDefaults.Tracing;
 
-/// <summary>The framework's own extraction of trace headers, which happens before the sender is known: it reads nothing.</summary>
+/// <summary>Replaces the framework's own extraction of trace headers, which runs before the sender is known: it reads nothing.</summary>
 internal sealed class NoCallersTrace : DistributedContextPropagator
 {
     public override IReadOnlyCollection<string> Fields => [];
@@ -19,7 +19,7 @@ internal sealed class NoCallersTrace : DistributedContextPropagator
     public override IEnumerable<KeyValuePair<string, string?>>? ExtractBaggage(object? carrier, PropagatorGetterCallback? getter) => null;
 }
 
-/// <summary>OpenTelemetry's extraction, which comes next: it continues the trace of a known caller.</summary>
+/// <summary>OpenTelemetry's extraction, which runs next: it continues the trace of a known caller.</summary>
 internal sealed class KnownCallersTrace : TextMapPropagator
 {
     public static readonly KnownCallersTrace Instance = new();

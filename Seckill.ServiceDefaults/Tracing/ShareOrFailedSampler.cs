@@ -4,9 +4,9 @@ using OpenTelemetry.Trace;
 namespace Seckill.ServiceDefaults.Tracing;
 
 /// <summary>
-/// Samples a share of the traces, chosen by trace id, so that all processes choose alike. Of the others it records the first span in each
-/// process without sampling it, so that <see cref="FailedSpanKeeper"/> can decide when it ends. It drops the spans below, which saves most
-/// of the cost.
+/// Samples a share of the traces, chosen by trace id, so that all processes make the same choice. Of the others it records the first span
+/// in each process without sampling it, so that <see cref="FailedSpanKeeper"/> can decide when it ends. It drops the spans below that one,
+/// which saves most of the cost.
 /// </summary>
 internal sealed class ShareOrFailedSampler(double share) : Sampler
 {

@@ -26,11 +26,11 @@ internal sealed class BuiltAppHost(DistributedApplication application, TaskCompl
 
     public IResource this[string name] => _model.Resources.Single(resource => resource.Name == name);
 
-    /// <summary>With containers unless the arguments say otherwise: whether a container runtime answers must not matter here.</summary>
+    /// <summary>With containers unless the arguments say otherwise, so that the result does not depend on a container runtime.</summary>
     public static Task<BuiltAppHost> ForRunAsync(CancellationToken cancellationToken, params string[] args) =>
         BuildAsync(["--Servers=containers", .. args], cancellationToken);
 
-    /// <summary>For publishing. What is published, and for which target, is a step that the arguments may name.</summary>
+    /// <summary>For publishing. The arguments may name a step, which decides what is published and for which target.</summary>
     public static Task<BuiltAppHost> ForPublishAsync(string outputFolder, CancellationToken cancellationToken, params string[] args) =>
         BuildAsync(["--operation", "publish", "--output-path", outputFolder, .. args], cancellationToken);
 

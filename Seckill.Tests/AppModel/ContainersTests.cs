@@ -13,7 +13,7 @@ using MySqlConnector;
 namespace Seckill.Tests.AppModel;
 
 /// <summary>
-/// The whole application on Aspire and containers. Asked for with SECKILL_TEST_CONTAINERS=1, because it may pull images.
+/// The whole application on Aspire and containers. Runs only with SECKILL_TEST_CONTAINERS=1, because it may pull images.
 /// </summary>
 public sealed class ContainersTests
 {

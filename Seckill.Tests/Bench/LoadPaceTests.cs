@@ -3,7 +3,7 @@ using Seckill.Bench.Load;
 
 namespace Seckill.Tests.Bench;
 
-/// <summary>When requests may be sent, and from when on their latency counts.</summary>
+/// <summary>When requests may be sent, and when their latency starts to count.</summary>
 [Trait("Category", "Quick")]
 public sealed class LoadPaceTests
 {

@@ -2,7 +2,7 @@ using Seckill.Bench.Hops;
 
 namespace Seckill.Tests.Bench;
 
-/// <summary>Where an order's time went: each hop has the times of its spans, and traces that show less are left out.</summary>
+/// <summary>Where an order's time went: each hop is timed from its spans, and traces that do not reach the answer are left out.</summary>
 [Trait("Category", "Quick")]
 public sealed class OrderHopsTests
 {

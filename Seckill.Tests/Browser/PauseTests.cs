@@ -12,7 +12,7 @@ public sealed class PauseTests(ShopFloor floor) : IAsyncLifetime
     private const int SecondsWatched = 8;
     private const int StepsPerSecond = 10;
 
-    /// <summary>At first, after 1, 3, 7 and 15 s, each a quarter sooner, and some for the time that the steps themselves take.</summary>
+    /// <summary>At 0, 1, 3, 7 and 15 s, each up to a quarter sooner, and a few more for the time that the steps themselves take.</summary>
     private const int SendsMax = 8;
 
     /// <summary>A minute, and a quarter more.</summary>

@@ -22,7 +22,7 @@ public sealed class ShopPage : IAsyncDisposable
 
     public long Buyer { get; }
 
-    /// <summary>The way in which the outcome comes: <c>push</c>, <c>poll</c>, <c>away</c>, or empty without an open order.</summary>
+    /// <summary>How the outcome arrives: <c>push</c>, <c>poll</c>, <c>away</c>, or empty without an open order.</summary>
     public ILocator Line => Page.Locator("#line");
 
     public ILocator Card(long skuId) => Page.Locator($"[data-sku='{skuId}']");

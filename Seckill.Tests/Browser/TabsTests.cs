@@ -152,7 +152,7 @@ public sealed class TabsTests(ShopFloor floor) : IAsyncLifetime
 
         if (how == "about to be frozen")
         {
-            // Headless Chromium never freezes a page; this is the event that it would raise before.
+            // Headless Chromium never freezes a page; this is the event that it would raise first.
             await page.EvaluateAsync("document.dispatchEvent(new Event('freeze'))");
             return;
         }

@@ -6,8 +6,8 @@ using Seckill.Tests.Browser;
 namespace Seckill.Tests.Browser;
 
 /// <summary>
-/// The machine's own Chromium, driven by Playwright; nothing is downloaded. One for the assembly, started when the first test asks for a
-/// window. Each test takes a context of its own: cookies, storage, language.
+/// The machine's own Chromium, driven by Playwright; nothing is downloaded. One per assembly, started when the first test opens a window.
+/// Each test has its own context: cookies, storage, language.
 /// </summary>
 public sealed class TestBrowser : IAsyncDisposable
 {

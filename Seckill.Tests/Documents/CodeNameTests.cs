@@ -41,7 +41,7 @@ public sealed partial class CodeNameTests
         Assert.Equal([], settings.Where(mention => !options.Contains(mention.Name)).Select(mention => $"{mention.Path}: {mention.Name}"));
     }
 
-    /// <summary>Tables list classes and scripts beside what they are for.</summary>
+    /// <summary>Tables list classes and scripts beside their purpose.</summary>
     [Fact]
     public void A_class_or_script_in_a_table_is_one()
     {

@@ -40,7 +40,7 @@ public sealed partial class CommandTests
         Assert.Equal([], Checks.Where(check => !IsSound(check.Check)).Select(check => $"{check.Beginning}: {check.Check}"));
     }
 
-    /// <summary>CI runs what the README says, so that the README's command is one that works.</summary>
+    /// <summary>CI runs the README's own test command, so that it is known to work.</summary>
     [Fact]
     public void CI_runs_the_test_command_of_the_README()
     {

@@ -5,7 +5,7 @@ namespace Seckill.Tests.Documents;
 
 /// <summary>A Markdown file of the repository.</summary>
 /// <param name="Path">From the repository's root.</param>
-/// <param name="Text">As it stands in the file.</param>
+/// <param name="Text">The content, unchanged.</param>
 internal sealed partial record MarkdownFile(string Path, string Text)
 {
     private static readonly string[] ShellLanguages = ["console", "sh", "shell", "bash"];
@@ -17,7 +17,7 @@ internal sealed partial record MarkdownFile(string Path, string Text)
     /// <summary>Prose and tables: fences are blanked, so that lines keep their numbers.</summary>
     public string WithoutFences => Fences().Replace(Text, fence => new string('\n', fence.Value.Count(character => character == '\n')));
 
-    /// <summary>Targets of links and pictures that lead to files, with the line that each is in.</summary>
+    /// <summary>Targets of links and pictures that lead to files, each with its line number.</summary>
     public IEnumerable<(int Line, string Target)> Links =>
         Link().Matches(Code().Replace(WithoutFences, match => new string(' ', match.Length)))
             .Select(link => (LineOf(link.Index), link.Groups[1].Value))

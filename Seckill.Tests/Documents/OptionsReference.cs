@@ -11,7 +11,7 @@ internal static class OptionsReference
 {
     private const int WidthMax = 138;
 
-    /// <summary>By name, so that no test that reads about the AppHost counts as one that starts it.</summary>
+    /// <summary>By name: a test that only reads about the AppHost must not count as one that starts it.</summary>
     private static readonly string[] Projects =
     [
         "Seckill.Api", "Seckill.OrderWorker", "Seckill.Console", "Seckill.Ordering", "Seckill.ServiceDefaults", "Seckill.AppHost",
@@ -64,7 +64,7 @@ internal static class OptionsReference
     private static FieldInfo? SectionField(Type options) =>
         options.GetField("Section", BindingFlags.Public | BindingFlags.Static | BindingFlags.FlattenHierarchy);
 
-    /// <summary>The class, and its summary without the words that every one of them begins with.</summary>
+    /// <summary>The class, and its summary without the words that all summaries begin with.</summary>
     private static string Introduction(Type options)
     {
         var summary = CodeComments.SummaryOf(options) ?? "";

@@ -4,7 +4,7 @@ using System.Xml.Linq;
 
 namespace Seckill.Tests.Documents;
 
-/// <summary>The two READMEs stay short, and the other documents keep to one width; the version is in one place.</summary>
+/// <summary>The two READMEs stay short, the other documents keep to one line width, and the version is in one place.</summary>
 [Trait("Category", "Quick")]
 public sealed partial class ReadmeTests
 {

@@ -101,7 +101,7 @@ public sealed class OrderHistoryTests(RunningSystem running)
 
     /// <summary>
     /// Buys until an order's confirm was marked before the worker settled it; afterwards there is nothing left to mark. The answer
-    /// "SUCCESS" may come from MySQL, so it waits until Redis has been told, too.
+    /// "SUCCESS" may come from MySQL, so it waits until Redis has the verdict, too.
     /// </summary>
     private async Task<(ApiAnswer Bought, ApiAnswer Order, string ClickNo)> BuyWithConfirmInTimeAsync(ShopClient client, string token)
     {

@@ -34,7 +34,7 @@ public sealed class OrderIdTests(RunningSystem running)
         var probe = long.Parse((await client.BuyAsync(tokens[^1], Sku, _cancellation)).Text("order_id")!, CultureInfo.InvariantCulture);
         var database = _system.RedisConnection.GetDatabase();
         var orders = new SkuKeys(Sku).Orders;
-        // The first id of every second millisecond is taken, so that many of the next clicks collide once and none collides always.
+        // The first id of every second millisecond is taken, so that many of the next clicks collide once, but none collides every time.
         var node = (probe >> 12) & SnowflakeSequence.NodeMax;
         var from = (DateTimeOffset.UtcNow - SnowflakeSequence.TimeOf(0)).TotalMilliseconds;
         var taken = Enumerable.Range(0, AheadMs / 2).Select(i => (((long)from + (2 * i)) << 22) | (node << 12)).ToArray();

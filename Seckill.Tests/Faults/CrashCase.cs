@@ -100,7 +100,7 @@ internal sealed class CrashScene(FaultSystem faults, SaleOnTrial sale, Cancellat
         await Additions.AddUntilDeadAsync(api);
     }
 
-    /// <summary>Puts orders, and messages that can never become one, into the queue and before the worker, which is paused.</summary>
+    /// <summary>Puts orders, and messages that can never become one, into the queue and the paused worker's connection.</summary>
     public async Task FillQueueAsync(int poison = 0)
     {
         _system.Workers[0].Pause();

@@ -4,9 +4,9 @@ using Seckill.Ordering.Faults;
 namespace Seckill.Tests.Faults;
 
 /// <summary>
-/// At every named point a process really dies by SIGKILL, twice: the first armed process at its first passing, and the process that takes
-/// over at its third, in the middle of the recovery. A third process, unarmed, then has to finish everything. It is armed while it runs,
-/// and so is the first process of the next point.
+/// At every named point a process really dies by SIGKILL, twice: the first armed process when it first passes the point, and its successor
+/// when it passes for the third time, in the middle of the recovery. A third process, unarmed, then has to finish everything. That process
+/// is armed while it runs, and is the first one to die at the next point.
 /// </summary>
 public abstract class CrashPointTests(FaultSystem faults)
 {

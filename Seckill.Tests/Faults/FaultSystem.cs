@@ -13,7 +13,7 @@ public sealed class GateCrashesDefinition : ICollectionFixture<GateCrashes>;
 public sealed class OrderCrashesDefinition : ICollectionFixture<OrderCrashes>;
 
 /// <summary>
-/// For applications that die at the gate. Only Redis dies with them, so the other servers are shared and other tests run beside.
+/// For applications that die at the gate. Only Redis dies with them, so the other servers are shared, and other tests run at the same time.
 /// </summary>
 public sealed class GateCrashes(SharedServers servers) : FaultSystem
 {

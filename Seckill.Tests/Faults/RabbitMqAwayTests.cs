@@ -1,6 +1,6 @@
 namespace Seckill.Tests.Faults;
 
-/// <summary>Without RabbitMQ, orders wait in Redis, bounded by the stock; when it is back they arrive.</summary>
+/// <summary>Without RabbitMQ, orders wait in Redis, bounded by the stock; when it is back, they arrive.</summary>
 [Collection(nameof(FaultSystem))]
 public sealed class RabbitMqAwayTests(FaultSystem faults)
 {

@@ -47,7 +47,7 @@ public sealed class SilentBrokerTests(WorkerServers servers)
 [Collection(OperationsTests.Name)]
 public sealed class SilentPublishingTests(OperationsFixture servers)
 {
-    /// <summary>The gate waits a second for a confirm here; closing a silent connection took the client 25 s.</summary>
+    /// <summary>The gate waits a second for a confirm here; the client takes longer than this to close a silent connection.</summary>
     private const int FlowsWithinMs = 15_000;
 
     [Fact]

@@ -83,7 +83,7 @@ public sealed class RabbitMqCluster : IAsyncDisposable
 
         async Task<QueueAnswer?> AskAsync()
         {
-            // A node that has just started again refuses for a while.
+            // A node that has just restarted refuses requests for a while.
             using var answer = await http.GetAsync(new Uri(ManagementUrl, $"api/queues/%2F/{queue}"), cancellationToken);
             return answer.IsSuccessStatusCode ? await answer.Content.ReadFromJsonAsync<QueueAnswer>(cancellationToken) : null;
         }

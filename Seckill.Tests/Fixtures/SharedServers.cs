@@ -4,8 +4,8 @@ namespace Seckill.Tests.Fixtures;
 
 /// <summary>
 /// One RabbitMQ and one MySQL for all collections that do not disturb servers: a broker takes longer to start than most classes take to
-/// run. Each collection has its own virtual host, database and Redis. Tests that kill, stop or flush start their own servers. Started with
-/// the first collection that asks.
+/// run. Each collection has its own virtual host, database and Redis. Tests that kill, stop or flush start their own servers. Started for
+/// the first collection that needs them.
 /// </summary>
 public sealed class SharedServers : IAsyncLifetime
 {

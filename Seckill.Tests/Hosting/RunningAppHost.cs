@@ -4,7 +4,7 @@ using System.Text.Json;
 
 namespace Seckill.Tests.Hosting;
 
-/// <summary>The real AppHost as a process of its own, with a state folder and ports of the test's.</summary>
+/// <summary>The real AppHost as a process of its own, with the test's own state folder and ports.</summary>
 internal sealed class RunningAppHost : IAsyncDisposable
 {
     private const int StartTimeoutMs = 180_000;
@@ -57,7 +57,7 @@ internal sealed class RunningAppHost : IAsyncDisposable
         () => Task.FromResult(Output), printed => printed.Contains(text, StringComparison.Ordinal) || _process.HasExited, cancellationToken,
         StartTimeoutMs);
 
-    /// <summary>Waits until it says that everything is healthy, and returns what <c>local.json</c> holds.</summary>
+    /// <summary>Waits until it says that everything is healthy, and returns the content of <c>local.json</c>.</summary>
     public async Task<JsonElement> WaitUntilUpAsync(CancellationToken cancellationToken)
     {
         // Not the file alone: a killed run leaves one behind.

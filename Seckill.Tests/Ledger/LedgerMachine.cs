@@ -83,7 +83,7 @@ internal sealed partial class LedgerMachine
                 await CloseAsync();
             }
 
-            // MySQL's orders without the row lock, and the rest under it.
+            // MySQL's orders are restored without the row lock, the rest under it.
             await _recovery.RestoreBuyersAsync(
                 _sku, _model.HoldingsInMySql, lockedEpoch: null, StockLedger.ExpiryOf(terms), _cancellationToken);
             await _recovery.RestoreBuyersAsync(

@@ -254,9 +254,9 @@ internal sealed partial class LedgerModel(int mySqlStock)
     private bool Holds(Order order) => order.KnownToRedis && order.DeductedFromLoad == _loads;
 
     /// <summary>
-    /// Whether the order belongs in the counter's figure and settling sees to it: held already, or committed after the load and
-    /// reserved by a gate. Not so in the gap that a half-dead load leaves, while MySQL still has the epoch before it: the
-    /// next load, which that gap makes certain, puts it right.
+    /// Whether settling has to reflect the order in the counter: it is held already, or it was committed after the load and reserved
+    /// by a gate. This is not so after a load that died half-way, while MySQL still has the previous epoch: another load is then
+    /// certain to follow, and it corrects the counter.
     /// </summary>
     private bool TellingCounts(Order order) =>
         Holds(order) || (order.Epoch is not null && order.LoadsBeforeCommit == _loads && order.Verdict!.Value.CommittedEpoch == Epoch);

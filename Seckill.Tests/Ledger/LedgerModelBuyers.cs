@@ -46,7 +46,7 @@ internal sealed partial class LedgerModel
 
     /// <summary>
     /// Whether an order without a record in Redis was committed after the last restore of buyers. While there is no
-    /// counter, they are about to be. A load that died leaves MySQL's epoch as it was, but then the next one restores them again.
+    /// counter, a restore is still to come. A load that died leaves MySQL's epoch unchanged, but the next load restores the buyers again.
     /// </summary>
     private bool IsNewToBuyer(Order order) => Counter is not null && order.Verdict!.Value.CommittedEpoch > _restoredUpTo;
 

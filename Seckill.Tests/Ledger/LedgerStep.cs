@@ -2,22 +2,22 @@ using CsCheck;
 
 namespace Seckill.Tests.Ledger;
 
-/// <summary>One thing that happens to a SKU. Picks are random numbers that the run takes modulo what there is to pick from.</summary>
+/// <summary>One thing that happens to a SKU. Picks are random numbers, taken modulo the number of candidates.</summary>
 internal abstract record LedgerStep
 {
     /// <summary>
-    /// The warm-up runs; with <paramref name="Crash"/> it dies after Redis and before MySQL has the load; with <paramref name="Carry"/> it
-    /// knows which of the unsettled orders MySQL has decided; with <paramref name="Again"/> it loads a running counter, too; with
-    /// <paramref name="Shut"/> it shuts an open gate first and gives buyers back what they hold, else it takes a counter for one that is
-    /// only outdated if it is; with <paramref name="Told"/> the worker tells Redis of all verdicts between that and the load; with
-    /// <paramref name="Moved"/> the copy takes over there.
+    /// The warm-up runs. With <paramref name="Crash"/> it dies when Redis has the load and MySQL does not. With <paramref name="Carry"/> it
+    /// knows which unsettled orders MySQL has decided. With <paramref name="Again"/> it also loads a running counter. With
+    /// <paramref name="Shut"/> it closes the gate and restores the buyers even if the counter is only outdated. With
+    /// <paramref name="Told"/> the worker reports all verdicts to Redis between the restoring and the load. With
+    /// <paramref name="Moved"/> the copy takes over at that moment.
     /// </summary>
     public sealed record Warm(bool Crash, int Limit, bool Paused, bool Carry, bool Again, bool Shut, bool Told, bool Moved) : LedgerStep;
 
     /// <summary>The gate is closed until the next load.</summary>
     public sealed record Close : LedgerStep;
 
-    /// <summary>An operator puts more units on sale, and dies before the counter is loaded anew.</summary>
+    /// <summary>An operator puts more units on sale, and dies before the counter is reloaded.</summary>
     public sealed record AddStock(int Units) : LedgerStep;
 
     /// <summary>One call of the gate.</summary>
@@ -29,35 +29,35 @@ internal abstract record LedgerStep
     /// <summary>The broker confirms one reservation.</summary>
     public sealed record Confirm(int Pick) : LedgerStep;
 
-    /// <summary>The worker commits one message to MySQL; with <paramref name="Refuse"/> for good, whatever the stock.</summary>
+    /// <summary>The worker commits one message to MySQL; with <paramref name="Refuse"/> it refuses the order, whatever the stock.</summary>
     public sealed record Commit(int Pick, bool Refuse) : LedgerStep;
 
     /// <summary>
-    /// The worker tells Redis of <paramref name="Count"/> verdicts, new or old; with <paramref name="Twice"/> one of them twice.
+    /// The worker reports <paramref name="Count"/> verdicts to Redis, new or old; with <paramref name="Twice"/> one of them twice.
     /// </summary>
     public sealed record Settle(int Pick, int Count, bool Twice) : LedgerStep;
 
     /// <summary>
-    /// The worker tells Redis of a verdict on somebody else's order that has this one's id, and of another that is right.
+    /// In one call, the worker reports a verdict on another buyer's order that has this order's id, and a correct verdict.
     /// </summary>
     public sealed record SettleOthers(int Pick) : LedgerStep;
 
-    /// <summary>An order that was settled goes back into the outbox, since MySQL does not have it, or is believed not to.</summary>
+    /// <summary>A settled order goes back into the outbox, because MySQL does not have it or appears not to.</summary>
     public sealed record Recall(int Pick) : LedgerStep;
 
-    /// <summary>Another producer sends an order in the plain shape, after deducting from the counter itself or without that.</summary>
+    /// <summary>Another producer sends an order in the plain shape, with or without deducting from the counter itself.</summary>
     public sealed record Foreign(int User, int Click, int Quantity, bool Deducts) : LedgerStep;
 
-    /// <summary>A replica has all that Redis has now, and hears no more.</summary>
+    /// <summary>A replica has all of Redis's current data and gets no further updates.</summary>
     public sealed record Copy : LedgerStep;
 
-    /// <summary>The copy takes over, and the first instance to notice it shuts the gate.</summary>
+    /// <summary>The copy takes over, and the first instance to notice it closes the gate.</summary>
     public sealed record FailOver : LedgerStep;
 
-    /// <summary>Redis loses everything it knew of the SKU.</summary>
+    /// <summary>Redis loses all data of the SKU.</summary>
     public sealed record Flush : LedgerStep;
 
-    /// <summary>Redis loses the counter alone.</summary>
+    /// <summary>Redis loses only the counter.</summary>
     public sealed record LoseCounter : LedgerStep;
 
     /// <summary>Redis loses the sale's terms, and with them the counter's epoch.</summary>

@@ -45,7 +45,7 @@ public sealed class OutboxTests(RedisFixture redis) : IClassFixture<RedisFixture
         Assert.Equal([order], (await Take(NoGrace)).Select(r => r.OrderId));
     }
 
-    /// <param name="endsInS">A sale that is prolonged, and one that is shortened.</param>
+    /// <param name="endsInS">One value extends the sale, the other shortens it.</param>
     [Theory]
     [InlineData(7_200)]
     [InlineData(60)]

@@ -77,7 +77,7 @@ public sealed class RefusalTests(RedisFixture redis) : IClassFixture<RedisFixtur
     }
 
     /// <param name="key">The SKU's key, by the last part of its name.</param>
-    /// <param name="value">A string to stand there, or a hash field and its value.</param>
+    /// <param name="value">A string to put there, or a hash field and its value.</param>
     [Theory]
     [InlineData("orders", "no hash")]
     [InlineData("sale", "limit=none")]

@@ -191,7 +191,7 @@ public sealed class ReserveTests(RedisFixture redis) : IClassFixture<RedisFixtur
         await _sku.WarmAsync(1);
         var first = await _sku.ReserveAsync(1, 1, "a");
 
-        // Sold out by now: the repeat must still be told of its order.
+        // Sold out by now: the repeat must still find its order.
         Assert.Equal(new ReserveResult(ReserveCode.Duplicate, first.OrderId, 0), await _sku.ReserveAsync(1, 1, "a"));
         Assert.Equal(0, await _sku.StockAsync());
         Assert.Equal(ReserveCode.SoldOut, (await _sku.ReserveAsync(2, 1, "a")).Code);

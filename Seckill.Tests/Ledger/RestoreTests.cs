@@ -34,8 +34,8 @@ public sealed class RestoreTests(RedisFixture redis) : IClassFixture<RedisFixtur
     {
         await RestoreAsync(lockedEpoch: 0);
         await _sku.WarmAsync(10);
-        // A replica without the reservations has taken over, and MySQL has their orders in epoch 1. Whether the rest of the load
-        // ever comes is not known.
+        // A replica without the reservations has taken over, and MySQL has their orders in epoch 1. It is unknown whether the
+        // rest of the load will ever follow.
         var (first, second) = (SkuOnTrial.NextOrder(), SkuOnTrial.NextOrder());
         await RestoreAsync(lockedEpoch: 1);
         await RestoreAsync(lockedEpoch: null, new BuyerHolding(User, 2, second, []));
@@ -53,7 +53,7 @@ public sealed class RestoreTests(RedisFixture redis) : IClassFixture<RedisFixtur
     {
         await RestoreAsync(lockedEpoch: 0);
         await _sku.WarmAsync(10);
-        // The replica does not have the reservation. Stock is added, which raises MySQL's epoch, and the order is written in that.
+        // The replica does not have the reservation. Stock is added, which raises MySQL's epoch, and the order is written in the new epoch.
         var order = SkuOnTrial.NextOrder();
         var seen = await SnapshotAsync();
         Assert.Equal(0, seen.Counted);

@@ -114,7 +114,7 @@ public sealed class SettleTests(RedisFixture redis) : IClassFixture<RedisFixture
             new[] { others, broken, brokenBuyer }.Order(),
             (await _sku.Recovery.SnapshotAsync(_sku.Keys, 10, Cancelled)).UnsettledIds!.Order());
 
-        // Its own buyer's verdict still finds it, also behind a wrong one in one call.
+        // Its own buyer's verdict still finds it, even after a wrong one in the same call.
         Assert.Equal(
             [SettleCode.OtherBuyer, SettleCode.Settled],
             await _sku.Ledger.SettleAsync(

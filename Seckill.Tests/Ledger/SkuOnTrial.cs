@@ -30,7 +30,7 @@ internal sealed class SkuOnTrial(RedisFixture redis)
         return new SaleTerms(now.AddSeconds(startsInS), now.AddSeconds(endsInS), limit, paused);
     }
 
-    /// <summary>A load, or new terms. With <paramref name="epoch"/> MySQL has the last load that was made here, by that number.</summary>
+    /// <summary>A load, or new terms. MySQL's load is <paramref name="epoch"/>, with the token of the last load made here.</summary>
     public async Task<WarmResult> WarmAsync(long stock, long epoch = 0, SaleTerms? terms = null, long[]? decided = null)
     {
         var token = LoadId.NewToken();

@@ -83,7 +83,7 @@ public sealed class WarmTests(RedisFixture redis) : IClassFixture<RedisFixture>
         await _sku.WarmAsync(100);
         var stored = new LoadId(1, _sku.LastToken);
         await _sku.Recovery.CloseAsync(_sku.Keys, Cancelled);
-        // Dies before MySQL hears of epoch 2; then stock is added through another instance, which raises MySQL's epoch to 2.
+        // Dies before MySQL records epoch 2; then stock is added through another instance, which raises MySQL's epoch to 2.
         await Ledger(stored, LoadId.NewToken(), 100);
         var raised = new LoadId(2, LoadId.NewToken());
 
@@ -141,7 +141,7 @@ public sealed class WarmTests(RedisFixture redis) : IClassFixture<RedisFixture>
         Assert.Equal(ReserveCode.Accepted, Assert.Single(reply.Results).Code);
         Assert.Equal((9L, new LoadId(1, token)), (snapshot.Stock, snapshot.Load));
         Assert.Null(snapshot.SameServer);
-        // Nor is a guess made by one that may ask.
+        // An account that may ask does not guess either.
         Assert.Null((await _sku.Recovery.SnapshotAsync(_sku.Keys, 10, Cancelled)).SameServer);
     }
 

@@ -12,11 +12,11 @@ namespace Seckill.Tests.Model;
 [Trait("Category", "Quick")]
 public sealed class ModelNameTests
 {
-    /// <summary>Labels that are no crash points.</summary>
+    /// <summary>Labels that are not crash points.</summary>
     private static readonly string[] OwnLabels = ["ends", "dies", "acks", "closes", "locked", "late"];
 
     /// <summary>
-    /// Parts shared by the other scripts, which are no step, and the search for orders that MySQL has lost, which the model leaves out.
+    /// Parts shared by the other scripts, which are not steps, and the search for orders that MySQL has lost, which the model leaves out.
     /// </summary>
     private static readonly string[] LeftOut = ["record.lua", "recall.lua", "review.lua"];
 
@@ -72,7 +72,7 @@ public sealed class ModelNameTests
         Assert.All(model, name => Assert.Contains(name, code));
     }
 
-    /// <summary>The names of one enum in the model: the line says which.</summary>
+    /// <summary>The names of one enum in the model; a comment on the line names the enum.</summary>
     private static string[] Names(string type) =>
         Regex.Match(ModelFiles.AllText, $@"mtype = {{ ([\w, ]+) }};\s*/\* {type}\b") is { Success: true } match
             ? match.Groups[1].Value.Split(", ")

@@ -7,7 +7,7 @@ namespace Seckill.Tests.Operations;
 
 /// <summary>
 /// Bad data in one sale's row or under one SKU's keys does not affect other sales: they are sold, listed and compared, and new ones are
-/// made.
+/// created.
 /// </summary>
 [Collection(OperationsTests.Name)]
 public sealed class BadRowTests(OperationsFixture servers) : IAsyncLifetime
@@ -56,7 +56,7 @@ public sealed class BadRowTests(OperationsFixture servers) : IAsyncLifetime
                 "DELETE FROM seckill_sales WHERE sku_id > 800000; DELETE FROM product_skus WHERE id > 800000");
         }
 
-        // All of them: then it is a loss of Redis's data, which the next Api repairs.
+        // All keys: this counts as a loss of Redis's data, which the next Api repairs.
         await servers.Redis.KeyDeleteAsync([.. _victims.SelectMany(victim => victim.All)]);
         await _api.DisposeAsync();
     }
@@ -170,7 +170,7 @@ public sealed class BadRowTests(OperationsFixture servers) : IAsyncLifetime
         Assert.NotEqual(500, (await _api.GetAsync($"/api/seckill/token?sku_id={skuId}", _api.Buyer(_lastBuyer))).Status);
     }
 
-    /// <summary>A SKU on sale as written by hand in SQL; values that the server refuses are no case.</summary>
+    /// <summary>Puts a SKU on sale as if by hand in SQL; a row that the server refuses is left out.</summary>
     private async Task<long> AddAsync(
         string startsAt, string endsAt, string limit = "1", string listPrice = "0", string paused = "0", string tokenRequired = "0",
         string units = "NULL", string stock = "5", string price = "1", string title = "'Odd'", string image = "'/img/bolt.svg'",

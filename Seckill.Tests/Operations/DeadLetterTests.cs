@@ -85,7 +85,7 @@ public sealed class DeadLetterTests(OperationsFixture servers, ClassApi api) : I
         Assert.Equal(("FAILED", "abandoned by the shop"), (status.Text("status"), status.Text("reason")));
         await using var store = servers.OpenStore();
         Assert.Equal(1, await store.OrderRejections.CountAsync(r => r.OrderId == Number(orderId), Cancelled));
-        // The limit is two a buyer: both are there again, and not three.
+        // The limit is two per buyer: both units are available again, but not a third.
         Assert.Equal(200, (await _api.BuyAsync(7, skuId)).Status);
         Assert.Equal(200, (await _api.BuyAsync(7, skuId)).Status);
         Assert.Equal("limit reached", (await _api.BuyAsync(7, skuId)).Error);

@@ -9,7 +9,7 @@ namespace Seckill.Tests.Operations;
 internal sealed record BookedOrder(
     long Id, string Number, long UserId, long Epoch, string? ClientOrderNo, int Quantity, decimal Amount);
 
-/// <summary>Both stores at one moment at which nothing is under way, read past the product's own code.</summary>
+/// <summary>Both stores at a moment when nothing is under way, read without the product's own code.</summary>
 internal sealed record HistoryBooks(
     int Stock, int Units, LoadId MySqlLoad, SaleTerms Terms, IReadOnlyDictionary<long, BookedOrder> Orders,
     IReadOnlyDictionary<long, string> Refused, IReadOnlyDictionary<string, RedisValue> Sale, long? Counter,
@@ -35,7 +35,7 @@ internal sealed record HistoryBooks(
 
     public IEnumerable<Reservation> Pending => Records.Values.Where(order => order.State == OrderState.Pending);
 
-    /// <summary>Units committed from the current counter of which Redis has not been told.</summary>
+    /// <summary>Units committed from the current counter whose verdicts Redis does not have yet.</summary>
     public long CommittedUntold => Orders.Values
         .Where(order => order.Epoch == RedisLoad?.Epoch && (!Records.TryGetValue(order.Id, out var record)
             || record.State == OrderState.Pending))

@@ -99,7 +99,7 @@ internal sealed class HistoryInstance(HistoryServers servers, IConnectionMultipl
         }
         catch (Exception) when (_life.Died)
         {
-            // However it handled its death.
+            // It died, however it handled that.
         }
 
         _life.Set(null);
@@ -140,7 +140,7 @@ internal sealed class HistoryInstance(HistoryServers servers, IConnectionMultipl
             sku, [.. orders.Select(order => order.Message.OrderId!.Value)], DateTimeOffset.UtcNow.ToUnixTimeMilliseconds(),
             cancellationToken);
 
-    /// <summary>Reads the sales, then looks after the counter.</summary>
+    /// <summary>Reads the sales, then checks the counter.</summary>
     public async Task LookAsync(SkuKeys sku, CancellationToken cancellationToken)
     {
         await Get<SaleCatalogue>().RefreshAsync(cancellationToken);
@@ -207,7 +207,7 @@ internal sealed class HistoryInstance(HistoryServers servers, IConnectionMultipl
 
     private T Get<T>() where T : notnull => _parts.GetRequiredService<T>();
 
-    /// <summary>An hour passes between two looks.</summary>
+    /// <summary>An hour passes between two readings.</summary>
     private sealed class HurryingClock : TimeProvider
     {
         private long _looks;

@@ -1,8 +1,8 @@
 namespace Seckill.Tests.Operations;
 
 /// <summary>
-/// One thing that happens to a SKU. Picks are random numbers that the run takes modulo what there is to pick from; <c>At</c> is the
-/// instance of the Api that does it.
+/// One thing that happens to a SKU. Picks are random numbers, taken modulo the number of candidates; <c>At</c> is the Api instance
+/// that takes the step.
 /// </summary>
 internal abstract record HistoryStep
 {
@@ -15,7 +15,7 @@ internal abstract record HistoryStep
     /// <summary>A worker takes messages and commits them without acking.</summary>
     public sealed record Write(bool Quick, int Pick, int Count, bool Twice) : HistoryStep;
 
-    /// <summary>A worker tells Redis what it has committed, and acks.</summary>
+    /// <summary>A worker reports its commits to Redis, and acks.</summary>
     public sealed record Settle(int Pick, bool Acks) : HistoryStep;
 
     /// <summary>The workers' unacked messages go back to the queue.</summary>
@@ -43,13 +43,13 @@ internal abstract record HistoryStep
     /// <summary>A script of a dead caller is executed.</summary>
     public sealed record LateCall(int Pick) : HistoryStep;
 
-    /// <summary>A replica has all that Redis has now, and hears no more.</summary>
+    /// <summary>A replica has all of Redis's current data and gets no further updates.</summary>
     public sealed record Copy : HistoryStep;
 
     /// <summary>The copy takes over.</summary>
     public sealed record FailOver : HistoryStep;
 
-    /// <summary>Redis loses everything it knew of the SKU.</summary>
+    /// <summary>Redis loses all data of the SKU.</summary>
     public sealed record Flush : HistoryStep;
 
     /// <summary>Two things at the same time.</summary>

@@ -6,7 +6,7 @@ namespace Seckill.Tests.Operations;
 /// <summary>
 /// Random histories of one SKU over the real scripts, a real MySQL and the code that joins them, in two instances of the Api and two
 /// workers: loads and their crashes, losses of Redis, stock added, terms changed. A failure prints the seed and the shortest history found;
-/// <c>SECKILL_TEST_SEED</c> names the first seed, and as many follow.
+/// <c>SECKILL_TEST_SEED</c> sets the first of the consecutive seeds.
 /// </summary>
 [Collection(OperationsTests.Name)]
 public sealed class HistoryTests(OperationsFixture servers, ITestOutputHelper output)

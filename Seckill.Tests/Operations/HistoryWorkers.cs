@@ -27,7 +27,7 @@ internal sealed class HistoryWorkers(HistoryServers servers, IConnectionMultiple
 
     public void Publish(OrderMessage message) => _queue.Add(OrderMessage.Parse(message.ToUtf8Json()));
 
-    /// <summary>Delivers some messages, in the order given by the pick, and commits them.</summary>
+    /// <summary>Delivers some messages, starting at the pick, and commits them.</summary>
     public async Task WriteAsync(HistoryStep.Write write, CancellationToken cancellationToken)
     {
         if (_queue.Count == 0)

@@ -20,8 +20,8 @@ public sealed record Reply(int Status, JsonElement Body, HttpResponseHeaders Hea
 }
 
 /// <summary>
-/// The Api in this process, behind the framework's test server; any public type of it names the program. It finds the
-/// checkout's keys like an Api that is started by hand.
+/// The Api in this process, behind the framework's test server; any of its public types identifies the program. It finds
+/// the checkout's keys like an Api that is started by hand.
 /// </summary>
 public sealed class ApiHost : IAsyncDisposable
 {
@@ -53,10 +53,10 @@ public sealed class ApiHost : IAsyncDisposable
         string[] arguments = [
             "--environment=Production", $"--contentRoot={Path.Combine(Repository.Root, "Seckill.Api")}", "--urls=http://127.0.0.1:0",
             $"--Auth:SigningKey={CheckoutKeys.SigningKey}", "--ConnectionStrings:redis=localhost:1",
-            "--ConnectionStrings:rabbitmq=amqp://localhost:1", "--ConnectionStrings:mysql=Server=localhost;Port=1", .. settings.Select(setting => $"--{setting.Name}={setting.Value}")];
+            "--ConnectionStrings:rabbitmq=amqp://localhost:1", "--ConnectionStrings:mysql=Server=localhost;Port=1",
+            .. settings.Select(setting => $"--{setting.Name}={setting.Value}")];
         var program = typeof(AuthOptions).Assembly.EntryPoint!;
-        return Task.Run(() => Record.Exception(
-                () => program.Invoke(null, BindingFlags.DoNotWrapExceptions, null, [arguments], null)))
+        return Task.Run(() => Record.Exception(() => program.Invoke(null, BindingFlags.DoNotWrapExceptions, null, [arguments], null)))
             .WaitAsync(TimeSpan.FromMilliseconds(Deadline.TimeoutMs), TestContext.Current.CancellationToken)!;
     }
 

@@ -14,7 +14,7 @@ internal readonly record struct Death(int Calls, bool Late);
 internal sealed class DiedException() : Exception("The instance has died here.");
 
 /// <summary>
-/// A proxy for an instance's calls of Redis and MySQL. After a number of them the instance dies, which in this process is an exception at
+/// A proxy for an instance's calls to Redis and MySQL. After a number of them the instance dies, which in this process is an exception at
 /// every further call: as with a kill, calls already sent are executed and no others. MySQL rolls back uncommitted work.
 /// </summary>
 internal sealed class Lifeline

@@ -4,7 +4,7 @@ using Seckill.Api.Limits;
 
 namespace Seckill.Tests.Operations;
 
-/// <summary>Limits, purchase tokens and headers as a client meets them.</summary>
+/// <summary>Limits, purchase tokens and headers as a client sees them.</summary>
 [Collection(OperationsTests.Name)]
 public sealed class LimitTests(OperationsFixture servers)
 {

@@ -42,7 +42,7 @@ public sealed class LostRouteTests(OperationsFixture servers)
         await BuryAsync("second");
     }
 
-    /// <summary>Sends a message that is no order, and waits for its dead letter with the worker's reason.</summary>
+    /// <summary>Sends a message that is not an order, and waits for its dead letter with the worker's reason.</summary>
     private async Task BuryAsync(string id)
     {
         await servers.Channel.BasicPublishAsync(

@@ -11,7 +11,7 @@ namespace Seckill.Tests.Operations;
 
 /// <summary>
 /// MySQL comes back with less than it had, as after an asynchronous fail-over or from an older backup: its last transactions are gone,
-/// orders, stock and epoch alike, and buyers have been told of the orders. And Redis loses a part of what it had.
+/// orders, stock and epoch alike, and buyers have been told of the orders. Redis also loses part of its data.
 /// </summary>
 [Collection(OperationsTests.Name)]
 public sealed class LostStoreTests(OperationsFixture servers) : IAsyncLifetime
@@ -72,7 +72,7 @@ public sealed class LostStoreTests(OperationsFixture servers) : IAsyncLifetime
         await AssertStandsAsync(skuId, [.. buyers, later]);
     }
 
-    /// <param name="epochs">How much older MySQL's epoch is; when it has been raised again since, the load's token tells.</param>
+    /// <param name="epochs">How much older MySQL's epoch is; if it has been raised again since, the load's token shows the loss.</param>
     [Theory]
     [InlineData(1)]
     [InlineData(0)]
@@ -199,7 +199,7 @@ public sealed class LostStoreTests(OperationsFixture servers) : IAsyncLifetime
         }
     }
 
-    /// <summary>A sale with orders that are settled, each of one unit, the newest of another producer; who bought.</summary>
+    /// <summary>A sale with settled orders of one unit each, the newest from another producer; returns the buyers as well.</summary>
     private async Task<(long SkuId, IReadOnlyList<long> Buyers)> SoldAsync()
     {
         var skuId = await servers.PutOnSaleAsync(_api, Stock);
@@ -245,7 +245,7 @@ public sealed class LostStoreTests(OperationsFixture servers) : IAsyncLifetime
             && item.GetProperty("unsettled").GetInt64() == 0 && Counts(item) == (0, 0),
         Cancelled);
 
-    /// <summary>Each buyer has the order that was told, once, and its units are sold.</summary>
+    /// <summary>Each buyer has exactly the one order that they were told of, and its units are sold.</summary>
     private async Task AssertStandsAsync(long skuId, IReadOnlyList<long> buyers)
     {
         await using var store = servers.OpenStore();

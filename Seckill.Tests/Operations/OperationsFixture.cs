@@ -73,7 +73,7 @@ public sealed class OperationsFixture(SharedServers servers) : IAsyncLifetime
     /// <summary>A worker on these servers, in this process, with further settings; it works until it is disposed.</summary>
     public WorkerHost StartWorker(params (string Name, string Value)[] settings) => new([.. ConnectionStrings, .. settings]);
 
-    /// <summary>The same servers for what is put together in a test, with these scripts.</summary>
+    /// <summary>The same servers for parts that a test assembles itself, with these scripts.</summary>
     internal async Task<HistoryServers> HistoryServersAsync(LedgerScripts scripts)
     {
         // Managed services may hide the run id from an account.
@@ -131,7 +131,7 @@ public sealed class OperationsFixture(SharedServers servers) : IAsyncLifetime
     }
 
     /// <summary>
-    /// The sales of tests before this one are over: an Api reads, loads and compares each sale there is, several times a second here.
+    /// Ends the sales of earlier tests: here an Api reads, loads and compares every existing sale several times a second.
     /// </summary>
     private void EndEarlierSales()
     {
@@ -153,7 +153,7 @@ public sealed class OperationsFixture(SharedServers servers) : IAsyncLifetime
         }
     }
 
-    /// <summary>Puts a letter into the dead-letter queue with properties as they are, see <see cref="RawMessages"/>.</summary>
+    /// <summary>Puts a letter into the dead-letter queue with its properties unchanged, see <see cref="RawMessages"/>.</summary>
     public Task BuryRawAsync(byte[] properties, byte[] body) => RawMessages.PublishAsync(
         _broker.Endpoint, _system.RabbitMqConnectionString, [(properties, body)], TestContext.Current.CancellationToken,
         OrderTopology.DeadLetterExchange);
@@ -187,7 +187,7 @@ public sealed class OperationsFixture(SharedServers servers) : IAsyncLifetime
     }
 
     /// <summary>
-    /// Transactions that wait for a row at this moment. (The table of transactions is a copy that no reader in a hurry gets anew.)
+    /// Transactions that wait for a row now. Not from innodb_trx, which is not refreshed for a reader that polls often.
     /// </summary>
     public async Task<long> LockWaitsAsync()
     {

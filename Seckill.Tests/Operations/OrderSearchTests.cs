@@ -39,7 +39,7 @@ public sealed class OrderSearchTests(OperationsFixture servers, ClassApi api) : 
             Assert.Equal(32, Text(order, "trace_id")!.Length);
         }
 
-        // Each hop after the previous one; `told` is there as soon as Redis has settled it.
+        // No hop is earlier than the previous one; `told` is there as soon as Redis has settled the order.
         var told = await Deadline.UntilAsync(
             () => FindAsync(orderId), found => found[0].GetProperty("timeline").TryGetProperty("told_at_ms", out _), Cancelled);
         var timeline = told[0].GetProperty("timeline");

@@ -48,7 +48,7 @@ public sealed class PulseTests(OperationsFixture servers)
         Assert.True(fromWorker.WorkingSetBytes > 10_000_000);
         Assert.Empty(fromWorker.Complaints);
 
-        // Counters continue and the start time stays: a change of it means a restart.
+        // Counters continue and the start time stays the same: a different one would mean a restart.
         var later = await HearAsync(InstancePulse.Api, pulse => pulse.AtMs > fromApi.AtMs);
         Assert.Equal((fromApi.StartedMs, fromApi.Instance), (later.StartedMs, later.Instance));
         await pulses.UnsubscribeAsync();

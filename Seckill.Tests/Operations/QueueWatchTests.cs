@@ -40,11 +40,11 @@ public sealed class QueueWatchTests(OperationsFixture servers)
         {
             Assert.Equal(TimeSpan.FromMinutes(HeldMinutesMax), await AgeAsync(watch));
 
-            // A worker that holds nothing: messages from before the previous look are through.
+            // A worker that holds nothing: messages from before the previous look have gone through.
             await LookAsync(watch, held, TimeSpan.Zero);
             Assert.InRange(await LookAsync(watch, held, TimeSpan.Zero), LookEvery, 3 * LookEvery);
 
-            // One that holds messages of unknown age: the same moment, until that is too long ago for a message to be held still.
+            // A worker that holds messages of unknown age: the moment stays the same until no message can have been held for that long.
             await LookAsync(watch, held, HeldMessages.UnknownAge);
             _time.Move(TimeSpan.FromMinutes(HeldMinutesMax - 1));
             Assert.InRange(

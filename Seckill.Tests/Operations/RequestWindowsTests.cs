@@ -32,7 +32,7 @@ public sealed class RequestWindowsTests
     {
         var windows = new RequestWindows(1, _time);
         var passed = Enumerable.Range(1, 10_000).Count(key => windows.TryTake((ulong)key));
-        // Some hashes meet: about fifty of ten thousand in a million slots.
+        // Some hashes collide: about fifty of ten thousand in a million slots.
         Assert.InRange(passed, 9_800, 10_000);
     }
 

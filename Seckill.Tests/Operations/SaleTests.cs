@@ -3,7 +3,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Seckill.Tests.Operations;
 
-/// <summary>Operators create and change sales; a confirmed change holds at the gate from then on.</summary>
+/// <summary>Operators create and change sales; a confirmed change applies at the gate from then on.</summary>
 [Collection(OperationsTests.Name)]
 public sealed class SaleTests(OperationsFixture servers, ClassApi api) : IClassFixture<ClassApi>, IAsyncLifetime
 {

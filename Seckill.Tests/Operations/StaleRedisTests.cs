@@ -34,7 +34,7 @@ public sealed class StaleRedisTests(OperationsFixture servers)
         Assert.Equal(200, (await api.BuyAsync(62_001, skuId)).Status);
         await other.RollbackAsync(Cancelled);
 
-        // Once, by this call or by the instance itself, which heard of the new sale.
+        // Loaded once, by this call or by the instance itself, which was notified of the new sale.
         var loaded = Assert.Single((await load).Loaded);
         Assert.Equal((Stock - 2, epoch + 1), (loaded.Stock, loaded.Epoch));
         Assert.Equal(2, await servers.Redis.HashGetAsync(sku.Sale, "held"));
@@ -139,7 +139,7 @@ public sealed class StaleRedisTests(OperationsFixture servers)
         var sku = new SkuKeys(skuId);
         Assert.Equal(200, (await api.BuyAsync(64_000, skuId)).Status);
 
-        // Paused through another instance, and resumed through it in MySQL alone, before this one has read that.
+        // As if another instance had paused the sale, then resumed it in MySQL alone, before this one read either.
         await servers.Redis.HashSetAsync(sku.Sale, "paused", 1);
         await Deadline.UntilAsync(() => servers.Redis.HashGetAsync(sku.Sale, "paused"), paused => paused == 0, Cancelled);
         Assert.Equal(200, (await api.BuyAsync(64_001, skuId)).Status);

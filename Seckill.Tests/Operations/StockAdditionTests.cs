@@ -77,7 +77,7 @@ public sealed class StockAdditionTests(OperationsFixture servers) : IAsyncLifeti
         const int Start = 10;
         const int Additions = 6;
         const int Each = 20;
-        // No loader that happens to look in the moment between the stores; that is another test's matter.
+        // No loader may check while only one store has the addition; another test covers that.
         (string, string) notByItself = ("Catalogue:CheckEveryMs", "3600000");
         await using var one = servers.StartApi(notByItself);
         await using var other = servers.StartApi(notByItself);
@@ -91,7 +91,7 @@ public sealed class StockAdditionTests(OperationsFixture servers) : IAsyncLifeti
 
         for (var i = 0; i < Additions; i++)
         {
-            // Each time when the last units are gone: both instances refuse from memory then.
+            // Adds only when the last units are gone: then both instances refuse from memory.
             await Deadline.UntilAsync(() => GateStockAsync(skuId), stock => stock == 0, Cancelled);
             var added = await AddAsync(i % 2 == 0 ? other : one, skuId, Each, Start + (i * Each));
             Assert.Equal((200, Start + ((i + 1) * Each)), (added.Status, added.Body.GetProperty("units").GetInt32()));
@@ -115,7 +115,7 @@ public sealed class StockAdditionTests(OperationsFixture servers) : IAsyncLifeti
         Assert.Equal(5, await BuyUntilSoldOutAsync(other, skuId));
         await using (var store = servers.OpenStore())
         {
-            // What the transaction leaves when nothing follows it.
+            // The state that the transaction leaves if nothing follows it.
             await store.Database.ExecuteSqlAsync(
                 $"""
                 UPDATE product_skus s JOIN seckill_sales a ON a.sku_id = s.id
@@ -126,7 +126,7 @@ public sealed class StockAdditionTests(OperationsFixture servers) : IAsyncLifeti
 
         await Deadline.UntilAsync(() => GateStockAsync(skuId), stock => stock == 3, Cancelled);
         Assert.Equal((5L, 0L), await UnsettledAndDifferenceAsync(skuId));
-        // An instance that refuses from memory sees it with its next look at Redis.
+        // An instance that refuses from memory notices the addition when it next queries Redis.
         await Deadline.UntilAsync(
             () => other.BuyAsync(Interlocked.Increment(ref _lastBuyer), skuId), answer => answer.Status == 200, Cancelled);
         Assert.Equal(2, await BuyUntilSoldOutAsync(other, skuId));
@@ -142,7 +142,7 @@ public sealed class StockAdditionTests(OperationsFixture servers) : IAsyncLifeti
         await ReserveAsync(sku, Reserved);
         await using (var store = servers.OpenStore())
         {
-            // Settled by nobody yet.
+            // Not settled yet.
             await StoredOrders.AddAsync(store, skuId, FirstId(sku), Written);
             await store.ProductSkus.Where(row => row.Id == skuId)
                 .ExecuteUpdateAsync(set => set.SetProperty(row => row.Stock, Reserved - Written), Cancelled);
@@ -167,7 +167,7 @@ public sealed class StockAdditionTests(OperationsFixture servers) : IAsyncLifeti
 
     private static long FirstId(SkuKeys sku) => sku.SkuId * 1_000_000;
 
-    /// <summary>One unit each for as many buyers, whose orders the broker has confirmed and no worker gets.</summary>
+    /// <summary>Reserves one unit each for that many buyers; the broker has confirmed the orders, and no worker gets them.</summary>
     private async Task ReserveAsync(SkuKeys sku, int count)
     {
         var ledger = _api.Get<StockLedger>();
@@ -186,7 +186,7 @@ public sealed class StockAdditionTests(OperationsFixture servers) : IAsyncLifeti
     private static Task<Reply> AddAsync(ApiHost api, long skuId, int add, int before) =>
         api.PostAsync($"/api/ops/sales/{skuId}/stock", api.Operator, $$"""{"add":{{add}},"units_before":{{before}}}""");
 
-    /// <summary>One unit each for new buyers, one after the other; how many got one.</summary>
+    /// <summary>Sells one unit each to new buyers, one after the other; returns how many got one.</summary>
     private static async Task<int> BuyUntilSoldOutAsync(ApiHost api, long skuId)
     {
         for (var count = 0; ;)
@@ -209,7 +209,7 @@ public sealed class StockAdditionTests(OperationsFixture servers) : IAsyncLifeti
         while (!enough.IsCancellationRequested)
         {
             var answer = await api.BuyAsync(Interlocked.Increment(ref _lastBuyer), skuId);
-            // The gate is not shut for it, not even for a moment.
+            // The gate is not closed for the addition, not even for a moment.
             Assert.True(answer.Status == 200 || answer.Error == "sold out", $"{answer.Status} {answer.Error}");
             count += answer.Status == 200 ? 1 : 0;
         }
@@ -219,7 +219,7 @@ public sealed class StockAdditionTests(OperationsFixture servers) : IAsyncLifeti
 
     private async Task<long> GateStockAsync(long skuId) => (long)await servers.Redis.StringGetAsync($"stock:sku:{skuId}");
 
-    /// <summary>Asked again while the counter is being loaded: it cannot be compared then.</summary>
+    /// <summary>Repeats the request while the counter is being loaded, because it cannot be compared then.</summary>
     private async Task<(long Unsettled, long Difference)> UnsettledAndDifferenceAsync(long skuId)
     {
         var item = await Deadline.UntilAsync(

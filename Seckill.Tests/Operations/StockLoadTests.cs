@@ -10,7 +10,7 @@ using Seckill.Ordering.Store;
 
 namespace Seckill.Tests.Operations;
 
-/// <summary>Several load the same sale, as instances do that start together or a warm-up beside the loader.</summary>
+/// <summary>Several loads of the same sale, as when instances start together or a warm-up runs beside the loader.</summary>
 [Collection(OperationsTests.Name)]
 public sealed class StockLoadTests(OperationsFixture servers)
 {
@@ -18,19 +18,19 @@ public sealed class StockLoadTests(OperationsFixture servers)
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
-    /// <param name="commits">Whether the other load goes through, or dies between Redis and its commit.</param>
+    /// <param name="commits">Whether the other load commits, or dies after Redis has it.</param>
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
     public async Task A_load_that_is_about_to_commit_is_waited_for_and_one_that_died_is_done_again(bool commits)
     {
-        // Its own rounds are not to load beside the one under test.
+        // Its own rounds must not load beside the load under test.
         await using var api = servers.StartApi(("Catalogue:CheckEveryMs", "60000"));
         var skuId = await servers.PutOnSaleAsync(api, Stock);
         var sku = new SkuKeys(skuId);
         var (ledger, recovery) = (api.Get<StockLedger>(), api.Get<StockRecovery>());
 
-        // The other one, as far as its commit.
+        // The other load, up to its commit.
         await using var store = servers.OpenStore();
         await using var other = await store.Database.BeginTransactionAsync(IsolationLevel.ReadCommitted, Cancelled);
         var row = (await store.ProductSkus.FromSql($"SELECT * FROM product_skus WHERE id = {skuId} FOR UPDATE").AsNoTracking()
@@ -51,7 +51,7 @@ public sealed class StockLoadTests(OperationsFixture servers)
         await (commits ? other.CommitAsync(Cancelled) : other.RollbackAsync(Cancelled));
 
         var found = await load;
-        // Where the other one died, a click may have had the sale loaded just before.
+        // If the other load died, a click may have caused a new load just before.
         Assert.Equal((Stock, commits ? loaded.Epoch : loaded.Epoch + 1), (found!.Stock, found.Epoch));
         Assert.False(commits && found.Loaded, "It was loaded over a load that counts.");
         Assert.Equal(200, (await api.BuyAsync(61_000, skuId)).Status);
@@ -76,7 +76,7 @@ public sealed class StockLoadTests(OperationsFixture servers)
 
         Assert.Equal([skuId * 1_000_000], decided.ConvertAll(decision => decision.OrderId));
         Assert.True(scanned < Others, $"{scanned} rows were read one after the other.");
-        // With the statistics of a table that grows, MariaDB would scan it for a list that it has made a subquery of.
+        // With the statistics of a growing table, MariaDB would turn the list of ids into a subquery and scan the table.
         Assert.True(await NumberAsync("SHOW VARIABLES LIKE 'in_predicate_conversion_threshold'") is null or 0);
 
         async Task<long?> NumberAsync(string show)

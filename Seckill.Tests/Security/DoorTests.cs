@@ -97,7 +97,7 @@ public sealed class DoorTests
         try
         {
             var read = new CheckoutKeys.Keys[8];
-            // Left by a process that was killed over it.
+            // Left by a process that was killed while it held the lock.
             File.WriteAllText(Path.Combine(folder.FullName, "keys.json.lock"), "");
             Parallel.For(0, read.Length, i => read[i] = CheckoutKeys.Read(folder.FullName));
             Assert.Single(read.Distinct());

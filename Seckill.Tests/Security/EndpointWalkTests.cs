@@ -28,7 +28,7 @@ public sealed class EndpointWalkTests(OperationsFixture servers)
         var skuId = await servers.PutOnSaleAsync(api, stock: 100, tokenRequired: false);
         var order = await api.BuyAsync(Buyer, skuId, "walk");
         Assert.Equal(200, order.Status);
-        // An instance that has just started has not looked at each server yet.
+        // An instance that has just started has not checked every server yet.
         await Deadline.UntilAsync(
             () => api.GetAsync("/health"), health => health.Status == 200, TestContext.Current.CancellationToken, AnswerTimeoutMs);
         var wrong = new List<string>();

@@ -7,7 +7,7 @@ using Seckill.Tests.Operations;
 
 namespace Seckill.Tests.Security;
 
-/// <summary>Questions about unknown SKUs and clicks cost MySQL nothing, and endless questions of one buyer delay no other.</summary>
+/// <summary>Queries for unknown SKUs and clicks cost MySQL nothing, and one buyer's endless queries delay no other buyer.</summary>
 [Collection(OperationsTests.Name)]
 public sealed class InventedQuestionTests(OperationsFixture servers)
 {
@@ -26,7 +26,7 @@ public sealed class InventedQuestionTests(OperationsFixture servers)
         var taken = Enumerable.Range(0, MySqlReadsMax).Select(_ => limiter.TryEnter()).ToList();
         Assert.All(taken, lease => Assert.True(lease.IsAcquired));
 
-        // With all MySQL slots taken, a question that needs one is answered "busy".
+        // With all MySQL slots taken, a query that needs one is answered "busy".
         Assert.Equal((404, "unknown sku"), await StatusAsync(api, 970, "987654321"));
         Assert.Equal((404, "no order"), await StatusAsync(api, 970, $"{skuId}"));
         Assert.Equal((404, "no order"), await StatusAsync(api, 971, $"{skuId}&client_order_no=invented"));

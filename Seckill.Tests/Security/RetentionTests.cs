@@ -6,7 +6,7 @@ using Seckill.Tests.Operations;
 
 namespace Seckill.Tests.Security;
 
-/// <summary>Personal data are deleted when they may be, in small batches, and nothing else is.</summary>
+/// <summary>Personal data is deleted once that is allowed, in small batches, and nothing else is deleted.</summary>
 [Collection(OperationsTests.Name)]
 public sealed class RetentionTests(OperationsFixture servers)
 {
@@ -22,7 +22,7 @@ public sealed class RetentionTests(OperationsFixture servers)
             ("Retention:BatchSizeMax", "2"), ("Retention:PauseMs", "0"), ("Retention:EveryMinutes", "1440"));
         var over = await servers.PutOnSaleAsync(api);
         var running = await servers.PutOnSaleAsync(api);
-        // Below the ids of finished passes: orders are written later than their ids are made.
+        // The orders get ids below those of this finished pass, because orders are written later than their ids are made.
         await api.Get<RetentionPass>().RunAsync(Cancelled);
         var first = Random.Shared.NextInt64(1, 1_000_000_000_000);
         await using (var store = servers.OpenStore())

@@ -8,8 +8,8 @@ using Seckill.Tests.Operations;
 namespace Seckill.Tests.Security;
 
 /// <summary>
-/// Buyers' endpoints have a short way past the framework's authentication. It must let in whom the framework lets in, and nobody else; the
-/// WebSocket's endpoint has no short way, so the two are compared.
+/// Buyers' endpoints have a short way past the framework's authentication. It must accept exactly the callers that the framework accepts.
+/// The WebSocket's endpoint has no short way, so the two are compared.
 /// </summary>
 [Collection(OperationsTests.Name)]
 public sealed class ShortWayTests(OperationsFixture servers)

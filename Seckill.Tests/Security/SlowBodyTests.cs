@@ -6,7 +6,7 @@ using Seckill.Tests.Operations;
 
 namespace Seckill.Tests.Security;
 
-/// <summary>A buyer that sends an order slowly, or many at once, keeps no other from buying.</summary>
+/// <summary>A buyer who sends an order slowly, or many at once, does not keep others from buying.</summary>
 [Collection(OperationsTests.Name)]
 public sealed class SlowBodyTests(OperationsFixture servers)
 {
@@ -49,7 +49,7 @@ public sealed class SlowBodyTests(OperationsFixture servers)
         await Task.WhenAll(answers);
     }
 
-    /// <summary>An attack seen on a running instance: more accounts than once filled all slots, each sending as much as it may.</summary>
+    /// <summary>An attack seen on a running instance, with more accounts than once filled all slots, each sending its maximum.</summary>
     [Fact(Explicit = true)]
     [Trait("Category", "Long")]
     public async Task With_the_default_limits_slow_bodies_of_many_accounts_keep_nobody_waiting()

@@ -121,7 +121,7 @@ public sealed class SamplingTests
         {
             foreach (var activity in batch)
             {
-                // Other tests of this process make HTTP requests and orders, whose spans come here, too.
+                // Other tests of this process make HTTP requests and orders, whose spans arrive here, too.
                 if (activity.Source == Source)
                 {
                     exported.Enqueue(activity);

@@ -48,7 +48,7 @@ public sealed class ServerClientsTests
         var started = Stopwatch.StartNew();
 
         await host.StartAsync(Token);
-        // An unreachable server is no separate failure of the eviction check.
+        // An unreachable server is not a separate failure of the eviction check.
         var report = await Deadline.UntilAsync(
             () => host.Services.GetRequiredService<HealthCheckService>().CheckHealthAsync(Token),
             found => found.Entries["eviction"].Status == HealthStatus.Healthy, Token);

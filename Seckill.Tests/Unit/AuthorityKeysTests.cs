@@ -10,7 +10,7 @@ using Seckill.ServiceDefaults.Login;
 
 namespace Seckill.Tests.Unit;
 
-/// <summary>The framework would ask an authority for its keys twice a day.</summary>
+/// <summary>By default, the framework would fetch an authority's keys only twice a day.</summary>
 [Trait("Category", "Quick")]
 public sealed class AuthorityKeysTests
 {

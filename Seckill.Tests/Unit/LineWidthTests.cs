@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace Seckill.Tests.Unit;
 
-/// <summary>No line of the source is wider than <c>.editorconfig</c> allows; what tools generate is left as they write it.</summary>
+/// <summary>No line of the source is wider than <c>.editorconfig</c> allows; generated files are exempt.</summary>
 [Trait("Category", "Quick")]
 public sealed class LineWidthTests
 {

@@ -137,7 +137,7 @@ public sealed class OrderMessageTests
             }
             catch (InvalidOrderException)
             {
-                // As it should be.
+                // Poison, as promised.
             }
         }, iter: 10_000);
 

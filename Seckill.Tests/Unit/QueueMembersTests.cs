@@ -97,10 +97,10 @@ public sealed class QueueMembersTests
     {
         public string Nodes { get; init; } = "[]";
 
-        /// <summary>Null: there is none.</summary>
+        /// <summary>Null if the queue does not exist.</summary>
         public string? Queue { get; set; }
 
-        /// <summary>Null: it does not answer at all.</summary>
+        /// <summary>Null if the plugin does not answer at all.</summary>
         public HttpStatusCode? Status { get; init; } = HttpStatusCode.OK;
 
         public List<string> Asked { get; } = [];

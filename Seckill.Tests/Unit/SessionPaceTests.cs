@@ -33,7 +33,7 @@ public sealed class SessionPaceTests
         _pace.SessionEnded(new SessionEnd(SessionEndKind.TimeUp, "time"), hasAcked: true, isOutage: false, 0, "a", 1);
         Assert.Equal(Usual, _pace.Next.PrefetchCount);
 
-        // It is deeper in the queue than that time reaches: the next time is longer, up to a bound.
+        // The cause is deeper in the queue than that period reaches: the next one is longer, up to a bound.
         Failed();
         Assert.True(_pace.Next.LengthMsMax > first);
         for (var i = 0; i < 10; i++)

@@ -28,7 +28,7 @@ public sealed class SkuCircuitBreakerTests
         foreach (var factor in (int[])[1, 2, 3, 3])
         {
             _breaker.Open(7, "locked");
-            // A batch that was already under way fails as well, which is the same failure.
+            // A batch that was already under way fails as well, which counts as the same failure.
             _breaker.Open(7, "locked");
             _time.Advance((factor * OrderTopology.ParkedMs) - 1);
             Assert.NotNull(_breaker.ReasonOf(7));

@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace Seckill.Tests.Unit;
 
-/// <summary>Files stay under 300 lines and functions under 70, as CONTRIBUTING.md asks.</summary>
+/// <summary>Files stay under 300 lines and functions under 70, as CONTRIBUTING.md requires.</summary>
 [Trait("Category", "Quick")]
 public sealed partial class SourceLengthTests
 {

@@ -103,7 +103,7 @@ public sealed class TokenCacheTests
         var token = new JsonWebTokenHandler().CreateToken(
             $$"""{"iss":"seckill","aud":"seckill","sub":"7","exp":{{expiry}}}""", credentials);
 
-        // Checked, checked and remembered, known.
+        // The first time it is checked, the second time checked and cached, the third time found in the cache.
         for (var i = 0; i < 3; i++)
         {
             var result = await cache.ValidateTokenAsync(token, Parameters);

@@ -219,7 +219,7 @@ public sealed class BadMessageTests(WorkerServers servers)
         await worker.HealthAsync("acking", HealthStatus.Healthy, Cancelled);
     }
 
-    /// <summary>Sends it between good orders; all of these are written soon, and the bad one is the next dead letter.</summary>
+    /// <summary>Takes the bad message together with good orders: these are written soon, and the bad one is the next dead letter.</summary>
     private async Task<BasicGetResult> OrdersPassAsync(
         Shop shop, Dictionary<string, string?>? settings = null, int expectedCount = OrderCount)
     {

@@ -81,7 +81,7 @@ internal sealed class MessageGenerator(int seed, long skuId)
         return (Encoding.UTF8.GetBytes($"[{text}]"), letters);
     }
 
-    /// <summary>JSON, but no order. The number makes each of them different.</summary>
+    /// <summary>JSON, but not an order. The number makes each of them different.</summary>
     private byte[] BadOrder() => Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $$"""
         {"user_id":{{_random.NextInt64(1, long.MaxValue)}},"sku_id":{{skuId}},{{_random.Next(8) switch
     {
@@ -96,7 +96,7 @@ internal sealed class MessageGenerator(int seed, long skuId)
     }}}}
         """));
 
-    /// <summary>No order: the first byte cannot begin JSON.</summary>
+    /// <summary>Not an order: the first byte cannot begin JSON.</summary>
     private byte[] Junk(int length)
     {
         var bytes = Bytes(length + 9);
@@ -130,7 +130,7 @@ internal sealed class MessageGenerator(int seed, long skuId)
         return (properties.ToArray(), isReadable || properties.Headers is null);
     }
 
-    /// <summary>None, text, or bytes that are no text; up to AMQP's maximum length.</summary>
+    /// <summary>None, text, or bytes that are not text; up to AMQP's maximum length.</summary>
     private byte[]? Maybe() => _random.Next(4) switch
     {
         0 => null,

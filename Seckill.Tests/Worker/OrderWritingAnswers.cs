@@ -3,7 +3,7 @@ using Seckill.Ordering.Ledger;
 
 namespace Seckill.Tests.Worker;
 
-/// <content>Promises stand: the price, the answer, and the owner of an id.</content>
+/// <content>What stays as promised: the price, the answer, and the owner of an id.</content>
 public abstract partial class OrderWritingTests
 {
     [Fact]

@@ -10,7 +10,7 @@ public sealed class OutageTests(WorkerServers servers)
 {
     private const int OrderCount = 1_500;
 
-    /// <summary>And a ceiling, because at full speed the worker might write everything before a server is killed.</summary>
+    /// <summary>Also limits the rate: at full speed the worker might write everything before a server is killed.</summary>
     private static readonly Dictionary<string, string?> SmallBatches = new()
     {
         ["Worker:BatchSizeMax"] = "20",

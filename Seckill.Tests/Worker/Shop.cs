@@ -107,7 +107,7 @@ internal sealed class Shop : IAsyncDisposable
             body, cancellationToken);
     }
 
-    /// <summary>Publishes with properties as they are, see <see cref="RawMessages"/>.</summary>
+    /// <summary>Publishes with the properties unchanged, see <see cref="RawMessages"/>.</summary>
     public Task PublishRawAsync(byte[] properties, byte[] body, CancellationToken cancellationToken) =>
         PublishRawAsync([(properties, body)], cancellationToken);
 

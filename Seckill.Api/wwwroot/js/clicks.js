@@ -1,4 +1,4 @@
-// This buyer's clicks, kept over reloads: for each SKU the number of the click and its state. The number makes every repetition harmless.
+// This buyer's clicks, kept across reloads: for each SKU the click's number and its state. The number makes every repetition harmless.
 import * as shop from './shop.js';
 import * as line from './line.js';
 import { pauseMs } from './pauses.js';
@@ -22,7 +22,7 @@ export function begin(changed, loginNeeded) {
   onChange = changed;
   onLoginNeeded = loginNeeded;
   line.begin(told, state => onChange(null, state));
-  // Another tab of the same buyer may click, too.
+  // Another tab of the same buyer may click too.
   addEventListener('storage', event => {
     if (userId === null || !event.key?.startsWith(`seckill.click.${userId}.`)) return;
     changed(event.key.split('.').at(-1));
@@ -36,7 +36,7 @@ export function setBuyer(id) {
   userId = id;
   for (const [skuId, click] of all()) {
     if (Date.now() - click.at > keptDays * 86_400_000) localStorage.removeItem(keyOf(skuId));
-    // A click whose answer never came: its number finds out whether it was accepted.
+    // A click that was never answered: sending its number again shows whether it was accepted.
     else send(skuId);
   }
 
@@ -85,7 +85,7 @@ async function send(skuId) {
   }
 }
 
-/** The order is accepted: errors of earlier attempts no longer matter. */
+/** The order has been accepted: errors of earlier attempts no longer matter. */
 const queued = ({ trouble, ...click }, orderId) => ({ ...click, state: 'queueing', orderId, queuedAt: Date.now() });
 
 /** Sends a click again later, with one timer for each click and growing pauses. */

@@ -42,14 +42,14 @@ export function begin(onOutcome, onState) {
   setInterval(watch, watchEveryMs);
 }
 
-/** Sets the buyer and the open clicks: [{ skuId, no }]. Opens the connection, and closes it when there are none. */
+/** Sets the buyer and the open clicks: [{ skuId, no }]. Opens the connection, or closes it when there are none. */
 export function waitFor(buyer, clicks) {
   const before = wanted.map(click => click.skuId).join();
   wanted = clicks.slice(0, 32);
   if (wanted.length === 0) return rest();
   if (joined !== buyer) {
     joined = buyer;
-    // Where tabs cannot agree on one connection, none opens one: the seventh would block its whole page.
+    // If tabs cannot agree on one connection, none opens one: the seventh would block its whole page.
     if (tabs.canShare) tabs.join(buyer, { speak: reopen, listen: close, hear: overhear, present: () => ({ state }) });
     else startPolling();
   } else if (speaks() && before !== wanted.map(click => click.skuId).join()) reopen();

@@ -36,7 +36,7 @@ function buy(sale) {
   document.getElementById('sales-error').textContent = t('shopLogin');
 }
 
-/** A click of this buyer waits for a login of the same buyer. */
+/** One of this buyer's clicks is waiting for the same buyer to log in. */
 function askForLogin() {
   if (session.demo_login && !login.open) openLogin(session.user_id);
 }

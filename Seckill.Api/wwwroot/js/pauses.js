@@ -8,6 +8,6 @@ export function retryAfterMs(header, serverMs = Date.now()) {
   return Number.isNaN(ms) ? 0 : Math.min(Math.max(ms, 0), retryAfterMsMax);
 }
 
-/** The pause after so many tries: doubled each time, at least as long as the server asked for, give or take a quarter. */
+/** The pause after this many tries: doubled each time, at least as long as the server asked for, give or take a quarter. */
 export const pauseMs = (tries, { minMs, maxMs, askedMs = 0 }) =>
   Math.max(askedMs, Math.min(minMs * 2 ** tries, maxMs)) * (0.75 + Math.random() / 2);

@@ -41,7 +41,7 @@ export function stateOf(sale, click, now) {
   return { name: 'buy', word: 'buy', said: '', tone: 'bad', enabled: true };
 }
 
-/** Whether a refusal still counts: the limit may have been raised, or an order returned. */
+/** Whether a refusal still applies: the limit may have been raised, or an order returned. */
 const isFresh = (click, sale) => click.limit === sale.limit_per_user && Date.now() - click.refusedAt < limitMsMax;
 
 const saidOf = error => ({

@@ -3,12 +3,12 @@
 // keeps the lock and does not respond; then another tab steals the lock.
 const askEveryMs = 5_000;
 
-/** Without both (on a page without TLS, for instance) no tab can be sure to be the only speaker. */
+/** Without both (on a page without TLS, for instance) no tab can be sure that it is the only speaker. */
 export const canShare = navigator.locks !== undefined && 'BroadcastChannel' in globalThis;
 
 let place = null;
 
-/** Stands for speaker of a buyer's tabs. `on` has speak(), listen(), hear(message) and present(), the state for tabs that ask. */
+/** Runs for speaker of the buyer's tabs. `on` has speak(), listen(), hear(message) and present(), the state for tabs that ask. */
 export function join(buyer, on) {
   leave();
   const mine = { name: `seckill.line.${buyer}`, on, speaks: false, asked: false, queued: null, done: () => {} };
@@ -20,7 +20,7 @@ export function join(buyer, on) {
   stand(mine);
 }
 
-/** Gives up the place; another tab takes it if there is one. */
+/** Gives up this tab's place; another tab takes over if there is one. */
 export function leave() {
   const mine = place;
   place = null;
@@ -42,7 +42,7 @@ function stand(mine, options = {}) {
   mine.queued = options.steal ? null : new AbortController();
   const queued = mine.queued;
   navigator.locks.request(mine.name, options.steal ? options : { signal: queued.signal }, () => hold(mine))
-    .catch(() => { /* Called off, or taken away by a tab that this one did not answer. */ })
+    .catch(() => { /* Aborted, or stolen by a tab that this one did not answer. */ })
     .then(() => {
       if (mine.queued !== queued) return;
       const spoke = mine.speaks;
@@ -57,12 +57,12 @@ function hold(mine) {
   if (mine !== place) return undefined;
   mine.speaks = true;
   mine.on.speak();
-  // Tabs that have asked meanwhile need not steal the lock, too.
+  // Tabs that have asked meanwhile no longer need to steal the lock.
   mine.channel.postMessage({ here: true, ...mine.on.present() });
   return new Promise(resolve => { mine.done = resolve; });
 }
 
-/** Asks the speaker for a heartbeat, and steals the lock when the last question was not answered. */
+/** Asks the speaker for a heartbeat, and steals the lock if the last request was not answered. */
 function ask(mine) {
   if (mine.speaks) return;
   if (mine.asked) stand(mine, { steal: true });

@@ -238,7 +238,7 @@ namespace Seckill.Ordering.Store.Migrations
                 table: "product_skus",
                 column: "product_id");
 
-            // Every Snowflake node has its row from the start, so that leasing one locks a row and never a gap.
+            // Every Snowflake node has its row from the start, so that leasing one locks a row, never a gap.
             migrationBuilder.Sql("""
                 INSERT INTO snowflake_nodes (node, owner, leased_until)
                 WITH RECURSIVE digit (d) AS (SELECT 0 UNION ALL SELECT d + 1 FROM digit WHERE d < 31)

@@ -27,7 +27,7 @@ namespace Seckill.Ordering.Store.Migrations
         }
 
         /// <summary>
-        /// A worker that dies between this and its line in the history leaves the column, and the next one begins again. MySQL, unlike
+        /// A worker that dies between this and its entry in the history leaves the column, and the next one starts over. MySQL, unlike
         /// MariaDB, has no ADD COLUMN IF NOT EXISTS.
         /// </summary>
         private static void AddColumn(MigrationBuilder migrationBuilder, string table, string column, string type)

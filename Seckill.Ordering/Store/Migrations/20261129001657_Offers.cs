@@ -10,7 +10,7 @@ namespace Seckill.Ordering.Store.Migrations
         /// <inheritdoc />
         protected override void Up(MigrationBuilder migrationBuilder)
         {
-            // Not CreateTable: MySQL commits each statement, so a process that dies here must be able to begin again.
+            // Not CreateTable: MySQL commits each statement, so it must be possible to start over after a process has died here.
             migrationBuilder.Sql(
                 """
                 CREATE TABLE IF NOT EXISTS `sku_offers` (

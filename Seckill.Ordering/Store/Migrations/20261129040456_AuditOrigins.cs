@@ -10,7 +10,7 @@ namespace Seckill.Ordering.Store.Migrations
         /// <inheritdoc />
         protected override void Up(MigrationBuilder migrationBuilder)
         {
-            // Each statement can be given again: MySQL commits it by itself, and a process may die behind any of them.
+            // Each statement can be repeated: MySQL commits each one separately, and a process may die after any of them.
             migrationBuilder.Sql("ALTER TABLE ops_audit MODIFY `operator` varchar(255) CHARACTER SET utf8mb4 NOT NULL");
             AddColumn(migrationBuilder, "scheme", "varchar(16)");
             AddColumn(migrationBuilder, "address", "varchar(45)");
