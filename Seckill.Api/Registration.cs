@@ -107,6 +107,6 @@ internal sealed class GateHealthCheck(SaleCatalogue catalogue, OrderIds ids) : I
             !catalogue.Loaded ? HealthCheckResult.Unhealthy("the sales have not been read from MySQL yet")
             : !ids.Ready ? HealthCheckResult.Unhealthy("no Snowflake node is leased yet")
             : catalogue.Unreadable.FirstOrDefault() is { Key: not 0 } bad
-                ? HealthCheckResult.Degraded($"{catalogue.Unreadable.Count} sales cannot be read, SKU {bad.Key} among them: {bad.Value}")
+                ? HealthCheckResult.Degraded($"{catalogue.Unreadable.Count} sales cannot be read, including SKU {bad.Key}: {bad.Value}")
             : HealthCheckResult.Healthy());
 }

@@ -82,7 +82,7 @@ public sealed class RabbitMqServer : LocalServer
         if (DataFolder.AsSpan().ContainsAny("'\"\\$`"))
         {
             throw new LocalServerException(
-                $"rabbitmq: {DataFolder} has a character that RabbitMQ hands to a shell: no quotes, no backslash, no $ or `");
+                $"rabbitmq: {DataFolder} contains a character that RabbitMQ passes to a shell unescaped: no quotes, backslash, $ or `");
         }
 
         var configuration = Path.Combine(DataFolder, "rabbitmq.conf");

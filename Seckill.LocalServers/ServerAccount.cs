@@ -58,7 +58,7 @@ internal sealed record ServerAccount(string Name, uint UserId, uint GroupId)
     {
         if (LinkChown(path, user, group) != 0)
         {
-            throw new LocalServerException($"{path} cannot be given to another account: error {Marshal.GetLastPInvokeError()}");
+            throw new LocalServerException($"cannot change the owner of {path}: error {Marshal.GetLastPInvokeError()}");
         }
     }
 

@@ -29,7 +29,7 @@ public static class ServerBinaries
 
         if (root is not null && !Environment.IsPrivilegedProcess)
         {
-            throw new LocalServerException($"servers in {root} are run by chroot, which needs root");
+            throw new LocalServerException($"servers in {root} are run with chroot, which needs root");
         }
 
         var chosen = Environment.GetEnvironmentVariable(variable);

@@ -43,7 +43,7 @@ internal sealed class WorkerHealth(IOptions<WorkerOptions> options, TimeProvider
             {
                 return _held.Count > 0 && _silentSince is { } since && time.GetElapsedTime(since) is var silence
                     && silence.TotalMilliseconds > options.Value.NoAckMsMax
-                    ? $"nothing acked for {silence.TotalSeconds:F0} s with {_held.Count} messages at hand"
+                    ? $"nothing acked for {silence.TotalSeconds:F0} s with {_held.Count} messages held"
                     : null;
             }
         }
@@ -56,7 +56,7 @@ internal sealed class WorkerHealth(IOptions<WorkerOptions> options, TimeProvider
         {
             lock (_lock)
             {
-                return IsParking ? $"{_parkedCount} orders were parked, the last one since {_parkedReason}" : null;
+                return IsParking ? $"{_parkedCount} orders were parked, the last one because: {_parkedReason}" : null;
             }
         }
     }

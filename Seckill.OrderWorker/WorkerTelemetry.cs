@@ -16,13 +16,13 @@ internal static class WorkerTelemetry
         "seckill.order.commit_latency", "s", "From the reservation at the gate to the commit in MySQL.");
 
     public static readonly Counter<long> Settlements = OrderingTelemetry.Meter.CreateCounter<long>(
-        "seckill.settlements", "{order}", "Verdicts told to Redis, by outcome.");
+        "seckill.settlements", "{order}", "Verdicts recorded in Redis, by outcome.");
 
     public static readonly Counter<long> DeadLetters = OrderingTelemetry.Meter.CreateCounter<long>(
         "seckill.dead_letters", "{message}", "Messages that can never become an order.");
 
     public static readonly Counter<long> Parked = OrderingTelemetry.Meter.CreateCounter<long>(
-        "seckill.parked", "{order}", "Orders that MySQL or Redis did not take while it took others; they come again.");
+        "seckill.parked", "{order}", "Orders that MySQL or Redis did not accept although it accepted others; they are retried.");
 
     /// <summary>
     /// Starts a span without making it current: a batch has hundreds side by side, and none may become the parent of another.

@@ -42,7 +42,7 @@ mirror() {
     fi
     local found
     found="$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 2>/dev/null | grep -m1 -E '/debian/?$' || true)"
-    [[ -n "$found" ]] || die "apt's sources name no Debian mirror: set SECKILL_DEBIAN_MIRROR to one"
+    [[ -n "$found" ]] || die "apt's sources contain no Debian mirror: set SECKILL_DEBIAN_MIRROR"
     echo "$found"
 }
 

@@ -102,6 +102,6 @@ public sealed partial class AuditLog(IServiceScopeFactory scopes, TimeProvider t
         return text[..(char.IsHighSurrogate(text[kept - 1]) ? kept - 1 : kept)] + CutMark;
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The outcome {Status} of {Count} audit entries is not written: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The outcome {Status} of {Count} audit entries was not written: {Reason}")]
     private partial void LogNotConcluded(int count, int status, string reason);
 }

@@ -174,6 +174,6 @@ internal sealed partial class RefusalLog(AuditLog audit, TimeProvider time, ILog
 
     [LoggerMessage(
         Level = LogLevel.Warning,
-        Message = "{Count} refused calls of operators' endpoints are not in the audit: {Reason}; the first: {Target} from {Address}")]
+        Message = "{Count} refused calls to operators' endpoints were not audited: {Reason}; the first: {Target} from {Address}")]
     private partial void LogNotWritten(int count, string reason, string target, string address);
 }

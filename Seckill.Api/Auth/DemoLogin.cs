@@ -32,7 +32,7 @@ public static class DemoLogin
         routes.MapPost("/api/demo/login", LogInAsync)
             .WithName("DemoLogin")
             .WithTags("Demo")
-            .WithSummary("Development only, and on this machine: a token (also set as cookie) for any user id.")
+            .WithSummary("Development only, and on this machine: a token (also set as a cookie) for any user id.")
             .Accepts<DemoLoginRequest>("application/json")
             .Produces<DemoLoginResponse>()
             .ProducesErrors(400, 403, 415);

@@ -48,13 +48,13 @@ public static class DeadLetterEndpoints
             .ProducesErrors(401, 403, 404, 409, 503);
         letters.MapPost("/replay-all", ReplayAllAsync)
             .WithName("ReplayAllDeadLetters")
-            .WithSummary("Sends the dead letters to the order queue again, oldest first, up to a bound; repeat while some remain.")
+            .WithSummary("Sends the dead letters to the order queue again, oldest first, up to a limit; repeat while some remain.")
             .Produces<ReplayResponse>()
             .ProducesErrors(401, 403, 409, 503);
         letters.MapPost("/{id}/abandon", AbandonAsync)
             .WithName("AbandonDeadLetter")
             .WithSummary(
-                "Gives a dead letter up: its order becomes FAILED, stock and the buyer's quota go back once, the letter is removed.")
+                "Abandons a dead letter: its order fails, stock and the buyer's quota are returned once, and the letter is removed.")
             .Produces<AbandonResponse>()
             .ProducesErrors(401, 403, 404, 409, 503);
         return routes;
@@ -116,7 +116,7 @@ public static class DeadLetterEndpoints
                 "already an order",
                 string.Create(
                     CultureInfo.InvariantCulture,
-                    $"Order {abandonment.Value.OrderId} stands. Replay the letter: the worker finds the order and drops the copy.")),
+                    $"Order {abandonment.Value.OrderId} exists. Replay the letter: the worker will find the order and drop the copy.")),
             var outcome => TypedResults.Json(
                 new AbandonResponse(
                     outcome == AbandonOutcome.Failed ? "failed" : "removed",

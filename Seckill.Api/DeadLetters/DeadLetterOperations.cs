@@ -209,7 +209,7 @@ internal sealed partial class DeadLetterOperations(
 
     [LoggerMessage(
         Level = LogLevel.Information,
-        Message = "{Replayed} dead letters went to the order queue again, {Refused} were refused by the broker")]
+        Message = "{Replayed} dead letters were replayed to the order queue; the broker refused {Refused}")]
     private partial void LogReplayed(int replayed, int refused);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Dead letter {Id} is abandoned: {Outcome}, order {OrderId}")]

@@ -18,22 +18,23 @@ public sealed class ErrorResult : IResult, IStatusCodeHttpResult
         StatusCodes.Status401Unauthorized, "unauthorized", "Send a valid bearer token, or the login cookie.");
     public static readonly ErrorResult Forbidden = new(StatusCodes.Status403Forbidden, "forbidden", "Your role does not allow this.");
     public static readonly ErrorResult CrossSite = new(
-        StatusCodes.Status403Forbidden, "cross-site request", "The login cookie counts for requests of this site's own pages only.");
+        StatusCodes.Status403Forbidden, "cross-site request", "The login cookie is accepted only for requests from this site's own pages.");
     public static readonly ErrorResult DemoLoginElsewhere = new(
         StatusCodes.Status403Forbidden, "demo login is for this machine",
-        "Ask from the machine itself, by localhost. Auth:DemoLoginForAnyone=true opens it to everybody who can reach this address.");
+        "Send the request from the machine itself, via localhost. Auth:DemoLoginForAnyone=true opens it to everybody who can reach this "
+            + "address.");
     public static readonly ErrorResult TokenRequired = new(
         StatusCodes.Status403Forbidden, "purchase token required",
         "Get one from /api/seckill/token once the sale has started, and send it as X-Purchase-Token.");
     public static readonly ErrorResult TokenInvalid = new(
         StatusCodes.Status403Forbidden, "invalid purchase token",
-        "It is expired, or not for you and this SKU; get a new one from /api/seckill/token.");
-    public static readonly ErrorResult SoldOut = new(StatusCodes.Status400BadRequest, "sold out", "No unit is left at the moment.");
+        "It has expired, or was issued for another buyer or SKU; get a new one from /api/seckill/token.");
+    public static readonly ErrorResult SoldOut = new(StatusCodes.Status400BadRequest, "sold out", "No units are left at the moment.");
     public static readonly ErrorResult Paused = new(StatusCodes.Status400BadRequest, "paused", "The sale is paused.");
     public static readonly ErrorResult UnknownSku = new(StatusCodes.Status404NotFound, "unknown sku", "No sale has this sku_id.");
     public static readonly ErrorResult NoOrder = new(StatusCodes.Status404NotFound, "no order", "You have no order that matches.");
     public static readonly ErrorResult NoDeadLetter = new(
-        StatusCodes.Status404NotFound, "no dead letter", "None of the first dead letters has this id.");
+        StatusCodes.Status404NotFound, "no dead letter", "No dead letter among those scanned has this id.");
     public static readonly ErrorResult TooLarge = new(
         StatusCodes.Status413PayloadTooLarge, "request body too large", "An order is a few dozen bytes.");
     public static readonly ErrorResult TooSlow = new(
@@ -43,7 +44,7 @@ public sealed class ErrorResult : IResult, IStatusCodeHttpResult
     public static readonly ErrorResult WarmingUp = new(
         StatusCodes.Status503ServiceUnavailable, "warming up", "The stock is being loaded.", retryAfterSeconds: 1);
     public static readonly ErrorResult Busy = new(
-        StatusCodes.Status503ServiceUnavailable, "busy", "Ask again; with the same client_order_no this never makes a second order.",
+        StatusCodes.Status503ServiceUnavailable, "busy", "Retry; with the same client_order_no this never makes a second order.",
         retryAfterSeconds: 1);
 
     private readonly int _status;
@@ -70,7 +71,7 @@ public sealed class ErrorResult : IResult, IStatusCodeHttpResult
 
     /// <summary>429: too many requests from one sender.</summary>
     public static ErrorResult TooManyRequests(int retryAfterSeconds) =>
-        new(StatusCodes.Status429TooManyRequests, "too many requests", "Ask less often.", retryAfterSeconds);
+        new(StatusCodes.Status429TooManyRequests, "too many requests", "Send fewer requests.", retryAfterSeconds);
 
     /// <summary>409 with a description of the conflict.</summary>
     public static ErrorResult Conflict(string error, string detail) => new(StatusCodes.Status409Conflict, error, detail);

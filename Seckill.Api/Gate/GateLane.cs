@@ -158,7 +158,7 @@ internal sealed partial class GateLane
             }
             else
             {
-                click.Fail(new TimeoutException("The click's time was over before Redis could be asked."));
+                click.Fail(new TimeoutException("The click expired before Redis could be queried."));
             }
         }
 
@@ -271,7 +271,7 @@ internal sealed partial class GateLane
 
     private async Task ArmAsync(ReserveReply reply, CancellationToken stopping)
     {
-        Debug.Assert(reply.StockLeft <= 0, "The shield stands only in front of an empty counter.");
+        Debug.Assert(reply.StockLeft <= 0, "The shield is armed only when the counter is empty.");
         try
         {
             if (await _ledger.BuyersAsync(_sku, _options.ShieldBuyersMax, stopping) is { } buyers)
@@ -288,11 +288,11 @@ internal sealed partial class GateLane
 
     [LoggerMessage(
         Level = LogLevel.Error,
-        Message = "SKU {SkuId}: Redis has gone back to reservation {Count} of epoch {Epoch}, behind {Position}; the gate is shut until the "
-            + "counter is loaded again")]
+        Message = "SKU {SkuId}: Redis has gone back to reservation {Count} of epoch {Epoch}, behind {Position}; the gate is closed until "
+            + "the counter is loaded again")]
     private partial void LogWentBack(long skuId, long epoch, long count, CounterPosition position);
 
     [LoggerMessage(
-        Level = LogLevel.Warning, Message = "SKU {SkuId}: the gate could not ask Redis, {Count} requests are answered busy: {Reason}")]
+        Level = LogLevel.Warning, Message = "SKU {SkuId}: the gate could not query Redis; {Count} requests were answered busy: {Reason}")]
     private partial void LogFailed(long skuId, long count, string reason);
 }

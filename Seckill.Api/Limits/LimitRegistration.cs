@@ -14,7 +14,7 @@ internal static class LimitRegistration
     private static readonly ErrorResult TooMany = ErrorResult.TooManyRequests(1);
 
     private static readonly Counter<long> Refusals = OrderingTelemetry.Meter.CreateCounter<long>(
-        "seckill.limited", "{request}", "Requests refused because one sender asks too much, by limit.");
+        "seckill.limited", "{request}", "Requests refused because one sender sends too many, by limit.");
 
     public static IServiceCollection AddLimits(this IServiceCollection services)
     {

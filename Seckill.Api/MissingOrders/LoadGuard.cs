@@ -75,4 +75,4 @@ public sealed class LoadGuard(IServiceScopeFactory scopes, StockRecovery recover
 /// <summary>MySQL was restored to an older state, and the missing orders have not been written again yet.</summary>
 internal sealed class OrdersMissingException(long skuId, IReadOnlyList<long> orderIds) : TimeoutException(string.Create(
     CultureInfo.InvariantCulture,
-    $"SKU {skuId} is not loaded while MySQL lacks {orderIds.Count} orders that buyers were told of, {orderIds[0]} among them."));
+    $"SKU {skuId} is not loaded while MySQL lacks {orderIds.Count} orders that buyers were notified of, including {orderIds[0]}."));

@@ -173,6 +173,7 @@ public sealed partial class OrderHistory(
 
     private static long Milliseconds(DateTime utc) => new DateTimeOffset(utc, TimeSpan.Zero).ToUnixTimeMilliseconds();
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Redis could not add to a buyer's orders: {Reason}; MySQL's part is shown")]
+    [LoggerMessage(
+        Level = LogLevel.Warning, Message = "A buyer's orders could not be completed from Redis: {Reason}; showing MySQL's part")]
     private partial void LogRedisFailed(string reason);
 }

@@ -19,13 +19,13 @@ public static class OrderHistoryEndpoints
             .AnswersBusyWhenServersFail();
         buyers.MapGet("", ListAsync)
             .WithName("Orders")
-            .WithSummary("The buyer's orders and refusals, newest first; `before` takes the value of the last answer.")
+            .WithSummary("The buyer's orders and refusals, newest first; `before` takes the value from the last response.")
             .Produces<OrderListResponse>()
             .ProducesErrors(400, 401, 503)
             .LimitQueries();
         buyers.MapGet("/{order_id}", FindAsync)
             .WithName("Order")
-            .WithSummary("One order with the times of its hops and its trace id; sku_id helps to find one that is still on its way.")
+            .WithSummary("One order with the times of its hops and its trace id; sku_id helps to find one that is still in transit.")
             .Produces<OrderView>()
             .ProducesErrors(400, 401, 404, 503)
             .LimitQueries();

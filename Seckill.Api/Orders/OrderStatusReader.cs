@@ -166,9 +166,9 @@ public sealed partial class OrderStatusReader(
 
     private static long Milliseconds(DateTime utc) => new DateTimeOffset(utc, TimeSpan.Zero).ToUnixTimeMilliseconds();
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Redis could not tell an order's status: {Reason}; asking MySQL")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Redis could not return an order's status: {Reason}; querying MySQL")]
     private partial void LogRedisFailed(string reason);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "MySQL could not tell an order's status: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "MySQL could not return an order's status: {Reason}")]
     private partial void LogStoreFailed(string reason);
 }

@@ -246,10 +246,10 @@ public sealed partial class OrderPublisher(
     [LoggerMessage(Level = LogLevel.Information, Message = "Publishing to RabbitMQ")]
     private partial void LogConnected();
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "No RabbitMQ: {Reason}; orders wait in the outbox")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "RabbitMQ is unavailable: {Reason}; orders wait in the outbox")]
     private partial void LogDisconnected(string reason);
 
     [LoggerMessage(
-        Level = LogLevel.Warning, Message = "{Count} orders from {OrderId} on have no confirm: {Reason}; they stay in the outbox")]
+        Level = LogLevel.Warning, Message = "{Count} orders starting with {OrderId} were not confirmed: {Reason}; they stay in the outbox")]
     private partial void LogUnconfirmed(int count, long? orderId, string reason);
 }

@@ -30,6 +30,6 @@ internal sealed partial class Orphans(SalesGone gone, int lookEveryMs, TimeProvi
 
     [LoggerMessage(
         Level = LogLevel.Warning,
-        Message = "SKU {SkuId}: Redis has a counter and MySQL no sale any more; orders in its outbox are still published")]
+        Message = "SKU {SkuId}: Redis has a counter, but MySQL no longer has a sale; orders in its outbox are still published")]
     private partial void LogOrphan(long skuId);
 }

@@ -123,7 +123,7 @@ public sealed partial class OutboxSweeper : BackgroundService
     private partial void LogFailed(string reason);
 
     [LoggerMessage(
-        Level = LogLevel.Warning, Message = "The outbox of {Count} SKUs, {SkuId} among them, was not swept, or only in part: {Reason}")]
+        Level = LogLevel.Warning, Message = "The outbox of {Count} SKUs, including {SkuId}, was not swept, or only in part: {Reason}")]
     private partial void LogNotWhole(int count, long skuId, string reason);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "The sweeper stops")]
@@ -132,6 +132,6 @@ public sealed partial class OutboxSweeper : BackgroundService
     [LoggerMessage(
         Level = LogLevel.Warning,
         Message =
-            "The sweeper stops; another instance takes over only when the lease has run out, since it could not be given up: {Reason}")]
+            "The sweeper stops; another instance takes over only when the lease expires, because it could not be released: {Reason}")]
     private partial void LogLeaseKept(string reason);
 }

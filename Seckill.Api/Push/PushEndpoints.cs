@@ -26,7 +26,7 @@ public static class PushEndpoints
         buyers.MapGet("/events", Events)
             .WithName("OrderEvents")
             .WithSummary(
-                "The buyer's outcomes as they are decided (text/event-stream); sku_id, up to 32 times, asks for the present state "
+                "The buyer's outcomes as they are decided (text/event-stream); sku_id, up to 32 times, requests the current state "
                     + "first. Last-Event-ID resumes.")
             .Produces<OrderStatusResponse>(contentType: "text/event-stream")
             .ProducesErrors(400, 401, 503)

@@ -64,10 +64,10 @@ internal sealed partial class QueueWatch(
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The queue's depth is not known, so no order is published again: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The queue depth is unknown, so no order is published again: {Reason}")]
     private partial void LogDepthUnknown(string reason);
 
     [LoggerMessage(
-        Level = LogLevel.Warning, Message = "The orders that workers hold are not known, so only old orders count as lost: {Reason}")]
+        Level = LogLevel.Warning, Message = "It is unknown which orders the workers hold, so only old orders count as lost: {Reason}")]
     private partial void LogHeldUnknown(string reason);
 }

@@ -135,6 +135,6 @@ internal sealed partial class Reconciler : BackgroundService
     [LoggerMessage(
         Level = LogLevel.Warning,
         Message =
-            "The reconciler stops; another instance takes over only when the lease has run out, since it could not be given up: {Reason}")]
+            "The reconciler stops; another instance takes over only when the lease expires, because it could not be released: {Reason}")]
     private partial void LogLeaseKept(string reason);
 }

@@ -60,7 +60,7 @@ public static class ReconciliationEndpoints
             .ProducesErrors(401, 403, 503);
         ops.MapPost("/repair", RepairAsync)
             .WithName("Repair")
-            .WithSummary("Says what a repair would do; with apply=true does it, audited. Safe while the sale runs.")
+            .WithSummary("Shows what a repair would do; with apply=true performs it, audited. Safe while the sale runs.")
             .Produces<RepairResponse>()
             .ProducesErrors(400, 401, 403, 503);
         return routes;
@@ -119,7 +119,7 @@ public static class ReconciliationEndpoints
             var target = string.Create(CultureInfo.InvariantCulture, $"sku {skuId}");
             if (found.Unreadable is { } reason)
             {
-                steps.Add($"{target}: nothing, for it cannot be compared, and deleting is not done here: {reason}");
+                steps.Add($"{target}: nothing, because it cannot be compared, and this call deletes nothing: {reason}");
                 continue;
             }
 
@@ -188,6 +188,6 @@ public static class ReconciliationEndpoints
 
 internal static partial class ReconciliationLog
 {
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The queues' depth is not known: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The queue depths are unknown: {Reason}")]
     public static partial void DepthUnknown(ILogger logger, string reason);
 }

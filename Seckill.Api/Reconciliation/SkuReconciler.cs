@@ -128,12 +128,12 @@ internal sealed partial class SkuReconciler
 
     [LoggerMessage(
         Level = LogLevel.Error,
-        Message = "SKU {SkuId}: MySQL lacks {Count} orders that buyers were told of, {OrderId} among them; they are published again")]
+        Message = "SKU {SkuId}: MySQL lacks {Count} orders that buyers were notified of, including {OrderId}; publishing them again")]
     private partial void LogUnwritten(long skuId, int count, long orderId);
 
     [LoggerMessage(
         Level = LogLevel.Error,
-        Message = "SKU {SkuId}: MySQL has refused {Count} orders whose buyers were told SUCCESS, {OrderId} among them")]
+        Message = "SKU {SkuId}: MySQL has refused {Count} orders whose buyers were told SUCCESS, including {OrderId}")]
     private partial void LogRefused(long skuId, int count, long orderId);
 
     [LoggerMessage(
@@ -142,11 +142,12 @@ internal sealed partial class SkuReconciler
 
     [LoggerMessage(
         Level = LogLevel.Warning,
-        Message = "SKU {SkuId}: MySQL has no sale any more, but Redis has {Stock} units and {Unsettled} unsettled orders of it")]
+        Message = "SKU {SkuId}: MySQL no longer has a sale, but Redis still has {Stock} units and {Unsettled} unsettled orders")]
     private partial void LogSaleGone(long skuId, long? stock, long unsettled);
 
     [LoggerMessage(
-        Level = LogLevel.Error, Message = "The verdict on order {OrderId} of SKU {SkuId} cannot be told to Redis ({Code}); MySQL has it")]
+        Level = LogLevel.Error,
+        Message = "The verdict on order {OrderId} of SKU {SkuId} cannot be recorded in Redis ({Code}); MySQL has it")]
     private partial void LogNotSettled(long orderId, long skuId, SettleCode code);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "SKU {SkuId}: Redis and MySQL were not compared: {Reason}")]

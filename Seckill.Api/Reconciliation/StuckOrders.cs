@@ -34,7 +34,7 @@ public sealed record RepairPlan(
         ? ""
         : string.Create(
             CultureInfo.InvariantCulture,
-            $"; no load while MySQL lacks {Unwritten.Count} orders that buyers were told of, {Unwritten[0]} among them");
+            $"; no load while MySQL lacks {Unwritten.Count} orders that buyers were notified of, including {Unwritten[0]}");
 }
 
 /// <summary>An order whose decision Redis cannot settle, and why.</summary>

@@ -44,6 +44,6 @@ public sealed class RetentionOptions : IValidatableObject
 
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext) =>
         new[] { OrderBuyerDays, RejectionDays, AuditDays }.Any(days => days is > 0 and < DaysMin)
-            ? [new ValidationResult($"Retention: days are 0 for ever, or {DaysMin} or more.")]
+            ? [new ValidationResult($"Retention: days must be 0 (keep forever) or at least {DaysMin}.")]
             : [];
 }

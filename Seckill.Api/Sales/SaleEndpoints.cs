@@ -39,23 +39,23 @@ public static class SaleEndpoints
             .ProducesErrors(400, 401, 403, 409, 413, 415, 503);
         sales.MapPut("/{sku_id}", EditAsync)
             .WithName("EditSale")
-            .WithSummary("Changes title, prices, limit or window. Orders already clicked keep the price they were told.")
+            .WithSummary("Changes title, prices, limit or window. Orders already placed keep the price the buyer was shown.")
             .Accepts<EditSaleRequest>("application/json")
             .Produces<OperatorSale>()
             .ProducesErrors(400, 401, 403, 404, 413, 415, 503);
         sales.MapPost("/{sku_id}/pause", PauseAsync)
             .WithName("PauseSale")
-            .WithSummary("Takes no more orders; when it answers, the gate is shut. Orders under way go on.")
+            .WithSummary("Stops accepting orders; when it responds, the gate is closed. Orders in transit continue.")
             .Produces<OperatorSale>()
             .ProducesErrors(400, 401, 403, 404, 503);
         sales.MapPost("/{sku_id}/resume", ResumeAsync)
             .WithName("ResumeSale")
-            .WithSummary("Takes orders again.")
+            .WithSummary("Accepts orders again.")
             .Produces<OperatorSale>()
             .ProducesErrors(400, 401, 403, 404, 503);
         sales.MapPost("/{sku_id}/stock", AddStockAsync)
             .WithName("AddStock")
-            .WithSummary("Puts more units on sale, also while it runs. units_before makes a repeated request harmless.")
+            .WithSummary("Puts more units on sale, even while it runs. units_before makes a repeated request harmless.")
             .Accepts<AddStockRequest>("application/json")
             .Produces<OperatorSale>()
             .ProducesErrors(400, 401, 403, 404, 409, 413, 415, 503);

@@ -111,7 +111,7 @@ internal sealed class SaleOperations(
             cancellationToken);
 
         static ErrorResult Conflict(string error) =>
-            ErrorResult.Conflict(error, "Nothing was added. Was it a repeated request? Then the first one was heard.");
+            ErrorResult.Conflict(error, "Nothing was added. If this was a repeat, the first request took effect.");
     }
 
     private static ErrorResult? Edit(ProductSku sku, SeckillSale sale, EditSaleRequest request)

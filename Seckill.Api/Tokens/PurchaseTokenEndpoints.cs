@@ -35,7 +35,9 @@ public static class PurchaseTokenEndpoints
             .LimitQueries()
             .WithName("PurchaseToken")
             .WithTags("Orders")
-            .WithSummary("A short-lived token for one buyer and one SKU, from the sale's start on; needed where token_required is true.")
+            .WithSummary(
+                "A short-lived token for one buyer and one SKU, available once the sale has started; required where token_required "
+                    + "is true.")
             .Produces<PurchaseTokenResponse>()
             .ProducesErrors(400, 401, 404, 503);
         return routes;

@@ -105,6 +105,6 @@ public sealed partial class QueueDrain(
     private partial void LogDraining(int drainWaitMsMax);
 
     [LoggerMessage(
-        Level = LogLevel.Warning, Message = "The orders in the queue and in the workers' hands are not known, so loading waits: {Reason}")]
+        Level = LogLevel.Warning, Message = "It is unknown which orders the queue and the workers hold, so loading waits: {Reason}")]
     private partial void LogDepthUnknown(string reason);
 }

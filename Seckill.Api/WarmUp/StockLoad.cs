@@ -258,7 +258,7 @@ public sealed partial class StockLoad(
     [LoggerMessage(Level = LogLevel.Information, Message = "SKU {SkuId}: {Stock} units loaded into the gate, epoch {Epoch}")]
     private partial void LogLoaded(long skuId, long stock, long epoch);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "SKU {SkuId}: Redis changed while the load was prepared; it is looked at again")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "SKU {SkuId}: Redis changed during preparation of the load; checking again")]
     private partial void LogOvertaken(long skuId);
 
     [LoggerMessage(
@@ -268,6 +268,6 @@ public sealed partial class StockLoad(
 
     [LoggerMessage(
         Level = LogLevel.Warning,
-        Message = "SKU {SkuId}: Redis has lost it; the queue has been waited for, and the stock is loaded")]
+        Message = "SKU {SkuId}: Redis has lost it; the wait for the queue is over, and the stock is loaded")]
     private partial void LogLost(long skuId);
 }

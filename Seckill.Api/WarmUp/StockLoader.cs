@@ -173,7 +173,7 @@ public sealed partial class StockLoader : BackgroundService
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} SKUs, {SkuId} among them, were not loaded: {Reason}; trying again")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} SKUs, including {SkuId}, were not loaded: {Reason}; trying again")]
     private partial void LogNotLoaded(int count, long skuId, string reason);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The gate was not loaded: {Reason}; trying again")]

@@ -156,7 +156,7 @@ public sealed partial class StockWarmUp(
         return false;
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Redis has not noted that it holds {Count} SKUs: {Reason}; trying again")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Redis did not record that it has data for {Count} SKUs: {Reason}; trying again")]
     private partial void LogNotNoted(int count, string reason);
 
     [LoggerMessage(

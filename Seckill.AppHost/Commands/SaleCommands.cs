@@ -31,19 +31,19 @@ internal static class SaleCommands
             })
             .WithCommand(Pause, "Pause a sale", context => PostAsync(calls, context, "pause"), new CommandOptions
             {
-                Description = "Takes no more orders of one SKU. Orders under way go on.",
+                Description = "Stops accepting orders for one SKU. Orders under way continue.",
                 IconName = "Pause",
                 Arguments = [SkuInput()],
             })
             .WithCommand(Resume, "Resume a sale", context => PostAsync(calls, context, "resume"), new CommandOptions
             {
-                Description = "Takes orders of a paused SKU again.",
+                Description = "Accepts orders for a paused SKU again.",
                 IconName = "Play",
                 Arguments = [SkuInput()],
             })
             .WithCommand(AddStock, "Add stock", context => AddStockAsync(calls, context), new CommandOptions
             {
-                Description = "Puts more units of one SKU on sale, also while it runs.",
+                Description = "Puts more units of one SKU on sale, even while the sale runs.",
                 IconName = "AddCircle",
                 Arguments =
                 [

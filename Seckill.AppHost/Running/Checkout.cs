@@ -47,7 +47,7 @@ internal sealed class Checkout : IDisposable
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            throw new LocalServerException($"the folder for data, {folder}, cannot be used: {exception.Message}", exception);
+            throw new LocalServerException($"the data folder {folder} cannot be used: {exception.Message}", exception);
         }
     }
 

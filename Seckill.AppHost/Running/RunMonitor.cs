@@ -45,7 +45,7 @@ internal sealed partial class RunMonitor(
     {
         foreach (var orphan in _served.Where(ServingProcess.KillOrphan))
         {
-            Terminal.Say($"process {orphan} had lost its parent and was killed");
+            Terminal.Say($"process {orphan} was orphaned and has been killed");
         }
     }
 

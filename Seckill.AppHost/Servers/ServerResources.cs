@@ -34,7 +34,7 @@ internal static class ServerResourcesExtensions
             "external" => builder.AddExternalServers(),
             "local" when builder.ExecutionContext.IsRunMode => builder.AddLocalServers(local),
             "local" => throw new DistributedApplicationException(
-                "Servers of this machine cannot be published: Servers must be containers or external."),
+                "Servers on this machine cannot be published: Servers must be containers or external."),
             _ => throw new DistributedApplicationException($"Servers must be containers, local or external, not {servers}."),
         };
     }

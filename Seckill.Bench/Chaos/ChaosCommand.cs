@@ -28,7 +28,7 @@ public static class ChaosCommand
 
     private static readonly Option<int> Rate = new("--buyers-per-second")
     {
-        Description = "Maximum of new buyers per second; 0 for as many as the connections allow.",
+        Description = "Maximum number of new buyers per second; 0 for as many as the connections allow.",
         DefaultValueFactory = _ => 200,
     };
 
@@ -78,7 +78,7 @@ public static class ChaosCommand
         try
         {
             var console = AnsiConsole.Console;
-            console.WriteLine($"seed {options.Seed}; what the processes print goes to {log.File}");
+            console.WriteLine($"seed {options.Seed}; the processes' output goes to {log.File}");
             var figures = await ShowAsync(console, say => new ChaosRun(options, log, say).ExecuteAsync(cancellationToken));
             ChaosReport.Print(console, figures);
             return figures.Clean ? 0 : 1;

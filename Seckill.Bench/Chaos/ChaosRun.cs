@@ -71,7 +71,7 @@ public sealed class ChaosRun(
         await SellAsync(crowd, storm, [disturbances.RunAsync, edits.RunAsync], cancellationToken);
         var elapsed = Stopwatch.GetElapsedTime(started);
 
-        say("the storm is over; waiting until all is at rest");
+        say("the storm is over; waiting until everything is at rest");
         pollers.Hurry();
         await RestAsync(system, pollers, edits, cancellationToken);
         await end.CancelAsync();
@@ -165,7 +165,7 @@ public sealed class ChaosRun(
             say(string.Create(
                 CultureInfo.InvariantCulture,
                 $"{Stopwatch.GetElapsedTime(started).TotalSeconds,4:F0} s: {crowd.ClickCount:N0} clicks, {storm.KillCount} kills, "
-                    + $"{pollers.OpenCount:N0} wait for their outcome"));
+                    + $"{pollers.OpenCount:N0} are waiting for their outcome"));
         }
     }
 }

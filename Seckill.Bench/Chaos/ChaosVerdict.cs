@@ -104,7 +104,7 @@ public sealed record ChaosVerdict(
         var has = owners.Contains(click.Buyer.UserId);
         return click.QueuedIds.Count > 1 ? "two order ids for one click"
             : click.Amounts.Any(told => charged.TryGetValue(told.Key, out var amount) && amount != told.Value)
-            ? $"told {string.Join(", ", click.Amounts)}, charged otherwise"
+            ? $"told {string.Join(", ", click.Amounts)}, charged a different amount"
             : click.Final == FinalState.Success && !has ? "told SUCCESS, no order"
             : click.Final == FinalState.Failed && has ? "told FAILED, has an order"
             : click is { Queued: true, Refusal: not null } ? $"told queued, then {click.Refusal}"

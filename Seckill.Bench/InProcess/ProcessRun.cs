@@ -75,7 +75,7 @@ internal static class ProcessRun
     {
         var benchmark = report.BenchmarkCase;
         var statistics = report.ResultStatistics
-            ?? throw new InvalidOperationException($"{benchmark.Descriptor.DisplayInfo} gave no result; {LogFileName} says why.");
+            ?? throw new InvalidOperationException($"{benchmark.Descriptor.DisplayInfo} produced no result; {LogFileName} says why.");
         var orders = benchmark.Parameters.Items.FirstOrDefault(item => item.Name == nameof(MessageBenchmarks.Orders))?.Value as int? ?? 1;
         var sizes = benchmark.Parameters.Items.Select(
             item => string.Create(CultureInfo.InvariantCulture, $"{item.Name.ToLowerInvariant()} {item.Value}"));

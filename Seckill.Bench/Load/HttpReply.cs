@@ -25,7 +25,7 @@ public static class HttpReply
 
         if (!received.StartsWith("HTTP/1.1 "u8) || !Utf8Parser.TryParse(received[9..], out status, out var digits) || digits != 3)
         {
-            throw new InvalidDataException("no HTTP/1.1 reply");
+            throw new InvalidDataException("not an HTTP/1.1 reply");
         }
 
         var bodyAt = head + EndOfHead.Length;

@@ -137,7 +137,7 @@ internal sealed partial class DemoBurst(DemoShop shop, ILogger<DemoBurst> logger
         {
             if (Stopwatch.GetElapsedTime(started).TotalMilliseconds > SaleWaitMsMax)
             {
-                throw new TimeoutException($"SKU {skuId} did not come on sale within {SaleWaitMsMax} ms.");
+                throw new TimeoutException($"SKU {skuId} did not go on sale within {SaleWaitMsMax} ms.");
             }
 
             await Task.Delay(SalePollMs, cancellationToken);

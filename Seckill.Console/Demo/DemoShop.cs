@@ -80,6 +80,6 @@ internal sealed class DemoShop(IOptions<ApiOptions> options) : IDisposable
 
     private static async Task<T> ReadAsync<T>(HttpResponseMessage response, JsonTypeInfo<T> type, CancellationToken cancellationToken) =>
         response.IsSuccessStatusCode
-            ? await response.Content.ReadFromJsonAsync(type, cancellationToken) ?? throw new HttpRequestException("The Api answered null.")
+            ? await response.Content.ReadFromJsonAsync(type, cancellationToken) ?? throw new HttpRequestException("The Api returned null.")
             : throw await OpsRefusedException.ReadAsync(response, cancellationToken);
 }

@@ -96,7 +96,7 @@ public sealed class OpsApi(HttpClient http, AuthenticationStateProvider login)
         }
 
         return await response.Content.ReadFromJsonAsync(type, cancellationToken)
-            ?? throw new HttpRequestException("The Api answered null.");
+            ?? throw new HttpRequestException("The Api returned null.");
     }
 }
 

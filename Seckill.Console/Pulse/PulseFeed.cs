@@ -68,7 +68,7 @@ internal sealed partial class PulseFeed(IConnectionMultiplexer redis, TimeProvid
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The instances' figures cannot be subscribed to yet: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Cannot subscribe to the instances' figures yet: {Reason}")]
     private static partial void NotSubscribed(ILogger logger, string reason);
 }
 

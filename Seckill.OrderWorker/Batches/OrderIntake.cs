@@ -132,7 +132,7 @@ internal static class OrderIntake
         reader.Read();
         return parts.Count is > 0 and <= OrdersPerMessageMax
             ? parts
-            : throw new InvalidOrderException($"an array must hold 1 to {OrdersPerMessageMax} orders");
+            : throw new InvalidOrderException($"an array must contain 1 to {OrdersPerMessageMax} orders");
     }
 
     /// <summary>

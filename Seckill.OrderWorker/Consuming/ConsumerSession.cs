@@ -216,7 +216,7 @@ internal sealed class ConsumerSession : IAsyncDisposable
         Volatile.Write(ref _receivedTag, args.DeliveryTag);
         if (Interlocked.Add(ref _heldBytes, kept) > _plan.HeldBytesMax && held > 0)
         {
-            return new SessionEnd(SessionEndKind.TooManyBytes, $"the bodies at hand have more than {_plan.HeldBytesMax} bytes");
+            return new SessionEnd(SessionEndKind.TooManyBytes, $"the unacked bodies have more than {_plan.HeldBytesMax} bytes");
         }
 
         var properties = args.BasicProperties;
@@ -239,7 +239,7 @@ internal sealed class ConsumerSession : IAsyncDisposable
     {
         Fingerprint = Suspect.FingerprintOf(body, messageId);
         return _plan.Condemned is { } suspect && suspect.Fingerprint == Fingerprint
-            ? $"{suspect.EndCount} sessions ended over it alone: {suspect.Reason}"
+            ? $"it alone ended {suspect.EndCount} sessions: {suspect.Reason}"
             : null;
     }
 }

@@ -32,6 +32,6 @@ internal sealed partial class HoldingReport(
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "Redis does not know which orders this worker holds: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Debug, Message = "This worker's report of held messages did not reach Redis: {Reason}")]
     private partial void LogUntold(string reason);
 }

@@ -139,23 +139,24 @@ internal sealed partial class OrderPump(
         : (ushort)Math.Clamp(
             (long)options.OrdersPerSecondMax * WaitInWorkerSecondsMax / OrdersPerMessageUsual, 2, options.PrefetchCountMax);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Consuming orders, {PrefetchCount} ahead at most")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "Consuming orders, prefetch {PrefetchCount}")]
     private partial void LogConsuming(ushort prefetchCount);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Consuming broke off: {Reason}; what was not acked comes again")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Consuming failed: {Reason}; unacked messages will be redelivered")]
     private partial void LogSessionFailed(string reason);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Messages go back to the queue: {Reason}")]
     private partial void LogReturned(string reason);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Stopped with orders in hand: {Reason}; they come again")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Stopped with unfinished orders: {Reason}; they will be redelivered")]
     private partial void LogStopIncomplete(string reason);
 
     [LoggerMessage(
-        Level = LogLevel.Warning, Message = "A session has ended ({Kind}: {Reason}) with {HeldCount} messages at hand, which come again")]
+        Level = LogLevel.Warning,
+        Message = "A session has ended ({Kind}: {Reason}) with {HeldCount} unacked messages, which will be redelivered")]
     private partial void LogEnded(SessionEndKind kind, string reason, int heldCount);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Nothing got through, so messages come one at a time for a while: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Nothing was acked, so messages are taken one at a time for a while: {Reason}")]
     private partial void LogCareful(string reason);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} unreadable messages were taken off the order queue")]

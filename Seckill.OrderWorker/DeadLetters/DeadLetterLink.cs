@@ -22,7 +22,7 @@ internal sealed class DeadLetterLink : IAsyncDisposable
         connection.ConnectionBlockedAsync += (_, args) =>
         {
             IsBlocked = true;
-            return LoseAsync($"the broker takes no messages: {args.Reason}");
+            return LoseAsync($"the broker accepts no messages: {args.Reason}");
         };
         connection.ConnectionShutdownAsync += (_, args) => LoseAsync(args.ReplyText);
         channel.ChannelShutdownAsync += (_, args) => LoseAsync(args.ReplyText);

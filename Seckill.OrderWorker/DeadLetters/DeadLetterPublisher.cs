@@ -250,10 +250,10 @@ internal sealed partial class DeadLetterPublisher(
         Message = "{Count} dead letters could not be sent as they are and are sent without their properties; the first: {Reason}")]
     private partial void LogBare(int count, string reason);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} orders could not be parked and come again at once: {Why}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} orders could not be parked and will be redelivered at once: {Why}")]
     private partial void LogNotParked(int count, string why);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "A dead letter was not taken: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "A dead letter was not accepted: {Reason}")]
     private partial void LogRefused(string reason);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The connection for dead letters is given up: {Reason}")]

@@ -85,7 +85,7 @@ internal sealed partial class QueueMembersHealthCheck(
         }
         catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
         {
-            return HealthCheckResult.Healthy($"not known: the management plugin does not say: {exception.Message}");
+            return HealthCheckResult.Healthy($"unknown: the management plugin gave no usable answer: {exception.Message}");
         }
     }
 

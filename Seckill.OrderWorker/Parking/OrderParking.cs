@@ -31,6 +31,6 @@ internal sealed partial class OrderParking(
         LogParked(order.OrderId, order.Message.SkuId, reason);
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Order {OrderId} of SKU {SkuId} is parked and comes again: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Order {OrderId} of SKU {SkuId} is parked and will be retried: {Reason}")]
     private partial void LogParked(long orderId, long skuId, string reason);
 }

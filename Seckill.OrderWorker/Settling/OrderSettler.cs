@@ -168,7 +168,7 @@ internal sealed partial class OrderSettler(
         LogHeld(waiting.Sum(chunk => chunk.Items.Count), waiting[0].Sku.SkuId, last.Message);
         if (backoff.FailureCount >= TriesBeforeParking && await ledger.TakesWritesAsync(cancellationToken))
         {
-            return $"its Redis takes no verdicts: {last.Message}";
+            return $"its Redis accepts no verdicts: {last.Message}";
         }
 
         health.SettlingTrouble = last.Message;
@@ -180,7 +180,7 @@ internal sealed partial class OrderSettler(
 
         if (!await backoff.WaitAsync(quit))
         {
-            throw new OperationCanceledException($"Redis is away ({last.Message}) and the worker may not wait.", last, quit);
+            throw new OperationCanceledException($"Redis is unavailable ({last.Message}) and the worker may not wait.", last, quit);
         }
 
         return null;
@@ -278,10 +278,11 @@ internal sealed partial class OrderSettler(
     private static void Count(VerdictKind kind, string result) =>
         WorkerTelemetry.Settlements.Add(1, new("outcome", kind.ToString()), new("result", result));
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Redis takes no verdicts, {OrderCount} of SKU {SkuId} held: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Redis accepts no verdicts; holding {OrderCount} orders of SKU {SkuId}: {Reason}")]
     private partial void LogHeld(int orderCount, long skuId, string reason);
 
     [LoggerMessage(
-        Level = LogLevel.Error, Message = "The verdict on order {OrderId} of SKU {SkuId} cannot be told to Redis: {Reason}; MySQL has it")]
+        Level = LogLevel.Error,
+        Message = "The verdict on order {OrderId} of SKU {SkuId} cannot be recorded in Redis: {Reason}; MySQL has it")]
     private partial void LogRefused(long orderId, long skuId, string reason);
 }

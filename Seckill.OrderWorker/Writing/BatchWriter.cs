@@ -254,15 +254,15 @@ internal sealed partial class BatchWriter(
         LogHeld(batch.Orders.Count, exception.Message, (exception as MySqlException)?.ErrorCode);
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Another transaction was in the way, deciding again: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "Conflict with another transaction, deciding again: {Reason}")]
     private partial void LogCollision(string reason);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "One of {OrderCount} orders is refused by MySQL, halving to find it: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "MySQL refuses one of {OrderCount} orders; halving to find it: {Reason}")]
     private partial void LogHalved(int orderCount, string reason);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "MySQL takes no orders, {OrderCount} held: {Reason} ({ErrorCode})")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "MySQL accepts no orders; holding {OrderCount}: {Reason} ({ErrorCode})")]
     private partial void LogHeld(int orderCount, string reason, MySqlErrorCode? errorCode);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "MySQL still takes no orders")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "MySQL still accepts no orders")]
     private partial void LogUnreachable();
 }

@@ -46,6 +46,6 @@ internal sealed partial class OfferRecall(StockLedger ledger, ILogger<OfferRecal
 
     [LoggerMessage(
         Level = LogLevel.Warning,
-        Message = "Redis has not said what {OrderCount} clicks were told; they are charged what the SKUs cost: {Reason}")]
+        Message = "Redis did not return the offers of {OrderCount} clicks; they are charged the SKUs' current prices: {Reason}")]
     private partial void LogNotAsked(int orderCount, string reason);
 }

@@ -240,16 +240,16 @@ public sealed partial class OrderIds(IServiceScopeFactory scopes, TimeProvider t
     private partial void LogLeased(int node);
 
     [LoggerMessage(
-        Level = LogLevel.Error, Message = "MySQL does not have the lease of Snowflake node {Node} any more; another node is taken")]
+        Level = LogLevel.Error, Message = "MySQL no longer has the lease of Snowflake node {Node}; leasing another node")]
     private partial void LogLost(int node);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The Snowflake node was not given back and stays leased for a while: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The Snowflake node could not be released and stays leased for a while: {Reason}")]
     private partial void LogNotReleased(string reason);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Order ids wait for MySQL's schema, which a worker makes")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "No order ids until a worker has created MySQL's schema")]
     private partial void LogNoSchema();
 
     [LoggerMessage(
-        Level = LogLevel.Warning, Message = "The lease of a Snowflake node could not be taken or looked at: {Reason}; trying again")]
+        Level = LogLevel.Warning, Message = "The lease of a Snowflake node could not be taken or checked: {Reason}; trying again")]
     private partial void LogLeaseFailed(string reason);
 }

@@ -11,7 +11,7 @@ namespace Seckill.Ordering.Ledger;
 internal sealed class LedgerScript(string text)
 {
     [System.Diagnostics.CodeAnalysis.SuppressMessage(
-        "Security", "CA5350", Justification = "Redis names scripts by SHA-1; nothing is kept safe by it.")]
+        "Security", "CA5350", Justification = "Redis identifies scripts by SHA-1; it protects nothing.")]
     private readonly byte[] _hash = SHA1.HashData(Encoding.UTF8.GetBytes(text));
 
     public string Text => text;

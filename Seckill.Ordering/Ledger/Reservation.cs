@@ -133,7 +133,7 @@ public sealed record Reservation(
         // Order id, state, quantity, user id.
         Span<Range> parts = stackalloc Range[5];
         return line.Split(parts, Separator) < parts.Length
-            ? throw new FormatException("A line of the outcome channel has less than five parts.")
+            ? throw new FormatException("A line of the outcome channel has fewer than five parts.")
             : Number(line[parts[3]]);
     }
 
@@ -160,11 +160,11 @@ public sealed record Reservation(
     private static int Units(ReadOnlySpan<char> text) => int.TryParse(
         text, NumberStyles.Integer, CultureInfo.InvariantCulture, out var units)
         ? units
-        : throw new FormatException($"'{text}' is no number of units.");
+        : throw new FormatException($"'{text}' is not a number of units.");
 
     /// <summary>Turns every parse error into a format error, including an overflow.</summary>
     private static long Number(ReadOnlySpan<char> text) => long.TryParse(
         text, NumberStyles.Integer, CultureInfo.InvariantCulture, out var number)
         ? number
-        : throw new FormatException($"'{text}' is no 64-bit number.");
+        : throw new FormatException($"'{text}' is not a 64-bit number.");
 }

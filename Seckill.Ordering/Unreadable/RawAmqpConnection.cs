@@ -95,7 +95,7 @@ internal sealed class RawAmqpConnection : IAsyncDisposable
             var body = await ReadAsync(cancellationToken);
             if (body.Type != BodyFrame)
             {
-                throw new IOException("The broker sent less of a body than it said.");
+                throw new IOException("The broker sent a shorter body than announced.");
             }
 
             if (read < (ulong)head.Length)
@@ -213,14 +213,14 @@ internal sealed class RawAmqpConnection : IAsyncDisposable
             var length = BinaryPrimitives.ReadUInt32BigEndian(head.AsSpan(3));
             if (length > FrameBytesMax)
             {
-                throw new IOException($"The broker sent a frame of {length} bytes, or no AMQP.");
+                throw new IOException($"The broker sent a frame of {length} bytes, or data that is not AMQP.");
             }
 
             var payload = new byte[length + 1];
             await _stream.ReadExactlyAsync(payload, cancellationToken);
             if (payload[^1] != FrameEnd)
             {
-                throw new IOException("A frame of the broker has no end.");
+                throw new IOException("A frame from the broker has no end marker.");
             }
 
             if (head[0] != HeartbeatFrame)

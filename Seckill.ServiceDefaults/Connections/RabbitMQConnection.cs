@@ -66,7 +66,7 @@ internal sealed partial class RabbitMQConnection
     private static (string Scheme, string User, string[] Hosts, string Path) PartsOf(string name, string uri)
     {
         var scheme = Array.Find(Schemes, scheme => uri.StartsWith(scheme + "://", StringComparison.OrdinalIgnoreCase))
-            ?? throw new ConnectionStringException(name, "is no AMQP URI", Form);
+            ?? throw new ConnectionStringException(name, "is not an AMQP URI", Form);
         var rest = uri[(scheme.Length + "://".Length)..];
         var authority = rest[..(rest.IndexOfAny(['/', '?', '#']) is var end and >= 0 ? end : rest.Length)];
         var path = rest[authority.Length..];

@@ -29,7 +29,7 @@ internal static class RedisConnection
             // After an option it is more likely the rest of a password with a comma than another host.
             if (parts[i].Length > 0 && options && !parts[i].Contains('=', StringComparison.Ordinal))
             {
-                throw new ConnectionStringException(name, $"has a host or the rest of a value behind its options (part {i + 1})", Form);
+                throw new ConnectionStringException(name, $"has a host, or the rest of a value, after its options (part {i + 1})", Form);
             }
 
             options |= parts[i].Contains('=', StringComparison.Ordinal);

@@ -125,12 +125,13 @@ internal sealed partial class SentinelTunnel(ILogger<SentinelTunnel> logger) : T
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "No Sentinel names a master for {Service} ({Reason}); Redis is away until one does")]
+    [LoggerMessage(
+        Level = LogLevel.Warning, Message = "No Sentinel names a master for {Service} ({Reason}); Redis is unreachable until one does")]
     private partial void LogNoSentinel(string service, string reason);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Sentinel: the master of {Service} is {Master}")]
     private partial void LogMaster(string service, string master);
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "A Sentinel has no answer: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Debug, Message = "A Sentinel did not answer: {Reason}")]
     private partial void LogSentinelFailed(string reason);
 }

@@ -47,6 +47,6 @@ internal sealed partial class ConnectionDraining(IOptions<DrainingOptions> optio
 
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Stopping: not ready any more, serving for another {ServeForMs} ms")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "Stopping: no longer ready, serving for another {ServeForMs} ms")]
     private partial void LogDraining(int serveForMs);
 }

@@ -23,7 +23,7 @@ internal sealed class RedisEvictionCheck(IConnectionMultiplexer redis) : IHealth
         var (unknown, evicting) = (answers.Count(answer => answer.Policy is null), answers.Where(answer => answer.Evicts).ToList());
         if (evicting.Count == 0)
         {
-            return HealthCheckResult.Healthy(unknown == 0 ? null : $"{unknown} servers do not say what they evict");
+            return HealthCheckResult.Healthy(unknown == 0 ? null : $"{unknown} servers do not report their eviction policy");
         }
 
         return HealthCheckResult.Degraded(string.Join("; ", evicting.Select(answer =>

@@ -32,7 +32,7 @@ internal sealed class RedisHealthCheck(IConnectionMultiplexer redis) : IHealthCh
         var reason = string.Join("; ", failed.Select(result => $"{result.Name}: {result.Error!.Message}"));
         return failed.Count == results.Length
             ? new HealthCheckResult(context.Registration.FailureStatus, reason, failed[0].Error)
-            : HealthCheckResult.Degraded($"{failed.Count} of {results.Length} masters away: {reason}", failed[0].Error);
+            : HealthCheckResult.Degraded($"{failed.Count} of {results.Length} masters unavailable: {reason}", failed[0].Error);
     }
 
     private async Task<Exception?> WriteAsync(RedisKey key, CancellationToken cancellationToken)

@@ -35,7 +35,7 @@ public sealed class VerdictTests(ShopFloor floor) : IAsyncLifetime
         });
 
         await shop.Button(skuId).ClickAsync();
-        await shop.ExpectSaidAsync(skuId, status == 401 ? "Log in again" : "very busy");
+        await shop.ExpectSaidAsync(skuId, status == 401 ? "Please log in again" : "very busy");
         await shop.ExpectStateAsync(skuId, "queueing");
         await shop.UnblockAsync("/api/seckill/orders");
         if (status == 401)

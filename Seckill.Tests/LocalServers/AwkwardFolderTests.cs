@@ -18,7 +18,8 @@ public sealed class AwkwardFolderTests : IDisposable
         var folder = Path.Combine(_parent.FullName, "it's");
         var refusal = await Assert.ThrowsAsync<LocalServerException>(
             () => RabbitMqServer.StartAsync(new RabbitMqServerOptions { DataFolder = folder }, Cancelled));
-        Assert.StartsWith($"rabbitmq: {folder} has a character that RabbitMQ hands to a shell", refusal.Message, StringComparison.Ordinal);
+        Assert.StartsWith(
+            $"rabbitmq: {folder} contains a character that RabbitMQ passes to a shell", refusal.Message, StringComparison.Ordinal);
     }
 
     [Theory]

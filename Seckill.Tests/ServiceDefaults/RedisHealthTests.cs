@@ -77,7 +77,7 @@ public sealed class RedisHealthTests
         await UntilAsync(silent, HealthStatus.Healthy);
         await Deadline.UntilAsync(
             () => EntryAsync(silent, EvictionCheck),
-            found => found.Status == HealthStatus.Healthy && found.Description?.Contains("do not say", StringComparison.Ordinal) == true,
+            found => found.Status == HealthStatus.Healthy && found.Description?.Contains("do not report", StringComparison.Ordinal) == true,
             Token);
     }
 

@@ -70,7 +70,7 @@ public sealed class QueueMembersTests
         var answer = await AskAsync(Check(plugin));
 
         Assert.Equal(HealthStatus.Healthy, answer.Status);
-        Assert.StartsWith("not known", answer.Description, StringComparison.Ordinal);
+        Assert.StartsWith("unknown", answer.Description, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -15,7 +15,7 @@ public abstract class PoisonTests(WorkerServers servers, int lookUpsAfterSurpris
     [InlineData("not json", "malformed body")]
     [InlineData("", "malformed body")]
     [InlineData("[", "malformed body")]
-    [InlineData("[]", "an array must hold")]
+    [InlineData("[]", "an array must contain")]
     [InlineData("null", "malformed body")]
     [InlineData("""{"user_id":1,"sku_id":1001}""", "malformed body")]
     [InlineData("""{"user_id":1,"sku_id":1001,"quantity":"one"}""", "malformed body")]
