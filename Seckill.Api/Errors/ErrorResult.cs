@@ -28,7 +28,9 @@ public sealed class ErrorResult : IResult, IStatusCodeHttpResult
         "Get one from /api/seckill/token once the sale has started, and send it as X-Purchase-Token.");
     public static readonly ErrorResult TokenInvalid = new(
         StatusCodes.Status403Forbidden, "invalid purchase token",
-        "It has expired, or was issued for another buyer or SKU; get a new one from /api/seckill/token.");
+        "It was not issued for you and this SKU; get one from /api/seckill/token.");
+    public static readonly ErrorResult TokenExpired = new(
+        StatusCodes.Status403Forbidden, "invalid purchase token", "It has expired; get a new one from /api/seckill/token.");
     public static readonly ErrorResult SoldOut = new(StatusCodes.Status400BadRequest, "sold out", "No units are left at the moment.");
     public static readonly ErrorResult Paused = new(StatusCodes.Status400BadRequest, "paused", "The sale is paused.");
     public static readonly ErrorResult UnknownSku = new(StatusCodes.Status404NotFound, "unknown sku", "No sale has this sku_id.");

@@ -68,7 +68,9 @@ public sealed class OrderGate(
             placement = TryEnter(userId, skuId, out var lane, out var sale, out var orderId) is { } refused
                 ? new Placement(refused, Value: EndOf(refused, skuId))
                 : unitPrice is not null && unitPrice != sale!.Offer.Price
-                ? await RefusePriceAsync(lane!, userId, quantity, clientOrderNo, sale.Offer.Price)
+                // The price may have changed since the click was accepted; its repeat is still the same click.
+                ? await RepeatOfAsync(lane!, userId, quantity, clientOrderNo)
+                    ?? new Placement(PlaceOutcome.PriceChanged, UnitPrice: sale.Offer.Price)
                 : await AskAsync(
                     lane!, new ReserveRequest(orderId, userId, quantity, clientOrderNo, Activity.Current?.Id, sale!.Offer.Text),
                     sale.Offer.Price);
@@ -79,6 +81,13 @@ public sealed class OrderGate(
         Count(answer.Outcome);
         return answer;
     }
+
+    /// <summary>
+    /// The placement of a click that was accepted earlier; null when Redis has none, or the click has no number. Reserves nothing: for a
+    /// repeat of a click that would not be accepted any more.
+    /// </summary>
+    public async Task<Placement?> FindRepeatAsync(long userId, long skuId, int quantity, string? clientOrderNo) =>
+        catalogue.IsOnSale(skuId) ? await RepeatOfAsync(lanes.LaneOf(skuId), userId, quantity, clientOrderNo) : null;
 
     /// <summary>
     /// The outcome if it is known from memory; otherwise null, with the SKU's lane, its sale and an order id: the click needs Redis.
@@ -167,14 +176,12 @@ public sealed class OrderGate(
         _ => throw new UnreachableException(),
     };
 
-    /// <summary>The price may have changed since the click was accepted; its repeat is still the same click.</summary>
-    private static async Task<Placement> RefusePriceAsync(
-        GateLane lane, long userId, int quantity, string? clientOrderNo, decimal unitPrice)
+    private static async Task<Placement?> RepeatOfAsync(GateLane lane, long userId, int quantity, string? clientOrderNo)
     {
         try
         {
             var first = clientOrderNo is null ? null : await lane.FindAsync(userId, clientOrderNo);
-            return first is null ? new Placement(PlaceOutcome.PriceChanged, UnitPrice: unitPrice)
+            return first is null ? null
                 : first.Quantity != quantity ? new Placement(PlaceOutcome.NumberUsed)
                 : new Placement(PlaceOutcome.Queued, first.OrderId);
         }

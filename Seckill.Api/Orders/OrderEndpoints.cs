@@ -74,7 +74,8 @@ public static class OrderEndpoints
             return ErrorResult.BadRequest(fault);
         }
 
-        if (PurchaseTokenEndpoints.Validate(http, catalogue, tokens, userId, skuId, request.PurchaseToken) is { } tokenFault)
+        var tokenFault = PurchaseTokenEndpoints.Validate(http, catalogue, tokens, userId, skuId, request.PurchaseToken);
+        if (tokenFault is not null && tokenFault != ErrorResult.TokenExpired)
         {
             return tokenFault;
         }
@@ -85,10 +86,17 @@ public static class OrderEndpoints
             return ErrorResult.Busy;
         }
 
-        var placement = await gate.PlaceAsync(userId, skuId, quantity, request.ClientOrderNo, request.Price);
-        return placement.Outcome switch
+        // The token may have expired since the click was accepted; its repeat is still the same click.
+        var placement = tokenFault is null
+            ? await gate.PlaceAsync(userId, skuId, quantity, request.ClientOrderNo, request.Price)
+            : await gate.FindRepeatAsync(userId, skuId, quantity, request.ClientOrderNo);
+        return placement is { } known ? ResultOf(known, skuId, quantity, request.ClientOrderNo) : tokenFault!;
+    }
+
+    private static IResult ResultOf(in Placement placement, long skuId, int quantity, string? clientOrderNo) =>
+        placement.Outcome switch
         {
-            PlaceOutcome.Queued => Queued(placement.OrderId, skuId, request.ClientOrderNo, placement.UnitPrice * quantity),
+            PlaceOutcome.Queued => Queued(placement.OrderId, skuId, clientOrderNo, placement.UnitPrice * quantity),
             PlaceOutcome.SoldOut => ErrorResult.SoldOut,
             PlaceOutcome.LimitReached => ErrorResult.BadRequest(
                 "limit reached", string.Create(CultureInfo.InvariantCulture, $"One buyer may have {placement.Value} of this SKU.")),
@@ -104,7 +112,6 @@ public static class OrderEndpoints
             PlaceOutcome.Busy => ErrorResult.Busy,
             _ => throw new UnreachableException(),
         };
-    }
 
     internal static JsonAnswer<PlaceOrderResponse> Queued(long orderId, long skuId, string? clientOrderNo, decimal? amount)
     {

@@ -55,7 +55,8 @@ public static class PurchaseTokenEndpoints
         var token = http.Request.Headers[Header] is [{ } header] ? header : inBody;
         return string.IsNullOrEmpty(token) ? ErrorResult.TokenRequired
             : tokens.IsValid(token, userId, skuId) ? null
-            : ErrorResult.TokenInvalid;
+            : tokens.ExpiryOf(token, userId, skuId) is null ? ErrorResult.TokenInvalid
+            : ErrorResult.TokenExpired;
     }
 
     private static IResult Issue(

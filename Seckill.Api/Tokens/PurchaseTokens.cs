@@ -34,7 +34,13 @@ public sealed class PurchaseTokens(IOptions<AuthOptions> auth, IOptions<Purchase
     }
 
     /// <summary>Whether the token was issued by this system, for this buyer and this SKU, and has not expired.</summary>
-    public bool IsValid(string token, long userId, long skuId)
+    public bool IsValid(string token, long userId, long skuId) =>
+        ExpiryOf(token, userId, skuId) is { } expiresAtMs && time.GetUtcNow().ToUnixTimeMilliseconds() < expiresAtMs;
+
+    /// <summary>
+    /// The expiry of a token, past or future, ms since 1970 UTC; null when it was not issued by this system for this buyer and this SKU.
+    /// </summary>
+    public long? ExpiryOf(string token, long userId, long skuId)
     {
         Span<byte> sent = stackalloc byte[TokenBytes];
         // Not the Try variant: it throws on characters that are not base64url.
@@ -42,14 +48,14 @@ public sealed class PurchaseTokens(IOptions<AuthOptions> auth, IOptions<Purchase
             || Base64Url.DecodeFromChars(token, sent, out _, out var written) != OperationStatus.Done
             || written != TokenBytes)
         {
-            return false;
+            return null;
         }
 
         var expiresAtMs = BinaryPrimitives.ReadInt64BigEndian(sent);
         Span<byte> right = stackalloc byte[TokenBytes];
         Write(userId, skuId, expiresAtMs, right);
-        // The signature first and in constant time, so that the response time reveals nothing about it.
-        return CryptographicOperations.FixedTimeEquals(sent, right) && time.GetUtcNow().ToUnixTimeMilliseconds() < expiresAtMs;
+        // In constant time, so that the response time reveals nothing about the signature.
+        return CryptographicOperations.FixedTimeEquals(sent, right) ? expiresAtMs : null;
     }
 
     private void Write(long userId, long skuId, long expiresAtMs, Span<byte> token)

@@ -49,6 +49,38 @@ public sealed class VerdictTests(ShopFloor floor) : IAsyncLifetime
         Assert.Equal(1, await floor.OrdersAsync(skuId, _cancellation));
     }
 
+    [Theory]
+    [InlineData(400, "ended")]
+    [InlineData(403, "invalid purchase token")]
+    [InlineData(404, "unknown sku")]
+    public async Task A_click_whose_answer_is_lost_is_one_order_though_the_shop_refuses_its_repeat(int status, string error)
+    {
+        var skuId = await floor.PutOnSaleAsync(_cancellation, limitPerUser: 5);
+        await using var shop = await floor.EnterAsync();
+        await shop.ExpectStateAsync(skuId, "buy");
+        var sent = 0;
+        await shop.Page.RouteAsync("**/api/seckill/orders**", async route =>
+        {
+            if (Interlocked.Increment(ref sent) == 1)
+            {
+                await route.FetchAsync();
+                await route.AbortAsync();
+                return;
+            }
+
+            await route.FulfillAsync(new RouteFulfillOptions
+            {
+                Status = status,
+                ContentType = "application/problem+json",
+                Body = $$"""{"status":{{status}},"error":"{{error}}"}""",
+            });
+        });
+
+        await shop.Button(skuId).ClickAsync();
+        await shop.ExpectSaidAsync(skuId, "Got it");
+        Assert.Equal((2, 1), (sent, await floor.OrdersAsync(skuId, _cancellation)));
+    }
+
     [Fact]
     public async Task A_price_that_has_changed_is_said_and_the_order_names_what_it_cost()
     {

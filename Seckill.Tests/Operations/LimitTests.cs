@@ -106,6 +106,25 @@ public sealed class LimitTests(OperationsFixture servers)
     }
 
     [Fact]
+    public async Task A_repeated_click_finds_its_order_though_its_token_has_expired()
+    {
+        await using var api = servers.StartApi(("Limits:PurchaseTokenSeconds", "1"));
+        var skuId = await servers.PutOnSaleAsync(api, tokenRequired: true);
+        var token = (await api.GetAsync($"/api/seckill/token?sku_id={skuId}", api.Buyer(7))).Text("purchase_token");
+        var first = await api.BuyAsync(7, skuId, "first", ("X-Purchase-Token", token));
+        Assert.Equal(200, first.Status);
+        var clicks = 0;
+        await Deadline.UntilAsync(
+            () => api.BuyAsync(7, skuId, $"later-{clicks++}", ("X-Purchase-Token", token)),
+            reply => reply.Error == "invalid purchase token", Cancelled);
+
+        var repeat = await api.BuyAsync(7, skuId, "first", ("X-Purchase-Token", token));
+        Assert.Equal((200, first.Text("order_id")), (repeat.Status, repeat.Text("order_id")));
+        var forged = await api.BuyAsync(7, skuId, "first", ("X-Purchase-Token", (token[0] == 'A' ? 'B' : 'A') + token[1..]));
+        Assert.Equal((403, "invalid purchase token"), (forged.Status, forged.Error));
+    }
+
+    [Fact]
     public async Task Nobody_gets_a_token_outside_the_sales_window()
     {
         await using var api = servers.StartApi();

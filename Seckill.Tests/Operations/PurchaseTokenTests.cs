@@ -23,6 +23,8 @@ public sealed class PurchaseTokenTests
         Assert.True(Tokens().IsValid(token, 7, 1001));
         _time.Now += TimeSpan.FromSeconds(0.1);
         Assert.False(Tokens().IsValid(token, 7, 1001));
+        Assert.Equal(expiresAtMs, Tokens().ExpiryOf(token, 7, 1001));
+        Assert.Null(Tokens().ExpiryOf(token, 8, 1001));
     }
 
     [Fact]

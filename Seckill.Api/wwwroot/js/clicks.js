@@ -7,6 +7,9 @@ const resendMs = { minMs: 1_000, maxMs: 15_000 };
 const keptDays = 7;
 const unknownMsMax = 30_000;
 
+/** The gate gives these errors only after it has searched for an order of the click. */
+const finalErrors = ['sold out', 'limit reached', 'paused', 'number used', 'price changed'];
+
 let userId = null;
 let onChange = () => {};
 let onLoginNeeded = () => {};
@@ -69,7 +72,10 @@ async function send(skuId) {
   const click = of(skuId);
   if (click?.state !== 'sending' || sending.has(click.no)) return;
   sending.add(click.no);
-  const answer = await shop.buy(click.sale, click.no);
+  // Kept before the request: the page may be closed before the response.
+  if (!click.sent) keep(skuId, { ...click, sent: true });
+  let answer = await shop.buy(click.sale, click.no);
+  if (click.sent && answer.verdict && !finalErrors.includes(answer.body.error)) answer = await earlier(click) ?? answer;
   sending.delete(click.no);
   const latest = of(skuId);
   if (latest?.no !== click.no || latest.state !== 'sending') return;
@@ -83,6 +89,15 @@ async function send(skuId) {
     resend(skuId, latest, answer.retryAfterMs);
     if (answer.status === 401) onLoginNeeded();
   }
+}
+
+/**
+ * A repeat may be refused although an earlier attempt, which had no response, was accepted: the sale has ended meanwhile, or was deleted.
+ * The response to the earlier attempt; null if there is no order.
+ */
+async function earlier(click) {
+  const found = await shop.status(click.sale.sku_id, click.no);
+  return found.verdict ? null : found;
 }
 
 /** The order has been accepted: errors of earlier attempts no longer matter. */
