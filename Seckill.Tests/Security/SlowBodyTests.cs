@@ -62,6 +62,7 @@ public sealed class SlowBodyTests(OperationsFixture servers)
         Assert.Equal(200, (await api.BuyAsync(899, skuId)).Status);
         var slow = new List<HeldContent>();
         var answers = new List<Task<HttpResponseMessage>>();
+        var refused = 0;
         for (var round = 0; round < Rounds; round++)
         {
             var began = Stopwatch.GetTimestamp();
@@ -77,8 +78,10 @@ public sealed class SlowBodyTests(OperationsFixture servers)
             for (var buyer = 0; buyer < 4; buyer++)
             {
                 var asked = Stopwatch.GetTimestamp();
-                Assert.Equal(200, (await api.BuyAsync(3_000 + (4 * round) + buyer, skuId)).Status);
+                var status = (await api.BuyAsync(3_000 + (4 * round) + buyer, skuId)).Status;
                 Assert.InRange(Stopwatch.GetElapsedTime(asked).TotalMilliseconds, 0, HonestAnswerMs);
+                Assert.Contains(status, new[] { 200, 429 });
+                refused += status == 429 ? 1 : 0;
             }
 
             // An account's window is a second long: the attack continues at the allowed rate.
@@ -86,6 +89,8 @@ public sealed class SlowBodyTests(OperationsFixture servers)
             await Task.Delay(rest > TimeSpan.Zero ? rest : TimeSpan.Zero, Cancelled);
         }
 
+        // Rarely a buyer's hash collides with an attacker's, and the two share a limit.
+        Assert.InRange(refused, 0, 1);
         slow.ForEach(body => body.Release());
         foreach (var answer in await Task.WhenAll(answers))
         {
