@@ -54,9 +54,12 @@ public static class PurchaseTokenEndpoints
 
         var token = http.Request.Headers[Header] is [{ } header] ? header : inBody;
         return string.IsNullOrEmpty(token) ? ErrorResult.TokenRequired
-            : tokens.IsValid(token, userId, skuId) ? null
-            : tokens.ExpiryOf(token, userId, skuId) is null ? ErrorResult.TokenInvalid
-            : ErrorResult.TokenExpired;
+            : tokens.Check(token, userId, skuId) switch
+            {
+                PurchaseTokenState.Valid => null,
+                PurchaseTokenState.Expired => ErrorResult.TokenExpired,
+                _ => ErrorResult.TokenInvalid,
+            };
     }
 
     private static IResult Issue(

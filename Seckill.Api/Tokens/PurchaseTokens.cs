@@ -8,6 +8,18 @@ using Seckill.Api.Auth;
 
 namespace Seckill.Api.Tokens;
 
+/// <summary>What a purchase token is to one buyer and one SKU.</summary>
+public enum PurchaseTokenState
+{
+    Valid,
+
+    /// <summary>It was issued for them by this system, and is no longer valid.</summary>
+    Expired,
+
+    /// <summary>It was not issued for them by this system.</summary>
+    Foreign,
+}
+
 /// <summary>
 /// Purchase tokens: 8 bytes of expiry (ms since 1970 UTC) and the first 16 bytes of an HMAC-SHA256 over user, SKU and expiry, as 32
 /// characters of base64url. Any instance can check a token from any other, without memory or I/O. The key is derived from the login key, so
@@ -33,14 +45,8 @@ public sealed class PurchaseTokens(IOptions<AuthOptions> auth, IOptions<Purchase
         return (Base64Url.EncodeToString(token), expiresAtMs);
     }
 
-    /// <summary>Whether the token was issued by this system, for this buyer and this SKU, and has not expired.</summary>
-    public bool IsValid(string token, long userId, long skuId) =>
-        ExpiryOf(token, userId, skuId) is { } expiresAtMs && time.GetUtcNow().ToUnixTimeMilliseconds() < expiresAtMs;
-
-    /// <summary>
-    /// The expiry of a token, past or future, ms since 1970 UTC; null when it was not issued by this system for this buyer and this SKU.
-    /// </summary>
-    public long? ExpiryOf(string token, long userId, long skuId)
+    /// <summary>Whether the token was issued by this system for this buyer and this SKU, and whether it has expired.</summary>
+    public PurchaseTokenState Check(string token, long userId, long skuId)
     {
         Span<byte> sent = stackalloc byte[TokenBytes];
         // Not the Try variant: it throws on characters that are not base64url.
@@ -48,14 +54,16 @@ public sealed class PurchaseTokens(IOptions<AuthOptions> auth, IOptions<Purchase
             || Base64Url.DecodeFromChars(token, sent, out _, out var written) != OperationStatus.Done
             || written != TokenBytes)
         {
-            return null;
+            return PurchaseTokenState.Foreign;
         }
 
         var expiresAtMs = BinaryPrimitives.ReadInt64BigEndian(sent);
         Span<byte> right = stackalloc byte[TokenBytes];
         Write(userId, skuId, expiresAtMs, right);
         // In constant time, so that the response time reveals nothing about the signature.
-        return CryptographicOperations.FixedTimeEquals(sent, right) ? expiresAtMs : null;
+        return !CryptographicOperations.FixedTimeEquals(sent, right) ? PurchaseTokenState.Foreign
+            : time.GetUtcNow().ToUnixTimeMilliseconds() < expiresAtMs ? PurchaseTokenState.Valid
+            : PurchaseTokenState.Expired;
     }
 
     private void Write(long userId, long skuId, long expiresAtMs, Span<byte> token)
