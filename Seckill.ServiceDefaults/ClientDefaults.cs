@@ -6,8 +6,8 @@ using StackExchange.Redis;
 namespace Seckill.ServiceDefaults;
 
 /// <summary>
-/// How the clients of the three servers behave, the same on both sides of the seam. No server needs to be up when an
-/// application starts: every wait has a bound, and the application's own loops connect again.
+/// How the clients of the three servers behave. No server needs to be up when an application starts: every wait has a bound, and the
+/// application's own loops connect again.
 /// </summary>
 internal static class ClientDefaults
 {

@@ -59,13 +59,22 @@ internal static class LimitRegistration
     /// <summary>The response to a buyer who has too many orders in progress.</summary>
     public static ErrorResult TooManyAtOnce()
     {
-        Refusals.Add(1, new KeyValuePair<string, object?>("limit", "user_at_once"));
+        Count("user_at_once");
         return TooMany;
+    }
+
+    /// <summary>The response to a buyer who has sent too many orders to all instances together.</summary>
+    public static ErrorResult TooManyShared(int retryAfterSeconds)
+    {
+        Count("user_shared");
+        return ErrorResult.TooManyRequests(retryAfterSeconds);
     }
 
     private static Task RefuseAsync(HttpContext http, string limit)
     {
-        Refusals.Add(1, new KeyValuePair<string, object?>("limit", limit));
+        Count(limit);
         return TooMany.ExecuteAsync(http);
     }
+
+    private static void Count(string limit) => Refusals.Add(1, new KeyValuePair<string, object?>("limit", limit));
 }

@@ -1,7 +1,6 @@
 using System.Globalization;
 using Microsoft.Extensions.Options;
 using Seckill.Api.Auth;
-using Seckill.Api.Errors;
 using StackExchange.Redis;
 
 namespace Seckill.Api.Limits;
@@ -36,7 +35,7 @@ internal sealed partial class SharedUserLimit(IConnectionMultiplexer redis, IOpt
     public async ValueTask<object?> FilterAsync(EndpointFilterInvocationContext invocation, EndpointFilterDelegate next)
     {
         var waitMs = await CountAsync(invocation.HttpContext.User.UserId(), invocation.HttpContext.RequestAborted);
-        return waitMs == 0 ? await next(invocation) : ErrorResult.TooManyRequests((int)Math.Min(int.MaxValue, (waitMs + 999) / 1_000));
+        return waitMs == 0 ? await next(invocation) : LimitRegistration.TooManyShared((int)Math.Min(int.MaxValue, (waitMs + 999) / 1_000));
     }
 
     private async Task<long> CountAsync(long userId, CancellationToken cancellationToken)

@@ -92,7 +92,8 @@ public static class ReconciliationEndpoints
 
         var healthy = items.TrueForAll(item => item is
         {
-            Difference: 0 or null, StoreDifference: 0 or null, HeldDifference: 0 or null, Loaded: true, Lost: null, SaleGone: false,
+            Difference: 0 or null, StoreDifference: 0 or null, HeldDifference: 0 or null, Loaded: true, Unreadable: null, Lost: null,
+            SaleGone: false,
         });
         return TypedResults.Json(
             new ReconciliationResponse(healthy, depth?.Ready, depth?.Workers, depth?.Dead, depth?.Parked, items),

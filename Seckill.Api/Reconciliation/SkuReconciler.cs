@@ -6,12 +6,12 @@ using Seckill.Ordering.Telemetry;
 namespace Seckill.Api.Reconciliation;
 
 /// <summary>
-/// Compares one SKU exactly, repairs stuck orders, and reports the difference as a metric. It never changes a counter: that is an
+/// Compares one SKU exactly, repairs stuck orders, and reports the differences as metrics. It never changes a counter: that is an
 /// operator's decision.
 /// </summary>
 internal sealed partial class SkuReconciler
 {
-    private readonly ConcurrentDictionary<long, long> _differences = new();
+    private readonly ConcurrentDictionary<long, Differences> _differences = new();
     private readonly ReconciliationReader _reader;
     private readonly StuckOrders _stuck;
     private readonly ILogger<SkuReconciler> _logger;
@@ -19,15 +19,27 @@ internal sealed partial class SkuReconciler
     public SkuReconciler(ReconciliationReader reader, StuckOrders stuck, ILogger<SkuReconciler> logger)
     {
         (_reader, _stuck, _logger) = (reader, stuck, logger);
-        OrderingTelemetry.Meter.CreateObservableGauge(
-            "seckill.reconciliation.difference",
-            () => _differences.Select(sku => new Measurement<long>(sku.Value, new KeyValuePair<string, object?>("sku_id", sku.Key))),
-            "{unit}",
+        CreateGauge(
+            "seckill.reconciliation.difference", found => found.Stores,
             "Redis stock + held - committed but unsettled - MySQL stock, for each SKU; 0 when healthy.");
+        CreateGauge(
+            "seckill.reconciliation.held_difference", found => found.Held,
+            "Units that Redis holds - units of the reservations in its outbox, for each SKU; 0 when healthy.");
     }
 
+    private void CreateGauge(string name, Func<Differences, long?> valueOf, string description) =>
+        OrderingTelemetry.Meter.CreateObservableGauge(
+            name,
+            () =>
+                from sku in _differences
+                let difference = valueOf(sku.Value)
+                where difference is not null
+                select new Measurement<long>(difference.Value, new KeyValuePair<string, object?>("sku_id", sku.Key)),
+            "{unit}",
+            description);
+
     /// <summary>Records that a snapshot has shown no difference for the SKU.</summary>
-    public void NoteQuiet(long skuId) => _differences[skuId] = 0;
+    public void NoteQuiet(long skuId) => _differences[skuId] = new Differences(0, 0);
 
     /// <summary>Another instance compares now: this one's results must not stay in its metric.</summary>
     public void Forget() => _differences.Clear();
@@ -92,13 +104,19 @@ internal sealed partial class SkuReconciler
 
     private void NoteBooks(SkuReconciliation found)
     {
-        if (found.Difference is { } difference)
+        if (found.Unreadable is null)
         {
-            _differences[found.SkuId] = difference;
-            if (difference != 0)
-            {
-                LogDifference(found.SkuId, difference);
-            }
+            _differences[found.SkuId] = new Differences(found.Difference, found.HeldDifference);
+        }
+
+        if (found.Difference is { } difference and not 0)
+        {
+            LogDifference(found.SkuId, difference);
+        }
+
+        if (found.StoreDifference is { } store and not 0)
+        {
+            LogStoreDifference(found.SkuId, store);
         }
 
         if (found.HeldDifference is { } held and not 0)
@@ -120,6 +138,11 @@ internal sealed partial class SkuReconciler
     [LoggerMessage(
         Level = LogLevel.Warning, Message = "SKU {SkuId}: Redis and MySQL differ by {Difference} units; see GET /api/ops/reconciliation")]
     private partial void LogDifference(long skuId, long difference);
+
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "SKU {SkuId}: stock plus sold units differ from the sale's units by {Difference} in MySQL; a row was changed by hand")]
+    private partial void LogStoreDifference(long skuId, long difference);
 
     [LoggerMessage(
         Level = LogLevel.Warning,
@@ -152,4 +175,7 @@ internal sealed partial class SkuReconciler
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "SKU {SkuId}: Redis and MySQL were not compared: {Reason}")]
     private partial void LogUnreadable(long skuId, string reason);
+
+    /// <summary>Units by which the books differ; null where it is unknown.</summary>
+    private readonly record struct Differences(long? Stores, long? Held);
 }

@@ -7,6 +7,7 @@ using Seckill.Api.Audit;
 using Seckill.Api.Catalogue;
 using Seckill.Api.Errors;
 using Seckill.Api.Gate;
+using Seckill.Api.Snapshots;
 using Seckill.Api.WarmUp;
 using Seckill.Ordering.Faults;
 using Seckill.Ordering.Ledger;
@@ -156,14 +157,14 @@ internal sealed class SaleOperations(
         {
             var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
             await using var transaction = await context.Database.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken);
-            var sku = (await context.ProductSkus.FromSql($"SELECT * FROM product_skus WHERE id = {skuId} FOR UPDATE")
-                .ToListAsync(cancellationToken)).SingleOrDefault();
+            var sku = await SkuRowLock.TakeAsync(context, skuId, cancellationToken);
             var sale = await context.SeckillSales.SingleOrDefaultAsync(s => s.SkuId == skuId, cancellationToken);
             if (sku is null || sale is null)
             {
                 return new SaleResult(null, ErrorResult.UnknownSku);
             }
 
+            context.Attach(sku);
             await context.Products.Include(product => product.Skus).Where(product => product.Id == sku.ProductId)
                 .LoadAsync(cancellationToken);
             var (load, stock) = (new LoadId(sku.GateEpoch, sku.GateLoad), sku.Stock);

@@ -1,4 +1,5 @@
 using System.Data;
+using System.Diagnostics;
 using Microsoft.EntityFrameworkCore;
 using Seckill.Api.Catalogue;
 using Seckill.Api.MissingOrders;
@@ -8,13 +9,6 @@ using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Store;
 
 namespace Seckill.Api.WarmUp;
-
-/// <summary>The result of loading one SKU.</summary>
-/// <param name="SkuId">The SKU.</param>
-/// <param name="Loaded">True when its counter was set from MySQL, false when it was already running and was left alone.</param>
-/// <param name="Stock">The counter, units.</param>
-/// <param name="Epoch">The counter's epoch.</param>
-public sealed record LoadedSku(long SkuId, bool Loaded, long Stock, long Epoch);
 
 /// <summary>
 /// Sets one SKU's counter from MySQL when necessary: when Redis does not have it, has a different load from MySQL's, or is no longer the
@@ -28,6 +22,9 @@ public sealed partial class StockLoad(
     private const int LateLooksMax = 20;
 
     private const int LateLookEveryMs = 250;
+
+    /// <summary>How long a load is repeated that other instances' loads overtake, ms.</summary>
+    private const int OvertakenMsMax = 10_000;
 
     /// <summary>
     /// Checks the counter and loads it if necessary; with <paramref name="termsChanged"/> the sale's terms are updated in any case.
@@ -55,6 +52,12 @@ public sealed partial class StockLoad(
             return new LoadedSku(skuId, false, stock, stored.Value.Epoch);
         }
 
+        // Stock was added, and the request that did it has not loaded the counter yet, or has died. Redis has lost nothing, so it sells on.
+        if (!suspect && CounterState.IsRaised(redis, stored.Value))
+        {
+            return (await LoadAsync(sku, redis.Load, suspect: false, cancellationToken)).Sku;
+        }
+
         // Another server with the same load has taken over, or has come back with apparently all of its data: it keeps selling until it is
         // loaded again. MySQL is authoritative for stock and limit meanwhile.
         if (redis.Load is not null && redis.Load != stored)
@@ -73,7 +76,7 @@ public sealed partial class StockLoad(
             LogLost(skuId);
         }
 
-        return await LoadAsync(sku, null, suspect, cancellationToken);
+        return (await LoadAsync(sku, null, suspect, cancellationToken)).Sku;
     }
 
     /// <summary>Closes the gate briefly and loads the counter again, whatever its value: the repair for a difference.</summary>
@@ -83,7 +86,7 @@ public sealed partial class StockLoad(
         // Before the gate is closed: if this fails, the gate keeps selling.
         await guard.CheckAsync(sku, reload: true, cancellationToken);
         await recovery.CloseAsync(sku, cancellationToken);
-        return await LoadAsync(sku, null, suspect: false, cancellationToken);
+        return await LoadUntilTakenAsync(sku, null, 0, cancellationToken);
     }
 
     /// <summary>
@@ -104,12 +107,35 @@ public sealed partial class StockLoad(
             return;
         }
 
-        if (redis.Load != stored && !IsOutdated(redis, raisedFrom))
+        if (redis.Load != stored && !CounterState.IsOutdated(redis, raisedFrom))
         {
             await recovery.CloseAsync(sku, cancellationToken, redis.Epoch);
         }
 
-        await LoadAsync(sku, raisedFrom, suspect: false, cancellationToken, addedUnits);
+        await LoadUntilTakenAsync(sku, raisedFrom, addedUnits, cancellationToken);
+    }
+
+    /// <summary>
+    /// Loads again when another instance's load came in between: that one may have read the sale before the caller's change.
+    /// </summary>
+    /// <exception cref="TimeoutException">The loads were overtaken for <see cref="OvertakenMsMax"/>; the loader tries again.</exception>
+    private async Task<LoadedSku?> LoadUntilTakenAsync(
+        SkuKeys sku, LoadId? raisedFrom, int addedUnits, CancellationToken cancellationToken)
+    {
+        var started = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            var (loaded, overtaken) = await LoadAsync(sku, raisedFrom, suspect: false, cancellationToken, addedUnits);
+            if (!overtaken)
+            {
+                return loaded;
+            }
+
+            if (Stopwatch.GetElapsedTime(started).TotalMilliseconds > OvertakenMsMax)
+            {
+                throw new TimeoutException($"SKU {sku.SkuId} is not loaded: other instances have been loading it for {OvertakenMsMax} ms.");
+            }
+        }
     }
 
     /// <summary>MySQL's load, null when it has no sale of the SKU, and Redis's state right after.</summary>
@@ -125,7 +151,7 @@ public sealed partial class StockLoad(
         {
             // Another instance has just loaded it and not committed yet, or died before the commit: the row lock tells which, once it is
             // free. Closing now would turn buyers away from a correct counter.
-            stored = LoadOf(await SkuRowLock.TakeAsync(context, sku.SkuId, cancellationToken));
+            stored = CounterState.LoadOf(await SkuRowLock.TakeAsync(context, sku.SkuId, cancellationToken));
         }
 
         return (stored, redis);
@@ -135,7 +161,8 @@ public sealed partial class StockLoad(
     /// Under the row lock: while the counter is being set, the worker cannot commit an order that the number read here does not include. A
     /// crash between Redis and the commit leaves two different loads; the next check detects that and loads again.
     /// </summary>
-    private async Task<LoadedSku?> LoadAsync(
+    /// <returns>Null without a sale; <c>Overtaken</c> when Redis changed meanwhile, so nothing was set.</returns>
+    private async Task<(LoadedSku? Sku, bool Overtaken)> LoadAsync(
         SkuKeys sku, LoadId? raisedFrom, bool suspect, CancellationToken cancellationToken, int addedUnits = 0)
     {
         await guard.CheckAsync(sku, reload: suspect, cancellationToken, raisedFrom, addedUnits);
@@ -147,20 +174,20 @@ public sealed partial class StockLoad(
         var sale = await context.SeckillSales.AsNoTracking().SingleOrDefaultAsync(s => s.SkuId == sku.SkuId, cancellationToken);
         if (row is null || sale is null)
         {
-            return null;
+            return (null, false);
         }
 
         var terms = SaleCatalogue.TermsOf(sale);
         var redis = await recovery.SnapshotAsync(sku, StockRecovery.UnsettledIdsMax, cancellationToken);
         HashSet<long>? decided = null;
-        var due = IsDue(redis, row, suspect);
+        var due = CounterState.IsDue(redis, row, suspect);
         if (due)
         {
             // Unless all of them are known, the counter would offer units that some buyers hold.
             var unsettled = redis.UnsettledIds ?? [.. await recovery.UnsettledIdsAsync(sku, cancellationToken)];
             var decisions = await StoreDecisions.ReadAsync(context, unsettled, cancellationToken);
             decided = [.. decisions.Select(decision => decision.OrderId)];
-            if (HasForgotten(redis, row, raisedFrom))
+            if (CounterState.HasForgotten(redis, row, raisedFrom))
             {
                 var written = decisions.Where(decision => decision.StockDeducted).Select(decision => decision.OrderId);
                 var pending = await recovery.PendingAsync(sku, [.. unsettled.Except(written)], cancellationToken);
@@ -175,7 +202,7 @@ public sealed partial class StockLoad(
         if (result.Refused)
         {
             LogOvertaken(sku.SkuId);
-            return null;
+            return (null, true);
         }
 
         if (result.Loaded)
@@ -188,7 +215,7 @@ public sealed partial class StockLoad(
         }
 
         await transaction.CommitAsync(cancellationToken);
-        return new LoadedSku(sku.SkuId, result.Loaded, result.Stock, result.Epoch);
+        return (new LoadedSku(sku.SkuId, result.Loaded, result.Stock, result.Epoch), false);
     }
 
     /// <summary>
@@ -220,19 +247,6 @@ public sealed partial class StockLoad(
         }
     }
 
-    private static LoadId? LoadOf(ProductSku? row) => row is null ? null : new LoadId(row.GateEpoch, row.GateLoad);
-
-    private static bool IsOutdated(LedgerSnapshot redis, LoadId? raisedFrom) =>
-        raisedFrom is not null && redis.Load == raisedFrom && redis is { Stock: not null, Closed: false, SameServer: not false };
-
-    /// <summary>Whether the counter must be loaded.</summary>
-    private static bool IsDue(LedgerSnapshot redis, ProductSku row, bool suspect) =>
-        suspect || redis.Stock is null || redis.Load != LoadOf(row) || redis.Closed || redis.SameServer is false;
-
-    /// <summary>Whether Redis may lack buyers: not when the counter is only outdated.</summary>
-    private static bool HasForgotten(LedgerSnapshot redis, ProductSku row, LoadId? raisedFrom) =>
-        row.GateEpoch != raisedFrom?.Epoch + 1 || !IsOutdated(redis, raisedFrom);
-
     /// <summary>
     /// The long part of a load, without the row lock: holding it would keep all orders of the SKU from being written meanwhile. Null when
     /// there seems to be nothing to restore.
@@ -250,7 +264,7 @@ public sealed partial class StockLoad(
         }
 
         var redis = await recovery.SnapshotAsync(sku, 0, cancellationToken);
-        return IsDue(redis, row, suspect) && HasForgotten(redis, row, raisedFrom)
+        return CounterState.IsDue(redis, row, suspect) && CounterState.HasForgotten(redis, row, raisedFrom)
             ? await buyers.RunAheadAsync(sku, row.GateEpoch, StockLedger.ExpiryOf(SaleCatalogue.TermsOf(row.Sale)), cancellationToken)
             : null;
     }

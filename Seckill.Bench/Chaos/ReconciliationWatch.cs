@@ -10,6 +10,8 @@ public sealed class ReconciliationWatch(IReadOnlyList<Uri> gates, string operato
     private const int EveryMs = 1_000;
     private const int TimeoutMs = 15_000;
 
+    private static readonly string[] Differences = ["difference", "store_difference", "held_difference"];
+
     private int _comparisons;
     private int _alarms;
 
@@ -49,7 +51,7 @@ public sealed class ReconciliationWatch(IReadOnlyList<Uri> gates, string operato
         foreach (var item in document.RootElement.GetProperty("items").EnumerateArray())
         {
             Interlocked.Increment(ref _comparisons);
-            if (NumberOf(item, "difference") != 0 || NumberOf(item, "store_difference") != 0)
+            if (Differences.Any(name => NumberOf(item, name) != 0))
             {
                 Interlocked.Increment(ref _alarms);
                 log.Write("chaos", string.Create(CultureInfo.InvariantCulture, $"ALARM {item.GetRawText()}"));

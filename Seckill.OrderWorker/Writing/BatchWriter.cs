@@ -99,8 +99,7 @@ internal sealed partial class BatchWriter(
             attempt.Pop();
             attempt.IsHalving = true;
             health.WritingTrouble = null;
-            HalveOr(
-                order => parking.Park(attempt.Batch, order, $"MySQL refuses this one: {exception.Message}"), part, attempt, exception);
+            HalveOr(order => parking.Park(attempt.Batch, order, ReasonOf(exception)), part, attempt, exception);
             return true;
         }
 
@@ -169,13 +168,13 @@ internal sealed partial class BatchWriter(
     /// Gives another producer's orders their ids, once, so that a repeated try writes the same orders. Returns false when some of them
     /// cannot have one yet: those are queued behind the others.
     /// </summary>
-    /// <exception cref="InvalidOperationException">No order can have an id.</exception>
+    /// <exception cref="UnnumberedOrdersException">None of the orders has an id or can get one.</exception>
     private bool NumberOrders(List<OrderInHand> part, WriteAttempt attempt)
     {
         var unnumbered = part.Where(order => !HasNumber(order)).ToList();
         if (unnumbered.Count == part.Count)
         {
-            throw new InvalidOperationException("no Snowflake node is leased, so an order that comes without an id cannot get one");
+            throw new UnnumberedOrdersException();
         }
 
         if (unnumbered.Count > 0)
@@ -197,6 +196,9 @@ internal sealed partial class BatchWriter(
 
         return order.OrderId != 0;
     }
+
+    private static string ReasonOf(Exception exception) =>
+        exception is UnnumberedOrdersException ? exception.Message : $"MySQL refuses this one: {exception.Message}";
 
     /// <summary>Halves a part of several orders; calls the action for a single order.</summary>
     private void HalveOr(Action<OrderInHand> endOf, List<OrderInHand> part, WriteAttempt attempt, Exception exception)

@@ -6,7 +6,7 @@ namespace Seckill.ServiceDefaults.HealthChecks;
 /// <summary>
 /// Opens a channel on a connection of its own, and a new connection when the old one is gone. The check that comes with Aspire's client
 /// resolves a singleton connection, which blocks a pool thread while it retries and is never replaced; this one is asynchronous and judges
-/// the broker, not somebody's connection. Used on both sides of the seam.
+/// the broker, not somebody's connection.
 /// </summary>
 internal sealed class RabbitMQHealthCheck(IConnectionFactory factory) : IHealthCheck, IAsyncDisposable
 {

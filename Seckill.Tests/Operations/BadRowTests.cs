@@ -141,6 +141,25 @@ public sealed class BadRowTests(OperationsFixture servers) : IAsyncLifetime
         Assert.Contains("locked", items[$"{victim}"].GetProperty("unreadable").GetString(), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_sale_whose_row_somebody_keeps_locked_is_changed_when_it_is_free_and_until_then_busy()
+    {
+        var skuId = await servers.PutOnSaleAsync(_api);
+        await using var store = servers.OpenStore();
+        await using (await store.Database.BeginTransactionAsync(Cancelled))
+        {
+            await store.Database.ExecuteSqlAsync($"SELECT id FROM product_skus WHERE id = {skuId} FOR UPDATE", Cancelled);
+            var refused = await PauseAsync().WaitAsync(TimeSpan.FromMilliseconds(LockedAnswerMsMax), Cancelled);
+            Assert.Equal((503, "busy"), (refused.Status, refused.Error));
+            Assert.Equal(200, (await _api.BuyAsync(Buyer(), skuId)).Status);
+        }
+
+        Assert.Equal(200, (await PauseAsync()).Status);
+        Assert.Equal("paused", (await _api.BuyAsync(Buyer(), skuId)).Error);
+
+        Task<Reply> PauseAsync() => _api.PostAsync($"/api/ops/sales/{skuId}/pause", _api.Operator);
+    }
+
     private async Task AssertOthersGoOnAsync(long good)
     {
         // It is read after the bad one, in the same rounds.

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Globalization;
 using Microsoft.EntityFrameworkCore;
 using Seckill.Api.Limits;
@@ -36,6 +37,18 @@ public sealed class LimitTests(OperationsFixture servers)
     public async Task The_shared_limit_holds_over_two_instances()
     {
         (string, string)[] settings = [("Limits:SharedUserPurchasesMax", "3"), ("Limits:SharedWindowMs", "600000")];
+        var counted = 0L;
+        using var listener = new MeterListener();
+        listener.InstrumentPublished = (instrument, self) =>
+        {
+            if (instrument.Name == "seckill.limited")
+            {
+                self.EnableMeasurementEvents(instrument);
+            }
+        };
+        listener.SetMeasurementEventCallback<long>(
+            (_, count, tags, _) => Interlocked.Add(ref counted, tags[0].Value is "user_shared" ? count : 0));
+        listener.Start();
         await using var one = servers.StartApi(settings);
         await using var other = servers.StartApi(settings);
         var skuId = await servers.PutOnSaleAsync(one);
@@ -55,6 +68,7 @@ public sealed class LimitTests(OperationsFixture servers)
             Assert.InRange(int.Parse(refused.Headers.GetValues("Retry-After").Single(), CultureInfo.InvariantCulture), 500, 600);
         }
 
+        Assert.Equal(2, counted);
         Assert.Equal(200, (await one.BuyAsync(user + 1L, skuId)).Status);
         Assert.InRange((await servers.Redis.KeyTimeToLiveAsync($"limit:purchases:{{{user}}}"))!.Value.TotalSeconds, 1, 600);
     }

@@ -83,6 +83,35 @@ public sealed class ReconcilerTests(OperationsFixture servers)
             Cancelled);
     }
 
+    /// <summary>Redis's own total hides units that it holds for no reservation, so the first difference does not show them.</summary>
+    [Fact]
+    public async Task Units_held_for_no_reservation_have_a_metric_of_their_own()
+    {
+        const long skuId = FirstSku + SkuCount + 3;
+        await AddSalesAsync([skuId]);
+        var (differences, held) = (new ConcurrentDictionary<long, long>(), new ConcurrentDictionary<long, long>());
+        using var listener = ListenTo(differences);
+        using var heldListener = ListenTo(held, "seckill.reconciliation.held_difference");
+        await using var api = servers.StartApi(("Reconciliation:EveryMs", "200"), ("Catalogue:CheckEveryMs", "200"));
+        await servers.WaitUntilLoadedAsync(api, skuId);
+        await ShownAsync(0);
+        var keys = new SkuKeys(skuId);
+        await servers.Redis.StringDecrementAsync(keys.Stock, 2);
+        await servers.Redis.HashIncrementAsync(keys.Sale, "held", 2);
+        await ShownAsync(2);
+        await RemoveSalesAsync();
+
+        async Task ShownAsync(long units) => await Deadline.UntilAsync(
+            () =>
+            {
+                listener.RecordObservableInstruments();
+                heldListener.RecordObservableInstruments();
+                return Task.FromResult((differences.GetValueOrDefault(skuId, -1), held.GetValueOrDefault(skuId, -1)));
+            },
+            shown => shown == (0, units),
+            Cancelled);
+    }
+
     /// <summary>Otherwise an alert on the metric would go on for ever.</summary>
     [Fact]
     public async Task A_difference_leaves_the_metric_of_an_instance_that_does_not_compare_the_SKU_any_more()
@@ -154,16 +183,17 @@ public sealed class ReconcilerTests(OperationsFixture servers)
         await store.SeckillSales.Where(sale => sale.SkuId >= FirstSku).ExecuteDeleteAsync(CancellationToken.None);
         // Otherwise the reconcilers of later tests would work on these keys.
         await servers.Redis.KeyDeleteAsync(
-            [.. Enumerable.Range(0, SkuCount + 3).SelectMany(i => new SkuKeys(FirstSku + i).All)]);
+            [.. Enumerable.Range(0, SkuCount + 4).SelectMany(i => new SkuKeys(FirstSku + i).All)]);
     }
 
-    private static MeterListener ListenTo(ConcurrentDictionary<long, long> differences)
+    private static MeterListener ListenTo(
+        ConcurrentDictionary<long, long> differences, string name = "seckill.reconciliation.difference")
     {
         var listener = new MeterListener
         {
             InstrumentPublished = (instrument, self) =>
             {
-                if (instrument.Name == "seckill.reconciliation.difference")
+                if (instrument.Name == name)
                 {
                     self.EnableMeasurementEvents(instrument);
                 }

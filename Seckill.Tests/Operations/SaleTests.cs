@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
+using Seckill.Ordering.Ledger;
 
 namespace Seckill.Tests.Operations;
 
@@ -112,6 +113,34 @@ public sealed class SaleTests(OperationsFixture servers, ClassApi api) : IClassF
         }
 
         Assert.Equal((0, true), await DifferenceAsync(skuId));
+    }
+
+    /// <summary>A load that finds Redis changed since it looked sets nothing; the change must reach the gate all the same.</summary>
+    [Fact]
+    public async Task A_pause_holds_when_it_answers_although_Redis_changes_meanwhile()
+    {
+        var skuId = await servers.PutOnSaleAsync(_api);
+        using var enough = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
+        var changes = Task.Run(
+            async () =>
+            {
+                for (var i = 0; !enough.IsCancellationRequested; i++)
+                {
+                    await servers.Redis.HashSetAsync(new SkuKeys(skuId).Sale, "counted", i % 2);
+                    // Some loads are overtaken, and some are not.
+                    await Task.Delay(TimeSpan.FromMilliseconds(1), Cancelled);
+                }
+            },
+            Cancelled);
+        for (var i = 0; i < 20; i++)
+        {
+            Assert.Equal(200, (await _api.PostAsync($"{Sales}/{skuId}/pause", _api.Operator)).Status);
+            Assert.Equal("paused", (await _api.BuyAsync(Buyer(), skuId)).Error);
+            Assert.Equal(200, (await _api.PostAsync($"{Sales}/{skuId}/resume", _api.Operator)).Status);
+        }
+
+        await enough.CancelAsync();
+        await changes;
     }
 
     [Fact]
