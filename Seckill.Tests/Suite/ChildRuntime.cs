@@ -13,6 +13,8 @@ internal static class ChildRuntime
         // Code is compiled once, without profiling for a better compilation.
         ("DOTNET_TC_CallCounting", "0"),
         ("DOTNET_TieredPGO", "0"),
+        // Also for the processes that are not ours, such as the dashboard: idle threads do not spin.
+        ("DOTNET_ThreadPool_UnfairSemaphoreSpinLimit", "0"),
         // A killed process would leave its diagnostic pipes in the temporary folder for ever.
         ("DOTNET_EnableDiagnostics", "0"),
     ];
