@@ -59,12 +59,6 @@ public sealed record RabbitMqServerOptions : LocalServerOptions
     /// <summary>TCP port of the management plugin's HTTP interface. Null: the plugin is off.</summary>
     public int? ManagementPort { get; init; }
 
-    /// <summary>
-    /// The processors that it may use, as <c>taskset -c</c> takes them. Null or empty: all. The default is the environment variable
-    /// <c>SECKILL_RABBITMQ_CPUS</c>.
-    /// </summary>
-    public string? Cpus { get; init; } = Environment.GetEnvironmentVariable("SECKILL_RABBITMQ_CPUS");
-
     /// <summary>Its place in a cluster; all nodes have the same <see cref="LocalServerOptions.Password"/>. Null: no cluster.</summary>
     public RabbitMqClusterPlace? Cluster { get; init; }
 }

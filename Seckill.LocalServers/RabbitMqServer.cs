@@ -99,8 +99,7 @@ public sealed class RabbitMqServer : LocalServer
         }
 
         // With RABBITMQ_ALLOW_INPUT the script execs the Erlang VM instead of supervising it, so that signals reach the broker.
-        string[] pinned = _options.Cpus is { Length: > 0 } cpus ? ["taskset", "-c", cpus] : [];
-        await RunAsync([.. pinned, _script, "-noinput", .. _options.ExtraArguments], environment);
+        await RunAsync([_script, "-noinput", .. _options.ExtraArguments], environment);
     }
 
     private protected override async Task<string> ProbeAsync(CancellationToken cancellationToken)

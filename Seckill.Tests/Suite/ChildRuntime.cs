@@ -26,14 +26,5 @@ internal static class ChildRuntime
         {
             Environment.SetEnvironmentVariable(name, value);
         }
-
-        // A starting broker wakes a thread for each file that it reads; waking one on another processor costs much more.
-        Environment.SetEnvironmentVariable("SECKILL_RABBITMQ_CPUS", LastProcessor());
     }
-
-    /// <summary>The last processor that this process may use, as Linux counts them; null elsewhere.</summary>
-    private static string? LastProcessor() => File.Exists("/proc/self/status")
-        ? File.ReadLines("/proc/self/status").Single(line => line.StartsWith("Cpus_allowed_list:", StringComparison.Ordinal))
-            .Split(':', ',', '-', '\t')[^1]
-        : null;
 }
