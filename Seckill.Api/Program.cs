@@ -72,7 +72,7 @@ app.UseStatusCodePages();
 app.UsePage();
 app.MapDefaultEndpoints();
 app.UseFrontLimits();
-app.UseWebSockets();
+app.UseOutcomeSockets();
 app.UseAuditTrail();
 app.UseCrossSiteGuard();
 app.UseBuyerFastPath(buyers => buyers.UseUserLimits());

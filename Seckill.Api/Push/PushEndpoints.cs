@@ -15,13 +15,20 @@ namespace Seckill.Api.Push;
 /// <summary>Pushes outcomes by Server-Sent Events, which reconnect by themselves, or by a WebSocket instead.</summary>
 public static class PushEndpoints
 {
+    private const string OrdersPath = "/api/orders/seckill";
+    private const string Socket = "/ws";
+    private const string SocketPath = OrdersPath + Socket;
     private const int SkusMax = 32;
     private const int ReconnectMs = 1_000;
     private const int CloseTimeoutMs = 5_000;
 
+    /// <summary>Only for the path that serves one, because the middleware gives each request a feature object.</summary>
+    public static IApplicationBuilder UseOutcomeSockets(this IApplicationBuilder app) =>
+        app.UseWhen(http => http.Request.Path.StartsWithSegments(SocketPath), sockets => sockets.UseWebSockets());
+
     public static IEndpointRouteBuilder MapPush(this IEndpointRouteBuilder routes)
     {
-        var buyers = routes.MapGroup("/api/orders/seckill").RequireAuthorization(LoginState.BuyerPolicy).WithTags("Orders")
+        var buyers = routes.MapGroup(OrdersPath).RequireAuthorization(LoginState.BuyerPolicy).WithTags("Orders")
             .DisableHttpMetrics();
         buyers.MapGet("/events", Events)
             .WithName("OrderEvents")
@@ -31,7 +38,7 @@ public static class PushEndpoints
             .Produces<OrderStatusResponse>(contentType: "text/event-stream")
             .ProducesErrors(400, 401, 503)
             .LimitQueries();
-        buyers.MapGet("/ws", SocketAsync)
+        buyers.MapGet(Socket, SocketAsync)
             .WithName("OrderSocket")
             .WithSummary(
                 "The same over a WebSocket, one JSON text for each outcome; `since` takes the id of the last one: settled_at_ms, "

@@ -10,10 +10,10 @@ public static class BenchCommand
     private const int TableWidth = 140;
 
     private static readonly string[] StageNames =
-        ["route", "refuse", "spread", "database", "open", "pair", "headline", "hops", "scale", "depth", "soak"];
+        ["route", "refuse", "spread", "database", "open", "pair", "headline", "hops", "workers", "scale", "depth", "soak"];
 
     /// <summary>Long stages, run only on demand.</summary>
-    private static readonly string[] ExtraStages = ["hops", "scale", "depth", "soak"];
+    private static readonly string[] ExtraStages = ["hops", "workers", "scale", "depth", "soak"];
 
     private static readonly Option<bool> Quick =
         new("--quick") { Description = "One short round of every stage but the long ones, in a few minutes." };
@@ -151,6 +151,7 @@ public static class BenchCommand
             ("database", token => OtherStages.DatabaseAsync(contest, token)),
             ("open", token => OtherStages.OpenLoopAsync(contest, token)),
             ("pair", token => RouteStages.PairAsync(contest, token)),
+            ("workers", token => ScaleStages.WorkersAsync(contest, token)),
             ("scale", token => ScaleStages.SkusAsync(contest, token)),
             ("depth", token => ScaleStages.DepthAsync(contest, token)),
             ("hops", async token => foundHops(await HopStage.RunAsync(contest, token))),

@@ -31,8 +31,8 @@ internal sealed class BenchSystem : IAsyncDisposable
 
     public LocalService Worker => _system.Workers[0];
 
-    /// <summary>Runs only in the stage with two workers.</summary>
-    public LocalService? SecondWorker => _system.Workers.ElementAtOrDefault(1);
+    /// <summary>More than one only in the stages that compare numbers of workers.</summary>
+    public IReadOnlyList<LocalService> Workers => _system.Workers;
 
     /// <summary>The processes that an order passes through.</summary>
     public IReadOnlyList<(string Name, int ProcessId)> Processes =>
@@ -103,9 +103,14 @@ internal sealed class BenchSystem : IAsyncDisposable
 
     public Task StartWorkerAsync(CancellationToken cancellationToken) => _system.StartWorkerAsync(cancellationToken);
 
-    public Task StartSecondWorkerAsync(CancellationToken cancellationToken) => _system.StartWorkerAsync(cancellationToken);
-
-    public Task StopSecondWorkerAsync() => SecondWorker is { } second ? StopAsync(second) : Task.CompletedTask;
+    /// <summary>Stops all workers but the first.</summary>
+    public async Task StopOtherWorkersAsync()
+    {
+        foreach (var worker in Workers.Skip(1).ToArray())
+        {
+            await StopAsync(worker);
+        }
+    }
 
     /// <summary>Another Api, with settings of its own.</summary>
     public Task<LocalService> StartApiAsync(CancellationToken cancellationToken, params (string Name, string Value)[] settings) =>

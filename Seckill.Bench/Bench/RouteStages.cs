@@ -53,15 +53,19 @@ internal static class RouteStages
     public static async Task PairAsync(Contest contest, CancellationToken cancellationToken)
     {
         await OursAsync(contest, 1, AcceptPair, WriteAlone, cancellationToken);
-        await contest.System.StartSecondWorkerAsync(cancellationToken);
-        var warm = contest.WarmUp;
+        await AddWorkerAsync(contest, cancellationToken);
+        await OursAsync(contest, 1, AcceptPair, WritePair, cancellationToken);
+        await contest.System.StopOtherWorkersAsync();
+    }
+
+    /// <summary>Starts one more worker and warms it up.</summary>
+    public static async Task AddWorkerAsync(Contest contest, CancellationToken cancellationToken)
+    {
+        await contest.System.StartWorkerAsync(cancellationToken);
         for (var i = 0; i < WarmUpRounds; i++)
         {
-            await OursAsync(warm, 1, AcceptPair, WritePair, cancellationToken);
+            await OursAsync(contest.WarmUp, 1, AcceptPair, WritePair, cancellationToken);
         }
-
-        await OursAsync(contest, 1, AcceptPair, WritePair, cancellationToken);
-        await contest.System.StopSecondWorkerAsync();
     }
 
     public static async Task RefuseAsync(Contest contest, CancellationToken cancellationToken)
@@ -92,18 +96,24 @@ internal static class RouteStages
         Contest contest, int skuCount, string accept, string write, CancellationToken cancellationToken)
     {
         var skus = await contest.Sales.OpenAsync(skuCount, Contest.Plenty, BenchSales.NoLimit, cancellationToken);
-        var (api, worker) = (contest.System.Api, contest.System.Worker);
-        worker.Pause();
-        contest.System.SecondWorker?.Pause();
+        var api = contest.System.Api;
+        foreach (var worker in contest.System.Workers)
+        {
+            worker.Pause();
+        }
+
         await contest.UntilQuietAsync(cancellationToken);
         var gauge = await Gauge.StartAsync(api, withAllocations: true, cancellationToken);
         var load = await contest.RunAsync(contest.Load(api, HttpShop.OrderPath, skus), cancellationToken);
         contest.Recorder.Add(
             accept, Contest.Ours, await gauge.AddToAsync(Measurement.Of(load.AcceptedPerSecond, load), load.Accepted, cancellationToken));
 
-        var workerGauge = await Gauge.StartAsync(worker, withAllocations: false, cancellationToken);
-        worker.Continue();
-        contest.System.SecondWorker?.Continue();
+        var workerGauge = await Gauge.StartAsync(contest.System.Worker, withAllocations: false, cancellationToken);
+        foreach (var worker in contest.System.Workers)
+        {
+            worker.Continue();
+        }
+
         var seconds = await contest.UntilSoldAsync(skus, Contest.Plenty, load.Accepted, cancellationToken);
         var measurement = new Measurement(load.Accepted / seconds, Seconds: seconds);
         await contest.UntilSettledAsync(skus, cancellationToken);

@@ -12,6 +12,9 @@ internal static class ScaleStages
     /// <summary>Parts of the backlog; the first one is the warm-up, so the worker is already running when its measurement begins.</summary>
     private const int PartCount = 10;
 
+    private const int WorkersMax = 4;
+    private const int ManySkus = 1_000;
+
     private static readonly (string, string) OneOrderPerMessage = ("Publish__OrdersPerMessageMax", "1");
 
     private const int PollDelayMs = 20;
@@ -27,6 +30,27 @@ internal static class ScaleStages
 
         static string Name(string stage, int count) =>
             string.Create(CultureInfo.InvariantCulture, $"{stage}, {count:N0} of up to {SkuCounts[^1]:N0} SKUs");
+    }
+
+    /// <summary>One to four workers, each warmed up first, on one hot SKU and on many; the CPU is the first worker's.</summary>
+    public static async Task WorkersAsync(Contest contest, CancellationToken cancellationToken)
+    {
+        for (var count = 1; count <= WorkersMax; count++)
+        {
+            if (count > 1)
+            {
+                await RouteStages.AddWorkerAsync(contest, cancellationToken);
+            }
+
+            await RouteStages.OursAsync(contest, 1, Name("accept", count, 1), Name("write", count, 1), cancellationToken);
+            await RouteStages.OursAsync(
+                contest, ManySkus, Name("accept", count, ManySkus), Name("write", count, ManySkus), cancellationToken);
+        }
+
+        await contest.System.StopOtherWorkersAsync();
+
+        static string Name(string stage, int workers, int skus) =>
+            string.Create(CultureInfo.InvariantCulture, $"{stage}, {workers} of up to {WorkersMax} workers, SKUs: {skus:N0}");
     }
 
     /// <summary>
