@@ -8,7 +8,11 @@ public static class Deadline
     /// <summary>Long, because only a failing test waits for all of it.</summary>
     public const int TimeoutMs = 60_000;
 
-    private const int PollIntervalMs = 50;
+    private const int PollIntervalMsMin = 50;
+    private const int PollIntervalMsMax = 500;
+
+    /// <summary>Part of the time waited so far that passes until the next read: a long wait costs few reads and ends little late.</summary>
+    private const int PollShare = 8;
 
     /// <summary>The first value that satisfies the condition.</summary>
     /// <exception cref="TimeoutException">There was none in time.</exception>
@@ -24,12 +28,13 @@ public static class Deadline
                 return value;
             }
 
-            if (Stopwatch.GetElapsedTime(started).TotalMilliseconds > timeoutMs)
+            var waitedMs = Stopwatch.GetElapsedTime(started).TotalMilliseconds;
+            if (waitedMs > timeoutMs)
             {
                 throw new TimeoutException($"Not within {timeoutMs} ms; the last value was {value}.");
             }
 
-            await Task.Delay(PollIntervalMs, cancellationToken);
+            await Task.Delay((int)Math.Clamp(waitedMs / PollShare, PollIntervalMsMin, PollIntervalMsMax), cancellationToken);
         }
     }
 }

@@ -181,7 +181,7 @@ public sealed class RabbitMqServer : LocalServer
         ["RABBITMQ_ALLOW_INPUT"] = "true",
         // Idle schedulers that spin take the processor from everything else on a small machine.
         ["RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"] =
-            "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none"
+            "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1} +sbwt very_short +sbwtdcpu none +sbwtdio very_short"
                 // As an argument, because versions that do not know it reject it in the configuration.
                 + (_options.Cluster is null ? "" : $" -rabbit consumer_disconnected_timeout {DisconnectedConsumerMs}"),
     };

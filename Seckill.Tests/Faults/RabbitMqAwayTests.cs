@@ -10,7 +10,12 @@ public sealed class RabbitMqAwayTests(FaultSystem faults)
     /// </summary>
     private const int QueuedWithinMs = 15_000;
     private const int TimeoutMs = 120_000;
+
+    /// <summary>Between bursts: enough load for publishes in flight when the broker ends.</summary>
     private const int PaceMs = 100;
+
+    /// <summary>Between bursts while it starts: the processor is for the broker.</summary>
+    private const int StartingPaceMs = 1_000;
 
     private readonly CancellationToken _cancellation = TestContext.Current.CancellationToken;
 
@@ -46,14 +51,14 @@ public sealed class RabbitMqAwayTests(FaultSystem faults)
         var system = await faults.ReadyAsync(_cancellation);
         var sale = await SaleOnTrial.OpenAsync(faults, _cancellation, unitsEach: 20_000);
         using var enough = new CancellationTokenSource();
+        var paceMs = PaceMs;
         var load = Task.Run(
             async () =>
             {
                 while (!enough.IsCancellationRequested)
                 {
-                    // Paced: enough load for publishes in flight at every moment, but not so much that the sale ends before the rounds do.
                     await sale.RushAsync(32);
-                    await Task.Delay(PaceMs, _cancellation);
+                    await Task.Delay(Volatile.Read(ref paceMs), _cancellation);
                 }
             }, _cancellation);
         for (var round = 0; round < 4; round++)
@@ -71,7 +76,9 @@ public sealed class RabbitMqAwayTests(FaultSystem faults)
 
             before = sale.Queued.Count;
             await Deadline.UntilAsync(() => Task.FromResult(sale.Queued.Count), count => count > before + 64, _cancellation, TimeoutMs);
+            Volatile.Write(ref paceMs, StartingPaceMs);
             await system.RabbitMq.RestartAsync(_cancellation);
+            Volatile.Write(ref paceMs, PaceMs);
         }
 
         await enough.CancelAsync();

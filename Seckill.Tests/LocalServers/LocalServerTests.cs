@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using MySqlConnector;
 using RabbitMQ.Client;
@@ -5,16 +6,49 @@ using StackExchange.Redis;
 
 namespace Seckill.Tests.LocalServers;
 
-/// <summary>Each private server answers, keeps its data through SIGKILL, and can be restarted at the same address.</summary>
-public sealed class LocalServerTests(SharedServers shared, ITestOutputHelper output)
+/// <summary>
+/// Each private server answers, whatever its folder's name, keeps its data through SIGKILL, can be restarted at the same address, and is
+/// closed to the other users of the machine.
+/// </summary>
+public sealed class LocalServerTests : IDisposable
 {
+    private const UnixFileMode Others =
+        UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.OtherRead | UnixFileMode.OtherWrite | UnixFileMode.OtherExecute;
+
+    private readonly DirectoryInfo _parent = Directory.CreateTempSubdirectory("seckill-folder-");
+    private readonly string _folder;
+    private readonly SharedServers _shared;
+    private readonly ITestOutputHelper _output;
+
+    public LocalServerTests(SharedServers shared, ITestOutputHelper output)
+    {
+        (_shared, _output) = (shared, output);
+        // Lets servers under accounts of their own reach the folder.
+        PrivateFile.MakeFolder(_parent.FullName);
+        _folder = Path.Combine(_parent.FullName, "flash  sale #1 = 100% 秒杀");
+        PrivateFile.MakeFolder(_folder);
+    }
+
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    public void Dispose() => _parent.Delete(recursive: true);
+
+    [Fact]
+    public async Task A_folder_that_RabbitMQ_would_hang_at_is_refused()
+    {
+        var folder = Path.Combine(_parent.FullName, "it's");
+        var refusal = await Assert.ThrowsAsync<LocalServerException>(
+            () => RabbitMqServer.StartAsync(new RabbitMqServerOptions { DataFolder = folder }, Cancelled));
+        Assert.StartsWith(
+            $"rabbitmq: {folder} contains a character that RabbitMQ passes to a shell", refusal.Message, StringComparison.Ordinal);
+    }
 
     [Fact]
     public async Task Redis_keeps_what_was_answered_over_a_kill()
     {
-        await using var redis = await RedisServer.StartAsync(new RedisServerOptions { AppendFsyncAlways = true }, Cancelled);
-        output.WriteLine($"redis {redis.Version}");
+        await using var redis = await RedisServer.StartAsync(
+            new RedisServerOptions { AppendFsyncAlways = true, DataFolder = Path.Combine(_folder, "redis") }, Cancelled);
+        _output.WriteLine($"redis {redis.Version}");
         await using (var connection = await ConnectionMultiplexer.ConnectAsync(redis.ConnectionString))
         {
             Assert.True(await connection.GetDatabase().StringSetAsync("stock:sku:1001", 7));
@@ -25,14 +59,16 @@ public sealed class LocalServerTests(SharedServers shared, ITestOutputHelper out
         await using var again = await ConnectionMultiplexer.ConnectAsync(redis.ConnectionString);
         Assert.Equal(7, (int)await again.GetDatabase().StringGetAsync("stock:sku:1001"));
         Assert.Equal("noeviction", (string?)(await again.GetDatabase().ExecuteAsync("CONFIG", "GET", "maxmemory-policy"))[1]);
+        AssertClosedToOthers(redis);
     }
 
     [Fact]
     public async Task RabbitMQ_keeps_confirmed_messages_over_a_kill()
     {
-        await using var rabbit = await RabbitMqServer.StartAsync(new RabbitMqServerOptions(), Cancelled);
-        output.WriteLine($"rabbitmq {rabbit.Version}");
-        var factory = new ConnectionFactory { Uri = new Uri(rabbit.ConnectionString), AutomaticRecoveryEnabled = false };
+        await using var rabbit = await RabbitMqServer.StartAsync(
+            new RabbitMqServerOptions { DataFolder = Path.Combine(_folder, "rabbitmq"), VirtualHosts = ["shop"] }, Cancelled);
+        _output.WriteLine($"rabbitmq {rabbit.Version}");
+        var factory = new ConnectionFactory { Uri = new Uri(rabbit.ConnectionStringOf("shop")), AutomaticRecoveryEnabled = false };
         var quorum = new Dictionary<string, object?> { ["x-queue-type"] = "quorum" };
         await using (var connection = await factory.CreateConnectionAsync(Cancelled))
         {
@@ -57,13 +93,21 @@ public sealed class LocalServerTests(SharedServers shared, ITestOutputHelper out
         var message = await Deadline.UntilAsync(
             () => reader.BasicGetAsync("q", autoAck: true, Cancelled), got => got is not null, Cancelled);
         Assert.Equal("kept", Encoding.UTF8.GetString(message!.Body.Span));
+        AssertClosedToOthers(rabbit);
     }
 
     [Fact]
     public async Task MySQL_keeps_commits_over_a_kill()
     {
-        await using var mysql = await MySqlServer.StartAsync(new MySqlServerOptions(), Cancelled);
-        output.WriteLine($"mysql {mysql.Version}");
+        var open = Directory.CreateDirectory(Path.Combine(_folder, "mysql", "tmp"));
+        if (!OperatingSystem.IsWindows())
+        {
+            open.UnixFileMode |= Others;
+        }
+
+        await using var mysql = await MySqlServer.StartAsync(
+            new MySqlServerOptions { DataFolder = Path.Combine(_folder, "mysql") }, Cancelled);
+        _output.WriteLine($"mysql {mysql.Version}");
         await ExecuteAsync(mysql, "CREATE TABLE t (id BIGINT PRIMARY KEY, name VARCHAR(10)); INSERT INTO t VALUES (1, '秒杀🧧')");
 
         await CrashAndRestartAsync(mysql);
@@ -71,12 +115,13 @@ public sealed class LocalServerTests(SharedServers shared, ITestOutputHelper out
         Assert.Equal("秒杀🧧", await ExecuteAsync(mysql, "SELECT name FROM t WHERE id = 1"));
         Assert.Equal("utf8mb4", await ExecuteAsync(mysql, "SELECT @@character_set_database"));
         Assert.Equal(1L, Convert.ToInt64(await ExecuteAsync(mysql, "SELECT @@innodb_flush_log_at_trx_commit"), null));
+        AssertClosedToOthers(mysql);
     }
 
     [Fact]
     public async Task Two_brokers_live_side_by_side_and_one_that_ends_leaves_nothing_behind()
     {
-        var first = await shared.RabbitMqAsync();
+        var first = await _shared.RabbitMqAsync();
         var second = await RabbitMqServer.StartAsync(new RabbitMqServerOptions(), Cancelled);
         var folder = second.DataFolder;
         Assert.NotEmpty(Processes.Mentioning(folder));
@@ -86,27 +131,6 @@ public sealed class LocalServerTests(SharedServers shared, ITestOutputHelper out
         Assert.False(Directory.Exists(folder));
         Assert.True(first.Runs);
         await using var connection = await new ConnectionFactory { Uri = new Uri(first.ConnectionString) }.CreateConnectionAsync(Cancelled);
-    }
-
-    [Fact]
-    public async Task A_given_data_folder_outlives_the_instance()
-    {
-        var folder = Directory.CreateTempSubdirectory("seckill-kept-");
-        try
-        {
-            var options = new MySqlServerOptions { DataFolder = folder.FullName };
-            await using (var mysql = await MySqlServer.StartAsync(options, Cancelled))
-            {
-                await ExecuteAsync(mysql, "CREATE TABLE kept (id INT PRIMARY KEY)");
-            }
-
-            await using var again = await MySqlServer.StartAsync(options, Cancelled);
-            Assert.Equal(0L, await ExecuteAsync(again, "SELECT COUNT(*) FROM kept"));
-        }
-        finally
-        {
-            folder.Delete(recursive: true);
-        }
     }
 
     [Fact]
@@ -156,6 +180,30 @@ public sealed class LocalServerTests(SharedServers shared, ITestOutputHelper out
         await server.RestartAsync(Cancelled);
         Assert.NotEqual(killed, server.ProcessId);
     }
+
+    /// <summary>No other account can read or change what a server writes, and none of them runs as root.</summary>
+    private static void AssertClosedToOthers(LocalServer server)
+    {
+        // Passing through a folder gives no right to its content; it is for the account that the server runs under.
+        var found = new DirectoryInfo(server.DataFolder).EnumerateFileSystemInfos("*", SearchOption.AllDirectories)
+            // The server sets the modes of these itself, and certificates are public; their folder is closed.
+            .Where(entry => entry.LinkTarget is null && entry.Name is not ("mysql.sock" or "mysql.pid")
+                && !entry.Name.EndsWith("cert.pem", StringComparison.Ordinal) && entry.Name is not ("ca.pem" or "public_key.pem"))
+            .Where(entry => (entry.UnixFileMode & Others & ~(entry is DirectoryInfo ? UnixFileMode.OtherExecute : 0)) != 0)
+            .Select(entry => $"{entry.FullName} {entry.UnixFileMode}");
+        Assert.Equal("", string.Join('\n', found));
+
+        // Servers in a root of their own run under the account that starts them, and only root can start them under another.
+        if (Environment.IsPrivilegedProcess && Environment.GetEnvironmentVariable("SECKILL_SERVERS_ROOT") is null or "")
+        {
+            Assert.NotEqual("root", server.Account);
+            Assert.NotEqual(0, UserOf(server.ProcessId));
+        }
+    }
+
+    private static int UserOf(int processId) => int.Parse(
+        File.ReadLines($"/proc/{processId}/status").First(line => line.StartsWith("Uid:", StringComparison.Ordinal)).Split('\t')[1],
+        CultureInfo.InvariantCulture);
 
     private static async Task<object?> ExecuteAsync(MySqlServer server, string sql)
     {

@@ -29,7 +29,7 @@ public sealed class LongestFirst : ITestCollectionOrderer
         nameof(NodeFaultTests), nameof(WorkerServers), nameof(FaultSystem), nameof(ShopFloor), OperationsTests.Name,
         nameof(RollingUpgradeTests), nameof(ChaosTests), nameof(ProtocolModelTests), nameof(OrderCrashes), nameof(ConsoleFloor),
         nameof(GateCrashes), nameof(AppHostProcessTests), nameof(PlantedBugTests), nameof(RunningSystem), nameof(LedgerModelTests),
-        nameof(BenchSmokeTests), nameof(LocalServerTests), nameof(AwkwardFolderTests), nameof(SentinelFailOverTests),
+        nameof(BenchSmokeTests), nameof(LocalServerTests), nameof(SentinelFailOverTests),
     ];
 
     public IReadOnlyCollection<TTestCollection> OrderTestCollections<TTestCollection>(IReadOnlyCollection<TTestCollection> testCollections)
