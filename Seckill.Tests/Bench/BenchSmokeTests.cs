@@ -36,7 +36,7 @@ public sealed class BenchSmokeTests(ITestOutputHelper output)
 
     private static async Task RunStagesAsync(BenchSystem system, CancellationToken cancelled)
     {
-        var options = new BenchOptions(1, TimeSpan.FromSeconds(1), 16, Clicks, Units, [], 1, Backlog, "");
+        var options = new BenchOptions(1, TimeSpan.FromMilliseconds(300), 16, Clicks, Units, [], 1, Backlog, "");
         var contest = new Contest(system, new BenchSales(system), options, new Recorder(), Counts: false);
 
         // Each of these throws when accepted clicks and orders in MySQL differ, or when anything unexpected is answered.
