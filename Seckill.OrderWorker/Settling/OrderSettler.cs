@@ -47,15 +47,21 @@ internal sealed partial class OrderSettler(
             .ToList();
         chunks.RemoveAll(chunk => _awaySkus.ReasonOf(chunk.Sku.SkuId) is { } reason && Park(chunk, reason, batch));
         var backoff = new Backoff(_options, time);
+        var takesOthers = false;
         var failed = await CallAllAsync(chunks, processing);
         while (failed.Count > 0)
         {
             var last = failed[0].Error;
             var waiting = await SortOutAsync(failed, processing);
-            if (waiting.Count > 0 && await WaitAsync(waiting, last, batch, backoff, quit, processing) is { } reason)
+            if (takesOthers)
             {
+                var reason = $"its Redis accepts no verdicts: {last.Message}";
                 waiting.ForEach(chunk => _awaySkus.Open(chunk.Sku.SkuId, reason));
                 waiting.RemoveAll(chunk => Park(chunk, reason, batch));
+            }
+            else if (waiting.Count > 0)
+            {
+                takesOthers = await WaitAsync(waiting, last, batch, backoff, quit, processing);
             }
 
             failed = await CallAllAsync(waiting, processing);
@@ -161,14 +167,17 @@ internal sealed partial class OrderSettler(
         Count(order.Verdict!.Kind, "Refused");
     }
 
-    /// <summary>Waits before the next try. After some tries, if Redis accepts other writes, returns the reason to stop waiting.</summary>
-    private async Task<string?> WaitAsync(
+    /// <summary>
+    /// Waits before the next try. After some tries, returns at once whether Redis accepts other writes. That is no reason yet to stop
+    /// waiting: the outage may have ended between the last try and this question, so the next try decides.
+    /// </summary>
+    private async Task<bool> WaitAsync(
         List<Chunk> waiting, Exception last, OrderBatch batch, Backoff backoff, CancellationToken quit, CancellationToken cancellationToken)
     {
         LogHeld(waiting.Sum(chunk => chunk.Items.Count), waiting[0].Sku.SkuId, last.Message);
         if (backoff.FailureCount >= TriesBeforeParking && await ledger.TakesWritesAsync(cancellationToken))
         {
-            return $"its Redis accepts no verdicts: {last.Message}";
+            return true;
         }
 
         health.SettlingTrouble = last.Message;
@@ -183,7 +192,7 @@ internal sealed partial class OrderSettler(
             throw new OperationCanceledException($"Redis is unavailable ({last.Message}) and the worker may not wait.", last, quit);
         }
 
-        return null;
+        return false;
     }
 
     /// <summary>

@@ -94,13 +94,22 @@ internal sealed partial class BatchWriter(
         }
 
         HoldOrThrow(attempt.Batch, attempt.Backoff, exception);
-        if ((attempt.IsHalving || attempt.Backoff.FailureCount >= FailuresBeforeProbe) && await probe.CanWriteAsync(processing))
+        if (attempt.TakesOthers || attempt.Backoff.FailureCount >= FailuresBeforeProbe)
         {
-            attempt.Pop();
-            attempt.IsHalving = true;
-            health.WritingTrouble = null;
-            HalveOr(order => parking.Park(attempt.Batch, order, ReasonOf(exception)), part, attempt, exception);
-            return true;
+            // An order that failed before MySQL was known to accept others is tried again: the outage may have ended in between.
+            var isPartAtFault = part.Count > 1 || attempt.TakesOthers;
+            attempt.TakesOthers = await probe.CanWriteAsync(processing);
+            if (attempt.TakesOthers)
+            {
+                health.WritingTrouble = null;
+                if (isPartAtFault)
+                {
+                    attempt.Pop();
+                    HalveOr(order => parking.Park(attempt.Batch, order, ReasonOf(exception)), part, attempt, exception);
+                }
+
+                return true;
+            }
         }
 
         return await attempt.Backoff.WaitAsync(quit);

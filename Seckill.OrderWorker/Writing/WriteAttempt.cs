@@ -15,8 +15,8 @@ internal sealed class WriteAttempt(OrderBatch batch, Backoff backoff)
 
     public int Deadlocks { get; set; }
 
-    /// <summary>Whether the cause was found to be in the batch, not in the server.</summary>
-    public bool IsHalving { get; set; }
+    /// <summary>Whether MySQL accepted another order when it was last asked: then the cause of a failure is in the batch.</summary>
+    public bool TakesOthers { get; set; }
 
     /// <summary>The next part to write; null when all is done.</summary>
     public List<OrderInHand>? Next => _parts.First?.Value;

@@ -55,6 +55,7 @@ public class FaultSystem : IAsyncLifetime
     ];
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("seckill-faults-");
+    private (string Name, string Value)[] _apiSettings = [];
 
     private string CrashFile => Path.Combine(_folder.FullName, "crash-at");
 
@@ -97,9 +98,15 @@ public class FaultSystem : IAsyncLifetime
 
     /// <summary>Restarts servers that the last test left dead, replaces dead processes, and empties the queues.</summary>
     /// <param name="cancellationToken">Ends the wait.</param>
-    /// <param name="apiSettings">Settings of the Api, if one has to be started.</param>
+    /// <param name="apiSettings">Settings of the Api; one with others is replaced.</param>
     public async Task<LocalSystem> ReadyAsync(CancellationToken cancellationToken, params (string Name, string Value)[] apiSettings)
     {
+        if (!apiSettings.SequenceEqual(_apiSettings))
+        {
+            await EndAllAsync(System.Apis);
+        }
+
+        _apiSettings = apiSettings;
         await System.RestartDeadServersAsync(cancellationToken);
         await Task.WhenAll(
             OneAsync(System.Apis, () => System.StartApiAsync(cancellationToken, settings: apiSettings)),

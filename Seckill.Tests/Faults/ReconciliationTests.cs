@@ -7,7 +7,7 @@ namespace Seckill.Tests.Faults;
 
 /// <summary>The comparison of both stores raises no false alarm, finds differences, and repairs them.</summary>
 [Collection(nameof(FaultSystem))]
-public sealed class ReconciliationTests(FaultSystem faults) : IAsyncDisposable
+public sealed class ReconciliationTests(FaultSystem faults)
 {
     private const int TimeoutMs = 120_000;
 
@@ -25,17 +25,6 @@ public sealed class ReconciliationTests(FaultSystem faults) : IAsyncDisposable
     ];
 
     private readonly CancellationToken _cancellation = TestContext.Current.CancellationToken;
-
-    private bool _watched;
-
-    /// <summary>The next test needs an Api with other settings.</summary>
-    public async ValueTask DisposeAsync()
-    {
-        if (_watched)
-        {
-            await faults.EndAllAsync(faults.System.Apis);
-        }
-    }
 
     [Fact]
     public async Task No_false_alarm_under_load()
@@ -198,8 +187,6 @@ public sealed class ReconciliationTests(FaultSystem faults) : IAsyncDisposable
     /// <summary>A sale with settled orders, with an Api that compares only when asked.</summary>
     private async Task<(LocalSystem System, SaleOnTrial Sale)> WatchedSaleAsync()
     {
-        _watched = true;
-        await faults.EndAllAsync(faults.System.Apis);
         var system = await faults.ReadyAsync(_cancellation, NothingByItself);
         var sale = await SaleOnTrial.OpenAsync(faults, _cancellation);
         await sale.RushAsync(24);

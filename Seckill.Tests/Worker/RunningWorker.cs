@@ -18,7 +18,7 @@ internal sealed class RunningWorker : IAsyncDisposable
 
     public static async Task<RunningWorker> StartAsync(
         WorkerServers servers, CancellationToken cancellationToken, Dictionary<string, string?>? settings = null,
-        string environment = "Production")
+        string environment = "Production", Action<IServiceCollection>? replace = null)
     {
         var builder = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { EnvironmentName = environment });
         builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
@@ -39,6 +39,7 @@ internal sealed class RunningWorker : IAsyncDisposable
         builder.Services.AddOrdering();
         builder.Services.AddMigrations();
         builder.Services.AddOrderWriting();
+        replace?.Invoke(builder.Services);
         var worker = new RunningWorker(builder.Build());
         await worker._host.StartAsync(cancellationToken);
         return worker;

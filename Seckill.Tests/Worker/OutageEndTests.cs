@@ -1,0 +1,79 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using MySqlConnector;
+using Seckill.Ordering.Ledger;
+using StackExchange.Redis;
+
+namespace Seckill.Tests.Worker;
+
+/// <summary>
+/// An outage that ends after the worker's last try, and before it asks whether the server accepts other writes, is still an outage: no
+/// order is parked for it.
+/// </summary>
+[Collection(nameof(WorkerServers))]
+public sealed class OutageEndTests(WorkerServers servers)
+{
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Redis_that_is_back_when_it_is_asked_settles_the_orders()
+    {
+        await using var shop = await Shop.OpenAsync(servers, 50, Cancelled);
+        var orders = await shop.SellAsync(1, 50, Cancelled);
+        // The question itself ends the outage.
+        await servers.RedisConnection.GetDatabase().KeyDeleteAsync("seckill:probe:0");
+        var scripts = LedgerScripts.Load();
+        var settle = new LedgerScript(
+            "if redis.call('exists', 'seckill:probe:0') == 0 then return redis.error_reply('NOREPLICAS away') end\n" + scripts.Settle.Text);
+        await using var worker = await RunningWorker.StartAsync(
+            servers, Cancelled, replace: services => services.AddSingleton(
+                provider => new StockLedger(provider.GetRequiredService<IConnectionMultiplexer>(), scripts with { Settle = settle })));
+
+        await shop.SettledAsync(orders, Cancelled);
+
+        await AssertNothingIsParkedAsync(worker);
+        Assert.True(await servers.RedisConnection.GetDatabase().KeyExistsAsync("seckill:probe:0"));
+    }
+
+    [Fact]
+    public async Task MySQL_that_is_back_when_it_is_asked_stores_the_order()
+    {
+        await using var shop = await Shop.OpenAsync(servers, 1, Cancelled);
+        var orders = await shop.SellAsync(1, 1, Cancelled);
+        // The question itself, which inserts an order with a negative id, ends the outage; its transaction is rolled back.
+        await RunAsync("CREATE TABLE asked (id BIGINT) ENGINE = MyISAM");
+        await RunAsync("""
+            CREATE TRIGGER away BEFORE INSERT ON orders FOR EACH ROW
+            IF NEW.id < 0 THEN INSERT INTO asked VALUES (1);
+            ELSEIF NOT EXISTS (SELECT 1 FROM asked) THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'away'; END IF
+            """);
+        try
+        {
+            await using var worker = await RunningWorker.StartAsync(servers, Cancelled);
+
+            await shop.SettledAsync(orders, Cancelled);
+
+            await AssertNothingIsParkedAsync(worker);
+            Assert.NotEqual(0, await shop.AskAsync<int>("SELECT COUNT(*) FROM asked", Cancelled));
+        }
+        finally
+        {
+            await RunAsync("DROP TRIGGER IF EXISTS away");
+            await RunAsync("DROP TABLE asked");
+        }
+    }
+
+    private static async Task AssertNothingIsParkedAsync(RunningWorker worker)
+    {
+        var writing = await Deadline.UntilAsync(
+            () => worker.EntryAsync("writing", Cancelled), entry => entry.Status != HealthStatus.Unhealthy, Cancelled);
+        Assert.Equal((HealthStatus.Healthy, null), (writing.Status, writing.Description));
+    }
+
+    private async Task RunAsync(string sql)
+    {
+        await using var connection = await servers.OpenMySqlAsync(Cancelled);
+        await using var command = new MySqlCommand(sql, connection);
+        await command.ExecuteNonQueryAsync(Cancelled);
+    }
+}
