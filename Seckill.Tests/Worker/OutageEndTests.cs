@@ -38,6 +38,9 @@ public sealed class OutageEndTests(WorkerServers servers)
     [Fact]
     public async Task MySQL_that_is_back_when_it_is_asked_stores_the_order()
     {
+        Assert.SkipUnless(
+            servers.Versions.Contains("MariaDB", StringComparison.Ordinal),
+            "on MySQL 9 the trigger cannot note the question outside the transaction");
         await using var shop = await Shop.OpenAsync(servers, 1, Cancelled);
         var orders = await shop.SellAsync(1, 1, Cancelled);
         // The question itself, which inserts an order with a negative id, ends the outage; its transaction is rolled back.
@@ -72,7 +75,7 @@ public sealed class OutageEndTests(WorkerServers servers)
 
     private async Task RunAsync(string sql)
     {
-        await using var connection = await servers.OpenMySqlAsync(Cancelled);
+        await using var connection = await servers.OpenMySqlAsAdministratorAsync(Cancelled);
         await using var command = new MySqlCommand(sql, connection);
         await command.ExecuteNonQueryAsync(Cancelled);
     }
