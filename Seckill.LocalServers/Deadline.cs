@@ -11,7 +11,7 @@ public static class Deadline
     private const int PollIntervalMsMin = 50;
     private const int PollIntervalMsMax = 500;
 
-    /// <summary>Part of the time waited so far that passes until the next read: a long wait costs few reads and ends little late.</summary>
+    /// <summary>The next read follows after an eighth of the time waited so far, so that a long wait costs few reads.</summary>
     private const int PollShare = 8;
 
     /// <summary>The first value that satisfies the condition.</summary>
