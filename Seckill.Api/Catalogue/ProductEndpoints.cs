@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Seckill.Api.Errors;
 using Seckill.Ordering.Ledger;
 
 namespace Seckill.Api.Catalogue;
@@ -69,10 +70,12 @@ public static class ProductEndpoints
     {
         routes.MapGet("/api/products", async (SaleListings listings, CancellationToken cancellationToken) =>
                 TypedResults.Json(await listings.ReadAsync(cancellationToken), ApiJson.Web.SaleListing))
+            .NeedsSales()
             .WithName("Products")
             .WithTags("Products")
             .WithSummary("What is on sale: price, window, stock left.")
-            .Produces<SaleListing>();
+            .Produces<SaleListing>()
+            .ProducesErrors(503);
         return routes;
     }
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Seckill.Api.Audit;
 using Seckill.Api.Auth;
+using Seckill.Api.Catalogue;
 using Seckill.Api.Errors;
 using Seckill.Api.Orders;
 
@@ -27,6 +28,7 @@ public static class OrderSearchEndpoints
             .RequireAuthorization(LoginState.OperatorPolicy)
             .Audited()
             .AnswersBusyWhenServersFail()
+            .NeedsSales()
             .WithName("OrderSearch")
             .WithTags("Operations")
             .WithSummary(

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Security.Claims;
 using Seckill.Api.Auth;
+using Seckill.Api.Catalogue;
 using Seckill.Api.Errors;
 using Seckill.Api.Limits;
 using Seckill.Api.Requests;
@@ -18,6 +19,7 @@ public static class OrderHistoryEndpoints
         var buyers = routes.MapGroup("/api/orders").RequireBuyer().WithTags("Orders")
             .AnswersBusyWhenServersFail();
         buyers.MapGet("", ListAsync)
+            .NeedsSales()
             .WithName("Orders")
             .WithSummary("The buyer's orders and refusals, newest first; `before` takes the value from the last response.")
             .Produces<OrderListResponse>()

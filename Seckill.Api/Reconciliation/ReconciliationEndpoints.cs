@@ -51,6 +51,7 @@ public static class ReconciliationEndpoints
             .RequireAuthorization(LoginState.OperatorPolicy)
             .Audited()
             .AnswersBusyWhenServersFail()
+            .NeedsSales()
             .WithTags("Operations");
 
         ops.MapGet("", ReadAsync)

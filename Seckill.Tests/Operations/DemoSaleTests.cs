@@ -34,6 +34,5 @@ public sealed class DemoSaleTests(OperationsFixture servers)
     }
 
     private static async Task<bool> IsInBooksAsync(ApiHost api, long skuId) =>
-        (await api.GetAsync("/api/ops/reconciliation", api.Operator)).Body.GetProperty("items").EnumerateArray()
-            .Any(item => item.GetProperty("sku_id").GetString() == $"{skuId}");
+        (await api.BooksAsync()).GetProperty("items").EnumerateArray().Any(item => item.GetProperty("sku_id").GetString() == $"{skuId}");
 }

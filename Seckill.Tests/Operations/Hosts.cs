@@ -73,6 +73,14 @@ public sealed class ApiHost : IAsyncDisposable
     public Task<Reply> PostAsync(string path, string? token = null, string? json = null, params (string Name, string Value)[] headers) =>
         SendAsync(HttpMethod.Post, path, token, json, headers);
 
+    /// <summary>The comparison of both stores, as soon as this Api has read the sales.</summary>
+    public async Task<JsonElement> BooksAsync() => (await Deadline.UntilAsync(
+        () => GetAsync("/api/ops/reconciliation", Operator), reply => reply.Error != "warming up", TestContext.Current.CancellationToken)).Body;
+
+    /// <summary>One sale's part of the comparison.</summary>
+    public async Task<JsonElement> BooksAsync(long skuId) => (await BooksAsync()).GetProperty("items").EnumerateArray()
+        .Single(item => item.GetProperty("sku_id").GetString() == $"{skuId}");
+
     public Task<Reply> PutAsync(string path, string? token, string json) => SendAsync(HttpMethod.Put, path, token, json);
 
     public Task<Reply> BuyAsync(long userId, long skuId, string? click = null, params (string Name, string Value)[] headers) => PostAsync(

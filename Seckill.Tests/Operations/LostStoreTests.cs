@@ -48,7 +48,7 @@ public sealed class LostStoreTests(OperationsFixture servers) : IAsyncLifetime
         await StopWorkerAsync();
         var lost = await LoseAsync(skuId);
 
-        var item = await ItemAsync(skuId);
+        var item = await _api.BooksAsync(skuId);
         Assert.Equal(-LostOrders, item.GetProperty("difference").GetInt64());
         var named = item.GetProperty("lost");
         Assert.Equal(LostOrders, named.GetProperty("unwritten").GetInt32());
@@ -86,7 +86,7 @@ public sealed class LostStoreTests(OperationsFixture servers) : IAsyncLifetime
 
         // The loader has seen it, and the reconciler has named it and published it again.
         await Deadline.UntilAsync(
-            () => ItemAsync(skuId),
+            () => _api.BooksAsync(skuId),
             item => !item.GetProperty("loaded").GetBoolean() && item.GetProperty("unconfirmed").GetInt64() == 0
                 && item.GetProperty("unsettled").GetInt64() == LostOrders,
             Cancelled);
@@ -112,7 +112,7 @@ public sealed class LostStoreTests(OperationsFixture servers) : IAsyncLifetime
         Assert.Equal(200, (await _api.PostAsync("/api/ops/reconciliation/repair?apply=true", _api.Operator, "")).Status);
         _worker = servers.StartWorker();
         var item = await Deadline.UntilAsync(
-            () => ItemAsync(skuId), item => item.TryGetProperty("lost", out var found) && found.GetProperty("refused").GetInt32() > 0
+            () => _api.BooksAsync(skuId), item => item.TryGetProperty("lost", out var found) && found.GetProperty("refused").GetInt32() > 0
                 && item.GetProperty("unsettled").GetInt64() == 0,
             Cancelled);
 
@@ -135,7 +135,7 @@ public sealed class LostStoreTests(OperationsFixture servers) : IAsyncLifetime
             .ExecuteUpdateAsync(set => set.SetProperty(s => s.Stock, Stock), Cancelled);
         Assert.Equal(1, await store.OrderRejections.Where(rejection => rejection.SkuId == skuId).ExecuteDeleteAsync(Cancelled));
 
-        var item = await ItemAsync(skuId);
+        var item = await _api.BooksAsync(skuId);
 
         Assert.Equal(0, item.GetProperty("difference").GetInt64());
         Assert.Equal((0, 0), Counts(item));
@@ -152,14 +152,14 @@ public sealed class LostStoreTests(OperationsFixture servers) : IAsyncLifetime
             Assert.Equal(200, (await _api.BuyAsync(Interlocked.Increment(ref _lastBuyer), skuId)).Status);
         }
 
-        await Deadline.UntilAsync(() => ItemAsync(skuId), item => item.GetProperty("unconfirmed").GetInt64() == 0, Cancelled);
+        await Deadline.UntilAsync(() => _api.BooksAsync(skuId), item => item.GetProperty("unconfirmed").GetInt64() == 0, Cancelled);
         await servers.PurgeAsync();
         await servers.Redis.KeyDeleteAsync(new SkuKeys(skuId).Outbox);
 
-        var item = await ItemAsync(skuId);
+        var item = await _api.BooksAsync(skuId);
         Assert.Equal((0, 3), (item.GetProperty("difference").GetInt64(), item.GetProperty("held_difference").GetInt64()));
         Assert.Equal(3, item.GetProperty("lost").GetProperty("unlisted").GetInt32());
-        Assert.False((await BooksAsync()).GetProperty("healthy").GetBoolean());
+        Assert.False((await _api.BooksAsync()).GetProperty("healthy").GetBoolean());
 
         Assert.Equal(200, (await _api.PostAsync("/api/ops/reconciliation/repair?apply=true", _api.Operator, "")).Status);
         _worker = servers.StartWorker();
@@ -176,9 +176,9 @@ public sealed class LostStoreTests(OperationsFixture servers) : IAsyncLifetime
         // The state after buyers, orders and outbox have vanished and one of these orders was settled.
         await servers.Redis.HashIncrementAsync(sku.Sale, "held", 2);
         await servers.Redis.StringDecrementAsync(sku.Stock, 2);
-        var item = await ItemAsync(skuId);
+        var item = await _api.BooksAsync(skuId);
         Assert.Equal((0, 2), (item.GetProperty("difference").GetInt64(), item.GetProperty("held_difference").GetInt64()));
-        Assert.False((await BooksAsync()).GetProperty("healthy").GetBoolean());
+        Assert.False((await _api.BooksAsync()).GetProperty("healthy").GetBoolean());
 
         Assert.Equal(200, (await _api.PostAsync("/api/ops/reconciliation/repair?apply=true", _api.Operator, "")).Status);
 
@@ -239,7 +239,7 @@ public sealed class LostStoreTests(OperationsFixture servers) : IAsyncLifetime
     }
 
     private Task<JsonElement> MendedAsync(long skuId) => Deadline.UntilAsync(
-        () => ItemAsync(skuId),
+        () => _api.BooksAsync(skuId),
         item => item.GetProperty("loaded").GetBoolean() && item.GetProperty("difference").GetInt64() == 0
             && item.GetProperty("store_difference").GetInt64() == 0 && item.GetProperty("held_difference").GetInt64() == 0
             && item.GetProperty("unsettled").GetInt64() == 0 && Counts(item) == (0, 0),
@@ -267,11 +267,6 @@ public sealed class LostStoreTests(OperationsFixture servers) : IAsyncLifetime
         var answer = await _api.GetAsync($"/api/orders/seckill/status?sku_id={skuId}", _api.Buyer(buyer));
         return answer.Status == 200 ? answer.Body.GetProperty("status").GetString() : null;
     }
-
-    private async Task<JsonElement> BooksAsync() => (await _api.GetAsync("/api/ops/reconciliation", _api.Operator)).Body;
-
-    private async Task<JsonElement> ItemAsync(long skuId) => (await BooksAsync()).GetProperty("items").EnumerateArray()
-        .Single(item => item.GetProperty("sku_id").GetString() == $"{skuId}");
 
     private static (int Unwritten, int Refused) Counts(JsonElement item) =>
         item.TryGetProperty("lost", out var lost) && lost.ValueKind == JsonValueKind.Object

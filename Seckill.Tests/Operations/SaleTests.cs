@@ -253,8 +253,7 @@ public sealed class SaleTests(OperationsFixture servers, ClassApi api) : IClassF
 
     private async Task<(long Difference, bool Loaded)> DifferenceAsync(long skuId)
     {
-        var item = (await _api.GetAsync("/api/ops/reconciliation", _api.Operator)).Body.GetProperty("items").EnumerateArray()
-            .Single(item => item.GetProperty("sku_id").GetString() == $"{skuId}");
+        var item = await _api.BooksAsync(skuId);
         Assert.Equal(0, item.GetProperty("store_difference").GetInt64());
         return (item.GetProperty("difference").GetInt64(), item.GetProperty("loaded").GetBoolean());
     }

@@ -180,10 +180,7 @@ public sealed class StaleRedisTests(OperationsFixture servers)
 
         await using (var looking = servers.StartApi(("Reconciliation:EveryMs", "3600000"), ("Publish:SweepEveryMs", "60000")))
         {
-            // The sales are read first.
-            var books = await Deadline.UntilAsync(
-                async () => (await looking.GetAsync("/api/ops/reconciliation", looking.Operator)).Body,
-                body => body.GetProperty("items").GetArrayLength() > 0, Cancelled);
+            var books = await looking.BooksAsync();
             var item = books.GetProperty("items").EnumerateArray().Single(item => item.GetProperty("sku_id").GetString() == $"{skuId}");
             Assert.Equal(
                 (true, 1, false),

@@ -223,8 +223,7 @@ public sealed class StockAdditionTests(OperationsFixture servers) : IAsyncLifeti
     private async Task<(long Unsettled, long Difference)> UnsettledAndDifferenceAsync(long skuId)
     {
         var item = await Deadline.UntilAsync(
-            async () => (await _api.GetAsync("/api/ops/reconciliation", _api.Operator)).Body.GetProperty("items").EnumerateArray()
-                .Single(item => item.GetProperty("sku_id").GetString() == $"{skuId}"),
+            () => _api.BooksAsync(skuId),
             item =>
                 item.GetProperty("loaded").GetBoolean() && item.TryGetProperty("difference", out var difference)
                     && difference.ValueKind == JsonValueKind.Number,
