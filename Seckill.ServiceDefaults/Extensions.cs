@@ -46,7 +46,8 @@ public static class Extensions
 
     /// <summary>
     /// Logs, metrics and traces. OTEL_TRACES_SAMPLER decides if it is set; otherwise a configured share of the traces is kept, plus the
-    /// failures among the others (see <see cref="TracingOptions"/>). Each AddX of a server adds the sources and meters of its client.
+    /// failures among the others (see <see cref="TracingOptions"/>). Without OTEL_EXPORTER_OTLP_ENDPOINT nobody would receive a span, so
+    /// none is recorded; trace ids are made and passed on all the same. Each AddX of a server adds the sources and meters of its client.
     /// </summary>
     public static TBuilder ConfigureOpenTelemetry<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
     {
@@ -72,16 +73,18 @@ public static class Extensions
         builder.Services.AddSingleton<DistributedContextPropagator, NoCallersTrace>();
         Sdk.SetDefaultTextMapPropagator(KnownCallersTrace.Instance);
         builder.Services.AddOptions<TracingOptions>().BindConfiguration(TracingOptions.Section).ValidateDataAnnotations().ValidateOnStart();
-        if (string.IsNullOrWhiteSpace(builder.Configuration["OTEL_TRACES_SAMPLER"]))
-        {
-            builder.Services.ConfigureOpenTelemetryTracerProvider(tracing => tracing.SetSampler(
-                services => new ShareOrFailedSampler(services.GetRequiredService<IOptions<TracingOptions>>().Value.KeptShare)));
-        }
-
         // Without an endpoint the exporter would try localhost:4317 for ever.
-        if (!string.IsNullOrWhiteSpace(builder.Configuration["OTEL_EXPORTER_OTLP_ENDPOINT"]))
+        var exported = !string.IsNullOrWhiteSpace(builder.Configuration["OTEL_EXPORTER_OTLP_ENDPOINT"]);
+        if (exported)
         {
             builder.Services.AddOpenTelemetry().UseOtlpExporter();
+        }
+
+        if (string.IsNullOrWhiteSpace(builder.Configuration["OTEL_TRACES_SAMPLER"]))
+        {
+            builder.Services.ConfigureOpenTelemetryTracerProvider(tracing => tracing.SetSampler(services => exported
+                ? new ShareOrFailedSampler(services.GetRequiredService<IOptions<TracingOptions>>().Value.KeptShare)
+                : new AlwaysOffSampler()));
         }
 
         return builder;

@@ -10,5 +10,8 @@ internal static class CatalogueReadiness
     /// </summary>
     public static TBuilder NeedsSales<TBuilder>(this TBuilder route) where TBuilder : IEndpointConventionBuilder =>
         route.AddEndpointFilter(async (invocation, next) =>
-            invocation.HttpContext.RequestServices.GetRequiredService<SaleCatalogue>().Loaded ? await next(invocation) : ErrorResult.WarmingUp);
+        {
+            var catalogue = invocation.HttpContext.RequestServices.GetRequiredService<SaleCatalogue>();
+            return catalogue.Loaded ? await next(invocation) : ErrorResult.WarmingUp;
+        });
 }

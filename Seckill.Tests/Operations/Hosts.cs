@@ -75,7 +75,9 @@ public sealed class ApiHost : IAsyncDisposable
 
     /// <summary>The comparison of both stores, as soon as this Api has read the sales.</summary>
     public async Task<JsonElement> BooksAsync() => (await Deadline.UntilAsync(
-        () => GetAsync("/api/ops/reconciliation", Operator), reply => reply.Error != "warming up", TestContext.Current.CancellationToken)).Body;
+        () => GetAsync("/api/ops/reconciliation", Operator),
+        reply => reply.Error != "warming up",
+        TestContext.Current.CancellationToken)).Body;
 
     /// <summary>One sale's part of the comparison.</summary>
     public async Task<JsonElement> BooksAsync(long skuId) => (await BooksAsync()).GetProperty("items").EnumerateArray()

@@ -60,6 +60,24 @@ public sealed class SamplingTests
     }
 
     [Fact]
+    public async Task Without_a_receiver_nothing_is_recorded_and_trace_ids_are_passed_on()
+    {
+        using var host = await StartAsync(("OTEL_EXPORTER_OTLP_ENDPOINT", ""));
+        using (var request = Source.StartActivity("request", ActivityKind.Server)!)
+        {
+            Assert.False(request.IsAllDataRequested);
+            Assert.NotEqual(default, request.TraceId);
+            Assert.Null(Source.StartActivity("below it"));
+            using var elsewhere = Source.StartActivity(
+                "processed", ActivityKind.Consumer, new ActivityContext(request.TraceId, request.SpanId, default, isRemote: true));
+            Assert.Equal(request.TraceId, elsewhere!.TraceId);
+            elsewhere.SetStatus(ActivityStatusCode.Error);
+        }
+
+        Assert.Empty(_exported);
+    }
+
+    [Fact]
     public async Task About_the_share_is_kept()
     {
         using var host = await StartAsync(("Tracing:KeptShare", "0.25"));
@@ -97,6 +115,8 @@ public sealed class SamplingTests
     private async Task<IHost> StartAsync(params (string Name, string Value)[] settings)
     {
         var builder = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
+        // Nobody listens there; the spans are collected in this process.
+        builder.Configuration.AddInMemoryCollection([KeyValuePair.Create("OTEL_EXPORTER_OTLP_ENDPOINT", (string?)"http://127.0.0.1:1")]);
         builder.Configuration.AddInMemoryCollection(settings.Select(setting => KeyValuePair.Create(setting.Name, (string?)setting.Value)));
         builder.AddServiceDefaults();
         builder.Services.ConfigureOpenTelemetryTracerProvider(tracing => tracing
