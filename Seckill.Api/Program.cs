@@ -68,7 +68,6 @@ builder.Services.AddPulse(InstancePulse.Api);
 var app = builder.Build();
 app.UseEdge();
 app.UseExceptionHandler();
-app.UseStatusCodePages();
 app.UsePage();
 app.MapDefaultEndpoints();
 app.UseFrontLimits();
@@ -76,6 +75,8 @@ app.UseOutcomeSockets();
 app.UseAuditTrail();
 app.UseCrossSiteGuard();
 app.UseBuyerFastPath(buyers => buyers.UseUserLimits());
+// Everything before this line, and every endpoint on the fast path, writes its errors itself.
+app.UseStatusCodePages();
 app.UseAuthentication();
 app.UseUserLimits();
 app.UseAuthorization();

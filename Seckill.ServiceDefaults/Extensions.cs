@@ -51,6 +51,13 @@ public static class Extensions
     /// </summary>
     public static TBuilder ConfigureOpenTelemetry<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
     {
+        var exported = !string.IsNullOrWhiteSpace(builder.Configuration["OTEL_EXPORTER_OTLP_ENDPOINT"]);
+        if (!exported && builder.Configuration["Logging:CaptureScopes"] is null)
+        {
+            // The console does not show them, and each request would make one.
+            builder.Services.Configure<LoggerFilterOptions>(options => options.CaptureScopes = false);
+        }
+
         builder.Logging.AddOpenTelemetry(logging =>
         {
             logging.IncludeFormattedMessage = true;
@@ -74,7 +81,6 @@ public static class Extensions
         Sdk.SetDefaultTextMapPropagator(KnownCallersTrace.Instance);
         builder.Services.AddOptions<TracingOptions>().BindConfiguration(TracingOptions.Section).ValidateDataAnnotations().ValidateOnStart();
         // Without an endpoint the exporter would try localhost:4317 for ever.
-        var exported = !string.IsNullOrWhiteSpace(builder.Configuration["OTEL_EXPORTER_OTLP_ENDPOINT"]);
         if (exported)
         {
             builder.Services.AddOpenTelemetry().UseOtlpExporter();

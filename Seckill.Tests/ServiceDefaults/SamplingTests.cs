@@ -1,7 +1,9 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using OpenTelemetry;
 using OpenTelemetry.Trace;
@@ -77,6 +79,16 @@ public sealed class SamplingTests
         Assert.Empty(_exported);
     }
 
+    [Theory]
+    [InlineData("", null, false)]
+    [InlineData("http://127.0.0.1:1", null, true)]
+    [InlineData("", "true", true)]
+    public async Task Log_scopes_are_made_only_for_a_receiver_or_on_demand(string endpoint, string? configured, bool made)
+    {
+        using var host = await StartAsync(("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint), ("Logging:CaptureScopes", configured));
+        Assert.Equal(made, host.Services.GetRequiredService<IOptions<LoggerFilterOptions>>().Value.CaptureScopes);
+    }
+
     [Fact]
     public async Task About_the_share_is_kept()
     {
@@ -112,12 +124,12 @@ public sealed class SamplingTests
         }
     }
 
-    private async Task<IHost> StartAsync(params (string Name, string Value)[] settings)
+    private async Task<IHost> StartAsync(params (string Name, string? Value)[] settings)
     {
         var builder = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         // Nobody listens there; the spans are collected in this process.
         builder.Configuration.AddInMemoryCollection([KeyValuePair.Create("OTEL_EXPORTER_OTLP_ENDPOINT", (string?)"http://127.0.0.1:1")]);
-        builder.Configuration.AddInMemoryCollection(settings.Select(setting => KeyValuePair.Create(setting.Name, (string?)setting.Value)));
+        builder.Configuration.AddInMemoryCollection(settings.Select(setting => KeyValuePair.Create(setting.Name, setting.Value)));
         builder.AddServiceDefaults();
         builder.Services.ConfigureOpenTelemetryTracerProvider(tracing => tracing
             .AddSource(Source.Name)
