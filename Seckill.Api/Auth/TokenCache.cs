@@ -118,7 +118,8 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
     private static RememberedIdentity IdentityOf(Known known, TokenValidationParameters parameters)
     {
         var identity = new RememberedIdentity(
-            parameters.AuthenticationType ?? TokenValidationParameters.DefaultAuthenticationType, parameters.NameClaimType, known.ValidTo);
+            parameters.AuthenticationType ?? TokenValidationParameters.DefaultAuthenticationType, parameters.NameClaimType,
+            known.Buyer ?? (parameters.NameClaimType == LoginOptions.SubjectClaim ? known.Subject : null), known.ValidTo);
         identity.AddClaim(new Claim(LoginOptions.SubjectClaim, known.Subject));
         if (known.Buyer is not null)
         {
@@ -146,9 +147,12 @@ internal sealed class TokenCache(IOptions<AuthOptions> options, TimeProvider tim
         },
         TimeSpan.FromSeconds(options.ClockSkewSeconds));
 
-    private sealed class RememberedIdentity(string authenticationType, string nameType, DateTime validTo)
+    private sealed class RememberedIdentity(string authenticationType, string nameType, string? name, DateTime validTo)
         : ClaimsIdentity(authenticationType, nameType, LoginOptions.RoleClaim)
     {
+        /// <summary>Known without a search among the claims, which allocates.</summary>
+        public override string? Name => name;
+
         public DateTime ValidTo => validTo;
     }
 

@@ -25,7 +25,7 @@ public sealed class ConsoleFloor(TestBrowser browser, SharedServers servers) : I
     public async ValueTask InitializeAsync()
     {
         var options = SystemUnderTest.Options(
-            ("Catalogue__RefreshEveryMs", "200"), ("Catalogue__CheckEveryMs", "3600000"), ("Reconciliation__EveryMs", "3600000"));
+            ("Catalogue__RefreshEveryMs", "500"), ("Catalogue__CheckEveryMs", "3600000"), ("Reconciliation__EveryMs", "3600000"));
         System = await servers.StartAsync(SharedServers.Console, options, CancellationToken.None)
             .WithApplicationsAsync(CancellationToken.None);
         Url = (await System.StartConsoleAsync(CancellationToken.None, ("Traces__UrlTemplate", TraceTemplate))).Url;

@@ -21,7 +21,7 @@ public sealed class ShopFloor(TestBrowser browser, SharedServers servers) : IAsy
     public async ValueTask InitializeAsync()
     {
         System = await servers
-            .StartAsync(SharedServers.Shop, SystemUnderTest.Options(("Catalogue__RefreshEveryMs", "200")), CancellationToken.None)
+            .StartAsync(SharedServers.Shop, SystemUnderTest.Options(("Catalogue__RefreshEveryMs", "500")), CancellationToken.None)
             .WithApplicationsAsync(CancellationToken.None);
     }
 

@@ -18,7 +18,7 @@ public sealed class RunningSystem(SharedServers servers) : IAsyncLifetime
         var options = SystemUnderTest.Options(
             ("OTEL_EXPORTER_OTLP_ENDPOINT", Traces.Endpoint), ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
             ("OTEL_BSP_SCHEDULE_DELAY", "200"),
-            ("Catalogue__RefreshEveryMs", "200"));
+            ("Catalogue__RefreshEveryMs", "500"));
         System = await servers.StartAsync(SharedServers.EndToEnd, options, CancellationToken.None)
             .WithApplicationsAsync(CancellationToken.None);
         await System.StartApiAsync(CancellationToken.None);

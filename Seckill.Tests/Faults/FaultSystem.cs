@@ -40,7 +40,7 @@ public class FaultSystem : IAsyncLifetime
         ("Publish__SweepGraceMs", "3000"),
         ("Publish__SweepEveryMs", "200"),
         ("Publish__SweepLeaseMs", "1000"),
-        ("Catalogue__RefreshEveryMs", "300"),
+        ("Catalogue__RefreshEveryMs", "600"),
         ("Catalogue__CheckEveryMs", "500"),
         ("Catalogue__DrainWaitMsMax", "20000"),
         ("Reconciliation__EveryMs", "500"),

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Globalization;
 using Microsoft.EntityFrameworkCore;
 using RabbitMQ.Client;
+using Seckill.Api.Catalogue;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Store;
@@ -67,7 +68,8 @@ public sealed class OperationsFixture(SharedServers servers) : IAsyncLifetime
     public ApiHost StartApi(params (string Name, string Value)[] settings)
     {
         EndEarlierSales();
-        return new ApiHost([.. ConnectionStrings, ("Catalogue:RefreshEveryMs", "100"), .. settings]);
+        return new ApiHost(
+            [.. ConnectionStrings, ("Catalogue:RefreshEveryMs", "500"), ("Catalogue:ListingHoldMs", "50"), .. settings]);
     }
 
     /// <summary>A worker on these servers, in this process, with further settings; it works until it is disposed.</summary>
@@ -126,6 +128,7 @@ public sealed class OperationsFixture(SharedServers servers) : IAsyncLifetime
         }
 
         _onSale[skuId] = ThisTest;
+        await api.Get<SaleCatalogue>().RefreshAsync(TestContext.Current.CancellationToken);
         await WaitUntilLoadedAsync(api, skuId);
         return skuId;
     }
