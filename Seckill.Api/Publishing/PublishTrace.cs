@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Seckill.Ordering.Telemetry;
 
 namespace Seckill.Api.Publishing;
 
@@ -40,7 +41,7 @@ internal readonly struct PublishTrace : IDisposable
 
         if (orders.Length == 1)
         {
-            Activity.Current = orders[0].Span;
+            Activity.Current = orders[0].Span ?? OrderingTelemetry.Continue(orders[0].Trace);
             return new PublishTrace(orders, null);
         }
 

@@ -82,7 +82,7 @@ internal static class OrderIntake
     private static void Refuse(Delivery delivery, ReadOnlyMemory<byte> body, int? part, string reason, Activity? span, OrderBatch batch)
     {
         span?.SetStatus(ActivityStatusCode.Error, reason);
-        batch.DeadLetters.Add(new DeadLetter(delivery, body, part, reason, span));
+        batch.DeadLetters.Add(new DeadLetter(delivery, body, part, reason, delivery.Trace, span));
     }
 
     private static Activity? StartSpan(Delivery delivery, ActivityContext trace)

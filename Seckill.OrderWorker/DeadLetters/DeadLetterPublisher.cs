@@ -72,7 +72,7 @@ internal sealed partial class DeadLetterPublisher(
     public async Task<IReadOnlyList<DeadLetter>> ParkAsync(IReadOnlyList<ParkedOrder> orders, CancellationToken cancellationToken)
     {
         var letters = orders.Select(parked =>
-            new DeadLetter(parked.Order.Delivery, parked.Order.Body, parked.Order.Part, parked.Reason, parked.Order.Span)).ToList();
+            DeadLetter.Of(parked.Order, parked.Reason)).ToList();
         var (left, why) = await PublishAsync(letters, DeadLetterWriting.Parked, DeadLetterWriting.ParkedBare, cancellationToken);
         if (left.Count > 0)
         {
@@ -195,7 +195,7 @@ internal sealed partial class DeadLetterPublisher(
     {
         var (exchange, routingKey, properties, body) = write(letter, time.GetUtcNow());
         // The client takes the parent of its span, and the trace in the headers, from the current activity.
-        Activity.Current = letter.Span;
+        Activity.Current = letter.Span ?? OrderingTelemetry.Continue(letter.Trace);
         try
         {
             await OrderTopology.PublishAsync(channel, exchange, routingKey, properties, body, cancellationToken);

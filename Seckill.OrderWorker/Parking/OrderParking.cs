@@ -21,7 +21,7 @@ internal sealed partial class OrderParking(
             && now - since > TimeSpan.FromMinutes(options.Value.ParkedMinutesMax))
         {
             var why = $"parked for {(now - since).TotalMinutes:F0} min: {reason}";
-            batch.DeadLetters.Add(new DeadLetter(order.Delivery, order.Body, order.Part, why, order.Span));
+            batch.DeadLetters.Add(DeadLetter.Of(order, why));
             return;
         }
 

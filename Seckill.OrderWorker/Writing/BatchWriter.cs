@@ -249,7 +249,7 @@ internal sealed partial class BatchWriter(
     private static void DeadLetter(OrderInHand order, string reason, OrderBatch batch)
     {
         order.Span?.SetStatus(ActivityStatusCode.Error, reason);
-        batch.DeadLetters.Add(new DeadLetter(order.Delivery, order.Body, order.Part, reason, order.Span));
+        batch.DeadLetters.Add(Batches.DeadLetter.Of(order, reason));
     }
 
     private void HoldOrThrow(OrderBatch batch, Backoff backoff, Exception exception)
