@@ -39,7 +39,7 @@ internal sealed class RawAmqpConnection : IAsyncDisposable
 
     private RawAmqpConnection(TcpClient tcp, Stream stream) => (_tcp, _stream) = (tcp, stream);
 
-    private readonly record struct Frame(byte Type, byte[] Payload)
+    internal readonly record struct Frame(byte Type, byte[] Payload)
     {
         public uint Method => Type == MethodFrame ? BinaryPrimitives.ReadUInt32BigEndian(Payload) : 0;
     }
@@ -204,7 +204,8 @@ internal sealed class RawAmqpConnection : IAsyncDisposable
         await _stream.FlushAsync(cancellationToken);
     }
 
-    private async Task<Frame> ReadAsync(CancellationToken cancellationToken)
+    /// <summary>The next frame that is not a heartbeat.</summary>
+    internal async Task<Frame> ReadAsync(CancellationToken cancellationToken)
     {
         var head = new byte[7];
         while (true)

@@ -10,6 +10,8 @@ namespace Seckill.Tests.Worker;
 internal static class RawMessages
 {
     private const uint BasicPublish = (60 << 16) | 40;
+    private const uint ConfirmSelect = (85 << 16) | 10;
+    private const uint ConfirmSelectOk = (85 << 16) | 11;
     private const ushort BasicClass = 60;
     private const int BodyFrameBytesMax = 60_000;
 
@@ -33,16 +35,24 @@ internal static class RawMessages
     /// <summary>A message id of any bytes.</summary>
     public static byte[] MessageId(byte[] id) => new RawProperties { MessageId = id }.ToArray();
 
-    /// <summary>Publishes messages one after the other; returns once the broker has all of them.</summary>
+    /// <summary>
+    /// Publishes messages one after the other; returns once the broker has confirmed all of them. Without confirms it may lose the last
+    /// ones, even when the connection is closed properly.
+    /// </summary>
     public static async Task PublishAsync(
         AmqpTcpEndpoint broker, string connectionString, IEnumerable<(byte[] Properties, byte[] Body)> messages,
         CancellationToken cancellationToken, string exchange = OrderTopology.Exchange)
     {
         await using var connection = await RawAmqpConnection.OpenAsync(
             broker, new ConnectionFactory { Uri = new Uri(connectionString) }, cancellationToken);
+        await SendAsync(RawAmqpConnection.MethodFrame, RawMethod.Of(ConfirmSelect).Byte(0).ToArray());
+        Assert.Equal(ConfirmSelectOk, (await connection.ReadAsync(cancellationToken)).Method);
+        var unconfirmed = new SortedSet<ulong>();
+        var last = 0UL;
         var publish = RawMethod.Of(BasicPublish).Short(0).ShortString(exchange).ShortString(OrderTopology.RoutingKey).Byte(0).ToArray();
         foreach (var (properties, body) in messages)
         {
+            unconfirmed.Add(++last);
             await SendAsync(RawAmqpConnection.MethodFrame, publish);
             var header = new byte[12];
             BinaryPrimitives.WriteUInt16BigEndian(header, BasicClass);
@@ -52,6 +62,15 @@ internal static class RawMessages
             {
                 await SendAsync(RawAmqpConnection.BodyFrame, part);
             }
+        }
+
+        while (unconfirmed.Count > 0)
+        {
+            var answer = await connection.ReadAsync(cancellationToken);
+            Assert.Equal(RawMethod.BasicAck, answer.Method);
+            var tag = BinaryPrimitives.ReadUInt64BigEndian(answer.Payload.AsSpan(4));
+            var multiple = answer.Payload[12] != 0;
+            unconfirmed.RemoveWhere(published => published == tag || (multiple && published < tag));
         }
 
         await connection.CloseAsync(cancellationToken);
