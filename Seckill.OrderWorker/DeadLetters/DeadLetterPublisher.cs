@@ -71,8 +71,7 @@ internal sealed partial class DeadLetterPublisher(
     /// <exception cref="OperationCanceledException">The token fired.</exception>
     public async Task<IReadOnlyList<DeadLetter>> ParkAsync(IReadOnlyList<ParkedOrder> orders, CancellationToken cancellationToken)
     {
-        var letters = orders.Select(parked =>
-            DeadLetter.Of(parked.Order, parked.Reason)).ToList();
+        var letters = orders.Select(parked => DeadLetter.Of(parked.Order, parked.Reason)).ToList();
         var (left, why) = await PublishAsync(letters, DeadLetterWriting.Parked, DeadLetterWriting.ParkedBare, cancellationToken);
         if (left.Count > 0)
         {
