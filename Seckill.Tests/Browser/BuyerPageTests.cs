@@ -217,4 +217,40 @@ public sealed class BuyerPageTests(ShopFloor floor) : IAsyncLifetime
             Assert.Equal(304, again.Status);
         }
     }
+
+    [Fact]
+    public async Task The_later_of_two_logins_is_the_buyer()
+    {
+        await using var shop = await floor.EnterAsync(loggedIn: false);
+        var first = new TaskCompletionSource<IRoute>();
+        var isOver = new TaskCompletionSource();
+        await shop.Page.RouteAsync("**/api/session", async route =>
+        {
+            var answer = await route.FetchAsync();
+            if (first.TrySetResult(route))
+            {
+                await isOver.Task;
+            }
+
+            await route.FulfillAsync(new RouteFulfillOptions { Response = answer });
+        });
+        await LogInAsync(shop, "69002");
+        await first.Task.WaitAsync(_cancellation);
+        await LogInAsync(shop, "69003");
+        await Expect(shop.Page.Locator("#who")).ToHaveTextAsync("Buyer 69003");
+
+        var answered = shop.Page.WaitForResponseAsync("**/api/session");
+        isOver.SetResult();
+        await answered;
+        await shop.Page.EvaluateAsync("() => fetch('/alive').then(() => undefined)");
+        await Expect(shop.Page.Locator("#who")).ToHaveTextAsync("Buyer 69003");
+    }
+
+    private static async Task LogInAsync(ShopPage shop, string buyer)
+    {
+        await shop.Page.ClickAsync("#log-in");
+        await shop.Page.FillAsync("#login-user", buyer);
+        await shop.Page.Locator("#login-form button[type=submit]").ClickAsync();
+        await Expect(shop.Page.Locator("#login")).Not.ToBeVisibleAsync();
+    }
 }

@@ -111,7 +111,7 @@ public sealed class OutcomeOnPageTests(ShopFloor floor) : IAsyncLifetime
         var skuId = await floor.PutOnSaleAsync(_cancellation);
         await using var shop = await floor.EnterAsync();
         await shop.BlockAsync("/api/orders/seckill/events");
-        await shop.BlockAsync("/api/orders/seckill/ws");
+        await shop.BlockSocketsAsync();
         floor.PauseWorker();
         try
         {
@@ -138,7 +138,41 @@ public sealed class OutcomeOnPageTests(ShopFloor floor) : IAsyncLifetime
         try
         {
             await shop.Button(skuId).ClickAsync();
-            await shop.ExpectLineAsync("poll");
+            await shop.ExpectLineAsync("push");
+        }
+        finally
+        {
+            floor.ContinueWorker();
+        }
+
+        await shop.ExpectStateAsync(skuId, "got");
+    }
+
+    [Fact]
+    public async Task A_poll_that_fails_late_does_not_hide_an_open_connection()
+    {
+        var skuId = await floor.PutOnSaleAsync(_cancellation);
+        await using var shop = await floor.EnterAsync();
+        var polled = new TaskCompletionSource();
+        var isOver = new TaskCompletionSource();
+        await shop.Page.RouteAsync("**/api/orders/seckill/status**", async route =>
+        {
+            polled.TrySetResult();
+            await isOver.Task;
+            await route.AbortAsync();
+        });
+        await shop.BlockAsync("/api/orders/seckill/events");
+        await shop.BlockSocketsAsync();
+        floor.PauseWorker();
+        try
+        {
+            await shop.Button(skuId).ClickAsync();
+            await polled.Task.WaitAsync(TimeSpan.FromMilliseconds(Deadline.TimeoutMs), _cancellation);
+            await shop.UnblockAsync("/api/orders/seckill/events");
+            await shop.ExpectLineAsync("push");
+            isOver.SetResult();
+            // Answered after the failed poll, which the page has therefore handled.
+            await shop.Page.EvaluateAsync("() => fetch('/alive').then(() => undefined)");
             await shop.ExpectLineAsync("push");
         }
         finally

@@ -58,6 +58,9 @@ public sealed class ShopPage : IAsyncDisposable
     /// <summary>Makes calls to a path fail like a broken network.</summary>
     public Task BlockAsync(string path) => Page.RouteAsync($"**{path}**", route => route.AbortAsync());
 
+    /// <summary>Makes every WebSocket close before it has opened: routes do not concern sockets.</summary>
+    public Task BlockSocketsAsync() => Page.RouteWebSocketAsync("**", socket => socket.CloseAsync());
+
     public Task UnblockAsync(string path) => Page.UnrouteAsync($"**{path}**");
 
     /// <summary>Fails with every serious fault that axe finds.</summary>

@@ -110,9 +110,12 @@ public sealed class TabsTests(ShopFloor floor) : IAsyncLifetime
         floor.PauseWorker();
         try
         {
+            await shop.BlockAsync("/api/orders/seckill/status");
             await shop.Button(skuId).ClickAsync();
-            await shop.ExpectLineAsync("poll");
             await other.ExpectLineAsync("poll");
+            await shop.ExpectLineAsync("away");
+            await shop.UnblockAsync("/api/orders/seckill/status");
+            await shop.ExpectLineAsync("poll");
         }
         finally
         {

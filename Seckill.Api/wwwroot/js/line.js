@@ -28,6 +28,7 @@ let polls = 0;
 let reopenTimer = 0;
 let losses = 0;
 let pushFailures = 0;
+let pollFailed = false;
 
 const address = path => `${path}?${wanted.map(click => `sku_id=${click.skuId}`).join('&')}`;
 
@@ -36,6 +37,7 @@ export function begin(onOutcome, onState) {
   [hear, show] = [onOutcome, onState];
   addEventListener('online', () => {
     if (wanted.length === 0) return;
+    pollFailed = false;
     if (speaks()) reopen(); else if (tabs.canShare) show(state); else startPolling();
   });
   addEventListener('offline', () => show('away'));
@@ -68,6 +70,7 @@ function rest() {
   tabs.leave();
   joined = null;
   losses = 0;
+  pollFailed = false;
   state = '';
   show(state);
 }
@@ -93,7 +96,7 @@ function reopen() {
 }
 
 function startPolling() {
-  say(navigator.onLine ? 'poll' : 'away');
+  sayState();
   schedulePoll(pollMsMin);
 }
 
@@ -126,15 +129,18 @@ function openSocket() {
   url.protocol = url.protocol.replace('http', 'ws');
   const mine = new WebSocket(url);
   socket = mine;
-  mine.onopen = opened;
-  mine.onmessage = event =>
+  mine.onopen = () => { if (socket === mine) opened(); };
+  mine.onmessage = event => {
+    // A closing socket may still deliver messages, for a buyer who has been forgotten since.
+    if (socket !== mine) return;
     take(event.data, outcome => (outcome.settled_at_ms ? `${outcome.settled_at_ms}-${outcome.order_id}` : ''));
+  };
   mine.onclose = () => { if (socket === mine) lost(); };
 }
 
 function opened() {
   openedAt = lastHeardAt = Date.now();
-  say('push');
+  sayState();
   schedulePoll(pollBesidePushMs);
 }
 
@@ -144,7 +150,7 @@ function lost() {
   else if (Date.now() - openedAt > steadyMs) losses = 0;
   openedAt = 0;
   source = socket = null;
-  say(navigator.onLine ? 'poll' : 'away');
+  sayState();
   schedulePoll(pollMsMin);
   clearTimeout(reopenTimer);
   reopenTimer = setTimeout(reopen, pauseMs(losses++, reopenMs));
@@ -152,9 +158,12 @@ function lost() {
 
 const isOpen = () => source?.readyState === EventSource.OPEN || socket?.readyState === WebSocket.OPEN;
 
-function say(now) {
+/** Derived from the connection and the latest poll, never set by either: a poll that fails must not hide that outcomes are pushed. */
+function sayState() {
+  const now = !navigator.onLine ? 'away' : openedAt > 0 ? 'push' : pollFailed ? 'away' : 'poll';
+  show(now);
+  if (now === state) return;
   state = now;
-  show(state);
   tabs.tell({ state });
 }
 
@@ -178,9 +187,9 @@ function pass(outcome, no) {
   hear(outcome, no);
 }
 
-/** Reopens a connection that has been silent for longer than its heartbeats allow. */
+/** Reopens a connection that has been silent for too long. A socket hides its heartbeats from the page: it is suspect if polls fail too. */
 function watch() {
-  if (speaks() && source !== null && Date.now() - lastHeardAt > silenceMsMax) reopen();
+  if (speaks() && (source !== null || isOpen() && pollFailed) && Date.now() - lastHeardAt > silenceMsMax) reopen();
 }
 
 /** Polls at growing intervals; rarely beside an open connection, which may have missed an outcome. */
@@ -197,8 +206,9 @@ async function poll(mine, delayMs) {
     askedMs = Math.max(askedMs, answer.retryAfterMs);
     if (answer.status === 200) pass(answer.body, click.no);
     else if (answer.status === 404) pass({ status: 'UNKNOWN', sku_id: click.skuId }, click.no);
-    else if (answer.away) say('away');
     if (mine !== polls) return;
+    pollFailed = answer.away === true;
+    sayState();
   }
 
   if (wanted.length > 0) schedulePoll(isOpen() ? pollBesidePushMs : Math.min(delayMs * 2, pollMsMax), askedMs);

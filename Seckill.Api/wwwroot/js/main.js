@@ -13,9 +13,13 @@ const logInButton = document.getElementById('log-in');
 let session = { user_id: null, demo_login: false };
 let wish = null;
 let view = 0;
+let reads = 0;
 
 async function readSession() {
+  const mine = ++reads;
   const answer = await shop.session();
+  // A later read has begun, after a login: this one may be from before it.
+  if (mine !== reads) return;
   if (answer.status === 200) session = answer.body;
   clicks.setBuyer(session.user_id ?? null);
   showBuyer();

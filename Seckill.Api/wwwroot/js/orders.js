@@ -20,10 +20,10 @@ export async function drawList(main, isCurrent) {
   const rows = element('tbody', { id: 'orders' });
   const head = element('tr', {}, ...['what', 'status', 'amount', 'when', 'order'].map(key => element('th', { scope: 'col' }, t(key))));
   main.append(element('table', { class: 'orders' }, element('thead', {}, head), rows));
-  fill(main, rows, answer.body);
+  fill(main, rows, answer.body, isCurrent);
 }
 
-function fill(main, rows, page) {
+function fill(main, rows, page, isCurrent) {
   for (const order of page.items) {
     rows.append(element('tr', {},
       element('td', {}, titleOf(order.title) ?? `SKU ${order.sku_id}`, ` × ${order.quantity}`),
@@ -39,7 +39,8 @@ function fill(main, rows, page) {
     more.disabled = true;
     const answer = await shop.orders(page.before);
     more.remove();
-    if (answer.status === 200) fill(main, rows, answer.body); else main.append(problem(answer));
+    if (!isCurrent()) return;
+    if (answer.status === 200) fill(main, rows, answer.body, isCurrent); else main.append(problem(answer));
   });
   main.append(more);
 }
