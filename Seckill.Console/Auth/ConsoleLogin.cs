@@ -8,7 +8,9 @@ using Seckill.ServiceDefaults.Login;
 
 namespace Seckill.Console.Auth;
 
-/// <summary>Authenticates operators: the Api's own JWT, in the cookie that both share, with <c>role</c> = <c>operator</c>.</summary>
+/// <summary>
+/// Authenticates operators: the Api's own JWT, in the console's cookie or in the shop's, with <c>role</c> = <c>operator</c>.
+/// </summary>
 public static class ConsoleLogin
 {
     public const string OperatorPolicy = "operator";
@@ -55,7 +57,8 @@ public static class ConsoleLogin
         {
             OnMessageReceived = context =>
             {
-                context.Token = context.Request.Cookies[LoginOptions.Cookie];
+                var cookies = context.Request.Cookies;
+                context.Token = cookies[LoginOptions.OperatorCookie] ?? cookies[LoginOptions.Cookie];
                 return Task.CompletedTask;
             },
             OnTokenValidated = context =>

@@ -87,6 +87,23 @@ public abstract class OpsPage : ComponentBase, IDisposable
         return false;
     }
 
+    /// <summary>
+    /// Makes a call that follows an action, such as reading the list anew; returns its failure, or null. What has been done must not be
+    /// reported as refused because of it.
+    /// </summary>
+    protected async Task<string?> ExplainAsync(Func<Task> ask)
+    {
+        try
+        {
+            await ask();
+            return null;
+        }
+        catch (Exception failure) when (Explain(failure) is { } explanation)
+        {
+            return explanation;
+        }
+    }
+
     /// <summary>Shows what is wrong with the input.</summary>
     protected void Complain(string fault) => Fault = fault;
 
@@ -104,16 +121,7 @@ public abstract class OpsPage : ComponentBase, IDisposable
             while (true)
             {
                 var asked = Stopwatch.GetTimestamp();
-                string? fault = null;
-                try
-                {
-                    await ask(left);
-                }
-                catch (Exception failure) when (Explain(failure) is { } explanation)
-                {
-                    fault = explanation;
-                }
-
+                var fault = await ExplainAsync(() => ask(left));
                 left.ThrowIfCancellationRequested();
                 say(fault);
                 StateHasChanged();

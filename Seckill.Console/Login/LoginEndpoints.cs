@@ -96,7 +96,7 @@ internal static class LoginEndpoints
             return Refused(LoginFault.NotAnOperator, returnTo);
         }
 
-        http.Response.Cookies.Append(LoginOptions.Cookie, token, new CookieOptions
+        http.Response.Cookies.Append(LoginOptions.OperatorCookie, token, new CookieOptions
         {
             HttpOnly = true,
             SameSite = SameSiteMode.Lax,
@@ -111,8 +111,21 @@ internal static class LoginEndpoints
 
     private static IResult LogOut(HttpContext http, [FromForm(Name = "return")] string? returnTo)
     {
-        http.Response.Cookies.Delete(LoginOptions.Cookie, new CookieOptions { Path = "/" });
+        http.Response.Cookies.Delete(LoginOptions.OperatorCookie, new CookieOptions { Path = "/" });
+        // With an operator's token in the shop's cookie, the next page would not need a login. A buyer stays logged in.
+        if (IsForOperator(http.Request.Cookies[LoginOptions.Cookie]))
+        {
+            http.Response.Cookies.Delete(LoginOptions.Cookie, new CookieOptions { Path = "/" });
+        }
+
         return Results.LocalRedirect(ConsoleLogin.LoginAddress(returnTo, fault: null));
+    }
+
+    private static bool IsForOperator(string? token)
+    {
+        var handler = new JsonWebTokenHandler();
+        return handler.CanReadToken(token) && handler.ReadJsonWebToken(token).Claims.Any(
+            claim => claim is { Type: LoginOptions.RoleClaim, Value: LoginOptions.OperatorRole });
     }
 
     private static IResult Refused(LoginFault fault, string? returnTo) =>

@@ -21,6 +21,12 @@ public class LoginOptions : IValidatableObject
     /// <summary>The cookie that browsers send the token in.</summary>
     public const string Cookie = "seckill_token";
 
+    /// <summary>
+    /// The cookie of the console's own login form. The shop's pages do not read it: cookies ignore ports, and an operator who logs in must
+    /// not become the buyer in the same browser's other tabs.
+    /// </summary>
+    public const string OperatorCookie = "seckill_operator";
+
     /// <summary>Minimum length of a key in UTF-8, bytes; a key shorter than HS256's own 256 bits is worth guessing.</summary>
     internal const int KeyBytesMin = 32;
 

@@ -185,7 +185,25 @@ public sealed class ConsoleActTests(ConsoleFloor floor)
 
         await console.Page.FillAsync("#order-query", "no-such-click");
         await console.Button("Find").ClickAsync();
-        await Expect(console.Page.Locator("main [role=status]")).ToContainTextAsync("No order is known by no-such-click.");
+        var said = console.Page.Locator("main [role=status]");
+        await Expect(said).ToContainTextAsync("No order is known by no-such-click.");
+
+        // What was found for one query is not shown for the next.
+        var api = Assert.Single(floor.System.Apis);
+        api.Pause();
+        try
+        {
+            await console.Page.FillAsync("#order-query", "another-click");
+            await console.Button("Find").ClickAsync();
+            await Expect(console.Page).ToHaveURLAsync($"{floor.Url}/orders?q=another-click");
+            await Expect(said).ToHaveCountAsync(0);
+        }
+        finally
+        {
+            api.Continue();
+        }
+
+        await Expect(said).ToContainTextAsync("No order is known by another-click.");
     }
 
     private static async Task<long> CreateAsync(ConsolePage console, string title)

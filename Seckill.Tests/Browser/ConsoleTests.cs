@@ -56,9 +56,19 @@ public sealed partial class ConsoleTests(ConsoleFloor floor)
         await console.Page.ClickAsync("form[action='/login/token'] button");
         await Expect(console.Page.Locator("[role=alert]")).ToHaveTextAsync("You are logged in, but not as an operator.");
 
-        await console.Page.FillAsync("#token", await client.LogInAsync(9, _cancellation, "operator"));
+        await console.Page.FillAsync("#token", await client.LogInAsync(8, _cancellation, "operator"));
         await console.Page.ClickAsync("form[action='/login/token'] button");
         await Expect(console.Heading).ToHaveTextAsync("Audit");
+        await Expect(console.Page.Locator(".console-user")).ToHaveTextAsync("operator 8");
+
+        // The same browser's shop still belongs to the buyer.
+        Assert.Contains("\"9\"", await SessionAsync(), StringComparison.Ordinal);
+        await console.Button("Log out").ClickAsync();
+        await Expect(console.Heading).ToHaveTextAsync("Seckill console");
+        Assert.Contains("\"9\"", await SessionAsync(), StringComparison.Ordinal);
+
+        async Task<string> SessionAsync() =>
+            await (await console.Page.Context.APIRequest.GetAsync($"{floor.System.Apis[0].Url}/api/session")).TextAsync();
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using Microsoft.Playwright;
 using static Microsoft.Playwright.Assertions;
 
 namespace Seckill.Tests.Browser;
@@ -220,6 +221,47 @@ public sealed class OutcomeOnPageTests(ShopFloor floor) : IAsyncLifetime
         await Deadline.UntilAsync(() => floor.OrdersAsync(skuId, _cancellation), orders => orders == 1, _cancellation);
         await shop.Context.SetOfflineAsync(false);
         await shop.ExpectStateAsync(skuId, "got");
+    }
+
+    [Fact]
+    public async Task A_network_lost_without_an_open_order_leaves_no_trace()
+    {
+        await using var shop = await floor.EnterAsync();
+        await shop.Context.SetOfflineAsync(true);
+        await shop.Page.WaitForFunctionAsync("!navigator.onLine");
+        await shop.Context.SetOfflineAsync(false);
+        await shop.Page.WaitForFunctionAsync("navigator.onLine");
+        await shop.ExpectLineAsync("");
+    }
+
+    [Fact]
+    public async Task The_page_of_an_order_goes_on_after_an_error()
+    {
+        var skuId = await floor.PutOnSaleAsync(_cancellation);
+        await using var shop = await floor.EnterAsync();
+        floor.PauseWorker();
+        try
+        {
+            await shop.Button(skuId).ClickAsync();
+            await shop.Card(skuId).Locator("a").ClickAsync();
+            await Expect(shop.Page.Locator(".badge")).ToHaveTextAsync("In the queue");
+            await shop.Page.RouteAsync("**/api/orders/*", route => route.FulfillAsync(new RouteFulfillOptions
+            {
+                Status = 503,
+                ContentType = "application/problem+json",
+                Body = """{"status":503,"error":"busy"}""",
+            }));
+            await Expect(shop.Page.Locator("main [role=alert]")).ToContainTextAsync("busy");
+            await Expect(shop.Page.Locator(".badge")).ToHaveTextAsync("In the queue");
+            await shop.Page.UnrouteAsync("**/api/orders/*");
+        }
+        finally
+        {
+            floor.ContinueWorker();
+        }
+
+        await Expect(shop.Page.Locator("#order-sn")).ToBeVisibleAsync();
+        await Expect(shop.Page.Locator("main [role=alert]")).ToHaveCountAsync(0);
     }
 
     [Fact]

@@ -127,6 +127,22 @@ public sealed class TabsTests(ShopFloor floor) : IAsyncLifetime
         Assert.Empty(lines);
     }
 
+    [Fact]
+    public async Task A_click_of_a_tab_that_was_closed_is_sent_by_another()
+    {
+        var skuId = await floor.PutOnSaleAsync(_cancellation);
+        await using var shop = await floor.EnterAsync();
+        var other = await shop.OpenTabAsync();
+        await other.Page.Clock.InstallAsync();
+        await shop.BlockAsync("/api/seckill/orders");
+        await shop.Button(skuId).ClickAsync();
+        await other.ExpectSaidAsync(skuId, "No connection");
+        await shop.Page.CloseAsync();
+        await other.Page.Clock.FastForwardAsync(60_000);
+        await other.ExpectStateAsync(skuId, "got");
+        Assert.Equal(1, await floor.OrdersAsync(skuId, _cancellation));
+    }
+
     /// <summary>The pages that have opened a line, in order.</summary>
     private static ConcurrentQueue<IPage> Lines(IBrowserContext context)
     {

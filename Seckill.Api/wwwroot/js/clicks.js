@@ -1,11 +1,17 @@
 // This buyer's clicks, kept across reloads: for each SKU the click's number and its state. The number makes every repetition harmless.
 import * as shop from './shop.js';
 import * as line from './line.js';
+import * as session from './session.js';
 import { pauseMs } from './pauses.js';
 
 const resendMs = { minMs: 1_000, maxMs: 15_000 };
 const keptDays = 7;
 const unknownMsMax = 30_000;
+
+/** Longer than all requests of one try. */
+const tryMsMax = 40_000;
+const lateMsMax = 10_000;
+const adoptEveryMs = 5_000;
 
 /** The gate gives these errors only after it has searched for an order of the click. */
 const finalErrors = ['sold out', 'limit reached', 'paused', 'number used', 'price changed'];
@@ -32,6 +38,7 @@ export function begin(changed, loginNeeded) {
     listen();
   });
   addEventListener('online', () => all().forEach(([skuId]) => send(skuId)));
+  setInterval(adopt, adoptEveryMs);
 }
 
 export function setBuyer(id) {
@@ -68,12 +75,25 @@ const termsOf = sale => ({
   price: sale.price,
 });
 
+/** Sends the clicks of a tab that was closed before it had an answer. The same number is harmless if it was not. */
+function adopt() {
+  for (const [skuId, click] of all()) {
+    if (click.state === 'sending' && Date.now() > (click.dueAt ?? click.at) + lateMsMax) send(skuId);
+  }
+}
+
 async function send(skuId) {
   const click = of(skuId);
   if (click?.state !== 'sending' || sending.has(click.no)) return;
   sending.add(click.no);
   // Kept before the request: the page may be closed before the response.
-  if (!click.sent) keep(skuId, { ...click, sent: true });
+  keep(skuId, { ...click, sent: true, dueAt: Date.now() + tryMsMax });
+  if (click.sent && await session.isOther()) {
+    // It is sent after this buyer's next login.
+    sending.delete(click.no);
+    return;
+  }
+
   let answer = await shop.buy(click.sale, click.no);
   if (click.sent && answer.verdict && !finalErrors.includes(answer.body.error)) answer = await earlier(click) ?? answer;
   sending.delete(click.no);
@@ -85,8 +105,8 @@ async function send(skuId) {
     keep(skuId, { ...latest, state: 'refused', error: answer.body.error, limit: click.sale.limit_per_user, refusedAt: Date.now() });
   } else {
     // The order may have been accepted or not: the same number is sent again until that is known.
-    keep(skuId, { ...latest, trouble: answer.away ? 'away' : answer.status === 401 ? 'login' : 'busy' });
-    resend(skuId, latest, answer.retryAfterMs);
+    const trouble = answer.away ? 'away' : answer.status === 401 ? 'login' : 'busy';
+    keep(skuId, { ...latest, trouble, dueAt: resend(skuId, latest, answer.retryAfterMs) });
     if (answer.status === 401) onLoginNeeded();
   }
 }
@@ -101,14 +121,16 @@ async function earlier(click) {
 }
 
 /** The order has been accepted: errors of earlier attempts no longer matter. */
-const queued = ({ trouble, ...click }, orderId) => ({ ...click, state: 'queueing', orderId, queuedAt: Date.now() });
+const queued = ({ trouble, dueAt, ...click }, orderId) => ({ ...click, state: 'queueing', orderId, queuedAt: Date.now() });
 
-/** Sends a click again later, with one timer for each click and growing pauses. */
+/** Sends a click again later, with one timer for each click and growing pauses. Returns the time. */
 function resend(skuId, click, askedMs) {
   const { tries, timer } = resends.get(click.no) ?? { tries: 0 };
   clearTimeout(timer);
   const again = () => { if (of(skuId)?.no === click.no) send(skuId); };
-  resends.set(click.no, { tries: tries + 1, timer: setTimeout(again, pauseMs(tries, { ...resendMs, askedMs })) });
+  const waitMs = pauseMs(tries, { ...resendMs, askedMs });
+  resends.set(click.no, { tries: tries + 1, timer: setTimeout(again, waitMs) });
+  return Date.now() + waitMs;
 }
 
 /** Handles an outcome: a pushed one is matched by its order id, a polled one by the click's number. */

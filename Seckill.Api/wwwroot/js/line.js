@@ -36,11 +36,11 @@ const address = path => `${path}?${wanted.map(click => `sku_id=${click.skuId}`).
 export function begin(onOutcome, onState) {
   [hear, show] = [onOutcome, onState];
   addEventListener('online', () => {
-    if (wanted.length === 0) return;
+    if (wanted.length === 0) return show('');
     pollFailed = false;
     if (speaks()) reopen(); else if (tabs.canShare) show(state); else startPolling();
   });
-  addEventListener('offline', () => show('away'));
+  addEventListener('offline', () => { if (wanted.length > 0) show('away'); });
   setInterval(watch, watchEveryMs);
 }
 

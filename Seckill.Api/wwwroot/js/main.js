@@ -1,5 +1,5 @@
 // Starts the page: login, current view, periodic refresh.
-import * as shop from './shop.js';
+import * as session from './session.js';
 import * as clicks from './clicks.js';
 import * as sales from './sales.js';
 import * as orders from './orders.js';
@@ -10,39 +10,61 @@ const main = document.getElementById('main');
 const login = document.getElementById('login');
 const who = document.getElementById('who');
 const logInButton = document.getElementById('log-in');
-let session = { user_id: null, demo_login: false };
-let wish = null;
+const notice = document.getElementById('notice');
+const wishes = new Map();
 let view = 0;
-let reads = 0;
+let isFirst = true;
 
-async function readSession() {
-  const mine = ++reads;
-  const answer = await shop.session();
-  // A later read has begun, after a login: this one may be from before it.
-  if (mine !== reads) return;
-  if (answer.status === 200) session = answer.body;
-  clicks.setBuyer(session.user_id ?? null);
+function changeBuyer(before) {
+  const buyer = session.buyerId();
   showBuyer();
+  if (buyer !== before) {
+    clicks.setBuyer(buyer ?? null);
+    say('');
+  }
+
+  if (buyer !== before && buyer !== undefined) {
+    if (!isFirst) draw();
+    isFirst = false;
+  }
+
+  sendWishes();
 }
 
 function showBuyer() {
-  who.textContent = session.user_id ? t('buyer', session.user_id) : '';
-  logInButton.hidden = !session.demo_login;
-  logInButton.textContent = t(session.user_id ? 'switchBuyer' : 'logIn');
+  const buyer = session.buyerId();
+  who.textContent = buyer ? t('buyer', buyer) : '';
+  logInButton.hidden = !session.hasDemoLogin();
+  logInButton.textContent = t(buyer ? 'switchBuyer' : 'logIn');
 }
 
 function buy(sale) {
-  if (session.user_id) return clicks.click(sale);
-  // Not logged in: the click is kept until after the login.
-  wish = sale;
-  if (session.demo_login) return openLogin();
-  document.getElementById('said').textContent = t('shopLogin');
-  document.getElementById('sales-error').textContent = t('shopLogin');
+  wishes.set(sale.sku_id, sale);
+  sendWishes();
+}
+
+/** Sends the clicks when the buyer is known. Until then, and until a visitor has logged in, they are kept. */
+function sendWishes() {
+  if (wishes.size === 0) return;
+  if (session.buyerId() === undefined) {
+    if (session.isAway()) say(t('saidAway'));
+  } else if (session.buyerId() !== null) {
+    for (const sale of wishes.values()) clicks.click(sale);
+    wishes.clear();
+  } else if (!session.hasDemoLogin()) {
+    wishes.clear();
+    say(t('shopLogin'));
+  } else if (!login.open) openLogin();
+}
+
+function say(text) {
+  notice.hidden = text === '';
+  notice.textContent = text;
 }
 
 /** One of this buyer's clicks is waiting for the same buyer to log in. */
 function askForLogin() {
-  if (session.demo_login && !login.open) openLogin(session.user_id);
+  if (session.hasDemoLogin() && !login.open) openLogin(session.buyerId());
 }
 
 function openLogin(userId) {
@@ -53,17 +75,8 @@ function openLogin(userId) {
 
 async function logIn(event) {
   event.preventDefault();
-  const answer = await shop.logIn(document.getElementById('login-user').value);
-  if (answer.status !== 200) {
-    document.getElementById('login-error').textContent = t('loginFailed');
-    return;
-  }
-
-  login.close();
-  await readSession();
-  if (wish && session.user_id) clicks.click(wish);
-  wish = null;
-  draw();
+  if (await session.logIn(document.getElementById('login-user').value)) login.close();
+  else document.getElementById('login-error').textContent = t('loginFailed');
 }
 
 function draw() {
@@ -104,17 +117,20 @@ async function refreshSales() {
 
 applyWords();
 clicks.begin((skuId, line) => { if (skuId === null) showLine(line); else sales.update(skuId); }, askForLogin);
-logInButton.addEventListener('click', () => openLogin());
+logInButton.addEventListener('click', () => { wishes.clear(); openLogin(); });
 document.getElementById('login-form').addEventListener('submit', logIn);
-document.getElementById('login-cancel').addEventListener('click', () => { wish = null; login.close(); });
+document.getElementById('login-cancel').addEventListener('click', () => { wishes.clear(); login.close(); });
+// The Escape key.
+login.addEventListener('cancel', () => wishes.clear());
 document.getElementById('language').addEventListener('click', () => {
   switchLanguage();
   showBuyer();
+  say('');
   showLine(document.getElementById('line').dataset.state);
   draw();
 });
 addEventListener('hashchange', () => { draw(); main.focus(); });
 setInterval(() => sales.update(), tickMs);
 draw();
-await readSession();
+session.begin(changeBuyer);
 await refreshSales();

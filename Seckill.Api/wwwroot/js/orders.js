@@ -2,10 +2,10 @@
 import * as shop from './shop.js';
 import { t, money, clockTime, titleOf } from './words.js';
 import { element } from './element.js';
+import { pauseMs } from './pauses.js';
 
 const hops = ['clicked', 'reserved', 'confirmed', 'picked_up', 'committed', 'told'];
-const againMs = 1_000;
-const againMax = 30;
+const againMs = { minMs: 1_000, maxMs: 15_000 };
 
 const badge = status => element('span', { class: `badge ${status}` }, t(status));
 const link = order => `#/orders/${order.order_id}?sku_id=${order.sku_id}`;
@@ -35,29 +35,38 @@ function fill(main, rows, page, isCurrent) {
 
   if (!page.before) return;
   const more = element('button', { type: 'button', class: 'quiet' }, t('more'));
+  let trouble = element('p');
   more.addEventListener('click', async () => {
     more.disabled = true;
     const answer = await shop.orders(page.before);
-    more.remove();
     if (!isCurrent()) return;
-    if (answer.status === 200) fill(main, rows, answer.body, isCurrent); else main.append(problem(answer));
+    trouble.remove();
+    more.disabled = false;
+    if (answer.status !== 200) {
+      trouble = problem(answer);
+      return main.append(trouble);
+    }
+
+    more.remove();
+    fill(main, rows, answer.body, isCurrent);
   });
   main.append(more);
 }
 
-/** Draws one order, and redraws it until it is decided. */
+/** Draws one order, and redraws it until it is decided or the view is left. An error stands above what is known. */
 export async function drawOne(main, id, skuId, isCurrent) {
-  main.replaceChildren(element('h1', {}, t('orderTitle', id)));
-  for (let tries = 0; tries < againMax; tries++) {
+  const title = element('h1', {}, t('orderTitle', id));
+  const back = element('p', {}, element('a', { href: '#/orders' }, t('backToOrders')));
+  main.replaceChildren(title);
+  let known = [];
+  for (let tries = 0; isCurrent(); tries++) {
     const answer = await shop.order(id, skuId);
     if (!isCurrent()) return;
-    const back = element('p', {}, element('a', { href: '#/orders' }, t('backToOrders')));
-    const title = element('h1', {}, t('orderTitle', id));
-    if (answer.status !== 200) return main.replaceChildren(title, problem(answer), back);
-    main.replaceChildren(title, facts(answer.body), element('h2', {}, t('timeline')), timeline(answer.body), back);
-    if (answer.body.status !== 'PENDING') return;
-    await new Promise(resolve => setTimeout(resolve, againMs));
-    if (!isCurrent()) return;
+    const found = answer.status === 200;
+    if (found) known = [facts(answer.body), element('h2', {}, t('timeline')), timeline(answer.body)];
+    main.replaceChildren(title, ...(found ? [] : [problem(answer)]), ...known, back);
+    if (found ? answer.body.status !== 'PENDING' : answer.verdict || answer.status === 401) return;
+    await new Promise(resolve => setTimeout(resolve, pauseMs(tries, { ...againMs, askedMs: answer.retryAfterMs })));
   }
 }
 

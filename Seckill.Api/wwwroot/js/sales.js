@@ -13,7 +13,7 @@ let known = new Map();
 export function stateOf(sale, click, now) {
   if (clicks.isOpen(click)) {
     const said = click.trouble === 'login' ? t('saidLogin') : click.trouble === 'away' ? t('saidAway')
-      : click.trouble === 'busy' ? t('saidBusy')
+      : click.trouble === 'busy' ? t('saidBusy') : click.state === 'sending' ? t('saidSending')
       : Date.now() - (click.queuedAt ?? click.at) > slowMs ? t('saidSlow') : t('saidQueueing');
     return { name: 'queueing', word: 'queueing', said, tone: 'wait' };
   }
@@ -59,7 +59,16 @@ export function draw(main, buy) {
   main.replaceChildren(
     element('h1', {}, t('salesTitle')), element('p', { class: 'lead' }, t('lead')),
     element('p', { class: 'error', id: 'sales-error', role: 'alert' }), list);
-  for (const sale of known.values()) list.append(card(sale, buy));
+  for (const sale of known.values()) safely(() => list.append(card(sale, buy)));
+}
+
+/** Reports an error in one sale, which must not hide the others. */
+function safely(act) {
+  try {
+    act();
+  } catch (error) {
+    reportError(error);
+  }
 }
 
 /** Fetches the sales; adds, changes and removes cards. Returns the time until the next refresh, ms. */
@@ -67,7 +76,7 @@ export async function refresh(buy) {
   const answer = await shop.sales();
   const list = document.getElementById('sales');
   if (answer.status !== 200) {
-    if (list) document.getElementById('sales-error').textContent = t('loadFailed');
+    if (list) set(document.getElementById('sales-error'), t('loadFailed'));
     return 3_000;
   }
 
@@ -82,7 +91,7 @@ export async function refresh(buy) {
   }
 
   for (const sale of known.values()) {
-    if (!cards.has(sale.sku_id)) list.append(card(sale, buy));
+    if (!cards.has(sale.sku_id)) safely(() => list.append(card(sale, buy)));
     update(sale.sku_id);
   }
 
@@ -92,7 +101,7 @@ export async function refresh(buy) {
 /** Updates one card, or all. */
 export function update(skuId) {
   for (const [id, entry] of cards) {
-    if ((skuId === undefined || id === skuId) && known.has(id)) fill(entry, known.get(id));
+    if ((skuId === undefined || id === skuId) && known.has(id)) safely(() => fill(entry, known.get(id)));
   }
 }
 
@@ -117,8 +126,8 @@ function card(sale, buy) {
     element('img', { src: sale.image, alt: '', loading: 'lazy' }),
     element('div', {}, entry.title, entry.attrs, element('p', { class: 'price' }, entry.price, entry.struckWord, entry.struck), entry.clock,
       element('div', { class: 'stock' }, entry.left, entry.bar), entry.terms, entry.said, entry.order, entry.button));
-  cards.set(sale.sku_id, entry);
   fill(entry, sale);
+  cards.set(sale.sku_id, entry);
   return entry.root;
 }
 
@@ -127,7 +136,7 @@ function fill(entry, sale) {
   const click = clicks.of(sale.sku_id);
   const state = stateOf(sale, click, now);
   set(entry.title, titleOf(sale.title));
-  set(entry.attrs, typeof sale.attrs === 'object' ? Object.values(sale.attrs).join(' · ') : '');
+  set(entry.attrs, typeof sale.attrs === 'string' ? sale.attrs : Object.values(sale.attrs ?? {}).join(' · '));
   set(entry.price, money(sale.price));
   set(entry.struck, sale.list_price > sale.price ? money(sale.list_price) : '');
   set(entry.struckWord, sale.list_price > sale.price ? t('was') : '');
