@@ -1,3 +1,4 @@
+using Seckill.Ordering.Ledger;
 using StackExchange.Redis;
 
 namespace Seckill.Api;
@@ -11,7 +12,7 @@ namespace Seckill.Api;
 /// <param name="durationMs">How long an instance holds it without renewing, ms.</param>
 internal sealed class Lease(IConnectionMultiplexer redis, string key, int durationMs)
 {
-    /// <summary>How long a stopping instance waits for Redis, ms.</summary>
+    /// <summary>How long an instance that gives the lease up waits for Redis, ms.</summary>
     private const int ReleaseTimeoutMs = 1_000;
 
     private readonly RedisValue _me = Guid.NewGuid().ToString("N");
@@ -25,12 +26,13 @@ internal sealed class Lease(IConnectionMultiplexer redis, string key, int durati
         var duration = TimeSpan.FromMilliseconds(durationMs);
         // Assume success until the response says otherwise: a request that was sent counts, even when its caller has stopped waiting.
         _held = true;
-        return _held = await database.LockExtendAsync(key, _me, duration).WaitAsync(cancellationToken)
-            || await database.LockTakeAsync(key, _me, duration).WaitAsync(cancellationToken);
+        return _held = await database.LockExtendAsync(key, _me, duration).ReplyAsync(cancellationToken)
+            || await database.LockTakeAsync(key, _me, duration).ReplyAsync(cancellationToken);
     }
 
     /// <summary>
-    /// Releases the lease, if this instance has it: on a clean shutdown another instance need not wait until the lease expires.
+    /// Releases the lease, if this instance has it: after a clean shutdown, or a failure of its own, another instance need not wait until
+    /// the lease expires.
     /// </summary>
     /// <exception cref="RedisException">Redis does not answer; the lease expires by itself.</exception>
     /// <exception cref="TimeoutException">The same.</exception>
@@ -38,7 +40,8 @@ internal sealed class Lease(IConnectionMultiplexer redis, string key, int durati
     {
         if (_held)
         {
-            await redis.GetDatabase().LockReleaseAsync(key, _me).WaitAsync(TimeSpan.FromMilliseconds(ReleaseTimeoutMs));
+            await redis.GetDatabase().LockReleaseAsync(key, _me)
+                .ReplyAsync(TimeSpan.FromMilliseconds(ReleaseTimeoutMs), CancellationToken.None);
             _held = false;
         }
     }

@@ -97,7 +97,8 @@ public sealed class WorkerOptions
     public int HoldMinutesMax { get; set; } = 20;
 
     /// <summary>
-    /// How long an order that MySQL or Redis refuses while it accepts others is retried, minutes; then it becomes a dead letter.
+    /// How long an order that MySQL or Redis refuses while it accepts others is retried, minutes; then it becomes a dead letter, once it
+    /// has been refused at least ten times.
     /// </summary>
     [Range(1, 1_440)]
     public int ParkedMinutesMax { get; set; } = 30;

@@ -23,6 +23,7 @@ public static class OrderingRegistration
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<StockLedger>();
         services.AddSingleton<StockRecovery>();
+        services.AddSingleton<ClickLookUp>();
         services.AddSingleton<QueueDepths>();
         services.AddSingleton<HeldMessages>();
         services.AddSingleton<UnreadableMessages>();

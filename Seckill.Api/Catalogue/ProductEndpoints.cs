@@ -30,8 +30,9 @@ public sealed class SaleListings(
         Task<IReadOnlyList<SaleItem>> items;
         lock (_lock)
         {
-            // All requests that arrive meanwhile share one read, so no caller's token cancels it.
-            if (_items is null || _items.IsFaulted || time.GetElapsedTime(_readAt).TotalMilliseconds > options.Value.ListingHoldMs)
+            // All requests that arrive meanwhile share one read, so no caller's token cancels it. A failed one is not kept.
+            if (_items is null or { IsFaulted: true } or { IsCanceled: true }
+                || time.GetElapsedTime(_readAt).TotalMilliseconds > options.Value.ListingHoldMs)
             {
                 _readAt = time.GetTimestamp();
                 _items = ReadItemsAsync();

@@ -30,6 +30,8 @@ public sealed partial class SaleCatalogue(
     /// <summary>SKUs without a sale are remembered up to this number: there may be orders of a sale that was deleted.</summary>
     private const int WithoutSaleMax = 1_000;
 
+    /// <summary>One refresh at a time: an older read that ends later would undo a newer one.</summary>
+    private readonly SemaphoreSlim _turn = new(1, 1);
     private FrozenDictionary<long, SaleView>? _sales;
     private Dictionary<long, DateTimeOffset> _forgotten = [];
     private HashSet<long> _withoutSale = [];
@@ -85,8 +87,29 @@ public sealed partial class SaleCatalogue(
             || Volatile.Read(ref _forgotten).Count >= ForgottenMax || withoutSale.Count >= WithoutSaleMax;
     }
 
-    /// <summary>Refreshes the sales now.</summary>
+    /// <summary>Refreshes the sales now, or after the refresh that is under way: the sales are read after this call.</summary>
     public async Task RefreshAsync(CancellationToken cancellationToken)
+    {
+        await _turn.WaitAsync(cancellationToken);
+        try
+        {
+            await ReadAsync(cancellationToken);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+
+        Refreshed?.Invoke();
+    }
+
+    public override void Dispose()
+    {
+        _turn.Dispose();
+        base.Dispose();
+    }
+
+    private async Task ReadAsync(CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
@@ -123,7 +146,6 @@ public sealed partial class SaleCatalogue(
         Volatile.Write(ref _forgotten, over);
         Volatile.Write(ref _withoutSale, [.. withoutSale]);
         Volatile.Write(ref _sales, sales.ToFrozenDictionary(sale => sale.SkuId));
-        Refreshed?.Invoke();
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)

@@ -4,6 +4,7 @@ using RabbitMQ.Client;
 using Seckill.Api.Audit;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Faults;
+using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Unreadable;
 using StackExchange.Redis;
 
@@ -131,7 +132,7 @@ internal sealed partial class DeadLetterOperations(
         var database = redis.GetDatabase();
         RedisValue me = Guid.NewGuid().ToString("N");
         var expiry = TimeSpan.FromMilliseconds(_options.OperationTimeoutMs + _options.LockMarginMs);
-        if (!await database.LockTakeAsync(LockKey, me, expiry).WaitAsync(linked.Token))
+        if (!await database.LockTakeAsync(LockKey, me, expiry).ReplyAsync(linked.Token))
         {
             throw new DeadLettersBusyException();
         }
@@ -189,7 +190,7 @@ internal sealed partial class DeadLetterOperations(
     {
         try
         {
-            await database.LockReleaseAsync(LockKey, me);
+            await database.LockReleaseAsync(LockKey, me).ReplyAsync(CancellationToken.None);
         }
         catch (Exception exception) when (exception is RedisException or TimeoutException)
         {

@@ -1,4 +1,6 @@
+using System.Data;
 using Microsoft.EntityFrameworkCore;
+using Seckill.Api.Snapshots;
 using Seckill.Ordering.Faults;
 using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Store;
@@ -110,42 +112,37 @@ internal sealed class OrderAbandonment(IServiceScopeFactory scopes, StockLedger 
 
     /// <summary>Writes the refusal unless a refusal or the order already exists.</summary>
     /// <returns>The buyer of the existing order, or null; the SKU's gate epoch; the reason that counts.</returns>
+    /// <exception cref="SkuLockedException">Another session keeps the SKU's row locked; nothing was written.</exception>
     private async Task<(long? OrdersUser, long Epoch, string Reason)> RejectAsync(
         Claim claim, string traceId, CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
-        return await context.Database.CreateExecutionStrategy().ExecuteAsync(async token =>
+        await using var transaction = await context.Database.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken);
+        var skuId = claim.Sku.SkuId;
+        var sku = await SkuRowLock.TakeAsync(context, skuId, cancellationToken);
+        // Separate statements after the lock: under READ COMMITTED they see everything that a previous holder of the lock has committed.
+        var order = await context.Orders.AsNoTracking().Where(o => o.Id == claim.OrderId).Select(o => (long?)o.UserId)
+            .SingleOrDefaultAsync(cancellationToken);
+        var standing = await context.OrderRejections.AsNoTracking()
+            .SingleOrDefaultAsync(r => r.OrderId == claim.OrderId, cancellationToken);
+        if (order is null && standing is null)
         {
-            context.ChangeTracker.Clear();
-            await using var transaction = await context.Database.BeginTransactionAsync(System.Data.IsolationLevel.ReadCommitted, token);
-            var skuId = claim.Sku.SkuId;
-            var sku = (await context.ProductSkus.FromSql($"SELECT * FROM product_skus WHERE id = {skuId} FOR UPDATE").AsNoTracking()
-                .ToListAsync(token))
-                .SingleOrDefault();
-            // Separate statements after the lock: under READ COMMITTED they see everything that a previous holder of the lock has
-            // committed.
-            var order = await context.Orders.AsNoTracking().Where(o => o.Id == claim.OrderId).Select(o => (long?)o.UserId)
-                .SingleOrDefaultAsync(token);
-            var standing = await context.OrderRejections.AsNoTracking().SingleOrDefaultAsync(r => r.OrderId == claim.OrderId, token);
-            if (order is null && standing is null)
+            context.OrderRejections.Add(new OrderRejection
             {
-                context.OrderRejections.Add(new OrderRejection
-                {
-                    OrderId = claim.OrderId,
-                    UserId = claim.UserId,
-                    SkuId = skuId,
-                    Quantity = claim.Quantity,
-                    ClientOrderNo = claim.ClientOrderNo,
-                    Reason = Reason,
-                    TraceId = traceId,
-                    CreatedAt = time.GetUtcNow().UtcDateTime,
-                });
-                await context.SaveChangesAsync(token);
-            }
+                OrderId = claim.OrderId,
+                UserId = claim.UserId,
+                SkuId = skuId,
+                Quantity = claim.Quantity,
+                ClientOrderNo = claim.ClientOrderNo,
+                Reason = Reason,
+                TraceId = traceId,
+                CreatedAt = time.GetUtcNow().UtcDateTime,
+            });
+            await context.SaveChangesAsync(cancellationToken);
+        }
 
-            await transaction.CommitAsync(token);
-            return (order, sku?.GateEpoch ?? 0, standing?.Reason ?? Reason);
-        }, cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+        return (order, sku?.GateEpoch ?? 0, standing?.Reason ?? Reason);
     }
 }

@@ -45,8 +45,8 @@ internal sealed partial class GateLane
     private long _failed;
     private long _reportedAt;
 
-    /// <summary>One script call.</summary>
-    private readonly record struct Call(List<PurchaseAttempt> Batch, Task<ReserveReply> Reply, CounterPosition AtSending);
+    /// <summary>One script call, with the counter's position and the shield's openings when it was sent.</summary>
+    private readonly record struct Call(List<PurchaseAttempt> Batch, Task<ReserveReply> Reply, CounterPosition AtSending, long Openings);
 
     public GateLane(
         SkuKeys sku, StockLedger ledger, StockRecovery recovery, OrderPublisher publisher, GateOptions options, TimeProvider time,
@@ -88,12 +88,6 @@ internal sealed partial class GateLane
         return (!Volatile.Read(ref _away) || MayAskWhileAway(click.AskedAt)) && _waiting.Writer.TryWrite(click);
     }
 
-    /// <summary>The state of one click in Redis, within the time limit for an answer; null when Redis has none.</summary>
-    /// <exception cref="TimeoutException">Redis did not answer in time.</exception>
-    public Task<Reservation?> FindAsync(long userId, string clientOrderNo) =>
-        _ledger.FindAsync(_sku, userId, clientOrderNo, CancellationToken.None)
-            .WaitAsync(TimeSpan.FromMilliseconds(_options.AnswerWithinMs), _time);
-
     private bool MayAskWhileAway(long now)
     {
         var askedAt = Volatile.Read(ref _askedWhileAwayAt);
@@ -104,6 +98,7 @@ internal sealed partial class GateLane
     private async Task RunAsync(CancellationToken stopping)
     {
         ReserveReply? arming = null;
+        var openings = 0L;
         while (arming is not null || _inFlight.Count > 0 || _again.Count > 0
             || await _waiting.Reader.WaitToReadAsync(CancellationToken.None))
         {
@@ -116,10 +111,11 @@ internal sealed partial class GateLane
             if (_inFlight.TryDequeue(out var oldest))
             {
                 arming = await AnswerAsync(oldest);
+                openings = oldest.Openings;
             }
             else if (arming is not null)
             {
-                await ArmAsync(arming, stopping);
+                await ArmAsync(arming, openings, stopping);
                 arming = null;
             }
         }
@@ -137,10 +133,11 @@ internal sealed partial class GateLane
                 continue;
             }
 
+            var openings = Shield.Openings;
             // Without the server's clock, this call only reads its time, which the "too late" reply contains.
             var notAfterMs = _clock.NowMs + LeftMs(batch[0]) - ReplyAllowanceMs ?? 0;
             var reply = _ledger.ReserveAsync(_sku, batch.ConvertAll(click => click.Request), notAfterMs, stopping);
-            _inFlight.Enqueue(new Call(batch, reply, _memory.Position));
+            _inFlight.Enqueue(new Call(batch, reply, _memory.Position, openings));
         }
     }
 
@@ -269,14 +266,14 @@ internal sealed partial class GateLane
         }
     }
 
-    private async Task ArmAsync(ReserveReply reply, CancellationToken stopping)
+    private async Task ArmAsync(ReserveReply reply, long openings, CancellationToken stopping)
     {
         Debug.Assert(reply.StockLeft <= 0, "The shield is armed only when the counter is empty.");
         try
         {
             if (await _ledger.BuyersAsync(_sku, _options.ShieldBuyersMax, stopping) is { } buyers)
             {
-                Shield.Arm(reply, buyers);
+                Shield.Arm(reply, buyers, openings);
             }
         }
         catch (Exception exception)

@@ -43,7 +43,8 @@ public readonly record struct Placement(PlaceOutcome Outcome, long OrderId = 0, 
 
 /// <summary>Hops 1 to 3 of an order: shield, reservation in Redis, publish with confirm. Nothing here touches MySQL.</summary>
 public sealed class OrderGate(
-    SaleCatalogue catalogue, GateLanes lanes, OrderIds ids, PulseCounters counters, IOptions<GateOptions> options, TimeProvider time)
+    SaleCatalogue catalogue, GateLanes lanes, ClickLookUp clicks, OrderIds ids, PulseCounters counters, IOptions<GateOptions> options,
+    TimeProvider time)
 {
     private static readonly Counter<long> Reservations = OrderingTelemetry.Meter.CreateCounter<long>(
         "seckill.reservations", "{request}", "Clicks by outcome.");
@@ -69,7 +70,7 @@ public sealed class OrderGate(
                 ? new Placement(refused, Value: EndOf(refused, skuId))
                 : unitPrice is not null && unitPrice != sale!.Offer.Price
                 // The price may have changed since the click was accepted; its repeat is still the same click.
-                ? await RepeatOfAsync(lane!, userId, quantity, clientOrderNo)
+                ? await RepeatOfAsync(userId, skuId, quantity, clientOrderNo)
                     ?? new Placement(PlaceOutcome.PriceChanged, UnitPrice: sale.Offer.Price)
                 : await AskAsync(
                     lane!, new ReserveRequest(orderId, userId, quantity, clientOrderNo, Activity.Current?.Id, sale!.Offer.Text),
@@ -83,11 +84,11 @@ public sealed class OrderGate(
     }
 
     /// <summary>
-    /// The placement of a click that was accepted earlier; null when Redis has none, or the click has no number. Reserves nothing: for a
-    /// repeat of a click that would not be accepted any more.
+    /// The placement of a click that was accepted earlier, or may have been; null for a new click, or one without a number. Reserves
+    /// nothing: for a repeat of a click that would not be accepted any more.
     /// </summary>
     public async Task<Placement?> FindRepeatAsync(long userId, long skuId, int quantity, string? clientOrderNo) =>
-        catalogue.IsOnSale(skuId) ? await RepeatOfAsync(lanes.LaneOf(skuId), userId, quantity, clientOrderNo) : null;
+        catalogue.IsOnSale(skuId) ? await RepeatOfAsync(userId, skuId, quantity, clientOrderNo) : null;
 
     /// <summary>
     /// The outcome if it is known from memory; otherwise null, with the SKU's lane, its sale and an order id: the click needs Redis.
@@ -176,14 +177,25 @@ public sealed class OrderGate(
         _ => throw new UnreachableException(),
     };
 
-    private static async Task<Placement?> RepeatOfAsync(GateLane lane, long userId, int quantity, string? clientOrderNo)
+    private async Task<Placement?> RepeatOfAsync(long userId, long skuId, int quantity, string? clientOrderNo)
     {
+        if (clientOrderNo is null)
+        {
+            return null;
+        }
+
         try
         {
-            var first = clientOrderNo is null ? null : await lane.FindAsync(userId, clientOrderNo);
-            return first is null ? null
-                : first.Quantity != quantity ? new Placement(PlaceOutcome.NumberUsed)
-                : new Placement(PlaceOutcome.Queued, first.OrderId);
+            var found = await clicks.FindAsync(new SkuKeys(skuId), userId, clientOrderNo, quantity, CancellationToken.None)
+                .WaitAsync(TimeSpan.FromMilliseconds(_options.AnswerWithinMs), time);
+            return found switch
+            {
+                null => null,
+                { Code: ReserveCode.Duplicate, OrderId: var orderId } => new Placement(PlaceOutcome.Queued, orderId),
+                { Code: ReserveCode.NumberUsed } => new Placement(PlaceOutcome.NumberUsed),
+                { Code: ReserveCode.Cold } => ReportCold(skuId),
+                _ => throw new UnreachableException(),
+            };
         }
         catch (Exception exception) when (ServerFailures.IsOf(exception))
         {

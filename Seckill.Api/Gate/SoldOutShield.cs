@@ -11,9 +11,14 @@ internal sealed class SoldOutShield(GateOptions options, TimeProvider time)
 {
     private sealed record Armed(IReadOnlySet<long> Buyers, long Epoch, long ReservedCount);
 
+    private readonly Lock _lock = new();
     private Armed? _armed;
+    private long _openings;
     private long _confirmedAt;
     private long _probedAt;
+
+    /// <summary>How often <see cref="Open"/> was called: a reply to an earlier question must not arm the shield again.</summary>
+    public long Openings => Volatile.Read(ref _openings);
 
     /// <summary>Whether this buyer can be refused without querying Redis.</summary>
     public bool Refuses(long userId)
@@ -48,14 +53,14 @@ internal sealed class SoldOutShield(GateOptions options, TimeProvider time)
             soldOut |= result.Code == ReserveCode.SoldOut;
             if (result.Code is not (ReserveCode.SoldOut or ReserveCode.Accepted or ReserveCode.Duplicate or ReserveCode.LimitReached))
             {
-                Open();
+                Disarm();
                 return false;
             }
         }
 
         if (reply.StockLeft > 0)
         {
-            Open();
+            Disarm();
             return false;
         }
 
@@ -63,7 +68,7 @@ internal sealed class SoldOutShield(GateOptions options, TimeProvider time)
         if (armed is null || armed.Epoch != reply.Epoch || armed.ReservedCount != reply.ReservedCount)
         {
             // Other buyers have bought since, or the counter has been loaded again.
-            Open();
+            Disarm();
             return soldOut;
         }
 
@@ -71,14 +76,36 @@ internal sealed class SoldOutShield(GateOptions options, TimeProvider time)
         return false;
     }
 
-    /// <summary>Arms the shield with the buyers as of <paramref name="reply"/> or later.</summary>
-    public void Arm(ReserveReply reply, IReadOnlySet<long> buyers)
+    /// <summary>
+    /// Arms the shield with the buyers as of <paramref name="reply"/> or later, unless it has been opened since Redis was asked: stock that
+    /// was returned meanwhile may not be in the reply.
+    /// </summary>
+    /// <param name="reply">A reply that shows an empty counter.</param>
+    /// <param name="buyers">Everyone with a reservation.</param>
+    /// <param name="openings"><see cref="Openings"/> when the call was sent.</param>
+    public void Arm(ReserveReply reply, IReadOnlySet<long> buyers, long openings)
     {
-        var now = time.GetTimestamp();
-        Volatile.Write(ref _confirmedAt, now);
-        Volatile.Write(ref _probedAt, now);
-        Volatile.Write(ref _armed, new Armed(buyers, reply.Epoch, reply.ReservedCount));
+        lock (_lock)
+        {
+            if (openings == _openings)
+            {
+                var now = time.GetTimestamp();
+                Volatile.Write(ref _confirmedAt, now);
+                Volatile.Write(ref _probedAt, now);
+                Volatile.Write(ref _armed, new Armed(buyers, reply.Epoch, reply.ReservedCount));
+            }
+        }
     }
 
-    public void Open() => Volatile.Write(ref _armed, null);
+    /// <summary>Stock has been returned, or the answer may be another one now: the next click queries Redis.</summary>
+    public void Open()
+    {
+        lock (_lock)
+        {
+            _openings++;
+            Disarm();
+        }
+    }
+
+    private void Disarm() => Volatile.Write(ref _armed, null);
 }

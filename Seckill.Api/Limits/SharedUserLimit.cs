@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.Extensions.Options;
 using Seckill.Api.Auth;
+using Seckill.Ordering.Ledger;
 using StackExchange.Redis;
 
 namespace Seckill.Api.Limits;
@@ -44,7 +45,7 @@ internal sealed partial class SharedUserLimit(IConnectionMultiplexer redis, IOpt
         try
         {
             return (long)await _database.ScriptEvaluateAsync(Script, [key], [_windowMs, _countMax])
-                .WaitAsync(TimeSpan.FromMilliseconds(CountWaitMsMax), cancellationToken);
+                .ReplyAsync(TimeSpan.FromMilliseconds(CountWaitMsMax), cancellationToken);
         }
         catch (Exception exception) when (exception is RedisException or TimeoutException)
         {

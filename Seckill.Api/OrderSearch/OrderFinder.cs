@@ -11,7 +11,8 @@ namespace Seckill.Api.OrderSearch;
 /// Finds orders for operators by anything that buyers can quote: the order's id or number, their user id, the number of a click. Searches
 /// MySQL and, for the SKUs on sale, Redis, which also has orders that MySQL does not have yet.
 /// </summary>
-internal sealed class OrderFinder(OrderHistory history, SaleCatalogue catalogue, StockLedger ledger, IServiceScopeFactory scopes)
+internal sealed partial class OrderFinder(
+    OrderHistory history, SaleCatalogue catalogue, StockLedger ledger, IServiceScopeFactory scopes, ILogger<OrderFinder> logger)
 {
     public const int FoundMax = 50;
 
@@ -25,6 +26,9 @@ internal sealed class OrderFinder(OrderHistory history, SaleCatalogue catalogue,
 
     /// <summary>Where an order was found; the SKU is known when it comes from Redis.</summary>
     private sealed record Trail(long OrderId, long UserId, long? SkuId = null);
+
+    /// <summary>What one SKU's keys in Redis have, or why they could not be searched.</summary>
+    private readonly record struct GateReply(long SkuId, IReadOnlyList<Trail> Trails, string? Error);
 
     /// <summary>Newest first.</summary>
     public async Task<IReadOnlyList<FoundOrder>> FindAsync(OrderQuery query, CancellationToken cancellationToken)
@@ -46,7 +50,7 @@ internal sealed class OrderFinder(OrderHistory history, SaleCatalogue catalogue,
         foreach (var trail in trails.GroupBy(trail => trail.OrderId).Select(same => same.MaxBy(trail => trail.SkuId ?? 0)!)
             .OrderByDescending(trail => trail.OrderId).Take(FoundMax))
         {
-            if (await history.FindAsync(trail.UserId, trail.OrderId, trail.SkuId, cancellationToken) is { } order)
+            if (await TryFindAsync(trail, cancellationToken) is { } order)
             {
                 found.Add(FoundOrder.Of(trail.UserId, order));
             }
@@ -103,18 +107,44 @@ internal sealed class OrderFinder(OrderHistory history, SaleCatalogue catalogue,
         return [.. orders, .. rejections];
     }
 
-    /// <summary>If Redis is down, the result is MySQL's orders alone.</summary>
-    private async Task<IReadOnlyList<Trail>> InGateAsync(OrderQuery query, CancellationToken cancellationToken)
+    /// <summary>Data in Redis that cannot be read at an order hide no other order.</summary>
+    private async Task<OrderView?> TryFindAsync(Trail trail, CancellationToken cancellationToken)
     {
         try
         {
-            var asked = catalogue.NewestSkuIds(SkusAskedMax)
-                .Select(skuId => InGateAsync(new SkuKeys(skuId), query, cancellationToken));
-            return [.. (await Task.WhenAll(asked)).SelectMany(trails => trails)];
+            return await history.FindAsync(trail.UserId, trail.OrderId, trail.SkuId, cancellationToken);
         }
         catch (Exception exception) when (exception is RedisException or TimeoutException)
         {
-            return [];
+            LogOrderUnreadable(trail.OrderId, exception.Message);
+            return null;
+        }
+    }
+
+    /// <summary>
+    /// An unreadable SKU, or a shard that is down, hides no orders of other SKUs. If Redis is down, the result is MySQL's orders alone.
+    /// </summary>
+    private async Task<IReadOnlyList<Trail>> InGateAsync(OrderQuery query, CancellationToken cancellationToken)
+    {
+        var replies = await Task.WhenAll(catalogue.NewestSkuIds(SkusAskedMax)
+            .Select(skuId => TryInGateAsync(new SkuKeys(skuId), query, cancellationToken)));
+        if (Array.FindAll(replies, reply => reply.Error is not null) is [var failed, ..] all)
+        {
+            LogNotSearched(all.Length, failed.SkuId, failed.Error!);
+        }
+
+        return [.. replies.SelectMany(reply => reply.Trails)];
+    }
+
+    private async Task<GateReply> TryInGateAsync(SkuKeys sku, OrderQuery query, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return new GateReply(sku.SkuId, await InGateAsync(sku, query, cancellationToken), null);
+        }
+        catch (Exception exception) when (exception is RedisException or TimeoutException)
+        {
+            return new GateReply(sku.SkuId, [], exception.Message);
         }
     }
 
@@ -129,4 +159,11 @@ internal sealed class OrderFinder(OrderHistory history, SaleCatalogue catalogue,
     }
 
     private static Task<Reservation?> None { get; } = Task.FromResult<Reservation?>(null);
+
+    [LoggerMessage(
+        Level = LogLevel.Warning, Message = "The orders in Redis of {Count} SKUs, including {SkuId}, were not searched: {Reason}")]
+    private partial void LogNotSearched(int count, long skuId, string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Order {OrderId} was found, but not all of it can be read: {Reason}")]
+    private partial void LogOrderUnreadable(long orderId, string reason);
 }

@@ -12,8 +12,8 @@ namespace Seckill.Api.Orders;
 /// Reads an order's outcome: from Redis, or from MySQL through <see cref="MySqlReadLimiter"/> when Redis no longer has it.
 /// </summary>
 public sealed partial class OrderStatusReader(
-    StockLedger ledger, SaleCatalogue catalogue, MySqlReadLimiter limiter, IServiceScopeFactory scopes, TimeProvider time,
-    ILogger<OrderStatusReader> logger)
+    StockLedger ledger, ClickLookUp clicks, SaleCatalogue catalogue, MySqlReadLimiter limiter, IServiceScopeFactory scopes,
+    TimeProvider time, ILogger<OrderStatusReader> logger)
 {
     /// <summary>
     /// Age up to which Redis's "pending" is returned without a query to MySQL, ms. Behind a long queue orders get older than that, and
@@ -41,7 +41,7 @@ public sealed partial class OrderStatusReader(
                 return (null, ErrorResult.UnknownSku);
             }
 
-            if (await ledger.HasNeverHeardOfAsync(new SkuKeys(skuId), userId, clientOrderNo, cancellationToken))
+            if (await clicks.HasNeverHeardOfAsync(new SkuKeys(skuId), userId, clientOrderNo, cancellationToken))
             {
                 return (null, ErrorResult.NoOrder);
             }

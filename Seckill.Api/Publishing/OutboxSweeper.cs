@@ -10,7 +10,8 @@ namespace Seckill.Api.Publishing;
 /// <summary>
 /// Publishes orders again that are still unconfirmed after <c>SweepGraceMs</c>: the process that reserved them died, or RabbitMQ was down.
 /// Hosted in every instance, active in the one that holds the lease. Only unconfirmed orders are repeated, so a queue that is merely long
-/// is not flooded. Covers every SKU that Redis has data for, including those whose sale was deleted.
+/// is not flooded. Covers every SKU that Redis has data for, including those whose sale was deleted. After a failure the instance leaves
+/// the lease to another one.
 /// </summary>
 public sealed partial class OutboxSweeper : BackgroundService
 {
@@ -21,6 +22,7 @@ public sealed partial class OutboxSweeper : BackgroundService
 
     private readonly StockLedger _ledger;
     private readonly OrderPublisher _publisher;
+    private readonly SaleCatalogue _catalogue;
     private readonly Orphans _orphans;
     private readonly SaleCursor _cursor;
     private readonly PublishOptions _options;
@@ -32,7 +34,7 @@ public sealed partial class OutboxSweeper : BackgroundService
         StockLedger ledger, SalesGone gone, OrderPublisher publisher, SaleCatalogue catalogue, IConnectionMultiplexer redis,
         IOptions<PublishOptions> options, TimeProvider time, ILogger<OutboxSweeper> logger)
     {
-        (_ledger, _publisher, _options, _time, _logger) = (ledger, publisher, options.Value, time, logger);
+        (_ledger, _publisher, _catalogue, _options, _time, _logger) = (ledger, publisher, catalogue, options.Value, time, logger);
         _lease = new Lease(redis, LeaseKey, _options.SweepLeaseMs);
         _orphans = new Orphans(gone, _options.OrphanLookEveryMs, time, logger);
         _cursor = new SaleCursor(() => _orphans.SkuIds.Count == 0
@@ -47,31 +49,53 @@ public sealed partial class OutboxSweeper : BackgroundService
         {
             while (await timer.WaitForNextTickAsync(stoppingToken))
             {
-                try
+                if (!await TrySweepAsync(stoppingToken))
                 {
-                    if (_publisher.Connected && await _lease.HoldAsync(stoppingToken))
-                    {
-                        await SweepAsync(stoppingToken);
-                    }
-                }
-                catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
-                {
-                    LogFailed(exception.Message);
+                    // One turn is left to the other instances.
+                    await Task.Delay(2 * timer.Period, _time, stoppingToken);
                 }
             }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
-            await GiveLeaseUpAsync();
+            await ReleaseAsync();
+            LogStopped();
         }
     }
 
-    private async Task GiveLeaseUpAsync()
+    /// <summary>False when the sweep failed; then the lease has been released.</summary>
+    private async Task<bool> TrySweepAsync(CancellationToken stoppingToken)
+    {
+        var held = false;
+        try
+        {
+            // Before the sales have been read, there is nothing to sweep here; another instance may have read them.
+            held = _publisher.Connected && _catalogue.Loaded && await _lease.HoldAsync(stoppingToken);
+            if (held)
+            {
+                await SweepAsync(stoppingToken);
+            }
+
+            return true;
+        }
+        catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
+        {
+            LogFailed(exception.Message);
+        }
+
+        if (held)
+        {
+            await ReleaseAsync();
+        }
+
+        return !held;
+    }
+
+    private async Task ReleaseAsync()
     {
         try
         {
             await _lease.ReleaseAsync();
-            LogStopped();
         }
         catch (Exception exception)
         {
@@ -131,7 +155,6 @@ public sealed partial class OutboxSweeper : BackgroundService
 
     [LoggerMessage(
         Level = LogLevel.Warning,
-        Message =
-            "The sweeper stops; another instance takes over only when the lease expires, because it could not be released: {Reason}")]
+        Message = "Another instance sweeps only when this one's lease expires, because it could not be released: {Reason}")]
     private partial void LogLeaseKept(string reason);
 }

@@ -20,7 +20,7 @@ public sealed partial class OutcomeListener(
     {
         try
         {
-            await redis.GetSubscriber().SubscribeAsync(Outcomes, Hear).WaitAsync(cancellationToken);
+            await redis.GetSubscriber().SubscribeAsync(Outcomes, Hear).ReplyAsync(cancellationToken);
         }
         catch (Exception exception) when (exception is RedisException or TimeoutException)
         {
@@ -30,7 +30,7 @@ public sealed partial class OutcomeListener(
     }
 
     public Task StopAsync(CancellationToken cancellationToken) =>
-        redis.IsConnected ? redis.GetSubscriber().UnsubscribeAsync(Outcomes).WaitAsync(cancellationToken) : Task.CompletedTask;
+        redis.IsConnected ? redis.GetSubscriber().UnsubscribeAsync(Outcomes).ReplyAsync(cancellationToken) : Task.CompletedTask;
 
     private void Hear(RedisChannel channel, RedisValue message)
     {

@@ -19,6 +19,10 @@ internal sealed partial class QueueWatch(
     private static readonly TimeSpan Margin = TimeSpan.FromMilliseconds(MarginMs);
 
     private readonly QueuePassage _passage = new(time, Margin);
+    private long _unansweredCount;
+
+    /// <summary>How often the broker has not answered so far.</summary>
+    public long UnansweredCount => Volatile.Read(ref _unansweredCount);
 
     /// <summary>
     /// An order confirmed before this moment is neither in the queue nor held by a worker. Null when that is unknown: messages wait in the
@@ -46,6 +50,7 @@ internal sealed partial class QueueWatch(
         }
         catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
         {
+            Interlocked.Increment(ref _unansweredCount);
             LogDepthUnknown(exception.Message);
             return null;
         }

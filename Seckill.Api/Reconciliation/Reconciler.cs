@@ -8,7 +8,7 @@ namespace Seckill.Api.Reconciliation;
 
 /// <summary>
 /// Visits all sales in the instance that holds the lease, one step every <c>EveryMs</c>. <see cref="SkuReconciler"/> compares those whose
-/// snapshot does not already show that all is well.
+/// snapshot does not already show that all is well. An instance that lacks a server for this leaves the lease to another one.
 /// </summary>
 internal sealed partial class Reconciler : BackgroundService
 {
@@ -23,6 +23,7 @@ internal sealed partial class Reconciler : BackgroundService
     private readonly Lease _lease;
     private readonly SkuReconciler _reconciler;
     private readonly SkuSnapshotReader _snapshots;
+    private readonly QueueWatch _watch;
     private readonly SaleCursor _cursor;
     private readonly SalesGone _gone;
     private readonly StockRecovery _recovery;
@@ -36,10 +37,11 @@ internal sealed partial class Reconciler : BackgroundService
     private IReadOnlyList<long> _goneSkuIds = [];
 
     public Reconciler(
-        SkuReconciler reconciler, SkuSnapshotReader snapshots, SaleCatalogue catalogue, SalesGone gone, StockRecovery recovery,
-        IConnectionMultiplexer redis, IOptions<ReconciliationOptions> options, TimeProvider time, ILogger<Reconciler> logger)
+        SkuReconciler reconciler, SkuSnapshotReader snapshots, QueueWatch watch, SaleCatalogue catalogue, SalesGone gone,
+        StockRecovery recovery, IConnectionMultiplexer redis, IOptions<ReconciliationOptions> options, TimeProvider time,
+        ILogger<Reconciler> logger)
     {
-        (_reconciler, _snapshots, _options, _time, _logger) = (reconciler, snapshots, options.Value, time, logger);
+        (_reconciler, _snapshots, _watch, _options, _time, _logger) = (reconciler, snapshots, watch, options.Value, time, logger);
         (_catalogue, _cursor) = (catalogue, new SaleCursor(() => catalogue.KeptSkuIds));
         (_gone, _recovery, _goneCursor) = (gone, recovery, new SaleCursor(() => _goneSkuIds));
         _lease = new Lease(redis, LeaseKey, _options.LeaseMs);
@@ -47,36 +49,64 @@ internal sealed partial class Reconciler : BackgroundService
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        var turn = TimeSpan.FromMilliseconds(_options.EveryMs);
+        var pause = turn;
         while (!stoppingToken.IsCancellationRequested)
         {
-            await Task.Delay(TimeSpan.FromMilliseconds(_options.EveryMs), _time, stoppingToken)
-                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            try
-            {
-                if (stoppingToken.IsCancellationRequested)
-                {
-                    break;
-                }
-
-                if (!await _lease.HoldAsync(stoppingToken))
-                {
-                    _reconciler.Forget();
-                    continue;
-                }
-
-                await PassAsync(stoppingToken);
-                await LookAfterGoneAsync(stoppingToken);
-            }
-            catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
-            {
-                LogFailed(exception.Message);
-            }
-            catch (Exception exception)
-            {
-                LogCutOff(exception.Message);
-            }
+            await Task.Delay(pause, _time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            // After a failure, one turn is left to the other instances.
+            pause = await TakeTurnAsync(stoppingToken) ? turn : 2 * turn;
         }
 
+        await ReleaseAsync();
+    }
+
+    /// <summary>False when this instance lacks a server; then it has released the lease.</summary>
+    private async Task<bool> TakeTurnAsync(CancellationToken stoppingToken)
+    {
+        var held = false;
+        try
+        {
+            // Before the sales have been read, there is nothing to compare here; another instance may have read them.
+            held = !stoppingToken.IsCancellationRequested && _catalogue.Loaded && await _lease.HoldAsync(stoppingToken);
+            if (!held)
+            {
+                _reconciler.Forget();
+                return true;
+            }
+
+            var unanswered = _watch.UnansweredCount;
+            await PassAsync(stoppingToken);
+            await LookAfterGoneAsync(stoppingToken);
+            if (_watch.UnansweredCount == unanswered)
+            {
+                return true;
+            }
+
+            LogNoBroker();
+        }
+        catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
+        {
+            LogFailed(exception.Message);
+            if (!held)
+            {
+                return true;
+            }
+
+            _reconciler.Forget();
+        }
+        catch (Exception exception)
+        {
+            LogCutOff(exception.Message);
+            return true;
+        }
+
+        await ReleaseAsync();
+        return false;
+    }
+
+    private async Task ReleaseAsync()
+    {
         try
         {
             await _lease.ReleaseAsync();
@@ -134,7 +164,11 @@ internal sealed partial class Reconciler : BackgroundService
 
     [LoggerMessage(
         Level = LogLevel.Warning,
-        Message =
-            "The reconciler stops; another instance takes over only when the lease expires, because it could not be released: {Reason}")]
+        Message = "The broker did not answer, so it is unknown which orders are lost; another instance may reconcile now")]
+    private partial void LogNoBroker();
+
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "Another instance reconciles only when this one's lease expires, because it could not be released: {Reason}")]
     private partial void LogLeaseKept(string reason);
 }

@@ -1,5 +1,6 @@
 using System.Data;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
 using Seckill.Api.MissingOrders;
 using Seckill.Api.Snapshots;
 using Seckill.Ordering.Ids;
@@ -18,8 +19,8 @@ namespace Seckill.Api.Reconciliation;
 /// <param name="Units">Units put on sale; null when unknown.</param>
 /// <param name="CommittedUnsettledUnits">Units that MySQL has committed from this counter and Redis has not settled yet; null when there
 /// are too many orders to read.</param>
-/// <param name="Decided">Unsettled orders on which MySQL has decided.</param>
-/// <param name="Undecided">Unsettled orders that MySQL does not know yet.</param>
+/// <param name="Decided">Unsettled orders on which MySQL has decided; with too many to read, those among the oldest.</param>
+/// <param name="Undecided">Unsettled orders that MySQL does not know yet, likewise.</param>
 /// <param name="Unreadable">Why Redis's side is unknown: its keys for the SKU hold something else, it does not answer, or another session
 /// keeps the SKU's row in MySQL locked.</param>
 public sealed record SkuReconciliation(
@@ -31,6 +32,9 @@ public sealed record SkuReconciliation(
 
     /// <summary>Whether MySQL no longer has a sale of the SKU although Redis still holds data for it.</summary>
     public bool SaleGone { get; init; }
+
+    /// <summary>Whether more orders are unsettled than one comparison reads, so that the difference is unknown.</summary>
+    public bool TooManyUnsettled => Unreadable is null && Redis.UnsettledIds is null;
 
     /// <summary>Whether Redis has a valid counter at all.</summary>
     public bool Loaded => Redis.Load == MySqlLoad && !Redis.Closed;
@@ -64,7 +68,8 @@ public sealed record SkuReconciliation(
 /// Compares Redis and MySQL exactly, while the sale runs. The SKU's row lock keeps anything from being committed while a read view is
 /// opened in MySQL and one script takes a snapshot in Redis. Then the lock is released, and the slow part is read from the view.
 /// </summary>
-public sealed class ReconciliationReader(IServiceScopeFactory scopes, StockRecovery recovery, LossWatch losses)
+public sealed class ReconciliationReader(
+    IServiceScopeFactory scopes, StockRecovery recovery, LossWatch losses, IOptions<ReconciliationOptions> options, TimeProvider time)
 {
     /// <summary>The snapshot for a SKU whose keys Redis cannot read.</summary>
     private static readonly LedgerSnapshot Nothing = new(null, null, 0, 0, 0, SameServer: false, Closed: false, UnsettledIds: null);
@@ -117,6 +122,12 @@ public sealed class ReconciliationReader(IServiceScopeFactory scopes, StockRecov
             }
         }
 
+        var ids = redis.UnsettledIds;
+        if (ids is null && unreadable is null)
+        {
+            (ids, unreadable) = await OldestAsync(skuId, cancellationToken);
+        }
+
         var gone = sku?.Sale is null;
         if (gone && redis is { Stock: null, Unsettled: 0 } && unreadable is null)
         {
@@ -128,21 +139,39 @@ public sealed class ReconciliationReader(IServiceScopeFactory scopes, StockRecov
                 view.Orders.Where(order => order.Status != OrderStatus.Closed), item => item.OrderId, order => order.Id,
                 (item, _) => (long)item.Quantity)
             .SumAsync(cancellationToken);
-        var decided = redis.UnsettledIds is null ? null : await StoreDecisions.ReadAsync(view, redis.UnsettledIds, cancellationToken);
-        var known = decided?.Select(decision => decision.OrderId).ToHashSet();
+        var decided = ids is null ? [] : await StoreDecisions.ReadAsync(view, ids, cancellationToken);
+        var known = decided.Select(decision => decision.OrderId).ToHashSet();
         // Orders published again because MySQL lost them were deducted from the counter long ago.
         var told = redis.ToldIds?.ToHashSet() ?? [];
         return new SkuReconciliation(
             skuId, redis, sku?.Stock ?? 0, sku is null ? default : new LoadId(sku.GateEpoch, sku.GateLoad), live, sku?.Sale?.Units,
-            decided?.Where(decision =>
-                    decision.StockDeducted && decision.CommittedEpoch == redis.Epoch && !told.Contains(decision.OrderId))
-                .Sum(decision => (long)decision.Quantity),
-            decided ?? [],
-            known is null ? [] : [.. redis.UnsettledIds!.Where(id => !known.Contains(id))],
-            unreadable)
+            redis.UnsettledIds is null
+                ? null
+                : decided.Where(decision =>
+                        decision.StockDeducted && decision.CommittedEpoch == redis.Epoch && !told.Contains(decision.OrderId))
+                    .Sum(decision => (long)decision.Quantity),
+            decided, [.. (ids ?? []).Where(id => !known.Contains(id))], unreadable)
         {
             SaleGone = gone,
         };
+    }
+
+    /// <summary>
+    /// A part of too many unsettled orders: those whose last confirm is the oldest. What is repaired leaves their number, or is confirmed
+    /// again, so each pass comes to later ones.
+    /// </summary>
+    private async Task<(IReadOnlyList<long>? Ids, string? Unreadable)> OldestAsync(long skuId, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var before = time.GetUtcNow().AddMilliseconds(-options.Value.StuckAfterMs);
+            var oldest = await recovery.ConfirmedBeforeAsync(new SkuKeys(skuId), before, cancellationToken);
+            return (oldest.Select(order => order.OrderId).ToList(), null);
+        }
+        catch (Exception exception) when (exception is RedisException or TimeoutException)
+        {
+            return (null, exception.Message);
+        }
     }
 
     private static Task<ProductSku?> SkuOfAsync(OrderingDbContext view, long skuId, CancellationToken cancellationToken) =>

@@ -16,7 +16,8 @@ namespace Seckill.Api.Reconciliation;
 /// + live_units − units, <c>held_difference</c> = held − units of the reservations in the outbox: all 0 when healthy, null when unknown.
 /// <c>sale_gone</c>: MySQL no longer has the sale although Redis holds data for it. <c>lost</c>: orders that would be lost without a
 /// repair. <c>unreadable</c>: why Redis's side is unknown: its keys for the SKU hold something else, Redis does not answer, or another
-/// session keeps the SKU's row in MySQL locked.
+/// session keeps the SKU's row in MySQL locked. Without it, <c>committed_unsettled</c> is null when too many orders are unsettled to be
+/// compared.
 /// </summary>
 public sealed record ReconciliationItem(
     string SkuId, long? RedisStock, long Held, long Unsettled, long Unconfirmed, long? CommittedUnsettled, long? OldestUnsettledAtMs,
@@ -91,15 +92,17 @@ public static class ReconciliationEndpoints
             }
         }
 
-        var healthy = items.TrueForAll(item => item is
-        {
-            Difference: 0 or null, StoreDifference: 0 or null, HeldDifference: 0 or null, Loaded: true, Unreadable: null, Lost: null,
-            SaleGone: false,
-        });
         return TypedResults.Json(
-            new ReconciliationResponse(healthy, depth?.Ready, depth?.Workers, depth?.Dead, depth?.Parked, items),
+            new ReconciliationResponse(items.TrueForAll(IsHealthy), depth?.Ready, depth?.Workers, depth?.Dead, depth?.Parked, items),
             ApiJson.Web.ReconciliationResponse);
     }
+
+    /// <summary>Whether a SKU's books are known and balance.</summary>
+    internal static bool IsHealthy(ReconciliationItem item) => item is
+    {
+        CommittedUnsettled: not null, Difference: 0 or null, StoreDifference: 0 or null, HeldDifference: 0 or null, Loaded: true,
+        Unreadable: null, Lost: null, SaleGone: false,
+    };
 
     private static async Task<IResult> RepairAsync(
         OperatorCall call, SaleCatalogue catalogue, SalesGone gone, ReconciliationReader reader, StuckOrders stuck, StockLoad load,

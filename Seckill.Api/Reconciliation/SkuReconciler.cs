@@ -81,6 +81,11 @@ internal sealed partial class SkuReconciler
             _differences.TryRemove(skuId, out _);
         }
 
+        if (found.TooManyUnsettled)
+        {
+            LogTooMany(skuId, found.Redis.Unsettled);
+        }
+
         if (found.SaleGone)
         {
             LogSaleGone(skuId, found.Redis.Stock, found.Redis.Unsettled);
@@ -172,6 +177,11 @@ internal sealed partial class SkuReconciler
         Level = LogLevel.Error,
         Message = "The verdict on order {OrderId} of SKU {SkuId} cannot be recorded in Redis ({Code}); MySQL has it")]
     private partial void LogNotSettled(long orderId, long skuId, SettleCode code);
+
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "SKU {SkuId}: {Unsettled} orders are unsettled, too many to compare Redis and MySQL; the oldest are still repaired")]
+    private partial void LogTooMany(long skuId, long unsettled);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "SKU {SkuId}: Redis and MySQL were not compared: {Reason}")]
     private partial void LogUnreadable(long skuId, string reason);

@@ -53,10 +53,10 @@ internal sealed class StuckOrders(
     /// <summary>Plans from one comparison; queries the broker only when an order may have to be published again.</summary>
     public async Task<RepairPlan> PlanAsync(SkuReconciliation found, CancellationToken cancellationToken)
     {
-        var before = time.GetUtcNow().AddMilliseconds(-options.Value.StuckAfterMs);
+        var now = time.GetUtcNow();
         var max = options.Value.HealBatchSizeMax;
-        var settle = found.Decided.Where(order => SnowflakeSequence.TimeOf(order.OrderId) < before).Take(max).ToList();
-        var lost = found.Undecided.Any(id => SnowflakeSequence.TimeOf(id) < before) ? await LostAsync(found, cancellationToken) : [];
+        var settle = found.Decided.Where(order => IsOld(order.OrderId, now, options.Value)).Take(max).ToList();
+        var lost = found.Undecided.Any(id => IsOld(id, now, options.Value)) ? await LostAsync(found, cancellationToken) : [];
 
         var listed = found.Redis.UnsettledIds?.ToHashSet() ?? [];
         // Loading would fail on the same keys, sell units again that MySQL has forgotten, or load a sale that no longer exists.
@@ -69,6 +69,13 @@ internal sealed class StuckOrders(
     /// <summary>Reservations that go back into the outbox are counted as held again; a load before that would count them twice.</summary>
     private static long ReloadOf(SkuReconciliation found) =>
         found.Difference is { } difference and not 0 ? difference : found.Lost.Unlisted.Count == 0 ? found.HeldDifference ?? 0 : 0;
+
+    /// <summary>
+    /// Whether an order's id is old enough for a repair. So is an id from the future: the clock of the instance that made it was ahead, and
+    /// its age is unknown. A smaller difference may be the offset between two servers' clocks.
+    /// </summary>
+    internal static bool IsOld(long orderId, DateTimeOffset now, ReconciliationOptions options) =>
+        (now - SnowflakeSequence.TimeOf(orderId)).Duration().TotalMilliseconds > options.StuckAfterMs;
 
     /// <summary>
     /// When an undecided order may be published again: after the last confirm it waits as long as it had already been waiting. So the time
@@ -89,14 +96,34 @@ internal sealed class StuckOrders(
 
         // Read only now: an order settled since the comparison is no longer there, and an order confirmed again has a new time. Orders
         // without a confirm are left to the sweeper.
-        var undecided = found.Undecided.ToHashSet();
-        var now = time.GetUtcNow();
-        var lost = (await recovery.ConfirmedBeforeAsync(new SkuKeys(found.SkuId), until, cancellationToken))
+        var (sku, undecided, now) = (new SkuKeys(found.SkuId), found.Undecided.ToHashSet(), time.GetUtcNow());
+        var lost = (await recovery.ConfirmedBeforeAsync(sku, until, cancellationToken))
             .Where(order => undecided.Contains(order.OrderId)
                 && RepublishAt(SnowflakeSequence.TimeOf(order.OrderId), order.ConfirmedAt, options.Value) <= now)
             .Select(order => order.OrderId)
             .ToList();
+        lost.AddRange(await LostAheadAsync(sku, undecided, until, now, cancellationToken));
         return lost.Count > 0 ? await WithoutDeadAsync(lost, cancellationToken) : [];
+    }
+
+    /// <summary>
+    /// Lost orders whose confirm was recorded by an instance with its clock ahead. That time says nothing; the time of the reservation,
+    /// by Redis's own clock, counts instead.
+    /// </summary>
+    private async Task<IEnumerable<long>> LostAheadAsync(
+        SkuKeys sku, HashSet<long> undecided, DateTimeOffset until, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var ahead = await recovery.ConfirmedBeforeAsync(
+            sku, DateTimeOffset.MaxValue, cancellationToken, after: now.AddMilliseconds(options.Value.StuckAfterMs));
+        var orderIds = ahead.Select(order => order.OrderId).Where(undecided.Contains).Take(options.Value.HealBatchSizeMax).ToList();
+        if (orderIds.Count == 0)
+        {
+            return [];
+        }
+
+        var beforeMs = Math.Min(until.ToUnixTimeMilliseconds(), now.ToUnixTimeMilliseconds() - options.Value.StuckAfterMs);
+        return (await ledger.FindAsync(sku, orderIds, cancellationToken)).OfType<Reservation>()
+            .Where(order => order.ReservedAtMs <= beforeMs).Select(order => order.OrderId);
     }
 
     /// <summary>
@@ -129,7 +156,7 @@ internal sealed class StuckOrders(
         {
             var codes = await ledger.SettleAsync(sku, batch, cancellationToken);
             refused.AddRange(batch.Zip(codes, (order, code) => new UnsettledOrder(order.OrderId, code))
-                .Where(order => order.Code is SettleCode.OtherBuyer or SettleCode.Unreadable));
+                .Where(order => order.Code is SettleCode.OtherBuyer or SettleCode.Unreadable or SettleCode.Contradicted));
         }
 
         if (plan.Republish.Count > 0)

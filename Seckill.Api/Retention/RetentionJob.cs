@@ -4,7 +4,8 @@ using StackExchange.Redis;
 namespace Seckill.Api.Retention;
 
 /// <summary>
-/// Runs <see cref="RetentionPass"/> periodically in the instance that holds the lease; does nothing when no retention period is set.
+/// Runs <see cref="RetentionPass"/> periodically in the instance that holds the lease; does nothing when no retention period is set. After
+/// a failure the instance leaves the lease to another one.
 /// </summary>
 internal sealed partial class RetentionJob(
     RetentionPass retention, IConnectionMultiplexer redis, IOptions<RetentionOptions> options, TimeProvider time,
@@ -22,9 +23,11 @@ internal sealed partial class RetentionJob(
     {
         while (options.Value.Enabled && !stoppingToken.IsCancellationRequested)
         {
+            var (held, pause) = (false, _every);
             try
             {
-                if (await _lease.HoldAsync(stoppingToken) && await retention.RunAsync(stoppingToken) is > 0 and var rows)
+                held = await _lease.HoldAsync(stoppingToken);
+                if (held && await retention.RunAsync(stoppingToken) is > 0 and var rows)
                 {
                     LogDone(rows);
                 }
@@ -32,15 +35,26 @@ internal sealed partial class RetentionJob(
             catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
             {
                 LogFailed(exception.GetBaseException().Message);
+                if (held)
+                {
+                    // One turn is left to the other instances.
+                    pause = 2 * _every;
+                    await ReleaseAsync();
+                }
             }
             catch (OperationCanceledException)
             {
                 break;
             }
 
-            await Task.Delay(_every, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(pause, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
+        await ReleaseAsync();
+    }
+
+    private async Task ReleaseAsync()
+    {
         try
         {
             await _lease.ReleaseAsync();

@@ -5,8 +5,8 @@ using Seckill.Ordering.Store;
 namespace Seckill.Api.Snapshots;
 
 /// <summary>
-/// The lock on a SKU's row that loading and comparing need. Another session may hold it for a long time (a forgotten transaction in a
-/// console), which must affect only that SKU. So the wait is short, and its time-out has its own exception.
+/// The lock on a SKU's row, under which nothing else decides about the SKU. Another session may hold it for a long time (a forgotten
+/// transaction in a console), which must affect only that SKU. So the wait is short, and its time-out has its own exception.
 /// </summary>
 internal static class SkuRowLock
 {
@@ -14,16 +14,24 @@ internal static class SkuRowLock
     public const int WaitSecondsMax = 2;
 
     /// <summary>
+    /// Longest silence of the session that holds the row; then the server ends it and rolls back, because its process is frozen or its host
+    /// is gone. Between two statements a load calls Redis many times, and waits for the result of a slow call; the bound is above what that
+    /// takes. A load that is cut off all the same leaves two different loads, like one that died, and is repeated.
+    /// </summary>
+    public const int IdleSecondsMax = 60;
+
+    /// <summary>
     /// The row as it is now, locked until the transaction ends, or for this statement alone without one; null when there is none.
     /// </summary>
     /// <exception cref="SkuLockedException">Another session has held the row for longer than <see cref="WaitSecondsMax"/>.</exception>
     public static async Task<ProductSku?> TakeAsync(OrderingDbContext context, long skuId, CancellationToken cancellationToken)
     {
-        // Both statements on one connection; the pool resets the setting when the connection returns to it.
+        // Both statements on one connection; the pool resets the settings before it hands the connection out again.
         await context.Database.OpenConnectionAsync(cancellationToken);
         try
         {
-            await context.Database.ExecuteSqlAsync($"SET SESSION innodb_lock_wait_timeout = {WaitSecondsMax}", cancellationToken);
+            await context.Database.ExecuteSqlAsync(
+                $"SET SESSION innodb_lock_wait_timeout = {WaitSecondsMax}, wait_timeout = {IdleSecondsMax}", cancellationToken);
             var rows = await context.ProductSkus.FromSql($"SELECT * FROM product_skus WHERE id = {skuId} FOR UPDATE").AsNoTracking()
                 .ToListAsync(cancellationToken);
             return rows.SingleOrDefault();

@@ -1,3 +1,4 @@
+using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Telemetry;
 using StackExchange.Redis;
 
@@ -51,7 +52,8 @@ internal sealed partial class PulseFeed(IConnectionMultiplexer redis, TimeProvid
 
         try
         {
-            await redis.GetSubscriber().SubscribeAsync(RedisChannel.Literal(InstancePulse.Channel), (_, message) => Take(message));
+            await redis.GetSubscriber().SubscribeAsync(RedisChannel.Literal(InstancePulse.Channel), (_, message) => Take(message))
+                .ReplyAsync(CancellationToken.None);
             _subscribed = true;
         }
         catch (Exception exception) when (exception is RedisException or TimeoutException)

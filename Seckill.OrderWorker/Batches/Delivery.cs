@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using RabbitMQ.Client;
+using Seckill.Ordering.DeadLetters;
 
 namespace Seckill.OrderWorker.Batches;
 
@@ -15,4 +16,17 @@ namespace Seckill.OrderWorker.Batches;
 /// <param name="Condemned">Why it must not be parsed: it has ended several sessions. Null in the normal case.</param>
 internal sealed record Delivery(
     ulong Tag, byte[] Body, IReadOnlyBasicProperties Properties, ActivityContext Trace, DateTimeOffset ReceivedAt, long BodyBytes,
-    string? Condemned = null);
+    string? Condemned = null)
+{
+    /// <summary>Whether it comes back from the parked queue: MySQL or Redis has refused it before.</summary>
+    public bool WasParked => Properties.Headers?.ContainsKey(DeadLetterHeaders.ParkedAt) == true;
+
+    /// <summary>
+    /// When it was first parked; null if that is unknown. A time in the future was written before a clock was set back and counts as now.
+    /// </summary>
+    public DateTimeOffset? ParkedSince(DateTimeOffset now) =>
+        HeaderValues.TimeOf(Properties.Headers, DeadLetterHeaders.ParkedAt) is not { } since ? null : since < now ? since : now;
+
+    /// <summary>How often a worker has refused it before; replays count too.</summary>
+    public long RefusalCount => HeaderValues.NumberOf(Properties.Headers, DeadLetterHeaders.Attempts) ?? 0;
+}

@@ -95,6 +95,7 @@ internal sealed partial class OrderPump(
 
         var end = session.End ?? new SessionEnd(SessionEndKind.Failed, failure?.Message ?? "stopped");
         Conclude(session, end, failure, stoppingToken);
+        ForgetTrouble(failure);
         if (failure is not null && end.Kind != SessionEndKind.Unreadable)
         {
             throw failure;
@@ -122,6 +123,19 @@ internal sealed partial class OrderPump(
         if (_pace.Next.PrefetchCount == 1)
         {
             LogCareful(end.Reason);
+        }
+    }
+
+    /// <summary>
+    /// The next orders show whether the trouble is over, and there may be none for a long time. An outage that outlasted its messages is
+    /// reported until <see cref="BatchWriter.WaitUntilReachableAsync"/> finds its end.
+    /// </summary>
+    private void ForgetTrouble(Exception? failure)
+    {
+        health.SettlingTrouble = null;
+        if (failure is not HeldTooLongException)
+        {
+            health.WritingTrouble = null;
         }
     }
 

@@ -70,7 +70,7 @@ internal static class DeadLetterWriting
     private static (string Exchange, string RoutingKey, BasicProperties Properties, ReadOnlyMemory<byte> Body) Parked(
         DeadLetter letter, BasicProperties properties, DateTimeOffset now)
     {
-        var since = HeaderValues.TimeOf(letter.Delivery.Properties.Headers, DeadLetterHeaders.ParkedAt) ?? now;
+        var since = letter.Delivery.ParkedSince(now) ?? now;
         properties.Headers![DeadLetterHeaders.ParkedAt] = since.UtcDateTime.ToString("O", CultureInfo.InvariantCulture);
         return ("", OrderTopology.ParkedQueue, properties, letter.Body);
     }
@@ -101,8 +101,7 @@ internal static class DeadLetterWriting
         var before = letter.Delivery.Properties.Headers;
         var nowText = now.UtcDateTime.ToString("O", CultureInfo.InvariantCulture);
         headers[DeadLetterHeaders.Reason] = HeaderValues.Cut(letter.Reason, ReasonLengthMax);
-        headers[DeadLetterHeaders.Attempts] = Math.Min(HeaderValues.NumberOf(before, DeadLetterHeaders.Attempts) ?? 0, long.MaxValue - 1)
-            + 1;
+        headers[DeadLetterHeaders.Attempts] = Math.Min(letter.Delivery.RefusalCount, long.MaxValue - 1) + 1;
         headers[DeadLetterHeaders.FirstAt] =
             HeaderValues.TimeOf(before, DeadLetterHeaders.FirstAt)?.UtcDateTime.ToString("O", CultureInfo.InvariantCulture) ?? nowText;
         headers[DeadLetterHeaders.LastAt] = nowText;

@@ -40,7 +40,7 @@ internal sealed partial class OrderSettler(
     public async Task SettleAsync(OrderBatch batch, CancellationToken quit, CancellationToken processing)
     {
         var chunks = batch.Orders
-            .Select(order => (Order: order, Settlement: SettlementOf(order)))
+            .Select(order => (Order: order, Settlement: OrderSettlement.Of(order)))
             .Where(item => item.Settlement is not null)
             .GroupBy(item => item.Order.Message.SkuId, item => (item.Order, item.Settlement!.Value))
             .SelectMany(sku => sku.Chunk(ChunkSizeMax).Select(items => new Chunk(new SkuKeys(sku.Key), [.. items])))
@@ -69,35 +69,6 @@ internal sealed partial class OrderSettler(
 
         health.SettlingTrouble = null;
         _awaySkus.Close(chunks.Select(chunk => chunk.Sku.SkuId).Except(batch.Parked.Select(parked => parked.Order.Message.SkuId)));
-    }
-
-    /// <summary>
-    /// The settlement of an order; null for none. If another producer's message is a duplicate, no buyer queries its id. If the message id
-    /// proves that it is the same message, a worker may have committed the first copy and died before settling, so the first order is
-    /// settled.
-    /// </summary>
-    private static Settlement? SettlementOf(OrderInHand order)
-    {
-        if (order.Verdict is not { } verdict)
-        {
-            return null;
-        }
-
-        var message = order.Message;
-        var (id, deducted) = (order.OrderId, verdict.StockDeducted);
-        if (verdict.Kind == VerdictKind.DuplicateClick && !order.FromGate)
-        {
-            if (order.ClickNo?.StartsWith(OrderIntake.MessageIdPrefix, StringComparison.Ordinal) != true)
-            {
-                return null;
-            }
-
-            (id, deducted) = (verdict.OrderId, true);
-        }
-
-        return new Settlement(
-            id, verdict.Success, verdict.Detail, deducted, verdict.CommittedEpoch, message.Quantity, message.UserId, message.ClientOrderNo,
-            order.FromGate ? message.Epoch : null);
     }
 
     /// <summary>Makes one call for each chunk; returns the chunks that failed.</summary>
@@ -276,7 +247,12 @@ internal sealed partial class OrderSettler(
     {
         var (order, settlement) = chunk.Items[index];
         Count(order.Verdict!.Kind, code.ToString());
-        if (code is SettleCode.OtherBuyer or SettleCode.Unreadable)
+        if (code == SettleCode.Contradicted)
+        {
+            var (decided, told) = settlement.Success ? ("SUCCESS", "FAILED") : ("FAILED", "SUCCESS");
+            LogContradicted(settlement.OrderId, chunk.Sku.SkuId, told, decided, settlement.Detail);
+        }
+        else if (code is SettleCode.OtherBuyer or SettleCode.Unreadable)
         {
             LogRefused(
                 settlement.OrderId, chunk.Sku.SkuId,
@@ -294,4 +270,10 @@ internal sealed partial class OrderSettler(
         Level = LogLevel.Error,
         Message = "The verdict on order {OrderId} of SKU {SkuId} cannot be recorded in Redis: {Reason}; MySQL has it")]
     private partial void LogRefused(long orderId, long skuId, string reason);
+
+    [LoggerMessage(
+        Level = LogLevel.Error,
+        Message = "The buyer of order {OrderId} of SKU {SkuId} was told {Told}, but MySQL's verdict is {Decided} ({Detail}); "
+            + "neither is changed, so an operator must contact the buyer")]
+    private partial void LogContradicted(long orderId, long skuId, string told, string decided, string detail);
 }

@@ -13,11 +13,20 @@ internal static class BatchLookUp
     /// Orders and items are inserted together, so foreign keys need no check. Each check would lock its order's row, and a page split under
     /// such locks blocks all other inserts at the end of the table until the commit. A row locked by another client must not hold up a
     /// batch for the server's default time-out, which is most of a minute. Each value in a long list must be looked up in the index,
-    /// because the server's statistics date from before the sale. The settings end when the connection returns to its pool, which resets
-    /// it.
+    /// because the server's statistics date from before the sale. A session that stays silent belongs to a frozen worker or to a host that
+    /// is gone, and must not keep a SKU's row locked. The settings end when the pool hands the connection out again, because it resets it
+    /// first; a connection that the server has ended meanwhile is replaced.
     /// </summary>
     public const string SessionSettings =
-        "SET foreign_key_checks = 0, eq_range_index_dive_limit = 0, innodb_lock_wait_timeout = " + LockWaitSecondsMax + ";\n";
+        "SET foreign_key_checks = 0, eq_range_index_dive_limit = 0, innodb_lock_wait_timeout = " + LockWaitSecondsMax
+        + ", wait_timeout = " + IdleSecondsMax + ";\n";
+
+    /// <summary>
+    /// Longest silence of a session between two statements; then the server ends it and rolls back. A worker is silent only while it
+    /// decides, for milliseconds: the bound is far above any pause of a process that is still alive. A commit that comes too late fails,
+    /// and the batch is decided again.
+    /// </summary>
+    public const string IdleSecondsMax = "60";
 
     private const string LockWaitSecondsMax = "3";
 

@@ -40,14 +40,14 @@ internal sealed partial class BatchWriter(
     public async Task<bool> WriteAsync(OrderBatch batch, CancellationToken quit, CancellationToken processing)
     {
         var attempt = new WriteAttempt(batch, new Backoff(_options, time));
-        attempt.Push(Park(batch.Orders, _lockedSkus.ReasonOf, batch));
+        attempt.Begin(Park(batch.Orders, _lockedSkus.ReasonOf, batch));
         while (attempt.Next is { } part)
         {
             try
             {
                 if (NumberOrders(part, attempt) && await TryWriteAsync(part, processing))
                 {
-                    attempt.Pop();
+                    attempt.PopWritten();
                     ConcludeForeignIds(part, attempt);
                     attempt.Backoff.Reset();
                     health.WritingTrouble = null;
@@ -80,7 +80,7 @@ internal sealed partial class BatchWriter(
                 return true;
             case FaultKind.Collision or FaultKind.Data:
                 attempt.Pop();
-                HalveOr(order => DeadLetter(order, $"refused by MySQL: {exception.Message}", attempt.Batch), part, attempt, exception);
+                SplitOr(order => DeadLetter(order, $"refused by MySQL: {exception.Message}", attempt.Batch), part, attempt, exception);
                 return true;
             case FaultKind.Locked when await probe.LockedSkusAsync(part, processing) is { Count: > 0 } locked:
                 foreach (var skuId in locked)
@@ -94,7 +94,7 @@ internal sealed partial class BatchWriter(
         }
 
         HoldOrThrow(attempt.Batch, attempt.Backoff, exception);
-        if (attempt.TakesOthers || attempt.Backoff.FailureCount >= FailuresBeforeProbe)
+        if (attempt.TakesOthers || attempt.IsReturned || attempt.Backoff.FailureCount >= FailuresBeforeProbe)
         {
             // An order that failed before MySQL was known to accept others is tried again: the outage may have ended in between.
             var isPartAtFault = part.Count > 1 || attempt.TakesOthers;
@@ -105,7 +105,7 @@ internal sealed partial class BatchWriter(
                 if (isPartAtFault)
                 {
                     attempt.Pop();
-                    HalveOr(order => parking.Park(attempt.Batch, order, ReasonOf(exception)), part, attempt, exception);
+                    SplitOr(order => parking.Park(attempt.Batch, order, ReasonOf(exception)), part, attempt, exception);
                 }
 
                 return true;
@@ -162,10 +162,17 @@ internal sealed partial class BatchWriter(
         var backoff = new Backoff(_options, time);
         try
         {
-            while (!await probe.CanWriteAsync(quit) && await backoff.WaitAsync(quit))
+            while (!await probe.CanWriteAsync(quit))
             {
+                if (!await backoff.WaitAsync(quit))
+                {
+                    return;
+                }
+
                 LogUnreachable();
             }
+
+            health.WritingTrouble = null;
         }
         catch (OperationCanceledException) when (quit.IsCancellationRequested)
         {
@@ -209,8 +216,8 @@ internal sealed partial class BatchWriter(
     private static string ReasonOf(Exception exception) =>
         exception is UnnumberedOrdersException ? exception.Message : $"MySQL refuses this one: {exception.Message}";
 
-    /// <summary>Halves a part of several orders; calls the action for a single order.</summary>
-    private void HalveOr(Action<OrderInHand> endOf, List<OrderInHand> part, WriteAttempt attempt, Exception exception)
+    /// <summary>Splits a part of several orders; calls the action for a single order.</summary>
+    private void SplitOr(Action<OrderInHand> endOf, List<OrderInHand> part, WriteAttempt attempt, Exception exception)
     {
         if (part.Count == 1)
         {
@@ -218,8 +225,8 @@ internal sealed partial class BatchWriter(
             return;
         }
 
-        LogHalved(part.Count, exception.Message);
-        attempt.PushHalves(part);
+        LogSplit(part.Count, exception.Message);
+        attempt.PushSplit(part);
     }
 
     /// <summary>
@@ -268,8 +275,8 @@ internal sealed partial class BatchWriter(
     [LoggerMessage(Level = LogLevel.Information, Message = "Conflict with another transaction, deciding again: {Reason}")]
     private partial void LogCollision(string reason);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "MySQL refuses one of {OrderCount} orders; halving to find it: {Reason}")]
-    private partial void LogHalved(int orderCount, string reason);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "MySQL refuses one of {OrderCount} orders; they are split to find it: {Reason}")]
+    private partial void LogSplit(int orderCount, string reason);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "MySQL accepts no orders; holding {OrderCount}: {Reason} ({ErrorCode})")]
     private partial void LogHeld(int orderCount, string reason, MySqlErrorCode? errorCode);

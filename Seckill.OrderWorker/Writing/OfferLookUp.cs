@@ -12,10 +12,12 @@ namespace Seckill.OrderWorker.Writing;
 /// </summary>
 internal sealed class OfferLookUp
 {
-    /// <summary>Most offers cached; edits of a running sale are few.</summary>
-    private const int KeptMax = 1_000;
+    /// <summary>With more offers than this the cache is emptied; edits of a running sale are few.</summary>
+    public const int KeptMax = 1_000;
 
-    private readonly ConcurrentDictionary<(long SkuId, string Offer), (string Title, string Image, string Attrs)> _kept = new();
+    private readonly ConcurrentDictionary<(long SkuId, string Offer), Texts> _kept = new();
+
+    private sealed record Texts(string Title, string Image, string Attrs);
 
     /// <summary>Adds the offers of these orders to <paramref name="facts"/> where they differ from the current rows.</summary>
     public async Task AddAsync(
@@ -40,15 +42,27 @@ internal sealed class OfferLookUp
             return;
         }
 
-        var unknown = asked.FindAll(offer => !_kept.ContainsKey(offer));
-        if (unknown.Count > 0)
+        // This batch's own: another batch may empty the cache meanwhile, and so may the reading below.
+        var known = new Dictionary<(long SkuId, string Offer), Texts>(asked.Count);
+        foreach (var key in asked)
         {
-            await ReadAsync(unknown, transaction, commandTimeoutSeconds, cancellationToken);
+            if (_kept.TryGetValue(key, out var kept))
+            {
+                known.Add(key, kept);
+            }
+        }
+
+        if (known.Count < asked.Count)
+        {
+            var unknown = asked.FindAll(key => !known.ContainsKey(key));
+            var read = await ReadAsync(unknown, transaction, commandTimeoutSeconds, cancellationToken);
+            read.ForEach(row => known[row.Key] = row.Texts);
+            Keep(read);
         }
 
         foreach (var key in asked)
         {
-            if (_kept.TryGetValue(key, out var found) && Offer.TryParse(key.Offer, out var offer))
+            if (known.TryGetValue(key, out var found) && Offer.TryParse(key.Offer, out var offer))
             {
                 facts.Offered[key] = facts.Skus[key.SkuId] with
                 {
@@ -61,7 +75,18 @@ internal sealed class OfferLookUp
         }
     }
 
-    private async Task ReadAsync(
+    private void Keep(List<((long SkuId, string Offer) Key, Texts Texts)> read)
+    {
+        if (_kept.Count > KeptMax)
+        {
+            _kept.Clear();
+        }
+
+        read.ForEach(row => _kept[row.Key] = row.Texts);
+    }
+
+    /// <summary>The offers that MySQL has, as far as it has them.</summary>
+    private static async Task<List<((long SkuId, string Offer) Key, Texts Texts)>> ReadAsync(
         List<(long SkuId, string Offer)> offers, MySqlTransaction transaction, int commandTimeoutSeconds,
         CancellationToken cancellationToken)
     {
@@ -79,19 +104,17 @@ internal sealed class OfferLookUp
         }
 
         command.CommandText = sql.Append(')').ToString();
+        var read = new List<((long SkuId, string Offer) Key, Texts Texts)>(offers.Count);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        if (_kept.Count > KeptMax)
-        {
-            _kept.Clear();
-        }
-
         while (await reader.ReadAsync(cancellationToken))
         {
             var (skuId, version) = (reader.GetInt64(0), reader.GetString(1));
-            foreach (var offer in offers.Where(offer => offer.SkuId == skuId && offer.Offer.EndsWith(version, StringComparison.Ordinal)))
-            {
-                _kept[offer] = (reader.GetString(2), reader.GetString(3), reader.GetString(4));
-            }
+            var texts = new Texts(reader.GetString(2), reader.GetString(3), reader.GetString(4));
+            read.AddRange(offers
+                .Where(offer => offer.SkuId == skuId && offer.Offer.EndsWith(version, StringComparison.Ordinal))
+                .Select(offer => (offer, texts)));
         }
+
+        return read;
     }
 }

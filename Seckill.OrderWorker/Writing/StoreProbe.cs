@@ -23,7 +23,9 @@ internal sealed partial class StoreProbe(IServiceScopeFactory scopes, IOptions<W
             return await RunAsync(
                 async command =>
                 {
-                    command.CommandText = $"SELECT id FROM product_skus WHERE id IN ({ids}) FOR UPDATE SKIP LOCKED";
+                    // The settings bound how long these locks last if this worker freezes here.
+                    command.CommandText =
+                        $"{BatchLookUp.SessionSettings}SELECT id FROM product_skus WHERE id IN ({ids}) FOR UPDATE SKIP LOCKED";
                     var free = await ReadIdsAsync(command, cancellationToken);
                     command.CommandText = $"SELECT id FROM product_skus WHERE id IN ({ids})";
                     var locked = await ReadIdsAsync(command, cancellationToken);

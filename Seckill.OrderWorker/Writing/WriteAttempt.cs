@@ -21,8 +21,28 @@ internal sealed class WriteAttempt(OrderBatch batch, Backoff backoff)
     /// <summary>The next part to write; null when all is done.</summary>
     public List<OrderInHand>? Next => _parts.First?.Value;
 
+    /// <summary>
+    /// Whether the next part was parked before. Such orders are a part of their own, behind the others: an order that waits for a lock
+    /// again must not make the others wait each time that it comes back.
+    /// </summary>
+    public bool IsReturned => Next is [{ Delivery.WasParked: true }, ..];
+
     /// <summary>Removes the next part.</summary>
     public void Pop() => _parts.RemoveFirst();
+
+    /// <summary>Removes the next part, which was written: MySQL has accepted others than the returned orders behind it.</summary>
+    public void PopWritten()
+    {
+        Pop();
+        TakesOthers |= IsReturned;
+    }
+
+    /// <summary>Begins with these orders, the returned ones last.</summary>
+    public void Begin(List<OrderInHand> orders)
+    {
+        Push(orders.FindAll(order => order.Delivery.WasParked));
+        Push(orders.FindAll(order => !order.Delivery.WasParked));
+    }
 
     /// <summary>Puts a part in front of the others, unless it is empty.</summary>
     public void Push(List<OrderInHand> part)
@@ -35,13 +55,15 @@ internal sealed class WriteAttempt(OrderBatch batch, Backoff backoff)
 
     /// <summary>
     /// Splits a failed part in two and queues the halves behind all parts that have not failed. If many orders are bad, the good ones do
-    /// not wait until each bad one is found. Orders of one SKU stay together, since the SKU itself may be the cause.
+    /// not wait until each bad one is found. Orders of one SKU stay together, since the SKU itself may be the cause. Returned orders are
+    /// tried one by one: each half would wait once more for the same lock.
     /// </summary>
-    public void PushHalves(List<OrderInHand> failed)
+    public void PushSplit(List<OrderInHand> failed)
     {
-        var orders = failed.OrderBy(order => order.Message.SkuId).ToList();
-        var half = orders.Count / 2;
-        _parts.AddLast(orders.GetRange(0, half));
-        _parts.AddLast(orders.GetRange(half, orders.Count - half));
+        var size = failed[0].Delivery.WasParked ? 1 : (failed.Count + 1) / 2;
+        foreach (var part in failed.OrderBy(order => order.Message.SkuId).Chunk(size))
+        {
+            _parts.AddLast(part.ToList());
+        }
     }
 }

@@ -32,11 +32,11 @@ public sealed class HeldMessages(IConnectionMultiplexer redis)
     /// <summary>Reports the age of the oldest message that the worker holds; zero when it holds none.</summary>
     public Task ReportAsync(string worker, TimeSpan oldestAge, CancellationToken cancellationToken) =>
         _database.ScriptEvaluateAsync(NoteScript, [Key], [worker, (long)oldestAge.TotalMilliseconds, SilentMsMax])
-            .WaitAsync(cancellationToken);
+            .ReplyAsync(cancellationToken);
 
     public async Task<Holdings> ReadAsync(CancellationToken cancellationToken)
     {
-        var reply = (long[])(await _database.ScriptEvaluateAsync(ReadScript, [Key], [SilentMsMax]).WaitAsync(cancellationToken))!;
+        var reply = (long[])(await _database.ScriptEvaluateAsync(ReadScript, [Key], [SilentMsMax]).ReplyAsync(cancellationToken))!;
         return new Holdings(reply.Length, TimeSpan.FromMilliseconds(reply.DefaultIfEmpty(0).Max()));
     }
 }

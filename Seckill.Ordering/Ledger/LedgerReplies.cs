@@ -63,6 +63,7 @@ internal static class LedgerReplies
     {
         "A" => SettleCode.Settled,
         "B" => SettleCode.AlreadySettled,
+        "C" => SettleCode.Contradicted,
         "G" => SettleCode.Forgotten,
         "O" => SettleCode.OtherBuyer,
         "N" => SettleCode.Unreadable,

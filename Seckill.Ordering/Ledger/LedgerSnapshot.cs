@@ -29,6 +29,12 @@ public sealed record LedgerSnapshot(
     /// </summary>
     public long? Counted { get; init; }
 
+    /// <summary>
+    /// How many loads and changes of terms Redis has carried out, see warm.lua; null when it has not counted any. One that was decided on
+    /// this snapshot is outdated once there are more.
+    /// </summary>
+    internal long? Warmed { get; init; }
+
     /// <summary>The run id of the server that answered; null when it does not report one.</summary>
     internal string? RunId { get; init; }
 

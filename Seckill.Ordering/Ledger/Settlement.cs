@@ -32,6 +32,9 @@ public enum SettleCode
     /// <summary>Was settled before; nothing changed.</summary>
     AlreadySettled,
 
+    /// <summary>Was settled before with the opposite result, which the buyer was told; nothing changed.</summary>
+    Contradicted,
+
     /// <summary>Redis no longer has the SKU; only MySQL knows the answer.</summary>
     Forgotten,
 

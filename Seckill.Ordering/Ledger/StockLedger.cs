@@ -32,7 +32,6 @@ public sealed class StockLedger
     /// <summary>How long Redis remembers a sale after its end, days; after that MySQL answers.</summary>
     public const int RetentionDays = 7;
 
-    private const int FirstEpoch = 1;
     private const int ProbeTimeoutMs = 500;
     private const int ProbeKeyExpiresAfterMs = 60_000;
 
@@ -69,20 +68,30 @@ public sealed class StockLedger
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(requests.Count, ReserveBatchSizeMax);
         var arguments = LedgerArguments.OfReserve(requests, notAfterMs);
-        var reply = (RedisResult[])(await _scripts.Reserve.EvaluateAsync(_database, sku.All, arguments).WaitAsync(cancellationToken))!;
+        RedisResult reply;
+        try
+        {
+            reply = await _scripts.Reserve.EvaluateAsync(_database, sku.All, arguments).WaitAsync(cancellationToken);
+        }
+        catch (Exception exception) when (RedisCalls.IsOfLostConnection(exception, cancellationToken))
+        {
+            // Like ReplyAsync, which would be one more object for each call of the gate.
+            throw RedisCalls.LostConnection(exception);
+        }
+
         if (Sabotage.Is(Sabotage.NoOutbox))
         {
             await _database.SortedSetRemoveAsync(sku.Outbox, [.. requests.Select(request => (RedisValue)request.OrderId)]);
         }
 
-        return LedgerReplies.ReserveReplyOf(reply, requests.Count);
+        return LedgerReplies.ReserveReplyOf((RedisResult[])reply!, requests.Count);
     }
 
     /// <summary>Records verdicts and returns the units of failed orders, exactly once for any number of calls.</summary>
     public async Task<SettleCode[]> SettleAsync(SkuKeys sku, IReadOnlyList<Settlement> settlements, CancellationToken cancellationToken) =>
         LedgerReplies.SettleCodesOf(
             await _scripts.Settle.EvaluateAsync(_database, sku.All, LedgerArguments.OfSettle(sku, settlements))
-                .WaitAsync(cancellationToken));
+                .ReplyAsync(cancellationToken));
 
     /// <summary>
     /// The same for many SKUs, with a call for each, sent together. Each call succeeds or fails on its own. This method throws only for
@@ -117,7 +126,7 @@ public sealed class StockLedger
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <param name="seen">
     /// The snapshot that the call is based on, with <see cref="LedgerSnapshot.Counted"/> as restoring buyers has left it since. If Redis
-    /// has another load by now, or is another server, nothing is changed. Null to load unconditionally.
+    /// has another load or newer terms by now, or is another server, nothing is changed. Null to load unconditionally.
     /// </param>
     /// <param name="again">Also reloads a running counter, without closing its gate.</param>
     public async Task<WarmResult> WarmAsync(
@@ -129,9 +138,10 @@ public sealed class StockLedger
             stock, stored.Epoch, stored.Token?.ToString(CultureInfo.InvariantCulture) ?? "", token,
             .. terms.Fields, decided is null ? 0 : 1, seen is null ? "*" : seen.Load?.Text ?? ":", again ? 1 : 0,
             seen?.RunId ?? "", seen?.Counted?.ToString(CultureInfo.InvariantCulture) ?? "",
+            seen?.Warmed?.ToString(CultureInfo.InvariantCulture) ?? "",
             .. (decided ?? []).Select(id => (RedisValue)id),
         ];
-        var reply = (RedisResult[])(await _scripts.Warm.EvaluateAsync(_database, sku.All, arguments).WaitAsync(cancellationToken))!;
+        var reply = (RedisResult[])(await _scripts.Warm.EvaluateAsync(_database, sku.All, arguments).ReplyAsync(cancellationToken))!;
         return new WarmResult((long)reply[0] == 1, (long)reply[1], (long)reply[2], Refused: (long)reply[0] < 0);
     }
 
@@ -145,7 +155,7 @@ public sealed class StockLedger
             try
             {
                 return await _database.StringSetAsync($"seckill:probe:{i}", 1, TimeSpan.FromMilliseconds(ProbeKeyExpiresAfterMs))
-                    .WaitAsync(TimeSpan.FromMilliseconds(ProbeTimeoutMs), cancellationToken);
+                    .ReplyAsync(TimeSpan.FromMilliseconds(ProbeTimeoutMs), cancellationToken);
             }
             catch (Exception exception) when (exception is RedisException or TimeoutException)
             {
@@ -166,7 +176,7 @@ public sealed class StockLedger
     public Task ConfirmAsync(SkuKeys sku, IReadOnlyList<long> orderIds, long atMs, CancellationToken cancellationToken) =>
         _database.SortedSetUpdateAsync(
             sku.Outbox, [.. orderIds.Select(id => new SortedSetEntry(id, ConfirmedScore + atMs))], SortedSetWhen.Exists)
-            .WaitAsync(cancellationToken);
+            .ReplyAsync(cancellationToken);
 
     /// <summary>
     /// Takes the unconfirmed reservations that are due: the last attempt is at least <paramref name="graceMs"/> old by Redis time, or
@@ -191,11 +201,11 @@ public sealed class StockLedger
         string? id;
         if (clientOrderNo is not null)
         {
-            id = await _database.HashGetAsync(sku.Clicks, $"{userId}:{clientOrderNo}").WaitAsync(cancellationToken);
+            id = await _database.HashGetAsync(sku.Clicks, $"{userId}:{clientOrderNo}").ReplyAsync(cancellationToken);
         }
         else
         {
-            var buyer = (string?)await _database.HashGetAsync(sku.Buyers, userId).WaitAsync(cancellationToken);
+            var buyer = (string?)await _database.HashGetAsync(sku.Buyers, userId).ReplyAsync(cancellationToken);
             id = buyer is null ? null : Reservation.NewestOrderIdOf(buyer);
         }
 
@@ -204,39 +214,24 @@ public sealed class StockLedger
             : null;
     }
 
-    /// <summary>
-    /// Whether Redis has had a sale's data since its first order and has no reservation of this buyer or click: then MySQL has none either.
-    /// A counter that was loaded only once (its epoch is the first) has never been lost.
-    /// </summary>
-    public async Task<bool> HasNeverHeardOfAsync(SkuKeys sku, long userId, string? clientOrderNo, CancellationToken cancellationToken)
-    {
-        var counter = _database.KeyExistsAsync(sku.Stock);
-        var epoch = _database.HashGetAsync(sku.Sale, "epoch");
-        var heard = clientOrderNo is null
-            ? _database.HashExistsAsync(sku.Buyers, userId)
-            : _database.HashExistsAsync(sku.Clicks, $"{userId}:{clientOrderNo}");
-        await Task.WhenAll(counter, epoch, heard).WaitAsync(cancellationToken);
-        return await counter && await epoch == FirstEpoch && !await heard;
-    }
-
     /// <summary>One reservation by its order id; null when Redis has none, or when the stored value is not in our format.</summary>
     public async Task<Reservation?> FindAsync(SkuKeys sku, long orderId, CancellationToken cancellationToken)
     {
-        var record = await _database.HashGetAsync(sku.Orders, orderId).WaitAsync(cancellationToken);
+        var record = await _database.HashGetAsync(sku.Orders, orderId).ReplyAsync(cancellationToken);
         return record.HasValue && Reservation.TryParse(orderId, record!, out var reservation) ? reservation : null;
     }
 
     /// <summary>Several reservations by their order ids, likewise.</summary>
     public async Task<Reservation?[]> FindAsync(SkuKeys sku, IReadOnlyList<long> orderIds, CancellationToken cancellationToken)
     {
-        var records = await _database.HashGetAsync(sku.Orders, [.. orderIds.Select(id => (RedisValue)id)]).WaitAsync(cancellationToken);
+        var records = await _database.HashGetAsync(sku.Orders, [.. orderIds.Select(id => (RedisValue)id)]).ReplyAsync(cancellationToken);
         return [.. records.Zip(orderIds, (record, id) =>
             record.HasValue && Reservation.TryParse(id, record!, out var reservation) ? reservation : null)];
     }
 
     /// <summary>When the broker confirmed an unsettled order, ms since 1970 UTC; null when it has not, or the order is settled.</summary>
     public async Task<long?> ConfirmedAtMsAsync(SkuKeys sku, long orderId, CancellationToken cancellationToken) =>
-        await _database.SortedSetScoreAsync(sku.Outbox, orderId).WaitAsync(cancellationToken) is { } score && score >= ConfirmedScore
+        await _database.SortedSetScoreAsync(sku.Outbox, orderId).ReplyAsync(cancellationToken) is { } score && score >= ConfirmedScore
             ? (long)(score - ConfirmedScore)
             : null;
 
@@ -246,13 +241,14 @@ public sealed class StockLedger
     /// </summary>
     public async Task<IReadOnlySet<long>?> BuyersAsync(SkuKeys sku, int countMax, CancellationToken cancellationToken)
     {
-        if (await _database.HashLengthAsync(sku.Buyers).WaitAsync(cancellationToken) > countMax)
+        if (await _database.HashLengthAsync(sku.Buyers).ReplyAsync(cancellationToken) > countMax)
         {
             return null;
         }
 
-        var users = await _database.HashKeysAsync(sku.Buyers).WaitAsync(cancellationToken);
-        return users.Select(user => (long)user).ToHashSet();
+        var users = await _database.HashKeysAsync(sku.Buyers).ReplyAsync(cancellationToken);
+        // A foreign field is no buyer, and must not hide the others.
+        return users.Select(user => user.TryParse(out long userId) ? userId : 0).Where(userId => userId > 0).ToHashSet();
     }
 
     /// <summary>
@@ -263,13 +259,13 @@ public sealed class StockLedger
     {
         // One GET each, pipelined: an MGET over SKUs would cross cluster slots.
         var reads = skus.Select(async sku => (sku.SkuId, Stock: await TryGetAsync(sku.Stock))).ToArray();
-        return (await Task.WhenAll(reads).WaitAsync(cancellationToken)).ToDictionary(read => read.SkuId, read => read.Stock);
+        return (await Task.WhenAll(reads).ReplyAsync(cancellationToken)).ToDictionary(read => read.SkuId, read => read.Stock);
 
         async Task<long?> TryGetAsync(RedisKey key)
         {
             try
             {
-                var stock = await _database.StringGetAsync(key);
+                var stock = await _database.StringGetAsync(key).ReplyAsync(cancellationToken);
                 return stock.HasValue && stock.TryParse(out long units) ? units : null;
             }
             catch (Exception exception) when (exception is RedisException or TimeoutException)

@@ -61,20 +61,21 @@ public sealed class StockRecovery
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(idsMax, UnsettledIdsMax);
         RedisValue[] arguments = [idsMax, StockLedger.ConfirmedScore, SnapshotRecordsMax];
-        var reply = (RedisResult[])(await _database.ScriptEvaluateAsync(SnapshotScript, sku.All, arguments).WaitAsync(cancellationToken))!;
+        var reply = (RedisResult[])(await _database.ScriptEvaluateAsync(SnapshotScript, sku.All, arguments).ReplyAsync(cancellationToken))!;
         try
         {
             var unsettled = (long)reply[4];
             bool? same = (long)reply[6] < 0 ? null : (long)reply[6] == 1;
             return new LedgerSnapshot(
                 OrNull(reply[0]), OrNull(reply[1]), (long)reply[3], unsettled, (long)reply[5], same, (long)reply[7] == 1,
-                unsettled <= idsMax ? IdsOf(Array.ConvertAll(reply[13..], id => (RedisValue)id)) : null,
+                unsettled <= idsMax ? IdsOf(Array.ConvertAll(reply[14..], id => (RedisValue)id)) : null,
                 (long)reply[9] is >= 0 and var units ? units : null, IdsOf((RedisValue[])reply[10]!))
             {
                 LoadToken = OrNull(reply[2]),
                 Terms = (string?)reply[8],
                 RunId = (string?)reply[11] is { Length: > 0 } runId ? runId : null,
                 Counted = OrNull(reply[12]),
+                Warmed = OrNull(reply[13]),
             };
         }
         catch (Exception exception) when (exception is InvalidCastException or FormatException or OverflowException)
@@ -90,9 +91,10 @@ public sealed class StockRecovery
     public async Task<IReadOnlyCollection<long>> UnsettledIdsAsync(SkuKeys sku, CancellationToken cancellationToken)
     {
         var ids = new HashSet<long>();
-        await foreach (var entry in _database.SortedSetScanAsync(sku.Outbox, pageSize: ScanPageSize).WithCancellation(cancellationToken))
+        await using var entries = _database.SortedSetScanAsync(sku.Outbox, pageSize: ScanPageSize).GetAsyncEnumerator(cancellationToken);
+        while (await entries.MoveNextAsync().AsTask().ReplyAsync(cancellationToken))
         {
-            ids.UnionWith(IdsOf(entry.Element));
+            ids.UnionWith(IdsOf(entries.Current.Element));
         }
 
         return ids;
@@ -131,23 +133,23 @@ public sealed class StockRecovery
     /// </summary>
     public Task CloseAsync(SkuKeys sku, CancellationToken cancellationToken, long? epoch = null) =>
         _database.ScriptEvaluateAsync(CloseScript, [sku.Stock, sku.Sale], [epoch?.ToString(CultureInfo.InvariantCulture) ?? ""])
-            .WaitAsync(cancellationToken);
+            .ReplyAsync(cancellationToken);
 
     /// <summary>Records that Redis has data of these SKUs.</summary>
     public Task NoteAsync(IEnumerable<long> skuIds, CancellationToken cancellationToken) =>
-        _database.SetAddAsync(SkusKey, [.. skuIds.Select(skuId => (RedisValue)skuId)]).WaitAsync(cancellationToken);
+        _database.SetAddAsync(SkusKey, [.. skuIds.Select(skuId => (RedisValue)skuId)]).ReplyAsync(cancellationToken);
 
     /// <summary>All SKUs that Redis may have data of.</summary>
     public async Task<IReadOnlyCollection<long>> NotedSkuIdsAsync(CancellationToken cancellationToken) =>
-        [.. (await _database.SetMembersAsync(SkusKey).WaitAsync(cancellationToken)).Select(skuId => (long)skuId)];
+        IdsOf(await _database.SetMembersAsync(SkusKey).ReplyAsync(cancellationToken));
 
     /// <summary>Removes the record if Redis has no data of the SKU any more; returns whether the data is gone.</summary>
     public async Task<bool> ForgetIfGoneAsync(SkuKeys sku, CancellationToken cancellationToken)
     {
-        var held = await _database.KeyExistsAsync([sku.Sale, sku.Outbox]).WaitAsync(cancellationToken) > 0;
+        var held = await _database.KeyExistsAsync([sku.Sale, sku.Outbox]).ReplyAsync(cancellationToken) > 0;
         if (!held)
         {
-            await _database.SetRemoveAsync(SkusKey, sku.SkuId).WaitAsync(cancellationToken);
+            await _database.SetRemoveAsync(SkusKey, sku.SkuId).ReplyAsync(cancellationToken);
         }
 
         return !held;
@@ -158,7 +160,7 @@ public sealed class StockRecovery
     /// order that an instance saw accepted, it has all orders that the instance saw accepted.
     /// </summary>
     public Task<bool> KnowsAsync(SkuKeys sku, long orderId, CancellationToken cancellationToken) =>
-        _database.HashExistsAsync(sku.Orders, orderId).WaitAsync(cancellationToken);
+        _database.HashExistsAsync(sku.Orders, orderId).ReplyAsync(cancellationToken);
 
     /// <summary>The unsettled orders among these, with their buyers.</summary>
     public async Task<IReadOnlyList<(long UserId, long OrderId)>> PendingAsync(
@@ -168,7 +170,7 @@ public sealed class StockRecovery
         foreach (var ids in orderIds.Chunk(ScanPageSize))
         {
             var records = await _database.HashGetAsync(sku.Orders, Array.ConvertAll(ids, id => (RedisValue)id))
-                .WaitAsync(cancellationToken);
+                .ReplyAsync(cancellationToken);
             for (var i = 0; i < ids.Length; i++)
             {
                 if (records[i].HasValue && Reservation.TryParse(ids[i], records[i]!, out var order) && order.State == OrderState.Pending)
@@ -199,7 +201,7 @@ public sealed class StockRecovery
                     buyer.UserId, buyer.Units, buyer.NewestOrderId, buyer.PendingIds.Count,
                 }.Concat(buyer.PendingIds.Select(id => (RedisValue)id))),
             ];
-            await _scripts.Restore.EvaluateAsync(_database, sku.All, arguments).WaitAsync(cancellationToken);
+            await _scripts.Restore.EvaluateAsync(_database, sku.All, arguments).ReplyAsync(cancellationToken);
         }
     }
 
@@ -215,20 +217,21 @@ public sealed class StockRecovery
                     _database.HashSetAsync(sku.Clicks, $"{click.UserId}:{click.ClientOrderNo}", click.OrderId, When.NotExists),
                     _database.HashSetAsync(sku.Clicks, $"#{click.OrderId}", click.Quantity, When.NotExists),
                 }))
-                .WaitAsync(cancellationToken);
+                .ReplyAsync(cancellationToken);
         }
     }
 
     /// <summary>
-    /// Unsettled orders whose last confirm is at least that old, the oldest first, at most <see cref="UnsettledIdsMax"/>.
+    /// Unsettled orders whose last confirm is at least that old, the oldest first, at most <see cref="UnsettledIdsMax"/>. With
+    /// <paramref name="after"/>, only those that were confirmed then or later.
     /// </summary>
     public async Task<IReadOnlyList<ConfirmedOrder>> ConfirmedBeforeAsync(
-        SkuKeys sku, DateTimeOffset before, CancellationToken cancellationToken)
+        SkuKeys sku, DateTimeOffset before, CancellationToken cancellationToken, DateTimeOffset? after = null)
     {
         var entries = await _database.SortedSetRangeByScoreWithScoresAsync(
-                sku.Outbox, StockLedger.ConfirmedScore, StockLedger.ConfirmedScore + before.ToUnixTimeMilliseconds(),
-                take: UnsettledIdsMax)
-            .WaitAsync(cancellationToken);
+                sku.Outbox, StockLedger.ConfirmedScore + (after?.ToUnixTimeMilliseconds() ?? 0),
+                StockLedger.ConfirmedScore + before.ToUnixTimeMilliseconds(), take: UnsettledIdsMax)
+            .ReplyAsync(cancellationToken);
         return
         [
             .. entries.SelectMany(entry => IdsOf(entry.Element).Select(id => new ConfirmedOrder(
@@ -239,7 +242,7 @@ public sealed class StockRecovery
     /// <summary>Lets the sweeper publish orders again that the broker confirmed but that have had no result since.</summary>
     public Task UnconfirmAsync(SkuKeys sku, IReadOnlyList<long> orderIds, CancellationToken cancellationToken) =>
         _database.SortedSetUpdateAsync(sku.Outbox, [.. orderIds.Select(id => new SortedSetEntry(id, 0))], SortedSetWhen.Exists)
-            .WaitAsync(cancellationToken);
+            .ReplyAsync(cancellationToken);
 
     /// <summary>
     /// All orders of a SKU, page by page; Redis serves other clients in between. Orders that exist during the whole scan are returned at
@@ -253,7 +256,7 @@ public sealed class StockRecovery
         {
             RedisValue[] arguments = [cursor, ScanPageSize, since.ToUnixTimeMilliseconds()];
             var reply = (RedisResult[])(await _database.ScriptEvaluateAsync(ReviewScript, sku.All, arguments)
-                .WaitAsync(cancellationToken))!;
+                .ReplyAsync(cancellationToken))!;
             cursor = (string)reply[0]!;
             var told = ((RedisValue[])reply[1]!).Chunk(2);
             yield return new OrdersPage(
@@ -268,12 +271,12 @@ public sealed class StockRecovery
         foreach (var ids in orderIds.Chunk(RecallBatchSizeMax))
         {
             await _database.ScriptEvaluateAsync(RecallScript, sku.All, Array.ConvertAll(ids, id => (RedisValue)id))
-                .WaitAsync(cancellationToken);
+                .ReplyAsync(cancellationToken);
         }
     }
 
     /// <summary>
-    /// Skips an entry that is not in our format: it is not an order, the scripts ignore it, and it must not hide the others.
+    /// Skips an entry that is not in our format: it is no order and no SKU, the scripts ignore it, and it must not hide the others.
     /// </summary>
     private static List<long> IdsOf(params RedisValue[] entries)
     {

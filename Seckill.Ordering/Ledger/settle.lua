@@ -4,7 +4,8 @@
 --   order id, state (S or F), detail (order number or reason), deducted (1: MySQL deducted stock for this order id),
 --   epoch of the gate when MySQL committed, quantity, user id, client_order_no, epoch in the message (-1: another producer's)
 -- Returns one code per order; G, O and N write nothing and do not delay the other orders:
---   A settled now     B was settled before     G Redis knows neither sale nor order
+--   A settled now     B was settled before     C was settled before, with the opposite result, which stays
+--   G Redis knows neither sale nor order
 --   O the reservation is another buyer's     N the reservation, or the buyer's entry, is not in our format
 --
 -- The epoch says which load of the stock counter a number belongs to. A reservation is `held` when it was deducted from the current
@@ -43,6 +44,7 @@ for i = 1, n do users[i] = ARGV[2 + (i - 1) * 9 + 7] end
 local had = redis.call('HMGET', KEYS[4], unpack(users))
 for i = 1, n do buyer[users[i]] = had[i] or buyer[users[i]] end
 
+local opposite = { S = 'F', F = 'S' }
 local delta, released, told, done = 0, 0, {}, {}
 local newOrders, newBuyers, newClicks, gone = {}, {}, {}, {}
 for i = 1, n do
@@ -58,6 +60,7 @@ for i = 1, n do
   if done[id] or (record and not is_pending(record)) then
     reply[i] = 'B'
     gone[#gone + 1] = id
+    if (done[id] or string.sub(record, 1, 1)) == opposite[state] then reply[i] = 'C' end
   elseif not record and not known then
     reply[i] = 'G'
     gone[#gone + 1] = id
@@ -66,7 +69,7 @@ for i = 1, n do
   elseif record and u ~= user then
     reply[i] = 'O'
   else
-    done[id] = true
+    done[id] = state
     gone[#gone + 1] = id
     local reserved, trace, held = now, '', false
     if record then

@@ -5,9 +5,9 @@
 --   same server as at the load (0, 1; -1: unknown, because the account may not read it), closed (0, 1),
 --   terms: starts_ms|ends_ms|limit|paused|expire_ms,
 --   units of the unsettled reservations that this counter holds (-1: not read), { ids of unsettled orders that are settled here },
---   run id of the server ('': unknown), `counted` (see restore.lua) or '', ids... };
+--   run id of the server ('': unknown), `counted` (see restore.lua) or '', `warmed` (see warm.lua) or '', ids... };
 -- no ids when there are more than requested.
-local sale = redis.call('HMGET', KEYS[2], 'epoch', 'held', 'run_id', 'closed', 'load', 'counted')
+local sale = redis.call('HMGET', KEYS[2], 'epoch', 'held', 'run_id', 'closed', 'load', 'counted', 'warmed')
 local terms = redis.call('HMGET', KEYS[2], 'starts_ms', 'ends_ms', 'limit', 'paused', 'expire_ms')
 for i = 1, 5 do terms[i] = terms[i] or '' end
 local unsettled = redis.call('ZCARD', KEYS[6])
@@ -30,6 +30,6 @@ if #ids == unsettled and unsettled <= tonumber(ARGV[3]) then
     if records[i] and not is_pending(records[i]) then told[#told + 1] = id end
   end
 end
-reply[10], reply[11], reply[12], reply[13] = units, told, server or '', sale[6] or ''
+reply[10], reply[11], reply[12], reply[13], reply[14] = units, told, server or '', sale[6] or '', sale[7] or ''
 for _, id in ipairs(ids) do reply[#reply + 1] = id end
 return reply

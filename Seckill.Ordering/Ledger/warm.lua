@@ -3,27 +3,31 @@
 -- KEYS  1 stock  2 sale  3 orders  4 buyers  5 clicks  6 outbox     (all in the SKU's slot)
 -- ARGV  1 stock in MySQL  2 gate epoch in MySQL  3 token of the load in MySQL, '' for none  4 token of this load
 --       5 starts_ms  6 ends_ms  7 limit  8 paused (0, 1)  9 expire_ms
---       10 carry (1: ARGV 15 and up are all unsettled orders that MySQL has decided, committed or rejected; 0: unknown)
+--       10 carry (1: ARGV 16 and up are all unsettled orders that MySQL has decided, committed or rejected; 0: unknown)
 --       11 the load here when this was decided, epoch:token, ':' for none, '*' for any: a call delayed by a frozen server must not
 --          overwrite a newer counter with an old number
 --       12 again (1: load although the counter is running, because this is not the server that took the load)
 --       13 run id of the server when this was decided, '' if unknown  14 `counted` then, or as restore.lua has left it since, '' for none:
---          a promoted replica with the same load has other unsettled orders and other buyers; '*' for 11 skips both checks
+--          a promoted replica with the same load has other unsettled orders and other buyers
+--       15 `warmed` then, '' for none: a delayed call must not overwrite newer terms either; '*' for 11 skips all these checks
 -- Returns { loaded (1), running (0) or refused (-1), epoch, stock }
 --
 -- A load is identified by its epoch and its token. The epoch orders loads and tells which load has counted an order. Two loads can have
 -- the same epoch, if one dies before MySQL records it and the epoch is then raised there for another reason. The token is random for each
 -- load. Loads by instances without tokens have none, on both sides.
+-- Calls are counted (`warmed`), because a change of terms leaves the load as it is.
 local stock = redis.call('GET', KEYS[1])
-local sale = redis.call('HMGET', KEYS[2], 'epoch', 'load', 'closed', 'counted')
+local sale = redis.call('HMGET', KEYS[2], 'epoch', 'load', 'closed', 'counted', 'warmed')
 local epoch, load = tonumber(sale[1] or nil), sale[2] or ''
 -- The run id of this Redis process, if the account may read it, else ''. Read before the first write: a script is not rolled back.
 local info = redis.pcall('INFO', 'server')
 local server = type(info) == 'string' and string.match(info, 'run_id:(%w+)') or ''
 if ARGV[11] ~= '*' then
   local same = server == '' or ARGV[13] == '' or ARGV[13] == server
-  if not same or ARGV[11] ~= (sale[1] or '') .. ':' .. load or ARGV[14] ~= (sale[4] or '') then return { -1, epoch or 0, 0 } end
+  local newest = ARGV[11] == (sale[1] or '') .. ':' .. load and ARGV[14] == (sale[4] or '') and ARGV[15] == (sale[5] or '')
+  if not same or not newest then return { -1, epoch or 0, 0 } end
 end
+redis.call('HINCRBY', KEYS[2], 'warmed', 1)
 redis.call('HSET', KEYS[2], 'starts_ms', ARGV[5], 'ends_ms', ARGV[6], 'limit', ARGV[7], 'paused', ARGV[8], 'expire_ms', ARGV[9])
 local loaded = 0
 -- A load other than MySQL's means that one side lost its data, or that a load died halfway. A closed gate means that a reload was
@@ -35,7 +39,7 @@ if not stock or epoch ~= tonumber(ARGV[2]) or load ~= ARGV[3] or sale[3] == '1' 
     -- Reservations unknown to MySQL stay deducted, now from the new counter. The decided ones keep their old epoch: MySQL's number
     -- includes them, so settling must not change the counter for them again.
     local decided = {}
-    for i = 15, #ARGV do decided[ARGV[i]] = true end
+    for i = 16, #ARGV do decided[ARGV[i]] = true end
     for _, id in ipairs(redis.call('ZRANGE', KEYS[6], 0, -1)) do
       local record = not decided[id] and redis.call('HGET', KEYS[3], id)
       if record then

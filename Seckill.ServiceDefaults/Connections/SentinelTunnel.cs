@@ -104,7 +104,8 @@ internal sealed partial class SentinelTunnel(ILogger<SentinelTunnel> logger) : T
             return await sentinel.SentinelGetMasterAddressByNameAsync(_service)
                 .WaitAsync(TimeSpan.FromMilliseconds(AskTimeoutMs), cancellationToken);
         }
-        catch (Exception exception) when (exception is RedisException or TimeoutException)
+        // A call in flight on a frozen connection may fail with an exception of the client's streams. The other Sentinels still answer.
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
         {
             LogSentinelFailed(exception.Message);
             return null;

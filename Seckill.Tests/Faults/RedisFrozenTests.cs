@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using Seckill.Ordering.Ledger;
+using ApiAnswer = Seckill.Tests.EndToEnd.ApiAnswer;
 using ShopClient = Seckill.Tests.EndToEnd.ShopClient;
 
 namespace Seckill.Tests.Faults;
@@ -11,6 +12,11 @@ public sealed class RedisFrozenTests(GateCrashes faults)
 {
     private const int Clicks = 200;
     private const int TimeoutMs = 60_000;
+
+    /// <summary>Longer than the client waits before it gives up a silent connection.</summary>
+    private const int FrozenMs = 7_000;
+
+    private const int AskEveryMs = 50;
 
     /// <summary>The promise is two seconds; a busy machine may take longer to send and to read.</summary>
     private const int AnswerMsMax = 10_000;
@@ -49,6 +55,42 @@ public sealed class RedisFrozenTests(GateCrashes faults)
             system.RedisConnection.GetDatabase().HashExistsAsync(new SkuKeys(click.SkuId).Buyers, click.UserId)));
         Assert.DoesNotContain(true, bought);
         Assert.Equal(before + sale.Skus.Count, await OrdersAsync(system, sale));
+    }
+
+    [Fact]
+    public async Task A_buyer_who_asks_meanwhile_is_answered_from_MySQL()
+    {
+        var system = await faults.ReadyAsync(_cancellation);
+        var sale = await SaleOnTrial.OpenAsync(faults, _cancellation);
+        using var client = system.Client();
+        await sale.RushAsync(2);
+        Assert.Equal("SUCCESS", Assert.Single(await sale.OutcomesAsync()).Key);
+        var (click, orderId) = sale.Queued.First();
+        var asked = new List<Task<ApiAnswer>>();
+
+        system.Redis.Pause();
+        try
+        {
+            var started = Stopwatch.GetTimestamp();
+            while (Stopwatch.GetElapsedTime(started).TotalMilliseconds < FrozenMs)
+            {
+                asked.Add(client.StatusAsync(click.Token, click.SkuId, _cancellation, click.Number));
+                await Task.Delay(AskEveryMs, _cancellation);
+            }
+        }
+        finally
+        {
+            system.Redis.Continue();
+        }
+
+        var answers = await Task.WhenAll(asked);
+        Assert.All(answers, answer => Assert.True(IsAnswered(answer) || IsBusy(answer), $"{answer.Status}: {answer.Body}"));
+        Assert.Contains(answers, IsAnswered);
+
+        bool IsAnswered(ApiAnswer answer) =>
+            answer.Status == HttpStatusCode.OK && answer.Text("status") == "SUCCESS" && answer.Text("order_id") == orderId;
+
+        static bool IsBusy(ApiAnswer answer) => answer.Status == HttpStatusCode.ServiceUnavailable && answer.Error == "busy";
     }
 
     private async Task<(HttpStatusCode Status, double Ms)> SendAsync(ShopClient client, Click click)

@@ -116,6 +116,27 @@ public sealed class GateLaneTests(RedisFixture redis) : IClassFixture<RedisFixtu
     }
 
     [Fact]
+    public async Task Stock_that_is_returned_while_the_buyers_are_read_keeps_the_shield_open()
+    {
+        await WarmAsync(stock: 0);
+        Assert.Equal(ReserveCode.Accepted, (await Ask(1).Answered).Code);
+        _replies.Hold();
+        var refused = Ask(2);
+        await Deadline.UntilAsync(() => Task.FromResult(_replies.HeldCount), count => count > 0, Cancelled);
+        // This reply shows that nothing is left; the next ones, with the buyers, are held back.
+        _replies.ReleaseHeld();
+        Assert.Equal(ReserveCode.SoldOut, (await refused.Answered).Code);
+
+        // As GateLanes does it for the outcome of another order.
+        _lane.Shield.Open();
+        _replies.Release();
+        _lane.Complete();
+        await _lane.Completion;
+
+        Assert.False(_lane.Shield.Refuses(3));
+    }
+
+    [Fact]
     public async Task A_copy_of_Redis_that_has_lost_reservations_shuts_the_gate_with_its_first_reply()
     {
         await WarmAsync(stock: 10);

@@ -41,8 +41,8 @@ public sealed class GateLanesTests(RedisFixture redis) : IClassFixture<RedisFixt
     {
         await using var lanes = Lanes();
         var (running, over) = (lanes.LaneOf(1), lanes.LaneOf(2));
-        running.Shield.Arm(new ReserveReply(1, 1, 0, 1, []), new HashSet<long> { 1 });
-        over.Shield.Arm(new ReserveReply(1, 1, 0, 1, []), new HashSet<long> { 1 });
+        running.Shield.Arm(new ReserveReply(1, 1, 0, 1, []), new HashSet<long> { 1 }, openings: 0);
+        over.Shield.Arm(new ReserveReply(1, 1, 0, 1, []), new HashSet<long> { 1 }, openings: 0);
         Assert.True(running.Shield.Refuses(2) && over.Shield.Refuses(2));
 
         lanes.Prune(skuId => Sale(skuId, TimeSpan.FromHours(skuId == 1 ? 1 : -1)));

@@ -98,6 +98,35 @@ public sealed class OutboxTests(RedisFixture redis) : IClassFixture<RedisFixture
     }
 
     [Fact]
+    public async Task A_foreign_entry_hides_no_SKU_and_no_buyer()
+    {
+        await _sku.WarmAsync(10);
+        await _sku.ReserveAsync(7);
+        await _sku.Recovery.NoteAsync([_sku.Keys.SkuId], Cancelled);
+        await _sku.Database.SetAddAsync("seckill:skus", "theirs");
+        await _sku.Database.HashSetAsync(_sku.Keys.Buyers, "theirs", "1|1");
+
+        Assert.Equal([_sku.Keys.SkuId], await _sku.Recovery.NotedSkuIdsAsync(Cancelled));
+        Assert.Equal(7, Assert.Single((await _sku.Ledger.BuyersAsync(_sku.Keys, countMax: 10, Cancelled))!));
+    }
+
+    [Fact]
+    public async Task A_confirm_from_the_future_is_told_apart()
+    {
+        await _sku.WarmAsync(10);
+        var (now, ahead) = ((await _sku.ReserveAsync(1)).OrderId, (await _sku.ReserveAsync(2)).OrderId);
+        var at = DateTimeOffset.UtcNow;
+        await _sku.Ledger.ConfirmAsync(_sku.Keys, [now], at.ToUnixTimeMilliseconds(), Cancelled);
+        await _sku.Ledger.ConfirmAsync(_sku.Keys, [ahead], at.AddDays(1).ToUnixTimeMilliseconds(), Cancelled);
+
+        Assert.Equal([now], await ConfirmedAsync(at, null));
+        Assert.Equal([ahead], await ConfirmedAsync(DateTimeOffset.MaxValue, at.AddHours(1)));
+
+        async Task<IEnumerable<long>> ConfirmedAsync(DateTimeOffset before, DateTimeOffset? after) =>
+            (await _sku.Recovery.ConfirmedBeforeAsync(_sku.Keys, before, Cancelled, after)).Select(order => order.OrderId);
+    }
+
+    [Fact]
     public async Task An_order_missing_from_the_outbox_is_found_and_put_back()
     {
         await _sku.WarmAsync(10);

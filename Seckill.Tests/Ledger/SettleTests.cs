@@ -146,10 +146,28 @@ public sealed class SettleTests(RedisFixture redis) : IClassFixture<RedisFixture
         var order = (await _sku.ReserveAsync(1)).OrderId;
         await _sku.SettleAsync(SkuOnTrial.Verdict(order, true, "SN1"));
 
-        Assert.Equal(SettleCode.AlreadySettled, await _sku.SettleAsync(SkuOnTrial.Verdict(order, false, "late")));
+        Assert.Equal(SettleCode.Contradicted, await _sku.SettleAsync(SkuOnTrial.Verdict(order, false, "late")));
 
         Assert.Equal(OrderState.Success, (await _sku.FindAsync(1))!.State);
         Assert.Equal(9, await _sku.StockAsync());
+    }
+
+    [Fact]
+    public async Task A_failure_once_told_stays_and_the_opposite_verdict_is_reported()
+    {
+        await _sku.WarmAsync(10);
+        var order = (await _sku.ReserveAsync(1)).OrderId;
+        var (failure, success) = (SkuOnTrial.Verdict(order, false, "abandoned"), SkuOnTrial.Verdict(order, true, "SN1"));
+
+        // The second verdict contradicts the first one of the same call.
+        Assert.Equal(
+            [SettleCode.Settled, SettleCode.Contradicted], await _sku.Ledger.SettleAsync(_sku.Keys, [failure, success], Cancelled));
+        Assert.Equal(SettleCode.Contradicted, await _sku.SettleAsync(success));
+        Assert.Equal(SettleCode.AlreadySettled, await _sku.SettleAsync(failure));
+
+        Assert.Equal((OrderState.Failed, "abandoned"), ((await _sku.FindAsync(1))!.State, (await _sku.FindAsync(1))!.Detail));
+        Assert.Equal((10L, 0L), (await _sku.StockAsync(), await _sku.HeldAsync()));
+        Assert.Equal(0, await _sku.Database.SortedSetLengthAsync(_sku.Keys.Outbox));
     }
 
     [Fact]

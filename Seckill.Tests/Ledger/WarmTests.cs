@@ -66,6 +66,25 @@ public sealed class WarmTests(RedisFixture redis) : IClassFixture<RedisFixture>
         Assert.Equal(0, await _sku.Database.HashGetAsync(_sku.Keys.Sale, "paused"));
     }
 
+    /// <summary>A frozen instance resumes the sale after another one has paused it again, which changes neither load nor counter.</summary>
+    [Fact]
+    public async Task A_change_of_terms_that_comes_late_changes_nothing()
+    {
+        await _sku.WarmAsync(10, terms: SkuOnTrial.Terms(paused: true));
+        var seen = await _sku.Recovery.SnapshotAsync(_sku.Keys, 0, Cancelled);
+        await _sku.WarmAsync(10, epoch: 1, SkuOnTrial.Terms(paused: true));
+
+        Assert.Equal(new WarmResult(false, 1, 0, Refused: true), await ResumeAsync(seen));
+        Assert.Equal(ReserveCode.Paused, (await _sku.ReserveAsync(1)).Code);
+
+        Assert.Equal(
+            new WarmResult(false, 1, 10), await ResumeAsync(await _sku.Recovery.SnapshotAsync(_sku.Keys, 0, Cancelled)));
+        Assert.Equal(ReserveCode.Accepted, (await _sku.ReserveAsync(1)).Code);
+
+        Task<WarmResult> ResumeAsync(LedgerSnapshot basis) => _sku.Ledger.WarmAsync(
+            _sku.Keys, 10, new LoadId(1, _sku.LastToken), LoadId.NewToken(), SkuOnTrial.Terms(), null, Cancelled, basis);
+    }
+
     [Fact]
     public async Task A_load_that_died_before_MySQL_had_the_epoch_is_done_again()
     {

@@ -123,6 +123,24 @@ public sealed class BadRowTests(OperationsFixture servers) : IAsyncLifetime
         await AssertOthersGoOnAsync(good);
     }
 
+    [Theory]
+    [InlineData("orders")]
+    [InlineData("buyers")]
+    [InlineData("outbox")]
+    public async Task Foreign_data_under_a_skus_keys_hides_no_order_of_another_sku_from_operators(string name)
+    {
+        var (good, victim, buyer) = (await servers.PutOnSaleAsync(_api), await servers.PutOnSaleAsync(_api), Buyer());
+        var orderId = (await _api.BuyAsync(buyer, good)).Text("order_id");
+        Assert.Equal(200, (await _api.BuyAsync(buyer, victim)).Status);
+        _victims.Add(new SkuKeys(victim));
+        await PutAsync(new SkuKeys(victim).All[Array.IndexOf(Keys, name)], "string");
+
+        var found = await _api.GetAsync($"/api/ops/orders?q={buyer}", _api.Operator);
+
+        Assert.Equal(200, found.Status);
+        Assert.Contains(found.Body.GetProperty("items").EnumerateArray(), order => order.GetProperty("order_id").GetString() == orderId);
+    }
+
     [Fact]
     public async Task A_row_that_somebody_keeps_locked_hides_no_other_sales_books()
     {

@@ -1,8 +1,11 @@
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Seckill.Api.Retention;
 using Seckill.Ordering.Store;
 using Seckill.Tests.Operations;
+using Seckill.Tests.Worker;
 
 namespace Seckill.Tests.Security;
 
@@ -11,6 +14,9 @@ namespace Seckill.Tests.Security;
 public sealed class RetentionTests(OperationsFixture servers)
 {
     private const int OldDays = 100;
+
+    /// <summary>Far less than the lease lasts.</summary>
+    private const int ReleaseTimeoutMs = 20_000;
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
@@ -59,6 +65,37 @@ public sealed class RetentionTests(OperationsFixture servers)
         Assert.Equal(
             [$"retention {first + 5}"], await after.OpsAudit.Where(entry => entry.Action == "retention.test")
                 .Select(entry => entry.Target).ToListAsync(Cancelled));
+    }
+
+    [Fact]
+    public async Task An_instance_without_MySQL_leaves_the_job_to_another()
+    {
+        const string lease = "seckill:retention";
+        const string failed = "Rows that are due by Retention were not removed";
+        await servers.Redis.KeyDeleteAsync(lease);
+        await using var noStore = new ServiceCollection()
+            .AddDbContext<OrderingDbContext>(options => options.UseMySql(
+                "Server=127.0.0.1;Port=1;User ID=seckill;Password=x;Database=seckill;Connection Timeout=1",
+                new MySqlServerVersion(new Version(8, 0, 36))))
+            .BuildServiceProvider();
+        var options = Options.Create(new RetentionOptions { RejectionDays = 60 });
+        using var lines = new LogLines();
+        using var loggers = new LoggerFactory([lines]);
+        using var job = new RetentionJob(
+            new RetentionPass(noStore.GetRequiredService<IServiceScopeFactory>(), options, TimeProvider.System),
+            servers.Redis.Multiplexer, options, TimeProvider.System, loggers.CreateLogger<RetentionJob>());
+        await job.StartAsync(Cancelled);
+        try
+        {
+            await Deadline.UntilAsync(
+                () => Task.FromResult(lines.Lines.Count(line => line.Text.StartsWith(failed, StringComparison.Ordinal))),
+                count => count > 0, Cancelled);
+            await Deadline.UntilAsync(() => servers.Redis.KeyExistsAsync(lease), held => !held, Cancelled, ReleaseTimeoutMs);
+        }
+        finally
+        {
+            await job.StopAsync(CancellationToken.None);
+        }
     }
 
     [Fact]

@@ -12,6 +12,11 @@ internal sealed class LogLines : ILoggerProvider
 
     public ILogger CreateLogger(string categoryName) => new Logger(_lines);
 
+    /// <summary>Waits for a line that begins so.</summary>
+    public Task<string> UntilAsync(string start, CancellationToken cancellationToken) => Deadline.UntilAsync(
+        () => Task.FromResult(string.Join('\n', _lines.Select(line => line.Text))),
+        text => text.Split('\n').Any(line => line.StartsWith(start, StringComparison.Ordinal)), cancellationToken);
+
     public void Dispose()
     {
     }

@@ -1,5 +1,10 @@
+using System.Globalization;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using MySqlConnector;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Ledger;
+using Seckill.OrderWorker.Writing;
 
 namespace Seckill.Tests.Worker;
 
@@ -93,5 +98,64 @@ public abstract partial class OrderWritingTests
         Assert.Equal(10, await second.RedisStockAsync(Cancelled));
         await first.AssertConservedAsync(Cancelled);
         await second.AssertConservedAsync(Cancelled);
+    }
+
+    [Fact]
+    public async Task An_order_whose_buyer_was_told_the_opposite_is_named_in_the_log()
+    {
+        await using var shop = await Shop.OpenAsync(servers, stock: 10, Cancelled);
+        var order = await shop.ReserveAsync(5, Cancelled);
+        var id = order.OrderId!.Value;
+        await shop.Ledger.SettleAsync(
+            shop.Sku, [new Settlement(id, false, "abandoned", false, 0, order.Quantity, order.UserId, null, order.Epoch)], Cancelled);
+        await shop.PublishAsync(order, Cancelled);
+        using var log = new LogLines();
+        await using var worker = await RunningWorker.StartAsync(
+            servers, Cancelled, replace: services => services.AddSingleton<ILoggerProvider>(log));
+
+        var told = string.Create(
+            CultureInfo.InvariantCulture,
+            $"The buyer of order {id} of SKU {shop.Sku.SkuId} was told FAILED, but MySQL's verdict is SUCCESS");
+        await Deadline.UntilAsync(
+            () => Task.FromResult(
+                log.Lines.Any(line => line.Level == LogLevel.Error && line.Text.StartsWith(told, StringComparison.Ordinal))),
+            isNamed => isNamed, Cancelled);
+
+        Assert.Equal(1, await shop.OrderCountAsync(Cancelled));
+        Assert.Equal(OrderState.Failed, (await shop.SettledAsync(order, Cancelled)).State);
+    }
+
+    /// <summary>The server ends a session that is silent for that long and rolls it back, so another worker writes the orders.</summary>
+    [Fact]
+    public async Task A_worker_that_freezes_keeps_a_row_locked_for_a_bounded_time()
+    {
+        await using var shop = await Shop.OpenAsync(servers, stock: 1, Cancelled);
+        var orders = await shop.SellAsync(1, 1, Cancelled);
+        await RunAsync("CREATE TABLE sessions_seen (idle_seconds INT NOT NULL)");
+        try
+        {
+            await RunAsync("""
+                CREATE TRIGGER see_session BEFORE INSERT ON orders FOR EACH ROW
+                INSERT INTO sessions_seen VALUES (@@SESSION.wait_timeout)
+                """);
+            await using var worker = await StartAsync();
+
+            await shop.SettledAsync(orders, Cancelled);
+
+            Assert.Equal(
+                BatchLookUp.IdleSecondsMax, await shop.AskAsync<string>("SELECT MAX(idle_seconds) FROM sessions_seen", Cancelled));
+        }
+        finally
+        {
+            await RunAsync("DROP TRIGGER IF EXISTS see_session");
+            await RunAsync("DROP TABLE sessions_seen");
+        }
+    }
+
+    private async Task RunAsync(string sql)
+    {
+        await using var connection = await servers.OpenMySqlAsAdministratorAsync(Cancelled);
+        await using var command = new MySqlCommand(sql, connection);
+        await command.ExecuteNonQueryAsync(Cancelled);
     }
 }

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Logging;
 using MySqlConnector;
 using Seckill.Ordering.Ledger;
 using StackExchange.Redis;
@@ -8,7 +9,7 @@ namespace Seckill.Tests.Worker;
 
 /// <summary>
 /// An outage that ends after the worker's last try, and before it asks whether the server accepts other writes, is still an outage: no
-/// order is parked for it.
+/// order is parked for it. And no outage is reported after its end.
 /// </summary>
 [Collection(nameof(WorkerServers))]
 public sealed class OutageEndTests(WorkerServers servers)
@@ -66,6 +67,34 @@ public sealed class OutageEndTests(WorkerServers servers)
         {
             await RunAsync("DROP TRIGGER IF EXISTS away");
             await RunAsync("DROP TABLE asked");
+        }
+    }
+
+    [Fact]
+    public async Task An_outage_that_ends_after_its_session_is_over_although_no_order_follows()
+    {
+        await using var shop = await Shop.OpenAsync(servers, 1, Cancelled);
+        await shop.SellAsync(1, 1, Cancelled);
+        await RunAsync("CREATE TRIGGER away BEFORE INSERT ON orders FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'away'");
+        try
+        {
+            using var log = new LogLines();
+            await using var worker = await RunningWorker.StartAsync(
+                servers, Cancelled, replace: services => services.AddSingleton<ILoggerProvider>(log));
+            // The check is unhealthy before the worker has begun, too.
+            await log.UntilAsync("MySQL accepts no orders", Cancelled);
+            await worker.HealthAsync("writing", HealthStatus.Unhealthy, Cancelled);
+            // The session ends, and its order is gone.
+            await shop.DeleteQueueAsync(Cancelled);
+            await log.UntilAsync("A session has ended", Cancelled);
+            await RunAsync("DROP TRIGGER away");
+
+            await worker.ConsumingAsync(Cancelled);
+            await worker.HealthAsync("writing", HealthStatus.Healthy, Cancelled);
+        }
+        finally
+        {
+            await RunAsync("DROP TRIGGER IF EXISTS away");
         }
     }
 

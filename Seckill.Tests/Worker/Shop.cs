@@ -180,6 +180,10 @@ internal sealed class Shop : IAsyncDisposable
     public async Task<uint> QueuedCountAsync(CancellationToken cancellationToken) =>
         await _channel.MessageCountAsync(OrderTopology.Queue, cancellationToken);
 
+    /// <summary>Deletes the order queue with all messages, also those that a worker holds; the worker declares it again.</summary>
+    public Task DeleteQueueAsync(CancellationToken cancellationToken) =>
+        _channel.QueueDeleteAsync(OrderTopology.Queue, ifUnused: false, ifEmpty: false, cancellationToken: cancellationToken);
+
     public async Task<uint> DeadLetterCountAsync(CancellationToken cancellationToken) =>
         await _channel.MessageCountAsync(OrderTopology.DeadLetterQueue, cancellationToken);
 

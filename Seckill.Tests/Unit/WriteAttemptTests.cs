@@ -1,0 +1,77 @@
+using System.Diagnostics;
+using RabbitMQ.Client;
+using Seckill.Ordering.Contract;
+using Seckill.Ordering.DeadLetters;
+using Seckill.OrderWorker;
+using Seckill.OrderWorker.Batches;
+using Seckill.OrderWorker.Writing;
+
+namespace Seckill.Tests.Unit;
+
+/// <summary>The order in which the parts of a batch are written.</summary>
+[Trait("Category", "Quick")]
+public sealed class WriteAttemptTests
+{
+    private readonly WriteAttempt _attempt = new(new OrderBatch(0), new Backoff(new WorkerOptions(), TimeProvider.System));
+
+    private IEnumerable<long> Next => _attempt.Next?.Select(order => order.OrderId) ?? [];
+
+    [Fact]
+    public void Returned_orders_follow_the_others_which_show_that_MySQL_accepts_orders()
+    {
+        _attempt.Begin([Returned(1), New(2), Returned(3), New(4)]);
+
+        Assert.Equal([2L, 4L], Next);
+        Assert.False(_attempt.IsReturned);
+        _attempt.PopWritten();
+        Assert.Equal([1L, 3L], Next);
+        Assert.Equal((true, true), (_attempt.IsReturned, _attempt.TakesOthers));
+        _attempt.PopWritten();
+        Assert.Null(_attempt.Next);
+    }
+
+    [Fact]
+    public void Nothing_is_known_about_MySQL_before_something_was_written()
+    {
+        _attempt.Begin([Returned(1), Returned(2)]);
+
+        Assert.Equal((true, false), (_attempt.IsReturned, _attempt.TakesOthers));
+    }
+
+    [Fact]
+    public void Orders_that_are_new_say_nothing_about_each_other()
+    {
+        _attempt.Push([New(1)]);
+        _attempt.Push([New(2)]);
+        _attempt.PopWritten();
+
+        Assert.Equal([1L], Next);
+        Assert.False(_attempt.TakesOthers);
+    }
+
+    [Fact]
+    public void A_part_that_fails_is_halved_and_a_returned_one_is_taken_apart()
+    {
+        Assert.Equal("2 1", SizesAfterSplitOf([New(1), New(2), New(3)]));
+        Assert.Equal("1 1 1", SizesAfterSplitOf([Returned(1), Returned(2), Returned(3)]));
+    }
+
+    private string SizesAfterSplitOf(List<OrderInHand> failed)
+    {
+        var sizes = new List<int>();
+        for (_attempt.PushSplit(failed); _attempt.Next is { } part; _attempt.Pop())
+        {
+            sizes.Add(part.Count);
+        }
+
+        return string.Join(' ', sizes);
+    }
+
+    private static OrderInHand New(long id) => Of(id, []);
+
+    private static OrderInHand Returned(long id) => Of(id, new() { [DeadLetterHeaders.ParkedAt] = "2030-01-01T00:00:00Z" });
+
+    private static OrderInHand Of(long id, Dictionary<string, object?> headers) => new(
+        new Delivery(1, [], new BasicProperties { Headers = headers }, default(ActivityContext), DateTimeOffset.UnixEpoch, 0), default,
+        null, new OrderMessage { OrderId = id, UserId = 7, SkuId = 1001, Quantity = 1 }, null, default, null);
+}
