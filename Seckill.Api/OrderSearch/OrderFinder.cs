@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Microsoft.EntityFrameworkCore;
 using Seckill.Api.Catalogue;
 using Seckill.Api.Orders;
@@ -46,14 +47,30 @@ internal sealed partial class OrderFinder(
         }
 
         var found = new List<FoundOrder>();
+        Exception? unreadable = null;
         // An order found in both stores counts once; the entry with a SKU is kept.
         foreach (var trail in trails.GroupBy(trail => trail.OrderId).Select(same => same.MaxBy(trail => trail.SkuId ?? 0)!)
             .OrderByDescending(trail => trail.OrderId).Take(FoundMax))
         {
-            if (await TryFindAsync(trail, cancellationToken) is { } order)
+            try
             {
-                found.Add(FoundOrder.Of(trail.UserId, order));
+                if (await history.FindAsync(trail.UserId, trail.OrderId, trail.SkuId, cancellationToken) is { } order)
+                {
+                    found.Add(FoundOrder.Of(trail.UserId, order));
+                }
             }
+            catch (Exception exception) when (exception is RedisException or TimeoutException)
+            {
+                // Data in Redis that cannot be read at an order hide no other order.
+                LogOrderUnreadable(trail.OrderId, exception.Message);
+                unreadable = exception;
+            }
+        }
+
+        if (found.Count == 0 && unreadable is not null)
+        {
+            // There is an order, so the answer must not be that there is none.
+            ExceptionDispatchInfo.Throw(unreadable);
         }
 
         return found;
@@ -105,20 +122,6 @@ internal sealed partial class OrderFinder(
             .OrderByDescending(rejection => rejection.OrderId).Take(FoundMax)
             .Select(rejection => new Trail(rejection.OrderId, rejection.UserId, null)).ToListAsync(cancellationToken);
         return [.. orders, .. rejections];
-    }
-
-    /// <summary>Data in Redis that cannot be read at an order hide no other order.</summary>
-    private async Task<OrderView?> TryFindAsync(Trail trail, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return await history.FindAsync(trail.UserId, trail.OrderId, trail.SkuId, cancellationToken);
-        }
-        catch (Exception exception) when (exception is RedisException or TimeoutException)
-        {
-            LogOrderUnreadable(trail.OrderId, exception.Message);
-            return null;
-        }
     }
 
     /// <summary>

@@ -83,6 +83,7 @@ internal sealed partial class Reconciler : BackgroundService
                 return true;
             }
 
+            _reconciler.Forget();
             LogNoBroker();
         }
         catch (Exception exception) when (!stoppingToken.IsCancellationRequested)

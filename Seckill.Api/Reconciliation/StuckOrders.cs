@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using Microsoft.Extensions.Options;
 using Seckill.Api.DeadLetters;
@@ -50,6 +51,11 @@ internal sealed class StuckOrders(
     StockLedger ledger, StockRecovery recovery, QueueWatch watch, DeadLetterOperations deadLetters,
     IOptions<ReconciliationOptions> options, TimeProvider time)
 {
+    private const int RepublishedMax = 100_000;
+
+    /// <summary>When orders were last published again here; emptied at <see cref="RepublishedMax"/>.</summary>
+    private readonly ConcurrentDictionary<long, DateTimeOffset> _republishedAt = new();
+
     /// <summary>Plans from one comparison; queries the broker only when an order may have to be published again.</summary>
     public async Task<RepairPlan> PlanAsync(SkuReconciliation found, CancellationToken cancellationToken)
     {
@@ -121,10 +127,15 @@ internal sealed class StuckOrders(
             return [];
         }
 
+        // The clock may stay ahead, so that each confirm lies in the future: the pauses must grow all the same.
         var beforeMs = Math.Min(until.ToUnixTimeMilliseconds(), now.ToUnixTimeMilliseconds() - options.Value.StuckAfterMs);
         return (await ledger.FindAsync(sku, orderIds, cancellationToken)).OfType<Reservation>()
-            .Where(order => order.ReservedAtMs <= beforeMs).Select(order => order.OrderId);
+            .Where(order => order.ReservedAtMs <= beforeMs && IsDueAgain(order, now)).Select(order => order.OrderId);
     }
+
+    private bool IsDueAgain(Reservation order, DateTimeOffset now) =>
+        !_republishedAt.TryGetValue(order.OrderId, out var last)
+        || RepublishAt(DateTimeOffset.FromUnixTimeMilliseconds(order.ReservedAtMs), last, options.Value) <= now;
 
     /// <summary>
     /// An order among the dead letters is not lost: it waits for an operator, who replays or abandons it. Publishing it again would add
@@ -161,6 +172,16 @@ internal sealed class StuckOrders(
 
         if (plan.Republish.Count > 0)
         {
+            if (_republishedAt.Count + plan.Republish.Count > RepublishedMax)
+            {
+                _republishedAt.Clear();
+            }
+
+            foreach (var orderId in plan.Republish)
+            {
+                _republishedAt[orderId] = time.GetUtcNow();
+            }
+
             await recovery.UnconfirmAsync(sku, plan.Republish, cancellationToken);
         }
 

@@ -20,6 +20,8 @@ public abstract class OpsPage : ComponentBase, IDisposable
 
     private readonly CancellationTokenSource _left = new();
 
+    protected OpsPage() => Left = _left.Token;
+
     [Inject]
     protected OpsApi Api { get; set; } = null!;
 
@@ -36,7 +38,7 @@ public abstract class OpsPage : ComponentBase, IDisposable
     protected string? Fault { get; private set; }
 
     /// <summary>Cancelled when the operator leaves the page.</summary>
-    protected CancellationToken Left => _left.Token;
+    protected CancellationToken Left { get; }
 
     public void Dispose()
     {
@@ -148,7 +150,7 @@ public abstract class OpsPage : ComponentBase, IDisposable
         return failure switch
         {
             OpsRefusedException refused => refused.Message,
-            OperationCanceledException when _left.IsCancellationRequested => "",
+            OperationCanceledException when Left.IsCancellationRequested => "",
             _ when OpsApi.IsNoAnswer(failure) => $"The Api does not answer: {failure.Message}",
             _ => null,
         };

@@ -123,9 +123,16 @@ internal static class LoginEndpoints
 
     private static bool IsForOperator(string? token)
     {
-        var handler = new JsonWebTokenHandler();
-        return handler.CanReadToken(token) && handler.ReadJsonWebToken(token).Claims.Any(
-            claim => claim is { Type: LoginOptions.RoleClaim, Value: LoginOptions.OperatorRole });
+        try
+        {
+            return !string.IsNullOrEmpty(token) && new JsonWebTokenHandler().ReadJsonWebToken(token).Claims.Any(
+                claim => claim is { Type: LoginOptions.RoleClaim, Value: LoginOptions.OperatorRole });
+        }
+        catch (Exception exception) when (exception is ArgumentException or SecurityTokenException)
+        {
+            // Not a token at all, such as another application's cookie of this name.
+            return false;
+        }
     }
 
     private static IResult Refused(LoginFault fault, string? returnTo) =>

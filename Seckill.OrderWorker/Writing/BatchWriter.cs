@@ -93,6 +93,11 @@ internal sealed partial class BatchWriter(
                 return true;
         }
 
+        if (MySqlFaults.KindOf(exception) != FaultKind.Locked)
+        {
+            attempt.ForgetCommit();
+        }
+
         HoldOrThrow(attempt.Batch, attempt.Backoff, exception);
         if (attempt.TakesOthers || attempt.IsReturned || attempt.Backoff.FailureCount >= FailuresBeforeProbe)
         {

@@ -6,6 +6,7 @@ namespace Seckill.OrderWorker.Writing;
 internal sealed class WriteAttempt(OrderBatch batch, Backoff backoff)
 {
     private readonly LinkedList<List<OrderInHand>> _parts = new();
+    private bool _isByCommit;
 
     public OrderBatch Batch { get; } = batch;
 
@@ -34,7 +35,20 @@ internal sealed class WriteAttempt(OrderBatch batch, Backoff backoff)
     public void PopWritten()
     {
         Pop();
-        TakesOthers |= IsReturned;
+        if (!TakesOthers && IsReturned)
+        {
+            TakesOthers = _isByCommit = true;
+        }
+    }
+
+    /// <summary>
+    /// Call when the next part failed for another reason than a lock: a commit before it proves nothing, because an outage may have begun
+    /// since. A probe must show that MySQL accepts others.
+    /// </summary>
+    public void ForgetCommit()
+    {
+        TakesOthers &= !_isByCommit;
+        _isByCommit = false;
     }
 
     /// <summary>Begins with these orders, the returned ones last.</summary>

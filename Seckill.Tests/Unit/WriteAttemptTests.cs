@@ -31,6 +31,20 @@ public sealed class WriteAttemptTests
     }
 
     [Fact]
+    public void A_commit_proves_nothing_after_a_lost_connection()
+    {
+        _attempt.Begin([Returned(1), New(2)]);
+        _attempt.PopWritten();
+        _attempt.ForgetCommit();
+        Assert.False(_attempt.TakesOthers);
+
+        // A probe does.
+        _attempt.TakesOthers = true;
+        _attempt.ForgetCommit();
+        Assert.True(_attempt.TakesOthers);
+    }
+
+    [Fact]
     public void Nothing_is_known_about_MySQL_before_something_was_written()
     {
         _attempt.Begin([Returned(1), Returned(2)]);

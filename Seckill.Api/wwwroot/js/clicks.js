@@ -88,13 +88,14 @@ async function send(skuId) {
   sending.add(click.no);
   // Kept before the request: the page may be closed before the response.
   keep(skuId, { ...click, sent: true, dueAt: Date.now() + tryMsMax });
-  if (click.sent && await session.isOther()) {
+  const whose = click.sent ? await session.whose() : 'same';
+  if (whose === 'other' || of(skuId)?.no !== click.no) {
     // It is sent after this buyer's next login.
     sending.delete(click.no);
     return;
   }
 
-  let answer = await shop.buy(click.sale, click.no);
+  let answer = whose === 'same' ? await shop.buy(click.sale, click.no) : shop.away;
   if (click.sent && answer.verdict && !finalErrors.includes(answer.body.error)) answer = await earlier(click) ?? answer;
   sending.delete(click.no);
   const latest = of(skuId);

@@ -62,12 +62,13 @@ export async function logIn(userId) {
   return true;
 }
 
-/** Asks whether the cookie belongs to another buyer by now; if so, the page changes to that buyer. */
-export async function isOther() {
+/** Asks whose the cookie is by now: 'same', 'other', after which the page changes to that buyer, or 'unknown'. */
+export async function whose() {
   const asked = buyer;
   const answer = await shop.session();
-  const latest = answer.status === 200 ? answer.body.user_id ?? null : null;
-  if (latest === null || latest === asked) return false;
+  if (answer.status !== 200 || buyer !== asked) return 'unknown';
+  // With an expired login the shop itself refuses.
+  if ((answer.body.user_id ?? asked) === asked) return 'same';
   read();
-  return true;
+  return 'other';
 }

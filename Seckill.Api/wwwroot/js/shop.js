@@ -15,7 +15,8 @@ function keepTime(serverMs, sentAt) {
   if (Number.isFinite(serverMs)) offsetMs = serverMs - (sentAt + Date.now()) / 2;
 }
 
-const away = { status: 0, away: true, body: {}, retryAfterMs: 0 };
+/** There was no answer. */
+export const away = { status: 0, away: true, body: {}, retryAfterMs: 0 };
 
 async function call(path, options = {}) {
   try {
