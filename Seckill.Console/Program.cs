@@ -38,8 +38,9 @@ builder.Services.AddMudServices();
 builder.Services.AddRazorComponents().AddInteractiveServerComponents();
 
 var app = builder.Build();
-app.UseExceptionHandler("/error");
-app.UseStatusCodePagesWithReExecute("/error");
+app.UseExceptionHandler("/error/500");
+// NotFoundPage is the page for 404.
+app.UseStatusCodePagesWithReExecute("/error/{0}");
 app.UseSafeHeaders();
 app.MapDefaultEndpoints();
 app.UseAuthentication();

@@ -55,15 +55,7 @@ public static class CheckoutKeys
 
     private static void Make(string folder, string file)
     {
-        if (OperatingSystem.IsWindows())
-        {
-            Directory.CreateDirectory(folder);
-        }
-        else
-        {
-            PrivateFile.CreateFolder(folder);
-        }
-
+        PrivateFile.CreateFolder(folder);
         var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
         if (!OperatingSystem.IsWindows())
         {

@@ -14,6 +14,9 @@ public static class LoopbackPorts
 
     private static readonly HashSet<int> Taken = [];
 
+    // Held until the process ends.
+    private static readonly PortLocks Locks = new(PortLocks.UsersFolder);
+
     /// <summary>A free port that this process has not handed out before.</summary>
     /// <exception cref="LocalServerException">No free port was found.</exception>
     public static int Take()
@@ -33,12 +36,17 @@ public static class LoopbackPorts
         throw new LocalServerException($"no free port on 127.0.0.1 between {First} and {End}");
     }
 
-    /// <summary>The preferred port if it is free, else another free one.</summary>
-    public static int Prefer(int port)
+    /// <summary>
+    /// The preferred port if it is free and no other process of this user has been given it, else another free one. A random port needs no
+    /// lock: two processes hardly ever get the same one.
+    /// </summary>
+    public static int Prefer(int port) => Prefer(port, Locks);
+
+    internal static int Prefer(int port, PortLocks locks)
     {
         lock (Taken)
         {
-            if (IsFree(port) && Taken.Add(port))
+            if (!Taken.Contains(port) && IsFree(port) && locks.TryTake(port) && Taken.Add(port))
             {
                 return port;
             }

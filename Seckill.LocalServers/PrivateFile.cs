@@ -1,6 +1,9 @@
 namespace Seckill.LocalServers;
 
-/// <summary>Files and folders that only their owner may read: passwords, orders, logs.</summary>
+/// <summary>
+/// Files and folders that only their owner may read: passwords, orders, logs. Windows has no such modes; there, a folder inherits the
+/// rights of the one that it is in.
+/// </summary>
 public static class PrivateFile
 {
     internal const UnixFileMode OwnersFolder = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
@@ -20,7 +23,6 @@ public static class PrivateFile
     /// </summary>
     public static void MakeFolder(string folder)
     {
-        RequireLinux();
         CreateFolder(folder);
         SetMode(folder, WayMode);
         foreach (var inside in Directory.EnumerateDirectories(folder))
@@ -37,7 +39,6 @@ public static class PrivateFile
     /// <summary>Creates a folder and its missing parents; an existing one stays as it is.</summary>
     internal static void CreateFolder(string folder)
     {
-        RequireLinux();
         if (Directory.Exists(folder))
         {
             return;
@@ -63,22 +64,12 @@ public static class PrivateFile
         }
     }
 
-    private static void RequireLinux()
-    {
-        if (OperatingSystem.IsWindows())
-        {
-            throw new PlatformNotSupportedException("Local servers need Linux; use Aspire's containers on Windows.");
-        }
-    }
-
     /// <summary>Writes a file that only its owner can read; readers see either the old or the new content, never a part.</summary>
     public static void Write(string file, string content) => Write(file, content, account: null);
 
     /// <summary>The same for a file that already belongs to an account when it appears under its name.</summary>
     internal static void Write(string file, string content, ServerAccount? account)
     {
-        RequireLinux();
-
         var options = new FileStreamOptions
         {
             Mode = FileMode.CreateNew,

@@ -13,9 +13,15 @@ public static class ServerBinaries
     /// <param name="variable">Environment variable that may name the binary.</param>
     /// <param name="names">File names, or absolute paths to try first.</param>
     /// <param name="package">The package to suggest if there is none.</param>
-    /// <exception cref="LocalServerException">There is none; the message says what to install.</exception>
+    /// <exception cref="LocalServerException">There is none; the message says what to install or to use instead.</exception>
     public static string Find(LocalServerOptions options, string variable, string[] names, string package)
     {
+        // Every local server is looked for before it is started. On another system, advice to install one would be wrong.
+        if (!OperatingSystem.IsLinux())
+        {
+            throw new LocalServerException("local servers need Linux; on other systems use Aspire's containers (Docker or Podman)");
+        }
+
         if (options.Binary is { Length: > 0 } binary)
         {
             return File.Exists(binary) ? binary : throw new LocalServerException($"{binary} not found");

@@ -72,7 +72,7 @@ public static class Extensions
                 .AddRuntimeInstrumentation())
             .WithTracing(tracing => tracing
                 .AddSource("Seckill.*")
-                .AddAspNetCoreInstrumentation(options => options.Filter = context => !IsHealthRequest(context.Request.Path))
+                .AddAspNetCoreInstrumentation(options => options.Filter = context => !context.Request.IsProbe())
                 .AddHttpClientInstrumentation()
                 .AddProcessor(new ParentlessSpanFilter("MySqlConnector"))
                 .AddProcessor(new FailedSpanKeeper()));
@@ -117,6 +117,9 @@ public static class Extensions
         builder.Services.AddOptions<DrainingOptions>().BindConfiguration(DrainingOptions.Section).ValidateDataAnnotations()
             .ValidateOnStart();
         builder.Services.AddHostedService<ConnectionDraining>();
+        // The host's time covers the draining, too: without more of it, a long draining would leave none for the stop itself.
+        builder.Services.AddOptions<HostOptions>().PostConfigure<IOptions<DrainingOptions>>((host, draining) =>
+            host.ShutdownTimeout += TimeSpan.FromMilliseconds(draining.Value.ServeForMs));
         return builder;
     }
 
@@ -130,7 +133,8 @@ public static class Extensions
         return app;
     }
 
-    private static bool IsHealthRequest(PathString path) =>
-        path.StartsWithSegments(HealthEndpointPath) || path.StartsWithSegments(AlivenessEndpointPath)
-            || path.StartsWithSegments(StartedEndpointPath);
+    /// <summary>Whether the request is for one of the endpoints of <see cref="MapDefaultEndpoints"/>.</summary>
+    public static bool IsProbe(this HttpRequest request) =>
+        request.Path.StartsWithSegments(HealthEndpointPath) || request.Path.StartsWithSegments(AlivenessEndpointPath)
+            || request.Path.StartsWithSegments(StartedEndpointPath);
 }

@@ -50,7 +50,7 @@ mirror() {
 apt_setting() { apt-config dump 2>/dev/null | sed -n 's/^'"$1"' "\(.*\)";$/\1/p'; }
 
 require_tools() {
-    [[ $EUID -eq 0 ]] || die "must run as root (debootstrap makes device nodes and uses chroot): sudo $0"
+    [[ $EUID -eq 0 ]] || die "must run as root (debootstrap makes device nodes and uses chroot): ./seckill servers uses sudo"
     if ! command -v debootstrap >/dev/null || [[ ! -e /usr/share/keyrings/debian-archive-keyring.gpg ]]; then
         say "installing debootstrap and debian-archive-keyring"
         DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends debootstrap debian-archive-keyring </dev/null >&2 ||

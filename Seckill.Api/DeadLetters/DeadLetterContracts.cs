@@ -33,7 +33,9 @@ public sealed record DeadLetterListResponse(
 public sealed record ReplayResponse(int Replayed, int Refused, long Remaining);
 
 /// <summary>The result of an abandonment.</summary>
-/// <param name="Outcome">"failed" (the buyer is told FAILED and the reserved units are returned), or "removed" (there was no order of this
-/// system behind the letter).</param>
-/// <param name="OrderId">The order that failed, else null.</param>
+/// <param name="Outcome">"failed" (the buyer is told FAILED and the reserved units are returned), "removed" (there was no order of this
+/// system behind the letter), "contradicted" (the order is refused, but its buyer was told SUCCESS before, which stays: contact the buyer),
+/// or "unsettled" (the order is refused, but Redis's data of it is not in our format: its units are returned once that is
+/// repaired).</param>
+/// <param name="OrderId">The order that is refused, else null.</param>
 public sealed record AbandonResponse(string Outcome, string? OrderId);

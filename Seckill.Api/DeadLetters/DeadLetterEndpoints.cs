@@ -54,7 +54,8 @@ public static class DeadLetterEndpoints
         letters.MapPost("/{id}/abandon", AbandonAsync)
             .WithName("AbandonDeadLetter")
             .WithSummary(
-                "Abandons a dead letter: its order fails, stock and the buyer's quota are returned once, and the letter is removed.")
+                "Abandons a dead letter: its order fails, stock and the buyer's quota are returned once, and the letter is removed. "
+                    + "Refused for an order that exists, or whose buyer was told SUCCESS.")
             .Produces<AbandonResponse>()
             .ProducesErrors(401, 403, 404, 409, 503);
         return routes;
@@ -112,6 +113,11 @@ public static class DeadLetterEndpoints
         return abandonment?.Outcome switch
         {
             null => ErrorResult.NoDeadLetter,
+            AbandonOutcome.AlreadyAnOrder when abandonment.Value.IsMissing => ErrorResult.Conflict(
+                "told success",
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"The buyer of order {abandonment.Value.OrderId} was told SUCCESS. Replay the letter, so that MySQL has it too.")),
             AbandonOutcome.AlreadyAnOrder => ErrorResult.Conflict(
                 "already an order",
                 string.Create(
@@ -119,7 +125,13 @@ public static class DeadLetterEndpoints
                     $"Order {abandonment.Value.OrderId} exists. Replay the letter: the worker will find the order and drop the copy.")),
             var outcome => TypedResults.Json(
                 new AbandonResponse(
-                    outcome == AbandonOutcome.Failed ? "failed" : "removed",
+                    outcome switch
+                    {
+                        AbandonOutcome.Failed => "failed",
+                        AbandonOutcome.Contradicted => "contradicted",
+                        AbandonOutcome.Unsettled => "unsettled",
+                        _ => "removed",
+                    },
                     abandonment.Value.OrderId?.ToString(CultureInfo.InvariantCulture)),
                 ApiJson.Web.AbandonResponse),
         };

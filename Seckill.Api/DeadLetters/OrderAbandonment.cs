@@ -8,33 +8,51 @@ using Seckill.Ordering.Telemetry;
 
 namespace Seckill.Api.DeadLetters;
 
-/// <summary>The outcome of abandoning a letter.</summary>
+/// <summary>The outcome of abandoning a letter. Of a letter with several orders, the highest one counts.</summary>
 internal enum AbandonOutcome
 {
-    /// <summary>Its order is FAILED, by this call or an earlier one; the reserved units were returned once.</summary>
-    Failed,
-
     /// <summary>There is no order of this system behind it, so there was nothing to return.</summary>
     NothingHeld,
 
-    /// <summary>Its order exists in MySQL and stays; the letter stays too.</summary>
+    /// <summary>Its order is FAILED, by this call or an earlier one; the reserved units were returned once.</summary>
+    Failed,
+
+    /// <summary>
+    /// MySQL refuses its order, but what Redis has under the order's id is another buyer's or not in our format, and was left alone. The
+    /// reconciler settles the order once Redis's data is repaired.
+    /// </summary>
+    Unsettled,
+
+    /// <summary>MySQL refuses its order, but its buyer was told SUCCESS before, which stays: an operator must contact the buyer.</summary>
+    Contradicted,
+
+    /// <summary>Its order exists in MySQL, or its buyer was told SUCCESS: nothing was changed, and the letter stays too.</summary>
     AlreadyAnOrder,
 }
 
 /// <param name="Outcome">What happened.</param>
 /// <param name="OrderId">The order concerned; null when it is not an order of this system.</param>
-internal readonly record struct Abandonment(AbandonOutcome Outcome, long? OrderId);
+/// <param name="IsMissing">Whether an order that its buyer was told of does not exist in MySQL, which must have lost it.</param>
+internal readonly record struct Abandonment(AbandonOutcome Outcome, long? OrderId, bool IsMissing = false);
 
 /// <summary>
 /// Fails the order of a letter exactly once, whichever process crashes. First it writes the refusal to MySQL under the lock that the worker
-/// also takes, so the order can no longer be written. Then it settles in Redis, which returns only the units of a pending reservation.
+/// also takes, so the order can no longer be written. Then it settles in Redis, which returns only the units of a pending reservation. An
+/// order whose buyer was told SUCCESS is not refused here: it can be written again.
 /// </summary>
 internal sealed class OrderAbandonment(IServiceScopeFactory scopes, StockLedger ledger, TimeProvider time)
 {
     /// <summary>The reason shown to the buyer.</summary>
     public const string Reason = "abandoned by the shop";
 
-    private sealed record Claim(long OrderId, long UserId, SkuKeys Sku, int Quantity, string? ClientOrderNo, long? Epoch);
+    private sealed record Claim(
+        long OrderId, long UserId, SkuKeys Sku, int Quantity, string? ClientOrderNo, long? Epoch, bool IsToldSuccess = false);
+
+    /// <summary>MySQL's side of an order.</summary>
+    /// <param name="OrdersUser">The buyer of the existing order; null without one.</param>
+    /// <param name="Reason">Why the order is refused; null when it is not.</param>
+    /// <param name="Epoch">The SKU's gate epoch.</param>
+    private readonly record struct Decision(long? OrdersUser, string? Reason, long Epoch);
 
     /// <summary>
     /// Fails the orders of a letter; usually there is one. If one order of a batch already exists in MySQL, the others are failed and the
@@ -46,11 +64,7 @@ internal sealed class OrderAbandonment(IServiceScopeFactory scopes, StockLedger 
         foreach (var body in DeadLetterBody.PartsOf(letter.Body))
         {
             var part = await ApplyAsync(letter, body, cancellationToken);
-            whole = (whole.Outcome, part.Outcome) switch
-            {
-                (AbandonOutcome.AlreadyAnOrder, _) or (_, AbandonOutcome.NothingHeld) => whole,
-                _ => part,
-            };
+            whole = part.Outcome >= whole.Outcome ? part : whole;
         }
 
         return whole;
@@ -63,8 +77,8 @@ internal sealed class OrderAbandonment(IServiceScopeFactory scopes, StockLedger 
             return new Abandonment(AbandonOutcome.NothingHeld, null);
         }
 
-        var (ordersUser, epoch, reason) = await RejectAsync(claim, letter.TraceId ?? "", cancellationToken);
-        if (ordersUser is not null)
+        var decision = await RejectAsync(claim, letter.TraceId ?? "", cancellationToken);
+        if (decision.OrdersUser is { } ordersUser)
         {
             // Another buyer's order has this id: the message is wrong, and it holds no units of its own.
             return ordersUser == claim.UserId
@@ -72,16 +86,31 @@ internal sealed class OrderAbandonment(IServiceScopeFactory scopes, StockLedger 
                 : new Abandonment(AbandonOutcome.NothingHeld, null);
         }
 
+        if (decision.Reason is not { } reason)
+        {
+            return new Abandonment(AbandonOutcome.AlreadyAnOrder, claim.OrderId, IsMissing: true);
+        }
+
         CrashPoint.Reach(CrashPoint.RejectionWritten);
         using var span = OrderingTelemetry.StartScript("settle", letter.Trace);
-        await ledger.SettleAsync(
+        var codes = await ledger.SettleAsync(
             claim.Sku,
             [new Settlement(
-                claim.OrderId, Success: false, reason, StockDeducted: false, epoch, claim.Quantity, claim.UserId, claim.ClientOrderNo,
-                claim.Epoch)],
+                claim.OrderId, Success: false, reason, StockDeducted: false, decision.Epoch, claim.Quantity, claim.UserId,
+                claim.ClientOrderNo, claim.Epoch)],
             cancellationToken);
-        return new Abandonment(AbandonOutcome.Failed, claim.OrderId);
+        return new Abandonment(OutcomeOf(codes[0]), claim.OrderId);
     }
+
+    /// <summary>
+    /// What became of a refusal in Redis. An order that Redis has forgotten holds nothing there, and MySQL answers its buyer.
+    /// </summary>
+    private static AbandonOutcome OutcomeOf(SettleCode code) => code switch
+    {
+        SettleCode.Contradicted => AbandonOutcome.Contradicted,
+        SettleCode.OtherBuyer or SettleCode.Unreadable => AbandonOutcome.Unsettled,
+        _ => AbandonOutcome.Failed,
+    };
 
     /// <summary>
     /// Identifies the order's buyer. The reservation decides; without one (Redis lost it, or settled and forgot it) a valid body does. Null
@@ -102,7 +131,9 @@ internal sealed class OrderAbandonment(IServiceScopeFactory scopes, StockLedger 
             var isOthers = long.TryParse(members.UserId, out var userId) && userId != reservation.UserId;
             return isOthers
                 ? null
-                : new Claim(orderId, reservation.UserId, sku, reservation.Quantity, reservation.ClientOrderNo, reservation.Epoch);
+                : new Claim(
+                    orderId, reservation.UserId, sku, reservation.Quantity, reservation.ClientOrderNo, reservation.Epoch,
+                    IsToldSuccess: reservation.State == OrderState.Success);
         }
 
         return DeadLetterBody.ValidOrderOf(body) is { } message
@@ -110,11 +141,9 @@ internal sealed class OrderAbandonment(IServiceScopeFactory scopes, StockLedger 
             : null;
     }
 
-    /// <summary>Writes the refusal unless a refusal or the order already exists.</summary>
-    /// <returns>The buyer of the existing order, or null; the SKU's gate epoch; the reason that counts.</returns>
+    /// <summary>Writes the refusal, unless a refusal or the order already exists, or the buyer was told SUCCESS.</summary>
     /// <exception cref="SkuLockedException">Another session keeps the SKU's row locked; nothing was written.</exception>
-    private async Task<(long? OrdersUser, long Epoch, string Reason)> RejectAsync(
-        Claim claim, string traceId, CancellationToken cancellationToken)
+    private async Task<Decision> RejectAsync(Claim claim, string traceId, CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
@@ -126,7 +155,8 @@ internal sealed class OrderAbandonment(IServiceScopeFactory scopes, StockLedger 
             .SingleOrDefaultAsync(cancellationToken);
         var standing = await context.OrderRejections.AsNoTracking()
             .SingleOrDefaultAsync(r => r.OrderId == claim.OrderId, cancellationToken);
-        if (order is null && standing is null)
+        var isNew = order is null && standing is null && !claim.IsToldSuccess;
+        if (isNew)
         {
             context.OrderRejections.Add(new OrderRejection
             {
@@ -143,6 +173,6 @@ internal sealed class OrderAbandonment(IServiceScopeFactory scopes, StockLedger 
         }
 
         await transaction.CommitAsync(cancellationToken);
-        return (order, sku?.GateEpoch ?? 0, standing?.Reason ?? Reason);
+        return new Decision(order, isNew ? Reason : standing?.Reason, sku?.GateEpoch ?? 0);
     }
 }

@@ -21,8 +21,16 @@ public sealed class EdgeOptions : IValidatableObject
     [Range(1, 10)]
     public int ProxyHopsMax { get; init; } = 1;
 
-    /// <summary>Redirects plain HTTP to HTTPS.</summary>
+    /// <summary>
+    /// Redirects plain HTTP to HTTPS, except for probes. With known proxies, only requests that reached one of them over plain HTTP
+    /// (<c>X-Forwarded-Proto: http</c>) are redirected, so callers inside the network, such as the console, are not. Without any, all are:
+    /// a proxy that terminates TLS must be known, or every answer is a redirect.
+    /// </summary>
     public bool HttpsRedirect { get; init; }
+
+    /// <summary>The port for <c>HttpsRedirect</c>: the one at which the site is reached from outside.</summary>
+    [Range(1, 65_535)]
+    public int HttpsPort { get; init; } = 443;
 
     /// <summary>How long a browser must insist on HTTPS, days; 0 sends no Strict-Transport-Security.</summary>
     [Range(0, 730)]

@@ -28,6 +28,9 @@ internal static class EdgeRegistration
         });
         services.AddOptions<HstsOptions>()
             .Configure<IOptions<EdgeOptions>>((hsts, edge) => hsts.MaxAge = TimeSpan.FromDays(edge.Value.HstsDays));
+        // Behind a proxy with TLS no address of the server tells the port, and without one the middleware does nothing.
+        services.AddOptions<HttpsRedirectionOptions>()
+            .Configure<IOptions<EdgeOptions>>((https, edge) => https.HttpsPort = edge.Value.HttpsPort);
 
         services.AddSecurityHeaderPolicies()
             .SetDefaultPolicy(policy => AddCommon(policy).AddContentSecurityPolicy(AddOwnPages))
@@ -48,7 +51,8 @@ internal static class EdgeRegistration
     public static IApplicationBuilder UseEdge(this IApplicationBuilder app)
     {
         var edge = app.ApplicationServices.GetRequiredService<IOptions<EdgeOptions>>().Value;
-        if (edge.KnownProxies.Length + edge.KnownNetworks.Length > 0)
+        var hasProxies = edge.KnownProxies.Length + edge.KnownNetworks.Length > 0;
+        if (hasProxies)
         {
             app.UseForwardedHeaders();
         }
@@ -71,8 +75,17 @@ internal static class EdgeRegistration
             app.UseHsts();
         }
 
-        return edge.HttpsRedirect ? app.UseHttpsRedirection() : app;
+        return edge.HttpsRedirect ? app.UseWhen(IsFromOutside, outside => outside.UseHttpsRedirection()) : app;
+
+        bool IsFromOutside(HttpContext http) => !http.Request.IsProbe() && (!hasProxies || CameThroughProxy(http.Request));
     }
+
+    /// <summary>
+    /// Whether a known proxy has said how the request reached it: the middleware then keeps the connection's own scheme in this header. A
+    /// direct caller that sends the header redirects only itself.
+    /// </summary>
+    private static bool CameThroughProxy(HttpRequest request) =>
+        request.Headers.ContainsKey(ForwardedHeadersDefaults.XOriginalProtoHeaderName);
 
     private static bool IsData(HttpContext http) => http.Request.Path.StartsWithSegments(DataPath);
 

@@ -6,25 +6,56 @@ using Seckill.Ordering.Store;
 
 namespace Seckill.Api.MissingOrders;
 
+/// <summary>What a load was allowed for, or what it finds under the row lock.</summary>
+/// <param name="Load">MySQL's load; null when none was due.</param>
+/// <param name="Stock">Units left in MySQL.</param>
+/// <param name="Rise">Units by which the counter would rise; null when that is unknown.</param>
+public readonly record struct LoadClearance(LoadId? Load, long Stock, long? Rise)
+{
+    /// <summary>Whether the counter may rise, so that missing orders have to be searched for.</summary>
+    internal bool MayRise => Load is not null && Rise is null or > 0;
+
+    /// <summary>
+    /// Whether what is found now was allowed. Each unit that MySQL got back since would raise the counter further. If that cannot be
+    /// compared, MySQL's own stock tells, which only falls as long as its load is the same.
+    /// </summary>
+    public bool Covers(LoadClearance now) =>
+        now.Rise <= 0 || (now.Load == Load && (now.Rise is null ? Rise is null && now.Stock <= Stock : now.Rise <= Rise));
+}
+
 /// <summary>
 /// Keeps a counter from being loaded with a higher value while MySQL lacks orders whose buyers were told SUCCESS: their units are back in
 /// MySQL's stock, and would be sold a second time.
 /// </summary>
 public sealed class LoadGuard(IServiceScopeFactory scopes, StockRecovery recovery, MissingOrderSearch search)
 {
-    /// <summary>Runs before the row lock is taken, because a search takes a long time with many orders.</summary>
+    /// <summary>
+    /// Runs before the row lock is taken, because a search takes a long time with many orders. MySQL may be replaced by a server that lacks
+    /// its last orders before the lock is taken, so the load compares what it finds then with what was allowed here.
+    /// </summary>
     /// <param name="sku">The SKU.</param>
-    /// <param name="reload">Whether the counter is loaded although it is running; if false, this returns at once for a running
-    /// counter.</param>
+    /// <param name="reload">Whether the counter is loaded in any case; if false, this returns at once when no load is due.</param>
     /// <param name="cancellationToken">Ends the waits.</param>
     /// <param name="raisedFrom">The load to which stock was added; null if none was added.</param>
     /// <param name="addedUnits">Units that were added: the counter may rise by this much.</param>
     /// <exception cref="OrdersMissingException">The load must wait until the orders are written again.</exception>
-    public async Task CheckAsync(
+    public async Task<LoadClearance> CheckAsync(
         SkuKeys sku, bool reload, CancellationToken cancellationToken, LoadId? raisedFrom = null, int addedUnits = 0)
     {
-        if (await MayGoUpAsync(sku, reload, raisedFrom, addedUnits, cancellationToken)
-            && await search.RunAsync(sku, cancellationToken) is { Unwritten: { Count: > 0 } unwritten })
+        var clearance = await CompareAsync(sku, reload, raisedFrom, addedUnits, cancellationToken);
+        if (clearance.MayRise)
+        {
+            await SearchAsync(sku, cancellationToken);
+        }
+
+        return clearance;
+    }
+
+    /// <summary>Searches for missing orders, whatever the numbers are.</summary>
+    /// <exception cref="OrdersMissingException">There are some.</exception>
+    public async Task SearchAsync(SkuKeys sku, CancellationToken cancellationToken)
+    {
+        if (await search.RunAsync(sku, cancellationToken) is { Unwritten: { Count: > 0 } unwritten })
         {
             throw new OrdersMissingException(sku.SkuId, unwritten);
         }
@@ -34,7 +65,7 @@ public sealed class LoadGuard(IServiceScopeFactory scopes, StockRecovery recover
     /// MySQL is read first, and later reads can only make Redis's side smaller. So an order in transit may cause a needless search, but
     /// never hides a loss.
     /// </summary>
-    private async Task<bool> MayGoUpAsync(
+    private async Task<LoadClearance> CompareAsync(
         SkuKeys sku, bool reload, LoadId? raisedFrom, int addedUnits, CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();
@@ -43,32 +74,21 @@ public sealed class LoadGuard(IServiceScopeFactory scopes, StockRecovery recover
             .Select(row => new { row.Stock, row.GateEpoch, row.GateLoad }).SingleOrDefaultAsync(cancellationToken);
         if (row is null)
         {
-            return false;
+            return default;
         }
 
         var stored = new LoadId(row.GateEpoch, row.GateLoad);
-        var redis = await recovery.SnapshotAsync(sku, StockRecovery.UnsettledIdsMax, cancellationToken);
-        if (!reload && redis is { Stock: not null, Closed: false } && redis.Load == stored)
+        var snapshot = await recovery.SnapshotAsync(sku, StockRecovery.UnsettledIdsMax, cancellationToken);
+        if (!CounterState.IsDue(snapshot, stored, reload))
         {
-            return false;
+            return default;
         }
 
-        var unsettled = redis.UnsettledIds ?? [];
-        if (redis.UnsettledIds is null)
-        {
-            // Listed before the counter is read: an order settled in between is then no longer held, and still counted as committed.
-            unsettled = [.. await recovery.UnsettledIdsAsync(sku, cancellationToken)];
-            redis = await recovery.SnapshotAsync(sku, 0, cancellationToken);
-        }
-
-        if (redis.Stock is not { } stock || (redis.Load != stored && redis.Load != raisedFrom))
-        {
-            return true;
-        }
-
-        var decided = await StoreDecisions.ReadAsync(context, unsettled, cancellationToken);
-        var committed = decided.Where(order => order.StockDeducted).Sum(order => (long)order.Quantity);
-        return row.Stock - (redis.Load == stored ? 0 : addedUnits) > stock + redis.Held - committed;
+        var (redis, unsettled) = await UnsettledOrders.CompleteAsync(recovery, sku, snapshot, cancellationToken);
+        var decided = CounterState.IsComparable(redis, stored, raisedFrom)
+            ? await StoreDecisions.ReadAsync(context, unsettled, cancellationToken)
+            : [];
+        return new LoadClearance(stored, row.Stock, CounterState.RiseOf(row.Stock, stored, redis, decided, raisedFrom, addedUnits));
     }
 }
 

@@ -17,7 +17,7 @@ namespace Seckill.Api.Snapshots;
 public sealed record SkuSnapshot(long SkuId, long MySqlStock, LoadId MySqlLoad, SaleTerms? Terms, LedgerSnapshot? Redis)
 {
     /// <summary>Whether the counter is the one loaded last, on a server that has not been replaced since, as far as it is known.</summary>
-    public bool IsLoaded => Redis is { Stock: not null, Closed: false, SameServer: not false, Load: { } load } && load == MySqlLoad;
+    public bool IsLoaded => Redis is { } redis && !CounterState.IsDue(redis, MySqlLoad, suspect: false);
 
     /// <summary>Whether the gate enforces terms other than MySQL's, for any reason.</summary>
     public bool HasOtherTerms => Terms is { } terms && Redis?.HasTerms(terms) is false;
@@ -58,7 +58,7 @@ public sealed class SkuSnapshotReader(IServiceScopeFactory scopes, StockRecovery
         {
             return SaleCatalogue.TermsOf(sale);
         }
-        catch (ArgumentException)
+        catch (Exception exception) when (exception is ArgumentException or FormatException)
         {
             return null;
         }

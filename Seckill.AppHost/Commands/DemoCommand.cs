@@ -1,4 +1,6 @@
 using System.Globalization;
+using Microsoft.Extensions.DependencyInjection;
+using Seckill.AppHost.Running;
 using Seckill.LocalServers;
 
 namespace Seckill.AppHost.Commands;
@@ -16,7 +18,7 @@ internal static class DemoCommand
     private const int OutputLinesMax = 60;
 
     public static IResourceBuilder<ProjectResource> WithDemoCommand(this IResourceBuilder<ProjectResource> api) =>
-        api.WithProcessCommand(Name, "Demo burst", context => new ProcessCommandSpec("dotnet")
+        api.WithProcessCommand(Name, "Demo burst", async context => new ProcessCommandSpec("dotnet")
         {
             WorkingDirectory = Repository.Root,
             Arguments =
@@ -24,6 +26,7 @@ internal static class DemoCommand
                 "run", "--project", "Seckill.Bench", "-c", Repository.Configuration, "-v", "q", "--",
                 "demo", "--buyers", Number(context, Buyers), "--units", Number(context, Units),
             ],
+            EnvironmentVariables = await AddressesAsync(context.Services.GetRequiredService<RunParts>(), context.CancellationToken),
         }, new ProcessCommandOptions
         {
             Description = "Buyers compete for the units of a fresh sale; then the books are checked.",
@@ -32,6 +35,25 @@ internal static class DemoCommand
             MaxOutputLineCount = OutputLinesMax,
             Arguments = [Input(Buyers, "Buyers", 2_000), Input(Units, "Units", 100)],
         });
+
+    /// <summary>
+    /// This run's addresses in the variables that the bench reads. Without them it would look for a run in the checkout's usual folder, but
+    /// this one may have another.
+    /// </summary>
+    internal static async Task<Dictionary<string, string>> AddressesAsync(RunParts run, CancellationToken cancellationToken)
+    {
+        var addresses = new Dictionary<string, string>
+        {
+            ["SECKILL_API"] = run.Api.GetEndpoint("http").Url,
+            ["Auth__SigningKey"] = (await run.SigningKey.GetValueAsync(cancellationToken))!,
+        };
+        foreach (var (name, server) in run.Servers)
+        {
+            addresses[$"ConnectionStrings__{name}"] = (await server.GetConnectionStringAsync(cancellationToken))!;
+        }
+
+        return addresses;
+    }
 
     private static InteractionInput Input(string name, string label, int value) => new()
     {

@@ -8,9 +8,14 @@ internal static class ContainerRuntime
 {
     private const int TimeoutMs = 10_000;
 
+    /// <summary>The settings by which Aspire itself chooses a runtime, in its order: the second is the older name.</summary>
+    private static readonly string[] Names = ["ASPIRE_CONTAINER_RUNTIME", "DOTNET_ASPIRE_CONTAINER_RUNTIME"];
+
     /// <summary>True when the runtime that Aspire would use answers.</summary>
     public static bool Answers(IConfiguration configuration) =>
-        configuration["ASPIRE_CONTAINER_RUNTIME"] is { Length: > 0 } chosen ? Answers(chosen) : Answers("docker") || Answers("podman");
+        Names.Select(name => configuration[name]).FirstOrDefault(value => value is { Length: > 0 }) is { } chosen
+            ? Answers(chosen)
+            : Answers("docker") || Answers("podman");
 
     private static bool Answers(string runtime)
     {

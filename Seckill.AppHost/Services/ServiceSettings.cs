@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Extensions.Configuration;
 using Seckill.AppHost.Settings;
 
@@ -59,12 +60,16 @@ internal static class ServiceSettings
     }
 
     /// <summary><c>Api:Replicas</c>: how many Api processes share the load, 1 to 64; 1 if it is not configured.</summary>
-    /// <exception cref="DistributedApplicationException">The number is out of range.</exception>
+    /// <exception cref="DistributedApplicationException">It is not a number, or out of range.</exception>
     public static int GetApiReplicas(this IConfiguration configuration)
     {
-        var replicas = configuration.GetValue("Api:Replicas", 1);
-        return replicas is >= 1 and <= ReplicasMax
+        if (configuration["Api:Replicas"] is not { Length: > 0 } configured)
+        {
+            return 1;
+        }
+
+        return int.TryParse(configured, CultureInfo.InvariantCulture, out var replicas) && replicas is >= 1 and <= ReplicasMax
             ? replicas
-            : throw new DistributedApplicationException($"Api:Replicas must be 1 to {ReplicasMax}, not {replicas}.");
+            : throw new DistributedApplicationException($"Api:Replicas must be 1 to {ReplicasMax}, not '{configured}'.");
     }
 }

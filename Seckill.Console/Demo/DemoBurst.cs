@@ -38,6 +38,7 @@ internal sealed partial class DemoBurst(DemoShop shop, ILogger<DemoBurst> logger
     private readonly SemaphoreSlim _wanted = new(0);
     private readonly Lock _lock = new();
     private BurstProgress _progress = BurstProgress.None;
+    private bool _claimed;
     private int _loggedIn;
     private int _queued;
     private int _refused;
@@ -64,23 +65,36 @@ internal sealed partial class DemoBurst(DemoShop shop, ILogger<DemoBurst> logger
         }
     }
 
-    /// <summary>False when another burst is running.</summary>
-    public bool TryStart(long skuId, int buyers)
+    /// <summary>Starts a burst on a new sale. False when another is running or about to start: then no sale is created.</summary>
+    /// <param name="buyers">Number of buyers who click.</param>
+    /// <param name="createSale">Creates the sale and returns its SKU.</param>
+    public async Task<bool> TryStartAsync(int buyers, Func<Task<long>> createSale)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(buyers, BuyersMax);
-        lock (_lock)
+        if (!TryClaim())
         {
-            if (_progress.Running)
-            {
-                return false;
-            }
-
-            (_loggedIn, _queued, _refused, _unanswered) = (0, 0, 0, 0);
-            _progress = BurstProgress.None with { Phase = BurstPhase.WaitingForSale, SkuId = skuId, Buyers = buyers };
+            return false;
         }
 
-        _wanted.Release();
-        return true;
+        try
+        {
+            var skuId = await createSale();
+            lock (_lock)
+            {
+                (_loggedIn, _queued, _refused, _unanswered) = (0, 0, 0, 0);
+                _progress = BurstProgress.None with { Phase = BurstPhase.WaitingForSale, SkuId = skuId, Buyers = buyers };
+            }
+
+            _wanted.Release();
+            return true;
+        }
+        finally
+        {
+            lock (_lock)
+            {
+                _claimed = false;
+            }
+        }
     }
 
     public override void Dispose()
@@ -107,6 +121,20 @@ internal sealed partial class DemoBurst(DemoShop shop, ILogger<DemoBurst> logger
                 BurstFailed(logger, failure);
                 Enter(BurstPhase.Failed, failure.Message);
             }
+        }
+    }
+
+    private bool TryClaim()
+    {
+        lock (_lock)
+        {
+            if (_claimed || _progress.Running)
+            {
+                return false;
+            }
+
+            _claimed = true;
+            return true;
         }
     }
 

@@ -9,5 +9,8 @@ internal static class Figures
 
     public static string Whole(long? value) => value?.ToString("N0", CultureInfo.InvariantCulture) ?? "–";
 
+    /// <summary>A number of things, whose name is given in the singular: "1 letter", "1,200 letters".</summary>
+    public static string Count(long count, string name) => count == 1 ? $"1 {name}" : $"{Whole(count)} {name}s";
+
     public static string Money(decimal? value) => value is { } amount ? "¥" + amount.ToString("N2", CultureInfo.InvariantCulture) : "–";
 }

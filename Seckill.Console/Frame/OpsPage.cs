@@ -110,7 +110,8 @@ public abstract class OpsPage : ComponentBase, IDisposable
     protected void Complain(string fault) => Fault = fault;
 
     /// <summary>
-    /// Repeats a call while the page is open, never two at a time; an operator's action may run concurrently.
+    /// Repeats a call while the page is open, never two at a time; an operator's action may run concurrently. Nobody waits for the task, so
+    /// a bug of our own is handed to the renderer: otherwise the page would just show old figures.
     /// </summary>
     /// <param name="everyMs">Pause between an answer and the next call; longer when answers are slow.</param>
     /// <param name="ask">The call.</param>
@@ -134,6 +135,10 @@ public abstract class OpsPage : ComponentBase, IDisposable
         catch (OperationCanceledException) when (left.IsCancellationRequested)
         {
             // The operator has left the page.
+        }
+        catch (Exception bug)
+        {
+            await DispatchExceptionAsync(bug);
         }
     }
 

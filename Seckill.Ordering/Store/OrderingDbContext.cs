@@ -15,8 +15,6 @@ public sealed class OrderingDbContext(DbContextOptions<OrderingDbContext> option
 
     public DbSet<ProductSku> ProductSkus => Set<ProductSku>();
 
-    public DbSet<SkuOffer> SkuOffers => Set<SkuOffer>();
-
     public DbSet<SeckillSale> SeckillSales => Set<SeckillSale>();
 
     public DbSet<Order> Orders => Set<Order>();

@@ -4,6 +4,7 @@ using Aspire.Hosting.Testing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Logging;
+using Seckill.Tests.Hosting;
 
 namespace Seckill.Tests.AppModel;
 
@@ -74,10 +75,10 @@ internal sealed class BuiltAppHost(DistributedApplication application, TaskCompl
 
     public static async Task<BuiltAppHost> BuildAsync(string[] args, CancellationToken cancellationToken)
     {
-        // A folder of its own, because the tested checkout may be running.
+        // A folder and ports of its own, because the tested checkout may be running or be started meanwhile.
         var stateFolder = Directory.CreateTempSubdirectory("seckill-model").FullName;
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.Seckill_AppHost>(
-            [$"--Local:StateFolder={stateFolder}", .. args], cancellationToken);
+            [$"--Local:StateFolder={stateFolder}", .. AppHostFixture.Ports(), .. args], cancellationToken);
         // The end of a program that started nothing would be logged as a critical error.
         builder.Services.AddLogging(logging => logging.ClearProviders());
         var held = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -100,13 +100,16 @@ public sealed class RunModelTests
     }
 
     [Theory]
-    [InlineData("--Api:Replicas=0")]
-    [InlineData("--Api:Replicas=65")]
-    public async Task Replicas_out_of_range_are_refused(string argument)
+    [InlineData("0")]
+    [InlineData("65")]
+    [InlineData("two")]
+    [InlineData("99999999999")]
+    public async Task Replicas_that_are_no_number_or_out_of_range_are_refused(string replicas)
     {
-        var error = await Assert.ThrowsAsync<DistributedApplicationException>(() => BuiltAppHost.ForRunAsync(Token, argument));
+        var error = await Assert.ThrowsAsync<DistributedApplicationException>(
+            () => BuiltAppHost.ForRunAsync(Token, $"--Api:Replicas={replicas}"));
 
-        Assert.Contains("Api:Replicas must be 1 to 64", error.Message);
+        Assert.Equal($"Api:Replicas must be 1 to 64, not '{replicas}'.", error.Message);
     }
 
     [Fact]

@@ -60,6 +60,21 @@ public sealed partial class CommandTests
         Assert.Equal([], named.Where(use => !usage.Contains(use.Command)).Select(use => $"{use.Path}: ./seckill {use.Command}"));
     }
 
+    /// <summary>There is no program called <c>order-worker</c>: that is its service in Compose.</summary>
+    [Fact]
+    public void The_migration_is_started_by_its_program_or_by_Compose()
+    {
+        var uses = MarkdownFile.All.SelectMany(file => Migration().Matches(file.Text)
+            .Select(use => (file.Path, Command: string.Join(' ', use.Value.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)))))
+            .ToList();
+
+        Assert.NotEmpty(uses);
+        Assert.Equal(
+            [],
+            uses.Where(use => use.Command is not ("dotnet Seckill.OrderWorker.dll --migrate-only"
+                or "docker compose run --rm order-worker --migrate-only")).Select(use => $"{use.Path}: {use.Command}"));
+    }
+
     [Fact]
     public void A_filter_in_a_command_finds_tests()
     {
@@ -97,6 +112,9 @@ public sealed partial class CommandTests
 
     [GeneratedRegex(@"\./seckill (\w+)")]
     private static partial Regex ScriptCommand();
+
+    [GeneratedRegex(@"(?:dotnet |docker compose run --rm )?\S+\s+--migrate-only")]
+    private static partial Regex Migration();
 
     [GeneratedRegex(@"--filter-(class|method|namespace) '?\*?([\w.]+)")]
     private static partial Regex Filter();

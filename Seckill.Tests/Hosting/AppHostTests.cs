@@ -1,6 +1,10 @@
+using System.Net;
 using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Playwright;
+using Seckill.AppHost.Commands;
+using Seckill.AppHost.Running;
 using Seckill.Tests.Browser;
 
 namespace Seckill.Tests.Hosting;
@@ -70,6 +74,25 @@ public sealed class AppHostTests(AppHostFixture appHost, TestBrowser browser)
         Assert.False(unknown.Success);
         var warmedUp = await appHost.ExecuteAsync("api", "warm-up", Cancelled);
         Assert.True(warmedUp.Success, warmedUp.Message);
+    }
+
+    /// <summary>The state folder is not the checkout's, so the bench could not find this run by itself.</summary>
+    [Fact]
+    public async Task The_demonstration_gets_the_addresses_of_this_run()
+    {
+        var run = appHost.Application.Services.GetRequiredService<RunParts>();
+
+        var addresses = await DemoCommand.AddressesAsync(run, Cancelled);
+
+        Assert.Equal(appHost.Application.GetEndpoint("api", "http"), new Uri(addresses["SECKILL_API"]));
+        foreach (var name in new[] { "redis", "mysql" })
+        {
+            Assert.Equal(await appHost.Application.GetConnectionStringAsync(name, Cancelled), addresses[$"ConnectionStrings__{name}"]);
+        }
+
+        var token = new TokenIssuer(addresses["Auth__SigningKey"]).ForOperator();
+        using var client = appHost.Client();
+        Assert.Equal(HttpStatusCode.OK, (await client.GetAsync("/api/ops/sales", Cancelled, token)).Status);
     }
 
     [Fact]

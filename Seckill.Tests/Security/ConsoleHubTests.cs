@@ -46,6 +46,15 @@ public sealed class ConsoleHubTests(ConsoleFloor floor)
     }
 
     [Fact]
+    public async Task A_wrong_address_is_answered_with_a_page_that_says_so()
+    {
+        using var http = new HttpClient { BaseAddress = new Uri(floor.Url) };
+        using var answer = await http.GetAsync("/sale", Cancelled);
+        Assert.Equal(HttpStatusCode.NotFound, answer.StatusCode);
+        Assert.Contains("Page not found", await answer.Content.ReadAsStringAsync(Cancelled), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task More_circuits_than_allowed_are_told_to_come_later()
     {
         var guard = new HubGuard(Options.Create(new HubOptions { ConnectionsMax = 1 }));

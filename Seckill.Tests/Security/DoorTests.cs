@@ -1,16 +1,22 @@
 using System.Net;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Seckill.Api.Auth;
 using Seckill.Api.Limits;
 using Seckill.Console.Auth;
+using Seckill.Console.Ops;
 using Seckill.ServiceDefaults.Login;
 using Seckill.Tests.Worker;
 
 namespace Seckill.Tests.Security;
 
-/// <summary>Small entrances: a login's redirect, the demo login, addresses that count as one, and the log of wrong keys.</summary>
+/// <summary>
+/// Small entrances: a login's redirect, the console's way to the Api, the demo login, addresses that count as one, and the log of wrong
+/// keys.
+/// </summary>
 [Trait("Category", "Quick")]
 public sealed class DoorTests
 {
@@ -28,6 +34,32 @@ public sealed class DoorTests
     [InlineData(null, "/")]
     public void A_login_leads_to_a_page_of_the_console_by_a_header_that_can_be_sent(string? path, string leadsTo) =>
         Assert.Equal(leadsTo, ConsoleLogin.LocalPath(path));
+
+    [Theory]
+    [InlineData("http://api:8080", null)]
+    [InlineData("https://shop.example/", null)]
+    [InlineData("api:8080", "'api:8080' is not an http(s) address")]
+    [InlineData("/api", "is not an http(s) address")]
+    [InlineData("ftp://api", "is not an http(s) address")]
+    [InlineData("", "Url field is required")]
+    public void The_console_refuses_an_Api_that_is_at_no_web_address(string url, string? reason)
+    {
+        var services = new ServiceCollection();
+        services.AddSingleton<IConfiguration>(
+            new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?> { ["Api:Url"] = url }).Build());
+        services.AddOpsApi();
+        using var provider = services.BuildServiceProvider();
+        var options = provider.GetRequiredService<IOptions<ApiOptions>>();
+
+        if (reason is null)
+        {
+            Assert.Equal(new Uri(url), options.Value.Url);
+            return;
+        }
+
+        var refused = Assert.Throws<OptionsValidationException>(() => options.Value);
+        Assert.Contains(reason, refused.Message, StringComparison.Ordinal);
+    }
 
     [Theory]
     [InlineData("127.0.0.1", "localhost:5080", true)]

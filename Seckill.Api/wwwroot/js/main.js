@@ -122,6 +122,11 @@ document.getElementById('login-form').addEventListener('submit', logIn);
 document.getElementById('login-cancel').addEventListener('click', () => { wishes.clear(); login.close(); });
 // The Escape key.
 login.addEventListener('cancel', () => wishes.clear());
+// By the script, because the hash names the view: #main would lead to the sales.
+document.querySelector('.skip').addEventListener('click', event => {
+  event.preventDefault();
+  main.focus();
+});
 document.getElementById('language').addEventListener('click', () => {
   switchLanguage();
   showBuyer();

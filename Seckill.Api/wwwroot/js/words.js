@@ -2,7 +2,7 @@
 export const words = {
   en: {
     brand: 'Seckill',
-    skip: 'Skip to the sales',
+    skip: 'Skip to the content',
     navigation: 'Main',
     sales: 'Sales',
     orders: 'My orders',
@@ -21,7 +21,7 @@ export const words = {
     endsIn: t => `Ends in ${t}`,
     over: 'This sale is over',
     days: n => `${n}d`,
-    left: (n, share) => `${n} left (${share} %)`,
+    left: (n, share) => `${n} left (${share}%)`,
     leftPlain: n => `${n} left`,
     none: 'None left',
     unknownStock: 'Stock is being counted',
@@ -92,7 +92,7 @@ export const words = {
   },
   zh: {
     brand: '秒杀',
-    skip: '跳到商品',
+    skip: '跳到主要内容',
     navigation: '主导航',
     sales: '秒杀',
     orders: '我的订单',
@@ -168,7 +168,7 @@ export const words = {
     closed: '已关闭',
     trace: '链路',
     timeline: '经过',
-    notFound: '没有找到您的这个订单。',
+    notFound: '没有找到该订单。',
     loadFailed: '加载失败。',
     clicked: '点击',
     reserved: '锁定库存',
