@@ -28,7 +28,7 @@ internal static class CounterState
     public static bool HasForgotten(LedgerSnapshot redis, ProductSku row, LoadId? raisedFrom) =>
         row.GateEpoch != raisedFrom?.Epoch + 1 || !IsOutdated(redis, raisedFrom);
 
-    /// <summary>Whether the counter's units can be compared with MySQL's: it has MySQL's load, or the one before the caller's addition.</summary>
+    /// <summary>Whether the counter's units can be compared with MySQL's: it has MySQL's load, or that before an addition.</summary>
     public static bool IsComparable(LedgerSnapshot redis, LoadId stored, LoadId? raisedFrom) =>
         redis is { Stock: not null, Load: { } load } && (load == stored || load == raisedFrom);
 

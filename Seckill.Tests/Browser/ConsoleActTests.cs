@@ -38,7 +38,7 @@ public sealed class ConsoleActTests(ConsoleFloor floor)
         await console.OpenDialogAsync($"Edit sale {skuId}");
         await console.Page.FillAsync("#sale-limit", "1");
         await console.DialogButton("Save").ClickAsync();
-        await console.ExpectSaidAsync($"Sale {skuId} is changed.");
+        await console.ExpectSaidAsync($"Sale {skuId} was changed.");
         Assert.Equal(1, await floor.System.CountAsync($"SELECT limit_per_user FROM seckill_sales WHERE sku_id = {skuId}", _cancellation));
 
         await console.OpenDialogAsync($"Add stock to {skuId}");
@@ -115,7 +115,7 @@ public sealed class ConsoleActTests(ConsoleFloor floor)
             abandoned = await floor.BuyAndBuryAsync(channel, 60_102, skuId, _cancellation);
         }
 
-        await floor.System.StartWorkerAsync(_cancellation);
+        await floor.System.StartWorkerAsync(_cancellation, settings: floor.System.Patience());
         await using var console = await floor.EnterAsync(userId: Operator);
         await console.OpenAsync("/dead-letters", "Dead letters");
         var (first, second) = (Letter(console, replayed), Letter(console, abandoned));
@@ -186,7 +186,7 @@ public sealed class ConsoleActTests(ConsoleFloor floor)
         await console.Page.FillAsync("#order-query", "no-such-click");
         await console.Button("Find").ClickAsync();
         var said = console.Page.Locator("main [role=status]");
-        await Expect(said).ToContainTextAsync("No order is known by no-such-click.");
+        await Expect(said).ToContainTextAsync("No order matches no-such-click.");
 
         // What was found for one query is not shown for the next.
         var api = Assert.Single(floor.System.Apis);
@@ -203,7 +203,7 @@ public sealed class ConsoleActTests(ConsoleFloor floor)
             api.Continue();
         }
 
-        await Expect(said).ToContainTextAsync("No order is known by another-click.");
+        await Expect(said).ToContainTextAsync("No order matches another-click.");
     }
 
     private static async Task<long> CreateAsync(ConsolePage console, string title)
@@ -223,6 +223,7 @@ public sealed class ConsoleActTests(ConsoleFloor floor)
         await console.Page.FillAsync("#sale-ends", $"{year + 1}{starts[4..]}");
         await console.DialogButton("Create").ClickAsync();
         await Expect(console.Dialog).ToHaveCountAsync(0);
+        await console.ExpectSaidAsync("was created.");
         await console.Page.FillAsync("input[type=search]", title);
         var row = console.Page.Locator("tr", new PageLocatorOptions { HasText = title });
         await Expect(row).ToContainTextAsync("¥12.50");

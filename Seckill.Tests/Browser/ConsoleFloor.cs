@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Net;
+using System.Text;
 using Microsoft.Playwright;
 using RabbitMQ.Client;
 using Seckill.Ordering.Contract;
@@ -27,7 +29,7 @@ public sealed class ConsoleFloor(TestBrowser browser, SharedServers servers) : I
         var options = SystemUnderTest.Options(
             ("Catalogue__RefreshEveryMs", "500"), ("Catalogue__CheckEveryMs", "3600000"), ("Reconciliation__EveryMs", "3600000"));
         System = await servers.StartAsync(SharedServers.Console, options, CancellationToken.None)
-            .WithApplicationsAsync(CancellationToken.None);
+            .WithApplicationsAsync(CancellationToken.None, patient: true);
         Url = (await System.StartConsoleAsync(CancellationToken.None, ("Traces__UrlTemplate", TraceTemplate))).Url;
     }
 
@@ -62,11 +64,17 @@ public sealed class ConsoleFloor(TestBrowser browser, SharedServers servers) : I
     public async Task<string> BuyAndBuryAsync(IChannel channel, long userId, long skuId, CancellationToken cancellationToken)
     {
         using var client = System.Client();
-        var order = await client.BuyAsync(await client.LogInAsync(userId, cancellationToken), skuId, cancellationToken);
+        var buyer = await client.LogInAsync(userId, cancellationToken);
+        var order = await client.BuyAsync(buyer, skuId, cancellationToken);
         var orderId = order.Text("order_id") ?? throw new InvalidOperationException($"{order.Status}: {order.Body}");
-        var message = await Deadline.UntilAsync(
-            () => channel.BasicGetAsync(OrderTopology.Queue, autoAck: true, cancellationToken), message => message is not null,
+        // With a confirm, the sweeper sends no further copy.
+        await Deadline.UntilAsync(
+            () => client.GetAsync($"/api/orders/{orderId}?sku_id={skuId}", cancellationToken, buyer),
+            answer => answer.Status == HttpStatusCode.OK
+                && answer.Body.GetProperty("timeline").TryGetProperty("confirmed_at_ms", out _),
             cancellationToken);
+        var body = await Deadline.UntilAsync(
+            () => TakeAsync(channel, orderId, cancellationToken), body => body is not null, cancellationToken);
         var properties = new BasicProperties
         {
             Persistent = true,
@@ -81,9 +89,38 @@ public sealed class ConsoleFloor(TestBrowser browser, SharedServers servers) : I
             },
         };
         await channel.BasicPublishAsync(
-            OrderTopology.DeadLetterExchange, OrderTopology.RoutingKey, mandatory: true, properties, message!.Body, cancellationToken);
+            OrderTopology.DeadLetterExchange, OrderTopology.RoutingKey, mandatory: true, properties, body!, cancellationToken);
         return orderId;
     }
 
     public ValueTask DisposeAsync() => System.DisposeAsync();
+
+    /// <summary>
+    /// The body of the order's message, which is taken from the queue with all its copies: there may be some if the confirm was late. Other
+    /// orders' messages stay there.
+    /// </summary>
+    private static async Task<byte[]?> TakeAsync(IChannel channel, string orderId, CancellationToken cancellationToken)
+    {
+        byte[]? body = null;
+        var others = new List<ulong>();
+        while (await channel.BasicGetAsync(OrderTopology.Queue, autoAck: false, cancellationToken) is { } message)
+        {
+            if (Encoding.UTF8.GetString(message.Body.Span).Contains(orderId, StringComparison.Ordinal))
+            {
+                body = message.Body.ToArray();
+                await channel.BasicAckAsync(message.DeliveryTag, multiple: false, cancellationToken);
+            }
+            else
+            {
+                others.Add(message.DeliveryTag);
+            }
+        }
+
+        foreach (var other in others)
+        {
+            await channel.BasicNackAsync(other, multiple: false, requeue: true, cancellationToken);
+        }
+
+        return body;
+    }
 }

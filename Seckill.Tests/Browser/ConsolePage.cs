@@ -47,6 +47,12 @@ public sealed class ConsolePage : IAsyncDisposable
     {
         for (var tries = 1; ; tries++)
         {
+            if (tries > 1 && await Dialog.CountAsync() == 0)
+            {
+                // The press before has had its effect late.
+                return;
+            }
+
             await DialogButton(button).ClickAsync();
             try
             {

@@ -22,7 +22,7 @@ public sealed class ShopFloor(TestBrowser browser, SharedServers servers) : IAsy
     {
         System = await servers
             .StartAsync(SharedServers.Shop, SystemUnderTest.Options(("Catalogue__RefreshEveryMs", "500")), CancellationToken.None)
-            .WithApplicationsAsync(CancellationToken.None);
+            .WithApplicationsAsync(CancellationToken.None, patient: true);
     }
 
     /// <summary>Puts a new SKU on sale and waits until the gate sells it, or until it is listed if it has not begun.</summary>

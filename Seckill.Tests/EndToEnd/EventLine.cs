@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.ServerSentEvents;
@@ -56,12 +57,16 @@ public sealed class EventLine : IAsyncDisposable
         return _events.Current;
     }
 
-    /// <summary>The next outcome, ignoring keep-alives.</summary>
+    /// <summary>The next outcome. Keep-alives are ignored, and do not prolong the wait.</summary>
     public async Task<(string? Id, JsonElement Body)> OutcomeAsync()
     {
+        var asked = Stopwatch.GetTimestamp();
         var next = await NextAsync();
         while (next.EventType == "alive")
         {
+            Assert.True(
+                Stopwatch.GetElapsedTime(asked).TotalMilliseconds < NextTimeoutMs,
+                $"There were only keep-alives, and no outcome within {NextTimeoutMs} ms.");
             next = await NextAsync();
         }
 

@@ -95,7 +95,8 @@ public sealed class OutcomePushTests(RunningSystem running) : IDisposable
             new Uri($"{_system.Apis[1].Url.Replace("http", "ws", StringComparison.Ordinal)}/api/orders/seckill/ws"), _cancellation);
         var answer = await buyer.BuyAsync(token, 24_005, _cancellation);
         var buffer = new byte[4_096];
-        var received = await socket.ReceiveAsync(buffer, _cancellation);
+        var received = await socket.ReceiveAsync(buffer.AsMemory(), _cancellation).AsTask()
+            .WaitAsync(TimeSpan.FromMilliseconds(Deadline.TimeoutMs), _cancellation);
         var outcome = JsonElement.Parse(buffer.AsSpan(0, received.Count));
         Assert.Equal((WebSocketMessageType.Text, true), (received.MessageType, received.EndOfMessage));
         Assert.Equal(("SUCCESS", answer.Text("order_id")), (Text(outcome, "status"), Text(outcome, "order_id")));

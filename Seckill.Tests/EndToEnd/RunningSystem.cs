@@ -20,8 +20,8 @@ public sealed class RunningSystem(SharedServers servers) : IAsyncLifetime
             ("OTEL_BSP_SCHEDULE_DELAY", "200"),
             ("Catalogue__RefreshEveryMs", "500"));
         System = await servers.StartAsync(SharedServers.EndToEnd, options, CancellationToken.None)
-            .WithApplicationsAsync(CancellationToken.None);
-        await System.StartApiAsync(CancellationToken.None);
+            .WithApplicationsAsync(CancellationToken.None, patient: true);
+        await System.StartApiAsync(CancellationToken.None, settings: System.Patience());
     }
 
     public async ValueTask DisposeAsync()

@@ -24,7 +24,12 @@ public sealed class ShopClient(string url) : IDisposable
 
     // A page sends no traceparent. This would, whenever a host in this process listens to HTTP clients, and the click's trace would begin
     // here.
-    private readonly HttpClient _http = new(new SocketsHttpHandler { ActivityHeadersPropagator = null })
+    private readonly HttpClient _http = new(new SocketsHttpHandler
+    {
+        ActivityHeadersPropagator = null,
+        // A slow "continue" must not make the upload begin without it.
+        Expect100ContinueTimeout = TimeSpan.FromMilliseconds(RequestTimeoutMs),
+    })
     {
         BaseAddress = new Uri(url),
         Timeout = TimeSpan.FromMilliseconds(RequestTimeoutMs),

@@ -7,7 +7,9 @@ public sealed class RedisSentinel : IAsyncDisposable
 {
     private const string Service = "mymaster";
     private const string Password = "sentinel";
-    private const int DownAfterMs = 1_000;
+
+    /// <summary>A master that a busy machine pauses for a moment is not replaced.</summary>
+    private const int DownAfterMs = 5_000;
     private const int FailOverTimeoutMs = 5_000;
 
     private readonly int _sentinelPort = LoopbackPorts.Take();
@@ -53,7 +55,7 @@ public sealed class RedisSentinel : IAsyncDisposable
             new RedisServerOptions { Password = Password, Port = _sentinelPort, IsSentinel = true }, cancellationToken);
         _servers.Add(sentinel);
         await using var connection = await ConnectionMultiplexer.ConnectAsync(
-            sentinel.ConnectionString, options => options.CommandMap = CommandMap.Sentinel);
+            sentinel.ConnectionString + ",connectTimeout=30000", options => options.CommandMap = CommandMap.Sentinel);
         var server = connection.GetServers()[0];
         await AskAsync("MONITOR", Service, "127.0.0.1", Master.Port, 1);
         await AskAsync("SET", Service, "auth-pass", Password);
@@ -87,7 +89,8 @@ public sealed class RedisSentinel : IAsyncDisposable
 
         async Task AskAsync(RedisServer server, string command, params string[] arguments)
         {
-            await using var connection = await ConnectionMultiplexer.ConnectAsync($"{server.ConnectionString},allowAdmin=true");
+            await using var connection = await ConnectionMultiplexer.ConnectAsync(
+                $"{server.ConnectionString},allowAdmin=true,connectTimeout=30000");
             await connection.GetServers()[0].ExecuteAsync(command, arguments).WaitAsync(cancellationToken);
         }
     }

@@ -7,18 +7,33 @@ namespace Seckill.Tests.Fixtures;
 /// <summary>Additions to <see cref="LocalSystem"/> for the tests.</summary>
 public static class SystemUnderTest
 {
+    /// <summary>The most that the gate allows.</summary>
+    private const int PatienceMs = 30_000;
+
     /// <summary>Application settings as environment variables.</summary>
     public static LocalSystemOptions Options(params (string Name, string Value)[] settings) =>
         new() { Settings = settings.ToDictionary(setting => setting.Name, setting => setting.Value) };
 
-    /// <summary>Starts a worker, which creates the tables, and then an Api.</summary>
-    public static async Task<LocalSystem> WithApplicationsAsync(this Task<LocalSystem> starting, CancellationToken cancellationToken)
+    /// <summary>
+    /// Settings of an application that waits for Redis for as long as it may. By default a click is answered "busy" after a second without
+    /// Redis, and on a busy machine Redis may pause for that long: this is for tests that send a click once.
+    /// </summary>
+    public static (string Name, string Value)[] Patience(this LocalSystem system) =>
+    [
+        ("ConnectionStrings__redis", $"{system.RedisConnectionString},asyncTimeout={PatienceMs}"),
+        ("Gate__AnswerWithinMs", $"{PatienceMs}"),
+    ];
+
+    /// <summary>Starts a worker, which creates the tables, and then an Api; see <see cref="Patience"/>.</summary>
+    public static async Task<LocalSystem> WithApplicationsAsync(
+        this Task<LocalSystem> starting, CancellationToken cancellationToken, bool patient = false)
     {
         var system = await starting;
         try
         {
-            await system.StartWorkerAsync(cancellationToken);
-            await system.StartApiAsync(cancellationToken);
+            var settings = patient ? system.Patience() : [];
+            await system.StartWorkerAsync(cancellationToken, settings: settings);
+            await system.StartApiAsync(cancellationToken, settings: settings);
             return system;
         }
         catch

@@ -73,7 +73,8 @@ public sealed class AppHostFixture : IAsyncLifetime
     {
         await Application.StopAsync().WaitAsync(TimeSpan.FromMilliseconds(StopTimeoutMs));
         await Application.DisposeAsync();
-        Assert.Empty(Tests.LocalServers.Processes.Mentioning(_state));
+        await Deadline.UntilAsync(
+            () => Task.FromResult(Tests.LocalServers.Processes.Mentioning(_state)), left => left.Count == 0, CancellationToken.None);
         Directory.Delete(_state, recursive: true);
     }
 

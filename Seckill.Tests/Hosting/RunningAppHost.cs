@@ -7,6 +7,9 @@ namespace Seckill.Tests.Hosting;
 /// <summary>The real AppHost as a process of its own, with the test's own state folder and ports.</summary>
 internal sealed class RunningAppHost : IAsyncDisposable
 {
+    /// <summary>For a run that ends by itself, from its start on.</summary>
+    public const int RunTimeoutMs = 180_000;
+
     private const int StartTimeoutMs = 180_000;
     private const int StopTimeoutMs = 60_000;
 
@@ -77,10 +80,10 @@ internal sealed class RunningAppHost : IAsyncDisposable
         kill.WaitForExit();
     }
 
-    /// <summary>Exit code, once it has ended.</summary>
-    public async Task<int> WaitForExitAsync(CancellationToken cancellationToken)
+    /// <summary>Exit code, once it has ended; by default it has been told to.</summary>
+    public async Task<int> WaitForExitAsync(CancellationToken cancellationToken, int timeoutMs = StopTimeoutMs)
     {
-        await _process.WaitForExitAsync(cancellationToken).WaitAsync(TimeSpan.FromMilliseconds(StopTimeoutMs), cancellationToken);
+        await _process.WaitForExitAsync(cancellationToken).WaitAsync(TimeSpan.FromMilliseconds(timeoutMs), cancellationToken);
         return _process.ExitCode;
     }
 

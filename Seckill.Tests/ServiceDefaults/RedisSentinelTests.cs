@@ -56,7 +56,7 @@ public sealed class RedisSentinelTests
         await Deadline.UntilAsync(() => EntryAsync(host), entry => entry.Status == HealthStatus.Healthy, Token);
 
         await database.StringSetAsync("key", "written on the new master");
-        await using var replica = await ConnectionMultiplexer.ConnectAsync(redis.Replica.ConnectionString);
+        await using var replica = await ConnectionMultiplexer.ConnectAsync(redis.Replica.ConnectionString + ",connectTimeout=30000");
         Assert.Equal("written on the new master", await replica.GetDatabase().StringGetAsync("key"));
         await Deadline.UntilAsync(
             async () =>
