@@ -104,7 +104,7 @@ internal sealed class CrashScene(FaultSystem faults, SaleOnTrial sale, Cancellat
     public async Task FillQueueAsync(int poison = 0)
     {
         _system.Workers[0].Pause();
-        await sale.RushAsync(BurstCount / 2);
+        await sale.RushAllAsync(BurstCount / 2);
         await using var connection = await faults.ConnectAsync(cancellation);
         await using var channel = await connection.CreateChannelAsync(new CreateChannelOptions(true, true), cancellation);
         for (var i = 0; i < poison; i++)
@@ -114,7 +114,7 @@ internal sealed class CrashScene(FaultSystem faults, SaleOnTrial sale, Cancellat
                 Encoding.UTF8.GetBytes($"poison {i}"), cancellation);
         }
 
-        await sale.RushAsync(BurstCount / 2);
+        await sale.RushAllAsync(BurstCount / 2);
     }
 
     /// <summary>Resumes the paused worker; a worker that takes over starts consuming by itself.</summary>
@@ -163,7 +163,7 @@ internal sealed class CrashScene(FaultSystem faults, SaleOnTrial sale, Cancellat
     public async Task LeaveUnconfirmedAsync()
     {
         await faults.EndAllAsync(_system.Workers);
-        await sale.RushAsync(BurstCount);
+        await sale.RushAllAsync(BurstCount);
         await faults.EndAllAsync(_system.Apis);
         var database = _system.RedisConnection.GetDatabase();
         foreach (var sku in sale.Skus)
@@ -208,6 +208,7 @@ internal sealed class CrashScene(FaultSystem faults, SaleOnTrial sale, Cancellat
         {
             // One after the other, so that each order gets its own message.
             await sale.SendAsync([click]);
+            await sale.RepeatUnansweredAsync();
         }
 
         await using var connection = await faults.ConnectAsync(cancellation);

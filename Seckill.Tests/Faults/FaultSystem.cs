@@ -61,6 +61,13 @@ public class FaultSystem : IAsyncLifetime
 
     public LocalSystem System { get; private set; } = null!;
 
+    /// <summary>
+    /// Settings of an Api for tests that count answers or copies of messages. However busy the machine is, it answers no click "busy", and
+    /// its sweeper repeats no order whose confirm is only late; the reconciler still repeats lost ones.
+    /// </summary>
+    public (string Name, string Value)[] PatientApi =>
+        [.. System.Patience(), ("Publish__ConfirmTimeoutMs", "20000"), ("Publish__SweepGraceMs", "40000")];
+
     public async ValueTask InitializeAsync()
     {
         var options = SystemUnderTest.Options([.. ShortBounds, ("SECKILL_CRASH_FILE", CrashFile)]);

@@ -28,8 +28,7 @@ public sealed class RabbitMqAwayTests(FaultSystem faults)
         await system.RabbitMq.StopAsync(_cancellation);
         try
         {
-            await sale.RushAsync(UnitsEach * 6, quantity: 1);
-            await sale.RepeatUnansweredAsync();
+            await sale.RushAllAsync(UnitsEach * 6, quantity: 1);
             Assert.InRange(sale.SlowestMs, 0, QueuedWithinMs);
             Assert.Equal(UnitsEach * sale.Skus.Count, sale.Queued.Count);
             Assert.All(sale.Refused.Values, error => Assert.Equal("sold out", error));

@@ -1,5 +1,7 @@
 using System.Globalization;
+using System.Net;
 using System.Text.Json;
+using RabbitMQ.Client;
 using Seckill.Ordering.Ledger;
 using Seckill.Tests.EndToEnd;
 
@@ -47,7 +49,7 @@ public sealed class ReconciliationTests(FaultSystem faults)
         while (!enough.IsCancellationRequested || await sale.UnsettledAsync() > 0)
         {
             var answer = await client.GetAsync("/api/ops/reconciliation", _cancellation, SaleOnTrial.Operator);
-            foreach (var item in answer.Body.GetProperty("items").EnumerateArray())
+            foreach (var item in ComparedIn(answer))
             {
                 Assert.True(
                     item.GetProperty("loaded").GetBoolean() && item.GetProperty("difference").GetInt64() == 0
@@ -68,6 +70,7 @@ public sealed class ReconciliationTests(FaultSystem faults)
 
         Assert.InRange(underWay, 5, int.MaxValue);
         Assert.InRange(committed, 1, int.MaxValue);
+        await sale.RepeatUnansweredAsync();
         await sale.AssertConservedAsync(await sale.OutcomesAsync());
     }
 
@@ -117,7 +120,7 @@ public sealed class ReconciliationTests(FaultSystem faults)
         await Deadline.UntilAsync(
             () => ItemAsync(client, sku), item => item.GetProperty("loaded").GetBoolean() && item.GetProperty("difference").GetInt64() == 0,
             _cancellation, TimeoutMs);
-        await sale.RushAsync(12);
+        await sale.RushAllAsync(12);
         await sale.AssertConservedAsync(await sale.OutcomesAsync());
     }
 
@@ -153,22 +156,29 @@ public sealed class ReconciliationTests(FaultSystem faults)
     public async Task Orders_that_the_broker_has_lost_are_published_again_and_dead_letters_are_not()
     {
         const int OrderCount = 30;
-        var system = await faults.ReadyAsync(_cancellation);
+        var system = await faults.ReadyAsync(_cancellation, faults.PatientApi);
         var sale = await SaleOnTrial.OpenAsync(faults, _cancellation);
         await faults.EndAllAsync(system.Workers);
-        await sale.RushAsync(OrderCount);
+        await sale.RushAllAsync(OrderCount);
         long deadCount;
         await using (var connection = await faults.ConnectAsync(_cancellation))
         await using (var channel = await connection.CreateChannelAsync(cancellationToken: _cancellation))
         {
+            // Some may come only now: a buyer can be answered before the broker has the order.
+            var messages = new List<BasicGetResult>();
+            await Deadline.UntilAsync(
+                async () =>
+                {
+                    messages.AddRange(await QueuedOrders.TakeAllAsync(channel, _cancellation));
+                    return messages.Sum(QueuedOrders.In);
+                },
+                count => count == OrderCount, _cancellation, TimeoutMs);
             // The last message, because the first one of a burst holds one order and the later ones hold many.
-            var messages = await QueuedOrders.TakeAllAsync(channel, _cancellation);
             var dead = messages[^1];
             deadCount = QueuedOrders.In(dead);
             await channel.BasicRejectAsync(dead.DeliveryTag, requeue: false, _cancellation);
             await sale.UntilDeadLettersAsync(1);
             await channel.BasicAckAsync(dead.DeliveryTag - 1, multiple: true, _cancellation);
-            Assert.Equal(OrderCount, messages.Sum(QueuedOrders.In));
         }
 
         await system.StartWorkerAsync(_cancellation);
@@ -189,7 +199,7 @@ public sealed class ReconciliationTests(FaultSystem faults)
     {
         var system = await faults.ReadyAsync(_cancellation, NothingByItself);
         var sale = await SaleOnTrial.OpenAsync(faults, _cancellation);
-        await sale.RushAsync(24);
+        await sale.RushAllAsync(24);
         await sale.OutcomesAsync();
         await Deadline.UntilAsync(() => sale.UnsettledAsync(), unsettled => unsettled == 0, _cancellation, TimeoutMs);
         return (system, sale);
@@ -200,6 +210,13 @@ public sealed class ReconciliationTests(FaultSystem faults)
         var answer = await client.GetAsync("/api/ops/reconciliation", _cancellation, SaleOnTrial.Operator);
         return answer.Body.GetProperty("items").EnumerateArray().Single(item => item.GetProperty("sku_id").GetString() == $"{sku.SkuId}");
     }
+
+    /// <summary>
+    /// The SKUs whose books were compared. A server that pauses makes the whole answer "busy", or a SKU "unreadable": neither is an alarm.
+    /// </summary>
+    private static IEnumerable<JsonElement> ComparedIn(ApiAnswer answer) => answer.Status != HttpStatusCode.OK ? []
+        : answer.Body.GetProperty("items").EnumerateArray().Where(item =>
+            !item.TryGetProperty("unreadable", out var reason) || reason.ValueKind == JsonValueKind.Null);
 
     private static long? Number(JsonElement item, string member) =>
         item.TryGetProperty(member, out var value) && value.ValueKind == JsonValueKind.Number ? value.GetInt64() : null;

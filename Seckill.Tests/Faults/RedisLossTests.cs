@@ -32,7 +32,7 @@ public sealed class RedisLossTests(FaultSystem faults)
         var sale = await SaleOnTrial.OpenAsync(faults, _cancellation, UnitsEach);
         var early = await SellToTheLimitAsync(sale);
         await faults.EndAllAsync(system.Workers);
-        await sale.RushAsync(QueuedCount);
+        await sale.RushAllAsync(QueuedCount);
         Assert.Equal(EarlyCount + QueuedCount, sale.Queued.Count);
 
         if (how == "flushed")
@@ -112,7 +112,7 @@ public sealed class RedisLossTests(FaultSystem faults)
         await Deadline.UntilAsync(
             () => BuyerAtAsync(toReplica, sale.Skus[0], early[0].UserId), value => value is not null, _cancellation, TimeoutMs);
         await toReplica.GetDatabase().ExecuteAsync("REPLICAOF", "NO", "ONE");
-        await sale.RushAsync(QueuedCount);
+        await sale.RushAllAsync(QueuedCount);
         Assert.Equal(EarlyCount + QueuedCount, sale.Queued.Count);
         await KillRedisAsync(system);
 
@@ -147,6 +147,7 @@ public sealed class RedisLossTests(FaultSystem faults)
     {
         var early = sale.NewClicks(EarlyCount, SaleOnTrial.LimitPerUser);
         await sale.SendAsync(early);
+        await sale.RepeatUnansweredAsync();
         await sale.OutcomesAsync();
         await Deadline.UntilAsync(() => sale.UnsettledAsync(), unsettled => unsettled == 0, _cancellation, TimeoutMs);
         return early;
@@ -170,10 +171,8 @@ public sealed class RedisLossTests(FaultSystem faults)
     private static async Task AssertSellsOutCleanlyAsync(SaleOnTrial sale)
     {
         // More than the stock.
-        await sale.RushAsync(LateCount);
-        await sale.RepeatUnansweredAsync();
-        await sale.RushAsync(LateCount, quantity: 1);
-        await sale.RepeatUnansweredAsync();
+        await sale.RushAllAsync(LateCount);
+        await sale.RushAllAsync(LateCount, quantity: 1);
         var outcomes = await sale.OutcomesAsync();
         Assert.NotEmpty(sale.Refused);
         Assert.Equal(sale.Queued.Count, outcomes.Values.Sum());

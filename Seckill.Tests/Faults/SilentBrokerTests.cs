@@ -14,8 +14,8 @@ public sealed class SilentBrokerTests(WorkerServers servers)
     /// <summary>After this many connections the worker and its health check have both retried, unless one waits for ever.</summary>
     private const int Knocks = 4;
 
-    /// <summary>One try takes 5 s at most.</summary>
-    private const int FlowsWithinMs = 20_000;
+    /// <summary>One try takes 5 s at most, and on a busy machine it may take several; without that bound it would take for ever.</summary>
+    private const int FlowsWithinMs = 60_000;
 
     private readonly CancellationToken _cancellation = TestContext.Current.CancellationToken;
 
@@ -47,8 +47,8 @@ public sealed class SilentBrokerTests(WorkerServers servers)
 [Collection(OperationsTests.Name)]
 public sealed class SilentPublishingTests(OperationsFixture servers)
 {
-    /// <summary>The gate waits a second for a confirm here; the client takes longer than this to close a silent connection.</summary>
-    private const int FlowsWithinMs = 15_000;
+    /// <summary>The gate waits a second for a confirm here; the client takes half a minute to close a silent connection.</summary>
+    private const int FlowsWithinMs = 25_000;
 
     [Fact]
     public async Task An_order_is_not_kept_back_by_closing_a_connection_that_has_gone_silent()

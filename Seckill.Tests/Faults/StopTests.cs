@@ -16,7 +16,7 @@ public sealed class StopTests(FaultSystem faults)
     [Fact]
     public async Task The_Api_answers_whom_it_has_reserved_for()
     {
-        var system = await faults.ReadyAsync(_cancellation);
+        var system = await faults.ReadyAsync(_cancellation, faults.PatientApi);
         var sale = await SaleOnTrial.OpenAsync(faults, _cancellation, unitsEach: 20_000);
         var api = system.Apis[0];
         var load = Task.WhenAll(Enumerable.Range(0, 3).Select(_ => sale.RushUntilDeadAsync(api)));
@@ -38,7 +38,7 @@ public sealed class StopTests(FaultSystem faults)
             }
         }
 
-        await system.StartApiAsync(_cancellation);
+        await system.StartApiAsync(_cancellation, settings: faults.PatientApi);
         var outcomes = await sale.OutcomesAsync();
         Assert.Equal(sale.Queued.Count, outcomes.GetValueOrDefault("SUCCESS"));
         await sale.AssertConservedAsync(outcomes);
@@ -48,10 +48,10 @@ public sealed class StopTests(FaultSystem faults)
     public async Task The_worker_finishes_its_batch_and_acks_it()
     {
         const int OrderCount = 600;
-        var system = await faults.ReadyAsync(_cancellation);
+        var system = await faults.ReadyAsync(_cancellation, faults.PatientApi);
         var sale = await SaleOnTrial.OpenAsync(faults, _cancellation);
         await faults.EndAllAsync(system.Workers);
-        await sale.RushAsync(OrderCount);
+        await sale.RushAllAsync(OrderCount);
         var worker = await system.StartWorkerAsync(_cancellation, waitUntilHealthy: false);
         await Deadline.UntilAsync(() => sale.UnsettledAsync(), unsettled => unsettled < OrderCount - 20, _cancellation, TimeoutMs);
 

@@ -154,7 +154,8 @@ internal sealed class Upgrade : IAsyncDisposable
         var left = await UnsettledAsync();
         Assert.NotEmpty(left);
         var told = await WithOfferAsync(left);
-        Assert.Equal(api == NewApi, told.Count > 0);
+        // The other Api may have orders under way as well; those of the previous release have no offer.
+        Assert.True(api == NewApi ? told.Count > 0 : told.Count < left.Count, $"{told.Count} of {left.Count} orders have an offer.");
         await SetPriceAsync(2 * ToldPriceCents);
         await Deadline.UntilAsync(UnsettledAsync, unsettled => !left.Overlaps(unsettled), _cancellation);
         if (told.Count > 0)

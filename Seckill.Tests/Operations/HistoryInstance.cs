@@ -78,7 +78,8 @@ internal sealed class HistoryInstance(HistoryServers servers, IConnectionMultipl
                 services.Replace(ServiceDescriptor.Singleton(provider =>
                     new LossWatch(provider.GetRequiredService<MissingOrderSearch>(), new HurryingClock())));
             },
-            ("Catalogue:DrainWaitMsMax", "0"), ("Reconciliation:StuckAfterMs", "1000"));
+            // On a busy machine a click may wait for longer than by default; it is sent once.
+            ("Catalogue:DrainWaitMsMax", "0"), ("Reconciliation:StuckAfterMs", "1000"), ("Gate:AnswerWithinMs", "30000"));
         await Get<SaleCatalogue>().RefreshAsync(cancellationToken);
     }
 

@@ -124,11 +124,13 @@ public sealed class OddDeadLetterTests(OperationsFixture servers) : IAsyncLifeti
         await BuryAsync(
             Encoding.UTF8.GetBytes($$"""{"user_id":7,"sku_id":{{skuId}},"quantity":1,"order_id":{{id}}}"""), new BasicProperties());
         await ledger.ReserveAsync(sku, [new ReserveRequest(id, 7, 1, null, null)], Cancelled);
-        await ledger.ConfirmAsync(sku, [id], DateTimeOffset.UtcNow.ToUnixTimeMilliseconds(), Cancelled);
-        // Old enough for the reconciler, by the time in its id.
+        // Old enough for the reconciler, by its confirm and by the time in its id; and a worker is there that would get it.
+        await ledger.ConfirmAsync(sku, [id], DateTimeOffset.UtcNow.AddHours(-1).ToUnixTimeMilliseconds(), Cancelled);
         await Deadline.UntilAsync(
             () => Task.FromResult(DateTimeOffset.UtcNow - SnowflakeSequence.TimeOf(id)), age => age > TimeSpan.FromMilliseconds(1_500),
             Cancelled);
+        await Deadline.UntilAsync(
+            () => servers.Channel.ConsumerCountAsync(OrderTopology.Queue, Cancelled), workers => workers > 0, Cancelled);
 
         var repair = await _api.PostAsync("/api/ops/reconciliation/repair", _api.Operator);
 

@@ -34,9 +34,10 @@ public sealed class OperationsFixture(SharedServers servers) : IAsyncLifetime
 
     private static string? ThisTest => TestContext.Current.Test?.UniqueID;
 
-    private (string Name, string Value)[] ConnectionStrings =>
+    /// <summary>With <see cref="SystemUnderTest.Patience"/>, because these tests send a click once.</summary>
+    private (string Name, string Value)[] ServerSettings =>
     [
-        ("ConnectionStrings:redis", _system.RedisConnectionString),
+        .. _system.Patience().Select(setting => (setting.Name.Replace("__", ":", StringComparison.Ordinal), setting.Value)),
         ("ConnectionStrings:rabbitmq", _system.RabbitMqConnectionString),
         ("ConnectionStrings:mysql", _system.MySqlConnectionString),
     ];
@@ -69,11 +70,11 @@ public sealed class OperationsFixture(SharedServers servers) : IAsyncLifetime
     {
         EndEarlierSales();
         return new ApiHost(
-            [.. ConnectionStrings, ("Catalogue:RefreshEveryMs", "500"), ("Catalogue:ListingHoldMs", "50"), .. settings]);
+            [.. ServerSettings, ("Catalogue:RefreshEveryMs", "500"), ("Catalogue:ListingHoldMs", "50"), .. settings]);
     }
 
     /// <summary>A worker on these servers, in this process, with further settings; it works until it is disposed.</summary>
-    public WorkerHost StartWorker(params (string Name, string Value)[] settings) => new([.. ConnectionStrings, .. settings]);
+    public WorkerHost StartWorker(params (string Name, string Value)[] settings) => new([.. ServerSettings, .. settings]);
 
     /// <summary>The same servers for parts that a test assembles itself, with these scripts.</summary>
     internal async Task<HistoryServers> HistoryServersAsync(LedgerScripts scripts)
@@ -203,11 +204,12 @@ public sealed class OperationsFixture(SharedServers servers) : IAsyncLifetime
         return long.Parse(reader.GetString(1), CultureInfo.InvariantCulture);
     }
 
-    /// <summary>Waits until the gate has the SKU and this Api lists it.</summary>
+    /// <summary>Waits until the gate has the SKU, MySQL knows that, and this Api lists it.</summary>
     public async Task WaitUntilLoadedAsync(ApiHost api, long skuId) => await Deadline.UntilAsync(
         async () => (
             InRedis: await Redis.KeyExistsAsync($"stock:sku:{skuId}"),
+            InMySql: (await LoadOfAsync(skuId)).Epoch > 0,
             Listed: (await api.GetAsync("/api/products")).Body.ToString().Contains($"\"{skuId}\"", StringComparison.Ordinal)),
-        state => state is { InRedis: true, Listed: true },
+        state => state is { InRedis: true, InMySql: true, Listed: true },
         TestContext.Current.CancellationToken);
 }

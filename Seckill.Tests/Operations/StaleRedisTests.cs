@@ -29,7 +29,9 @@ public sealed class StaleRedisTests(OperationsFixture servers)
         await using var other = await store.Database.BeginTransactionAsync(IsolationLevel.ReadCommitted, Cancelled);
         await store.Database.ExecuteSqlAsync($"SELECT id FROM product_skus WHERE id = {skuId} FOR UPDATE", Cancelled);
 
-        var load = api.Get<StockWarmUp>().LoadAsync([skuId], Cancelled);
+        // Repeated if necessary: a load waits for the row for two seconds at most.
+        var load = Deadline.UntilAsync(
+            () => api.Get<StockWarmUp>().LoadAsync([skuId], Cancelled), result => !result.Loaded.IsEmpty, Cancelled);
         await Deadline.UntilAsync(servers.LockWaitsAsync, waits => waits > 0, Cancelled);
         Assert.Equal(200, (await api.BuyAsync(62_001, skuId)).Status);
         await other.RollbackAsync(Cancelled);

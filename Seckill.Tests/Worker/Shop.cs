@@ -139,22 +139,6 @@ internal sealed class Shop : IAsyncDisposable
         await connection.CloseAsync(Constants.ReplySuccess, "done", TimeSpan.FromMilliseconds(100), abort: true, cancellationToken);
     }
 
-    /// <summary>The time for that many letters if each waits for its own confirm; they are removed again.</summary>
-    public async Task<TimeSpan> ConfirmOneByOneAsync(int count, CancellationToken cancellationToken)
-    {
-        var started = Stopwatch.GetTimestamp();
-        for (var i = 0; i < count; i++)
-        {
-            await _channel.BasicPublishAsync(
-                OrderTopology.DeadLetterExchange, OrderTopology.RoutingKey, mandatory: true, new BasicProperties { Persistent = true },
-                "letter"u8.ToArray(), cancellationToken);
-        }
-
-        var took = Stopwatch.GetElapsedTime(started);
-        await _channel.QueuePurgeAsync(OrderTopology.DeadLetterQueue, cancellationToken);
-        return took;
-    }
-
     /// <summary>Waits until an order is settled.</summary>
     public async Task<Reservation> SettledAsync(
         OrderMessage message, CancellationToken cancellationToken, int timeoutMs = Deadline.TimeoutMs) =>
