@@ -12,6 +12,17 @@ namespace Seckill.Api;
 /// <param name="durationMs">How long an instance holds it without renewing, ms.</param>
 internal sealed class Lease(IConnectionMultiplexer redis, string key, int durationMs)
 {
+    /// <summary>
+    /// Renews the key, or takes it if nobody has it. Every holder sets an expiry, so a key without one, of whatever type, is nobody's: a
+    /// restore or a foreign hand has left it, and it would keep all instances out for ever. Returns 1 or 0.
+    /// </summary>
+    private const string Script =
+        """
+        if redis.call('PTTL', KEYS[1]) >= 0 and redis.pcall('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+        redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+        return 1
+        """;
+
     /// <summary>How long an instance that gives the lease up waits for Redis, ms.</summary>
     private const int ReleaseTimeoutMs = 1_000;
 
@@ -22,13 +33,16 @@ internal sealed class Lease(IConnectionMultiplexer redis, string key, int durati
     /// <exception cref="RedisException">Redis does not answer.</exception>
     public async Task<bool> HoldAsync(CancellationToken cancellationToken)
     {
-        var database = redis.GetDatabase();
-        var duration = TimeSpan.FromMilliseconds(durationMs);
         // Assume success until the response says otherwise: a request that was sent counts, even when its caller has stopped waiting.
         _held = true;
-        return _held = await database.LockExtendAsync(key, _me, duration).ReplyAsync(cancellationToken)
-            || await database.LockTakeAsync(key, _me, duration).ReplyAsync(cancellationToken);
+        return _held = await TryTakeAsync(redis.GetDatabase(), key, _me, durationMs, cancellationToken);
     }
+
+    /// <summary>Takes or renews a key for this holder; false while another one has it.</summary>
+    /// <exception cref="RedisException">Redis does not answer.</exception>
+    public static async Task<bool> TryTakeAsync(
+        IDatabase database, RedisKey key, RedisValue holder, int durationMs, CancellationToken cancellationToken) =>
+        (long)await database.ScriptEvaluateAsync(Script, [key], [holder, durationMs]).ReplyAsync(cancellationToken) == 1;
 
     /// <summary>
     /// Releases the lease, if this instance has it: after a clean shutdown, or a failure of its own, another instance need not wait until

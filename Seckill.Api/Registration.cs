@@ -47,6 +47,7 @@ internal static class Registration
         services.AddSingleton<BuyerRestore>();
         services.AddSingleton<ClickRestore>();
         services.AddMissingOrders();
+        services.AddSingleton<LockedLoad>();
         services.AddSingleton<StockLoad>();
         services.AddSingleton<StockWarmUp>();
         services.AddHosted<StockLoader>();
@@ -77,6 +78,7 @@ internal static class Registration
         services.AddSingleton<ReconciliationReader>();
         services.AddSingleton<SkuSnapshotReader>();
         services.AddSingleton<QueueWatch>();
+        services.AddSingleton<BrokerView>();
         services.AddSingleton<StuckOrders>();
         services.AddSingleton<SkuReconciler>();
         services.AddHosted<Reconciler>();

@@ -83,7 +83,7 @@ internal static class ClientDefaults
 
     /// <summary>The interceptors of every context.</summary>
     public static void Configure(DbContextOptionsBuilder mySql) =>
-        mySql.AddInterceptors(new SessionSettingsInterceptor(), new SwitchOverInterceptor());
+        mySql.AddInterceptors(new SessionSettingsInterceptor(), new SwitchOverInterceptor(), new ImpossibleDatesInterceptor());
 
     /// <summary>Bounds the wait for a connection, unless the connection string names a bound itself.</summary>
     /// <exception cref="ConnectionStringException">The connection string is missing or cannot be used.</exception>
@@ -95,7 +95,8 @@ internal static class ClientDefaults
             builder.ConnectionTimeout = ConnectTimeoutSeconds;
         }
 
-        // A date of zeros, which MariaDB accepts, would abort the reading of all other rows.
+        // A date of zeros, which MariaDB accepts, would abort the reading of all other rows. ImpossibleDatesInterceptor covers other dates
+        // that do not exist.
         builder.ConvertZeroDateTime = true;
         if (!builder.ContainsKey("Connection Lifetime"))
         {

@@ -30,6 +30,9 @@ public sealed partial class SaleCatalogue(
     /// <summary>SKUs without a sale are remembered up to this number: there may be orders of a sale that was deleted.</summary>
     private const int WithoutSaleMax = 1_000;
 
+    /// <summary>How a date of zeros, or another one that does not exist, is read.</summary>
+    private static readonly DateTime NoDate = DateTime.MinValue;
+
     /// <summary>One refresh at a time: an older read that ends later would undo a newer one.</summary>
     private readonly SemaphoreSlim _turn = new(1, 1);
     private FrozenDictionary<long, SaleView>? _sales;
@@ -120,7 +123,7 @@ public sealed partial class SaleCatalogue(
             .ToListAsync(cancellationToken);
         var over = await context.SeckillSales.AsNoTracking().Where(sale => sale.EndsAt <= forgotten)
             .OrderByDescending(sale => sale.EndsAt).Take(ForgottenMax).Select(sale => new { sale.SkuId, sale.EndsAt })
-            .ToDictionaryAsync(sale => sale.SkuId, sale => new DateTimeOffset(sale.EndsAt, TimeSpan.Zero), cancellationToken);
+            .ToListAsync(cancellationToken);
         var withoutSale = await context.ProductSkus.Where(sku => sku.Sale == null).Select(sku => sku.Id).Take(WithoutSaleMax)
             .ToListAsync(cancellationToken);
         var (sales, unreadable) = (new List<SaleView>(rows.Count), new Dictionary<long, string>());
@@ -140,10 +143,19 @@ public sealed partial class SaleCatalogue(
             }
         }
 
+        // Some dates that do not exist come before any other in the database's order.
+        foreach (var sale in over.Where(sale => sale.EndsAt == NoDate))
+        {
+            unreadable[sale.SkuId] = NoDateReason("ends_at");
+        }
+
         await offers.RecordAsync(context, rows.Select(row => row.Sku).Join(
             sales, sku => sku.Id, sale => sale.SkuId, (sku, sale) => (sku, sale.Offer)), cancellationToken);
         Report(unreadable);
-        Volatile.Write(ref _forgotten, over);
+        Volatile.Write(
+            ref _forgotten,
+            over.Where(sale => sale.EndsAt != NoDate)
+                .ToDictionary(sale => sale.SkuId, sale => new DateTimeOffset(sale.EndsAt, TimeSpan.Zero)));
         Volatile.Write(ref _withoutSale, [.. withoutSale]);
         Volatile.Write(ref _sales, sales.ToFrozenDictionary(sale => sale.SkuId));
     }
@@ -184,8 +196,18 @@ public sealed partial class SaleCatalogue(
         }
     }
 
-    internal static SaleTerms TermsOf(SeckillSale sale) => new(
-        new DateTimeOffset(sale.StartsAt, TimeSpan.Zero), new DateTimeOffset(sale.EndsAt, TimeSpan.Zero), sale.LimitPerUser, sale.Paused);
+    /// <exception cref="FormatException">See <see cref="FaultOf"/>.</exception>
+    internal static SaleTerms TermsOf(SeckillSale sale) => FaultOf(sale) is { } fault
+        ? throw new FormatException(fault)
+        : new SaleTerms(
+            new DateTimeOffset(sale.StartsAt, TimeSpan.Zero), new DateTimeOffset(sale.EndsAt, TimeSpan.Zero), sale.LimitPerUser,
+            sale.Paused);
+
+    /// <summary>Why the sale has no window: the row has a date that does not exist. Null when it has one.</summary>
+    internal static string? FaultOf(SeckillSale sale) =>
+        sale.StartsAt == NoDate ? NoDateReason("starts_at") : sale.EndsAt == NoDate ? NoDateReason("ends_at") : null;
+
+    private static string NoDateReason(string column) => $"{column} is not a date";
 
     /// <summary>Logs a failure once, not at each refresh.</summary>
     private void Report(Dictionary<long, string> unreadable)

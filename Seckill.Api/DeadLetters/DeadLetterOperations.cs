@@ -12,14 +12,19 @@ namespace Seckill.Api.DeadLetters;
 
 /// <summary>
 /// The operators' calls on dead letters. Only one call runs at a time across all instances, because letters held by one call are invisible
-/// to another. If Redis loses the lock, two calls each see a part of the queue; that is harmless, because the broker gives no letter to
-/// both.
+/// to another; an operator's call waits a moment for the one before it. If Redis loses the lock, two calls each see a part of the queue;
+/// that is harmless, because the broker gives no letter to both.
 /// </summary>
 internal sealed partial class DeadLetterOperations(
     IConnectionFactory connections, UnreadableMessages unreadable, IConnectionMultiplexer redis, OrderAbandonment abandonment,
     AuditLog audit, IOptions<DeadLetterOptions> options, TimeProvider time, ILogger<DeadLetterOperations> logger)
 {
     private const string LockKey = "seckill:dead-letters:desk";
+
+    /// <summary>Longest wait of an operator's call for the end of another one, ms: usually a search for orders that seem lost.</summary>
+    private const int LockWaitMsMax = 5_000;
+
+    private const int LockLookEveryMs = 100;
 
     /// <summary>Maximum number of letters published at once, and named in one audit entry.</summary>
     private const int ReplayBatchSizeMax = 100;
@@ -44,9 +49,12 @@ internal sealed partial class DeadLetterOperations(
             },
             cancellationToken);
 
-    /// <summary>Which orders are among the letters; null when there are more than <c>OrderScanMax</c>.</summary>
-    public Task<IReadOnlySet<string>?> ReadOrderIdsAsync(CancellationToken cancellationToken) =>
-        RunAsync((session, token) => session.ReadOrderIdsAsync(_options.OrderScanMax, token), cancellationToken);
+    /// <summary>
+    /// Which orders are among the letters; null when there are more than <c>OrderScanMax</c>. No operator waits for this, so it does not
+    /// wait for the lock.
+    /// </summary>
+    public Task<IReadOnlySet<long>?> ReadOrderIdsAsync(CancellationToken cancellationToken) =>
+        RunAsync((session, token) => session.ReadOrderIdsAsync(_options.OrderScanMax, token), cancellationToken, lockWaitMsMax: 0);
 
     /// <summary>One letter; null when none of the first <c>ScanMax</c> has this id.</summary>
     public Task<DeadLetter?> FindAsync(string id, CancellationToken cancellationToken) =>
@@ -125,29 +133,44 @@ internal sealed partial class DeadLetterOperations(
         return letters.FirstOrDefault(letter => letter.Id == id);
     }
 
-    private async Task<T> RunAsync<T>(Func<DeadLetterSession, CancellationToken, Task<T>> operation, CancellationToken cancellationToken)
+    private async Task<T> RunAsync<T>(
+        Func<DeadLetterSession, CancellationToken, Task<T>> operation, CancellationToken cancellationToken,
+        int lockWaitMsMax = LockWaitMsMax)
     {
-        using var deadline = new CancellationTokenSource(TimeSpan.FromMilliseconds(_options.OperationTimeoutMs), time);
-        using var linked = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         var database = redis.GetDatabase();
         RedisValue me = Guid.NewGuid().ToString("N");
-        var expiry = TimeSpan.FromMilliseconds(_options.OperationTimeoutMs + _options.LockMarginMs);
-        if (!await database.LockTakeAsync(LockKey, me, expiry).ReplyAsync(linked.Token))
+        var started = time.GetTimestamp();
+        while (true)
         {
-            throw new DeadLettersBusyException();
-        }
+            // Started before the lock is taken, so that the call does not outlast it.
+            using var deadline = new CancellationTokenSource(TimeSpan.FromMilliseconds(_options.OperationTimeoutMs), time);
+            using var linked = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+            try
+            {
+                if (await Lease.TryTakeAsync(
+                    database, LockKey, me, _options.OperationTimeoutMs + _options.LockMarginMs, linked.Token))
+                {
+                    try
+                    {
+                        return await RunLockedAsync(operation, linked.Token);
+                    }
+                    finally
+                    {
+                        await ReleaseAsync(database, me);
+                    }
+                }
+            }
+            catch (OperationCanceledException exception) when (deadline.IsCancellationRequested)
+            {
+                throw new TimeoutException($"Not done within {_options.OperationTimeoutMs} ms.", exception);
+            }
 
-        try
-        {
-            return await RunLockedAsync(operation, linked.Token);
-        }
-        catch (OperationCanceledException exception) when (deadline.IsCancellationRequested)
-        {
-            throw new TimeoutException($"Not done within {_options.OperationTimeoutMs} ms.", exception);
-        }
-        finally
-        {
-            await ReleaseAsync(database, me);
+            if (time.GetElapsedTime(started).TotalMilliseconds >= lockWaitMsMax)
+            {
+                throw new DeadLettersBusyException();
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(LockLookEveryMs), time, cancellationToken);
         }
     }
 

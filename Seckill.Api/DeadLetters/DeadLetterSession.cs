@@ -106,10 +106,10 @@ internal sealed class DeadLetterSession : IAsyncDisposable
 
     /// <summary>Reads the order ids of all letters; their bodies are not kept.</summary>
     /// <returns>Null when there are more letters than <paramref name="countMax"/>.</returns>
-    public async Task<IReadOnlySet<string>?> ReadOrderIdsAsync(int countMax, CancellationToken cancellationToken)
+    public async Task<IReadOnlySet<long>?> ReadOrderIdsAsync(int countMax, CancellationToken cancellationToken)
     {
         var count = await _channel.MessageCountAsync(OrderTopology.DeadLetterQueue, cancellationToken);
-        var ids = new HashSet<string>();
+        var ids = new HashSet<long>();
         if (count == 0 || count > countMax)
         {
             return count == 0 ? ids : null;
@@ -120,11 +120,15 @@ internal sealed class DeadLetterSession : IAsyncDisposable
         var read = 0u;
         consumer.ReceivedAsync += (_, args) =>
         {
-            ids.UnionWith(DeadLetterBody.OrderIdsOf(args.Body.ToArray()));
-            if (++read == count)
+            // Letters that come later are not read: the ids are in use by then.
+            if (read < count)
             {
-                _held.Add(args.DeliveryTag);
-                all.TrySetResult();
+                ids.UnionWith(DeadLetterBody.OrderIdsOf(args.Body.ToArray()).Select(id => long.Parse(id, CultureInfo.InvariantCulture)));
+                if (++read == count)
+                {
+                    _held.Add(args.DeliveryTag);
+                    all.TrySetResult();
+                }
             }
 
             return Task.CompletedTask;

@@ -208,11 +208,7 @@ internal sealed partial class GateLane
                 _clock.Forget();
             }
 
-            foreach (var click in batch)
-            {
-                click.Fail(exception);
-            }
-
+            batch.ForEach(click => click.Fail(exception));
             return null;
         }
     }
@@ -220,6 +216,11 @@ internal sealed partial class GateLane
     private void Answer(PurchaseAttempt click, ReserveResult result, ReserveReply reply, int batchSize)
     {
         click.EndQuestion(result, batchSize);
+        if (result.Code == ReserveCode.Unreadable)
+        {
+            Report(1, new UnreadableKeysException(_sku.SkuId, new FormatException("a click's entry is not an order id.")));
+        }
+
         if (result.Code != ReserveCode.Accepted)
         {
             click.Answer(result);

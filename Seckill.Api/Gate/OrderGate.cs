@@ -174,6 +174,8 @@ public sealed class OrderGate(
         ReserveCode.Ended => new Placement(PlaceOutcome.Ended, Value: result.Value),
         ReserveCode.Paused => new Placement(PlaceOutcome.Paused),
         ReserveCode.Cold => ReportCold(click.Sku.SkuId),
+        // The lane has logged it. It may be the repeat of a click that has bought, so no other answer would be true.
+        ReserveCode.Unreadable => new Placement(PlaceOutcome.Busy),
         _ => throw new UnreachableException(),
     };
 

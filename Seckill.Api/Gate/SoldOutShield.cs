@@ -51,7 +51,8 @@ internal sealed class SoldOutShield(GateOptions options, TimeProvider time)
         foreach (var result in reply.Results)
         {
             soldOut |= result.Code == ReserveCode.SoldOut;
-            if (result.Code is not (ReserveCode.SoldOut or ReserveCode.Accepted or ReserveCode.Duplicate or ReserveCode.LimitReached))
+            if (result.Code is not (ReserveCode.SoldOut or ReserveCode.Accepted or ReserveCode.Duplicate or ReserveCode.LimitReached
+                or ReserveCode.Unreadable))
             {
                 Disarm();
                 return false;

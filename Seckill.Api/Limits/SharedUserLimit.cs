@@ -13,12 +13,13 @@ namespace Seckill.Api.Limits;
 internal sealed partial class SharedUserLimit(IConnectionMultiplexer redis, IOptions<LimitOptions> options, ILogger<SharedUserLimit> logger)
 {
     /// <summary>
-    /// One script, so that a process that dies in between cannot leave a counter without an expiry. Returns 0 or the ms to wait.
+    /// One script, so that a process that dies in between cannot leave a counter without an expiry. A counter that has lost it all the
+    /// same, as in a restore, gets a new one: it would refuse its buyer for ever. Returns 0 or the ms to wait.
     /// </summary>
     private const string Script =
         """
         local count = redis.call('INCR', KEYS[1])
-        if count == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+        if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
         if count <= tonumber(ARGV[2]) then return 0 end
         return math.max(1, redis.call('PTTL', KEYS[1]))
         """;

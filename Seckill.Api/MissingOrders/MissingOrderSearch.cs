@@ -37,14 +37,25 @@ public sealed class MissingOrderSearch(
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
         var since = time.GetUtcNow().AddHours(-options.Value.LookBackHours);
         var (missing, unlisted) = (new Dictionary<string, long>(), new HashSet<long>());
+        // Numbers that were told for an order which was then published again, and so was written under a number of its own. One order is
+        // enough for a number: the worker takes any further one for its duplicate.
+        var written = new HashSet<string>();
         await foreach (var page in recovery.ReviewAsync(sku, since, cancellationToken))
         {
             // Queried only now, and without a read view: orders that Redis reports as settled were committed before.
-            foreach (var told in await WithoutOrderAsync(context, page.Told, cancellationToken))
+            var unnumbered = await WithoutNumberAsync(context, page.Told, cancellationToken);
+            var ids = await WrittenAsync(context, unnumbered, cancellationToken);
+            foreach (var told in unnumbered)
             {
-                // A repeated click names the order of an earlier reservation; that is the one to publish if Redis has it.
-                if (!missing.ContainsKey(told.OrderSn) || told.OrderSn == told.OrderId.ToString(CultureInfo.InvariantCulture))
+                if (ids.Contains(told.OrderId))
                 {
+                    written.Add(told.OrderSn);
+                    missing.Remove(told.OrderSn);
+                }
+                else if (!written.Contains(told.OrderSn)
+                    && (!missing.ContainsKey(told.OrderSn) || told.OrderSn == told.OrderId.ToString(CultureInfo.InvariantCulture)))
+                {
+                    // A repeated click names the order of an earlier reservation; that is the one to publish if Redis has it.
                     missing[told.OrderSn] = told.OrderId;
                 }
             }
@@ -61,7 +72,8 @@ public sealed class MissingOrderSearch(
             [.. missing.Values.Where(id => !refused.Contains(id)).Order()], [.. refused.Order()], [.. unlisted.Order()]);
     }
 
-    private static async Task<IEnumerable<ToldOrder>> WithoutOrderAsync(
+    /// <summary>Those whose number no order in MySQL has.</summary>
+    private static async Task<List<ToldOrder>> WithoutNumberAsync(
         OrderingDbContext context, IReadOnlyList<ToldOrder> told, CancellationToken cancellationToken)
     {
         if (told.Count == 0)
@@ -72,7 +84,21 @@ public sealed class MissingOrderSearch(
         var numbers = told.Select(order => order.OrderSn).ToArray();
         var there = (await context.Orders.Where(order => numbers.Contains(order.OrderSn)).Select(order => order.OrderSn)
             .ToListAsync(cancellationToken)).ToHashSet();
-        return told.Where(order => !there.Contains(order.OrderSn));
+        return [.. told.Where(order => !there.Contains(order.OrderSn))];
+    }
+
+    /// <summary>The ids among these that MySQL has an order of.</summary>
+    private static async Task<HashSet<long>> WrittenAsync(
+        OrderingDbContext context, List<ToldOrder> told, CancellationToken cancellationToken)
+    {
+        if (told.Count == 0)
+        {
+            return [];
+        }
+
+        var ids = told.Select(order => order.OrderId).ToArray();
+        return (await context.Orders.Where(order => ids.Contains(order.Id)).Select(order => order.Id).ToListAsync(cancellationToken))
+            .ToHashSet();
     }
 
     private static async Task<HashSet<long>> RefusedAsync(

@@ -104,15 +104,18 @@ public static class ReconciliationEndpoints
         Unreadable: null, Lost: null, SaleGone: false,
     };
 
+    // An operator who disconnects does not cancel a repair: each step is bounded by the servers' own time-outs, and a half-finished one
+    // leaves a gate closed. A plan alone is cancelled.
     private static async Task<IResult> RepairAsync(
         OperatorCall call, SaleCatalogue catalogue, SalesGone gone, ReconciliationReader reader, StuckOrders stuck, StockLoad load,
-        AuditLog audit, string? apply, CancellationToken cancellationToken)
+        AuditLog audit, string? apply, CancellationToken requestAborted)
     {
         if (apply is not (null or "true" or "false"))
         {
             return ErrorResult.BadRequest("apply must be true or false");
         }
 
+        var cancellationToken = apply == "true" ? CancellationToken.None : requestAborted;
         var steps = new List<string>();
         foreach (var skuId in await SkuIdsAsync(catalogue, gone, cancellationToken))
         {

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using Microsoft.Extensions.Options;
-using Seckill.Api.DeadLetters;
 using Seckill.Ordering.Ids;
 using Seckill.Ordering.Ledger;
 
@@ -48,15 +47,17 @@ internal readonly record struct UnsettledOrder(long OrderId, SettleCode Code);
 /// growing intervals.
 /// </summary>
 internal sealed class StuckOrders(
-    StockLedger ledger, StockRecovery recovery, QueueWatch watch, DeadLetterOperations deadLetters,
-    IOptions<ReconciliationOptions> options, TimeProvider time)
+    StockLedger ledger, StockRecovery recovery, BrokerView broker, IOptions<ReconciliationOptions> options, TimeProvider time)
 {
     private const int RepublishedMax = 100_000;
 
     /// <summary>When orders were last published again here; emptied at <see cref="RepublishedMax"/>.</summary>
     private readonly ConcurrentDictionary<long, DateTimeOffset> _republishedAt = new();
 
-    /// <summary>Plans from one comparison; queries the broker only when an order may have to be published again.</summary>
+    /// <summary>
+    /// Plans from one comparison; queries the broker only when an order may have to be published again. Without its answer, MySQL's
+    /// decisions are settled all the same.
+    /// </summary>
     public async Task<RepairPlan> PlanAsync(SkuReconciliation found, CancellationToken cancellationToken)
     {
         var now = time.GetUtcNow();
@@ -95,7 +96,7 @@ internal sealed class StuckOrders(
 
     private async Task<List<long>> LostAsync(SkuReconciliation found, CancellationToken cancellationToken)
     {
-        if (await watch.ThroughUntilAsync(cancellationToken) is not { } until)
+        if (await broker.ThroughUntilAsync(cancellationToken) is not { } until)
         {
             return [];
         }
@@ -109,7 +110,9 @@ internal sealed class StuckOrders(
             .Select(order => order.OrderId)
             .ToList();
         lost.AddRange(await LostAheadAsync(sku, undecided, until, now, cancellationToken));
-        return lost.Count > 0 ? await WithoutDeadAsync(lost, cancellationToken) : [];
+        // An order among the dead letters is not lost: it waits for an operator, who replays or abandons it. Publishing it again would add
+        // another letter at every pass, and could write the order while it is being abandoned.
+        return await broker.WithoutDeadAsync(lost, cancellationToken);
     }
 
     /// <summary>
@@ -136,27 +139,6 @@ internal sealed class StuckOrders(
     private bool IsDueAgain(Reservation order, DateTimeOffset now) =>
         !_republishedAt.TryGetValue(order.OrderId, out var last)
         || RepublishAt(DateTimeOffset.FromUnixTimeMilliseconds(order.ReservedAtMs), last, options.Value) <= now;
-
-    /// <summary>
-    /// An order among the dead letters is not lost: it waits for an operator, who replays or abandons it. Publishing it again would add
-    /// another letter at every pass, and could write the order while it is being abandoned.
-    /// </summary>
-    private async Task<List<long>> WithoutDeadAsync(List<long> lost, CancellationToken cancellationToken)
-    {
-        try
-        {
-            // Read even when the broker counts none: it does not count letters that an operator's call holds; the lock on that call shows
-            // them. With more letters than one scan can read, it is unknown which orders are among the rest.
-            return await deadLetters.ReadOrderIdsAsync(cancellationToken) is { } dead
-                ? [.. lost.Where(id => !dead.Contains(id.ToString(CultureInfo.InvariantCulture)))]
-                : [];
-        }
-        catch (DeadLettersBusyException)
-        {
-            // An operator is working on them; the next pass tries again.
-            return [];
-        }
-    }
 
     /// <summary>Carries out the part of a plan that concerns single orders. Returns the orders that cannot be settled.</summary>
     public async Task<IReadOnlyList<UnsettledOrder>> HealAsync(RepairPlan plan, CancellationToken cancellationToken)

@@ -17,7 +17,7 @@ public sealed class RetentionOptions : IValidatableObject
     [Range(0, 36_500)]
     public int OrderBuyerDays { get; init; }
 
-    /// <summary>Days that an order's rejection is kept.</summary>
+    /// <summary>Days that an order's rejection is kept, counted from the end of its sale if that is later.</summary>
     [Range(0, 36_500)]
     public int RejectionDays { get; init; }
 

@@ -27,9 +27,7 @@ internal sealed class RetentionPass(IServiceScopeFactory scopes, IOptions<Retent
         if (Before(_options.RejectionDays) is { } rejectionsBefore)
         {
             rows += await RepeatAsync(
-                (context, token) => context.OrderRejections.Where(rejection => rejection.CreatedAt < rejectionsBefore)
-                    .OrderBy(rejection => rejection.OrderId).Take(_options.BatchSizeMax).ExecuteDeleteAsync(token),
-                cancellationToken);
+                (context, token) => DeleteRejectionsAsync(context, rejectionsBefore, token), cancellationToken);
         }
 
         if (Before(_options.AuditDays) is { } auditBefore)
@@ -64,6 +62,29 @@ internal sealed class RetentionPass(IServiceScopeFactory scopes, IOptions<Retent
     }
 
     /// <summary>
+    /// Only refusals of sales that are over: while a sale runs, a refused order may still be published or clicked again, and must stay
+    /// refused. Returns how many rows were checked.
+    /// </summary>
+    private async Task<int> DeleteRejectionsAsync(OrderingDbContext context, DateTime before, CancellationToken cancellationToken)
+    {
+        var running = RunningSkuIds(context, before);
+        var ids = await context.OrderRejections
+            .Where(rejection => rejection.CreatedAt < before && !running.Contains(rejection.SkuId))
+            .OrderBy(rejection => rejection.OrderId).Take(_options.BatchSizeMax).Select(rejection => rejection.OrderId)
+            .ToListAsync(cancellationToken);
+        if (ids.Count > 0)
+        {
+            await context.OrderRejections.Where(rejection => ids.Contains(rejection.OrderId)).ExecuteDeleteAsync(cancellationToken);
+        }
+
+        return ids.Count;
+    }
+
+    /// <summary>SKUs whose sale has not been over for as long as the period.</summary>
+    private static IQueryable<long> RunningSkuIds(OrderingDbContext context, DateTime before) =>
+        context.SeckillSales.Where(sale => sale.EndsAt >= before).Select(sale => sale.SkuId);
+
+    /// <summary>
     /// Starts at the first order each time: an order that waited in a queue or was restored is written long after its id was assigned,
     /// below ids that were already processed.
     /// </summary>
@@ -81,11 +102,14 @@ internal sealed class RetentionPass(IServiceScopeFactory scopes, IOptions<Retent
     }
 
     /// <summary>Only orders of sales that are over: while a sale runs, its buyers' purchase limits depend on these columns.</summary>
-    private Task<List<long>> DueAsync(OrderingDbContext context, long after, DateTime before, CancellationToken cancellationToken) =>
-        context.Orders
+    private Task<List<long>> DueAsync(OrderingDbContext context, long after, DateTime before, CancellationToken cancellationToken)
+    {
+        var running = RunningSkuIds(context, before);
+        return context.Orders
             .Where(order => order.Id > after && order.UserId != Nobody && order.CreatedAt < before
-                && !order.Items.Any(item => context.SeckillSales.Any(sale => sale.SkuId == item.SkuId && sale.EndsAt >= before)))
+                && !order.Items.Any(item => running.Contains(item.SkuId)))
             .OrderBy(order => order.Id).Take(_options.BatchSizeMax).Select(order => order.Id).ToListAsync(cancellationToken);
+    }
 
     /// <summary>
     /// Updates the items first: after an interruption an order that still has its buyer is found again. Returns how many orders were

@@ -31,15 +31,19 @@ internal sealed class SaleOperations(
     private const string DefaultImage = "/img/bolt.svg";
 
     private static readonly ErrorResult IdTaken = ErrorResult.Conflict("sku_id is taken", "Another SKU has this id.");
+    private static readonly ErrorResult IdRemembered = ErrorResult.Conflict(
+        "sku_id is taken", "Redis still has data of an earlier SKU with this id, whose orders would become the new one's.");
+    private static readonly ErrorResult NoFreeId = ErrorResult.Conflict(
+        "no free sku_id", $"Redis still has data of the next {SaleRecords.IdsSkippedMax} SKUs that MySQL does not know; choose a sku_id.");
 
     public async Task<SaleResult> CreateAsync(OperatorCall call, CreateSaleRequest request, CancellationToken cancellationToken)
     {
         for (var tries = 0; tries < CreateTriesMax; tries++)
         {
-            var skuId = request.SkuId ?? await records.NextFreeSkuIdAsync(cancellationToken);
-            if (skuId > SaleRules.SkuIdMax || (request.SkuId is not null && await records.ExistsAsync(skuId, cancellationToken)))
+            var (skuId, taken) = await ChooseIdAsync(request.SkuId, cancellationToken);
+            if (taken is not null)
             {
-                return new SaleResult(null, IdTaken);
+                return new SaleResult(null, taken);
             }
 
             await AuditAsync(
@@ -115,6 +119,20 @@ internal sealed class SaleOperations(
             ErrorResult.Conflict(error, "Nothing was added. If this was a repeat, the first request took effect.");
     }
 
+    /// <summary>The wanted id, or the next free one; or why there is none.</summary>
+    private async Task<(long SkuId, ErrorResult? Error)> ChooseIdAsync(long? wanted, CancellationToken cancellationToken)
+    {
+        if (wanted is { } id)
+        {
+            return (id, await records.ExistsAsync(id, cancellationToken) ? IdTaken
+                : await records.IsRememberedAsync(id, cancellationToken) ? IdRemembered
+                : null);
+        }
+
+        var next = await records.NextFreeSkuIdAsync(cancellationToken);
+        return (next ?? 0, next is null ? NoFreeId : next > SaleRules.SkuIdMax ? IdTaken : null);
+    }
+
     private static ErrorResult? Edit(ProductSku sku, SeckillSale sale, EditSaleRequest request)
     {
         var starts = request.StartsAtMs ?? SaleRecords.Milliseconds(sale.StartsAt);
@@ -171,6 +189,11 @@ internal sealed class SaleOperations(
             if (change(sku, sale) is { } error)
             {
                 return new SaleResult(null, error);
+            }
+
+            if (SaleCatalogue.FaultOf(sale) is { } fault)
+            {
+                return new SaleResult(null, ErrorResult.BadRequest(fault, "Set starts_at_ms and ends_at_ms; nothing was changed."));
             }
 
             (raisedFrom, addedUnits) = (sku.GateEpoch == load.Epoch ? null : load, sku.Stock - stock);

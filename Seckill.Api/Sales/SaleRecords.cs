@@ -2,12 +2,17 @@ using System.Globalization;
 using Microsoft.EntityFrameworkCore;
 using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Store;
+using StackExchange.Redis;
 
 namespace Seckill.Api.Sales;
 
 /// <summary>Reads current sales without the catalogue's cache: terms and stock from MySQL, the counter from Redis.</summary>
-internal sealed class SaleRecords(IServiceScopeFactory scopes, StockLedger ledger)
+internal sealed class SaleRecords(IServiceScopeFactory scopes, StockLedger ledger, IConnectionMultiplexer redis)
 {
+    /// <summary>Maximum number of ids that are skipped for a new SKU because Redis has data under them.</summary>
+    public const int IdsSkippedMax = 1_000;
+
+    private const int IdsAtOnce = 50;
     private const int SalesMax = 500;
 
     /// <summary>Sorted by SKU; if there are too many sales, those that end last.</summary>
@@ -27,11 +32,36 @@ internal sealed class SaleRecords(IServiceScopeFactory scopes, StockLedger ledge
             sku => sku.Id == skuId, cancellationToken);
     }
 
-    public async Task<long> NextFreeSkuIdAsync(CancellationToken cancellationToken)
+    /// <summary>
+    /// Whether Redis has data of a SKU with this id. MySQL may have lost that SKU, as when a backup is restored. Orders that buyers were
+    /// told of are then written again, and must not become orders of another product.
+    /// </summary>
+    /// <exception cref="RedisException">Redis does not answer.</exception>
+    public async Task<bool> IsRememberedAsync(long skuId, CancellationToken cancellationToken)
+    {
+        var sku = new SkuKeys(skuId);
+        RedisKey[] keys = [sku.Stock, sku.Sale, sku.Orders, sku.Buyers, sku.Clicks, sku.Outbox];
+        return await redis.GetDatabase().KeyExistsAsync(keys).ReplyAsync(cancellationToken) > 0;
+    }
+
+    /// <summary>The next id that neither store knows; null when Redis has data under too many of them.</summary>
+    /// <exception cref="RedisException">Redis does not answer.</exception>
+    public async Task<long?> NextFreeSkuIdAsync(CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();
         var skus = scope.ServiceProvider.GetRequiredService<OrderingDbContext>().ProductSkus;
-        return (await skus.Where(sku => sku.Id <= SaleRules.SkuIdMax).MaxAsync(sku => (long?)sku.Id, cancellationToken) ?? 0) + 1;
+        var next = (await skus.Where(sku => sku.Id <= SaleRules.SkuIdMax).MaxAsync(sku => (long?)sku.Id, cancellationToken) ?? 0) + 1;
+        for (var skipped = 0; skipped < IdsSkippedMax; skipped += IdsAtOnce)
+        {
+            var ids = Enumerable.Range(skipped, IdsAtOnce).Select(i => next + i).ToList();
+            var remembered = await Task.WhenAll(ids.Select(id => IsRememberedAsync(id, cancellationToken)));
+            if (Array.IndexOf(remembered, false) is >= 0 and var free)
+            {
+                return ids[free];
+            }
+        }
+
+        return null;
     }
 
     internal static long Milliseconds(DateTime utc) => new DateTimeOffset(utc, TimeSpan.Zero).ToUnixTimeMilliseconds();

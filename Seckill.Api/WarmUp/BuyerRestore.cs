@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Data;
 using Microsoft.EntityFrameworkCore;
 using Seckill.Ordering.Ledger;
@@ -9,12 +10,15 @@ namespace Seckill.Api.WarmUp;
 /// <param name="LastItemId">The newest order line at that time.</param>
 /// <param name="ItemCount">The number of order lines at that time.</param>
 /// <param name="PendingUserIds">Buyers whose orders were unsettled at that time; their outcome since is read under the lock.</param>
-public sealed record RestoredLines(long LastItemId, long ItemCount, IReadOnlySet<long> PendingUserIds);
+/// <param name="RefusedIds">Orders that had been refused at that time.</param>
+public sealed record RestoredLines(
+    long LastItemId, long ItemCount, IReadOnlySet<long> PendingUserIds, IReadOnlySet<long> RefusedIds);
 
 /// <summary>
 /// Restores in Redis the units that a SKU's buyers hold: according to MySQL, and by reservations that MySQL has no order for yet. That
 /// takes a long time with many orders, so most of it is done page by page before the SKU's row is locked. Under the lock, while nothing can
-/// be committed, only buyers with unsettled or newer orders are left.
+/// be committed, only buyers with unsettled or newer orders are left, and the clicks of orders that were written or refused meanwhile:
+/// while Redis has neither the order nor the counter, settling records no click.
 /// </summary>
 public sealed class BuyerRestore(IServiceScopeFactory scopes, StockRecovery recovery, ClickRestore clicks)
 {
@@ -40,12 +44,12 @@ public sealed class BuyerRestore(IServiceScopeFactory scopes, StockRecovery reco
         // One view for the pages and for the counts taken with them.
         await using var view = await context.Database.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellationToken);
         var lines = context.OrderItems.Where(item => item.SkuId == sku.SkuId);
-        var ahead = new RestoredLines(
-            await lines.MaxAsync(item => (long?)item.Id, cancellationToken) ?? 0, await lines.LongCountAsync(cancellationToken),
-            pending.Select(order => order.UserId).ToHashSet());
+        var lastItemId = await lines.MaxAsync(item => (long?)item.Id, cancellationToken) ?? 0;
+        var itemCount = await lines.LongCountAsync(cancellationToken);
         await RestoreAllAsync(context, sku, NoPending, lockedEpoch: null, expiresAt, cancellationToken);
-        await clicks.RunAsync(context, sku, cancellationToken);
-        return ahead;
+        await clicks.RunAsync(context, sku, afterItemId: null, cancellationToken);
+        var refusedIds = await clicks.RunRefusedAsync(context, sku, FrozenSet<long>.Empty, cancellationToken);
+        return new RestoredLines(lastItemId, itemCount, pending.Select(order => order.UserId).ToHashSet(), refusedIds);
     }
 
     /// <summary>
@@ -61,6 +65,7 @@ public sealed class BuyerRestore(IServiceScopeFactory scopes, StockRecovery reco
         var pendingByUser = pending.ToLookup(order => order.UserId, order => order.OrderId);
         var users = pendingByUser.Select(orders => orders.Key).ToHashSet();
         var lines = locked.OrderItems.Where(item => item.SkuId == sku.SkuId);
+        var refusedIds = ahead?.RefusedIds ?? FrozenSet<long>.Empty;
         if (ahead is { } done)
         {
             var added = await lines.Where(item => item.Id > done.LastItemId).Select(item => item.UserId).ToListAsync(cancellationToken);
@@ -70,7 +75,9 @@ public sealed class BuyerRestore(IServiceScopeFactory scopes, StockRecovery reco
             ahead = await lines.LongCountAsync(cancellationToken) == done.ItemCount + added.Count ? done : null;
         }
 
+        // Orders first: a click's first entry stays, and an order outweighs a refusal.
         await clicks.RunAsync(locked, sku, ahead?.LastItemId, cancellationToken);
+        await clicks.RunRefusedAsync(locked, sku, refusedIds, cancellationToken);
         if (ahead is null)
         {
             await RestoreAllAsync(locked, sku, pendingByUser, lockedEpoch, expiresAt, cancellationToken);

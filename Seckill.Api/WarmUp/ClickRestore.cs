@@ -13,22 +13,29 @@ public sealed class ClickRestore(StockRecovery recovery)
     /// <summary>Maximum number of clicks in one query.</summary>
     private const int PageSizeMax = 10_000;
 
-    /// <summary>Restores the clicks of all orders and refusals of the SKU.</summary>
-    public async Task RunAsync(OrderingDbContext context, SkuKeys sku, CancellationToken cancellationToken)
+    /// <summary>Maximum number of refusals in one query by their ids.</summary>
+    private const int ChosenRefusalsMax = 1_000;
+
+    /// <summary>
+    /// Restores the clicks of refused orders, except those whose ids are in <paramref name="restored"/>. An order's id tells when it was
+    /// placed, not when it was refused. So all ids are read, from the index alone, and only the others' rows.
+    /// </summary>
+    /// <returns>All ids, for the next call.</returns>
+    public async Task<IReadOnlySet<long>> RunRefusedAsync(
+        OrderingDbContext context, SkuKeys sku, IReadOnlySet<long> restored, CancellationToken cancellationToken)
     {
-        await RunAsync(context, sku, afterItemId: null, cancellationToken);
-        for (var (last, count) = (0L, PageSizeMax); count == PageSizeMax;)
+        var refused = (await context.OrderRejections.Where(refusal => refusal.SkuId == sku.SkuId).Select(refusal => refusal.OrderId)
+            .ToListAsync(cancellationToken)).ToHashSet();
+        foreach (var ids in refused.Where(id => !restored.Contains(id)).Chunk(ChosenRefusalsMax))
         {
-            var after = last;
             var page = await context.OrderRejections.AsNoTracking()
-                .Where(refused => refused.SkuId == sku.SkuId && refused.OrderId > after && refused.ClientOrderNo != null)
-                .OrderBy(refused => refused.OrderId)
-                .Take(PageSizeMax)
-                .Select(refused => new BuyerClick(refused.UserId, refused.ClientOrderNo!, refused.OrderId, refused.Quantity))
+                .Where(refusal => ids.Contains(refusal.OrderId) && refusal.ClientOrderNo != null)
+                .Select(refusal => new BuyerClick(refusal.UserId, refusal.ClientOrderNo!, refusal.OrderId, refusal.Quantity))
                 .ToListAsync(cancellationToken);
             await recovery.RestoreClicksAsync(sku, page, cancellationToken);
-            (last, count) = (page.Count > 0 ? page[^1].OrderId : last, page.Count);
         }
+
+        return refused;
     }
 
     /// <summary>

@@ -1,4 +1,3 @@
-using System.Data;
 using System.Diagnostics;
 using Microsoft.EntityFrameworkCore;
 using Seckill.Api.Catalogue;
@@ -15,13 +14,14 @@ namespace Seckill.Api.WarmUp;
 /// server that took the last load. A running counter is left alone. See warm.lua for the treatment of orders in transit.
 /// </summary>
 public sealed partial class StockLoad(
-    IServiceScopeFactory scopes, StockLedger ledger, StockRecovery recovery, BuyerRestore buyers, LoadGuard guard,
+    IServiceScopeFactory scopes, StockLedger ledger, StockRecovery recovery, BuyerRestore buyers, LoadGuard guard, LockedLoad locked,
     ILogger<StockLoad> logger)
 {
-    /// <summary>How often the result of an unanswered load is checked.</summary>
-    private const int LateLooksMax = 20;
-
-    private const int LateLookEveryMs = 250;
+    /// <summary>
+    /// Maximum number of searches because MySQL's stock rose after the check. If none finds an order, the load goes ahead: another producer
+    /// that takes units from the counter itself is ahead of MySQL by a number that may keep growing.
+    /// </summary>
+    private const int SearchesMax = 3;
 
     /// <summary>How long a load is repeated that other instances' loads overtake, ms.</summary>
     private const int OvertakenMsMax = 10_000;
@@ -41,13 +41,13 @@ public sealed partial class StockLoad(
         long skuId, bool termsChanged, bool drained, CancellationToken cancellationToken, bool suspect = false)
     {
         var sku = new SkuKeys(skuId);
-        var (stored, redis) = await LookAsync(sku, cancellationToken);
+        var (stored, _, redis) = await LookAsync(sku, cancellationToken);
         if (stored is null)
         {
             return null;
         }
 
-        if (redis is { Stock: { } stock, Closed: false, SameServer: not false } && redis.Load == stored && !termsChanged && !suspect)
+        if (redis.Stock is { } stock && !termsChanged && !CounterState.IsDue(redis, stored, suspect))
         {
             return new LoadedSku(skuId, false, stock, stored.Value.Epoch);
         }
@@ -55,7 +55,7 @@ public sealed partial class StockLoad(
         // Stock was added, and the request that did it has not loaded the counter yet, or has died. Redis has lost nothing, so it sells on.
         if (!suspect && CounterState.IsRaised(redis, stored.Value))
         {
-            return (await LoadAsync(sku, redis.Load, suspect: false, cancellationToken)).Sku;
+            return (await LoadAsync(new LoadRequest(sku, redis.Load), cancellationToken)).Sku;
         }
 
         // Another server with the same load has taken over, or has come back with apparently all of its data: it keeps selling until it is
@@ -76,7 +76,7 @@ public sealed partial class StockLoad(
             LogLost(skuId);
         }
 
-        return (await LoadAsync(sku, null, suspect, cancellationToken)).Sku;
+        return (await LoadAsync(new LoadRequest(sku, Suspect: suspect), cancellationToken)).Sku;
     }
 
     /// <summary>Closes the gate briefly and loads the counter again, whatever its value: the repair for a difference.</summary>
@@ -86,12 +86,12 @@ public sealed partial class StockLoad(
         // Before the gate is closed: if this fails, the gate keeps selling.
         await guard.CheckAsync(sku, reload: true, cancellationToken);
         await recovery.CloseAsync(sku, cancellationToken);
-        return await LoadUntilTakenAsync(sku, null, 0, cancellationToken);
+        return await LoadUntilTakenAsync(new LoadRequest(sku), cancellationToken);
     }
 
     /// <summary>
     /// Applies a change made in MySQL to the gate: the terms, and the counter if MySQL has another load. A gate that Redis has lost stays
-    /// closed, so there is nothing to change; the loader opens it, with this change, when the queue is drained.
+    /// closed; the loader opens it, with this change, when the queue is drained. No load that was decided before the change can open it.
     /// </summary>
     /// <param name="skuId">The SKU.</param>
     /// <param name="raisedFrom">MySQL's load before the caller raised its epoch; null if the caller did not raise it. A counter of that
@@ -101,10 +101,17 @@ public sealed partial class StockLoad(
     public async Task ApplyAsync(long skuId, LoadId? raisedFrom, int addedUnits, CancellationToken cancellationToken)
     {
         var sku = new SkuKeys(skuId);
-        var (stored, redis) = await LookAsync(sku, cancellationToken);
-        if (redis.Load is null && stored is { Epoch: > 0 })
+        var (stored, sale, redis) = await LookAsync(sku, cancellationToken);
+        if (redis.Load is null && stored is { Epoch: > 0 } && sale is not null)
         {
-            return;
+            // Such a load has read the old terms under the row lock, and has lost the lock since: it was frozen, or MySQL failed over.
+            await ledger.OutdateAsync(sku, StockLedger.ExpiryOf(SaleCatalogue.TermsOf(sale)), cancellationToken);
+            // It may have loaded the counter before that.
+            redis = await recovery.SnapshotAsync(sku, 0, cancellationToken);
+            if (redis.Load is null)
+            {
+                return;
+            }
         }
 
         if (redis.Load != stored && !CounterState.IsOutdated(redis, raisedFrom))
@@ -112,20 +119,19 @@ public sealed partial class StockLoad(
             await recovery.CloseAsync(sku, cancellationToken, redis.Epoch);
         }
 
-        await LoadUntilTakenAsync(sku, raisedFrom, addedUnits, cancellationToken);
+        await LoadUntilTakenAsync(new LoadRequest(sku, raisedFrom, addedUnits), cancellationToken);
     }
 
     /// <summary>
     /// Loads again when another instance's load came in between: that one may have read the sale before the caller's change.
     /// </summary>
     /// <exception cref="TimeoutException">The loads were overtaken for <see cref="OvertakenMsMax"/>; the loader tries again.</exception>
-    private async Task<LoadedSku?> LoadUntilTakenAsync(
-        SkuKeys sku, LoadId? raisedFrom, int addedUnits, CancellationToken cancellationToken)
+    private async Task<LoadedSku?> LoadUntilTakenAsync(LoadRequest request, CancellationToken cancellationToken)
     {
         var started = Stopwatch.GetTimestamp();
         while (true)
         {
-            var (loaded, overtaken) = await LoadAsync(sku, raisedFrom, suspect: false, cancellationToken, addedUnits);
+            var (loaded, overtaken) = await LoadAsync(request, cancellationToken);
             if (!overtaken)
             {
                 return loaded;
@@ -133,18 +139,20 @@ public sealed partial class StockLoad(
 
             if (Stopwatch.GetElapsedTime(started).TotalMilliseconds > OvertakenMsMax)
             {
-                throw new TimeoutException($"SKU {sku.SkuId} is not loaded: other instances have been loading it for {OvertakenMsMax} ms.");
+                throw new TimeoutException(
+                    $"SKU {request.Sku.SkuId} is not loaded: other instances have been loading it for {OvertakenMsMax} ms.");
             }
         }
     }
 
-    /// <summary>MySQL's load, null when it has no sale of the SKU, and Redis's state right after.</summary>
-    private async Task<(LoadId? Stored, LedgerSnapshot Redis)> LookAsync(SkuKeys sku, CancellationToken cancellationToken)
+    /// <summary>MySQL's load and sale, null when it has no sale of the SKU, and Redis's state right after.</summary>
+    private async Task<(LoadId? Stored, SeckillSale? Sale, LedgerSnapshot Redis)> LookAsync(
+        SkuKeys sku, CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
-        var row = await context.ProductSkus.Where(row => row.Id == sku.SkuId && row.Sale != null)
-            .Select(row => new { row.GateEpoch, row.GateLoad }).SingleOrDefaultAsync(cancellationToken);
+        var row = await context.ProductSkus.AsNoTracking().Where(row => row.Id == sku.SkuId && row.Sale != null)
+            .Select(row => new { row.GateEpoch, row.GateLoad, Sale = row.Sale! }).SingleOrDefaultAsync(cancellationToken);
         LoadId? stored = row is null ? null : new LoadId(row.GateEpoch, row.GateLoad);
         var redis = await recovery.SnapshotAsync(sku, 0, cancellationToken);
         if (redis is { Stock: not null, Epoch: { } loaded, Closed: false, SameServer: not false } && loaded > stored?.Epoch)
@@ -154,96 +162,32 @@ public sealed partial class StockLoad(
             stored = CounterState.LoadOf(await SkuRowLock.TakeAsync(context, sku.SkuId, cancellationToken));
         }
 
-        return (stored, redis);
+        return (stored, row?.Sale, redis);
     }
 
     /// <summary>
-    /// Under the row lock: while the counter is being set, the worker cannot commit an order that the number read here does not include. A
-    /// crash between Redis and the commit leaves two different loads; the next check detects that and loads again.
+    /// The guard searches before the row lock is taken. If MySQL has got units back by then, as after a fail-over that lost orders, nothing
+    /// is set before another search.
     /// </summary>
     /// <returns>Null without a sale; <c>Overtaken</c> when Redis changed meanwhile, so nothing was set.</returns>
-    private async Task<(LoadedSku? Sku, bool Overtaken)> LoadAsync(
-        SkuKeys sku, LoadId? raisedFrom, bool suspect, CancellationToken cancellationToken, int addedUnits = 0)
+    /// <exception cref="OrdersMissingException">The load must wait until orders that MySQL has lost are written again.</exception>
+    private async Task<(LoadedSku? Sku, bool Overtaken)> LoadAsync(LoadRequest request, CancellationToken cancellationToken)
     {
-        await guard.CheckAsync(sku, reload: suspect, cancellationToken, raisedFrom, addedUnits);
-        var ahead = await RestoreAheadAsync(sku, raisedFrom, suspect, cancellationToken);
-        await using var scope = scopes.CreateAsyncScope();
-        var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
-        await using var transaction = await context.Database.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken);
-        var row = await SkuRowLock.TakeAsync(context, sku.SkuId, cancellationToken);
-        var sale = await context.SeckillSales.AsNoTracking().SingleOrDefaultAsync(s => s.SkuId == sku.SkuId, cancellationToken);
-        if (row is null || sale is null)
+        var sku = request.Sku;
+        LoadClearance? cleared = await guard.CheckAsync(
+            sku, request.Suspect, cancellationToken, request.RaisedFrom, request.AddedUnits);
+        var ahead = await RestoreAheadAsync(request, cancellationToken);
+        for (var searches = 0; ; searches++)
         {
-            return (null, false);
-        }
-
-        var terms = SaleCatalogue.TermsOf(sale);
-        var redis = await recovery.SnapshotAsync(sku, StockRecovery.UnsettledIdsMax, cancellationToken);
-        HashSet<long>? decided = null;
-        var due = CounterState.IsDue(redis, row, suspect);
-        if (due)
-        {
-            // Unless all of them are known, the counter would offer units that some buyers hold.
-            var unsettled = redis.UnsettledIds ?? [.. await recovery.UnsettledIdsAsync(sku, cancellationToken)];
-            var decisions = await StoreDecisions.ReadAsync(context, unsettled, cancellationToken);
-            decided = [.. decisions.Select(decision => decision.OrderId)];
-            if (CounterState.HasForgotten(redis, row, raisedFrom))
+            var outcome = await locked.RunAsync(request, ahead, searches < SearchesMax ? cleared : null, cancellationToken);
+            if (outcome.Uncleared is not { } found)
             {
-                var written = decisions.Where(decision => decision.StockDeducted).Select(decision => decision.OrderId);
-                var pending = await recovery.PendingAsync(sku, [.. unsettled.Except(written)], cancellationToken);
-                await buyers.FinishAsync(context, sku, row.GateEpoch, ahead, pending, StockLedger.ExpiryOf(terms), cancellationToken);
-                redis = redis with { Counted = row.GateEpoch };
-                CrashPoint.Reach(CrashPoint.BuyersRestored);
-            }
-        }
-
-        var token = LoadId.NewToken();
-        var result = await WarmAsync(sku, row, token, terms, decided, redis, due, cancellationToken);
-        if (result.Refused)
-        {
-            LogOvertaken(sku.SkuId);
-            return (null, true);
-        }
-
-        if (result.Loaded)
-        {
-            CrashPoint.Reach(CrashPoint.StockLoaded);
-            await context.ProductSkus.Where(s => s.Id == sku.SkuId)
-                .ExecuteUpdateAsync(
-                    set => set.SetProperty(s => s.GateEpoch, result.Epoch).SetProperty(s => s.GateLoad, token), cancellationToken);
-            LogLoaded(sku.SkuId, result.Stock, result.Epoch);
-        }
-
-        await transaction.CommitAsync(cancellationToken);
-        return (new LoadedSku(sku.SkuId, result.Loaded, result.Stock, result.Epoch), false);
-    }
-
-    /// <summary>
-    /// With many orders to carry over, Redis takes longer than the client waits. Giving up then would leave two loads, and the next attempt
-    /// would take just as long. So the result of the call is queried instead.
-    /// </summary>
-    private async Task<WarmResult> WarmAsync(
-        SkuKeys sku, ProductSku row, long token, SaleTerms terms, HashSet<long>? decided, LedgerSnapshot seen, bool due,
-        CancellationToken cancellationToken)
-    {
-        try
-        {
-            return await ledger.WarmAsync(
-                sku, row.Stock, new LoadId(row.GateEpoch, row.GateLoad), token, terms, decided, cancellationToken, seen, due);
-        }
-        catch (TimeoutException) when (due)
-        {
-            for (var look = 0; look < LateLooksMax; look++)
-            {
-                await Task.Delay(LateLookEveryMs, cancellationToken);
-                var now = (await recovery.SnapshotAsync([sku], cancellationToken))[0];
-                if (now is { Stock: { } stock, Epoch: { } epoch, Closed: false } && now.LoadToken == token)
-                {
-                    return new WarmResult(true, epoch, stock);
-                }
+                return (outcome.Sku, outcome.Overtaken);
             }
 
-            throw;
+            LogRisen(sku.SkuId);
+            await guard.SearchAsync(sku, cancellationToken);
+            cleared = found;
         }
     }
 
@@ -251,9 +195,9 @@ public sealed partial class StockLoad(
     /// The long part of a load, without the row lock: holding it would keep all orders of the SKU from being written meanwhile. Null when
     /// there seems to be nothing to restore.
     /// </summary>
-    private async Task<RestoredLines?> RestoreAheadAsync(
-        SkuKeys sku, LoadId? raisedFrom, bool suspect, CancellationToken cancellationToken)
+    private async Task<RestoredLines?> RestoreAheadAsync(LoadRequest request, CancellationToken cancellationToken)
     {
+        var sku = request.Sku;
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
         var row = await context.ProductSkus.AsNoTracking().Include(row => row.Sale)
@@ -264,16 +208,16 @@ public sealed partial class StockLoad(
         }
 
         var redis = await recovery.SnapshotAsync(sku, 0, cancellationToken);
-        return CounterState.IsDue(redis, row, suspect) && CounterState.HasForgotten(redis, row, raisedFrom)
+        return CounterState.IsDue(redis, CounterState.LoadOf(row), request.Suspect)
+                && CounterState.HasForgotten(redis, row, request.RaisedFrom)
             ? await buyers.RunAheadAsync(sku, row.GateEpoch, StockLedger.ExpiryOf(SaleCatalogue.TermsOf(row.Sale)), cancellationToken)
             : null;
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "SKU {SkuId}: {Stock} units loaded into the gate, epoch {Epoch}")]
-    private partial void LogLoaded(long skuId, long stock, long epoch);
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "SKU {SkuId}: Redis changed during preparation of the load; checking again")]
-    private partial void LogOvertaken(long skuId);
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "SKU {SkuId}: MySQL may have got units back since the load was prepared; searching for orders that it has lost")]
+    private partial void LogRisen(long skuId);
 
     [LoggerMessage(
         Level = LogLevel.Warning,

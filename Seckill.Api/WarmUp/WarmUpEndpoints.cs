@@ -28,11 +28,12 @@ public static class WarmUpEndpoints
         return routes;
     }
 
-    private static async Task<JsonHttpResult<WarmUpResponse>> WarmUpAsync(
-        OperatorCall call, AuditLog audit, StockWarmUp warmUp, CancellationToken cancellationToken)
+    // An operator who disconnects does not cancel the call: the servers' own time-outs and the longest wait for the queue bound it, and a
+    // half-finished load leaves a gate closed.
+    private static async Task<JsonHttpResult<WarmUpResponse>> WarmUpAsync(OperatorCall call, AuditLog audit, StockWarmUp warmUp)
     {
-        await audit.WriteAsync(call, "warm-up", "every sale", "", cancellationToken);
-        var skus = await warmUp.LoadAllAsync(cancellationToken);
+        await audit.WriteAsync(call, "warm-up", "every sale", "", CancellationToken.None);
+        var skus = await warmUp.LoadAllAsync(CancellationToken.None);
         return TypedResults.Json(
             new WarmUpResponse([.. skus.Select(
                 sku => new WarmUpItem(sku.SkuId.ToString(CultureInfo.InvariantCulture), sku.Loaded, sku.Stock, sku.Epoch))]),

@@ -7,7 +7,8 @@ local reply = {}
 local all = redis.call('HGETALL', KEYS[1])
 for i = 1, #all, 2 do
   local written, age = string.match(all[i + 1], '^(%d+)|(%d+)$')
-  if written and now - written <= tonumber(ARGV[1]) then
+  -- No time and no age has more than fourteen digits; a larger number would fit into no reply.
+  if written and #written <= 14 and #age <= 14 and now - written <= tonumber(ARGV[1]) then
     reply[#reply + 1] = now - written + age
   else
     redis.call('HDEL', KEYS[1], all[i])

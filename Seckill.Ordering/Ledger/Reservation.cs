@@ -28,6 +28,9 @@ public enum ReserveCode
 
     /// <summary>Redis ran the call after its deadline.</summary>
     TooLate,
+
+    /// <summary>The stored entry of this click is not in our format; nothing was reserved.</summary>
+    Unreadable,
 }
 
 /// <summary>One request to the gate.</summary>

@@ -146,6 +146,15 @@ public sealed class StockLedger
     }
 
     /// <summary>
+    /// Has Redis refuse every load and change of terms that was decided before this call, also for a SKU that it has lost. See
+    /// <c>warmed</c> in warm.lua.
+    /// </summary>
+    public Task OutdateAsync(SkuKeys sku, DateTimeOffset expiresAt, CancellationToken cancellationToken) =>
+        Task.WhenAll(
+                _database.HashIncrementAsync(sku.Sale, "warmed"), _database.KeyExpireAsync(sku.Sale, expiresAt.UtcDateTime))
+            .ReplyAsync(cancellationToken);
+
+    /// <summary>
     /// Whether Redis accepts any writes within <see cref="ProbeTimeoutMs"/>: tries several keys, which a cluster spreads over its masters.
     /// </summary>
     public async Task<bool> TakesWritesAsync(CancellationToken cancellationToken)

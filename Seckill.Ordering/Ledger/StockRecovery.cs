@@ -36,7 +36,7 @@ public sealed class StockRecovery
 
     private static readonly string SnapshotScript = LedgerScripts.WithRecords("snapshot.lua");
     private static readonly string ReviewScript = LedgerScripts.WithRecords("review.lua");
-    private static readonly string RecallScript = LedgerScripts.Text("recall.lua");
+    private static readonly string RecallScript = LedgerScripts.WithRecords("recall.lua");
     private static readonly string CloseScript = LedgerScripts.Text("close.lua");
 
     private static readonly LedgerScripts Embedded = LedgerScripts.Load();
@@ -61,27 +61,8 @@ public sealed class StockRecovery
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(idsMax, UnsettledIdsMax);
         RedisValue[] arguments = [idsMax, StockLedger.ConfirmedScore, SnapshotRecordsMax];
-        var reply = (RedisResult[])(await _database.ScriptEvaluateAsync(SnapshotScript, sku.All, arguments).ReplyAsync(cancellationToken))!;
-        try
-        {
-            var unsettled = (long)reply[4];
-            bool? same = (long)reply[6] < 0 ? null : (long)reply[6] == 1;
-            return new LedgerSnapshot(
-                OrNull(reply[0]), OrNull(reply[1]), (long)reply[3], unsettled, (long)reply[5], same, (long)reply[7] == 1,
-                unsettled <= idsMax ? IdsOf(Array.ConvertAll(reply[14..], id => (RedisValue)id)) : null,
-                (long)reply[9] is >= 0 and var units ? units : null, IdsOf((RedisValue[])reply[10]!))
-            {
-                LoadToken = OrNull(reply[2]),
-                Terms = (string?)reply[8],
-                RunId = (string?)reply[11] is { Length: > 0 } runId ? runId : null,
-                Counted = OrNull(reply[12]),
-                Warmed = OrNull(reply[13]),
-            };
-        }
-        catch (Exception exception) when (exception is InvalidCastException or FormatException or OverflowException)
-        {
-            throw new UnreadableKeysException(sku.SkuId, exception);
-        }
+        var reply = await _database.ScriptEvaluateAsync(SnapshotScript, sku.All, arguments).ReplyAsync(cancellationToken);
+        return LedgerReplies.SnapshotOf(sku, reply, idsMax);
     }
 
     /// <summary>
@@ -94,7 +75,7 @@ public sealed class StockRecovery
         await using var entries = _database.SortedSetScanAsync(sku.Outbox, pageSize: ScanPageSize).GetAsyncEnumerator(cancellationToken);
         while (await entries.MoveNextAsync().AsTask().ReplyAsync(cancellationToken))
         {
-            ids.UnionWith(IdsOf(entries.Current.Element));
+            ids.UnionWith(LedgerReplies.IdsOf(entries.Current.Element));
         }
 
         return ids;
@@ -119,9 +100,9 @@ public sealed class StockRecovery
             {
                 return await SnapshotAsync(sku, 0, cancellationToken);
             }
-            catch (Exception exception) when (exception is RedisException or TimeoutException)
+            catch (Exception) when (!cancellationToken.IsCancellationRequested)
             {
-                // A call for this SKU alone reports the reason; it must not affect the other SKUs.
+                // A call for this SKU alone reports the reason; whatever it is, it must not affect the other SKUs.
                 return null;
             }
         }
@@ -141,7 +122,7 @@ public sealed class StockRecovery
 
     /// <summary>All SKUs that Redis may have data of.</summary>
     public async Task<IReadOnlyCollection<long>> NotedSkuIdsAsync(CancellationToken cancellationToken) =>
-        IdsOf(await _database.SetMembersAsync(SkusKey).ReplyAsync(cancellationToken));
+        LedgerReplies.IdsOf(await _database.SetMembersAsync(SkusKey).ReplyAsync(cancellationToken));
 
     /// <summary>Removes the record if Redis has no data of the SKU any more; returns whether the data is gone.</summary>
     public async Task<bool> ForgetIfGoneAsync(SkuKeys sku, CancellationToken cancellationToken)
@@ -234,7 +215,7 @@ public sealed class StockRecovery
             .ReplyAsync(cancellationToken);
         return
         [
-            .. entries.SelectMany(entry => IdsOf(entry.Element).Select(id => new ConfirmedOrder(
+            .. entries.SelectMany(entry => LedgerReplies.IdsOf(entry.Element).Select(id => new ConfirmedOrder(
                 id, DateTimeOffset.FromUnixTimeMilliseconds((long)(entry.Score - StockLedger.ConfirmedScore))))),
         ];
     }
@@ -260,7 +241,8 @@ public sealed class StockRecovery
             cursor = (string)reply[0]!;
             var told = ((RedisValue[])reply[1]!).Chunk(2);
             yield return new OrdersPage(
-                [.. told.SelectMany(order => IdsOf(order[0]).Select(id => new ToldOrder(id, order[1]!)))], IdsOf((RedisValue[])reply[2]!));
+                [.. told.SelectMany(order => LedgerReplies.IdsOf(order[0]).Select(id => new ToldOrder(id, order[1]!)))],
+                LedgerReplies.IdsOf((RedisValue[])reply[2]!));
         }
         while (cursor != "0");
     }
@@ -274,23 +256,4 @@ public sealed class StockRecovery
                 .ReplyAsync(cancellationToken);
         }
     }
-
-    /// <summary>
-    /// Skips an entry that is not in our format: it is no order and no SKU, the scripts ignore it, and it must not hide the others.
-    /// </summary>
-    private static List<long> IdsOf(params RedisValue[] entries)
-    {
-        var ids = new List<long>(entries.Length);
-        foreach (var entry in entries)
-        {
-            if (long.TryParse((string?)entry, NumberStyles.None, CultureInfo.InvariantCulture, out var id))
-            {
-                ids.Add(id);
-            }
-        }
-
-        return ids;
-    }
-
-    private static long? OrNull(RedisResult result) => (string)result! is { Length: > 0 } ? (long)result : null;
 }

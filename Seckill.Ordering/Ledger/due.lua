@@ -13,8 +13,8 @@ if #due < tonumber(ARGV[2]) then
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[6], ahead, confirmed, 'LIMIT', 0, ARGV[2] - #due)) do due[#due + 1] = id end
 end
 for _, id in ipairs(due) do
-  redis.call('ZADD', KEYS[6], 'XX', string.format('%.0f', now), id)
   local record = redis.call('HGET', KEYS[3], id)
+  redis.call('ZADD', KEYS[6], 'XX', string.format('%.0f', now), id)
   if record then reply[#reply + 1] = id; reply[#reply + 1] = record end
 end
 return reply

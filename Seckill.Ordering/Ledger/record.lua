@@ -1,4 +1,4 @@
--- The records in a SKU's hashes, and the functions that read and write them. Prepended to every script that does so.
+-- The records and numbers in a SKU's keys, and the functions that read and write them. Prepended to every script that does so.
 -- Fields are separated by '|'. In C#, Reservation reads them.
 --
 -- orders hash, order id -> reservation
@@ -18,9 +18,12 @@ local function write_pending(quantity, user, epoch, reserved, client, trace)
   return table.concat({ 'P', quantity, user, epoch, reserved, client, trace }, '|')
 end
 
--- quantity, user, epoch, reserved, client, trace; nothing when the record is not a pending reservation.
+-- quantity, user, epoch, reserved, client, trace; nothing when the record is not a pending reservation. With more digits than a quantity
+-- or an epoch ever has, it is not: no counter could take a total of such quantities.
 local function read_pending(reservation)
-  return string.match(reservation, '^P|(%d+)|(%d+)|(%d+)|(%d+)|([^|]*)|(.*)$')
+  local quantity, user, epoch, reserved, client, trace =
+    string.match(reservation, '^P|(%d+)|(%d+)|(%d+)|(%d+)|([^|]*)|(.*)$')
+  if quantity and #quantity <= 10 and #epoch <= 16 then return quantity, user, epoch, reserved, client, trace end
 end
 
 -- Time of the result SUCCESS, and the order number; nothing when the record is not a successful reservation.
@@ -40,4 +43,28 @@ local function write_buyer(units, order) return units .. '|' .. order end
 
 -- units, newest order; nothing when the entry is not in our format.
 local function read_buyer(buyer) return string.match(buyer, '^(%d+)|(.*)$') end
+
+-- The whole number that is stored as this text; nothing when it is none, or larger than Lua's numbers can hold exactly.
+local function number_of(text)
+  local number = text and string.match(text, '^%-?%d+$') and tonumber(text)
+  if number and math.abs(number) <= 2^53 then return number end
+end
+
+-- The same, but anything else ends the script with an error that names the place. A script that fails halfway is not rolled back, so
+-- every number that it cannot do without is read before its first write.
+local function need_number(text, field, key)
+  local number = number_of(text)
+  if not number then error('value is not an integer: ' .. field .. ' of ' .. key, 0) end
+  return number
+end
+
+-- Whether the gate is closed. Anything but 0 counts as closed, because the load that follows sets the field anew.
+local function is_shut(closed) return closed and closed ~= '0' end
+
+-- The time at which a sale's keys expire; 0 when it is no time, or over. Then the keys keep the time to live that they have, until a load
+-- sets the terms anew: a time in the past would delete them.
+local function expiry_of(expire_ms, now)
+  local expires = number_of(expire_ms) or 0
+  return expires > now and expires or 0
+end
 

@@ -13,7 +13,7 @@
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local sale = redis.call('HMGET', KEYS[2], 'starts_ms', 'ends_ms', 'limit', 'epoch', 'paused', 'held', 'seq', 'expire_ms', 'closed')
-local stock = tonumber(redis.call('GET', KEYS[1]) or nil)
+local counter = redis.call('GET', KEYS[1])
 local n = (#ARGV - 1) / 6
 
 if now > tonumber(ARGV[1]) then
@@ -22,15 +22,18 @@ if now > tonumber(ARGV[1]) then
   return late
 end
 
-if not stock or not sale[4] or sale[9] == '1' then
+if not counter or not sale[4] or is_shut(sale[9]) then
   local cold = { now, 0, 0, 0 }
   for _ = 1, n do cold[#cold + 1] = 'C'; cold[#cold + 1] = '' end
   return cold
 end
 
-local starts, ends, limit, epoch = tonumber(sale[1]), tonumber(sale[2]), tonumber(sale[3]), sale[4]
-local held, seq = tonumber(sale[6] or 0), tonumber(sale[7] or 0)
-local reply = { now, tonumber(epoch), 0, 0 }
+local stock = need_number(counter, 'counter', KEYS[1])
+local starts, ends = need_number(sale[1], 'starts_ms', KEYS[2]), need_number(sale[2], 'ends_ms', KEYS[2])
+local limit, epoch = need_number(sale[3], 'limit', KEYS[2]), sale[4]
+local held, seq = need_number(sale[6] or '0', 'held', KEYS[2]), need_number(sale[7] or '0', 'seq', KEYS[2])
+local expires = expiry_of(sale[8], now)
+local reply = { now, need_number(epoch, 'epoch', KEYS[2]), 0, 0 }
 
 -- One read for all buyers and one for all clicks; `buyer` and `click` then overlay the writes of this call.
 local ids, users, clicks = {}, {}, {}
@@ -102,7 +105,7 @@ if accepted > 0 then
   redis.call('ZADD', KEYS[6], unpack(newOutbox))
   redis.call('HSET', KEYS[2], 'held', held + taken, 'seq', seq + accepted)
   -- A key that expired or was deleted and is created again needs its time to live; setting it every 256 orders is often enough.
-  if sale[8] and (seq == 0 or math.floor(seq / 256) ~= math.floor((seq + accepted) / 256)) then
+  if expires > 0 and (seq == 0 or math.floor(seq / 256) ~= math.floor((seq + accepted) / 256)) then
     for k = 3, 6 do redis.call('PEXPIREAT', KEYS[k], sale[8]) end
   end
 end

@@ -10,7 +10,7 @@
 -- The epoch is recorded (`counted`): everything that MySQL committed up to it is in the units, or will be before the load, so settle.lua
 -- adds only later commits. If the load dies before that, the counter has to be loaded again, with all buyers restored.
 local sale = redis.call('HMGET', KEYS[2], 'epoch', 'closed')
-local shut = not redis.call('GET', KEYS[1]) or not sale[1] or sale[2] == '1'
+local shut = not redis.call('GET', KEYS[1]) or not sale[1] or is_shut(sale[2])
 local whole = ARGV[2] ~= ''
 local exact = whole and shut
 local function newer(a, b) return (#a ~= #b and #a > #b or #a == #b and a > b) and a or b end

@@ -15,9 +15,9 @@
 local sale = redis.call('HMGET', KEYS[2], 'epoch', 'held', 'expire_ms', 'counted')
 local known = sale[1] and true
 local counter = redis.call('GET', KEYS[1])
-local epoch = known and counter and tonumber(sale[1]) or -2
+local epoch = known and counter and need_number(sale[1], 'epoch', KEYS[2]) or -2
 -- Up to this MySQL epoch, buyers' units include every commit, because a load has restored them: see restore.lua.
-local counted = tonumber(sale[4] or nil)
+local counted = counter and sale[4] and need_number(sale[4], 'counted', KEYS[2])
 -- Whether an order without a record must be added to its buyer's units. Instances that recorded no `counted` used the counter's epoch.
 -- Without a counter, the next load restores the buyers.
 local function is_new(committed)
@@ -92,7 +92,7 @@ for i = 1, n do
     newBuyers[#newBuyers + 1] = user; newBuyers[#newBuyers + 1] = buyer[user]
     if not record and client ~= '' then newClicks[#newClicks + 1] = { user .. ':' .. client, id } end
     local score = tonumber(scores[i] or 0)
-    local confirmed = score >= 1e13 and string.format('%.0f', score - 1e13)
+    local confirmed = score >= 1e13 and score <= 2^53 and string.format('%.0f', score - 1e13)
     local settled = write_settled(state, qty, user, string.format('%.0f', sent), reserved, client, trace, now, confirmed, detail)
     newOrders[#newOrders + 1] = id
     newOrders[#newOrders + 1] = settled
@@ -101,11 +101,12 @@ for i = 1, n do
   end
 end
 
--- Keys that were not read above must be checked before the first write, for the same reason.
+-- Keys and numbers that were not read above must be checked before the first write, for the same reason. A verdict that needs none of the
+-- damaged ones is recorded.
 if #newClicks > 0 then redis.call('HLEN', KEYS[5]) end
-if delta ~= 0 and not string.match(counter, '^-?%d+$') then
-  return redis.error_reply('ERR value is not an integer: the counter of SKU ' .. ARGV[2])
-end
+if delta ~= 0 then need_number(counter, 'counter', KEYS[1]) end
+local remaining = released > 0 and math.max(0, need_number(sale[2] or '0', 'held', KEYS[2]) - released)
+local expires = expiry_of(sale[3], tonumber(now))
 
 -- The ZREM comes first: a Redis without memory rejects a script only at its first write that needs more, so verdicts are still recorded.
 if #gone > 0 then redis.call('ZREM', KEYS[6], unpack(gone)) end
@@ -113,16 +114,16 @@ if #told > 0 then
   redis.call('HSET', KEYS[3], unpack(newOrders))
   redis.call('HSET', KEYS[4], unpack(newBuyers))
   for _, click in ipairs(newClicks) do redis.call('HSETNX', KEYS[5], click[1], click[2]) end
-  if released > 0 then redis.call('HSET', KEYS[2], 'held', math.max(0, tonumber(sale[2] or 0) - released)) end
-  local stock = delta ~= 0 and redis.call('INCRBY', KEYS[1], delta) or tonumber(counter or 0)
+  if remaining then redis.call('HSET', KEYS[2], 'held', remaining) end
+  local stock = delta ~= 0 and redis.call('INCRBY', KEYS[1], delta) or number_of(counter) or 0
   redis.call('PUBLISH', ARGV[1], ARGV[2] .. '\n' .. string.format('%.0f', stock) .. '\n' .. table.concat(told, '\n'))
 end
 -- Every order passes here, so each key that the gate or this call has created gets its time to live. PTTL is read first, because the
 -- append-only file stores each setting. A difference of one second comes from the two clock readings.
-if sale[3] then
+if expires > 0 then
   for k = 3, 6 do
     local left = redis.call('PTTL', KEYS[k])
-    if left ~= -2 and math.abs(now + left - sale[3]) > 1000 then redis.call('PEXPIREAT', KEYS[k], sale[3]) end
+    if left ~= -2 and math.abs(now + left - expires) > 1000 then redis.call('PEXPIREAT', KEYS[k], sale[3]) end
   end
 end
 return reply

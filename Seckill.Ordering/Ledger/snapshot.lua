@@ -7,7 +7,15 @@
 --   units of the unsettled reservations that this counter holds (-1: not read), { ids of unsettled orders that are settled here },
 --   run id of the server ('': unknown), `counted` (see restore.lua) or '', `warmed` (see warm.lua) or '', ids... };
 -- no ids when there are more than requested.
-local sale = redis.call('HMGET', KEYS[2], 'epoch', 'held', 'run_id', 'closed', 'load', 'counted', 'warmed')
+local sale = redis.call('HMGET', KEYS[2], 'epoch', 'held', 'run_id', 'closed', 'load', 'counted', 'warmed', 'seq')
+-- The numbers that the scripts cannot do without: where one is damaged, the SKU is reported as unreadable. Terms are compared as text, and
+-- set anew.
+local stock = redis.call('GET', KEYS[1])
+if stock then need_number(stock, 'counter', KEYS[1]) end
+for i, field in pairs({ [1] = 'epoch', [6] = 'counted', [7] = 'warmed', [8] = 'seq' }) do
+  if sale[i] then need_number(sale[i], field, KEYS[2]) end
+end
+local held = need_number(sale[2] or '0', 'held', KEYS[2])
 local terms = redis.call('HMGET', KEYS[2], 'starts_ms', 'ends_ms', 'limit', 'paused', 'expire_ms')
 for i = 1, 5 do terms[i] = terms[i] or '' end
 local unsettled = redis.call('ZCARD', KEYS[6])
@@ -16,8 +24,8 @@ local server = type(info) == 'string' and string.match(info, 'run_id:(%w+)')
 local same = -1
 if server and sale[3] ~= '' then same = sale[3] == server and 1 or 0 end
 local reply = {
-  redis.call('GET', KEYS[1]) or '', sale[1] or '', sale[5] or '', tonumber(sale[2] or 0), unsettled,
-  redis.call('ZCOUNT', KEYS[6], '-inf', '(' .. ARGV[2]), same, tonumber(sale[4] or 0), table.concat(terms, '|'),
+  stock or '', sale[1] or '', sale[5] or '', held, unsettled,
+  redis.call('ZCOUNT', KEYS[6], '-inf', '(' .. ARGV[2]), same, is_shut(sale[4]) and 1 or 0, table.concat(terms, '|'),
 }
 local ids = unsettled <= tonumber(ARGV[1]) and redis.call('ZRANGE', KEYS[6], 0, -1) or {}
 local units, told = -1, {}

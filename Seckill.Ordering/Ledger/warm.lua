@@ -18,7 +18,8 @@
 -- Calls are counted (`warmed`), because a change of terms leaves the load as it is.
 local stock = redis.call('GET', KEYS[1])
 local sale = redis.call('HMGET', KEYS[2], 'epoch', 'load', 'closed', 'counted', 'warmed')
-local epoch, load = tonumber(sale[1] or nil), sale[2] or ''
+local epoch, load = sale[1] and need_number(sale[1], 'epoch', KEYS[2]), sale[2] or ''
+if stock then stock = need_number(stock, 'counter', KEYS[1]) end
 -- The run id of this Redis process, if the account may read it, else ''. Read before the first write: a script is not rolled back.
 local info = redis.pcall('INFO', 'server')
 local server = type(info) == 'string' and string.match(info, 'run_id:(%w+)') or ''
@@ -27,12 +28,14 @@ if ARGV[11] ~= '*' then
   local newest = ARGV[11] == (sale[1] or '') .. ':' .. load and ARGV[14] == (sale[4] or '') and ARGV[15] == (sale[5] or '')
   if not same or not newest then return { -1, epoch or 0, 0 } end
 end
+-- Keys that have not been read must be checked before the first write, for the same reason.
+if ARGV[10] == '1' then redis.call('ZCARD', KEYS[6]); redis.call('HLEN', KEYS[3]) end
 redis.call('HINCRBY', KEYS[2], 'warmed', 1)
 redis.call('HSET', KEYS[2], 'starts_ms', ARGV[5], 'ends_ms', ARGV[6], 'limit', ARGV[7], 'paused', ARGV[8], 'expire_ms', ARGV[9])
 local loaded = 0
 -- A load other than MySQL's means that one side lost its data, or that a load died halfway. A closed gate means that a reload was
 -- requested.
-if not stock or epoch ~= tonumber(ARGV[2]) or load ~= ARGV[3] or sale[3] == '1' or ARGV[12] == '1' then
+if not stock or epoch ~= tonumber(ARGV[2]) or load ~= ARGV[3] or is_shut(sale[3]) or ARGV[12] == '1' then
   epoch = math.max(epoch or 0, tonumber(ARGV[2])) + 1
   local held = 0
   if ARGV[10] == '1' then
@@ -59,4 +62,4 @@ if not stock or epoch ~= tonumber(ARGV[2]) or load ~= ARGV[3] or sale[3] == '1' 
 end
 -- All six keys expire together, also when the sale has been extended or shortened since they were created.
 for k = 1, 6 do redis.call('PEXPIREAT', KEYS[k], ARGV[9]) end
-return { loaded, epoch, tonumber(stock) }
+return { loaded, epoch, stock }

@@ -66,7 +66,7 @@ public sealed class LedgerModelTests(RedisFixture redis) : IClassFixture<RedisFi
         { "warm", "deducts twice what MySQL has decided", "decided[ARGV[i]] = true", "" },
         { "warm", "leaves what is under way to the old counter", "write_pending(qty, user, epoch,", "write_pending(qty, user, epoch - 1," },
         { "warm", "leaves the gate closed", "'closed', 0", "'closed', 1" },
-        { "warm", "keeps a closed gate's counter", "or sale[3] == '1' or", "or" },
+        { "warm", "keeps a closed gate's counter", "or is_shut(sale[3]) or", "or" },
         { "warm", "does not load again what it is told to", " or ARGV[12] == '1'", "" },
         {
             "restore", "leaves alone whom Redis knows", "if not exact then units = math.max(units, tonumber(had or 0)) end",
@@ -75,7 +75,7 @@ public sealed class LedgerModelTests(RedisFixture redis) : IClassFixture<RedisFi
         { "restore", "forgets what MySQL does not know yet", "units = units + tonumber(quantity)", "units = units" },
         { "restore", "gives back no more than MySQL has", "if record and is_pending(record) then", "if false then" },
         { "restore", "takes an older order for the newest", "newest = newer(last or '', newest)", "newest = last or newest" },
-        { "reserve", "sells while the gate is closed", "or sale[9] == '1'", "" },
+        { "reserve", "sells while the gate is closed", "or is_shut(sale[9])", "" },
         {
             "settle", "counts twice for the buyer what came back with the load", "deducted and is_new(committed) then units",
             "deducted then units"

@@ -21,8 +21,8 @@ public sealed class BadRowTests(OperationsFixture servers) : IAsyncLifetime
 
     private static readonly string[] Times =
     [
-        "'0000-00-00 00:00:00'", "'1000-01-01 00:00:00'", "'1970-01-01 00:00:00'", "'2023-11-11 11:11:11'", "UTC_TIMESTAMP()",
-        "'9999-12-24 23:59:59'", "'9999-12-31 23:59:59.999999'",
+        "'0000-00-00 00:00:00'", "'1000-01-01 00:00:00'", "'1970-01-01 00:00:00'", "'2023-11-11 11:11:11'", "'2026-00-15 00:00:00'",
+        "UTC_TIMESTAMP()", "'2031-05-00 00:00:00'", "'9999-12-24 23:59:59'", "'9999-12-31 23:59:59.999999'",
     ];
 
     private static readonly string[] Keys = ["stock", "sale", "orders", "buyers", "clicks", "outbox"];

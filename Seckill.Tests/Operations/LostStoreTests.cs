@@ -6,6 +6,7 @@ using Seckill.Api.MissingOrders;
 using Seckill.Api.WarmUp;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Ledger;
+using Seckill.Ordering.Store;
 
 namespace Seckill.Tests.Operations;
 
@@ -14,7 +15,7 @@ namespace Seckill.Tests.Operations;
 /// orders, stock and epoch alike, and buyers have been told of the orders. Redis also loses part of its data.
 /// </summary>
 [Collection(OperationsTests.Name)]
-public sealed class LostStoreTests(OperationsFixture servers) : IAsyncLifetime
+public sealed partial class LostStoreTests(OperationsFixture servers) : IAsyncLifetime
 {
     private const int Stock = 20;
     private const int Orders = 12;
@@ -222,19 +223,25 @@ public sealed class LostStoreTests(OperationsFixture servers) : IAsyncLifetime
     }
 
     /// <summary>Takes MySQL back to before its last transactions.</summary>
-    private async Task<List<long>> LoseAsync(long skuId, int epochs = 0, bool olderLoad = false)
+    private async Task<List<long>> LoseAsync(long skuId, int epochs = 0, bool olderLoad = false, int count = LostOrders)
     {
         await using var store = servers.OpenStore();
         await using var transaction = await store.Database.BeginTransactionAsync(Cancelled);
-        var ids = await store.OrderItems.Where(line => line.SkuId == skuId).OrderByDescending(line => line.OrderId).Take(LostOrders)
+        var ids = await LoseAsync(store, skuId, epochs, olderLoad, count);
+        await transaction.CommitAsync(Cancelled);
+        return ids;
+    }
+
+    private static async Task<List<long>> LoseAsync(OrderingDbContext store, long skuId, int epochs, bool olderLoad, int count)
+    {
+        var ids = await store.OrderItems.Where(line => line.SkuId == skuId).OrderByDescending(line => line.OrderId).Take(count)
             .Select(line => line.OrderId).ToListAsync(Cancelled);
         await store.OrderItems.Where(line => ids.Contains(line.OrderId)).ExecuteDeleteAsync(Cancelled);
-        Assert.Equal(LostOrders, await store.Orders.Where(order => ids.Contains(order.Id)).ExecuteDeleteAsync(Cancelled));
+        Assert.Equal(count, await store.Orders.Where(order => ids.Contains(order.Id)).ExecuteDeleteAsync(Cancelled));
         await store.ProductSkus.Where(sku => sku.Id == skuId).ExecuteUpdateAsync(
-            set => set.SetProperty(s => s.Stock, s => s.Stock + LostOrders).SetProperty(s => s.GateEpoch, s => s.GateEpoch - epochs)
+            set => set.SetProperty(s => s.Stock, s => s.Stock + count).SetProperty(s => s.GateEpoch, s => s.GateEpoch - epochs)
                 .SetProperty(s => s.GateLoad, s => olderLoad ? null : s.GateLoad),
             Cancelled);
-        await transaction.CommitAsync(Cancelled);
         return ids;
     }
 

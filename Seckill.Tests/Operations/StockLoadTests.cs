@@ -42,7 +42,7 @@ public sealed class StockLoadTests(OperationsFixture servers)
             sku, row.Stock, new LoadId(row.GateEpoch, row.GateLoad), token, SaleCatalogue.TermsOf(sale), [], Cancelled);
         Assert.Equal((true, row.GateEpoch + 1), (loaded.Loaded, loaded.Epoch));
 
-        var load = api.Get<StockLoad>().RunAsync(skuId, termsChanged: false, drained: false, Cancelled);
+        var load = LoadAsync(api, skuId, drained: false);
         await Deadline.UntilAsync(servers.LockWaitsAsync, waits => waits > 0, Cancelled);
         Assert.False((await recovery.SnapshotAsync(sku, 0, Cancelled)).Closed, "The gate was shut although the load in it is the newest.");
         await store.ProductSkus.Where(s => s.Id == skuId)
@@ -105,7 +105,7 @@ public sealed class StockLoadTests(OperationsFixture servers)
         await store.Database.ExecuteSqlAsync($"SELECT id FROM product_skus WHERE id = {skuId} FOR UPDATE", Cancelled);
         await StoredOrders.AddOneAsync(store, skuId, firstId + buyers, userId: 0);
         await StoredOrders.AddOneAsync(store, skuId, firstId + buyers + 1, userId: buyers);
-        var load = LoadAsync();
+        var load = LoadAsync(api, skuId, drained: true);
         await Deadline.UntilAsync(() => servers.Redis.HashLengthAsync(sku.Buyers), known => known == buyers, Cancelled);
         await other.CommitAsync(Cancelled);
 
@@ -114,21 +114,6 @@ public sealed class StockLoadTests(OperationsFixture servers)
         Assert.Equal($"2|{firstId + buyers}", await servers.Redis.HashGetAsync(sku.Buyers, 0));
         Assert.Equal($"1|{firstId + 1}", await servers.Redis.HashGetAsync(sku.Buyers, 1));
         Assert.Equal($"1|{firstId + buyers + 1}", await servers.Redis.HashGetAsync(sku.Buyers, buyers));
-
-        async Task<LoadedSku?> LoadAsync()
-        {
-            while (true)
-            {
-                try
-                {
-                    return await api.Get<StockLoad>().RunAsync(skuId, termsChanged: false, drained: true, Cancelled);
-                }
-                catch (TimeoutException)
-                {
-                    // The row is locked for longer than a load waits for it.
-                }
-            }
-        }
     }
 
     [Fact]
@@ -169,6 +154,28 @@ public sealed class StockLoadTests(OperationsFixture servers)
         Assert.Equal(stored.Epoch, await servers.Redis.HashGetAsync(sku.Sale, "counted"));
     }
 
+    /// <summary>The load has read the terms under the row lock, and lost the lock: it was frozen, or MySQL failed over.</summary>
+    [Fact]
+    public async Task A_load_decided_before_a_pause_does_not_open_a_gate_that_Redis_has_lost()
+    {
+        await using var api = servers.StartApi(("Catalogue:CheckEveryMs", "60000"));
+        var skuId = await servers.PutOnSaleAsync(api, Stock);
+        var sku = new SkuKeys(skuId);
+        var (stored, terms) = (await servers.LoadOfAsync(skuId), await TermsAsync(skuId));
+        await servers.Redis.KeyDeleteAsync(sku.All);
+        var seen = await api.Get<StockRecovery>().SnapshotAsync(sku, 0, Cancelled);
+
+        Assert.Equal(200, (await api.PostAsync($"/api/ops/sales/{skuId}/pause", api.Operator)).Status);
+        Assert.NotNull(await servers.Redis.KeyTimeToLiveAsync(sku.Sale));
+        var late = await api.Get<StockLedger>().WarmAsync(
+            sku, Stock, stored, LoadId.NewToken(), terms, [], Cancelled, seen, again: true);
+
+        Assert.True(late.Refused, "The gate is open, and not paused.");
+        // The loader opens it when the queue is drained.
+        var answer = await Deadline.UntilAsync(() => api.BuyAsync(61_100, skuId), reply => reply.Status != 503, Cancelled);
+        Assert.Equal("paused", answer.Error);
+    }
+
     /// <summary>
     /// An instance of the previous version sets epoch and run id in Redis and the epoch in MySQL, and uses no tokens on either side.
     /// </summary>
@@ -201,6 +208,22 @@ public sealed class StockLoadTests(OperationsFixture servers)
         await store.ProductSkus.Where(row => row.Id == skuId)
             .ExecuteUpdateAsync(set => set.SetProperty(row => row.GateLoad, (long?)null), Cancelled);
         Assert.Equal(new LoadedSku(skuId, false, Stock, epoch + 1), await load.RunAsync(skuId, false, true, Cancelled));
+    }
+
+    /// <summary>A load that is repeated while the row is locked for longer than a load waits for it.</summary>
+    private static async Task<LoadedSku?> LoadAsync(ApiHost api, long skuId, bool drained)
+    {
+        while (true)
+        {
+            try
+            {
+                return await api.Get<StockLoad>().RunAsync(skuId, termsChanged: false, drained, Cancelled);
+            }
+            catch (TimeoutException)
+            {
+                // Tried again.
+            }
+        }
     }
 
     private async Task<long> LoadWithoutTokenAsync(long skuId)

@@ -16,6 +16,8 @@ public sealed class RedisRefusalsTests
     [InlineData(OldPlace + "WRONGTYPE Operation against a key holding the wrong kind of value")]
     [InlineData("ERR value is not an integer or out of range" + Place)]
     [InlineData("ERR hash value is not an integer" + Place)]
+    [InlineData("ERR value is not an integer: held of {stock:sku:1}:sale" + Place)]
+    [InlineData(OldPlace + "@user_script:12: value is not an integer: held of {stock:sku:1}:sale")]
     [InlineData("ERR value is not a valid float" + Place)]
     [InlineData("ERR hash value is not a float" + Place)]
     [InlineData("ERR increment or decrement would overflow" + Place)]

@@ -1,0 +1,42 @@
+using System.Data;
+using System.Net.Http.Headers;
+using Microsoft.EntityFrameworkCore;
+using Seckill.Ordering.Ledger;
+
+namespace Seckill.Tests.Operations;
+
+/// <summary>An operator who disconnects in the middle of a call cancels no load: it would leave a gate closed.</summary>
+[Collection(OperationsTests.Name)]
+public sealed class DisconnectedOperatorTests(OperationsFixture servers)
+{
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData("/api/ops/warm-up")]
+    [InlineData("/api/ops/reconciliation/repair?apply=true")]
+    public async Task The_gate_is_loaded_to_the_end(string path)
+    {
+        await servers.PurgeAsync();
+        // Nothing but the call loads the counter.
+        await using var api = servers.StartApi(("Catalogue:CheckEveryMs", "60000"), ("Reconciliation:EveryMs", "3600000"));
+        var sku = new SkuKeys(await servers.PutOnSaleAsync(api));
+        var recovery = api.Get<StockRecovery>();
+        await recovery.CloseAsync(sku, Cancelled);
+        await using var store = servers.OpenStore();
+        // The call waits for its audit entry.
+        await using (await store.Database.BeginTransactionAsync(IsolationLevel.RepeatableRead, Cancelled))
+        {
+            await store.Database.ExecuteSqlRawAsync("SELECT id FROM ops_audit FOR UPDATE", Cancelled);
+            using var operatorLeaves = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
+            using var request = new HttpRequestMessage(HttpMethod.Post, path);
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", api.Operator);
+            var answer = api.Client.SendAsync(request, operatorLeaves.Token);
+            await Deadline.UntilAsync(servers.LockWaitsAsync, waits => waits > 0, Cancelled);
+
+            await operatorLeaves.CancelAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => answer);
+        }
+
+        await Deadline.UntilAsync(() => recovery.SnapshotAsync(sku, 0, Cancelled), snapshot => !snapshot.Closed, Cancelled);
+    }
+}
