@@ -14,11 +14,16 @@ internal sealed class Lease(IConnectionMultiplexer redis, string key, int durati
 {
     /// <summary>
     /// Renews the key, or takes it if nobody has it. Every holder sets an expiry, so a key without one, of whatever type, is nobody's: a
-    /// restore or a foreign hand has left it, and it would keep all instances out for ever. Returns 1 or 0.
+    /// restore or a foreign hand has left it, and it would keep all instances out for ever. Renewing only moves the expiry, which a Redis
+    /// without memory still does: a SET would cost the holder its lease just then. Returns 1 or 0.
     /// </summary>
     private const string Script =
         """
-        if redis.call('PTTL', KEYS[1]) >= 0 and redis.pcall('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+        if redis.call('PTTL', KEYS[1]) >= 0 then
+          if redis.pcall('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+          redis.call('PEXPIRE', KEYS[1], ARGV[2])
+          return 1
+        end
         redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
         return 1
         """;

@@ -32,6 +32,8 @@ internal static class Registration
         services.AddOptions<PublishOptions>().BindConfiguration(PublishOptions.Section).ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<SalesGone>();
         services.AddHosted<OutboxConfirmations>();
+        services.AddSingleton<PublishingHealth>();
+        services.AddHealthChecks().AddCheck<PublishingHealth>(PublishingHealth.Name);
         services.AddHosted<OrderPublisher>();
         services.AddHosted<OutboxSweeper>();
         return services;
@@ -79,6 +81,7 @@ internal static class Registration
         services.AddSingleton<SkuSnapshotReader>();
         services.AddSingleton<QueueWatch>();
         services.AddSingleton<BrokerView>();
+        services.AddSingleton<OrderRoute>();
         services.AddSingleton<StuckOrders>();
         services.AddSingleton<SkuReconciler>();
         services.AddHosted<Reconciler>();

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Holding;
+using Seckill.OrderWorker.Parking;
 
 namespace Seckill.OrderWorker;
 
@@ -21,6 +22,21 @@ internal sealed class WorkerHealth(IOptions<WorkerOptions> options, TimeProvider
     private string? _parkedReason;
     private long _parkedAt;
     private int _parkedCount;
+
+    /// <summary>When each store last accepted an order, by this process's clock.</summary>
+    private readonly Dictionary<OrderStore, DateTimeOffset> _acceptedAt = [];
+
+    /// <summary>
+    /// Buyers whose orders came back and were refused again although the store has accepted nothing in between; at most
+    /// <see cref="RefusedAgainMin"/>.
+    /// </summary>
+    private readonly HashSet<(OrderStore Store, long UserId)> _refusedAgain = [];
+
+    /// <summary>
+    /// Buyers in <see cref="_refusedAgain"/> that make the worker unhealthy. A few bad orders may be all that is left of a sale, and must
+    /// not keep what waits for a healthy worker from starting.
+    /// </summary>
+    private const int RefusedAgainMin = 10;
 
     /// <summary>How long health reports the last parked order, ms.</summary>
     private const int ParkedShownMs = 6 * OrderTopology.ParkedMs;
@@ -61,6 +77,20 @@ internal sealed class WorkerHealth(IOptions<WorkerOptions> options, TimeProvider
         }
     }
 
+    /// <summary>Reports that many orders are refused again and again while no other is accepted; null in the normal case.</summary>
+    public string? Refusal
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return IsParking && _refusedAgain.Count >= RefusedAgainMin
+                    ? $"no order is accepted, and {_parkedCount} were parked, the last one because: {_parkedReason}"
+                    : null;
+            }
+        }
+    }
+
     /// <summary>Time since the oldest unacked message was first received, by any worker; zero when there is none.</summary>
     public TimeSpan OldestHeldAge
     {
@@ -78,12 +108,47 @@ internal sealed class WorkerHealth(IOptions<WorkerOptions> options, TimeProvider
     private bool IsParking => _parkedReason is not null && time.GetElapsedTime(_parkedAt).TotalMilliseconds < ParkedShownMs;
 
     /// <summary>An order was parked.</summary>
-    public void NoteParked(string reason)
+    /// <param name="reason">Shown to operators.</param>
+    /// <param name="store">The store that refuses it.</param>
+    /// <param name="refusedAgain">The buyer, if it was parked before and the store has accepted nothing since; else null.</param>
+    public void NoteParked(string reason, OrderStore store, long? refusedAgain)
     {
         lock (_lock)
         {
-            _parkedCount = IsParking ? _parkedCount + 1 : 1;
+            if (!IsParking)
+            {
+                _parkedCount = 0;
+                _refusedAgain.Clear();
+            }
+
+            _parkedCount++;
             (_parkedReason, _parkedAt) = (reason, time.GetTimestamp());
+            if (refusedAgain is { } userId && _refusedAgain.Count < RefusedAgainMin)
+            {
+                _refusedAgain.Add((store, userId));
+            }
+        }
+    }
+
+    /// <summary>The store has accepted an order: MySQL has committed it, or Redis has recorded its verdict.</summary>
+    public void NoteAccepted(OrderStore store)
+    {
+        lock (_lock)
+        {
+            _acceptedAt[store] = time.GetUtcNow();
+            _refusedAgain.RemoveWhere(refused => refused.Store == store);
+        }
+    }
+
+    /// <summary>
+    /// Whether this process has seen the store accept an order since then. A time in the future was noted before the clock was set back and
+    /// shows nothing.
+    /// </summary>
+    public bool HasAcceptedSince(OrderStore store, DateTimeOffset since)
+    {
+        lock (_lock)
+        {
+            return _acceptedAt.TryGetValue(store, out var at) && at >= since && at <= time.GetUtcNow();
         }
     }
 
@@ -148,12 +213,13 @@ internal sealed class ConsumingHealthCheck(WorkerHealth health) : IHealthCheck
 }
 
 /// <summary>
-/// Whether orders are written to MySQL and Redis; messages are held while they are not. Degraded while single orders are parked.
+/// Whether orders are written to MySQL and Redis; messages are held, or parked again and again, while they are not. Degraded while single
+/// orders are parked.
 /// </summary>
 internal sealed class WritingHealthCheck(WorkerHealth health) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
-        Task.FromResult((health.WritingTrouble ?? health.SettlingTrouble) is { } trouble
+        Task.FromResult((health.WritingTrouble ?? health.SettlingTrouble ?? health.Refusal) is { } trouble
             ? new HealthCheckResult(context.Registration.FailureStatus, trouble)
             : health.Parking is { } parking ? HealthCheckResult.Degraded(parking) : HealthCheckResult.Healthy());
 }

@@ -98,7 +98,7 @@ public sealed class WorkerOptions
 
     /// <summary>
     /// How long an order that MySQL or Redis refuses while it accepts others is retried, minutes; then it becomes a dead letter, once it
-    /// has been refused at least ten times.
+    /// has been refused at least ten times and others have been accepted since the last time.
     /// </summary>
     [Range(1, 1_440)]
     public int ParkedMinutesMax { get; set; } = 30;

@@ -15,18 +15,18 @@ internal static class DeadLetterBody
     /// Splits a batch message into its orders, each as its own body, since the broker dead-letters whole messages. Anything else is one
     /// part.
     /// </summary>
-    public static IReadOnlyList<byte[]> PartsOf(byte[] body)
+    public static IReadOnlyList<ReadOnlyMemory<byte>> PartsOf(ReadOnlyMemory<byte> body)
     {
         try
         {
-            var reader = new Utf8JsonReader(body);
+            var reader = new Utf8JsonReader(body.Span);
             if (!reader.Read() || reader.TokenType != JsonTokenType.StartArray)
             {
                 return [body];
             }
 
             // Split by bytes: invalid text in one of them does not hide the others.
-            var parts = new List<byte[]>();
+            var parts = new List<ReadOnlyMemory<byte>>();
             while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
             {
                 var start = (int)reader.TokenStartIndex;
@@ -43,10 +43,11 @@ internal static class DeadLetterBody
     }
 
     /// <summary>The order ids in a message of one order or of many.</summary>
-    public static IEnumerable<string> OrderIdsOf(byte[] body) => PartsOf(body).Select(part => OrderOf(part)?.OrderId).OfType<string>();
+    public static IEnumerable<string> OrderIdsOf(ReadOnlyMemory<byte> body) =>
+        PartsOf(body).Select(part => OrderOf(part)?.OrderId).OfType<string>();
 
     /// <summary>The members that can be read; null when the body is not a JSON object.</summary>
-    public static DeadLetterOrder? OrderOf(byte[] body)
+    public static DeadLetterOrder? OrderOf(ReadOnlyMemory<byte> body)
     {
         try
         {
@@ -70,11 +71,11 @@ internal static class DeadLetterBody
     }
 
     /// <summary>The order, if it follows the contract exactly; otherwise null.</summary>
-    public static OrderMessage? ValidOrderOf(byte[] body)
+    public static OrderMessage? ValidOrderOf(ReadOnlyMemory<byte> body)
     {
         try
         {
-            return OrderMessage.Parse(body);
+            return OrderMessage.Parse(body.Span);
         }
         catch (Exception exception) when (exception is InvalidOrderException or InvalidOperationException)
         {

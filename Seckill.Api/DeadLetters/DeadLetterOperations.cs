@@ -35,6 +35,12 @@ internal sealed partial class DeadLetterOperations(
     /// <summary>Bytes of a body that the audit log keeps when nothing else identifies the deleted message.</summary>
     private const int AuditedBodyBytesMax = 2_000;
 
+    /// <summary>
+    /// Maximum bytes of the bodies that are searched for orders: <c>OrderScanMax</c> letters of more than a thousand bytes each, where an
+    /// order's usual letter has about 300. Letters full of large messages from elsewhere would keep the search busy in every pass.
+    /// </summary>
+    private const long OrderScanBytesMax = 134_217_728;
+
     private readonly DeadLetterOptions _options = options.Value;
 
     /// <summary>The first letters of the queue, and the first parked orders.</summary>
@@ -50,11 +56,13 @@ internal sealed partial class DeadLetterOperations(
             cancellationToken);
 
     /// <summary>
-    /// Which orders are among the letters; null when there are more than <c>OrderScanMax</c>. No operator waits for this, so it does not
-    /// wait for the lock.
+    /// Which orders are among the letters; null when there are more than <c>OrderScanMax</c>, or more bytes in them than
+    /// <see cref="OrderScanBytesMax"/>. No operator waits for this, so it does not wait for the lock.
     /// </summary>
     public Task<IReadOnlySet<long>?> ReadOrderIdsAsync(CancellationToken cancellationToken) =>
-        RunAsync((session, token) => session.ReadOrderIdsAsync(_options.OrderScanMax, token), cancellationToken, lockWaitMsMax: 0);
+        RunAsync(
+            (session, token) => session.ReadOrderIdsAsync(_options.OrderScanMax, OrderScanBytesMax, token), cancellationToken,
+            lockWaitMsMax: 0);
 
     /// <summary>One letter; null when none of the first <c>ScanMax</c> has this id.</summary>
     public Task<DeadLetter?> FindAsync(string id, CancellationToken cancellationToken) =>

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using RabbitMQ.Client;
-using RabbitMQ.Client.Events;
 using RabbitMQ.Client.Exceptions;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.DeadLetters;
@@ -105,39 +104,23 @@ internal sealed class DeadLetterSession : IAsyncDisposable
     }
 
     /// <summary>Reads the order ids of all letters; their bodies are not kept.</summary>
-    /// <returns>Null when there are more letters than <paramref name="countMax"/>.</returns>
-    public async Task<IReadOnlySet<long>?> ReadOrderIdsAsync(int countMax, CancellationToken cancellationToken)
+    /// <returns>Null when there are more letters than <paramref name="countMax"/>, or more bytes in their bodies than
+    /// <paramref name="bytesMax"/>.</returns>
+    public async Task<IReadOnlySet<long>?> ReadOrderIdsAsync(int countMax, long bytesMax, CancellationToken cancellationToken)
     {
         var count = await _channel.MessageCountAsync(OrderTopology.DeadLetterQueue, cancellationToken);
-        var ids = new HashSet<long>();
-        if (count == 0 || count > countMax)
+        if (count > countMax)
         {
-            return count == 0 ? ids : null;
+            return null;
         }
 
-        var all = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        var consumer = new AsyncEventingBasicConsumer(_channel);
-        var read = 0u;
-        consumer.ReceivedAsync += (_, args) =>
+        var search = new OrderIdSearch(_channel, bytesMax);
+        var ids = await search.RunAsync(count, cancellationToken);
+        if (count > 0)
         {
-            // Letters that come later are not read: the ids are in use by then.
-            if (read < count)
-            {
-                ids.UnionWith(DeadLetterBody.OrderIdsOf(args.Body.ToArray()).Select(id => long.Parse(id, CultureInfo.InvariantCulture)));
-                if (++read == count)
-                {
-                    _held.Add(args.DeliveryTag);
-                    all.TrySetResult();
-                }
-            }
+            _held.Add(search.LastTag);
+        }
 
-            return Task.CompletedTask;
-        };
-        _channel.CallbackExceptionAsync += (_, args) => Task.FromResult(all.TrySetException(args.Exception));
-        _channel.ChannelShutdownAsync += (_, args) => Task.FromResult(all.TrySetException(new OperationInterruptedException(args)));
-        var tag = await _channel.BasicConsumeAsync(OrderTopology.DeadLetterQueue, autoAck: false, consumer, cancellationToken);
-        await all.Task.WaitAsync(cancellationToken);
-        await _channel.BasicCancelAsync(tag, cancellationToken: cancellationToken);
         return ids;
     }
 

@@ -70,7 +70,7 @@ internal sealed class OrderAbandonment(IServiceScopeFactory scopes, StockLedger 
         return whole;
     }
 
-    private async Task<Abandonment> ApplyAsync(DeadLetter letter, byte[] body, CancellationToken cancellationToken)
+    private async Task<Abandonment> ApplyAsync(DeadLetter letter, ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
     {
         if (await ClaimOfAsync(body, cancellationToken) is not { } claim)
         {
@@ -116,7 +116,7 @@ internal sealed class OrderAbandonment(IServiceScopeFactory scopes, StockLedger 
     /// Identifies the order's buyer. The reservation decides; without one (Redis lost it, or settled and forgot it) a valid body does. Null
     /// when the body has no order id of this system, or the reservation with that id is another buyer's.
     /// </summary>
-    private async Task<Claim?> ClaimOfAsync(byte[] body, CancellationToken cancellationToken)
+    private async Task<Claim?> ClaimOfAsync(ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
     {
         var members = DeadLetterBody.OrderOf(body);
         if (!long.TryParse(members?.OrderId, out var orderId) || orderId <= 0 || !long.TryParse(members?.SkuId, out var skuId)

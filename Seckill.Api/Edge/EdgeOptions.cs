@@ -28,13 +28,18 @@ public sealed class EdgeOptions : IValidatableObject
     /// </summary>
     public bool HttpsRedirect { get; init; }
 
-    /// <summary>The port for <c>HttpsRedirect</c>: the one at which the site is reached from outside.</summary>
+    /// <summary>
+    /// The port for <c>HttpsRedirect</c>: the one at which the site is reached from outside. If not set, 443 with known proxies; without
+    /// any, <c>ASPNETCORE_HTTPS_PORT</c> or the port of the server's own HTTPS address, and with neither nothing is redirected.
+    /// </summary>
     [Range(1, 65_535)]
-    public int HttpsPort { get; init; } = 443;
+    public int? HttpsPort { get; init; }
 
     /// <summary>How long a browser must insist on HTTPS, days; 0 sends no Strict-Transport-Security.</summary>
     [Range(0, 730)]
     public int HstsDays { get; init; }
+
+    internal bool HasProxies => KnownProxies.Length + KnownNetworks.Length > 0;
 
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext) =>
         KnownProxies

@@ -11,6 +11,7 @@ namespace Seckill.Api.Edge;
 /// </summary>
 internal static class EdgeRegistration
 {
+    private const int PublicHttpsPort = 443;
     private const string DocumentationPath = "/docs";
     private const string DataPath = "/api";
     private const string ReferrerPolicy = "Referrer-Policy";
@@ -28,9 +29,10 @@ internal static class EdgeRegistration
         });
         services.AddOptions<HstsOptions>()
             .Configure<IOptions<EdgeOptions>>((hsts, edge) => hsts.MaxAge = TimeSpan.FromDays(edge.Value.HstsDays));
-        // Behind a proxy with TLS no address of the server tells the port, and without one the middleware does nothing.
-        services.AddOptions<HttpsRedirectionOptions>()
-            .Configure<IOptions<EdgeOptions>>((https, edge) => https.HttpsPort = edge.Value.HttpsPort);
+        // Behind a proxy with TLS no address of the server tells the port, and without one the middleware does nothing. Without a proxy
+        // the middleware finds the server's own port, as long as none is set here.
+        services.AddOptions<HttpsRedirectionOptions>().Configure<IOptions<EdgeOptions>>(
+            (https, edge) => https.HttpsPort = edge.Value.HttpsPort ?? (edge.Value.HasProxies ? PublicHttpsPort : null));
 
         services.AddSecurityHeaderPolicies()
             .SetDefaultPolicy(policy => AddCommon(policy).AddContentSecurityPolicy(AddOwnPages))
@@ -51,8 +53,7 @@ internal static class EdgeRegistration
     public static IApplicationBuilder UseEdge(this IApplicationBuilder app)
     {
         var edge = app.ApplicationServices.GetRequiredService<IOptions<EdgeOptions>>().Value;
-        var hasProxies = edge.KnownProxies.Length + edge.KnownNetworks.Length > 0;
-        if (hasProxies)
+        if (edge.HasProxies)
         {
             app.UseForwardedHeaders();
         }
@@ -77,7 +78,7 @@ internal static class EdgeRegistration
 
         return edge.HttpsRedirect ? app.UseWhen(IsFromOutside, outside => outside.UseHttpsRedirection()) : app;
 
-        bool IsFromOutside(HttpContext http) => !http.Request.IsProbe() && (!hasProxies || CameThroughProxy(http.Request));
+        bool IsFromOutside(HttpContext http) => !http.Request.IsProbe() && (!edge.HasProxies || CameThroughProxy(http.Request));
     }
 
     /// <summary>

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Threading.Channels;
+using Seckill.Api.Errors;
 using Seckill.Api.Publishing;
 using Seckill.Ordering.Faults;
 using Seckill.Ordering.Ledger;
@@ -40,10 +41,10 @@ internal sealed partial class GateLane
     /// </summary>
     private readonly Queue<PurchaseAttempt> _again = new();
     private readonly ServerClock _clock;
+    private readonly LogPace _failures;
+    private readonly LogPace _damages;
     private bool _away;
     private long _askedWhileAwayAt;
-    private long _failed;
-    private long _reportedAt;
 
     /// <summary>One script call, with the counter's position and the shield's openings when it was sent.</summary>
     private readonly record struct Call(List<PurchaseAttempt> Batch, Task<ReserveReply> Reply, CounterPosition AtSending, long Openings);
@@ -60,6 +61,7 @@ internal sealed partial class GateLane
         _logger = logger;
         _time = time;
         _clock = new ServerClock(time);
+        (_failures, _damages) = (new LogPace(time), new LogPace(time));
         Shield = new SoldOutShield(options, time);
         _waiting = Channel.CreateBounded<PurchaseAttempt>(new BoundedChannelOptions(options.WaitingMax) { SingleReader = true });
         Completion = Task.Run(() => RunAsync(stopping), CancellationToken.None);
@@ -216,9 +218,9 @@ internal sealed partial class GateLane
     private void Answer(PurchaseAttempt click, ReserveResult result, ReserveReply reply, int batchSize)
     {
         click.EndQuestion(result, batchSize);
-        if (result.Code == ReserveCode.Unreadable)
+        if (result.Code == ReserveCode.Unreadable && _damages.Take(1) is { } damaged)
         {
-            Report(1, new UnreadableKeysException(_sku.SkuId, new FormatException("a click's entry is not an order id.")));
+            LogDamaged(_sku.SkuId, _sku.Clicks, damaged);
         }
 
         if (result.Code != ReserveCode.Accepted)
@@ -237,14 +239,11 @@ internal sealed partial class GateLane
         }
     }
 
-    /// <summary>Logs at most one line a second, not one for every batch of an outage.</summary>
     private void Report(int count, Exception exception)
     {
-        _failed += count;
-        if (_reportedAt == 0 || _time.GetElapsedTime(_reportedAt) >= TimeSpan.FromSeconds(1))
+        if (_failures.Take(count) is { } failed)
         {
-            LogFailed(_sku.SkuId, _failed, exception.Message);
-            (_failed, _reportedAt) = (0, _time.GetTimestamp());
+            LogFailed(_sku.SkuId, failed, exception.Message);
         }
     }
 
@@ -293,4 +292,8 @@ internal sealed partial class GateLane
     [LoggerMessage(
         Level = LogLevel.Warning, Message = "SKU {SkuId}: the gate could not query Redis; {Count} requests were answered busy: {Reason}")]
     private partial void LogFailed(long skuId, long count, string reason);
+
+    [LoggerMessage(
+        Level = LogLevel.Warning, Message = "SKU {SkuId}: entries of {Key} are no order ids; {Count} requests were answered busy")]
+    private partial void LogDamaged(long skuId, RedisKey key, long count);
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.Extensions.Options;
 using Seckill.Api.Auth;
+using Seckill.Api.Errors;
 using Seckill.Ordering.Ledger;
 using StackExchange.Redis;
 
@@ -10,7 +11,8 @@ namespace Seckill.Api.Limits;
 /// Counts one buyer's orders across all instances, in Redis by Redis's clock, with one key for each buyer. It protects the system, not the
 /// stock (the gate does that). So while Redis does not answer, all requests pass to the gate, which then returns "busy".
 /// </summary>
-internal sealed partial class SharedUserLimit(IConnectionMultiplexer redis, IOptions<LimitOptions> options, ILogger<SharedUserLimit> logger)
+internal sealed partial class SharedUserLimit(
+    IConnectionMultiplexer redis, IOptions<LimitOptions> options, TimeProvider time, ILogger<SharedUserLimit> logger)
 {
     /// <summary>
     /// One script, so that a process that dies in between cannot leave a counter without an expiry. A counter that has lost it all the
@@ -30,6 +32,7 @@ internal sealed partial class SharedUserLimit(IConnectionMultiplexer redis, IOpt
     private readonly IDatabase _database = redis.GetDatabase();
     private readonly int _countMax = options.Value.SharedUserPurchasesMax;
     private readonly int _windowMs = options.Value.SharedWindowMs;
+    private readonly LogPace _failures = new(time);
 
     public bool Enabled => _countMax > 0;
 
@@ -50,11 +53,17 @@ internal sealed partial class SharedUserLimit(IConnectionMultiplexer redis, IOpt
         }
         catch (Exception exception) when (exception is RedisException or TimeoutException)
         {
-            LogFailed(exception.Message);
+            if (_failures.Take() is { } count)
+            {
+                LogFailed(exception.Message, count);
+            }
+
             return 0;
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Redis did not count a buyer's orders: {Reason}; request allowed")]
-    private partial void LogFailed(string reason);
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "Redis did not count a buyer's orders: {Reason}; request allowed ({Count} times since the last such line)")]
+    private partial void LogFailed(string reason, long count);
 }

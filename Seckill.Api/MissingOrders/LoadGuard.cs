@@ -1,3 +1,4 @@
+using System.Data;
 using System.Globalization;
 using Microsoft.EntityFrameworkCore;
 using Seckill.Api.Snapshots;
@@ -10,17 +11,21 @@ namespace Seckill.Api.MissingOrders;
 /// <param name="Load">MySQL's load; null when none was due.</param>
 /// <param name="Stock">Units left in MySQL.</param>
 /// <param name="Rise">Units by which the counter would rise; null when that is unknown.</param>
-public readonly record struct LoadClearance(LoadId? Load, long Stock, long? Rise)
+/// <param name="Server">The MySQL server that has these numbers, see <see cref="StoreServer"/>; null when no load was due.</param>
+public readonly record struct LoadClearance(LoadId? Load, long Stock, long? Rise, string? Server)
 {
     /// <summary>Whether the counter may rise, so that missing orders have to be searched for.</summary>
     internal bool MayRise => Load is not null && Rise is null or > 0;
 
     /// <summary>
     /// Whether what is found now was allowed. Each unit that MySQL got back since would raise the counter further. If that cannot be
-    /// compared, MySQL's own stock tells, which only falls as long as its load is the same.
+    /// compared, MySQL's own stock tells, which only falls as long as its load is the same. Both prove something only of one server:
+    /// orders written since hide as many that a fail-over has lost. The same happens, unnoticed, if a server loses commits and comes back
+    /// under its own identity within the moment between the two readings.
     /// </summary>
     public bool Covers(LoadClearance now) =>
-        now.Rise <= 0 || (now.Load == Load && (now.Rise is null ? Rise is null && now.Stock <= Stock : now.Rise <= Rise));
+        now.Rise <= 0
+        || (now.Load == Load && now.Server == Server && (now.Rise is null ? Rise is null && now.Stock <= Stock : now.Rise <= Rise));
 }
 
 /// <summary>
@@ -70,6 +75,8 @@ public sealed class LoadGuard(IServiceScopeFactory scopes, StockRecovery recover
     {
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
+        // One session, so that one server answers; each statement still sees what is committed by then.
+        await using var session = await context.Database.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken);
         var row = await context.ProductSkus.AsNoTracking().Where(row => row.Id == sku.SkuId)
             .Select(row => new { row.Stock, row.GateEpoch, row.GateLoad }).SingleOrDefaultAsync(cancellationToken);
         if (row is null)
@@ -88,7 +95,9 @@ public sealed class LoadGuard(IServiceScopeFactory scopes, StockRecovery recover
         var decided = CounterState.IsComparable(redis, stored, raisedFrom)
             ? await StoreDecisions.ReadAsync(context, unsettled, cancellationToken)
             : [];
-        return new LoadClearance(stored, row.Stock, CounterState.RiseOf(row.Stock, stored, redis, decided, raisedFrom, addedUnits));
+        return new LoadClearance(
+            stored, row.Stock, CounterState.RiseOf(row.Stock, stored, redis, decided, raisedFrom, addedUnits),
+            await StoreServer.ReadAsync(context, cancellationToken));
     }
 }
 

@@ -15,12 +15,14 @@ namespace Seckill.Api.Orders;
 /// published. Throws the exceptions of the servers' clients.
 /// </summary>
 public sealed partial class OrderHistory(
-    StockLedger ledger, SaleCatalogue catalogue, IServiceScopeFactory scopes, ILogger<OrderHistory> logger)
+    StockLedger ledger, SaleCatalogue catalogue, IServiceScopeFactory scopes, TimeProvider time, ILogger<OrderHistory> logger)
 {
     /// <summary>
     /// Most SKUs on sale that are searched for an order in transit; if there are more, only the page that made the click finds it.
     /// </summary>
     private const int SkusAskedMax = 64;
+
+    private readonly LogPace _redisFailures = new(time);
 
     /// <summary>Orders and refusals older than <paramref name="beforeId"/>, newest first.</summary>
     public async Task<IReadOnlyList<OrderView>> ListAsync(long userId, long beforeId, int countMax, CancellationToken cancellationToken)
@@ -61,7 +63,7 @@ public sealed partial class OrderHistory(
         catch (Exception exception) when (stored is not null && ServerFailures.IsOf(exception))
         {
             // MySQL has the order; only some times are missing.
-            LogRedisFailed(exception.Message);
+            NoteRedisFailed(exception);
             return stored;
         }
 
@@ -105,7 +107,7 @@ public sealed partial class OrderHistory(
         }
         catch (Exception exception) when (ServerFailures.IsOf(exception) || exception is FormatException)
         {
-            LogRedisFailed(exception.Message);
+            NoteRedisFailed(exception);
             return null;
         }
     }
@@ -173,7 +175,17 @@ public sealed partial class OrderHistory(
 
     private static long Milliseconds(DateTime utc) => new DateTimeOffset(utc, TimeSpan.Zero).ToUnixTimeMilliseconds();
 
+    private void NoteRedisFailed(Exception exception)
+    {
+        if (_redisFailures.Take() is { } count)
+        {
+            LogRedisFailed(exception.Message, count);
+        }
+    }
+
     [LoggerMessage(
-        Level = LogLevel.Warning, Message = "A buyer's orders could not be completed from Redis: {Reason}; showing MySQL's part")]
-    private partial void LogRedisFailed(string reason);
+        Level = LogLevel.Warning,
+        Message = "A buyer's orders could not be completed from Redis: {Reason}; showing MySQL's part "
+            + "({Count} times since the last such line)")]
+    private partial void LogRedisFailed(string reason, long count);
 }

@@ -24,6 +24,10 @@ public sealed partial class OrderStatusReader(
     /// <summary>How long a query that Redis has answered also waits for MySQL, ms.</summary>
     private const int CatchUpMsMax = 250;
 
+    private readonly TimeProvider _time = time;
+    private readonly LogPace _redisFailures = new(time);
+    private readonly LogPace _storeFailures = new(time);
+
     public async Task<(OrderStatusResponse? Status, ErrorResult? Error)> ReadAsync(
         long userId, long skuId, string? clientOrderNo, CancellationToken cancellationToken)
     {
@@ -48,7 +52,10 @@ public sealed partial class OrderStatusReader(
         }
         catch (Exception exception) when (ServerFailures.IsOf(exception))
         {
-            LogRedisFailed(exception.Message);
+            if (_redisFailures.Take() is { } count)
+            {
+                LogRedisFailed(exception.Message, count);
+            }
         }
 
         using var lease = await limiter.EnterAsync(userId, cancellationToken);
@@ -64,7 +71,7 @@ public sealed partial class OrderStatusReader(
         }
         catch (Exception exception) when (ServerFailures.IsOf(exception))
         {
-            LogStoreFailed(exception.Message);
+            NoteStoreFailed(exception);
             return (null, ErrorResult.Busy);
         }
     }
@@ -76,7 +83,7 @@ public sealed partial class OrderStatusReader(
     private async Task<OrderStatusResponse?> CatchUpAsync(
         long userId, long skuId, string? clientOrderNo, Reservation reservation, CancellationToken cancellationToken)
     {
-        var age = time.GetUtcNow() - DateTimeOffset.FromUnixTimeMilliseconds(reservation.ReservedAtMs);
+        var age = _time.GetUtcNow() - DateTimeOffset.FromUnixTimeMilliseconds(reservation.ReservedAtMs);
         if (reservation.State != OrderState.Pending || age.TotalMilliseconds < PendingTrustedMs)
         {
             return null;
@@ -91,12 +98,12 @@ public sealed partial class OrderStatusReader(
 
         try
         {
-            var status = await ReadAndLeaveAsync().WaitAsync(TimeSpan.FromMilliseconds(CatchUpMsMax), time, cancellationToken);
+            var status = await ReadAndLeaveAsync().WaitAsync(TimeSpan.FromMilliseconds(CatchUpMsMax), _time, cancellationToken);
             return status?.OrderId == Text(reservation.OrderId) ? status : null;
         }
         catch (Exception exception) when (ServerFailures.IsOf(exception))
         {
-            LogStoreFailed(exception.Message);
+            NoteStoreFailed(exception);
             return null;
         }
 
@@ -166,9 +173,21 @@ public sealed partial class OrderStatusReader(
 
     private static long Milliseconds(DateTime utc) => new DateTimeOffset(utc, TimeSpan.Zero).ToUnixTimeMilliseconds();
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Redis could not return an order's status: {Reason}; querying MySQL")]
-    private partial void LogRedisFailed(string reason);
+    private void NoteStoreFailed(Exception exception)
+    {
+        if (_storeFailures.Take() is { } count)
+        {
+            LogStoreFailed(exception.Message, count);
+        }
+    }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "MySQL could not return an order's status: {Reason}")]
-    private partial void LogStoreFailed(string reason);
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "Redis could not return an order's status: {Reason}; querying MySQL ({Count} times since the last such line)")]
+    private partial void LogRedisFailed(string reason, long count);
+
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "MySQL could not return an order's status: {Reason} ({Count} times since the last such line)")]
+    private partial void LogStoreFailed(string reason, long count);
 }

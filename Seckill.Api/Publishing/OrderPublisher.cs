@@ -18,8 +18,8 @@ namespace Seckill.Api.Publishing;
 /// has the order, and the sweeper publishes it again.
 /// </summary>
 public sealed partial class OrderPublisher(
-    IConnectionFactory connections, OutboxConfirmations confirmations, PulseCounters counters, IOptions<PublishOptions> options,
-    TimeProvider time, ILogger<OrderPublisher> logger)
+    IConnectionFactory connections, OutboxConfirmations confirmations, PublishingHealth health, PulseCounters counters,
+    IOptions<PublishOptions> options, TimeProvider time, ILogger<OrderPublisher> logger)
     : BackgroundService
 {
     /// <summary>
@@ -80,10 +80,12 @@ public sealed partial class OrderPublisher(
                 delay = _options.ReconnectDelayMs;
                 try
                 {
+                    health.Opened(connection);
                     await RunAsync(channel!, stoppingToken);
                 }
                 finally
                 {
+                    health.Closed(connection);
                     await connection.CloseWithinAsync(TimeSpan.FromMilliseconds(CloseTimeoutMs), time);
                 }
             }
@@ -94,6 +96,10 @@ public sealed partial class OrderPublisher(
             catch (Exception exception)
             {
                 LogDisconnected(exception.Message);
+                if (!Connected)
+                {
+                    health.NoteAway(exception.Message);
+                }
             }
 
             var jittered = TimeSpan.FromMilliseconds(delay * (0.5 + Random.Shared.NextDouble()));
@@ -175,6 +181,7 @@ public sealed partial class OrderPublisher(
             _bodies.Add(body);
             CrashPoint.Reach(CrashPoint.Confirmed);
             confirmed = true;
+            health.NoteConfirmed();
             MessageSize.Record(orders.Length);
         }
         catch (Exception exception)
@@ -182,6 +189,7 @@ public sealed partial class OrderPublisher(
             // Nack, return, time-out or a lost connection: the orders stay in the outbox, and the buyers' answers stay "queued".
             trace.Fail(exception.Message);
             LogUnconfirmed(orders.Length, orders[0].Message.OrderId, exception.Message);
+            health.NoteFailed(exception.Message);
             if (exception is not RabbitMQ.Client.Exceptions.PublishException)
             {
                 await CancelAsync(broken);

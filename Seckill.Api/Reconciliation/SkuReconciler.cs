@@ -11,20 +11,34 @@ namespace Seckill.Api.Reconciliation;
 /// </summary>
 internal sealed partial class SkuReconciler
 {
+    /// <summary>
+    /// How long a SKU that differs no more is reported with 0, ms: several exports long, since an exporter may repeat the last value that
+    /// it got.
+    /// </summary>
+    private const int MendedShownMs = 300_000;
+
+    /// <summary>
+    /// SKUs that differ, or have just ceased to. Others are not reported: OpenTelemetry keeps 2,000 values of a metric, and thousands of
+    /// zeros would hide the differences.
+    /// </summary>
     private readonly ConcurrentDictionary<long, Differences> _differences = new();
     private readonly ReconciliationReader _reader;
     private readonly StuckOrders _stuck;
+    private readonly TimeProvider _time;
     private readonly ILogger<SkuReconciler> _logger;
 
-    public SkuReconciler(ReconciliationReader reader, StuckOrders stuck, ILogger<SkuReconciler> logger)
+    public SkuReconciler(ReconciliationReader reader, StuckOrders stuck, TimeProvider time, ILogger<SkuReconciler> logger)
     {
-        (_reader, _stuck, _logger) = (reader, stuck, logger);
+        (_reader, _stuck, _time, _logger) = (reader, stuck, time, logger);
         CreateGauge(
             "seckill.reconciliation.difference", found => found.Stores,
-            "Redis stock + held - committed but unsettled - MySQL stock, for each SKU; 0 when healthy.");
+            "Redis stock + held - committed but unsettled - MySQL stock, for each SKU where it is not 0.");
         CreateGauge(
             "seckill.reconciliation.held_difference", found => found.Held,
-            "Units that Redis holds - units of the reservations in its outbox, for each SKU; 0 when healthy.");
+            "Units that Redis holds - units of the reservations in its outbox, for each SKU where it is not 0.");
+        OrderingTelemetry.Meter.CreateObservableGauge(
+            "seckill.reconciliation.skus_differing", () => _differences.Count(sku => sku.Value.IsAny), "{sku}",
+            "SKUs with a difference of either kind; 0 when healthy, and in an instance that does not reconcile.");
     }
 
     private void CreateGauge(string name, Func<Differences, long?> valueOf, string description) =>
@@ -39,18 +53,21 @@ internal sealed partial class SkuReconciler
             description);
 
     /// <summary>Records that a snapshot has shown no difference for the SKU.</summary>
-    public void NoteQuiet(long skuId) => _differences[skuId] = new Differences(0, 0);
+    public void NoteQuiet(long skuId) => Note(skuId, 0, 0);
 
     /// <summary>Another instance compares now: this one's results must not stay in its metric.</summary>
     public void Forget() => _differences.Clear();
 
-    /// <summary>Removes SKUs that are no longer compared from the metric.</summary>
+    /// <summary>Removes SKUs from the metric that are no longer compared, or have not differed for long enough.</summary>
     public void KeepOnly(IReadOnlyCollection<long> skuIds)
     {
         var kept = skuIds.ToHashSet();
-        foreach (var skuId in _differences.Keys.Where(skuId => !kept.Contains(skuId)))
+        foreach (var (skuId, found) in _differences)
         {
-            _differences.TryRemove(skuId, out _);
+            if (!kept.Contains(skuId) || (!found.IsAny && _time.GetElapsedTime(found.At).TotalMilliseconds >= MendedShownMs))
+            {
+                _differences.TryRemove(skuId, out _);
+            }
         }
     }
 
@@ -107,11 +124,20 @@ internal sealed partial class SkuReconciler
         }
     }
 
+    private void Note(long skuId, long? stores, long? held)
+    {
+        var found = new Differences(stores, held, _time.GetTimestamp());
+        if (found.IsAny || (_differences.TryGetValue(skuId, out var before) && before.IsAny))
+        {
+            _differences[skuId] = found;
+        }
+    }
+
     private void NoteBooks(SkuReconciliation found)
     {
         if (found.Unreadable is null)
         {
-            _differences[found.SkuId] = new Differences(found.Difference, found.HeldDifference);
+            Note(found.SkuId, found.Difference, found.HeldDifference);
         }
 
         if (found.Difference is { } difference and not 0)
@@ -187,5 +213,11 @@ internal sealed partial class SkuReconciler
     private partial void LogUnreadable(long skuId, string reason);
 
     /// <summary>Units by which the books differ; null where it is unknown.</summary>
-    private readonly record struct Differences(long? Stores, long? Held);
+    /// <param name="Stores">Between the stores.</param>
+    /// <param name="Held">Between Redis's total and its outbox.</param>
+    /// <param name="At">When that was found, as a timestamp of the measuring clock.</param>
+    private readonly record struct Differences(long? Stores, long? Held, long At)
+    {
+        public bool IsAny => (Stores ?? 0) != 0 || (Held ?? 0) != 0;
+    }
 }

@@ -47,7 +47,8 @@ internal readonly record struct UnsettledOrder(long OrderId, SettleCode Code);
 /// growing intervals.
 /// </summary>
 internal sealed class StuckOrders(
-    StockLedger ledger, StockRecovery recovery, BrokerView broker, IOptions<ReconciliationOptions> options, TimeProvider time)
+    StockLedger ledger, StockRecovery recovery, BrokerView broker, OrderRoute route, IOptions<ReconciliationOptions> options,
+    TimeProvider time)
 {
     private const int RepublishedMax = 100_000;
 
@@ -150,6 +151,11 @@ internal sealed class StuckOrders(
             var codes = await ledger.SettleAsync(sku, batch, cancellationToken);
             refused.AddRange(batch.Zip(codes, (order, code) => new UnsettledOrder(order.OrderId, code))
                 .Where(order => order.Code is SettleCode.OtherBuyer or SettleCode.Unreadable or SettleCode.Contradicted));
+        }
+
+        if (plan.Republished > 0)
+        {
+            await route.EnsureAsync(cancellationToken);
         }
 
         if (plan.Republish.Count > 0)

@@ -19,18 +19,18 @@ internal sealed class RetentionPass(IServiceScopeFactory scopes, IOptions<Retent
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
         var rows = 0;
-        if (Before(_options.OrderBuyerDays) is { } buyersBefore)
+        var now = await NowAsync(cancellationToken);
+        if (Before(now, _options.OrderBuyerDays) is { } buyersBefore)
         {
             rows += await ForgetBuyersAsync(buyersBefore, cancellationToken);
         }
 
-        if (Before(_options.RejectionDays) is { } rejectionsBefore)
+        if (Before(now, _options.RejectionDays) is { } rejectionsBefore)
         {
-            rows += await RepeatAsync(
-                (context, token) => DeleteRejectionsAsync(context, rejectionsBefore, token), cancellationToken);
+            rows += await DeleteRejectionsAsync(rejectionsBefore, cancellationToken);
         }
 
-        if (Before(_options.AuditDays) is { } auditBefore)
+        if (Before(now, _options.AuditDays) is { } auditBefore)
         {
             rows += await RepeatAsync(
                 (context, token) => context.OpsAudit.Where(entry => entry.At < auditBefore)
@@ -41,7 +41,20 @@ internal sealed class RetentionPass(IServiceScopeFactory scopes, IOptions<Retent
         return rows;
     }
 
-    private DateTime? Before(int days) => days > 0 ? time.GetUtcNow().UtcDateTime.AddDays(-days) : null;
+    /// <summary>
+    /// The earlier of this machine's time and MySQL's: what is deleted does not come back, so one clock that is ahead must not delete the
+    /// buyers of a running sale.
+    /// </summary>
+    private async Task<DateTime> NowAsync(CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var store = await scope.ServiceProvider.GetRequiredService<OrderingDbContext>().Database
+            .SqlQuery<DateTime>($"SELECT UTC_TIMESTAMP(6) AS Value").SingleAsync(cancellationToken);
+        var local = time.GetUtcNow().UtcDateTime;
+        return local < store ? local : store;
+    }
+
+    private static DateTime? Before(DateTime now, int days) => days > 0 ? now.AddDays(-days) : null;
 
     private async Task<int> RepeatAsync(
         Func<OrderingDbContext, CancellationToken, Task<int>> batch, CancellationToken cancellationToken)
@@ -63,21 +76,34 @@ internal sealed class RetentionPass(IServiceScopeFactory scopes, IOptions<Retent
 
     /// <summary>
     /// Only refusals of sales that are over: while a sale runs, a refused order may still be published or clicked again, and must stay
-    /// refused. Returns how many rows were checked.
+    /// refused. Each batch continues behind the one before, so that kept refusals are read once.
     /// </summary>
-    private async Task<int> DeleteRejectionsAsync(OrderingDbContext context, DateTime before, CancellationToken cancellationToken)
+    private async Task<int> DeleteRejectionsAsync(DateTime before, CancellationToken cancellationToken)
+    {
+        var after = long.MinValue;
+        return await RepeatAsync(
+            async (context, token) =>
+            {
+                var ids = await DueRejectionsAsync(context, after, before, token);
+                after = ids.LastOrDefault(after);
+                if (ids.Count > 0)
+                {
+                    await context.OrderRejections.Where(rejection => ids.Contains(rejection.OrderId)).ExecuteDeleteAsync(token);
+                }
+
+                return ids.Count;
+            },
+            cancellationToken);
+    }
+
+    private Task<List<long>> DueRejectionsAsync(
+        OrderingDbContext context, long after, DateTime before, CancellationToken cancellationToken)
     {
         var running = RunningSkuIds(context, before);
-        var ids = await context.OrderRejections
-            .Where(rejection => rejection.CreatedAt < before && !running.Contains(rejection.SkuId))
+        return context.OrderRejections
+            .Where(rejection => rejection.OrderId > after && rejection.CreatedAt < before && !running.Contains(rejection.SkuId))
             .OrderBy(rejection => rejection.OrderId).Take(_options.BatchSizeMax).Select(rejection => rejection.OrderId)
             .ToListAsync(cancellationToken);
-        if (ids.Count > 0)
-        {
-            await context.OrderRejections.Where(rejection => ids.Contains(rejection.OrderId)).ExecuteDeleteAsync(cancellationToken);
-        }
-
-        return ids.Count;
     }
 
     /// <summary>SKUs whose sale has not been over for as long as the period.</summary>

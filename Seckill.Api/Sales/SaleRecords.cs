@@ -12,7 +12,6 @@ internal sealed class SaleRecords(IServiceScopeFactory scopes, StockLedger ledge
     /// <summary>Maximum number of ids that are skipped for a new SKU because Redis has data under them.</summary>
     public const int IdsSkippedMax = 1_000;
 
-    private const int IdsAtOnce = 50;
     private const int SalesMax = 500;
 
     /// <summary>Sorted by SKU; if there are too many sales, those that end last.</summary>
@@ -40,8 +39,16 @@ internal sealed class SaleRecords(IServiceScopeFactory scopes, StockLedger ledge
     public async Task<bool> IsRememberedAsync(long skuId, CancellationToken cancellationToken)
     {
         var sku = new SkuKeys(skuId);
-        RedisKey[] keys = [sku.Stock, sku.Sale, sku.Orders, sku.Buyers, sku.Clicks, sku.Outbox];
-        return await redis.GetDatabase().KeyExistsAsync(keys).ReplyAsync(cancellationToken) > 0;
+        RedisKey[] keys = [sku.Stock, sku.Orders, sku.Buyers, sku.Clicks, sku.Outbox];
+        var database = redis.GetDatabase();
+        return await database.KeyExistsAsync(keys).ReplyAsync(cancellationToken) > 0
+            || await database.KeyTypeAsync(sku.Sale).ReplyAsync(cancellationToken) switch
+            {
+                RedisType.None => false,
+                // Without an epoch it is only the trace of a change made while Redis had lost the SKU, see OutdateAsync.
+                RedisType.Hash => await database.HashExistsAsync(sku.Sale, "epoch").ReplyAsync(cancellationToken),
+                _ => true,
+            };
     }
 
     /// <summary>The next id that neither store knows; null when Redis has data under too many of them.</summary>
@@ -51,13 +58,12 @@ internal sealed class SaleRecords(IServiceScopeFactory scopes, StockLedger ledge
         await using var scope = scopes.CreateAsyncScope();
         var skus = scope.ServiceProvider.GetRequiredService<OrderingDbContext>().ProductSkus;
         var next = (await skus.Where(sku => sku.Id <= SaleRules.SkuIdMax).MaxAsync(sku => (long?)sku.Id, cancellationToken) ?? 0) + 1;
-        for (var skipped = 0; skipped < IdsSkippedMax; skipped += IdsAtOnce)
+        // One after the other: the first is nearly always free, and many at once would need all masters of a cluster.
+        for (var id = next; id < next + IdsSkippedMax; id++)
         {
-            var ids = Enumerable.Range(skipped, IdsAtOnce).Select(i => next + i).ToList();
-            var remembered = await Task.WhenAll(ids.Select(id => IsRememberedAsync(id, cancellationToken)));
-            if (Array.IndexOf(remembered, false) is >= 0 and var free)
+            if (!await IsRememberedAsync(id, cancellationToken))
             {
-                return ids[free];
+                return id;
             }
         }
 

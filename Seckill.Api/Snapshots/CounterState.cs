@@ -24,6 +24,13 @@ internal static class CounterState
     public static bool IsDue(LedgerSnapshot redis, LoadId? stored, bool suspect) =>
         suspect || redis.Stock is null || redis.Load != stored || redis.Closed || redis.SameServer is false;
 
+    /// <summary>
+    /// Whether the counter sells under MySQL's load although another load is due, as after a restart of Redis. That load may have to wait
+    /// for orders that MySQL lacks.
+    /// </summary>
+    public static bool SellsMeanwhile(LedgerSnapshot redis, LoadId? stored, bool suspect) =>
+        redis is { Stock: not null, Load: not null, Closed: false } && redis.Load == stored && IsDue(redis, stored, suspect);
+
     /// <summary>Whether Redis may lack buyers: not when the counter is only outdated.</summary>
     public static bool HasForgotten(LedgerSnapshot redis, ProductSku row, LoadId? raisedFrom) =>
         row.GateEpoch != raisedFrom?.Epoch + 1 || !IsOutdated(redis, raisedFrom);

@@ -6,8 +6,8 @@ namespace Seckill.Api.Snapshots;
 internal static class UnsettledOrders
 {
     /// <summary>
-    /// Completes a snapshot that may have more unsettled orders than it returns. Then they are listed first, and the snapshot is taken again
-    /// after that: an order settled in between is no longer held, and still counts as committed.
+    /// Completes a snapshot that may have more unsettled orders than it returns. Then they are listed first, and the snapshot is taken
+    /// again after that: an order settled in between is no longer held, and still counts as committed.
     /// </summary>
     public static async Task<(LedgerSnapshot Redis, IReadOnlyList<long> Ids)> CompleteAsync(
         StockRecovery recovery, SkuKeys sku, LedgerSnapshot redis, CancellationToken cancellationToken)

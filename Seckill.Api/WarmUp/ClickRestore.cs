@@ -18,7 +18,7 @@ public sealed class ClickRestore(StockRecovery recovery)
 
     /// <summary>
     /// Restores the clicks of refused orders, except those whose ids are in <paramref name="restored"/>. An order's id tells when it was
-    /// placed, not when it was refused. So all ids are read, from the index alone, and only the others' rows.
+    /// placed, not when it was refused. So all ids are read, from the index on the SKU alone, and only the others' rows.
     /// </summary>
     /// <returns>All ids, for the next call.</returns>
     public async Task<IReadOnlySet<long>> RunRefusedAsync(

@@ -20,8 +20,10 @@ public sealed record LoadRequest(SkuKeys Sku, LoadId? RaisedFrom = null, int Add
 /// <summary>The end of one attempt; all empty without a sale.</summary>
 /// <param name="Sku">The counter, loaded or left alone.</param>
 /// <param name="Overtaken">Whether Redis changed meanwhile, so nothing was set.</param>
-/// <param name="Uncleared">Why nothing was set: the counter would rise further than was allowed.</param>
-public readonly record struct LoadOutcome(LoadedSku? Sku, bool Overtaken = false, LoadClearance? Uncleared = null);
+/// <param name="Uncleared">Why nothing was set: this is more than was allowed.</param>
+/// <param name="Unprepared">Whether buyers have to be restored and none were ahead, so nothing was set.</param>
+public readonly record struct LoadOutcome(
+    LoadedSku? Sku, bool Overtaken = false, LoadClearance? Uncleared = null, bool Unprepared = false);
 
 /// <summary>
 /// The part of a load under the row lock: while the counter is being set, the worker cannot commit an order that the number read here does
@@ -39,9 +41,10 @@ public sealed partial class LockedLoad(
     /// <param name="request">The request.</param>
     /// <param name="ahead">What was restored without the lock.</param>
     /// <param name="cleared">What the load was allowed for; null to load in any case.</param>
+    /// <param name="mayRestoreAll">Whether all buyers may be restored under the lock if none were ahead, however long that takes.</param>
     /// <param name="cancellationToken">Ends the waits.</param>
     public async Task<LoadOutcome> RunAsync(
-        LoadRequest request, RestoredLines? ahead, LoadClearance? cleared, CancellationToken cancellationToken)
+        LoadRequest request, RestoredLines? ahead, LoadClearance? cleared, bool mayRestoreAll, CancellationToken cancellationToken)
     {
         var sku = request.Sku;
         await using var scope = scopes.CreateAsyncScope();
@@ -66,7 +69,8 @@ public sealed partial class LockedLoad(
             var decisions = await StoreDecisions.ReadAsync(context, unsettled, cancellationToken);
             var found = new LoadClearance(
                 stored, row.Stock,
-                CounterState.RiseOf(row.Stock, stored, redis, decisions, request.RaisedFrom, request.AddedUnits));
+                CounterState.RiseOf(row.Stock, stored, redis, decisions, request.RaisedFrom, request.AddedUnits),
+                await StoreServer.ReadAsync(context, cancellationToken));
             if (cleared?.Covers(found) is false)
             {
                 return new LoadOutcome(null, Uncleared: found);
@@ -75,6 +79,11 @@ public sealed partial class LockedLoad(
             decided = [.. decisions.Select(decision => decision.OrderId)];
             if (CounterState.HasForgotten(redis, row, request.RaisedFrom))
             {
+                if (ahead is null && !mayRestoreAll)
+                {
+                    return new LoadOutcome(null, Unprepared: true);
+                }
+
                 var written = decisions.Where(decision => decision.StockDeducted).Select(decision => decision.OrderId);
                 var pending = await recovery.PendingAsync(sku, [.. unsettled.Except(written)], cancellationToken);
                 await buyers.FinishAsync(context, sku, row.GateEpoch, ahead, pending, StockLedger.ExpiryOf(terms), cancellationToken);
@@ -93,6 +102,31 @@ public sealed partial class LockedLoad(
 
         await CommitAsync(context, transaction, sku, result, token, cancellationToken);
         return new LoadOutcome(new LoadedSku(sku.SkuId, result.Loaded, result.Stock, result.Epoch));
+    }
+
+    /// <summary>
+    /// Sets only the terms of a counter that sells under MySQL's load: a load that is due may have to wait, and a pause must hold
+    /// meanwhile.
+    /// </summary>
+    /// <returns>Whether Redis has the terms.</returns>
+    public async Task<bool> SetTermsAsync(SkuKeys sku, CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
+        await using var transaction = await context.Database.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken);
+        var row = await SkuRowLock.TakeAsync(context, sku.SkuId, cancellationToken);
+        var sale = await context.SeckillSales.AsNoTracking().SingleOrDefaultAsync(s => s.SkuId == sku.SkuId, cancellationToken);
+        if (row is null || sale is null)
+        {
+            return false;
+        }
+
+        var stored = new LoadId(row.GateEpoch, row.GateLoad);
+        var redis = await recovery.SnapshotAsync(sku, 0, cancellationToken);
+        return CounterState.SellsMeanwhile(redis, stored, suspect: true)
+            && await ledger.WarmAsync(
+                sku, row.Stock, stored, LoadId.NewToken(), SaleCatalogue.TermsOf(sale), decided: null, cancellationToken, redis,
+                termsOnly: true) is { Refused: false };
     }
 
     /// <summary>Records a new load in MySQL, and releases the lock.</summary>
@@ -123,7 +157,8 @@ public sealed partial class LockedLoad(
         try
         {
             return await ledger.WarmAsync(
-                sku, row.Stock, new LoadId(row.GateEpoch, row.GateLoad), token, terms, decided, cancellationToken, seen, due);
+                sku, row.Stock, new LoadId(row.GateEpoch, row.GateLoad), token, terms, decided, cancellationToken, seen, due,
+                termsOnly: !due);
         }
         catch (TimeoutException) when (due)
         {

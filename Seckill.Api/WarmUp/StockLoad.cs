@@ -18,8 +18,8 @@ public sealed partial class StockLoad(
     ILogger<StockLoad> logger)
 {
     /// <summary>
-    /// Maximum number of searches because MySQL's stock rose after the check. If none finds an order, the load goes ahead: another producer
-    /// that takes units from the counter itself is ahead of MySQL by a number that may keep growing.
+    /// Maximum number of searches because of what is found under the row lock. If none finds an order, the load goes ahead: another
+    /// producer that takes units from the counter itself is ahead of MySQL by a number that may keep growing.
     /// </summary>
     private const int SearchesMax = 3;
 
@@ -41,7 +41,7 @@ public sealed partial class StockLoad(
         long skuId, bool termsChanged, bool drained, CancellationToken cancellationToken, bool suspect = false)
     {
         var sku = new SkuKeys(skuId);
-        var (stored, _, redis) = await LookAsync(sku, cancellationToken);
+        var (stored, sale, redis) = await LookAsync(sku, cancellationToken);
         if (stored is null)
         {
             return null;
@@ -75,6 +75,10 @@ public sealed partial class StockLoad(
 
             LogLost(skuId);
         }
+        else if (sale is not null && CounterState.SellsMeanwhile(redis, stored, suspect) && !redis.HasTerms(SaleCatalogue.TermsOf(sale)))
+        {
+            await locked.SetTermsAsync(sku, cancellationToken);
+        }
 
         return (await LoadAsync(new LoadRequest(sku, Suspect: suspect), cancellationToken)).Sku;
     }
@@ -83,15 +87,16 @@ public sealed partial class StockLoad(
     public async Task<LoadedSku?> ReloadAsync(long skuId, CancellationToken cancellationToken)
     {
         var sku = new SkuKeys(skuId);
-        // Before the gate is closed: if this fails, the gate keeps selling.
-        await guard.CheckAsync(sku, reload: true, cancellationToken);
+        // Before the gate is closed, and not again after it: if this fails, the gate keeps selling.
+        var cleared = await guard.CheckAsync(sku, reload: true, cancellationToken);
         await recovery.CloseAsync(sku, cancellationToken);
-        return await LoadUntilTakenAsync(new LoadRequest(sku), cancellationToken);
+        return await LoadUntilTakenAsync(new LoadRequest(sku), cancellationToken, cleared);
     }
 
     /// <summary>
     /// Applies a change made in MySQL to the gate: the terms, and the counter if MySQL has another load. A gate that Redis has lost stays
-    /// closed; the loader opens it, with this change, when the queue is drained. No load that was decided before the change can open it.
+    /// closed; the loader opens it, with this change, when the queue is drained. No load that was decided before the change can open it. If
+    /// the counter sells while a load of it has to wait for orders that MySQL lacks, the terms are set, and the load is left to the loader.
     /// </summary>
     /// <param name="skuId">The SKU.</param>
     /// <param name="raisedFrom">MySQL's load before the caller raised its epoch; null if the caller did not raise it. A counter of that
@@ -119,24 +124,34 @@ public sealed partial class StockLoad(
             await recovery.CloseAsync(sku, cancellationToken, redis.Epoch);
         }
 
-        await LoadUntilTakenAsync(new LoadRequest(sku, raisedFrom, addedUnits), cancellationToken);
+        var holds = CounterState.SellsMeanwhile(redis, stored, suspect: false) && await locked.SetTermsAsync(sku, cancellationToken);
+        try
+        {
+            await LoadUntilTakenAsync(new LoadRequest(sku, raisedFrom, addedUnits), cancellationToken);
+        }
+        catch (OrdersMissingException exception) when (holds)
+        {
+            LogTermsOnly(skuId, exception.Message);
+        }
     }
 
     /// <summary>
     /// Loads again when another instance's load came in between: that one may have read the sale before the caller's change.
     /// </summary>
     /// <exception cref="TimeoutException">The loads were overtaken for <see cref="OvertakenMsMax"/>; the loader tries again.</exception>
-    private async Task<LoadedSku?> LoadUntilTakenAsync(LoadRequest request, CancellationToken cancellationToken)
+    private async Task<LoadedSku?> LoadUntilTakenAsync(
+        LoadRequest request, CancellationToken cancellationToken, LoadClearance? allowed = null)
     {
         var started = Stopwatch.GetTimestamp();
         while (true)
         {
-            var (loaded, overtaken) = await LoadAsync(request, cancellationToken);
+            var (loaded, overtaken) = await LoadAsync(request, cancellationToken, allowed);
             if (!overtaken)
             {
                 return loaded;
             }
 
+            allowed = null;
             if (Stopwatch.GetElapsedTime(started).TotalMilliseconds > OvertakenMsMax)
             {
                 throw new TimeoutException(
@@ -166,28 +181,41 @@ public sealed partial class StockLoad(
     }
 
     /// <summary>
-    /// The guard searches before the row lock is taken. If MySQL has got units back by then, as after a fail-over that lost orders, nothing
-    /// is set before another search.
+    /// The guard searches before the row lock is taken. If more is found under the lock than it allowed, as after a fail-over that lost
+    /// orders, nothing is set before another search. Nor is it if the load became due only then, before buyers have been restored ahead.
     /// </summary>
+    /// <param name="request">The request.</param>
+    /// <param name="cancellationToken">Ends the waits.</param>
+    /// <param name="allowed">What the guard has allowed already; null to ask it here.</param>
     /// <returns>Null without a sale; <c>Overtaken</c> when Redis changed meanwhile, so nothing was set.</returns>
     /// <exception cref="OrdersMissingException">The load must wait until orders that MySQL has lost are written again.</exception>
-    private async Task<(LoadedSku? Sku, bool Overtaken)> LoadAsync(LoadRequest request, CancellationToken cancellationToken)
+    private async Task<(LoadedSku? Sku, bool Overtaken)> LoadAsync(
+        LoadRequest request, CancellationToken cancellationToken, LoadClearance? allowed = null)
     {
         var sku = request.Sku;
-        LoadClearance? cleared = await guard.CheckAsync(
-            sku, request.Suspect, cancellationToken, request.RaisedFrom, request.AddedUnits);
-        var ahead = await RestoreAheadAsync(request, cancellationToken);
-        for (var searches = 0; ; searches++)
+        var cleared = allowed
+            ?? await guard.CheckAsync(sku, request.Suspect, cancellationToken, request.RaisedFrom, request.AddedUnits);
+        var (searches, wasUnprepared) = (0, false);
+        while (true)
         {
-            var outcome = await locked.RunAsync(request, ahead, searches < SearchesMax ? cleared : null, cancellationToken);
-            if (outcome.Uncleared is not { } found)
+            // In each round: the load may have become due since, and what was restored before may have come from another server.
+            var ahead = await RestoreAheadAsync(request, cancellationToken);
+            LoadClearance? bound = searches < SearchesMax ? cleared : null;
+            var outcome = await locked.RunAsync(request, ahead, bound, mayRestoreAll: wasUnprepared, cancellationToken);
+            if (outcome.Uncleared is { } found)
+            {
+                LogUncleared(sku.SkuId, cleared, found);
+                await guard.SearchAsync(sku, cancellationToken);
+                (cleared, searches) = (found, searches + 1);
+            }
+            else if (outcome.Unprepared)
+            {
+                wasUnprepared = true;
+            }
+            else
             {
                 return (outcome.Sku, outcome.Overtaken);
             }
-
-            LogRisen(sku.SkuId);
-            await guard.SearchAsync(sku, cancellationToken);
-            cleared = found;
         }
     }
 
@@ -216,8 +244,12 @@ public sealed partial class StockLoad(
 
     [LoggerMessage(
         Level = LogLevel.Warning,
-        Message = "SKU {SkuId}: MySQL may have got units back since the load was prepared; searching for orders that it has lost")]
-    private partial void LogRisen(long skuId);
+        Message = "SKU {SkuId}: a load was allowed for {Allowed}, and there is {Found} under the row lock; searching for missing orders")]
+    private partial void LogUncleared(long skuId, LoadClearance allowed, LoadClearance found);
+
+    [LoggerMessage(
+        Level = LogLevel.Warning, Message = "SKU {SkuId}: the changed terms are in force, and the stock will be loaded later: {Reason}")]
+    private partial void LogTermsOnly(long skuId, string reason);
 
     [LoggerMessage(
         Level = LogLevel.Warning,

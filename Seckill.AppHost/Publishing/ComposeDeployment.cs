@@ -12,6 +12,9 @@ internal static partial class Deployment
     private const int DefaultConsoleHostPort = 8090;
     private const string Bind = "${SECKILL_BIND:-127.0.0.1}";
 
+    /// <summary>The Api's draining and stop take up to 35 s, and the worker's stop 23 s. By default Docker kills after 10 s.</summary>
+    private const string StopGracePeriod = "40s";
+
     static partial void AddCompose(
         IDistributedApplicationBuilder builder, IResourceBuilder<ProjectResource> api, IResourceBuilder<ProjectResource> console)
     {
@@ -24,9 +27,13 @@ internal static partial class Deployment
         // Compose starts services in order but does not wait until they are healthy: a service that gives up is restarted.
         builder.AddDockerComposeEnvironment("compose").ConfigureComposeFile(file =>
         {
-            foreach (var service in file.Services.Values)
+            foreach (var (name, service) in file.Services)
             {
                 service.Restart ??= "unless-stopped";
+                if (builder.Resources.OfType<ProjectResource>().Any(project => project.Name == name))
+                {
+                    service.StopGracePeriod ??= StopGracePeriod;
+                }
             }
         });
         if (builder.ExecutionContext.IsPublishMode)

@@ -27,6 +27,15 @@ internal sealed record Delivery(
     public DateTimeOffset? ParkedSince(DateTimeOffset now) =>
         HeaderValues.TimeOf(Properties.Headers, DeadLetterHeaders.ParkedAt) is not { } since ? null : since < now ? since : now;
 
+    /// <summary>
+    /// When it was last refused, or received if it was not parked. If a store has accepted other orders since, the next refusal concerns
+    /// this one alone. A refusal after the receipt was written by another clock; then the receipt counts.
+    /// </summary>
+    public DateTimeOffset TriedSince =>
+        WasParked && HeaderValues.TimeOf(Properties.Headers, DeadLetterHeaders.LastAt) is { } last && last < ReceivedAt
+            ? last
+            : ReceivedAt;
+
     /// <summary>How often a worker has refused it before; replays count too.</summary>
     public long RefusalCount => HeaderValues.NumberOf(Properties.Headers, DeadLetterHeaders.Attempts) ?? 0;
 }

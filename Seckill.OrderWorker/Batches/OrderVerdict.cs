@@ -26,6 +26,9 @@ internal enum VerdictKind
 /// <param name="CommittedEpoch">The SKU's gate epoch at the commit; 0 for a failure, which needs none.</param>
 internal sealed record OrderVerdict(VerdictKind Kind, long OrderId, string Detail, long CommittedEpoch)
 {
+    /// <summary>Of a duplicate click: whether a gate reserved stock for the first order.</summary>
+    public bool IsFirstReserved { get; init; }
+
     /// <summary>The buyer's result.</summary>
     public bool Success => Kind is VerdictKind.Accepted or VerdictKind.WrittenBefore or VerdictKind.DuplicateClick;
 

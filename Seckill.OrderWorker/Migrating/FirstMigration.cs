@@ -13,9 +13,9 @@ namespace Seckill.OrderWorker.Migrating;
 /// statement, so a kill leaves some tables without an entry in the migrations' history. Applying the migration again then fails at the
 /// first existing table.
 ///
-/// So a marker table is created first, and only while none of our tables exists. A marker with an empty history proves that the failed
-/// attempt created all of our tables. They hold no data, so they are dropped and created again. Without the marker nothing is ever
-/// dropped.
+/// So a marker table is created first, and only while none of our tables exists. A marker with an empty history shows that the failed
+/// attempt created all of our tables. They hold no data, so they are dropped and created again. Nothing is ever dropped without the marker,
+/// or if there are products or orders after all, as when only the history was lost.
 /// </summary>
 internal static class FirstMigration
 {
@@ -24,6 +24,16 @@ internal static class FirstMigration
     /// <summary>Longest wait for another worker that is migrating, seconds; then the migrator tries again.</summary>
     private const int LockWaitSecondsMax = 60;
 
+    /// <summary>
+    /// Longest wait for other clients' use of a table, seconds; then the migrator tries again. While a change of a table waits for a
+    /// forgotten reader, everything else that uses the table waits behind it, the orders of a sale among them.
+    /// </summary>
+    private const int TableWaitSecondsMax = 2;
+
+    /// <summary>Tables that are never dropped while they have rows.</summary>
+    private static readonly string[] Kept = ["products", "orders"];
+
+    /// <exception cref="InvalidOperationException">There is data that the history of the migrations does not know.</exception>
     /// <exception cref="MySqlException">MySQL does not answer, or refuses.</exception>
     /// <exception cref="TimeoutException">Another worker has been migrating for too long.</exception>
     public static async Task RunAsync(OrderingDbContext context, CancellationToken cancellationToken)
@@ -40,6 +50,8 @@ internal static class FirstMigration
         await context.Database.OpenConnectionAsync(cancellationToken);
         try
         {
+            // Ends with the connection's use: the pool resets it before it hands it out again.
+            await ExecuteAsync(context, $"SET SESSION lock_wait_timeout = {TableWaitSecondsMax}", cancellationToken);
             await LockAsync(context, cancellationToken);
             await PrepareAsync(context, cancellationToken);
             await context.Database.MigrateAsync(cancellationToken);
@@ -83,6 +95,17 @@ internal static class FirstMigration
         const string Here = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name";
         if (await AskAsync(context, $"{Here} = '{Marker}'", cancellationToken) > 0)
         {
+            foreach (var table in Kept)
+            {
+                if (await AskAsync(context, $"{Here} = '{table}'", cancellationToken) > 0
+                    && await AskAsync(context, $"SELECT EXISTS (SELECT 1 FROM `{table}`)", cancellationToken) > 0)
+                {
+                    throw new InvalidOperationException(
+                        $"the history of the migrations is empty, but `{table}` has rows: restore `__EFMigrationsHistory` "
+                        + $"and drop `{Marker}`, or empty the database");
+                }
+            }
+
             // One statement, because foreign keys link the tables.
             var tables = string.Join(',', ours.Select(table => $"`{table}`"));
             await ExecuteAsync(

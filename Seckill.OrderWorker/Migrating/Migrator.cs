@@ -1,6 +1,7 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
+using MySqlConnector;
 using Seckill.Ordering.Store;
 
 namespace Seckill.OrderWorker.Migrating;
@@ -36,12 +37,17 @@ internal sealed partial class Migrator(
             catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
             {
                 // EF wraps MySQL's error in advice about retries.
-                _trouble = exception.GetBaseException().Message;
+                _trouble = ReasonOf(exception.GetBaseException());
                 LogNotMigrated(_trouble);
                 await backoff.WaitAsync(stoppingToken);
             }
         }
     }
+
+    /// <summary>MySQL's own words for a table in use suggest another try, which does not help against a forgotten transaction.</summary>
+    private static string ReasonOf(Exception exception) => exception is MySqlException { ErrorCode: MySqlErrorCode.LockWaitTimeout }
+        ? $"another client's transaction uses a table that is to be changed: {exception.Message}"
+        : exception.Message;
 
     private async Task MigrateAsync(CancellationToken cancellationToken)
     {

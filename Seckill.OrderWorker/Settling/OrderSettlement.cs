@@ -7,9 +7,9 @@ namespace Seckill.OrderWorker.Settling;
 internal static class OrderSettlement
 {
     /// <summary>
-    /// The settlement of an order; null for none. If another producer's message is a duplicate, no buyer queries its id. If the message id
-    /// proves that it is the same message, a worker may have committed the first copy and died before settling, so the first order is
-    /// settled.
+    /// The settlement of an order; null for none. If another producer's message is a duplicate, no buyer queries its own id. A worker may
+    /// have committed the first copy and died before settling it; no outbox has that order, so it is settled with each duplicate. If a gate
+    /// reserved the first order, its own message settles it, with the epoch that this one lacks.
     /// </summary>
     public static Settlement? Of(OrderInHand order)
     {
@@ -22,7 +22,7 @@ internal static class OrderSettlement
         var (id, deducted) = (order.OrderId, verdict.StockDeducted);
         if (verdict.Kind == VerdictKind.DuplicateClick && !order.FromGate)
         {
-            if (order.ClickNo?.StartsWith(OrderIntake.MessageIdPrefix, StringComparison.Ordinal) != true)
+            if (verdict.IsFirstReserved)
             {
                 return null;
             }

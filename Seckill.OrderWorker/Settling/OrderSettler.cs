@@ -176,7 +176,7 @@ internal sealed partial class OrderSettler(
         {
             if (order.IsUnmistakable)
             {
-                parking.Park(batch, order, reason);
+                parking.Park(batch, order, OrderStore.Redis, reason);
             }
             else
             {
@@ -208,6 +208,11 @@ internal sealed partial class OrderSettler(
                 {
                     spans[i].ForEach(span => span.SetStatus(ActivityStatusCode.Error, error.Message));
                 }
+            }
+
+            if (replies.Any(reply => reply.Error is null))
+            {
+                health.NoteAccepted(OrderStore.Redis);
             }
 
             return Array.ConvertAll(replies, reply => reply.Error);

@@ -43,8 +43,15 @@ internal static class BatchLookUp
     /// </summary>
     public const string ByBuyer = " FORCE INDEX (ix_order_items_sku_user) ";
 
+    /// <summary>
+    /// Whether a gate reserved the order: without a reservation, <see cref="OrderInHand.ReservedAt"/> is the time of the receipt, and both
+    /// columns are the same.
+    /// </summary>
+    private const string Reserved = "o.reserved_at <> o.picked_up_at";
+
     private const string SelectOrders =
-        "SELECT o.id, o.order_sn, o.user_id, o.gate_epoch, i.sku_id, COALESCE(i.quantity, 0), o.client_order_no FROM orders o "
+        "SELECT o.id, o.order_sn, o.user_id, o.gate_epoch, i.sku_id, COALESCE(i.quantity, 0), o.client_order_no, "
+        + Reserved + " FROM orders o "
         + "LEFT JOIN order_items i ON i.order_id = o.id ";
 
     /// <summary>
@@ -183,5 +190,5 @@ internal static class BatchLookUp
     private static WrittenOrder WrittenOrderOf(DbDataReader reader) =>
         new(
             reader.GetInt64(0), reader.GetString(1), reader.GetInt64(2), reader.GetInt64(3), reader.IsDBNull(4) ? null : reader.GetInt64(4),
-            reader.GetInt32(5));
+            reader.GetInt32(5), reader.GetInt64(7) != 0);
 }

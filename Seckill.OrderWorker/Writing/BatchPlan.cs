@@ -21,7 +21,9 @@ internal sealed record SkuRow(long Id, long ProductId, string Title, decimal Pri
 /// <param name="GateEpoch">The SKU's gate epoch at the commit.</param>
 /// <param name="SkuId">The SKU that was bought; null when the order has no line.</param>
 /// <param name="Quantity">Units.</param>
-internal readonly record struct WrittenOrder(long Id, string OrderSn, long UserId, long GateEpoch, long? SkuId, int Quantity)
+/// <param name="IsReserved">Whether a gate reserved stock for it. If none did, only its message can settle it.</param>
+internal readonly record struct WrittenOrder(
+    long Id, string OrderSn, long UserId, long GateEpoch, long? SkuId, int Quantity, bool IsReserved = true)
 {
     /// <summary>Whether the order matches the message.</summary>
     public bool IsOf(OrderMessage message) =>
@@ -132,6 +134,9 @@ internal sealed class BatchPlan
         {
             return first.IsOf(message)
                 ? new OrderVerdict(VerdictKind.DuplicateClick, first.Id, first.OrderSn, first.GateEpoch)
+                {
+                    IsFirstReserved = first.IsReserved,
+                }
                 : Reject(order, RejectionReason.NumberUsed);
         }
 
@@ -188,7 +193,7 @@ internal sealed class BatchPlan
         Taken[sku.Id] = taken;
         var written = new WrittenOrder(
             order.OrderId, order.OrderId.ToString(CultureInfo.InvariantCulture), order.Message.UserId, sku.GateEpoch,
-            sku.Id, order.Message.Quantity);
+            sku.Id, order.Message.Quantity, IsReserved: order.Message.ReservedAtMs is not null);
         Facts.OrdersById.Add(order.OrderId, written);
         if (order.ClickNo is not null)
         {

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Microsoft.Extensions.Options;
 using MySqlConnector;
 using Seckill.Ordering.Faults;
@@ -12,7 +11,8 @@ namespace Seckill.OrderWorker.Writing;
 /// Brings every order of a batch to a committed verdict, or out of the batch; several batches may be in progress at once. An outage holds
 /// the batch, however long: it is retried as a whole and nothing is dead-lettered. Since nothing is acked, the broker stops delivering at
 /// the prefetch. An order that the tables cannot store is found by halving the batch and dead-lettered. An order that MySQL refuses now,
-/// although it accepts others, is found in the same way and parked, like the orders of a SKU whose row another client keeps locked.
+/// although it accepts others, is found in the same way and parked, like the orders of a SKU whose row another client keeps locked. If
+/// that takes too long, all that have failed together with one are parked.
 /// </summary>
 internal sealed partial class BatchWriter(
     BatchTransaction transaction, StoreProbe probe, OrderParking parking, OrderIds orderIds, WorkerHealth health,
@@ -23,6 +23,12 @@ internal sealed partial class BatchWriter(
 
     /// <summary>Failures of a batch before MySQL is probed to see whether it accepts any writes.</summary>
     private const int FailuresBeforeProbe = 3;
+
+    /// <summary>
+    /// How long a batch is taken apart while MySQL accepts others, seconds: meanwhile nothing behind it is settled or acked, and each wait
+    /// for a lock costs three.
+    /// </summary>
+    private const int SortingSecondsMax = 10;
 
     private const string LockedReason = "its SKU's row in MySQL is locked by somebody else";
 
@@ -40,7 +46,7 @@ internal sealed partial class BatchWriter(
     public async Task<bool> WriteAsync(OrderBatch batch, CancellationToken quit, CancellationToken processing)
     {
         var attempt = new WriteAttempt(batch, new Backoff(_options, time));
-        attempt.Begin(Park(batch.Orders, _lockedSkus.ReasonOf, batch));
+        attempt.Begin(parking.Park(batch, batch.Orders, _lockedSkus.ReasonOf));
         while (attempt.Next is { } part)
         {
             try
@@ -48,6 +54,11 @@ internal sealed partial class BatchWriter(
                 if (NumberOrders(part, attempt) && await TryWriteAsync(part, processing))
                 {
                     attempt.PopWritten();
+                    if (part.Exists(order => order.Verdict is { Kind: VerdictKind.Accepted }))
+                    {
+                        health.NoteAccepted(OrderStore.MySql);
+                    }
+
                     ConcludeForeignIds(part, attempt);
                     attempt.Backoff.Reset();
                     health.WritingTrouble = null;
@@ -80,7 +91,7 @@ internal sealed partial class BatchWriter(
                 return true;
             case FaultKind.Collision or FaultKind.Data:
                 attempt.Pop();
-                SplitOr(order => DeadLetter(order, $"refused by MySQL: {exception.Message}", attempt.Batch), part, attempt, exception);
+                SplitOr(order => parking.Refuse(attempt.Batch, order, $"refused by MySQL: {exception.Message}"), part, attempt, exception);
                 return true;
             case FaultKind.Locked when await probe.LockedSkusAsync(part, processing) is { Count: > 0 } locked:
                 foreach (var skuId in locked)
@@ -89,17 +100,19 @@ internal sealed partial class BatchWriter(
                 }
 
                 attempt.Pop();
-                attempt.Push(Park(part, skuId => locked.Contains(skuId) ? LockedReason : null, attempt.Batch));
+                attempt.Push(parking.Park(attempt.Batch, part, skuId => locked.Contains(skuId) ? LockedReason : null));
                 return true;
         }
 
-        if (MySqlFaults.KindOf(exception) != FaultKind.Locked)
+        var isLocked = MySqlFaults.KindOf(exception) == FaultKind.Locked;
+        if (!isLocked)
         {
             attempt.ForgetCommit();
         }
 
         HoldOrThrow(attempt.Batch, attempt.Backoff, exception);
-        if (attempt.TakesOthers || attempt.IsReturned || attempt.Backoff.FailureCount >= FailuresBeforeProbe)
+        // A server that reports a lock is there, so it is asked at once.
+        if (isLocked || attempt.TakesOthers || attempt.IsReturned || attempt.Backoff.FailureCount >= FailuresBeforeProbe)
         {
             // An order that failed before MySQL was known to accept others is tried again: the outage may have ended in between.
             var isPartAtFault = part.Count > 1 || attempt.TakesOthers;
@@ -109,34 +122,16 @@ internal sealed partial class BatchWriter(
                 health.WritingTrouble = null;
                 if (isPartAtFault)
                 {
-                    attempt.Pop();
-                    SplitOr(order => parking.Park(attempt.Batch, order, ReasonOf(exception)), part, attempt, exception);
+                    SortOut(part, attempt, exception);
                 }
 
                 return true;
             }
+
+            attempt.SortingSince = null;
         }
 
         return await attempt.Backoff.WaitAsync(quit);
-    }
-
-    /// <summary>Parks the orders whose SKUs have a reason; returns the others.</summary>
-    private List<OrderInHand> Park(List<OrderInHand> orders, Func<long, string?> reasonOf, OrderBatch batch)
-    {
-        var free = new List<OrderInHand>(orders.Count);
-        foreach (var order in orders)
-        {
-            if (reasonOf(order.Message.SkuId) is { } reason)
-            {
-                parking.Park(batch, order, reason);
-            }
-            else
-            {
-                free.Add(order);
-            }
-        }
-
-        return free;
     }
 
     /// <summary>False when nothing was written; the next try uses the careful way and finds the reason.</summary>
@@ -221,6 +216,21 @@ internal sealed partial class BatchWriter(
     private static string ReasonOf(Exception exception) =>
         exception is UnnumberedOrdersException ? exception.Message : $"MySQL refuses this one: {exception.Message}";
 
+    /// <summary>
+    /// Parks an order that failed alone and splits a larger part. When the time is up, all that have failed are parked untried.
+    /// </summary>
+    private void SortOut(List<OrderInHand> part, WriteAttempt attempt, Exception exception)
+    {
+        attempt.Pop();
+        SplitOr(order => parking.Park(attempt.Batch, order, OrderStore.MySql, ReasonOf(exception)), part, attempt, exception);
+        attempt.SortingSince ??= time.GetTimestamp();
+        if (time.GetElapsedTime(attempt.SortingSince.Value).TotalSeconds >= SortingSecondsMax)
+        {
+            var reason = $"MySQL refuses this one, or one that it was written with: {exception.Message}";
+            attempt.PopFailed().ForEach(order => parking.Park(attempt.Batch, order, OrderStore.MySql, reason, mayEnd: false));
+        }
+    }
+
     /// <summary>Splits a part of several orders; calls the action for a single order.</summary>
     private void SplitOr(Action<OrderInHand> endOf, List<OrderInHand> part, WriteAttempt attempt, Exception exception)
     {
@@ -251,17 +261,8 @@ internal sealed partial class BatchWriter(
 
         foreach (var order in foreign.Where(order => order.FromGate))
         {
-            DeadLetter(order, "order_id is taken by another order", attempt.Batch);
+            OrderParking.DeadLetter(attempt.Batch, order, "order_id is taken by another order");
         }
-    }
-
-    /// <summary>
-    /// Leaves the reservation as it is: an operator decides between replaying and abandoning it. The batch ends the span.
-    /// </summary>
-    private static void DeadLetter(OrderInHand order, string reason, OrderBatch batch)
-    {
-        order.Span?.SetStatus(ActivityStatusCode.Error, reason);
-        batch.DeadLetters.Add(Batches.DeadLetter.Of(order, reason));
     }
 
     private void HoldOrThrow(OrderBatch batch, Backoff backoff, Exception exception)

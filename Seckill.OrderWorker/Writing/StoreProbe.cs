@@ -41,7 +41,10 @@ internal sealed partial class StoreProbe(IServiceScopeFactory scopes, IOptions<W
         }
     }
 
-    /// <summary>Whether an ordinary order could be written: inserts one and rolls it back.</summary>
+    /// <summary>
+    /// Whether an ordinary order could be written: does what a batch does, with an order that nobody has, and rolls it back. No real SKU is
+    /// touched, because its row alone may be the cause.
+    /// </summary>
     public async Task<bool> CanWriteAsync(CancellationToken cancellationToken)
     {
         try
@@ -52,11 +55,15 @@ internal sealed partial class StoreProbe(IServiceScopeFactory scopes, IOptions<W
                 {
                     command.CommandText = $"""
                         {BatchLookUp.SessionSettings}
+                        SELECT i.quantity FROM order_items i{BatchLookUp.ByBuyer}WHERE i.sku_id = 0 AND i.user_id = 0;
                         INSERT INTO orders (id, order_sn, user_id, status, total_amount, pay_amount, gate_epoch, trace_id,
                           reserved_at, picked_up_at, created_at, expires_at) VALUES
                           ({id}, '{id}', 0, 0, 0, 0, 0, '', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), UTC_TIMESTAMP(6));
                         INSERT INTO order_items (order_id, user_id, product_id, sku_id, title, image, price, quantity, attrs) VALUES
                           ({id}, 0, 0, 0, '', '', 0, 1, '');
+                        INSERT INTO order_rejections (order_id, user_id, sku_id, quantity, reason, trace_id, created_at) VALUES
+                          ({id}, 0, 0, 1, '', '', UTC_TIMESTAMP(6));
+                        UPDATE product_skus SET stock = stock WHERE id = 0;
                         """;
                     await command.ExecuteNonQueryAsync(cancellationToken);
                     return true;

@@ -5,8 +5,11 @@ namespace Seckill.OrderWorker.Writing;
 /// <summary>The progress of one batch: its attempts so far, and the orders still to be written.</summary>
 internal sealed class WriteAttempt(OrderBatch batch, Backoff backoff)
 {
-    private readonly LinkedList<List<OrderInHand>> _parts = new();
+    private readonly LinkedList<Part> _parts = new();
     private bool _isByCommit;
+
+    /// <summary>Orders to be written together.</summary>
+    private readonly record struct Part(List<OrderInHand> Orders, bool HasFailed);
 
     public OrderBatch Batch { get; } = batch;
 
@@ -19,8 +22,11 @@ internal sealed class WriteAttempt(OrderBatch batch, Backoff backoff)
     /// <summary>Whether MySQL accepted another order when it was last asked: then the cause of a failure is in the batch.</summary>
     public bool TakesOthers { get; set; }
 
+    /// <summary>Timestamp at which the batch began to be taken apart while MySQL accepts others; null when it is not.</summary>
+    public long? SortingSince { get; set; }
+
     /// <summary>The next part to write; null when all is done.</summary>
-    public List<OrderInHand>? Next => _parts.First?.Value;
+    public List<OrderInHand>? Next => _parts.First?.Value.Orders;
 
     /// <summary>
     /// Whether the next part was parked before. Such orders are a part of their own, behind the others: an order that waits for a lock
@@ -63,8 +69,27 @@ internal sealed class WriteAttempt(OrderBatch batch, Backoff backoff)
     {
         if (part.Count > 0)
         {
-            _parts.AddFirst(part);
+            _parts.AddFirst(new Part(part, HasFailed: false));
         }
+    }
+
+    /// <summary>Removes all parts that come from a failed one; returns their orders.</summary>
+    public List<OrderInHand> PopFailed()
+    {
+        var orders = new List<OrderInHand>();
+        for (var node = _parts.First; node is not null;)
+        {
+            var next = node.Next;
+            if (node.Value.HasFailed)
+            {
+                orders.AddRange(node.Value.Orders);
+                _parts.Remove(node);
+            }
+
+            node = next;
+        }
+
+        return orders;
     }
 
     /// <summary>
@@ -77,7 +102,7 @@ internal sealed class WriteAttempt(OrderBatch batch, Backoff backoff)
         var size = failed[0].Delivery.WasParked ? 1 : (failed.Count + 1) / 2;
         foreach (var part in failed.OrderBy(order => order.Message.SkuId).Chunk(size))
         {
-            _parts.AddLast(part.ToList());
+            _parts.AddLast(new Part([.. part], HasFailed: true));
         }
     }
 }

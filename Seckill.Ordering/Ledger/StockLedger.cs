@@ -129,14 +129,18 @@ public sealed class StockLedger
     /// has another load or newer terms by now, or is another server, nothing is changed. Null to load unconditionally.
     /// </param>
     /// <param name="again">Also reloads a running counter, without closing its gate.</param>
+    /// <param name="termsOnly">
+    /// Refuses instead of loading, with <paramref name="seen"/>: a counter that has been closed since must not be loaded by a call that
+    /// does not know the decided orders.
+    /// </param>
     public async Task<WarmResult> WarmAsync(
         SkuKeys sku, long stock, LoadId stored, long token, SaleTerms terms, IReadOnlyCollection<long>? decided,
-        CancellationToken cancellationToken, LedgerSnapshot? seen = null, bool again = false)
+        CancellationToken cancellationToken, LedgerSnapshot? seen = null, bool again = false, bool termsOnly = false)
     {
         RedisValue[] arguments =
         [
             stock, stored.Epoch, stored.Token?.ToString(CultureInfo.InvariantCulture) ?? "", token,
-            .. terms.Fields, decided is null ? 0 : 1, seen is null ? "*" : seen.Load?.Text ?? ":", again ? 1 : 0,
+            .. terms.Fields, decided is null ? 0 : 1, seen is null ? "*" : seen.Load?.Text ?? ":", termsOnly ? -1 : again ? 1 : 0,
             seen?.RunId ?? "", seen?.Counted?.ToString(CultureInfo.InvariantCulture) ?? "",
             seen?.Warmed?.ToString(CultureInfo.InvariantCulture) ?? "",
             .. (decided ?? []).Select(id => (RedisValue)id),

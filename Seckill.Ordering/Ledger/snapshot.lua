@@ -7,12 +7,12 @@
 --   units of the unsettled reservations that this counter holds (-1: not read), { ids of unsettled orders that are settled here },
 --   run id of the server ('': unknown), `counted` (see restore.lua) or '', `warmed` (see warm.lua) or '', ids... };
 -- no ids when there are more than requested.
-local sale = redis.call('HMGET', KEYS[2], 'epoch', 'held', 'run_id', 'closed', 'load', 'counted', 'warmed', 'seq')
--- The numbers that the scripts cannot do without: where one is damaged, the SKU is reported as unreadable. Terms are compared as text, and
--- set anew.
+local sale = redis.call('HMGET', KEYS[2], 'epoch', 'held', 'run_id', 'closed', 'load', 'counted', 'warmed')
+-- The numbers that books, loads and verdicts cannot do without: where one is damaged, the SKU is reported as unreadable. Terms are compared
+-- as text, and set anew; `seq` is only the gate's.
 local stock = redis.call('GET', KEYS[1])
 if stock then need_number(stock, 'counter', KEYS[1]) end
-for i, field in pairs({ [1] = 'epoch', [6] = 'counted', [7] = 'warmed', [8] = 'seq' }) do
+for i, field in pairs({ [1] = 'epoch', [6] = 'counted', [7] = 'warmed' }) do
   if sale[i] then need_number(sale[i], field, KEYS[2]) end
 end
 local held = need_number(sale[2] or '0', 'held', KEYS[2])

@@ -6,7 +6,8 @@
 --       10 carry (1: ARGV 16 and up are all unsettled orders that MySQL has decided, committed or rejected; 0: unknown)
 --       11 the load here when this was decided, epoch:token, ':' for none, '*' for any: a call delayed by a frozen server must not
 --          overwrite a newer counter with an old number
---       12 again (1: load although the counter is running, because this is not the server that took the load)
+--       12 again (1: load although the counter is running, because this is not the server that took the load; -1: set the terms only, and
+--          refuse if the counter was lost or closed since)
 --       13 run id of the server when this was decided, '' if unknown  14 `counted` then, or as restore.lua has left it since, '' for none:
 --          a promoted replica with the same load has other unsettled orders and other buyers
 --       15 `warmed` then, '' for none: a delayed call must not overwrite newer terms either; '*' for 11 skips all these checks
@@ -28,6 +29,7 @@ if ARGV[11] ~= '*' then
   local newest = ARGV[11] == (sale[1] or '') .. ':' .. load and ARGV[14] == (sale[4] or '') and ARGV[15] == (sale[5] or '')
   if not same or not newest then return { -1, epoch or 0, 0 } end
 end
+if ARGV[12] == '-1' and (not stock or is_shut(sale[3])) then return { -1, epoch or 0, 0 } end
 -- Keys that have not been read must be checked before the first write, for the same reason.
 if ARGV[10] == '1' then redis.call('ZCARD', KEYS[6]); redis.call('HLEN', KEYS[3]) end
 redis.call('HINCRBY', KEYS[2], 'warmed', 1)

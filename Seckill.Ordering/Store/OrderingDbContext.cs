@@ -180,6 +180,8 @@ public sealed class OrderingDbContext(DbContextOptions<OrderingDbContext> option
             rejection.Property(r => r.TraceId).HasColumnName("trace_id").HasMaxLength(32);
             rejection.Property(r => r.CreatedAt).HasColumnName("created_at");
             rejection.HasIndex(r => new { r.UserId, r.SkuId }).HasDatabaseName("ix_order_rejections_user_sku");
+            // A load reads all order ids of a SKU, which InnoDB appends to the entries as the primary key.
+            rejection.HasIndex(r => r.SkuId).HasDatabaseName("ix_order_rejections_sku");
         });
     }
 }

@@ -12,8 +12,8 @@ internal sealed class DrainingOptions
 
     /// <summary>
     /// How long a process that was told to stop goes on serving while <c>/health</c> already says no, ms. It should be longer than a load
-    /// balancer takes to notice, and shorter than the orchestrator's patience less the stop itself, which keeps its own 30 s. 0 stops at
-    /// once.
+    /// balancer takes to notice. The stop itself keeps its own 30 s, so the orchestrator's patience must be at least both together; the
+    /// defaults of Kubernetes (30 s) and Docker (10 s) are shorter. 0 stops at once.
     /// </summary>
     [Range(0, 60_000)]
     public int ServeForMs { get; init; } = 5_000;

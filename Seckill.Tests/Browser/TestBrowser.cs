@@ -14,6 +14,9 @@ public sealed class TestBrowser : IAsyncDisposable
     /// <summary>Time within which a page must show the expected content.</summary>
     public const int TimeoutMs = 30_000;
 
+    /// <summary>A script that starts a browser is shorter, and the browser itself is not worth reading to its end.</summary>
+    private const int ScriptLinesMax = 100;
+
     /// <summary>The headless shell first: it needs the least processor time.</summary>
     private static readonly string[] Names = ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"];
 
@@ -64,7 +67,15 @@ public sealed class TestBrowser : IAsyncDisposable
         ?? Names
             .SelectMany(name =>
                 (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Select(folder => Path.Combine(folder, name)))
-            .FirstOrDefault(File.Exists)
+            .FirstOrDefault(path => File.Exists(path) && !IsSnap(path))
         ?? throw new InvalidOperationException(
             "No Chromium or Chrome on PATH: `./seckill prepare` installs one, or SECKILL_CHROMIUM names it.");
+
+    /// <summary>Ubuntu's Chromium, which cannot run everywhere and is confined to some folders, or the script that starts it.</summary>
+    private static bool IsSnap(string path)
+    {
+        var file = File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path;
+        return file.StartsWith("/snap/", StringComparison.Ordinal) || file == "/usr/bin/snap"
+            || File.ReadLines(file).Take(ScriptLinesMax).Any(line => line.StartsWith("exec /snap/", StringComparison.Ordinal));
+    }
 }

@@ -43,7 +43,8 @@ public sealed class GateLaneTests(RedisFixture redis) : IClassFixture<RedisFixtu
         // Never started, so there is no broker: an accepted order is left to the outbox and answered at once.
         var publisher = new OrderPublisher(
             new ConnectionFactory(), new OutboxConfirmations(ledger, TimeProvider.System, NullLogger<OutboxConfirmations>.Instance),
-            new PulseCounters(), Options.Create(new PublishOptions()), TimeProvider.System, NullLogger<OrderPublisher>.Instance);
+            new PublishingHealth(TimeProvider.System), new PulseCounters(), Options.Create(new PublishOptions()), TimeProvider.System,
+            NullLogger<OrderPublisher>.Instance);
         _lane = new GateLane(
             _sku.Keys, ledger, new StockRecovery(_connection), publisher,
             new GateOptions

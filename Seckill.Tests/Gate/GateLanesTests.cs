@@ -71,7 +71,8 @@ public sealed class GateLanesTests(RedisFixture redis) : IClassFixture<RedisFixt
         var ledger = new StockLedger(redis.Connection);
         var publisher = new OrderPublisher(
             new ConnectionFactory(), new OutboxConfirmations(ledger, time, NullLogger<OutboxConfirmations>.Instance),
-            new PulseCounters(), Options.Create(new PublishOptions()), time, NullLogger<OrderPublisher>.Instance);
+            new PublishingHealth(time), new PulseCounters(), Options.Create(new PublishOptions()), time,
+            NullLogger<OrderPublisher>.Instance);
         var catalogue = new SaleCatalogue(
             new ServiceCollection().BuildServiceProvider().GetRequiredService<IServiceScopeFactory>(),
             new OfferRecorder(time, NullLogger<OfferRecorder>.Instance),

@@ -74,7 +74,8 @@ public sealed class LostConnectionTests
         var ledger = new StockLedger(redis);
         var publisher = new OrderPublisher(
             new ConnectionFactory(), new OutboxConfirmations(ledger, time, NullLogger<OutboxConfirmations>.Instance),
-            new PulseCounters(), Options.Create(new PublishOptions()), time, NullLogger<OrderPublisher>.Instance);
+            new PublishingHealth(time), new PulseCounters(), Options.Create(new PublishOptions()), time,
+            NullLogger<OrderPublisher>.Instance);
         return new GateLane(Sku, ledger, new StockRecovery(redis), publisher, options, time, NullLogger.Instance, CancellationToken.None);
     }
 

@@ -15,12 +15,14 @@ internal sealed class RunningAppHost : IAsyncDisposable
 
     private readonly Process _process;
     private readonly string _stateFolder;
+    private readonly string _dataFolder;
     private readonly ConcurrentQueue<string> _output = new();
 
-    private RunningAppHost(Process process, string stateFolder)
+    private RunningAppHost(Process process, string stateFolder, string dataFolder)
     {
         _process = process;
         _stateFolder = stateFolder;
+        _dataFolder = dataFolder;
         process.OutputDataReceived += (_, line) => _output.Enqueue(line.Data ?? "");
         process.ErrorDataReceived += (_, line) => _output.Enqueue(line.Data ?? "");
         process.BeginOutputReadLine();
@@ -47,12 +49,15 @@ internal sealed class RunningAppHost : IAsyncDisposable
             RedirectStandardError = true,
         };
         start.Environment["DOTNET_ENVIRONMENT"] = "Development";
+        // The files whose locks claim ports stay, and the user's own folder would get some from every test.
+        var dataFolder = Directory.CreateTempSubdirectory("seckill-data-").FullName;
+        start.Environment["XDG_DATA_HOME"] = dataFolder;
         foreach (var (name, value) in environment)
         {
             start.Environment[name] = value;
         }
 
-        return new RunningAppHost(Process.Start(start)!, stateFolder);
+        return new RunningAppHost(Process.Start(start)!, stateFolder, dataFolder);
     }
 
     /// <summary>Waits until it has printed a text.</summary>
@@ -96,5 +101,6 @@ internal sealed class RunningAppHost : IAsyncDisposable
 
         await _process.WaitForExitAsync();
         _process.Dispose();
+        Directory.Delete(_dataFolder, recursive: true);
     }
 }

@@ -63,7 +63,6 @@ public sealed class DamagedNumberTests(RedisFixture redis) : IClassFixture<Redis
     [Theory]
     [InlineData("epoch", "none")]
     [InlineData("held", "")]
-    [InlineData("seq", "x")]
     [InlineData("counted", "1.5")]
     [InlineData("warmed", "-")]
     public async Task A_snapshot_names_the_number_and_hides_no_other_SKU(string field, string value)
@@ -77,6 +76,19 @@ public sealed class DamagedNumberTests(RedisFixture redis) : IClassFixture<Redis
         var found = await _sku.Recovery.SnapshotAsync([_sku.Keys, other.Keys], Cancelled);
         Assert.Null(found[0]);
         Assert.Equal(5, found[1]!.Stock);
+    }
+
+    [Fact]
+    public async Task A_damaged_sequence_is_no_fault_of_books_loads_and_verdicts()
+    {
+        await _sku.WarmAsync(10);
+        var order = (await _sku.ReserveAsync(1)).OrderId;
+        await DamageAsync("seq", "x");
+
+        Assert.Equal(9, (await SnapshotAsync()).Stock);
+        Assert.Equal(SettleCode.Settled, await _sku.SettleAsync(SkuOnTrial.Verdict(order, true, "SN1")));
+        await _sku.Recovery.CloseAsync(_sku.Keys, Cancelled);
+        Assert.Equal(new WarmResult(true, 2, 9), await _sku.WarmAsync(9, epoch: 1, decided: []));
     }
 
     [Fact]

@@ -85,6 +85,27 @@ public sealed class WarmTests(RedisFixture redis) : IClassFixture<RedisFixture>
             _sku.Keys, 10, new LoadId(1, _sku.LastToken), LoadId.NewToken(), SkuOnTrial.Terms(), null, Cancelled, basis);
     }
 
+    /// <summary>It does not know which orders MySQL has decided, and would sell the units of the others.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_change_of_terms_loads_no_counter_that_was_closed_or_lost_meanwhile(bool closed)
+    {
+        await _sku.WarmAsync(10);
+        await _sku.ReserveAsync(1);
+        var seen = await _sku.Recovery.SnapshotAsync(_sku.Keys, 0, Cancelled);
+        Assert.Equal(new WarmResult(false, 1, 9), await PauseAsync(seen));
+        seen = await _sku.Recovery.SnapshotAsync(_sku.Keys, 0, Cancelled);
+        await (closed ? _sku.Recovery.CloseAsync(_sku.Keys, Cancelled) : _sku.Database.KeyDeleteAsync(_sku.Keys.Stock));
+
+        Assert.Equal(new WarmResult(false, 1, 0, Refused: true), await PauseAsync(seen));
+        Assert.Equal(1, await _sku.HeldAsync());
+
+        Task<WarmResult> PauseAsync(LedgerSnapshot basis) => _sku.Ledger.WarmAsync(
+            _sku.Keys, 10, new LoadId(1, _sku.LastToken), LoadId.NewToken(), SkuOnTrial.Terms(paused: true), null, Cancelled, basis,
+            termsOnly: true);
+    }
+
     [Fact]
     public async Task A_load_that_died_before_MySQL_had_the_epoch_is_done_again()
     {

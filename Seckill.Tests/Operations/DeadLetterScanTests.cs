@@ -113,6 +113,39 @@ public sealed class DeadLetterScanTests(OperationsFixture servers) : IAsyncLifet
     }
 
     [Fact]
+    public async Task All_letters_are_read_however_many_there_are_unless_they_have_too_many_bytes()
+    {
+        // A quorum queue gives 2,000 to one consumer that acks none.
+        const int letterCount = 2_100;
+        var orderIds = Enumerable.Range(0, letterCount).Select(_ => _ids.Next()).ToArray();
+        await Task.WhenAll(orderIds.Select(orderId => BuryAsync(1, orderId)));
+        try
+        {
+            Assert.Equal(orderIds.Order(), (await ReadAsync(bytesMax: long.MaxValue))!.Order());
+            Assert.Null(await ReadAsync(bytesMax: 10_000));
+        }
+        finally
+        {
+            await servers.PurgeAsync();
+        }
+
+        async Task<IReadOnlySet<long>?> ReadAsync(long bytesMax)
+        {
+            IReadOnlySet<long>? found;
+            await using (var session = await DeadLetterSession.OpenAsync(_api.Get<IConnectionFactory>(), Cancelled))
+            {
+                found = await session.ReadOrderIdsAsync(letterCount, bytesMax, Cancelled);
+            }
+
+            // None is lost, nor kept back from the next call.
+            await Deadline.UntilAsync(
+                () => servers.Channel.MessageCountAsync(OrderTopology.DeadLetterQueue, Cancelled), count => count == letterCount,
+                Cancelled);
+            return found;
+        }
+    }
+
+    [Fact]
     public async Task An_operator_waits_for_a_call_that_ends_soon()
     {
         await servers.Redis.StringSetAsync("seckill:dead-letters:desk", "another", TimeSpan.FromSeconds(1));
@@ -129,7 +162,7 @@ public sealed class DeadLetterScanTests(OperationsFixture servers) : IAsyncLifet
     }
 
     private StuckOrders StuckOver(BrokerView broker) =>
-        new(_api.Get<StockLedger>(), _api.Get<StockRecovery>(), broker, Settings, TimeProvider.System);
+        new(_api.Get<StockLedger>(), _api.Get<StockRecovery>(), broker, _api.Get<OrderRoute>(), Settings, TimeProvider.System);
 
     private async Task<RepairPlan> PlanAsync(StuckOrders stuck, long skuId) =>
         await stuck.PlanAsync((await _api.Get<ReconciliationReader>().ReadAsync(skuId, Cancelled))!, Cancelled);

@@ -18,25 +18,25 @@ public sealed class DisconnectedOperatorTests(OperationsFixture servers)
     {
         await servers.PurgeAsync();
         // Nothing but the call loads the counter.
-        await using var api = servers.StartApi(("Catalogue:CheckEveryMs", "60000"), ("Reconciliation:EveryMs", "3600000"));
+        await using var api = servers.StartApi(("Catalogue:CheckEveryMs", "3600000"), ("Reconciliation:EveryMs", "3600000"));
         var sku = new SkuKeys(await servers.PutOnSaleAsync(api));
         var recovery = api.Get<StockRecovery>();
         await recovery.CloseAsync(sku, Cancelled);
         await using var store = servers.OpenStore();
+        using var operatorLeaves = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
+        using var request = new HttpRequestMessage(HttpMethod.Post, path);
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", api.Operator);
+        Task<HttpResponseMessage> answer;
         // The call waits for its audit entry.
         await using (await store.Database.BeginTransactionAsync(IsolationLevel.RepeatableRead, Cancelled))
         {
             await store.Database.ExecuteSqlRawAsync("SELECT id FROM ops_audit FOR UPDATE", Cancelled);
-            using var operatorLeaves = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
-            using var request = new HttpRequestMessage(HttpMethod.Post, path);
-            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", api.Operator);
-            var answer = api.Client.SendAsync(request, operatorLeaves.Token);
+            answer = api.Client.SendAsync(request, operatorLeaves.Token);
             await Deadline.UntilAsync(servers.LockWaitsAsync, waits => waits > 0, Cancelled);
-
             await operatorLeaves.CancelAsync();
-            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => answer);
         }
 
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => answer);
         await Deadline.UntilAsync(() => recovery.SnapshotAsync(sku, 0, Cancelled), snapshot => !snapshot.Closed, Cancelled);
     }
 }

@@ -194,7 +194,7 @@ public sealed class LimitTests(OperationsFixture servers)
     [Fact]
     public async Task Plain_HTTP_is_sent_to_HTTPS_only_when_configured()
     {
-        await using var api = servers.StartApi(("Edge:HttpsRedirect", "true"));
+        await using var api = servers.StartApi(("Edge:HttpsRedirect", "true"), ("https_port", "443"));
         var reply = await api.GetAsync("/api/products");
         Assert.Equal((307, "https://localhost/api/products"), (reply.Status, reply.Headers.Location?.ToString()));
         Assert.Equal(200, (await api.GetAsync("/alive")).Status);

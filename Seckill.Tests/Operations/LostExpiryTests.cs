@@ -52,6 +52,24 @@ public sealed class LostExpiryTests(OperationsFixture servers)
         await servers.Redis.KeyDeleteAsync(key);
     }
 
+    /// <summary>A Redis without memory refuses SET, as for this account.</summary>
+    [Fact]
+    public async Task A_lease_is_renewed_without_a_command_that_needs_memory()
+    {
+        const string user = "no-set";
+        await servers.Redis.ExecuteAsync("ACL", "SETUSER", user, "on", $">{user}", "~*", "&*", "+@all", "-set");
+        var options = ConfigurationOptions.Parse(servers.Redis.Multiplexer.Configuration);
+        (options.User, options.Password) = (user, user);
+        await using var connection = await ConnectionMultiplexer.ConnectAsync(options);
+        RedisKey key = "lease-without-memory";
+        Assert.True(await Lease.TryTakeAsync(servers.Redis, key, "me", DurationMs, Cancelled));
+
+        Assert.True(await Lease.TryTakeAsync(connection.GetDatabase(), key, "me", 2 * DurationMs, Cancelled));
+
+        Assert.InRange((await servers.Redis.KeyTimeToLiveAsync(key))!.Value.TotalMilliseconds, DurationMs, 2 * DurationMs);
+        await servers.Redis.KeyDeleteAsync(key);
+    }
+
     [Fact]
     public async Task Sweeper_and_reconciler_take_their_jobs_back()
     {

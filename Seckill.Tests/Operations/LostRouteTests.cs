@@ -27,6 +27,34 @@ public sealed class LostRouteTests(OperationsFixture servers)
         await WrittenAsync(api, 2, sku);
     }
 
+    /// <summary>The broker confirms such an order and returns nothing.</summary>
+    [Fact]
+    public async Task An_order_that_went_to_another_queue_instead_is_written_when_the_reconciler_misses_it()
+    {
+        const string otherQueue = "bound-to-the-same-key";
+        await servers.PurgeAsync();
+        await using var worker = servers.StartWorker();
+        await using var api = servers.StartApi(
+            ("Reconciliation:StuckAfterMs", "1000"), ("Reconciliation:EveryMs", "500"), ("Publish:SweepEveryMs", "200"));
+        var sku = await servers.PutOnSaleAsync(api);
+        await servers.Channel.QueueDeclareAsync(otherQueue, durable: false, exclusive: true, autoDelete: false, cancellationToken: Token);
+        try
+        {
+            await servers.Channel.QueueBindAsync(
+                otherQueue, OrderTopology.Exchange, OrderTopology.RoutingKey, cancellationToken: Token);
+            await servers.Channel.QueueUnbindAsync(
+                OrderTopology.Queue, OrderTopology.Exchange, OrderTopology.RoutingKey, cancellationToken: Token);
+            Assert.Equal(200, (await api.BuyAsync(3, sku)).Status);
+
+            await WrittenAsync(api, 3, sku);
+        }
+        finally
+        {
+            await servers.Channel.QueueDeleteAsync(otherQueue, cancellationToken: CancellationToken.None);
+            await OrderTopology.DeclareAsync(servers.Channel, CancellationToken.None);
+        }
+    }
+
     [Fact]
     public async Task The_next_dead_letter_is_in_its_queue_all_the_same()
     {

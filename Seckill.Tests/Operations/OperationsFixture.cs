@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using Microsoft.EntityFrameworkCore;
+using MySqlConnector;
 using RabbitMQ.Client;
 using Seckill.Api.Catalogue;
 using Seckill.Ordering.Contract;
@@ -188,6 +189,15 @@ public sealed class OperationsFixture(SharedServers servers) : IAsyncLifetime
         await using var store = OpenStore();
         var row = await store.ProductSkus.AsNoTracking().SingleAsync(row => row.Id == skuId, TestContext.Current.CancellationToken);
         return new LoadId(row.GateEpoch, row.GateLoad);
+    }
+
+    /// <summary>Gives MySQL another <c>server_id</c>, so that it looks like the server that has taken over, or the old one back.</summary>
+    public async Task MoveServerIdAsync(int by)
+    {
+        await using var administrator = await _system.OpenMySqlAsAdministratorAsync(TestContext.Current.CancellationToken);
+        await using var command = new MySqlCommand(
+            string.Create(CultureInfo.InvariantCulture, $"SET GLOBAL server_id = @@GLOBAL.server_id + {by}"), administrator);
+        await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
     }
 
     /// <summary>

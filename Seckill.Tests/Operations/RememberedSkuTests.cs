@@ -36,6 +36,7 @@ public sealed class RememberedSkuTests(OperationsFixture servers, ClassApi api) 
     [Theory]
     [InlineData("stock")]
     [InlineData("sale")]
+    [InlineData("foreign sale")]
     [InlineData("orders")]
     [InlineData("outbox")]
     public async Task One_key_of_a_SKU_is_enough(string key)
@@ -44,7 +45,8 @@ public sealed class RememberedSkuTests(OperationsFixture servers, ClassApi api) 
         await (key switch
         {
             "stock" => (Task)servers.Redis.StringSetAsync(sku.Stock, 1),
-            "sale" => servers.Redis.HashSetAsync(sku.Sale, "warmed", 1),
+            "sale" => servers.Redis.HashSetAsync(sku.Sale, "epoch", 1),
+            "foreign sale" => servers.Redis.StringSetAsync(sku.Sale, "theirs"),
             "orders" => servers.Redis.HashSetAsync(sku.Orders, 1, "P|1|7|1|5||"),
             _ => servers.Redis.SortedSetAddAsync(sku.Outbox, 1, 0),
         });
@@ -52,6 +54,17 @@ public sealed class RememberedSkuTests(OperationsFixture servers, ClassApi api) 
         await AssertNotGivenAsync(sku.SkuId);
 
         await servers.Redis.KeyDeleteAsync(sku.All);
+    }
+
+    /// <summary>Redis had lost the SKU when its sale was changed, and MySQL has lost it since.</summary>
+    [Fact]
+    public async Task The_trace_of_a_change_takes_no_id()
+    {
+        var skuId = IdOf(await CreateAsync()) + 1;
+        await _api.Get<StockLedger>().OutdateAsync(new SkuKeys(skuId), DateTimeOffset.UtcNow.AddHours(1), Cancelled);
+
+        Assert.Equal(skuId, IdOf(await CreateAsync()));
+        Assert.Equal(200, (await _api.BuyAsync(92_100, skuId)).Status);
     }
 
     private async Task AssertNotGivenAsync(long skuId)

@@ -42,7 +42,7 @@ public sealed class UnsettledOrderTests(OperationsFixture servers) : IAsyncLifet
         using var lines = new LogLines();
         using var loggers = new LoggerFactory([lines]);
         var passes = new SkuReconciler(
-            _api.Get<ReconciliationReader>(), _api.Get<StuckOrders>(), loggers.CreateLogger<SkuReconciler>());
+            _api.Get<ReconciliationReader>(), _api.Get<StuckOrders>(), TimeProvider.System, loggers.CreateLogger<SkuReconciler>());
         try
         {
             await ReserveAsync(sku, [.. Enumerable.Range(0, Reserved).Select(i => new ReserveRequest(firstId + i, i, 1, null, null))]);

@@ -48,12 +48,26 @@ public sealed class HttpsRedirectTests
     }
 
     [Theory]
+    [InlineData(null, null, null)]
+    [InlineData("8443", null, "https://127.0.0.1:8443/api/products?page=2")]
+    [InlineData("8443", "9443", "https://127.0.0.1:9443/api/products?page=2")]
+    public async Task Without_a_proxy_the_frameworks_port_counts_unless_ours_is_set(string? frameworks, string? ours, string? leadsTo)
+    {
+        await using var app = await StartAsync(("https_port", frameworks), ("Edge:HttpsPort", ours));
+
+        using var answer = await AskAsync(app, Listing);
+
+        Assert.Equal(leadsTo is null ? HttpStatusCode.OK : HttpStatusCode.TemporaryRedirect, answer.StatusCode);
+        Assert.Equal(leadsTo, answer.Headers.Location?.OriginalString);
+    }
+
+    [Theory]
     [InlineData("/health")]
     [InlineData("/alive")]
     [InlineData("/started")]
     public async Task A_probe_is_never_redirected(string path)
     {
-        await using var plain = await StartAsync();
+        await using var plain = await StartAsync(("https_port", "443"));
         await using var behindProxy = await StartAsync(("Edge:KnownProxies:0", Here));
 
         using var other = await AskAsync(plain, Listing);
@@ -79,7 +93,7 @@ public sealed class HttpsRedirectTests
         return await client.SendAsync(request, Cancelled);
     }
 
-    private static async Task<WebApplication> StartAsync(params (string Name, string Value)[] settings)
+    private static async Task<WebApplication> StartAsync(params (string Name, string? Value)[] settings)
     {
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { EnvironmentName = "Production" });
         builder.WebHost.UseUrls($"http://{Here}:0");

@@ -68,6 +68,32 @@ public sealed class RetentionTests(OperationsFixture servers)
     }
 
     [Fact]
+    public async Task A_clock_that_is_months_ahead_deletes_nothing_early()
+    {
+        await using var api = servers.StartApi();
+        var over = await servers.PutOnSaleAsync(api);
+        var id = Random.Shared.NextInt64(1, 1_000_000_000_000);
+        await using (var store = servers.OpenStore())
+        {
+            var ended = DateTime.UtcNow.AddDays(-1);
+            await store.SeckillSales.Where(sale => sale.SkuId == over).ExecuteUpdateAsync(
+                set => set.SetProperty(sale => sale.StartsAt, ended.AddDays(-1)).SetProperty(sale => sale.EndsAt, ended), Cancelled);
+            store.Orders.Add(OrderOf(id, over, daysAgo: 1));
+            store.OrderRejections.Add(RejectionOf(id, over, daysAgo: 1));
+            await store.SaveChangesAsync(Cancelled);
+        }
+
+        var clock = new SetClock();
+        clock.Move(DateTimeOffset.UtcNow.AddDays(OldDays) - clock.GetUtcNow());
+        var options = Options.Create(new RetentionOptions { OrderBuyerDays = 60, RejectionDays = 60, PauseMs = 0 });
+        await new RetentionPass(api.Get<IServiceScopeFactory>(), options, clock).RunAsync(Cancelled);
+
+        await using var after = servers.OpenStore();
+        Assert.Equal(88, (await after.Orders.SingleAsync(order => order.Id == id, Cancelled)).UserId);
+        Assert.True(await after.OrderRejections.AnyAsync(rejection => rejection.OrderId == id, Cancelled));
+    }
+
+    [Fact]
     public async Task An_instance_without_MySQL_leaves_the_job_to_another()
     {
         const string lease = "seckill:retention";

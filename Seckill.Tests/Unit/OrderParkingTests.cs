@@ -17,13 +17,15 @@ public sealed class OrderParkingTests
     private const int MinutesMax = 30;
 
     private readonly SetClock _clock = new();
+    private readonly WorkerHealth _health;
     private readonly OrderParking _parking;
     private BasicProperties _properties = new();
 
     public OrderParkingTests()
     {
         var options = Options.Create(new WorkerOptions { ParkedMinutesMax = MinutesMax });
-        _parking = new OrderParking(new WorkerHealth(options, _clock), options, _clock, NullLogger<OrderParking>.Instance);
+        _health = new WorkerHealth(options, _clock);
+        _parking = new OrderParking(_health, options, _clock, NullLogger<OrderParking>.Instance);
     }
 
     [Fact]
@@ -74,13 +76,76 @@ public sealed class OrderParkingTests
         Assert.Equal("parked for 31 min: locked", Refuse());
     }
 
-    /// <summary>Refuses the order once, and its parked message the next time; returns the dead letter's reason, null for none.</summary>
-    private string? Refuse()
+    [Fact]
+    public void Without_another_order_that_is_accepted_none_becomes_a_dead_letter()
     {
+        for (var i = 0; i < 2 * OrderParking.RefusalsMin; i++)
+        {
+            Assert.Null(Refuse(othersPass: false));
+            _clock.Move(TimeSpan.FromMinutes(MinutesMax));
+        }
+
+        // Redis says nothing about MySQL.
+        _health.NoteAccepted(OrderStore.Redis);
+        Assert.Null(Refuse(othersPass: false));
+        Assert.NotNull(Refuse());
+    }
+
+    [Fact]
+    public void An_order_that_was_accepted_before_the_last_refusal_shows_nothing()
+    {
+        for (var i = 1; i < OrderParking.RefusalsMin; i++)
+        {
+            Assert.Null(Refuse());
+        }
+
+        _clock.Move(TimeSpan.FromSeconds(1));
+        Assert.Null(Refuse(othersPass: false));
+        _clock.Move(TimeSpan.FromMinutes(MinutesMax));
+        Assert.Null(Refuse(othersPass: false));
+    }
+
+    [Fact]
+    public void An_order_that_was_not_tried_by_itself_stays_parked()
+    {
+        for (var i = 0; i < 2 * OrderParking.RefusalsMin; i++)
+        {
+            Assert.Null(Refuse(mayEnd: false));
+            _clock.Move(TimeSpan.FromMinutes(MinutesMax));
+        }
+    }
+
+    [Fact]
+    public void Ten_buyers_who_are_refused_again_while_nothing_is_accepted_are_reported()
+    {
+        for (var userId = 1; userId <= 10; userId++)
+        {
+            Assert.Null(_health.Refusal);
+            _properties = new();
+            Assert.Null(Refuse(othersPass: false, userId: userId));
+            _clock.Move(TimeSpan.FromMilliseconds(1));
+            Assert.Null(Refuse(othersPass: false, userId: userId));
+        }
+
+        Assert.EndsWith("the last one because: locked", _health.Refusal, StringComparison.Ordinal);
+        _health.NoteAccepted(OrderStore.MySql);
+        Assert.Null(_health.Refusal);
+        Assert.NotNull(_health.Parking);
+    }
+
+    /// <summary>Refuses the order once, and its parked message the next time; returns the dead letter's reason, null for none.</summary>
+    private string? Refuse(bool othersPass = true, bool mayEnd = true, long userId = 7)
+    {
+        if (othersPass)
+        {
+            _health.NoteAccepted(OrderStore.MySql);
+        }
+
         var delivery = new Delivery(1, [], _properties, default(ActivityContext), _clock.GetUtcNow(), 0);
-        var message = new OrderMessage { OrderId = 1, UserId = 7, SkuId = 1001, Quantity = 1 };
+        var message = new OrderMessage { OrderId = 1, UserId = userId, SkuId = 1001, Quantity = 1 };
         var batch = new OrderBatch(0);
-        _parking.Park(batch, new OrderInHand(delivery, default, null, message, null, default, null), "locked");
+        _parking.Park(
+            batch, new OrderInHand(delivery, default, null, message, null, default, null), OrderStore.MySql, "locked", mayEnd);
         if (batch.DeadLetters is [var letter])
         {
             return letter.Reason;

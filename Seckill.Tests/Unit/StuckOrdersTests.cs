@@ -8,9 +8,14 @@ namespace Seckill.Tests.Unit;
 public sealed class StuckOrdersTests
 {
     private const int StuckAfterMs = 30_000;
+    private const int RepublishPauseMsMax = 600_000;
 
     private static readonly DateTimeOffset Now = new(2030, 1, 1, 0, 0, 0, TimeSpan.Zero);
-    private static readonly ReconciliationOptions Options = new() { StuckAfterMs = StuckAfterMs };
+    private static readonly ReconciliationOptions Options = new()
+    {
+        StuckAfterMs = StuckAfterMs,
+        RepublishPauseMsMax = RepublishPauseMsMax,
+    };
 
     private static readonly ReconciliationItem Healthy = new(
         "1001", RedisStock: 7, Held: 2, Unsettled: 2, Unconfirmed: 0, CommittedUnsettled: 0, OldestUnsettledAtMs: 1, MysqlStock: 9,
@@ -30,6 +35,14 @@ public sealed class StuckOrdersTests
     [Fact]
     public void An_order_with_an_id_from_the_future_is_published_again_as_soon_as_a_young_one() =>
         Assert.Equal(Now.AddMilliseconds(StuckAfterMs), StuckOrders.RepublishAt(Now.AddDays(1), Now, Options));
+
+    /// <summary>Each pause doubles the time since the click, up to the longest one.</summary>
+    [Theory]
+    [InlineData(1, StuckAfterMs)]
+    [InlineData(120_000, 120_000)]
+    [InlineData(3_600_000, RepublishPauseMsMax)]
+    public void An_order_that_is_lost_again_and_again_is_published_ever_less_often(int waitedMs, int pauseMs) =>
+        Assert.Equal(Now.AddMilliseconds(pauseMs), StuckOrders.RepublishAt(Now.AddMilliseconds(-waitedMs), Now, Options));
 
     [Fact]
     public void Books_that_balance_are_healthy_also_where_less_important_numbers_are_unknown()

@@ -70,6 +70,18 @@ public sealed class WriteAttemptTests
         Assert.Equal("1 1 1", SizesAfterSplitOf([Returned(1), Returned(2), Returned(3)]));
     }
 
+    [Fact]
+    public void The_parts_of_a_failed_one_can_be_taken_out()
+    {
+        _attempt.PushSplit([New(1), New(2), New(3)]);
+        _attempt.Push([New(4)]);
+
+        Assert.Equal([1L, 2L, 3L], _attempt.PopFailed().Select(order => order.OrderId));
+        Assert.Equal([4L], Next);
+        _attempt.Pop();
+        Assert.Null(_attempt.Next);
+    }
+
     private string SizesAfterSplitOf(List<OrderInHand> failed)
     {
         var sizes = new List<int>();

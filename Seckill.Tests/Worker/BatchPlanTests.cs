@@ -2,6 +2,7 @@ using System.Diagnostics;
 using RabbitMQ.Client;
 using Seckill.Ordering.Contract;
 using Seckill.OrderWorker.Batches;
+using Seckill.OrderWorker.Settling;
 using Seckill.OrderWorker.Writing;
 
 namespace Seckill.Tests.Worker;
@@ -49,6 +50,27 @@ public sealed class BatchPlanTests
         Assert.Equal(3, plan.Verdicts[0]!.CommittedEpoch);
         Assert.Empty(plan.Accepted);
         Assert.Empty(plan.Rejected);
+    }
+
+    [Theory]
+    [InlineData(true, null)]
+    [InlineData(false, 1L)]
+    public void Only_a_first_order_that_no_gate_reserved_is_settled_with_another_producers_duplicate(bool isReserved, long? settledId)
+    {
+        var facts = Facts(stock: 10);
+        facts.OrdersByClick.Add(
+            (7, "a"), new WrittenOrder(1, "1", UserId: 7, GateEpoch: 3, SkuId: 1001, Quantity: 1, IsReserved: isReserved));
+        var order = new OrderInHand(
+            Delivery, default, null, new OrderMessage { UserId = 7, SkuId = 1001, Quantity = 1, ClientOrderNo = "a" }, "a", default, null)
+        {
+            OrderId = 2,
+        };
+        order.Verdict = BatchPlan.Decide([order], facts).Verdicts[0];
+
+        var settlement = OrderSettlement.Of(order);
+
+        Assert.Equal(settledId, settlement?.OrderId);
+        Assert.Equal(settledId is not null, settlement is { StockDeducted: true, MessageEpoch: null });
     }
 
     [Fact]

@@ -291,6 +291,9 @@ namespace Seckill.Ordering.Store.Migrations
 
                     b.HasKey("OrderId");
 
+                    b.HasIndex("SkuId")
+                        .HasDatabaseName("ix_order_rejections_sku");
+
                     b.HasIndex("UserId", "SkuId")
                         .HasDatabaseName("ix_order_rejections_user_sku");
 

@@ -22,6 +22,13 @@ public sealed class ComposeTests : IDisposable
     }
 
     [Theory]
+    [InlineData("api")]
+    [InlineData("order-worker")]
+    [InlineData("console")]
+    public async Task A_service_of_ours_has_time_to_stop(string name) =>
+        Assert.Contains("\n    stop_grace_period: \"40s\"\n", ServiceOf(await PublishAsync(), name));
+
+    [Theory]
     [InlineData("redis", "/data")]
     [InlineData("rabbitmq", "/var/lib/rabbitmq")]
     [InlineData("mysql", "/var/lib/mysql")]
