@@ -36,8 +36,8 @@ internal sealed partial class DeadLetterOperations(
     private const int AuditedBodyBytesMax = 2_000;
 
     /// <summary>
-    /// Maximum bytes of the bodies that are searched for orders: <c>OrderScanMax</c> letters of more than a thousand bytes each, where an
-    /// order's usual letter has about 300. Letters full of large messages from elsewhere would keep the search busy in every pass.
+    /// Maximum bytes of the bodies that are searched for orders: <c>OrderScanMax</c> letters of more than a thousand bytes each, which an
+    /// order's usual letter does not reach. Letters full of large messages from elsewhere would keep the search busy in every pass.
     /// </summary>
     private const long OrderScanBytesMax = 134_217_728;
 
