@@ -99,31 +99,34 @@ public abstract class CrashPointTests(FaultSystem faults)
 }
 
 [Collection(nameof(GateCrashes))]
+[Trait("Category", "Long")]
 public sealed class GateCrashPointTests(GateCrashes faults) : CrashPointTests(faults)
 {
     public static TheoryData<string> Names => NamesOf(CrashPlace.Gate);
 
-    [Theory]
+    [Theory(Explicit = true)]
     [MemberData(nameof(Names))]
     public Task Dying_there_loses_nothing_and_doubles_nothing(string point) => AssertNothingLostOrDoubledAsync(point);
 }
 
 [Collection(nameof(OrderCrashes))]
+[Trait("Category", "Long")]
 public sealed class WorkerCrashPointTests(OrderCrashes faults) : CrashPointTests(faults)
 {
     public static TheoryData<string> Names => NamesOf(CrashPlace.Worker);
 
-    [Theory]
+    [Theory(Explicit = true)]
     [MemberData(nameof(Names))]
     public Task Dying_there_loses_nothing_and_doubles_nothing(string point) => AssertNothingLostOrDoubledAsync(point);
 }
 
 [Collection(nameof(OrderCrashes))]
+[Trait("Category", "Long")]
 public sealed class OperatorCrashPointTests(OrderCrashes faults) : CrashPointTests(faults)
 {
     public static TheoryData<string> Names => NamesOf(CrashPlace.Operators);
 
-    [Theory]
+    [Theory(Explicit = true)]
     [MemberData(nameof(Names))]
     public Task Dying_there_loses_nothing_and_doubles_nothing(string point) => AssertNothingLostOrDoubledAsync(point);
 }

@@ -14,16 +14,21 @@ public sealed class OrderCrashesDefinition : ICollectionFixture<OrderCrashes>;
 
 /// <summary>
 /// For applications that die at the gate. Only Redis dies with them, so the other servers are shared, and other tests run at the same time.
+/// Started by the first test, because runs without the long tests start none of them.
 /// </summary>
 public sealed class GateCrashes(SharedServers servers) : FaultSystem
 {
+    public override ValueTask InitializeAsync() => ValueTask.CompletedTask;
+
     protected override Task<LocalSystem> StartServersAsync(LocalSystemOptions options, CancellationToken cancellationToken) =>
         servers.StartAsync(SharedServers.GateCrashes, options, cancellationToken);
 }
 
-/// <summary>For applications that die behind the gate; no server dies with them.</summary>
+/// <summary>For applications that die behind the gate; no server dies with them. Started by the first test.</summary>
 public sealed class OrderCrashes(SharedServers servers) : FaultSystem
 {
+    public override ValueTask InitializeAsync() => ValueTask.CompletedTask;
+
     protected override Task<LocalSystem> StartServersAsync(LocalSystemOptions options, CancellationToken cancellationToken) =>
         servers.StartAsync(SharedServers.OrderCrashes, options, cancellationToken);
 }
@@ -56,10 +61,11 @@ public class FaultSystem : IAsyncLifetime
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("seckill-faults-");
     private (string Name, string Value)[] _apiSettings = [];
+    private LocalSystem? _system;
 
     private string CrashFile => Path.Combine(_folder.FullName, "crash-at");
 
-    public LocalSystem System { get; private set; } = null!;
+    public LocalSystem System => _system ?? throw new InvalidOperationException("It starts with the first call of ReadyAsync.");
 
     /// <summary>
     /// Settings of an Api for tests that count answers or copies of messages. However busy the machine is, it answers no click "busy", and
@@ -68,18 +74,14 @@ public class FaultSystem : IAsyncLifetime
     public (string Name, string Value)[] PatientApi =>
         [.. System.Patience(), ("Publish__ConfirmTimeoutMs", "20000"), ("Publish__SweepGraceMs", "40000")];
 
-    public async ValueTask InitializeAsync()
-    {
-        var options = SystemUnderTest.Options([.. ShortBounds, ("SECKILL_CRASH_FILE", CrashFile)]);
-        System = await StartApplicationsAsync(StartServersAsync(options, CancellationToken.None));
-    }
+    public virtual ValueTask InitializeAsync() => StartAsync();
 
     public virtual async ValueTask DisposeAsync()
     {
         GC.SuppressFinalize(this);
-        if (System is not null)
+        if (_system is not null)
         {
-            await System.DisposeAsync();
+            await _system.DisposeAsync();
         }
 
         _folder.Delete(recursive: true);
@@ -97,6 +99,12 @@ public class FaultSystem : IAsyncLifetime
 
     public void Disarm() => Arm("");
 
+    private async ValueTask StartAsync()
+    {
+        var options = SystemUnderTest.Options([.. ShortBounds, ("SECKILL_CRASH_FILE", CrashFile)]);
+        _system = await StartApplicationsAsync(StartServersAsync(options, CancellationToken.None));
+    }
+
     protected virtual Task<LocalSystem> StartServersAsync(LocalSystemOptions options, CancellationToken cancellationToken) =>
         LocalSystem.StartServersAsync(options, cancellationToken);
 
@@ -108,6 +116,11 @@ public class FaultSystem : IAsyncLifetime
     /// <param name="apiSettings">Settings of the Api; one with others is replaced.</param>
     public async Task<LocalSystem> ReadyAsync(CancellationToken cancellationToken, params (string Name, string Value)[] apiSettings)
     {
+        if (_system is null)
+        {
+            await StartAsync();
+        }
+
         if (!apiSettings.SequenceEqual(_apiSettings))
         {
             await EndAllAsync(System.Apis);

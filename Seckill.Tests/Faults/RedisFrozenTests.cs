@@ -7,8 +7,8 @@ using ShopClient = Seckill.Tests.EndToEnd.ShopClient;
 namespace Seckill.Tests.Faults;
 
 /// <summary>Redis freezes under load and resumes.</summary>
-[Collection(nameof(GateCrashes))]
-public sealed class RedisFrozenTests(GateCrashes faults)
+[Collection(nameof(FaultSystem))]
+public sealed class RedisFrozenTests(FaultSystem faults)
 {
     private const int Clicks = 200;
     private const int TimeoutMs = 60_000;

@@ -30,8 +30,8 @@ public sealed class LongestFirst : ITestCollectionOrderer
     /// </summary>
     private static readonly string[] Long =
     [
-        nameof(NodeFaultTests), nameof(WorkerServers), nameof(FaultSystem), nameof(AppHostProcessTests), nameof(GateCrashes),
-        nameof(ShopFloor), OperationsTests.Name, nameof(RollingUpgradeTests), nameof(ChaosTests), nameof(ProtocolModelTests),
+        nameof(NodeFaultTests), nameof(WorkerServers), nameof(FaultSystem), OperationsTests.Name, nameof(AppHostProcessTests),
+        nameof(GateCrashes), nameof(ShopFloor), nameof(RollingUpgradeTests), nameof(ChaosTests), nameof(ProtocolModelTests),
         nameof(OrderCrashes), nameof(ConsoleFloor), nameof(PlantedBugTests), nameof(RunningSystem), nameof(AppHostFixture),
         nameof(RedisHealthTests), nameof(BenchSmokeTests), nameof(RedisSentinelTests), nameof(SentinelFailOverTests),
         nameof(LocalServerTests), nameof(RabbitMQHostsTests), nameof(LedgerModelTests),
