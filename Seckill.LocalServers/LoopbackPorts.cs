@@ -1,31 +1,28 @@
 using System.Net;
 using System.Net.Sockets;
-using System.Security.Cryptography;
 
 namespace Seckill.LocalServers;
 
 /// <summary>Finds ports on 127.0.0.1.</summary>
 public static class LoopbackPorts
 {
-    // Below the kernel's ephemeral range (32768 and up), so that no outgoing connection takes a server's port while it restarts.
-    private const int First = 20_000;
-    private const int End = 32_000;
-    private const int AttemptsMax = 1_000;
-
     private static readonly HashSet<int> Taken = [];
 
     // Held until the process ends.
     private static readonly PortLocks Locks = new(PortLocks.UsersFolder);
+    private static readonly PortBlocks Blocks = new(Locks);
 
-    /// <summary>A free port that this process has not handed out before.</summary>
+    /// <summary>
+    /// A free port that this process has not handed out before. It is from a block of ports that no other process of this user has claimed,
+    /// as long as there are such blocks: a server may listen only a minute after its port was chosen.
+    /// </summary>
     /// <exception cref="LocalServerException">No free port was found.</exception>
     public static int Take()
     {
         lock (Taken)
         {
-            for (var attempt = 0; attempt < AttemptsMax; attempt++)
+            while (Blocks.Next() is { } port)
             {
-                var port = RandomNumberGenerator.GetInt32(First, End);
                 if (!Taken.Contains(port) && IsFree(port) && Taken.Add(port))
                 {
                     return port;
@@ -33,13 +30,10 @@ public static class LoopbackPorts
             }
         }
 
-        throw new LocalServerException($"no free port on 127.0.0.1 between {First} and {End}");
+        throw new LocalServerException($"no free port on 127.0.0.1 between {PortBlocks.First} and {PortBlocks.End}");
     }
 
-    /// <summary>
-    /// The preferred port if it is free and no other process of this user has been given it, else another free one. A random port needs no
-    /// lock: two processes hardly ever get the same one.
-    /// </summary>
+    /// <summary>The preferred port if it is free and no other process of this user has been given it, else another free one.</summary>
     public static int Prefer(int port) => Prefer(port, Locks);
 
     internal static int Prefer(int port, PortLocks locks)

@@ -7,8 +7,8 @@ namespace Seckill.AppHost.Settings;
 /// <summary>
 /// Section <c>Local</c>: addresses and data of a run, as <c>--Local:ApiPort=8080</c>, or <c>Local__ApiPort</c> in the environment.
 /// Ports are preferences: if one is taken, a free one is used and the start says so. Two runs do not choose the same ones, because each
-/// port is claimed by a lock on an empty file in <c>~/.local/share/seckill/ports</c> (below <c>XDG_DATA_HOME</c> if that is set); the files
-/// stay.
+/// port, or block of 200 random ports, is claimed by a lock on an empty file in <c>~/.local/share/seckill/ports</c> (below
+/// <c>XDG_DATA_HOME</c> if that is set); the files stay.
 /// </summary>
 internal sealed class LocalOptions
 {

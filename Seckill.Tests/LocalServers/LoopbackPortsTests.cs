@@ -1,6 +1,6 @@
 namespace Seckill.Tests.LocalServers;
 
-/// <summary>A preferred port is given to one process only, even before anything listens on it.</summary>
+/// <summary>A port is given to one process only, even before anything listens on it.</summary>
 [Trait("Category", "Quick")]
 public sealed class LoopbackPortsTests : IDisposable
 {
@@ -45,6 +45,25 @@ public sealed class LoopbackPortsTests : IDisposable
 
         Assert.Equal(port, LoopbackPorts.Prefer(port, locks));
     }
+
+    [Fact]
+    public void Random_ports_of_two_holders_are_different_and_a_third_one_gets_all_that_are_left()
+    {
+        using var locks = new PortLocks(_folder.FullName);
+        using var otherLocks = new PortLocks(_folder.FullName);
+        var (blocks, others) = (new PortBlocks(locks), new PortBlocks(otherLocks));
+        const int Half = (PortBlocks.End - PortBlocks.First) / 2;
+        var taken = Take(blocks, Half).Concat(Take(others, Half)).ToHashSet();
+        Assert.Equal(2 * Half, taken.Count);
+        Assert.Equal((PortBlocks.First, PortBlocks.End - 1), (taken.Min(), taken.Max()));
+
+        using var thirdLocks = new PortLocks(_folder.FullName);
+        var third = new PortBlocks(thirdLocks);
+        Assert.Equal(2 * Half, Take(third, 2 * Half).Distinct().Count());
+        Assert.Null(third.Next());
+    }
+
+    private static IEnumerable<int> Take(PortBlocks blocks, int count) => Enumerable.Range(0, count).Select(_ => blocks.Next()!.Value);
 
     /// <summary>One that <see cref="LoopbackPorts"/> has not handed out.</summary>
     private static int FreePort()
