@@ -99,10 +99,25 @@ internal sealed class WriteAttempt(OrderBatch batch, Backoff backoff)
     /// </summary>
     public void PushSplit(List<OrderInHand> failed)
     {
-        var size = failed[0].Delivery.WasParked ? 1 : (failed.Count + 1) / 2;
-        foreach (var part in failed.OrderBy(order => order.Message.SkuId).Chunk(size))
+        var isReturned = failed[0].Delivery.WasParked;
+        var size = isReturned ? 1 : (failed.Count + 1) / 2;
+        foreach (var part in (isReturned ? InTurns(failed) : failed.OrderBy(order => order.Message.SkuId)).Chunk(size))
         {
             _parts.AddLast(new Part([.. part], HasFailed: true));
         }
+    }
+
+    /// <summary>
+    /// One order of each SKU in turn, and each SKU's orders at random. The time may be up before all have been tried, and the same bad
+    /// orders must not take all of it each time that the batch comes back.
+    /// </summary>
+    private static IEnumerable<OrderInHand> InTurns(List<OrderInHand> orders)
+    {
+        var shuffled = orders.ToArray();
+        Random.Shared.Shuffle(shuffled);
+        return shuffled.GroupBy(order => order.Message.SkuId)
+            .SelectMany(sku => sku.Index())
+            .OrderBy(entry => entry.Index)
+            .Select(entry => entry.Item);
     }
 }

@@ -82,6 +82,25 @@ public sealed class WriteAttemptTests
         Assert.Null(_attempt.Next);
     }
 
+    /// <summary>Else those of one SKU could take all the time there is, each time that they come back.</summary>
+    [Fact]
+    public void Returned_orders_of_several_SKUs_are_tried_in_turns()
+    {
+        const int Each = 20;
+        long[] ids = [.. Enumerable.Range(1, Each)];
+        _attempt.PushSplit([.. ids.Select(id => Returned(id, skuId: 1)), .. ids.Select(id => Returned(Each + id, skuId: 2))]);
+
+        var tried = new List<OrderInHand>();
+        for (; _attempt.Next is { } part; _attempt.Pop())
+        {
+            tried.Add(Assert.Single(part));
+        }
+
+        Assert.All(tried.Chunk(2), pair => Assert.Equal([1L, 2L], pair.Select(order => order.Message.SkuId).Order()));
+        Assert.Equal([.. ids, .. ids.Select(id => Each + id)], tried.Select(order => order.OrderId).Order());
+        Assert.NotEqual(ids, tried.Where(order => order.Message.SkuId == 1).Select(order => order.OrderId));
+    }
+
     private string SizesAfterSplitOf(List<OrderInHand> failed)
     {
         var sizes = new List<int>();
@@ -95,9 +114,10 @@ public sealed class WriteAttemptTests
 
     private static OrderInHand New(long id) => Of(id, []);
 
-    private static OrderInHand Returned(long id) => Of(id, new() { [DeadLetterHeaders.ParkedAt] = "2030-01-01T00:00:00Z" });
+    private static OrderInHand Returned(long id, long skuId = 1001) =>
+        Of(id, new() { [DeadLetterHeaders.ParkedAt] = "2030-01-01T00:00:00Z" }, skuId);
 
-    private static OrderInHand Of(long id, Dictionary<string, object?> headers) => new(
+    private static OrderInHand Of(long id, Dictionary<string, object?> headers, long skuId = 1001) => new(
         new Delivery(1, [], new BasicProperties { Headers = headers }, default(ActivityContext), DateTimeOffset.UnixEpoch, 0), default,
-        null, new OrderMessage { OrderId = id, UserId = 7, SkuId = 1001, Quantity = 1 }, null, default, null);
+        null, new OrderMessage { OrderId = id, UserId = 7, SkuId = skuId, Quantity = 1 }, null, default, null);
 }
