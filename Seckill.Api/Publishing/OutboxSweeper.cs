@@ -106,13 +106,16 @@ public sealed partial class OutboxSweeper : BackgroundService
     private async Task SweepAsync(CancellationToken cancellationToken)
     {
         await _orphans.LookAsync(cancellationToken);
+        var (published, confirmed) = (0, 0);
         foreach (var skuIds in _cursor.Next().Chunk(SkusTogetherMax))
         {
             var replies = await _ledger.TakeUnconfirmedAsync(
                 Array.ConvertAll(skuIds, id => new SkuKeys(id)), _options.SweepGraceMs, _options.SweepBatchSizeMax, cancellationToken);
             foreach (var (sku, due, _) in replies.Where(reply => reply.Due.Count > 0))
             {
-                await PublishAsync(sku, due, cancellationToken);
+                var answers = await PublishAsync(sku, due, cancellationToken);
+                published += answers.Length;
+                confirmed += answers.Count(isConfirmed => isConfirmed);
             }
 
             if (Array.FindAll(replies, reply => reply.Error is not null) is [var failed, ..] all)
@@ -120,24 +123,33 @@ public sealed partial class OutboxSweeper : BackgroundService
                 LogNotWhole(all.Length, failed.Sku.SkuId, failed.Error!.Message);
             }
         }
+
+        if (published > 0 && confirmed == 0)
+        {
+            // The connection alone proves nothing: this instance may lack a permission, or its node of the broker its quorum.
+            throw new UnconfirmedSweepException($"the broker has confirmed none of {published} orders");
+        }
     }
 
-    private async Task PublishAsync(SkuKeys sku, IReadOnlyList<Reservation> due, CancellationToken cancellationToken)
+    /// <summary>Whether each order that was handed to the publisher is confirmed.</summary>
+    private async Task<bool[]> PublishAsync(SkuKeys sku, IReadOnlyList<Reservation> due, CancellationToken cancellationToken)
     {
         LogSwept(sku.SkuId, due.Count);
         CrashPoint.Reach(CrashPoint.Swept);
-        var published = new List<Task>(due.Count);
+        var published = new List<Task<bool>>(due.Count);
         foreach (var reservation in due)
         {
             var order = new SweptOrder(sku, reservation);
             if (_publisher.TryPublish(order))
             {
-                published.Add(order.Completed);
+                published.Add(order.Confirmed);
             }
         }
 
-        await Task.WhenAll(published).WaitAsync(cancellationToken);
+        return await Task.WhenAll(published).WaitAsync(cancellationToken);
     }
+
+    private sealed class UnconfirmedSweepException(string message) : Exception(message);
 
     [LoggerMessage(
         Level = LogLevel.Information, Message = "SKU {SkuId}: {Count} orders in the outbox without a confirm are published again")]

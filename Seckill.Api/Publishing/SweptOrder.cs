@@ -7,7 +7,7 @@ namespace Seckill.Api.Publishing;
 /// <summary>An order that the sweeper found in the outbox.</summary>
 internal sealed class SweptOrder : Publication
 {
-    private readonly TaskCompletionSource _completed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<bool> _completed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public SweptOrder(SkuKeys sku, Reservation reservation)
     {
@@ -38,8 +38,8 @@ internal sealed class SweptOrder : Publication
 
     public override string? TraceParent { get; }
 
-    /// <summary>Completes, and never fails, once the order is confirmed or left to the outbox again.</summary>
-    public Task Completed => _completed.Task;
+    /// <summary>Completes, and never fails: true once the order is confirmed, false once it is left to the outbox again.</summary>
+    public Task<bool> Confirmed => _completed.Task;
 
-    public override void Complete(bool confirmed) => _completed.SetResult();
+    public override void Complete(bool confirmed) => _completed.SetResult(confirmed);
 }

@@ -1,12 +1,14 @@
+using System.Text.RegularExpressions;
 using Microsoft.EntityFrameworkCore;
 using MySqlConnector;
+using Seckill.Ordering.Contract;
 using Seckill.Ordering.Ledger;
 
 namespace Seckill.Tests.Operations;
 
 /// <summary>A job of all instances is not held by one that lacks a server for it.</summary>
 [Collection(OperationsTests.Name)]
-public sealed class LeaseTests(OperationsFixture servers) : IAsyncDisposable
+public sealed class LeaseTests(OperationsFixture servers, SharedServers shared) : IAsyncDisposable
 {
     private const int ClosedPort = 1;
 
@@ -83,6 +85,39 @@ public sealed class LeaseTests(OperationsFixture servers) : IAsyncDisposable
         await UntilSettledAsync(sku);
         await using var store = servers.OpenStore();
         Assert.True(await store.Orders.AnyAsync(order => order.Id == lost, Cancelled));
+    }
+
+    [Fact]
+    public async Task An_instance_whose_account_may_not_publish_leaves_sweeping_to_another()
+    {
+        const string Account = "reader";
+        const string Password = "only-reads";
+        await servers.PurgeAsync();
+        var broker = await shared.RabbitMqAsync();
+        await broker.ControlAsync(Cancelled, "add_user", Account, Password);
+        try
+        {
+            // It may declare and bind everything, so the connection is there; each publish is refused.
+            await broker.ControlAsync(
+                Cancelled, "set_permissions", "-p", servers.RabbitMq.AbsolutePath[1..], Account, ".*",
+                $"^(?!{Regex.Escape(OrderTopology.Exchange)}$)", ".*");
+            var limited = new UriBuilder(servers.RabbitMq) { UserName = Account, Password = Password };
+            await using var holder = servers.StartApi([.. Settings, ("ConnectionStrings:rabbitmq", limited.Uri.AbsoluteUri)]);
+            await Deadline.UntilAsync(() => servers.Redis.KeyExistsAsync("seckill:outbox:sweeper"), held => held, Cancelled);
+            await using var other = servers.StartApi(Settings);
+            var sku = new SkuKeys(await servers.PutOnSaleAsync(other));
+            await servers.WaitUntilLoadedAsync(holder, sku.SkuId);
+
+            var unpublished = await ReserveAsync(other, sku, userId: 1);
+            await other.Get<StockRecovery>().UnconfirmAsync(sku, [unpublished], Cancelled);
+
+            await Deadline.UntilAsync(
+                () => other.Get<StockLedger>().ConfirmedAtMsAsync(sku, unpublished, Cancelled), at => at is not null, Cancelled);
+        }
+        finally
+        {
+            await broker.ControlAsync(CancellationToken.None, "delete_user", Account);
+        }
     }
 
     private MySqlConnectionStringBuilder DirectMySql()
