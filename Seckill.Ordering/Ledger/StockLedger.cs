@@ -12,7 +12,7 @@ public sealed class StockLedger
 {
     /// <summary>
     /// Published by settle.lua: a line with the SKU, one with the stock, then one for each settled order, in the format of record.lua.
-    /// Each instance has one subscription.
+    /// Also by warm.lua after a load, with the first two lines only. Each instance has one subscription.
     /// </summary>
     public const string OutcomeChannel = "seckill:outcomes";
 
@@ -142,7 +142,7 @@ public sealed class StockLedger
             stock, stored.Epoch, stored.Token?.ToString(CultureInfo.InvariantCulture) ?? "", token,
             .. terms.Fields, decided is null ? 0 : 1, seen is null ? "*" : seen.Load?.Text ?? ":", termsOnly ? -1 : again ? 1 : 0,
             seen?.RunId ?? "", seen?.Counted?.ToString(CultureInfo.InvariantCulture) ?? "",
-            seen?.Warmed?.ToString(CultureInfo.InvariantCulture) ?? "",
+            seen?.Warmed?.ToString(CultureInfo.InvariantCulture) ?? "", OutcomeChannel, sku.SkuId,
             .. (decided ?? []).Select(id => (RedisValue)id),
         ];
         var reply = (RedisResult[])(await _scripts.Warm.EvaluateAsync(_database, sku.All, arguments).ReplyAsync(cancellationToken))!;

@@ -68,3 +68,10 @@ local function expiry_of(expire_ms, now)
   return expires > now and expires or 0
 end
 
+-- The same for the keys of a load. Instead of a time that is over it is a day from now: until then, the orders that are not settled yet can
+-- still be published.
+local function kept_until(expire_ms, now)
+  local expires = expiry_of(expire_ms, now)
+  return expires > 0 and expires or now + 86400000
+end
+

@@ -33,9 +33,10 @@ while at <= #ARGV do
   at = at + 4 + ids
 end
 if #buyers > 0 then redis.call('HSET', KEYS[4], unpack(buyers)) end
-redis.call('PEXPIREAT', KEYS[4], ARGV[1])
+local expires = kept_until(ARGV[1], redis.call('TIME')[1] * 1000)
+redis.call('PEXPIREAT', KEYS[4], expires)
 if whole then
   redis.call('HSET', KEYS[2], 'counted', ARGV[2])
-  redis.call('PEXPIREAT', KEYS[2], ARGV[1])
+  redis.call('PEXPIREAT', KEYS[2], expires)
 end
 return #buyers / 2

@@ -3,7 +3,7 @@
 -- KEYS  1 stock  2 sale  3 orders  4 buyers  5 clicks  6 outbox     (all in the SKU's slot)
 -- ARGV  1 stock in MySQL  2 gate epoch in MySQL  3 token of the load in MySQL, '' for none  4 token of this load
 --       5 starts_ms  6 ends_ms  7 limit  8 paused (0, 1)  9 expire_ms
---       10 carry (1: ARGV 16 and up are all unsettled orders that MySQL has decided, committed or rejected; 0: unknown)
+--       10 carry (1: ARGV 18 and up are all unsettled orders that MySQL has decided, committed or rejected; 0: unknown)
 --       11 the load here when this was decided, epoch:token, ':' for none, '*' for any: a call delayed by a frozen server must not
 --          overwrite a newer counter with an old number
 --       12 again (1: load although the counter is running, because this is not the server that took the load; -1: set the terms only, and
@@ -11,6 +11,7 @@
 --       13 run id of the server when this was decided, '' if unknown  14 `counted` then, or as restore.lua has left it since, '' for none:
 --          a promoted replica with the same load has other unsettled orders and other buyers
 --       15 `warmed` then, '' for none: a delayed call must not overwrite newer terms either; '*' for 11 skips all these checks
+--       16 channel of outcomes  17 SKU
 -- Returns { loaded (1), running (0) or refused (-1), epoch, stock }
 --
 -- A load is identified by its epoch and its token. The epoch orders loads and tells which load has counted an order. Two loads can have
@@ -44,7 +45,7 @@ if not stock or epoch ~= tonumber(ARGV[2]) or load ~= ARGV[3] or is_shut(sale[3]
     -- Reservations unknown to MySQL stay deducted, now from the new counter. The decided ones keep their old epoch: MySQL's number
     -- includes them, so settling must not change the counter for them again.
     local decided = {}
-    for i = 16, #ARGV do decided[ARGV[i]] = true end
+    for i = 18, #ARGV do decided[ARGV[i]] = true end
     for _, id in ipairs(redis.call('ZRANGE', KEYS[6], 0, -1)) do
       local record = not decided[id] and redis.call('HGET', KEYS[3], id)
       if record then
@@ -63,5 +64,10 @@ if not stock or epoch ~= tonumber(ARGV[2]) or load ~= ARGV[3] or is_shut(sale[3]
   loaded = 1
 end
 -- All six keys expire together, also when the sale has been extended or shortened since they were created.
-for k = 1, 6 do redis.call('PEXPIREAT', KEYS[k], ARGV[9]) end
+local expires = kept_until(ARGV[9], redis.call('TIME')[1] * 1000)
+for k = 1, 6 do redis.call('PEXPIREAT', KEYS[k], expires) end
+-- Every instance still refuses clicks from memory if the counter was empty before.
+if loaded == 1 and stock > 0 then
+  redis.call('PUBLISH', ARGV[16], ARGV[17] .. '\n' .. string.format('%.0f', stock) .. '\n')
+end
 return { loaded, epoch, stock }

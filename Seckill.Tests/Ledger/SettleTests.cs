@@ -256,7 +256,8 @@ public sealed class SettleTests(RedisFixture redis) : IClassFixture<RedisFixture
         var prefix = string.Create(CultureInfo.InvariantCulture, $"{_sku.Keys.SkuId}\n");
         void OnOutcome(RedisChannel channel, RedisValue message)
         {
-            if (message.ToString().StartsWith(prefix, StringComparison.Ordinal))
+            // A load tells the stock alone.
+            if (message.ToString() is var text && text.StartsWith(prefix, StringComparison.Ordinal) && text.Contains('|'))
             {
                 heard.TrySetResult(message!);
             }

@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Globalization;
 using Seckill.Ordering.Ledger;
 using StackExchange.Redis;
 
@@ -215,6 +217,54 @@ public sealed class WarmTests(RedisFixture redis) : IClassFixture<RedisFixture>
         Assert.Equal([$"3|{pending}", $"1|{settled}", default, "3|5"], await BuyersAsync());
 
         Task<RedisValue[]> BuyersAsync() => _sku.Database.HashGetAsync(_sku.Keys.Buyers, [7, 8, 9, 10]);
+    }
+
+    /// <summary>As after a slip in SQL. Keys of a sale that ended long ago would expire at once, with the orders in the outbox.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task An_end_of_long_ago_deletes_no_orders(bool loads)
+    {
+        await _sku.WarmAsync(10);
+        await _sku.ReserveAsync(7, 3, click: "one");
+        var terms = SkuOnTrial.Terms(startsInS: -31 * 86_400, endsInS: -30 * 86_400);
+
+        Assert.Equal(new WarmResult(loads, loads ? 2 : 1, 7), await _sku.WarmAsync(10, loads ? 0 : 1, terms, loads ? [] : null));
+        await _sku.Recovery.RestoreBuyersAsync(_sku.Keys, [], lockedEpoch: null, terms.EndsAt, Cancelled);
+
+        Assert.Equal(1, await _sku.Database.SortedSetLengthAsync(_sku.Keys.Outbox));
+        foreach (var key in _sku.Keys.All)
+        {
+            Assert.InRange((await _sku.Database.KeyTimeToLiveAsync(key))!.Value, TimeSpan.FromHours(23), TimeSpan.FromHours(24));
+        }
+    }
+
+    [Theory]
+    [InlineData(10, true)]
+    [InlineData(0, false)]
+    public async Task A_load_with_stock_is_told_to_all_instances(int stock, bool isTold)
+    {
+        const string Last = "the last message";
+        var heard = new ConcurrentQueue<string>();
+        var told = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var subscriber = redis.Connection.GetSubscriber();
+        var channel = RedisChannel.Literal(StockLedger.OutcomeChannel);
+        void Hear(RedisChannel from, RedisValue message)
+        {
+            heard.Enqueue(message.ToString());
+            if (message == Last)
+            {
+                told.TrySetResult();
+            }
+        }
+
+        await subscriber.SubscribeAsync(channel, Hear);
+        await _sku.WarmAsync(stock);
+        await subscriber.PublishAsync(channel, Last);
+        await told.Task.WaitAsync(TimeSpan.FromMilliseconds(Deadline.TimeoutMs), Cancelled);
+        await subscriber.UnsubscribeAsync(channel, Hear);
+
+        Assert.Equal(isTold, heard.Contains(string.Create(CultureInfo.InvariantCulture, $"{_sku.Keys.SkuId}\n{stock}\n")));
     }
 
     [Fact]
