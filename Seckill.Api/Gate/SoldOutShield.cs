@@ -42,8 +42,9 @@ internal sealed class SoldOutShield(GateOptions options, TimeProvider time)
     }
 
     /// <summary>
-    /// Learns from a reply; true when it needs the buyers to arm itself. A reply to a buyer's repeated click is its order or the limit, and
-    /// changes nothing. A sale that is paused, over or not loaded has other answers for the buyers that the shield refuses.
+    /// Learns from a reply; true when it needs the buyers to arm itself. A reply to a buyer's repeated click is its order, the limit or
+    /// that its number is used, and changes nothing. A sale that is paused, over or not loaded has other answers for the buyers whom the
+    /// shield refuses.
     /// </summary>
     public bool Learn(ReserveReply reply)
     {
@@ -51,8 +52,8 @@ internal sealed class SoldOutShield(GateOptions options, TimeProvider time)
         foreach (var result in reply.Results)
         {
             soldOut |= result.Code == ReserveCode.SoldOut;
-            if (result.Code is not (ReserveCode.SoldOut or ReserveCode.Accepted or ReserveCode.Duplicate or ReserveCode.LimitReached
-                or ReserveCode.Unreadable))
+            if (result.Code is not (ReserveCode.SoldOut or ReserveCode.Accepted or ReserveCode.Duplicate or ReserveCode.NumberUsed
+                or ReserveCode.LimitReached or ReserveCode.IdTaken or ReserveCode.Unreadable))
             {
                 Disarm();
                 return false;

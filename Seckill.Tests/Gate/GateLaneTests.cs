@@ -118,6 +118,7 @@ public sealed class GateLaneTests(RedisFixture redis) : IClassFixture<RedisFixtu
         for (var i = 0; i < repeats; i++)
         {
             Assert.Equal(ReserveCode.Duplicate, (await Ask(1, click).Answered).Code);
+            Assert.Equal(ReserveCode.NumberUsed, (await Ask(1, click, quantity: 2).Answered).Code);
             // If a repeat opens the shield, the next refused click arms it again.
             Assert.Equal(ReserveCode.SoldOut, (await Ask(3).Answered).Code);
         }
@@ -206,9 +207,10 @@ public sealed class GateLaneTests(RedisFixture redis) : IClassFixture<RedisFixtu
 
     private PurchaseAttempt Ask(int buyer) => Ask(buyer, null);
 
-    private PurchaseAttempt Ask(int buyer, string? number)
+    private PurchaseAttempt Ask(int buyer, string? number, int quantity = 1)
     {
-        var click = new PurchaseAttempt(_sku.Keys, new ReserveRequest(SkuOnTrial.NextOrder(), buyer, 1, number, null), default, null);
+        var click = new PurchaseAttempt(
+            _sku.Keys, new ReserveRequest(SkuOnTrial.NextOrder(), buyer, quantity, number, null), default, null);
         Assert.True(_lane.TryAsk(click));
         return click;
     }
