@@ -8,20 +8,18 @@ namespace Seckill.Api.Push;
 /// <summary>A page's request to start, or resume, listening.</summary>
 /// <param name="UserId">The buyer.</param>
 /// <param name="SkuIds">SKUs whose current state is sent first, since the outcome may have been decided before the page listened.</param>
-/// <param name="SinceMs">Outcomes settled before this time, ms since 1970 UTC, are known to the page; 0 when it knows none.</param>
+/// <param name="LastEventId">The last event that the page has got, which is not sent again; null for none.</param>
 /// <param name="LoginEnds">UTC; when the login expires and the connection ends.</param>
-public sealed record OutcomeRequest(long UserId, IReadOnlyList<long> SkuIds, long SinceMs, DateTime LoginEnds);
+public sealed record OutcomeRequest(long UserId, IReadOnlyList<long> SkuIds, string? LastEventId, DateTime LoginEnds);
 
 /// <summary>
 /// The outcomes of one buyer: first the state of the requested SKUs, then each outcome as it is settled. Listening begins before the state
-/// is read, so no outcome is missed; one may be sent twice, with the same id. Null is a heartbeat.
+/// is read, so no outcome is missed; one may be sent twice, with the same id. A page that resumes is sent older outcomes than its last one
+/// too: they may have been lost on the way, because pub/sub repeats nothing. Null is a heartbeat.
 /// </summary>
 public sealed class OutcomeFeed(
     OrderStatusReader reader, IOptions<PushOptions> options, TimeProvider time, IHostApplicationLifetime lifetime)
 {
-    /// <summary>Redis servers of different SKUs have different clocks: a duplicate is better than a missed outcome.</summary>
-    private const int ResumeMarginMs = 5_000;
-
     public async IAsyncEnumerable<OrderStatusResponse?> ReadAsync(
         OutcomeListening listening, OutcomeRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -30,7 +28,7 @@ public sealed class OutcomeFeed(
         foreach (var skuId in request.SkuIds)
         {
             var (status, _) = await reader.ReadAsync(request.UserId, skuId, null, stop.Token);
-            if (status is not null && (status.SettledAtMs is null || status.SettledAtMs >= request.SinceMs - ResumeMarginMs))
+            if (status is not null && (status.SettledAtMs is null || IdOf(status) != request.LastEventId))
             {
                 yield return status;
             }
@@ -69,11 +67,4 @@ public sealed class OutcomeFeed(
     /// <summary>The id of an event, from which a page resumes; null for an undecided order.</summary>
     public static string? IdOf(OrderStatusResponse outcome) =>
         outcome.SettledAtMs is { } settled ? string.Create(CultureInfo.InvariantCulture, $"{settled}-{outcome.OrderId}") : null;
-
-    /// <summary>The time in an event's id; 0 for none, and for a foreign id.</summary>
-    public static long SinceOf(string? eventId) =>
-        eventId is not null && eventId.IndexOf('-', StringComparison.Ordinal) is > 0 and var end
-        && long.TryParse(eventId.AsSpan(0, end), NumberStyles.None, CultureInfo.InvariantCulture, out var settled)
-            ? settled
-            : 0;
 }

@@ -173,7 +173,7 @@ public static class PushEndpoints
             ids.Add(id);
         }
 
-        request = new OutcomeRequest(user.UserId(), ids, OutcomeFeed.SinceOf(lastEventId), TokenCache.EndOf(user, auth));
+        request = new OutcomeRequest(user.UserId(), ids, lastEventId, TokenCache.EndOf(user, auth));
         return fine;
     }
 }
