@@ -22,7 +22,7 @@ export SECKILL_CHROMIUM
 folder="$(mktemp -d)"
 up=""
 clean_up() {
-    [[ -z "$up" ]] || { kill -TERM "$up" 2>/dev/null; wait "$up" || true; }
+    [[ -z "$up" ]] || { kill -TERM "$up" 2>/dev/null || true; wait "$up" || true; }
     rm -rf "$folder"
 }
 trap clean_up EXIT

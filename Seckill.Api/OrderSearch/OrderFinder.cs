@@ -31,15 +31,17 @@ internal sealed partial class OrderFinder(
     /// <summary>What one SKU's keys in Redis have, or why they could not be searched.</summary>
     private readonly record struct GateReply(long SkuId, IReadOnlyList<Trail> Trails, string? Error);
 
-    /// <summary>Newest first.</summary>
-    public async Task<IReadOnlyList<FoundOrder>> FindAsync(OrderQuery query, CancellationToken cancellationToken)
+    public async Task<OrderSearchResponse> FindAsync(OrderQuery query, CancellationToken cancellationToken)
     {
         List<Trail> trails;
+        HashSet<long> unsearched;
         await using (var scope = scopes.CreateAsyncScope())
         {
             var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
             trails = await InStoreAsync(context, query, cancellationToken);
-            trails.AddRange(await InGateAsync(query, cancellationToken));
+            var replies = await InGateAsync(query, cancellationToken);
+            trails.AddRange(replies.SelectMany(reply => reply.Trails));
+            unsearched = [.. replies.Where(reply => reply.Error is not null).Select(reply => reply.SkuId)];
             if (trails.Count == 0)
             {
                 trails = await ByClickAloneAsync(context, query.Text, cancellationToken);
@@ -64,6 +66,10 @@ internal sealed partial class OrderFinder(
                 // Data in Redis that cannot be read at an order hide no other order.
                 LogOrderUnreadable(trail.OrderId, exception.Message);
                 unreadable = exception;
+                if (trail.SkuId is { } skuId)
+                {
+                    unsearched.Add(skuId);
+                }
             }
         }
 
@@ -73,7 +79,7 @@ internal sealed partial class OrderFinder(
             ExceptionDispatchInfo.Throw(unreadable);
         }
 
-        return found;
+        return new OrderSearchResponse(found, unsearched.Count);
     }
 
     private static async Task<List<Trail>> InStoreAsync(OrderingDbContext context, OrderQuery query, CancellationToken cancellationToken)
@@ -127,7 +133,7 @@ internal sealed partial class OrderFinder(
     /// <summary>
     /// An unreadable SKU, or a shard that is down, hides no orders of other SKUs. If Redis is down, the result is MySQL's orders alone.
     /// </summary>
-    private async Task<IReadOnlyList<Trail>> InGateAsync(OrderQuery query, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<GateReply>> InGateAsync(OrderQuery query, CancellationToken cancellationToken)
     {
         var replies = await Task.WhenAll(catalogue.NewestSkuIds(SkusAskedMax)
             .Select(skuId => TryInGateAsync(new SkuKeys(skuId), query, cancellationToken)));
@@ -136,7 +142,7 @@ internal sealed partial class OrderFinder(
             LogNotSearched(all.Length, failed.SkuId, failed.Error!);
         }
 
-        return [.. replies.SelectMany(reply => reply.Trails)];
+        return replies;
     }
 
     private async Task<GateReply> TryInGateAsync(SkuKeys sku, OrderQuery query, CancellationToken cancellationToken)

@@ -17,8 +17,11 @@ public sealed record FoundOrder(
         order.Status, order.Reason, order.Payment, order.Title, order.Price, order.TotalAmount, order.TraceId, order.Timeline);
 }
 
-/// <summary>The orders, newest first.</summary>
-public sealed record OrderSearchResponse(IReadOnlyList<FoundOrder> Items);
+/// <summary>
+/// The orders, newest first. <c>unsearched_skus</c>: how many SKUs Redis could not be searched for; orders of theirs that MySQL does not
+/// have yet may be missing.
+/// </summary>
+public sealed record OrderSearchResponse(IReadOnlyList<FoundOrder> Items, int UnsearchedSkus);
 
 public static class OrderSearchEndpoints
 {
@@ -50,9 +53,9 @@ public static class OrderSearchEndpoints
         // Audited even when nothing was found: trying out numbers reveals something too.
         await audit.WriteAsync(
             call, "orders.read", query.Text,
-            string.Create(CultureInfo.InvariantCulture, $"{found.Count} orders; buyers: ")
-                + string.Join(' ', found.Select(order => order.UserId).Distinct()),
+            string.Create(CultureInfo.InvariantCulture, $"{found.Items.Count} orders; buyers: ")
+                + string.Join(' ', found.Items.Select(order => order.UserId).Distinct()),
             cancellationToken);
-        return TypedResults.Json(new OrderSearchResponse(found), ApiJson.Web.OrderSearchResponse);
+        return TypedResults.Json(found, ApiJson.Web.OrderSearchResponse);
     }
 }

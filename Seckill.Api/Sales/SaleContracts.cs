@@ -11,7 +11,7 @@ public sealed record OperatorSale(
     string SkuId, string ProductId, string Title, string ProductTitle, string Description, string Image, decimal Price, decimal ListPrice,
     int LimitPerUser, long StartsAtMs, long EndsAtMs, bool Paused, bool TokenRequired, int? Units, int MysqlStock, long? RedisStock);
 
-/// <summary>The sales by SKU, and the server's clock.</summary>
+/// <summary>The sales by SKU, and the server's clock. If there are more than 500 sales, those that end last.</summary>
 public sealed record OperatorSaleList(long NowMs, IReadOnlyList<OperatorSale> Items);
 
 /// <summary>A new product with one SKU, and its sale. Times in ms since 1970 UTC.</summary>

@@ -28,7 +28,8 @@ public static class SaleEndpoints
 
         sales.MapGet("", ListAsync)
             .WithName("Sales")
-            .WithSummary("All sales with their stock in MySQL and in Redis, read fresh.")
+            .WithSummary(
+                $"The sales with their stock in MySQL and in Redis, read fresh: at most {SaleRecords.SalesMax}, those that end last.")
             .Produces<OperatorSaleList>()
             .ProducesErrors(401, 403, 503);
         sales.MapPost("", CreateAsync)

@@ -12,7 +12,8 @@ internal sealed class SaleRecords(IServiceScopeFactory scopes, StockLedger ledge
     /// <summary>Maximum number of ids that are skipped for a new SKU because Redis has data under them.</summary>
     public const int IdsSkippedMax = 1_000;
 
-    private const int SalesMax = 500;
+    /// <summary>Maximum number of sales in a list.</summary>
+    public const int SalesMax = 500;
 
     /// <summary>Sorted by SKU; if there are too many sales, those that end last.</summary>
     public async Task<IReadOnlyList<OperatorSale>> ListAsync(CancellationToken cancellationToken) =>

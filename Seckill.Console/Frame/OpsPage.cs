@@ -13,8 +13,8 @@ namespace Seckill.Console.Frame;
 public abstract class OpsPage : ComponentBase, IDisposable
 {
     /// <summary>
-    /// The pause between two calls of <see cref="RepeatAsync"/> is at least this many times the last call's duration: polling must not
-    /// become a load.
+    /// The pause between two calls of <see cref="RepeatAsync"/> is at least this many times the duration of the last successful call:
+    /// polling must not become a load.
     /// </summary>
     private const int PauseTimes = 4;
 
@@ -55,38 +55,29 @@ public abstract class OpsPage : ComponentBase, IDisposable
         }
     }
 
-    /// <summary>Makes a call; returns whether it succeeded. Does nothing while another is under way: a double click acts once.</summary>
+    /// <summary>Makes a call that changes nothing; returns whether it succeeded. Does nothing while another is under way.</summary>
     /// <param name="ask">The call; its token is cancelled with the page.</param>
+    protected Task<bool> TryAsync(Func<CancellationToken, Task> ask) => TryAsync(ask, Explain);
+
+    /// <summary>
+    /// Makes a call that changes something; returns whether it succeeded. Does nothing while another is under way: a double click acts
+    /// once.
+    /// </summary>
+    /// <param name="act">The call; its token is cancelled with the page.</param>
     /// <param name="done">The message to show on success.</param>
-    protected async Task<bool> TryAsync(Func<CancellationToken, Task> ask, Func<string>? done = null)
+    protected async Task<bool> ActAsync(Func<CancellationToken, Task> act, Func<string>? done = null)
     {
-        if (Busy)
+        if (!await TryAsync(act, ExplainAction))
         {
             return false;
         }
 
-        Busy = true;
-        try
+        if (done is not null)
         {
-            await ask(Left);
-            Fault = null;
-            if (done is not null)
-            {
-                Snackbar.Add(done(), Severity.Success);
-            }
-
-            return true;
-        }
-        catch (Exception failure) when (Explain(failure) is { } explanation)
-        {
-            Fault = explanation;
-        }
-        finally
-        {
-            Busy = false;
+            Snackbar.Add(done(), Severity.Success);
         }
 
-        return false;
+        return true;
     }
 
     /// <summary>
@@ -113,7 +104,7 @@ public abstract class OpsPage : ComponentBase, IDisposable
     /// Repeats a call while the page is open, never two at a time; an operator's action may run concurrently. Nobody waits for the task, so
     /// a bug of our own is handed to the renderer: otherwise the page would just show old figures.
     /// </summary>
-    /// <param name="everyMs">Pause between an answer and the next call; longer when answers are slow.</param>
+    /// <param name="everyMs">Pause between two calls, see <see cref="PauseAfter"/>.</param>
     /// <param name="ask">The call.</param>
     /// <param name="say">Gets the failure, or null after a success.</param>
     protected async Task RepeatAsync(int everyMs, Func<CancellationToken, Task> ask, Action<string?> say)
@@ -128,8 +119,7 @@ public abstract class OpsPage : ComponentBase, IDisposable
                 left.ThrowIfCancellationRequested();
                 say(fault);
                 StateHasChanged();
-                var tookMs = Stopwatch.GetElapsedTime(asked).TotalMilliseconds;
-                await Task.Delay(TimeSpan.FromMilliseconds(Math.Max(everyMs, tookMs * PauseTimes)), left);
+                await Task.Delay(PauseAfter(Stopwatch.GetElapsedTime(asked), everyMs, failed: fault is not null), left);
             }
         }
         catch (OperationCanceledException) when (left.IsCancellationRequested)
@@ -141,6 +131,13 @@ public abstract class OpsPage : ComponentBase, IDisposable
             await DispatchExceptionAsync(bug);
         }
     }
+
+    /// <summary>
+    /// The pause after a call of <see cref="RepeatAsync"/>. It is not longer after a failure, which may be a time-out: the page would be
+    /// out of date for minutes after the Api is back.
+    /// </summary>
+    internal static TimeSpan PauseAfter(TimeSpan took, int everyMs, bool failed) =>
+        TimeSpan.FromMilliseconds(failed ? everyMs : Math.Max(everyMs, took.TotalMilliseconds * PauseTimes));
 
     /// <summary>The message for the operator; null for a bug of our own, which is rethrown.</summary>
     protected string? Explain(Exception failure)
@@ -159,5 +156,39 @@ public abstract class OpsPage : ComponentBase, IDisposable
             _ when OpsApi.IsNoAnswer(failure) => $"The Api does not answer: {failure.Message}",
             _ => null,
         };
+    }
+
+    /// <summary>The same for an action, which the Api may have carried out without an answer.</summary>
+    private string? ExplainAction(Exception failure)
+    {
+        var explanation = Explain(failure);
+        return explanation is { Length: > 0 } && OpsApi.IsAnswerLost(failure)
+            ? $"{explanation.TrimEnd('.')}. It may have been carried out: look before you repeat it."
+            : explanation;
+    }
+
+    private async Task<bool> TryAsync(Func<CancellationToken, Task> ask, Func<Exception, string?> explain)
+    {
+        if (Busy)
+        {
+            return false;
+        }
+
+        Busy = true;
+        try
+        {
+            await ask(Left);
+            Fault = null;
+            return true;
+        }
+        catch (Exception failure) when (explain(failure) is { } explanation)
+        {
+            Fault = explanation;
+            return false;
+        }
+        finally
+        {
+            Busy = false;
+        }
     }
 }

@@ -1,9 +1,11 @@
 using System.Globalization;
+using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json.Serialization.Metadata;
 using Microsoft.AspNetCore.Components.Authorization;
 using Microsoft.Extensions.Http.Resilience;
 using Microsoft.Extensions.Options;
+using Polly.CircuitBreaker;
 using Seckill.Console.Auth;
 
 namespace Seckill.Console.Ops;
@@ -13,6 +15,9 @@ namespace Seckill.Console.Ops;
 /// answer.</remarks>
 public sealed class OpsApi(HttpClient http, AuthenticationStateProvider login)
 {
+    private static readonly HttpRequestError[] NeverConnected =
+        [HttpRequestError.ConnectionError, HttpRequestError.NameResolutionError, HttpRequestError.SecureConnectionError];
+
     public Task<OperatorSaleList> SalesAsync(CancellationToken cancellationToken) =>
         SendAsync(HttpMethod.Get, "/api/ops/sales", null, OpsJson.Default.OperatorSaleList, cancellationToken);
 
@@ -78,6 +83,17 @@ public sealed class OpsApi(HttpClient http, AuthenticationStateProvider login)
     /// <summary>Whether there was no readable answer: the Api is down, hung up, or took too long.</summary>
     public static bool IsNoAnswer(Exception failure) =>
         failure is HttpRequestException or OperationCanceledException or Polly.ExecutionRejectedException or System.Text.Json.JsonException;
+
+    /// <summary>Whether the call was sent and its answer is lost: the Api may have carried it out.</summary>
+    public static bool IsAnswerLost(Exception failure) => failure switch
+    {
+        // Never sent.
+        BrokenCircuitException => false,
+        HttpRequestException unsent when NeverConnected.Contains(unsent.HttpRequestError) => false,
+        // A proxy waited for the answer in vain.
+        OpsRefusedException { Status: HttpStatusCode.BadGateway or HttpStatusCode.GatewayTimeout } => true,
+        _ => IsNoAnswer(failure),
+    };
 
     private static string Sale(long skuId) => string.Create(CultureInfo.InvariantCulture, $"/api/ops/sales/{skuId}");
 

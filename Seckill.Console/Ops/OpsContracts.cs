@@ -33,7 +33,9 @@ public sealed record FoundOrder(
     long OrderId, string? OrderSn, long UserId, long SkuId, int Quantity, string? ClientOrderNo, string Status, string? Reason,
     string? Payment, string? Title, decimal? TotalAmount, string? TraceId, OrderTimeline? Timeline);
 
-public sealed record OrderList(IReadOnlyList<FoundOrder> Items);
+/// <param name="Items">Newest first.</param>
+/// <param name="UnsearchedSkus">SKUs that Redis could not be searched for.</param>
+public sealed record OrderList(IReadOnlyList<FoundOrder> Items, int UnsearchedSkus = 0);
 
 public sealed record WarmUpItem(long SkuId, bool Loaded, long Stock, long Epoch);
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.Playwright;
 using RabbitMQ.Client;
+using Seckill.Ordering.Ledger;
 using static Microsoft.Playwright.Assertions;
 
 namespace Seckill.Tests.Browser;
@@ -108,19 +109,23 @@ public sealed class ConsoleActTests(ConsoleFloor floor)
         }
 
         string replayed, abandoned;
-        await using (var broker = await floor.System.OpenRabbitMqAsync(_cancellation))
-        await using (var channel = await broker.CreateChannelAsync(new CreateChannelOptions(true, true), _cancellation))
+        try
         {
+            await using var broker = await floor.System.OpenRabbitMqAsync(_cancellation);
+            await using var channel = await broker.CreateChannelAsync(new CreateChannelOptions(true, true), _cancellation);
             replayed = await floor.BuyAndBuryAsync(channel, 60_101, skuId, _cancellation);
             abandoned = await floor.BuyAndBuryAsync(channel, 60_102, skuId, _cancellation);
         }
+        finally
+        {
+            await floor.System.StartWorkerAsync(_cancellation, settings: floor.System.Patience());
+        }
 
-        await floor.System.StartWorkerAsync(_cancellation, settings: floor.System.Patience());
         await using var console = await floor.EnterAsync(userId: Operator);
         await console.OpenAsync("/dead-letters", "Dead letters");
         var (first, second) = (Letter(console, replayed), Letter(console, abandoned));
         await Expect(first).ToContainTextAsync("planted for 60101");
-        await first.GetByText("Look").ClickAsync();
+        await first.GetByText("View").ClickAsync();
         await Expect(console.Dialog.Locator(".letter-body")).ToContainTextAsync(replayed);
         await console.ExpectAccessibleAsync();
         await console.DialogButton("Close").ClickAsync();
@@ -129,7 +134,7 @@ public sealed class ConsoleActTests(ConsoleFloor floor)
         await console.ExpectSaidAsync("The letter is in the order queue again.");
         await Expect(first).ToHaveCountAsync(0);
         await second.GetByText("Abandon").ClickAsync();
-        await console.DialogButton("Abandon").ClickAsync();
+        await console.ConfirmAsync("Abandon");
         await console.ExpectSaidAsync($"Order {abandoned} has failed");
         await Expect(second).ToHaveCountAsync(0);
 
@@ -204,6 +209,30 @@ public sealed class ConsoleActTests(ConsoleFloor floor)
         }
 
         await Expect(said).ToContainTextAsync("No order matches another-click.");
+    }
+
+    [Fact]
+    public async Task A_sale_that_Redis_cannot_read_is_reported_by_the_search_and_in_the_books()
+    {
+        var sku = new SkuKeys(await floor.PutOnSaleAsync(_cancellation));
+        var redis = floor.System.RedisConnection.GetDatabase();
+        await using var console = await floor.EnterAsync(userId: Operator);
+        try
+        {
+            // The search reads the one, the books the other.
+            await redis.StringSetAsync(sku.Orders, "theirs");
+            await redis.StringSetAsync(sku.Outbox, "theirs");
+            await console.OpenAsync("/orders?q=60301", "Orders");
+            await Expect(console.Page.Locator("main .mud-alert")).ToContainTextAsync("Redis could not be searched for 1 SKU:");
+            await Expect(console.Page.Locator("main p[role=status]")).ToHaveTextAsync("No order was found for 60301.");
+            await console.ExpectAccessibleAsync();
+            await console.OpenAsync("/repair", "Repair");
+            await Expect(console.Page.Locator($"tr[data-sku='{sku.SkuId}']")).ToContainTextAsync("cannot be compared: ");
+        }
+        finally
+        {
+            await redis.KeyDeleteAsync([sku.Orders, sku.Outbox]);
+        }
     }
 
     private static async Task<long> CreateAsync(ConsolePage console, string title)

@@ -33,6 +33,7 @@ public sealed partial class ConsoleTests(ConsoleFloor floor)
         await console.Page.ClickAsync("form[action='/login/demo'] button");
         await Expect(console.Heading).ToHaveTextAsync("Audit");
         await Expect(console.Page.Locator(".console-user")).ToHaveTextAsync("operator 77");
+        await ExpectReloadAfterGivingUpAsync(console);
 
         await console.Button("Log out").ClickAsync();
         await Expect(console.Heading).ToHaveTextAsync("Seckill console");
@@ -105,9 +106,9 @@ public sealed partial class ConsoleTests(ConsoleFloor floor)
         // The chart shows the instances' pulses.
         var chart = console.Page.Locator("figure.chart svg").First;
         await Deadline.UntilAsync(
-            async () => PeakOf("accepted", await chart.GetAttributeAsync("aria-label")), peak => peak > 50, _cancellation);
+            async () => PeakOf("accepted", await chart.GetAttributeAsync("aria-label")), peak => peak > 0, _cancellation);
         await Deadline.UntilAsync(
-            async () => PeakOf("orders written", await chart.GetAttributeAsync("aria-label")), peak => peak > 50, _cancellation);
+            async () => PeakOf("orders written", await chart.GetAttributeAsync("aria-label")), peak => peak > 0, _cancellation);
         Assert.InRange((await console.Page.Locator("path.chart-line.line-accepted").GetAttributeAsync("d"))!.Count(c => c == 'L'), 2, 60);
         await Expect(console.Figure("p99")).ToHaveTextAsync(new Regex("^[0-9,]+$"));
 
@@ -121,7 +122,7 @@ public sealed partial class ConsoleTests(ConsoleFloor floor)
 
         foreach (var server in Servers)
         {
-            await Expect(console.Page.Locator($"[data-server={server}]")).ToContainTextAsync("is reached by all");
+            await Expect(console.Page.Locator($"[data-server={server}]")).ToContainTextAsync("is reachable from every instance");
         }
 
         await console.ExpectAccessibleAsync();
@@ -146,6 +147,26 @@ public sealed partial class ConsoleTests(ConsoleFloor floor)
         await console.Button("New sale").ClickAsync();
         await Expect(console.Page.Locator("#sale-title")).ToBeVisibleAsync();
         await console.ExpectAccessibleAsync();
+    }
+
+    /// <summary>When Blazor has given up, the page keeps asking for itself, and is loaded again as soon as it gets an answer.</summary>
+    private static async Task ExpectReloadAfterGivingUpAsync(ConsolePage console)
+    {
+        var address = console.Page.Url;
+        var modal = console.Page.Locator("#components-reconnect-modal");
+        await console.Page.RouteAsync(address, route => route.AbortAsync());
+        await modal.EvaluateAsync(
+            """
+            modal => {
+              modal.classList.add("components-reconnect-failed");
+              modal.dispatchEvent(new CustomEvent("components-reconnect-state-changed", { detail: { state: "failed" } }));
+            }
+            """);
+        await Expect(modal.GetByText("will be reloaded")).ToBeVisibleAsync();
+        await Expect(modal.GetByText("Reconnecting")).ToBeHiddenAsync();
+        await console.Page.UnrouteAsync(address);
+        await Expect(modal).ToBeHiddenAsync();
+        await Expect(console.Heading).ToHaveTextAsync("Audit");
     }
 
     private static double PeakOf(string line, string? description) =>

@@ -14,6 +14,9 @@ public sealed class TestBrowser : IAsyncDisposable
     /// <summary>Time within which a page must show the expected content.</summary>
     public const int TimeoutMs = 30_000;
 
+    /// <summary>All browser tests share one launch, and a launch that fails is not repeated.</summary>
+    private const int LaunchTimeoutMs = 120_000;
+
     /// <summary>A script that starts a browser is shorter, and the browser itself is not worth reading to its end.</summary>
     private const int ScriptLinesMax = 100;
 
@@ -51,6 +54,7 @@ public sealed class TestBrowser : IAsyncDisposable
         var browser = await playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions
         {
             ExecutablePath = Find(),
+            Timeout = LaunchTimeoutMs,
             // Chromium's sandbox does not work as root. The pages are our own, so sites need no processes of their own. The other arguments
             // keep it from calling home.
             Args =

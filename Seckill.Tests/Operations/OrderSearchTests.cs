@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Store;
 
 namespace Seckill.Tests.Operations;
@@ -122,6 +123,27 @@ public sealed class OrderSearchTests(OperationsFixture servers, ClassApi api) : 
         Assert.Equal(Enumerable.Range(10, 50).Reverse().Select(i => $"{first + i}"), found.Select(order => Text(order, "order_id")));
     }
 
+    /// <summary>Without the orders no order of the SKU is found; without the outbox one is found that cannot be read to its end.</summary>
+    [Theory]
+    [InlineData("orders")]
+    [InlineData("outbox")]
+    public async Task A_SKU_that_Redis_cannot_be_searched_for_is_counted_and_hides_no_order_of_another(string damaged)
+    {
+        var (user, click) = NewClick();
+        var (good, bad) = (await servers.PutOnSaleAsync(_api), await servers.PutOnSaleAsync(_api));
+        var orderId = (await _api.BuyAsync(user, good, click)).Text("order_id");
+        Assert.Equal(200, (await _api.BuyAsync(user, bad)).Status);
+        var before = await SearchAsync($"{user}");
+        Assert.Equal((2, 0), (before.GetProperty("items").GetArrayLength(), before.GetProperty("unsearched_skus").GetInt32()));
+
+        var sku = new SkuKeys(bad);
+        await servers.Redis.StringSetAsync(damaged == "orders" ? sku.Orders : sku.Outbox, "theirs");
+
+        var after = await SearchAsync($"{user}");
+        Assert.Equal(1, after.GetProperty("unsearched_skus").GetInt32());
+        Assert.Equal([orderId], after.GetProperty("items").EnumerateArray().Select(order => Text(order, "order_id")));
+    }
+
     [Fact]
     public async Task An_unknown_order_is_an_empty_list_and_a_malformed_query_is_refused()
     {
@@ -138,10 +160,13 @@ public sealed class OrderSearchTests(OperationsFixture servers, ClassApi api) : 
 
     private static string? Text(JsonElement order, string member) => order.TryGetProperty(member, out var value) ? value.GetString() : null;
 
-    private async Task<IReadOnlyList<JsonElement>> FindAsync(string query)
+    private async Task<IReadOnlyList<JsonElement>> FindAsync(string query) =>
+        [.. (await SearchAsync(query)).GetProperty("items").EnumerateArray()];
+
+    private async Task<JsonElement> SearchAsync(string query)
     {
         var answer = await _api.GetAsync($"/api/ops/orders?q={query}", _api.Operator);
         Assert.Equal(200, answer.Status);
-        return [.. answer.Body.GetProperty("items").EnumerateArray()];
+        return answer.Body;
     }
 }
