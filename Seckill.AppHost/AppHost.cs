@@ -21,10 +21,13 @@ try
     var signingKey = builder.AddKey("auth-signing-key", () => CheckoutKeys.SigningKey, lengthMin: 48);
     var opsKey = builder.AddKey("ops-key", () => CheckoutKeys.OpsKey, lengthMin: 32);
 
-    // Launch profiles are not used: a service's settings are here, the same for a run and for a deployment.
+    // Launch profiles are not used: a service's settings are here, the same for a run and for a deployment. By default Aspire makes a
+    // published service accept X-Forwarded-* from every sender. The console needs the scheme, and a deployed one asks for nobody's
+    // address. The Api accepts these headers only from the proxies that its section Edge names.
     var orderWorker = builder.AddProject<Projects.Seckill_OrderWorker>("order-worker", launchProfileName: null)
         .WithServiceEnvironment()
         .WithServiceEndpoint(local, local.OrderWorkerPort)
+        .DisableForwardedHeaders()
         .WithReference(servers.Redis).WaitFor(servers.Redis)
         .WithReference(servers.RabbitMQ).WaitFor(servers.RabbitMQ)
         .WithReference(servers.MySql).WaitFor(servers.MySql)
@@ -35,6 +38,7 @@ try
         .WithServiceEnvironment()
         .WithReplicas(builder.Configuration.GetApiReplicas())
         .WithServiceEndpoint(local, local.ApiPort)
+        .DisableForwardedHeaders()
         .WithExternalHttpEndpoints()
         .WithReference(servers.Redis).WaitFor(servers.Redis)
         .WithReference(servers.RabbitMQ).WaitFor(servers.RabbitMQ)
@@ -61,6 +65,7 @@ try
         var hosts = builder.AddAllowedHosts();
         api.WithEnvironment("AllowedHosts", hosts);
         console.WithEnvironment("AllowedHosts", hosts);
+        api.WithEdgeSettings();
     }
     else
     {

@@ -1,7 +1,9 @@
 using System.Net.NetworkInformation;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.HostFiltering;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 
 namespace Seckill.ServiceDefaults;
 
@@ -12,15 +14,31 @@ namespace Seckill.ServiceDefaults;
 internal static class OwnHosts
 {
     private const string Any = "*";
+    private const string Setting = "AllowedHosts";
 
-    public static IServiceCollection AllowOwnAddresses(this IServiceCollection services) =>
-        services.PostConfigure<HostFilteringOptions>(options =>
-        {
-            if (!options.AllowedHosts.Contains(Any))
+    /// <summary>
+    /// Outside Development, a setting that is present and names no host fails startup: the framework takes it for any host, and a
+    /// deployment's file that nobody has filled in looks like that.
+    /// </summary>
+    public static IServiceCollection AllowOwnAddresses(this IServiceCollection services)
+    {
+        services.AddOptions<HostFilteringOptions>()
+            .PostConfigure(options =>
             {
-                options.AllowedHosts = [.. options.AllowedHosts, .. Addresses()];
-            }
-        });
+                if (!options.AllowedHosts.Contains(Any))
+                {
+                    options.AllowedHosts = [.. options.AllowedHosts, .. Addresses()];
+                }
+            })
+            .Validate<IConfiguration, IHostEnvironment>(
+                (_, configuration, environment) => environment.IsDevelopment() || !IsEmpty(configuration[Setting]),
+                $"{Setting} names no host: give the site's names, separated by semicolons, or {Any} for any.")
+            .ValidateOnStart();
+        return services;
+    }
+
+    private static bool IsEmpty(string? hosts) =>
+        hosts?.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) is [];
 
     private static IEnumerable<string> Addresses() =>
         from network in NetworkInterface.GetAllNetworkInterfaces()

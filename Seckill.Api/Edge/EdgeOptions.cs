@@ -10,7 +10,8 @@ public sealed class EdgeOptions : IValidatableObject
 
     /// <summary>
     /// Addresses of the proxies whose <c>X-Forwarded-For</c>, <c>X-Forwarded-Proto</c> and <c>X-Forwarded-Host</c> are accepted, and whose
-    /// traces are continued. Without any, the headers are ignored and every buyer behind a proxy counts under the proxy's address.
+    /// traces are continued. Without any, the headers are ignored, even with <c>ASPNETCORE_FORWARDEDHEADERS_ENABLED=true</c>, and every
+    /// buyer behind a proxy counts under the proxy's address.
     /// </summary>
     public string[] KnownProxies { get; init; } = [];
 

@@ -16,10 +16,14 @@ internal static class EdgeRegistration
     private const string DataPath = "/api";
     private const string ReferrerPolicy = "Referrer-Policy";
 
+    /// <summary>The framework's own switch: <c>ASPNETCORE_FORWARDEDHEADERS_ENABLED</c>.</summary>
+    private const string FrameworkSwitch = "ForwardedHeaders_Enabled";
+
     public static IServiceCollection AddEdge(this IServiceCollection services)
     {
         services.AddOptions<EdgeOptions>().BindConfiguration(EdgeOptions.Section).ValidateDataAnnotations().ValidateOnStart();
-        services.AddOptions<ForwardedHeadersOptions>().Configure<IOptions<EdgeOptions>>(TrustConfiguredProxies);
+        // After everything else that sets these options: the framework's switch sets them as well.
+        services.AddOptions<ForwardedHeadersOptions>().PostConfigure<IOptions<EdgeOptions>>(TrustConfiguredProxies);
         services.AddOptions<TracingOptions>().Configure<IOptions<EdgeOptions>>((tracing, edge) =>
         {
             foreach (var known in edge.Value.KnownProxies.Concat(edge.Value.KnownNetworks))
@@ -53,7 +57,7 @@ internal static class EdgeRegistration
     public static IApplicationBuilder UseEdge(this IApplicationBuilder app)
     {
         var edge = app.ApplicationServices.GetRequiredService<IOptions<EdgeOptions>>().Value;
-        if (edge.HasProxies)
+        if (edge.HasProxies && !IsAddedByFramework(app.ApplicationServices.GetRequiredService<IConfiguration>()))
         {
             app.UseForwardedHeaders();
         }
@@ -82,6 +86,13 @@ internal static class EdgeRegistration
     }
 
     /// <summary>
+    /// Whether the framework's switch has put the middleware in front of everything, with the options set here. A second one would go
+    /// further back than <see cref="EdgeOptions.ProxyHopsMax"/>.
+    /// </summary>
+    private static bool IsAddedByFramework(IConfiguration configuration) =>
+        string.Equals(configuration[FrameworkSwitch], "true", StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>
     /// Whether a known proxy has said how the request reached it: the middleware then keeps the connection's own scheme in this header. A
     /// direct caller that sends the header redirects only itself.
     /// </summary>
@@ -105,7 +116,10 @@ internal static class EdgeRegistration
 
     private static void TrustConfiguredProxies(ForwardedHeadersOptions forwarded, IOptions<EdgeOptions> options)
     {
-        forwarded.ForwardedHeaders = ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedProto | ForwardedHeaders.XForwardedHost;
+        // With empty lists the middleware would trust every sender, and the framework's switch adds it even if no proxy is known.
+        forwarded.ForwardedHeaders = options.Value.HasProxies
+            ? ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedProto | ForwardedHeaders.XForwardedHost
+            : ForwardedHeaders.None;
         forwarded.ForwardLimit = options.Value.ProxyHopsMax;
         // Loopback is in both lists by default; only configured addresses count here.
         forwarded.KnownProxies.Clear();

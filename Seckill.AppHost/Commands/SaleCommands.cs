@@ -17,13 +17,15 @@ internal static class SaleCommands
     public const string SkuId = "sku-id";
     public const string Units = "units";
 
+    private const string Repeatable = "Repeating the command is harmless.";
+
     /// <summary>Adds the commands to the gate's resource.</summary>
     public static IResourceBuilder<ProjectResource> WithSaleCommands(
         this IResourceBuilder<ProjectResource> api, IResourceBuilder<ParameterResource> opsKey)
     {
         var calls = new OpsCalls(api.Resource, opsKey.Resource);
         return api
-            .WithCommand(WarmUp, "Warm up", context => calls.PostAsync("warm-up", null, context.CancellationToken), new CommandOptions
+            .WithCommand(WarmUp, "Warm up", context => WarmUpAsync(calls, context), new CommandOptions
             {
                 Description = "Loads the stock of every sale from MySQL into Redis. A running sale is left alone.",
                 IconName = "Fire",
@@ -58,10 +60,13 @@ internal static class SaleCommands
 
     private static string Sku(ExecuteCommandContext context) => context.Arguments.GetString(SkuId) ?? "";
 
-    private static Task<ExecuteCommandResult> PostAsync(OpsCalls calls, ExecuteCommandContext context, string action) =>
-        calls.PostAsync($"sales/{Uri.EscapeDataString(Sku(context))}/{action}", null, context.CancellationToken);
+    private static Task<ExecuteCommandResult> WarmUpAsync(OpsCalls calls, ExecuteCommandContext context) =>
+        calls.PostAsync("warm-up", null, Repeatable, context.CancellationToken);
 
-    // The request contains the units on sale, so that repeating it adds nothing.
+    private static Task<ExecuteCommandResult> PostAsync(OpsCalls calls, ExecuteCommandContext context, string action) =>
+        calls.PostAsync($"sales/{Uri.EscapeDataString(Sku(context))}/{action}", null, Repeatable, context.CancellationToken);
+
+    // Each execution reads the units on sale anew, so a repeated command adds the units again.
     private static async Task<ExecuteCommandResult> AddStockAsync(OpsCalls calls, ExecuteCommandContext context)
     {
         var sku = Sku(context);
@@ -70,13 +75,27 @@ internal static class SaleCommands
             return CommandResults.Failure($"{Units} must be a whole number.");
         }
 
-        var sales = await calls.GetAsync("sales", context.CancellationToken);
+        JsonNode? sales;
+        try
+        {
+            sales = await calls.GetAsync("sales", context.CancellationToken);
+        }
+        catch (Exception failure) when (OpsCalls.IsSilence(failure, context.CancellationToken))
+        {
+            return CommandResults.Failure($"Nothing was added, because the Api did not list the sales: {failure.Message}");
+        }
+
         var sale = sales?["items"]?.AsArray().FirstOrDefault(item => item?["sku_id"]?.GetValue<string>() == sku);
-        return sale is null
-            ? CommandResults.Failure($"No sale has the SKU {sku}.")
-            : await calls.PostAsync(
-                $"sales/{Uri.EscapeDataString(sku)}/stock",
-                new JsonObject { ["add"] = units, ["units_before"] = sale["units"]?.GetValue<int>() },
-                context.CancellationToken);
+        if (sale is null)
+        {
+            return CommandResults.Failure($"No sale has the SKU {sku}.");
+        }
+
+        var before = sale["units"]?.GetValue<int>();
+        return await calls.PostAsync(
+            $"sales/{Uri.EscapeDataString(sku)}/stock",
+            new JsonObject { ["add"] = units, ["units_before"] = before },
+            $"The units may have been added: look at the sale's units, and repeat the command only if they are still {before}.",
+            context.CancellationToken);
     }
 }

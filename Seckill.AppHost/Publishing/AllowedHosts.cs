@@ -12,6 +12,7 @@ internal static class AllowedHosts
 
     /// <summary>
     /// The host names that the Api and the console accept, separated by semicolons; a deployment adds the site's own. Others get a 400.
+    /// The manifest carries the default. Compose's <c>.env</c> is written without values: an empty one fails the applications' startup.
     /// </summary>
     public static IResourceBuilder<ParameterResource> AddAllowedHosts(this IDistributedApplicationBuilder builder) =>
         builder.AddParameter(

@@ -34,6 +34,11 @@ internal static partial class Deployment
                 {
                     service.StopGracePeriod ??= StopGracePeriod;
                 }
+                else
+                {
+                    // Docker publishes a port without an address on all interfaces. The dashboard has one, and shows everything.
+                    service.Ports = [.. service.Ports.Select(port => port.Contains(':') ? port : $"{Bind}::{port}")];
+                }
             }
         });
         if (builder.ExecutionContext.IsPublishMode)

@@ -19,7 +19,7 @@ internal sealed class ServicesStop(RunParts parts, ResourceCommandService comman
         patience.CancelAfter(StopTimeoutMs);
         try
         {
-            await Task.WhenAll(parts.Services.Select(service => StopAsync(service.Name, patience.Token)));
+            await Task.WhenAll(parts.Services.Select(service => StopAsync(service, patience.Token)));
         }
         catch (OperationCanceledException)
         {
@@ -27,10 +27,39 @@ internal sealed class ServicesStop(RunParts parts, ResourceCommandService comman
         }
     }
 
-    private async Task StopAsync(string service, CancellationToken patience)
+    /// <summary>Returns when every instance of the service has ended.</summary>
+    internal static Task WaitUntilEndedAsync(
+        ResourceNotificationService notifications, ProjectResource service, CancellationToken patience)
     {
-        // A resource that is not running refuses the command, which is fine.
-        await commands.ExecuteCommandAsync(service, KnownResourceCommands.StopCommand, patience);
-        await notifications.WaitForResourceAsync(service, KnownResourceStates.TerminalStates, patience);
+        var ended = new HashSet<string>(StringComparer.Ordinal);
+        return notifications.WaitForResourceAsync(service.Name, latest =>
+        {
+            if (latest.Snapshot.State?.Text is { } state && KnownResourceStates.TerminalStates.Contains(state))
+            {
+                ended.Add(latest.ResourceId);
+            }
+            else
+            {
+                ended.Remove(latest.ResourceId);
+            }
+
+            return ended.Count >= service.GetReplicaCount();
+        }, patience);
+    }
+
+    private async Task StopAsync(ProjectResource service, CancellationToken patience)
+    {
+        // By resource and not by name: a name stands for no instance if there are several.
+        var stop = await commands.ExecuteCommandAsync(service, KnownResourceCommands.StopCommand, patience);
+        try
+        {
+            await WaitUntilEndedAsync(notifications, service, patience);
+        }
+        catch (OperationCanceledException) when (!stop.Success && !stop.Canceled)
+        {
+            // A resource that is not running refuses the command, which is fine; here one was still running.
+            Terminal.Say($"{service.Name} could not be told to stop: {stop.Message}");
+            throw;
+        }
     }
 }

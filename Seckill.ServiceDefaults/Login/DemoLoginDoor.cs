@@ -34,8 +34,12 @@ public static class DemoLoginDoor
             || (IPAddress.TryParse(name, out var address) && IPAddress.IsLoopback(address));
     }
 
-    /// <summary>A proxy on this machine may forward requests from anywhere.</summary>
+    /// <summary>
+    /// A proxy on this machine may forward requests from anywhere. If the framework has taken the sender from the headers, it has renamed
+    /// them to <c>X-Original-</c>.
+    /// </summary>
     private static bool IsForwarded(HttpRequest request) =>
         request.Headers.Any(header => header.Key.StartsWith("X-Forwarded-", StringComparison.OrdinalIgnoreCase)
+            || header.Key.StartsWith("X-Original-", StringComparison.OrdinalIgnoreCase)
             || header.Key.Equals("Forwarded", StringComparison.OrdinalIgnoreCase));
 }

@@ -1,3 +1,4 @@
+#pragma warning disable ASPIREINTERACTION001 // Commands with arguments are still marked as a preview.
 using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
@@ -24,6 +25,8 @@ internal sealed class BuiltAppHost(DistributedApplication application, TaskCompl
         application.Services.GetRequiredService<DistributedApplicationExecutionContext>();
 
     public IEnumerable<IResource> Resources => _model.Resources;
+
+    public ResourceNotificationService Notifications => application.ResourceNotifications;
 
     public IResource this[string name] => _model.Resources.Single(resource => resource.Name == name);
 
@@ -64,6 +67,20 @@ internal sealed class BuiltAppHost(DistributedApplication application, TaskCompl
             .WithArgumentsConfig()
             .BuildAsync(_context, cancellationToken: cancellationToken);
         return string.Join(' ', configuration.Arguments.Select(argument => argument.Value));
+    }
+
+    /// <summary>Runs a command of a service as the dashboard does, with a stand-in for the service on a port of this machine.</summary>
+    public Task<ExecuteCommandResult> ExecuteAsync(
+        string service, int port, string command, CancellationToken cancellationToken, params (string Name, string Value)[] arguments)
+    {
+        var endpoint = this[service].Annotations.OfType<EndpointAnnotation>().Single(endpoint => endpoint.Name == "http");
+        endpoint.AllocatedEndpoint = new AllocatedEndpoint(endpoint, "127.0.0.1", port);
+        return application.Services.GetRequiredService<ResourceCommandService>().ExecuteCommandAsync(
+            this[service],
+            command,
+            new InteractionInputCollection([.. arguments.Select(argument =>
+                new InteractionInput { Name = argument.Name, InputType = InputType.Text, Value = argument.Value })]),
+            cancellationToken);
     }
 
     public async ValueTask DisposeAsync()

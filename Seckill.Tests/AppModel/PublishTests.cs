@@ -67,6 +67,34 @@ public sealed partial class PublishTests : IDisposable
         Assert.Equal("localhost;127.0.0.1;[::1];api;console", hosts);
     }
 
+    /// <summary>With the variable, ASP.NET takes these headers from every sender.</summary>
+    [Theory]
+    [InlineData("api", false)]
+    [InlineData("order-worker", false)]
+    [InlineData("console", true)]
+    public async Task Only_the_console_which_needs_the_scheme_takes_forwarded_headers_from_everyone(string service, bool takes)
+    {
+        await using var appHost = await BuiltAppHost.ForPublishAsync(_output.FullName, Token);
+
+        var environment = await appHost.EnvironmentOfAsync(service, Token);
+
+        Assert.Equal(takes, environment.ContainsKey("ASPNETCORE_FORWARDEDHEADERS_ENABLED"));
+    }
+
+    [Fact]
+    public async Task What_the_operator_says_about_the_proxy_reaches_the_api_alone()
+    {
+        await using var appHost = await BuiltAppHost.ForPublishAsync(
+            _output.FullName, Token, "--Edge:KnownNetworks:0=10.0.0.0/8", "--Edge:HttpsRedirect=true");
+
+        var api = await appHost.EnvironmentOfAsync("api", Token);
+        var console = await appHost.EnvironmentOfAsync("console", Token);
+
+        Assert.Equal("10.0.0.0/8", api["Edge__KnownNetworks__0"]);
+        Assert.Equal("true", api["Edge__HttpsRedirect"]);
+        Assert.DoesNotContain(console.Keys, key => key.StartsWith("Edge__", StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task A_manifest_has_no_data_volume_because_a_database_on_a_file_share_fails()
     {

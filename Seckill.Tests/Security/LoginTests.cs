@@ -122,6 +122,7 @@ public sealed class LoginTests(OperationsFixture servers, ClassApi only) : IClas
             Assert.Equal(200, (await LogInAsync(api)).Status);
             var tunnelled = await LogInAsync(api, ("X-Forwarded-For", "192.0.2.1"));
             Assert.Equal((403, "demo login is for this machine"), (tunnelled.Status, tunnelled.Error));
+            Assert.Equal(403, (await LogInAsync(api, ("X-Original-For", "192.0.2.1"))).Status);
             Assert.Equal(403, (await LogInAsync(api, ("Forwarded", "for=192.0.2.1"))).Status);
             Assert.True((await api.GetAsync(Session)).Body.GetProperty("demo_login").GetBoolean());
             // A foreign host name that resolves to this machine is not served at all.

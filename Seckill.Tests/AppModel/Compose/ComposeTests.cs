@@ -21,6 +21,15 @@ public sealed class ComposeTests : IDisposable
         Assert.Contains("MYSQL_DATABASE: \"seckill\"", file);
     }
 
+    [Fact]
+    public async Task The_dashboard_is_reachable_where_the_api_is()
+    {
+        var dashboard = ServiceOf(await PublishAsync(), "compose-dashboard");
+
+        Assert.Contains("""- "${SECKILL_BIND:-127.0.0.1}::18888" """.Trim(), dashboard);
+        Assert.DoesNotContain("\n      - \"18888\"\n", dashboard);
+    }
+
     [Theory]
     [InlineData("api")]
     [InlineData("order-worker")]
