@@ -14,8 +14,7 @@ internal sealed partial class LocalServerProcesses(ResourceNotificationService n
 {
     private const int LogIntervalMs = 250;
 
-    private readonly ConcurrentDictionary<LocalServerResource, Task> _runs = [];
-    private readonly ConcurrentDictionary<LocalServerResource, SemaphoreSlim> _boots = [];
+    private readonly ConcurrentDictionary<LocalServerResource, LocalServerRun> _runs = [];
     private readonly CancellationTokenSource _stop = new();
 
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
@@ -23,71 +22,99 @@ internal sealed partial class LocalServerProcesses(ResourceNotificationService n
     /// <summary>Starts the server and follows it until the AppHost stops.</summary>
     public Task RunAsync(LocalServerResource resource, InitializeResourceEvent context)
     {
-        _runs[resource] = StartAndFollowAsync(resource, context, _stop.Token);
+        var run = _runs[resource] = new LocalServerRun();
+        run.Followed = StartAndFollowAsync(resource, run, context, _stop.Token);
         return Task.CompletedTask;
     }
 
     /// <exception cref="LocalServerException">It did not come back; the resource is shown as failed.</exception>
-    public async Task RestartAsync(LocalServerResource resource, CancellationToken cancellationToken)
-    {
-        var server = await resource.Started.WaitAsync(cancellationToken);
-        await ShowAsync(resource, KnownResourceStates.Starting);
-        try
+    public Task RestartAsync(LocalServerResource resource, CancellationToken cancellationToken) =>
+        InTurnAsync(resource, async (run, server, ended) =>
         {
-            await server.RestartAsync(cancellationToken);
-            _boots[resource].Release();
-        }
-        catch (LocalServerException)
-        {
-            await ShowAsync(resource, KnownResourceStates.FailedToStart);
-            throw;
-        }
-    }
+            await ShowAsync(resource, KnownResourceStates.Starting);
+            try
+            {
+                await server.StopAsync(cancellationToken);
+                await server.RestartAsync(ended);
+                run.Announce(server);
+            }
+            catch
+            {
+                await ShowAsync(resource, KnownResourceStates.FailedToStart);
+                throw;
+            }
+        }, cancellationToken);
 
-    public async Task StopAsync(LocalServerResource resource, CancellationToken cancellationToken)
-    {
-        var server = await resource.Started.WaitAsync(cancellationToken);
-        await ShowAsync(resource, KnownResourceStates.Stopping);
-        await server.StopAsync(cancellationToken);
-    }
+    public Task StopAsync(LocalServerResource resource, CancellationToken cancellationToken) =>
+        InTurnAsync(resource, async (_, server, _) =>
+        {
+            await ShowAsync(resource, KnownResourceStates.Stopping);
+            await server.StopAsync(cancellationToken);
+        }, cancellationToken);
 
     /// <summary>Stops all servers in parallel; each stop is orderly and has its own time limit.</summary>
     public async Task StopAsync(CancellationToken cancellationToken)
     {
         await _stop.CancelAsync();
-        await Task.WhenAll(_runs.Values);
-        await Task.WhenAll(_runs.Keys.Where(resource => resource.Started.IsCompletedSuccessfully)
-            .Select(async resource => await (await resource.Started).DisposeAsync()));
+        await Task.WhenAll(_runs.Select(run => EndAsync(run.Key, run.Value)));
         _runs.Clear();
     }
 
     // A host that is told to stop while it starts stops none of its services, so this stops the servers.
     public async ValueTask DisposeAsync() => await StopAsync(CancellationToken.None);
 
-    private async Task StartAndFollowAsync(LocalServerResource resource, InitializeResourceEvent context, CancellationToken stop)
+    /// <summary>
+    /// The change gets a token that the end of the AppHost cancels as well: it must not start a process after all servers were stopped. Its
+    /// stops take the caller's token, because a cancelled stop is a kill.
+    /// </summary>
+    private async Task InTurnAsync(
+        LocalServerResource resource, Func<LocalServerRun, LocalServer, CancellationToken, Task> change,
+        CancellationToken cancellationToken)
     {
-        var boots = _boots[resource] = new SemaphoreSlim(0);
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _stop.Token);
+        var server = await resource.Started.WaitAsync(ended.Token);
+        ended.Token.ThrowIfCancellationRequested();
+        var run = _runs[resource];
+        await run.InTurnAsync(() => change(run, server, ended.Token), ended.Token);
+    }
+
+    private static async Task EndAsync(LocalServerResource resource, LocalServerRun run)
+    {
+        await run.Followed;
+        if (resource.Started.IsCompletedSuccessfully)
+        {
+            var server = await resource.Started;
+            // A start that is under way has been cancelled, and a stop has a bound, so the turn comes soon.
+            await run.InTurnAsync(() => server.DisposeAsync().AsTask(), CancellationToken.None);
+        }
+
+        run.Dispose();
+    }
+
+    private async Task StartAndFollowAsync(
+        LocalServerResource resource, LocalServerRun run, InitializeResourceEvent context, CancellationToken stop)
+    {
         try
         {
             await context.Eventing.PublishAsync(new BeforeResourceStartedEvent(resource, context.Services), stop);
             await ShowAsync(resource, KnownResourceStates.Starting);
-            var server = await resource.StartAsync(stop);
+            await run.InTurnAsync(async () => run.Announce(await resource.StartAsync(stop)), stop);
+            var server = await resource.Started;
             await context.Eventing.PublishAsync(new ConnectionStringAvailableEvent(resource, context.Services), stop);
             using var log = new StreamReader(
                 new FileStream(server.LogFile, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete));
             while (true)
             {
-                var exited = server.Exited;
-                await ShowRunningAsync(resource, server);
-                await FollowAsync(log, exited, context.Logger, stop);
-                var exitCode = await exited;
+                var process = await run.NextAsync(stop);
+                await ShowRunningAsync(resource, server, process.Id);
+                await FollowAsync(log, process.Exited, context.Logger, stop);
+                var exitCode = await process.Exited;
                 await notifications.PublishUpdateAsync(resource, state => state with
                 {
                     State = KnownResourceStates.Exited,
                     ExitCode = exitCode,
                     StopTimeStamp = DateTime.UtcNow,
                 });
-                await boots.WaitAsync(stop);
             }
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
@@ -104,7 +131,7 @@ internal sealed partial class LocalServerProcesses(ResourceNotificationService n
     private Task ShowAsync(LocalServerResource resource, string state) =>
         notifications.PublishUpdateAsync(resource, snapshot => snapshot with { State = state });
 
-    private Task ShowRunningAsync(LocalServerResource resource, LocalServer server) =>
+    private Task ShowRunningAsync(LocalServerResource resource, LocalServer server, int processId) =>
         notifications.PublishUpdateAsync(resource, state => state with
         {
             State = KnownResourceStates.Running,
@@ -113,7 +140,7 @@ internal sealed partial class LocalServerProcesses(ResourceNotificationService n
             ExitCode = null,
             Urls = [new UrlSnapshot("tcp", $"tcp://127.0.0.1:{server.Port}", IsInternal: false)],
             Properties = ImmutableArray.Create<ResourcePropertySnapshot>(
-                new(CustomResourceKnownProperties.Source, $"{resource.Name} {server.Version}"), new("server.pid", server.ProcessId)),
+                new(CustomResourceKnownProperties.Source, $"{resource.Name} {server.Version}"), new("server.pid", processId)),
         });
 
     /// <summary>Copies the server's output to the resource's log, until the process has ended and everything is read.</summary>
