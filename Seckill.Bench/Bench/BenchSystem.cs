@@ -52,7 +52,12 @@ internal sealed class BenchSystem : IAsyncDisposable
     /// <summary>As reported by the servers.</summary>
     public string Versions => $"{_system.Versions}, .NET {Environment.Version}";
 
-    public static async Task<BenchSystem> StartAsync(TextWriter log, CancellationToken cancellationToken)
+    /// <summary>Starts all of it.</summary>
+    /// <param name="log">Gets the output of servers and applications.</param>
+    /// <param name="cancellationToken">Ends the start.</param>
+    /// <param name="apiSettings">Settings of the Api that depend on the servers; without them it has its defaults.</param>
+    public static async Task<BenchSystem> StartAsync(
+        TextWriter log, CancellationToken cancellationToken, Func<LocalSystem, (string Name, string Value)[]>? apiSettings = null)
     {
         var lines = TextWriter.Synchronized(log);
         var system = await LocalSystem.StartServersAsync(
@@ -75,7 +80,7 @@ internal sealed class BenchSystem : IAsyncDisposable
         try
         {
             await system.StartWorkerAsync(cancellationToken);
-            await system.StartApiAsync(cancellationToken);
+            await system.StartApiAsync(cancellationToken, settings: apiSettings?.Invoke(system) ?? []);
             await using var context = bench.Context();
             await context.Database.ExecuteSqlRawAsync(DatabaseDesign.VersionTable, cancellationToken);
             return bench;

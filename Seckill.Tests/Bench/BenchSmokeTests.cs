@@ -22,7 +22,7 @@ public sealed class BenchSmokeTests(ITestOutputHelper output)
         await using var log = new StringWriter();
         try
         {
-            await using var system = await BenchSystem.StartAsync(log, cancelled);
+            await using var system = await BenchSystem.StartAsync(log, cancelled, servers => servers.Patience());
             await RunStagesAsync(system, cancelled);
         }
         finally

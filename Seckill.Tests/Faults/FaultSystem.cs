@@ -111,7 +111,9 @@ public class FaultSystem : IAsyncLifetime
     protected virtual Task<LocalSystem> StartApplicationsAsync(Task<LocalSystem> servers) =>
         servers.WithApplicationsAsync(CancellationToken.None);
 
-    /// <summary>Restarts servers that the last test left dead, replaces dead processes, and empties the queues.</summary>
+    /// <summary>
+    /// Restarts servers that the last test left dead, lets frozen ones continue, replaces dead processes, and empties the queues.
+    /// </summary>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <param name="apiSettings">Settings of the Api; one with others is replaced.</param>
     public async Task<LocalSystem> ReadyAsync(CancellationToken cancellationToken, params (string Name, string Value)[] apiSettings)
@@ -127,6 +129,11 @@ public class FaultSystem : IAsyncLifetime
         }
 
         _apiSettings = apiSettings;
+        foreach (var server in (LocalServer[])[System.Redis, System.RabbitMq, System.MySql])
+        {
+            server.Continue();
+        }
+
         await System.RestartDeadServersAsync(cancellationToken);
         await Task.WhenAll(
             OneAsync(System.Apis, () => System.StartApiAsync(cancellationToken, settings: apiSettings)),

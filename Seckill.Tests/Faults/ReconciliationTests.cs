@@ -197,7 +197,7 @@ public sealed class ReconciliationTests(FaultSystem faults)
     /// <summary>A sale with settled orders, with an Api that compares only when asked.</summary>
     private async Task<(LocalSystem System, SaleOnTrial Sale)> WatchedSaleAsync()
     {
-        var system = await faults.ReadyAsync(_cancellation, NothingByItself);
+        var system = await faults.ReadyAsync(_cancellation, [.. NothingByItself, .. faults.PatientApi]);
         var sale = await SaleOnTrial.OpenAsync(faults, _cancellation);
         await sale.RushAllAsync(24);
         await sale.OutcomesAsync();

@@ -35,8 +35,15 @@ public sealed class RedisFrozenTests(FaultSystem faults)
 
         system.Redis.Pause();
         var clicks = sale.NewClicks(Clicks);
-        var answers = await Task.WhenAll(clicks.Select(click => SendAsync(client, click)));
-        system.Redis.Continue();
+        (HttpStatusCode Status, double Ms)[] answers;
+        try
+        {
+            answers = await Task.WhenAll(clicks.Select(click => SendAsync(client, click)));
+        }
+        finally
+        {
+            system.Redis.Continue();
+        }
 
         Assert.All(answers, answer => Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.Status));
         Assert.All(answers, answer => Assert.InRange(answer.Ms, 0, AnswerMsMax));

@@ -22,7 +22,9 @@ public sealed class SentinelFailOverTests(SharedServers servers)
         using var client = system.Client();
         await client.WaitUntilOnSaleAsync(SkuId, token);
         var buyer = await client.LogInAsync(1, token);
-        Assert.Equal(HttpStatusCode.OK, (await client.BuyAsync(buyer, SkuId, token, clientOrderNo: "before")).Status);
+        await Deadline.UntilAsync(
+            () => client.BuyAsync(buyer, SkuId, token, clientOrderNo: "before"), answer => answer.Status == HttpStatusCode.OK, token,
+            TimeoutMs);
         Assert.Equal("SUCCESS", (await client.OutcomeAsync(buyer, SkuId, token, "before")).Text("status"));
 
         redis.Master.Kill();

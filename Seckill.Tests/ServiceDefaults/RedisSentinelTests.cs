@@ -34,9 +34,15 @@ public sealed class RedisSentinelTests
         await redis.StartSentinelAsync(Token);
         await Deadline.UntilAsync(() => EntryAsync(host), entry => entry.Status == HealthStatus.Healthy, Token);
 
-        Assert.Single(log.Lines, line => line.Text.Contains("No Sentinel", StringComparison.Ordinal));
-        Assert.Single(
-            log.Lines, line => line.Text == $"Sentinel: the master of mymaster is 127.0.0.1:{redis.Master.Port}");
+        // Once for each change: on a busy machine, a Sentinel may be too slow for a while.
+        var master = $"Sentinel: the master of mymaster is 127.0.0.1:{redis.Master.Port}";
+        var isFound = log.Lines.Select(line => line.Text)
+            .Where(text => text == master || text.Contains("No Sentinel", StringComparison.Ordinal))
+            .Select(text => text == master)
+            .ToArray();
+        Assert.False(isFound[0]);
+        Assert.Contains(true, isFound);
+        Assert.DoesNotContain(isFound.Zip(isFound.Skip(1)), pair => pair.First == pair.Second);
     }
 
     [Fact]
