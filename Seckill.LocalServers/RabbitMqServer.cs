@@ -64,16 +64,9 @@ public sealed class RabbitMqServer : LocalServer
 
     /// <summary>The same with another of RabbitMQ's tools, such as <c>rabbitmq-queues</c>.</summary>
     /// <exception cref="LocalServerException">It failed; the server's log says why.</exception>
-    public async Task RunToolAsync(string tool, IReadOnlyList<string> arguments, CancellationToken cancellationToken)
-    {
-        var control = await RunAsync(
-            [Path.Combine(Path.GetDirectoryName(_script)!, tool), "-n", NodeName, .. arguments],
-            EnvironmentOf(Path.Combine(DataFolder, "rabbitmq.conf"), Path.Combine(DataFolder, "empty")));
-        if (await control.Exited.WaitAsync(cancellationToken) is not 0 and var code)
-        {
-            throw new LocalServerException($"{tool} {string.Join(' ', arguments)} ended with {code}");
-        }
-    }
+    public Task RunToolAsync(string tool, IReadOnlyList<string> arguments, CancellationToken cancellationToken) => RunToEndAsync(
+        [Path.Combine(Path.GetDirectoryName(_script)!, tool), "-n", NodeName, .. arguments],
+        EnvironmentOf(Path.Combine(DataFolder, "rabbitmq.conf"), Path.Combine(DataFolder, "empty")), cancellationToken);
 
     private protected override async Task LaunchAsync(CancellationToken cancellationToken)
     {
