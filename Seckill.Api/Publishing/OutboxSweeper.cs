@@ -75,6 +75,10 @@ public sealed partial class OutboxSweeper : BackgroundService
             {
                 await SweepAsync(stoppingToken);
             }
+            else if (!_publisher.Connected)
+            {
+                await ReleaseAsync();
+            }
 
             return true;
         }
@@ -106,28 +110,30 @@ public sealed partial class OutboxSweeper : BackgroundService
     private async Task SweepAsync(CancellationToken cancellationToken)
     {
         await _orphans.LookAsync(cancellationToken);
-        var (published, confirmed) = (0, 0);
+        var (dueCount, confirmedCount) = (0, 0);
+        Exception? unanswered = null;
         foreach (var skuIds in _cursor.Next().Chunk(SkusTogetherMax))
         {
             var replies = await _ledger.TakeUnconfirmedAsync(
                 Array.ConvertAll(skuIds, id => new SkuKeys(id)), _options.SweepGraceMs, _options.SweepBatchSizeMax, cancellationToken);
             foreach (var (sku, due, _) in replies.Where(reply => reply.Due.Count > 0))
             {
-                var answers = await PublishAsync(sku, due, cancellationToken);
-                published += answers.Length;
-                confirmed += answers.Count(isConfirmed => isConfirmed);
+                dueCount += due.Count;
+                confirmedCount += (await PublishAsync(sku, due, cancellationToken)).Count(isConfirmed => isConfirmed);
             }
 
             if (Array.FindAll(replies, reply => reply.Error is not null) is [var failed, ..] all)
             {
                 LogNotWhole(all.Length, failed.Sku.SkuId, failed.Error!.Message);
+                unanswered ??= Array.Find(all, reply => !RedisRefusals.IsAboutStoredData(reply.Error!)).Error;
             }
         }
 
-        if (published > 0 && confirmed == 0)
+        // Another instance may reach what this one does not. The connection to the broker alone proves nothing: the account may lack a
+        // permission, or the node its quorum.
+        if (unanswered is not null || (dueCount > 0 && confirmedCount == 0))
         {
-            // The connection alone proves nothing: this instance may lack a permission, or its node of the broker its quorum.
-            throw new UnconfirmedSweepException($"the broker has confirmed none of {published} orders");
+            throw new SweepFailedException(unanswered?.Message ?? $"the broker has confirmed none of {dueCount} orders");
         }
     }
 
@@ -149,7 +155,7 @@ public sealed partial class OutboxSweeper : BackgroundService
         return await Task.WhenAll(published).WaitAsync(cancellationToken);
     }
 
-    private sealed class UnconfirmedSweepException(string message) : Exception(message);
+    private sealed class SweepFailedException(string message) : Exception(message);
 
     [LoggerMessage(
         Level = LogLevel.Information, Message = "SKU {SkuId}: {Count} orders in the outbox without a confirm are published again")]

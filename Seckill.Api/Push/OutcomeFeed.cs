@@ -7,15 +7,16 @@ namespace Seckill.Api.Push;
 
 /// <summary>A page's request to start, or resume, listening.</summary>
 /// <param name="UserId">The buyer.</param>
-/// <param name="SkuIds">SKUs whose current state is sent first, since the outcome may have been decided before the page listened.</param>
+/// <param name="SkuIds">SKUs for which the state of the buyer's newest order is sent first: its outcome may have been decided before the
+/// page listened.</param>
 /// <param name="LastEventId">The last event that the page has got, which is not sent again; null for none.</param>
 /// <param name="LoginEnds">UTC; when the login expires and the connection ends.</param>
 public sealed record OutcomeRequest(long UserId, IReadOnlyList<long> SkuIds, string? LastEventId, DateTime LoginEnds);
 
 /// <summary>
 /// The outcomes of one buyer: first the state of the requested SKUs, then each outcome as it is settled. Listening begins before the state
-/// is read, so no outcome is missed; one may be sent twice, with the same id. A page that resumes is sent older outcomes than its last one
-/// too: they may have been lost on the way, because pub/sub repeats nothing. Null is a heartbeat.
+/// is read, so no outcome in between is missed; one may be sent twice, with the same id. A page that resumes is sent older outcomes than
+/// its last one too: they may have been lost on the way, because pub/sub repeats nothing. Null is a heartbeat.
 /// </summary>
 public sealed class OutcomeFeed(
     OrderStatusReader reader, IOptions<PushOptions> options, TimeProvider time, IHostApplicationLifetime lifetime)

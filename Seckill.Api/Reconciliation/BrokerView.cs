@@ -93,6 +93,7 @@ internal sealed partial class BrokerView(
         }
         catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
         {
+            watch.NoteUnanswered();
             LogUnknown(exception.Message);
             return null;
         }

@@ -24,6 +24,9 @@ internal sealed partial class QueueWatch(
     /// <summary>How often the broker has not answered so far.</summary>
     public long UnansweredCount => Volatile.Read(ref _unansweredCount);
 
+    /// <summary>Records that the broker has not answered another question of the reconciler.</summary>
+    public void NoteUnanswered() => Interlocked.Increment(ref _unansweredCount);
+
     /// <summary>
     /// An order confirmed before this moment is neither in the queue nor held by a worker. Null when that is unknown: messages wait in the
     /// queue, it has no consumer, or the broker does not answer.
@@ -50,7 +53,7 @@ internal sealed partial class QueueWatch(
         }
         catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
         {
-            Interlocked.Increment(ref _unansweredCount);
+            NoteUnanswered();
             LogDepthUnknown(exception.Message);
             return null;
         }

@@ -76,15 +76,22 @@ internal sealed partial class Reconciler : BackgroundService
             }
 
             var unanswered = _watch.UnansweredCount;
-            await PassAsync(stoppingToken);
+            var canCompare = await PassAsync(stoppingToken);
             await LookAfterGoneAsync(stoppingToken);
-            if (_watch.UnansweredCount == unanswered)
+            if (canCompare && _watch.UnansweredCount == unanswered)
             {
                 return true;
             }
 
             _reconciler.Forget();
-            LogNoBroker();
+            if (canCompare)
+            {
+                LogNoBroker();
+            }
+            else
+            {
+                LogNoneCompared();
+            }
         }
         catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
         {
@@ -118,10 +125,11 @@ internal sealed partial class Reconciler : BackgroundService
         }
     }
 
-    private async Task PassAsync(CancellationToken cancellationToken)
+    /// <summary>False when no SKU that had to be compared could be: this instance's account or server may be read-only.</summary>
+    private async Task<bool> PassAsync(CancellationToken cancellationToken)
     {
         _reconciler.KeepOnly(_catalogue.KeptSkuIds);
-        var exact = 0;
+        var (exact, compared) = (0, 0);
         foreach (var snapshot in await _snapshots.ReadAsync(_cursor.Next(), cancellationToken))
         {
             if (snapshot.IsQuiet)
@@ -130,13 +138,15 @@ internal sealed partial class Reconciler : BackgroundService
                 continue;
             }
 
-            await _reconciler.RunAsync(snapshot.SkuId, cancellationToken);
+            compared += await _reconciler.RunAsync(snapshot.SkuId, cancellationToken) ? 1 : 0;
             if (++exact == ExactPerPassMax)
             {
                 _cursor.ContinueBehind(snapshot.SkuId);
-                return;
+                break;
             }
         }
+
+        return exact == 0 || compared > 0;
     }
 
     /// <summary>Orders of a deleted sale are still settled and published.</summary>
@@ -167,6 +177,10 @@ internal sealed partial class Reconciler : BackgroundService
         Level = LogLevel.Warning,
         Message = "The broker did not answer, so it is unknown which orders are lost; another instance may reconcile now")]
     private partial void LogNoBroker();
+
+    [LoggerMessage(
+        Level = LogLevel.Warning, Message = "None of the SKUs could be compared; another instance may reconcile now")]
+    private partial void LogNoneCompared();
 
     [LoggerMessage(
         Level = LogLevel.Warning,

@@ -71,17 +71,19 @@ internal sealed partial class SkuReconciler
         }
     }
 
-    /// <summary>A failure to compare or repair this SKU is logged and delays no other SKU.</summary>
-    public async Task RunAsync(long skuId, CancellationToken cancellationToken)
+    /// <summary>A failure to compare or repair this SKU is logged and delays no other SKU; then this returns false.</summary>
+    public async Task<bool> RunAsync(long skuId, CancellationToken cancellationToken)
     {
         try
         {
             await CompareAsync(skuId, cancellationToken);
+            return true;
         }
         catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
         {
             // Any failure concerns this SKU alone: the others must not wait for it.
             LogUnreadable(skuId, exception.Message);
+            return false;
         }
     }
 

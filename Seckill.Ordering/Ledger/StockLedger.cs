@@ -153,10 +153,14 @@ public sealed class StockLedger
     /// Has Redis refuse every load and change of terms that was decided before this call, also for a SKU that it has lost. See
     /// <c>warmed</c> in warm.lua.
     /// </summary>
-    public Task OutdateAsync(SkuKeys sku, DateTimeOffset expiresAt, CancellationToken cancellationToken) =>
-        Task.WhenAll(
-                _database.HashIncrementAsync(sku.Sale, "warmed"), _database.KeyExpireAsync(sku.Sale, expiresAt.UtcDateTime))
+    public Task OutdateAsync(SkuKeys sku, DateTimeOffset expiresAt, CancellationToken cancellationToken)
+    {
+        // A time that is over would delete the mark at once.
+        var earliest = DateTimeOffset.UtcNow.AddDays(1);
+        var expiry = expiresAt > earliest ? expiresAt : earliest;
+        return Task.WhenAll(_database.HashIncrementAsync(sku.Sale, "warmed"), _database.KeyExpireAsync(sku.Sale, expiry.UtcDateTime))
             .ReplyAsync(cancellationToken);
+    }
 
     /// <summary>
     /// Whether Redis accepts any writes within <see cref="ProbeTimeoutMs"/>: tries several keys, which a cluster spreads over its masters.

@@ -3,11 +3,10 @@
 -- KEYS  1 stock  2 sale  3 orders  4 buyers  5 clicks  6 outbox     (all in the SKU's slot)
 -- ARGV  order ids
 -- Returns how many orders were added.
-local expire_ms = redis.call('HGET', KEYS[2], 'expire_ms')
-local expires = expiry_of(expire_ms, redis.call('TIME')[1] * 1000)
+local expires = expiry_beside(KEYS[2], redis.call('HGET', KEYS[2], 'expire_ms'), now_ms())
 local count = 0
 for _, id in ipairs(ARGV) do
   if redis.call('HEXISTS', KEYS[3], id) == 1 then count = count + redis.call('ZADD', KEYS[6], 'NX', 0, id) end
 end
-if expires > 0 then redis.call('PEXPIREAT', KEYS[6], expire_ms) end
+if expires > 0 then redis.call('PEXPIREAT', KEYS[6], expires) end
 return count

@@ -61,14 +61,27 @@ end
 -- Whether the gate is closed. Anything but 0 counts as closed, because the load that follows sets the field anew.
 local function is_shut(closed) return closed and closed ~= '0' end
 
--- The time at which a sale's keys expire; 0 when it is no time, or over. Then the keys keep the time to live that they have, until a load
--- sets the terms anew: a time in the past would delete them.
+-- The time at which a sale's keys expire; 0 when it is no time, or over, because a time in the past would delete them.
 local function expiry_of(expire_ms, now)
   local expires = number_of(expire_ms) or 0
   return expires > now and expires or 0
 end
 
--- The same for the keys of a load. Instead of a time that is over it is a day from now: until then, the orders that are not settled yet can
+-- The same for keys that a script may create. If that time is no time, or over, they live as long as the sale's own key.
+local function expiry_beside(sale_key, expire_ms, now)
+  local expires = expiry_of(expire_ms, now)
+  if expires > 0 then return expires end
+  local left = redis.call('PTTL', sale_key)
+  return left > 0 and now + left or 0
+end
+
+-- The time by this server's clock, ms since 1970.
+local function now_ms()
+  local clock = redis.call('TIME')
+  return clock[1] * 1000 + math.floor(clock[2] / 1000)
+end
+
+-- When the keys of a load expire. Instead of a time that is over it is a day from now: until then, the orders that are not settled yet can
 -- still be published.
 local function kept_until(expire_ms, now)
   local expires = expiry_of(expire_ms, now)

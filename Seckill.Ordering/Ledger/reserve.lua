@@ -32,7 +32,7 @@ local stock = need_number(counter, 'counter', KEYS[1])
 local starts, ends = need_number(sale[1], 'starts_ms', KEYS[2]), need_number(sale[2], 'ends_ms', KEYS[2])
 local limit, epoch = need_number(sale[3], 'limit', KEYS[2]), sale[4]
 local held, seq = need_number(sale[6] or '0', 'held', KEYS[2]), need_number(sale[7] or '0', 'seq', KEYS[2])
-local expires = expiry_of(sale[8], now)
+local expires = expiry_beside(KEYS[2], sale[8], now)
 local reply = { now, need_number(epoch, 'epoch', KEYS[2]), 0, 0 }
 
 -- One read for all buyers and one for all clicks; `buyer` and `click` then overlay the writes of this call.
@@ -106,7 +106,7 @@ if accepted > 0 then
   redis.call('HSET', KEYS[2], 'held', held + taken, 'seq', seq + accepted)
   -- A key that expired or was deleted and is created again needs its time to live; setting it every 256 orders is often enough.
   if expires > 0 and (seq == 0 or math.floor(seq / 256) ~= math.floor((seq + accepted) / 256)) then
-    for k = 3, 6 do redis.call('PEXPIREAT', KEYS[k], sale[8]) end
+    for k = 3, 6 do redis.call('PEXPIREAT', KEYS[k], expires) end
   end
 end
 reply[3], reply[4] = stock - taken, seq + accepted

@@ -33,8 +33,9 @@ while at <= #ARGV do
   at = at + 4 + ids
 end
 if #buyers > 0 then redis.call('HSET', KEYS[4], unpack(buyers)) end
-local expires = kept_until(ARGV[1], redis.call('TIME')[1] * 1000)
-redis.call('PEXPIREAT', KEYS[4], expires)
+-- The clicks too: they are restored between the calls of this script, and the load may never come.
+local expires = kept_until(ARGV[1], now_ms())
+for k = 4, 5 do redis.call('PEXPIREAT', KEYS[k], expires) end
 if whole then
   redis.call('HSET', KEYS[2], 'counted', ARGV[2])
   redis.call('PEXPIREAT', KEYS[2], expires)

@@ -106,7 +106,7 @@ end
 if #newClicks > 0 then redis.call('HLEN', KEYS[5]) end
 if delta ~= 0 then need_number(counter, 'counter', KEYS[1]) end
 local remaining = released > 0 and math.max(0, need_number(sale[2] or '0', 'held', KEYS[2]) - released)
-local expires = expiry_of(sale[3], tonumber(now))
+local expires = expiry_beside(KEYS[2], sale[3], tonumber(now))
 
 -- The ZREM comes first: a Redis without memory rejects a script only at its first write that needs more, so verdicts are still recorded.
 if #gone > 0 then redis.call('ZREM', KEYS[6], unpack(gone)) end
@@ -123,7 +123,7 @@ end
 if expires > 0 then
   for k = 3, 6 do
     local left = redis.call('PTTL', KEYS[k])
-    if left ~= -2 and math.abs(now + left - expires) > 1000 then redis.call('PEXPIREAT', KEYS[k], sale[3]) end
+    if left ~= -2 and math.abs(now + left - expires) > 1000 then redis.call('PEXPIREAT', KEYS[k], expires) end
   end
 end
 return reply

@@ -64,10 +64,10 @@ if not stock or epoch ~= tonumber(ARGV[2]) or load ~= ARGV[3] or is_shut(sale[3]
   loaded = 1
 end
 -- All six keys expire together, also when the sale has been extended or shortened since they were created.
-local expires = kept_until(ARGV[9], redis.call('TIME')[1] * 1000)
+local expires = kept_until(ARGV[9], now_ms())
 for k = 1, 6 do redis.call('PEXPIREAT', KEYS[k], expires) end
 -- Every instance still refuses clicks from memory if the counter was empty before.
 if loaded == 1 and stock > 0 then
-  redis.call('PUBLISH', ARGV[16], ARGV[17] .. '\n' .. string.format('%.0f', stock) .. '\n')
+  redis.call('PUBLISH', ARGV[16], ARGV[17] .. '\n' .. string.format('%.0f', stock))
 end
 return { loaded, epoch, stock }

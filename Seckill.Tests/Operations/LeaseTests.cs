@@ -88,6 +88,26 @@ public sealed class LeaseTests(OperationsFixture servers, SharedServers shared) 
     }
 
     [Fact]
+    public async Task An_instance_without_the_broker_leaves_sweeping_to_another()
+    {
+        await servers.PurgeAsync();
+        await using var address = new TcpSwitch(servers.RabbitMq.Port);
+        var through = new UriBuilder(servers.RabbitMq) { Port = address.Port };
+        await using var holder = servers.StartApi([.. Settings, ("ConnectionStrings:rabbitmq", through.Uri.AbsoluteUri)]);
+        await Deadline.UntilAsync(() => servers.Redis.KeyExistsAsync("seckill:outbox:sweeper"), held => held, Cancelled);
+        await using var other = servers.StartApi(Settings);
+        var sku = new SkuKeys(await servers.PutOnSaleAsync(other));
+        address.RedirectTo(ClosedPort);
+        address.Cut();
+
+        var unpublished = await ReserveAsync(other, sku, userId: 1);
+        await other.Get<StockRecovery>().UnconfirmAsync(sku, [unpublished], Cancelled);
+
+        await Deadline.UntilAsync(
+            () => other.Get<StockLedger>().ConfirmedAtMsAsync(sku, unpublished, Cancelled), at => at is not null, Cancelled);
+    }
+
+    [Fact]
     public async Task An_instance_whose_account_may_not_publish_leaves_sweeping_to_another()
     {
         const string Account = "reader";
@@ -118,6 +138,8 @@ public sealed class LeaseTests(OperationsFixture servers, SharedServers shared) 
         {
             await broker.ControlAsync(CancellationToken.None, "delete_user", Account);
         }
+
+        Assert.True(broker.Runs);
     }
 
     private MySqlConnectionStringBuilder DirectMySql()

@@ -22,7 +22,7 @@ public abstract partial class OrderWritingTests(WorkerServers servers, ITestOutp
         {
             lock (told)
             {
-                told.AddRange(((string)value!).Split('\n')[2..].Where(line => line.Length > 0));
+                told.AddRange(((string)value!).Split('\n')[2..]);
             }
         });
         var messages = await shop.SellAsync(1, 300, Cancelled);

@@ -17,7 +17,6 @@ let source = null;
 let socket = null;
 let openedAt = 0;
 let lastHeardAt = 0;
-let lastId = '';
 let wanted = [];
 let joined = null;
 let hear = () => {};
@@ -59,7 +58,6 @@ export function waitFor(buyer, clicks) {
 
 /** Forgets everything about the previous buyer. */
 export function forget() {
-  lastId = '';
   waitFor(null, []);
 }
 
@@ -117,7 +115,7 @@ function openEvents() {
   source = mine;
   mine.addEventListener('listening', opened);
   mine.addEventListener('alive', () => { lastHeardAt = Date.now(); });
-  mine.addEventListener('outcome', event => take(event.data, () => event.lastEventId));
+  mine.addEventListener('outcome', event => take(event.data));
   mine.onerror = () => {
     mine.close();
     if (source === mine) lost();
@@ -125,7 +123,8 @@ function openEvents() {
 }
 
 function openSocket() {
-  const url = new URL(address('/api/orders/seckill/ws') + (lastId ? `&since=${lastId}` : ''), location.href);
+  // Without `since`: the page may have dropped its last outcome, of a click whose answer came later.
+  const url = new URL(address('/api/orders/seckill/ws'), location.href);
   url.protocol = url.protocol.replace('http', 'ws');
   const mine = new WebSocket(url);
   socket = mine;
@@ -133,7 +132,7 @@ function openSocket() {
   mine.onmessage = event => {
     // A closing socket may still deliver messages, for a buyer who has been forgotten since.
     if (socket !== mine) return;
-    take(event.data, outcome => (outcome.settled_at_ms ? `${outcome.settled_at_ms}-${outcome.order_id}` : ''));
+    take(event.data);
   };
   mine.onclose = () => { if (socket === mine) lost(); };
 }
@@ -167,7 +166,7 @@ function sayState() {
   tabs.tell({ state });
 }
 
-function take(text, idOf) {
+function take(text) {
   lastHeardAt = Date.now();
   let outcome;
   try {
@@ -177,7 +176,6 @@ function take(text, idOf) {
     return;
   }
 
-  lastId = idOf(outcome) || lastId;
   pass(outcome);
 }
 
