@@ -151,7 +151,9 @@ public static class DeadLetterEndpoints
 
     /// <summary>The buyers whose orders were shown to an operator, as far as the bodies name them.</summary>
     private static string BuyersOf(IEnumerable<DeadLetter> letters) =>
-        "buyers: " + string.Join(' ', letters.Select(letter => DeadLetterBody.OrderOf(letter.Body)?.UserId ?? "?").Distinct());
+        "buyers: " + string.Join(
+            ' ', letters.SelectMany(letter => DeadLetterBody.PartsOf(letter.Body))
+                .Select(order => DeadLetterBody.OrderOf(order)?.UserId ?? "?").Distinct());
 
     private static DeadLetterItem ToItem(DeadLetter letter, int bodyBytesMax) => new(
         letter.Id, letter.Reason, letter.Attempts,

@@ -79,7 +79,8 @@ internal sealed partial class OrderFinder(
             ExceptionDispatchInfo.Throw(unreadable);
         }
 
-        return new OrderSearchResponse(found, unsearched.Count);
+        var unasked = Math.Max(0, catalogue.NewestSkuIds(int.MaxValue).Count - SkusAskedMax);
+        return new OrderSearchResponse(found, unsearched.Count + unasked);
     }
 
     private static async Task<List<Trail>> InStoreAsync(OrderingDbContext context, OrderQuery query, CancellationToken cancellationToken)

@@ -23,9 +23,9 @@ internal readonly record struct SaleResult(OperatorSale? Sale, ErrorResult? Erro
 /// does not have. If the process dies in between, every instance's loader detects the change by itself: the terms differ from those it
 /// knows, or the load differs from the one in Redis.
 /// </summary>
-internal sealed class SaleOperations(
+internal sealed partial class SaleOperations(
     IServiceScopeFactory scopes, SaleRecords records, StockRecovery recovery, StockLoad load, SaleCatalogue catalogue, GateLanes lanes,
-    AuditLog audit)
+    AuditLog audit, ILogger<SaleOperations> logger)
 {
     private const int CreateTriesMax = 5;
     private const string DefaultImage = "/img/bolt.svg";
@@ -48,9 +48,9 @@ internal sealed class SaleOperations(
 
             await AuditAsync(
                 call, "sale.create", skuId, JsonSerializer.Serialize(request, ApiJson.Web.CreateSaleRequest), cancellationToken);
-            if (await TryInsertAsync(skuId, request, cancellationToken))
+            if (await TryInsertAsync(skuId, request, cancellationToken) is { } product)
             {
-                return await ConcludeAsync(skuId, null, 0, cancellationToken);
+                return await ConcludeCreationAsync(product, cancellationToken);
             }
         }
 
@@ -216,8 +216,26 @@ internal sealed class SaleOperations(
         _ => false,
     };
 
-    /// <summary>False when one of the ids was taken meanwhile.</summary>
-    private async Task<bool> TryInsertAsync(long skuId, CreateSaleRequest request, CancellationToken cancellationToken)
+    /// <summary>
+    /// Now that the sale is in MySQL, every loader puts it on. A failure here must not be answered with the advice to try again: without a
+    /// SKU id in the request, that would create another sale.
+    /// </summary>
+    private async Task<SaleResult> ConcludeCreationAsync(Product product, CancellationToken cancellationToken)
+    {
+        var sku = product.Skus.Single();
+        try
+        {
+            return await ConcludeAsync(sku.Id, null, 0, cancellationToken);
+        }
+        catch (Exception exception) when (ServerFailures.IsOf(exception))
+        {
+            LogNotLoaded(sku.Id, exception.Message);
+            return new SaleResult(SaleRecords.Of(sku, product, sku.Sale!, redisStock: null), null);
+        }
+    }
+
+    /// <summary>The product with its SKU and sale; null when one of the ids was taken meanwhile.</summary>
+    private async Task<Product?> TryInsertAsync(long skuId, CreateSaleRequest request, CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
@@ -251,11 +269,11 @@ internal sealed class SaleOperations(
         {
             // All three rows in one transaction.
             await context.SaveChangesAsync(cancellationToken);
-            return true;
+            return product;
         }
         catch (Exception exception) when (IsLostRace(exception))
         {
-            return false;
+            return null;
         }
     }
 
@@ -271,6 +289,9 @@ internal sealed class SaleOperations(
 
     private Task AuditAsync(OperatorCall call, string action, long skuId, string detail, CancellationToken cancellationToken) =>
         audit.WriteAsync(call, action, Text($"sku {skuId}"), detail, cancellationToken);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "SKU {SkuId}: the sale was created and will be loaded later: {Reason}")]
+    private partial void LogNotLoaded(long skuId, string reason);
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -87,7 +87,7 @@ internal sealed class SaleRecords(IServiceScopeFactory scopes, StockLedger ledge
         return [.. skus.Select(sku => (sku.Id, Of(sku, sku.Product!, sku.Sale!, stock.GetValueOrDefault(sku.Id))))];
     }
 
-    private static OperatorSale Of(ProductSku sku, Product product, SeckillSale sale, long? redisStock) => new(
+    internal static OperatorSale Of(ProductSku sku, Product product, SeckillSale sale, long? redisStock) => new(
         Text(sku.Id), Text(product.Id), sku.Title, product.Title, product.Description, sku.Image, sku.Price, sale.ListPrice,
         sale.LimitPerUser, Milliseconds(sale.StartsAt), Milliseconds(sale.EndsAt), sale.Paused, sale.TokenRequired, sale.Units, sku.Stock,
         redisStock);

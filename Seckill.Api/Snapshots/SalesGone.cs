@@ -1,30 +1,64 @@
 using Seckill.Api.Catalogue;
 using Seckill.Ordering.Ledger;
+using StackExchange.Redis;
 
 namespace Seckill.Api.Snapshots;
 
 /// <summary>SKUs that Redis has data for but the catalogue does not list: the sale was deleted.</summary>
-public sealed class SalesGone(StockRecovery recovery, SaleCatalogue catalogue)
+public sealed partial class SalesGone(StockRecovery recovery, SaleCatalogue catalogue, ILogger<SalesGone> logger)
 {
-    /// <summary>By id; none before the sales have been read.</summary>
-    /// <exception cref="StackExchange.Redis.RedisException">Redis does not answer.</exception>
+    private IReadOnlyList<long> _last = [];
+
+    /// <summary>
+    /// By id; none before the sales have been read. What cannot be read hides nothing else: a SKU on a shard that is away stays listed, and
+    /// if the list itself is away, it is the last one that was read.
+    /// </summary>
     public async Task<IReadOnlyList<long>> FindAsync(CancellationToken cancellationToken)
     {
-        var gone = new List<long>();
         if (!catalogue.Loaded)
         {
-            return gone;
+            return [];
         }
 
-        var noted = await recovery.NotedSkuIdsAsync(cancellationToken);
-        foreach (var skuId in noted.Where(skuId => catalogue.Find(skuId) is null).Order())
+        try
         {
-            if (!await recovery.ForgetIfGoneAsync(new SkuKeys(skuId), cancellationToken))
+            var noted = await recovery.NotedSkuIdsAsync(cancellationToken);
+            var gone = new List<long>();
+            foreach (var skuId in noted.Where(skuId => catalogue.Find(skuId) is null).Order())
             {
-                gone.Add(skuId);
+                if (!await IsForgottenAsync(skuId, cancellationToken))
+                {
+                    gone.Add(skuId);
+                }
             }
+
+            Volatile.Write(ref _last, gone);
+        }
+        catch (Exception exception) when (exception is RedisException or TimeoutException)
+        {
+            LogNotRead(exception.Message);
         }
 
-        return gone;
+        return Volatile.Read(ref _last);
     }
+
+    private async Task<bool> IsForgottenAsync(long skuId, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await recovery.ForgetIfGoneAsync(new SkuKeys(skuId), cancellationToken);
+        }
+        catch (Exception exception) when (exception is RedisException or TimeoutException)
+        {
+            LogNotKnown(skuId, exception.Message);
+            return false;
+        }
+    }
+
+    [LoggerMessage(
+        Level = LogLevel.Warning, Message = "It is not known which deleted sales Redis has data of; those known before are used: {Reason}")]
+    private partial void LogNotRead(string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "SKU {SkuId}: it is not known whether Redis still has data of it: {Reason}")]
+    private partial void LogNotKnown(long skuId, string reason);
 }

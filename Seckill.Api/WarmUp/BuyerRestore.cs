@@ -30,8 +30,11 @@ public sealed class BuyerRestore(IServiceScopeFactory scopes, StockRecovery reco
 
     private static readonly ILookup<long, long> NoPending = Array.Empty<long>().ToLookup(id => id);
 
-    /// <summary>Restores everything committed so far, without a lock. MySQL's epoch is <paramref name="epoch"/>.</summary>
-    public async Task<RestoredLines> RunAheadAsync(
+    /// <summary>
+    /// Restores everything committed so far, without a lock. MySQL's epoch is <paramref name="epoch"/>; null, and nothing is restored, when
+    /// it is another one by now.
+    /// </summary>
+    public async Task<RestoredLines?> RunAheadAsync(
         SkuKeys sku, long epoch, DateTimeOffset expiresAt, CancellationToken cancellationToken)
     {
         // Before the view is opened: orders in the view are restored below and later ones under the lock, so settling must not add them as
@@ -43,6 +46,14 @@ public sealed class BuyerRestore(IServiceScopeFactory scopes, StockRecovery reco
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
         // One view for the pages and for the counts taken with them.
         await using var view = await context.Database.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellationToken);
+        var now = await context.ProductSkus.Where(row => row.Id == sku.SkuId).Select(row => (long?)row.GateEpoch)
+            .SingleOrDefaultAsync(cancellationToken);
+        if (now != epoch)
+        {
+            // Another load has finished since. Orders that were committed after it are in the view, and settling adds them to the buyers.
+            return null;
+        }
+
         var lines = context.OrderItems.Where(item => item.SkuId == sku.SkuId);
         var lastItemId = await lines.MaxAsync(item => (long?)item.Id, cancellationToken) ?? 0;
         var itemCount = await lines.LongCountAsync(cancellationToken);

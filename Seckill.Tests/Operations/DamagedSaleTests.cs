@@ -51,6 +51,25 @@ public sealed class DamagedSaleTests(OperationsFixture servers) : IAsyncLifetime
         await Deadline.UntilAsync(() => _api.BuyAsync(Buyer(), victim), reply => reply.Status == 200, Cancelled);
     }
 
+    [Fact]
+    public async Task A_damaged_list_of_SKUs_hides_no_books()
+    {
+        const string List = "seckill:skus";
+        var skuId = await servers.PutOnSaleAsync(_api);
+        var noted = await servers.Redis.SetMembersAsync(List);
+        await servers.Redis.StringSetAsync(List, "no set");
+        try
+        {
+            Assert.Equal("", ReasonOf(await _api.BooksAsync(skuId)));
+            Assert.Equal(200, (await _api.PostAsync("/api/ops/reconciliation/repair", _api.Operator)).Status);
+        }
+        finally
+        {
+            await servers.Redis.KeyDeleteAsync(List);
+            await servers.Redis.SetAddAsync(List, noted);
+        }
+    }
+
     /// <summary>The runbook's repair: the named field gets the right number, and nothing is deleted.</summary>
     [Fact]
     public async Task A_damaged_sequence_stops_only_clicks_until_it_is_set()
