@@ -88,7 +88,7 @@ internal static class SaleCommands
         var sale = sales?["items"]?.AsArray().FirstOrDefault(item => item?["sku_id"]?.GetValue<string>() == sku);
         if (sale is null)
         {
-            return CommandResults.Failure($"No sale has the SKU {sku}.");
+            return CommandResults.Failure($"No listed sale has the SKU {sku}; the 500 that end last are listed.");
         }
 
         var before = sale["units"]?.GetValue<int>();

@@ -22,8 +22,9 @@ internal sealed partial class LocalServerProcesses(ResourceNotificationService n
     /// <summary>Starts the server and follows it until the AppHost stops.</summary>
     public Task RunAsync(LocalServerResource resource, InitializeResourceEvent context)
     {
-        var run = _runs[resource] = new LocalServerRun();
+        var run = new LocalServerRun();
         run.Followed = StartAndFollowAsync(resource, run, context, _stop.Token);
+        _runs[resource] = run;
         return Task.CompletedTask;
     }
 
@@ -48,7 +49,12 @@ internal sealed partial class LocalServerProcesses(ResourceNotificationService n
     public Task StopAsync(LocalServerResource resource, CancellationToken cancellationToken) =>
         InTurnAsync(resource, async (_, server, _) =>
         {
-            await ShowAsync(resource, KnownResourceStates.Stopping);
+            // Only the end of a process changes this state again.
+            if (server.Runs)
+            {
+                await ShowAsync(resource, KnownResourceStates.Stopping);
+            }
+
             await server.StopAsync(cancellationToken);
         }, cancellationToken);
 

@@ -90,8 +90,8 @@ public sealed class OpsApi(HttpClient http, AuthenticationStateProvider login)
         // Never sent.
         BrokenCircuitException => false,
         HttpRequestException unsent when NeverConnected.Contains(unsent.HttpRequestError) => false,
-        // A proxy waited for the answer in vain.
-        OpsRefusedException { Status: HttpStatusCode.BadGateway or HttpStatusCode.GatewayTimeout } => true,
+        // A proxy waited for the answer in vain, or the Api has failed after it wrote to MySQL.
+        OpsRefusedException { Status: >= HttpStatusCode.InternalServerError } => true,
         _ => IsNoAnswer(failure),
     };
 

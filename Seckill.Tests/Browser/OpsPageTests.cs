@@ -33,6 +33,7 @@ public sealed class OpsPageTests
         [
             new TimeoutRejectedException("late"), new TaskCanceledException("late"), new JsonException("late"),
             new OpsRefusedException(HttpStatusCode.GatewayTimeout, "late", null),
+            new OpsRefusedException(HttpStatusCode.ServiceUnavailable, "late", null),
         ];
         Exception[] refused = [new BrokenCircuitException("no"), new OpsRefusedException(HttpStatusCode.Conflict, "no", null)];
         using var page = new CallingPage();
