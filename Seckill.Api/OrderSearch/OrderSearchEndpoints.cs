@@ -18,7 +18,7 @@ public sealed record FoundOrder(
 }
 
 /// <summary>
-/// The orders, newest first. <c>unsearched_skus</c>: how many SKUs Redis could not be searched for; orders of theirs that MySQL does not
+/// The orders, newest first. <c>unsearched_skus</c>: how many SKUs Redis was not searched for; orders of theirs that MySQL does not
 /// have yet may be missing.
 /// </summary>
 public sealed record OrderSearchResponse(IReadOnlyList<FoundOrder> Items, int UnsearchedSkus);

@@ -71,29 +71,34 @@ internal sealed partial class SkuReconciler
         }
     }
 
-    /// <summary>A failure to compare or repair this SKU is logged and delays no other SKU; then this returns false.</summary>
+    /// <summary>
+    /// A failure to compare or repair this SKU is logged and delays no other SKU. Returns whether it was compared, repaired or not.
+    /// </summary>
     public async Task<bool> RunAsync(long skuId, CancellationToken cancellationToken)
     {
+        var isCompared = false;
         try
         {
-            await CompareAsync(skuId, cancellationToken);
-            return true;
+            if (await _reader.ReadAsync(skuId, cancellationToken) is not { } found)
+            {
+                return true;
+            }
+
+            Note(found, skuId);
+            isCompared = found.Unreadable is null;
+            await HealAsync(found, skuId, cancellationToken);
         }
         catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
         {
             // Any failure concerns this SKU alone: the others must not wait for it.
             LogUnreadable(skuId, exception.Message);
-            return false;
         }
+
+        return isCompared;
     }
 
-    private async Task CompareAsync(long skuId, CancellationToken cancellationToken)
+    private void Note(SkuReconciliation found, long skuId)
     {
-        if (await _reader.ReadAsync(skuId, cancellationToken) is not { } found)
-        {
-            return;
-        }
-
         if (found.Unreadable is { } reason)
         {
             LogUnreadable(skuId, reason);
@@ -114,7 +119,10 @@ internal sealed partial class SkuReconciler
         {
             NoteBooks(found);
         }
+    }
 
+    private async Task HealAsync(SkuReconciliation found, long skuId, CancellationToken cancellationToken)
+    {
         var plan = await _stuck.PlanAsync(found, cancellationToken);
         if (plan.Settle.Count > 0 || plan.Republished > 0)
         {

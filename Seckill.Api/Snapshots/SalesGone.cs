@@ -7,12 +7,14 @@ namespace Seckill.Api.Snapshots;
 /// <summary>SKUs that Redis has data for but the catalogue does not list: the sale was deleted.</summary>
 public sealed partial class SalesGone(StockRecovery recovery, SaleCatalogue catalogue, ILogger<SalesGone> logger)
 {
-    private IReadOnlyList<long> _last = [];
+    private volatile IReadOnlyList<long>? _last;
 
     /// <summary>
     /// By id; none before the sales have been read. What cannot be read hides nothing else: a SKU on a shard that is away stays listed, and
     /// if the list itself is away, it is the last one that was read.
     /// </summary>
+    /// <exception cref="RedisException">The list is away and has never been read.</exception>
+    /// <exception cref="TimeoutException">The same.</exception>
     public async Task<IReadOnlyList<long>> FindAsync(CancellationToken cancellationToken)
     {
         if (!catalogue.Loaded)
@@ -23,23 +25,17 @@ public sealed partial class SalesGone(StockRecovery recovery, SaleCatalogue cata
         try
         {
             var noted = await recovery.NotedSkuIdsAsync(cancellationToken);
-            var gone = new List<long>();
-            foreach (var skuId in noted.Where(skuId => catalogue.Find(skuId) is null).Order())
-            {
-                if (!await IsForgottenAsync(skuId, cancellationToken))
-                {
-                    gone.Add(skuId);
-                }
-            }
-
-            Volatile.Write(ref _last, gone);
+            long[] unlisted = [.. noted.Where(skuId => catalogue.Find(skuId) is null).Order()];
+            // Together: a shard that is frozen costs one time-out, not one for each SKU.
+            var forgotten = await Task.WhenAll(unlisted.Select(skuId => IsForgottenAsync(skuId, cancellationToken)));
+            _last = [.. unlisted.Where((_, i) => !forgotten[i])];
         }
-        catch (Exception exception) when (exception is RedisException or TimeoutException)
+        catch (Exception exception) when (_last is not null && (exception is RedisException or TimeoutException))
         {
             LogNotRead(exception.Message);
         }
 
-        return Volatile.Read(ref _last);
+        return _last;
     }
 
     private async Task<bool> IsForgottenAsync(long skuId, CancellationToken cancellationToken)

@@ -37,18 +37,21 @@ public sealed class BuyerRestore(IServiceScopeFactory scopes, StockRecovery reco
     public async Task<RestoredLines?> RunAheadAsync(
         SkuKeys sku, long epoch, DateTimeOffset expiresAt, CancellationToken cancellationToken)
     {
+        await using var scope = scopes.CreateAsyncScope();
+        var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
+        if (await EpochAsync(context, sku, cancellationToken) != epoch)
+        {
+            return null;
+        }
+
         // Before the view is opened: orders in the view are restored below and later ones under the lock, so settling must not add them as
         // well.
         await recovery.RestoreBuyersAsync(sku, [], epoch, expiresAt, cancellationToken);
         // Also before the view is opened: a buyer who is no longer pending by then has a decision that the view shows, or no order.
         var pending = await recovery.PendingAsync(sku, await recovery.UnsettledIdsAsync(sku, cancellationToken), cancellationToken);
-        await using var scope = scopes.CreateAsyncScope();
-        var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
         // One view for the pages and for the counts taken with them.
         await using var view = await context.Database.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellationToken);
-        var now = await context.ProductSkus.Where(row => row.Id == sku.SkuId).Select(row => (long?)row.GateEpoch)
-            .SingleOrDefaultAsync(cancellationToken);
-        if (now != epoch)
+        if (await EpochAsync(context, sku, cancellationToken) != epoch)
         {
             // Another load has finished since. Orders that were committed after it are in the view, and settling adds them to the buyers.
             return null;
@@ -60,6 +63,8 @@ public sealed class BuyerRestore(IServiceScopeFactory scopes, StockRecovery reco
         await RestoreAllAsync(context, sku, NoPending, lockedEpoch: null, expiresAt, cancellationToken);
         await clicks.RunAsync(context, sku, afterItemId: null, cancellationToken);
         var refusedIds = await clicks.RunRefusedAsync(context, sku, FrozenSet<long>.Empty, cancellationToken);
+        // The load may never come, so the clicks get their time to live here.
+        await recovery.RestoreBuyersAsync(sku, [], lockedEpoch: null, expiresAt, cancellationToken);
         return new RestoredLines(lastItemId, itemCount, pending.Select(order => order.UserId).ToHashSet(), refusedIds);
     }
 
@@ -101,6 +106,9 @@ public sealed class BuyerRestore(IServiceScopeFactory scopes, StockRecovery reco
             await RestoreAsync(sku, held.Concat(others), pendingByUser, lockedEpoch, expiresAt, cancellationToken);
         }
     }
+
+    private static Task<long?> EpochAsync(OrderingDbContext context, SkuKeys sku, CancellationToken cancellationToken) =>
+        context.ProductSkus.Where(row => row.Id == sku.SkuId).Select(row => (long?)row.GateEpoch).SingleOrDefaultAsync(cancellationToken);
 
     private async Task RestoreAllAsync(
         OrderingDbContext context, SkuKeys sku, ILookup<long, long> pending, long? lockedEpoch, DateTimeOffset expiresAt,

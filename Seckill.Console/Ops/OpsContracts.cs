@@ -34,7 +34,7 @@ public sealed record FoundOrder(
     string? Payment, string? Title, decimal? TotalAmount, string? TraceId, OrderTimeline? Timeline);
 
 /// <param name="Items">Newest first.</param>
-/// <param name="UnsearchedSkus">SKUs that Redis could not be searched for.</param>
+/// <param name="UnsearchedSkus">SKUs that Redis was not searched for.</param>
 public sealed record OrderList(IReadOnlyList<FoundOrder> Items, int UnsearchedSkus = 0);
 
 public sealed record WarmUpItem(long SkuId, bool Loaded, long Stock, long Epoch);

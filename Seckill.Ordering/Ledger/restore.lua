@@ -33,7 +33,7 @@ while at <= #ARGV do
   at = at + 4 + ids
 end
 if #buyers > 0 then redis.call('HSET', KEYS[4], unpack(buyers)) end
--- The clicks too: they are restored between the calls of this script, and the load may never come.
+-- The clicks too: they are restored before a call of this script, and the load may never come.
 local expires = kept_until(ARGV[1], now_ms())
 for k = 4, 5 do redis.call('PEXPIREAT', KEYS[k], expires) end
 if whole then

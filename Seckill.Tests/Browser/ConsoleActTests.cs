@@ -223,7 +223,7 @@ public sealed class ConsoleActTests(ConsoleFloor floor)
             await redis.StringSetAsync(sku.Orders, "theirs");
             await redis.StringSetAsync(sku.Outbox, "theirs");
             await console.OpenAsync("/orders?q=60301", "Orders");
-            await Expect(console.Page.Locator("main .mud-alert")).ToContainTextAsync("Redis could not be searched for 1 SKU:");
+            await Expect(console.Page.Locator("main .mud-alert")).ToContainTextAsync("Redis was not searched for 1 SKU:");
             await Expect(console.Page.Locator("main p[role=status]")).ToHaveTextAsync("No order was found for 60301.");
             await console.ExpectAccessibleAsync();
             await console.OpenAsync("/repair", "Repair");

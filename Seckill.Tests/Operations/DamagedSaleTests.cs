@@ -56,6 +56,8 @@ public sealed class DamagedSaleTests(OperationsFixture servers) : IAsyncLifetime
     {
         const string List = "seckill:skus";
         var skuId = await servers.PutOnSaleAsync(_api);
+        // The instance reads the list, and keeps it.
+        await _api.BooksAsync(skuId);
         var noted = await servers.Redis.SetMembersAsync(List);
         await servers.Redis.StringSetAsync(List, "no set");
         try
