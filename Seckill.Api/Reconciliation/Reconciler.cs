@@ -83,13 +83,14 @@ internal sealed partial class Reconciler : BackgroundService
                 return true;
             }
 
-            _reconciler.Forget();
+            // What was compared stays in the metric until another instance has the lease.
             if (canCompare)
             {
                 LogNoBroker();
             }
             else
             {
+                _reconciler.Forget();
                 LogNoneCompared();
             }
         }
