@@ -11,13 +11,15 @@ public sealed class RetentionOptions : IValidatableObject
     private const int DaysMin = 30;
 
     /// <summary>
-    /// Days after the end of its sale that an order keeps its buyer; then the user id becomes 0 and the click's number is removed. The
-    /// order, its items and amounts stay.
+    /// Days after the end of its sale, or after its SKU's last order if that is later, that an order keeps its buyer; then the user id
+    /// becomes 0 and the click's number is removed. The order, its items and amounts stay.
     /// </summary>
     [Range(0, 36_500)]
     public int OrderBuyerDays { get; init; }
 
-    /// <summary>Days that an order's rejection is kept, counted from the end of its sale if that is later.</summary>
+    /// <summary>
+    /// Days that an order's rejection is kept, counted from the end of its sale, or from its SKU's last order, if that is later.
+    /// </summary>
     [Range(0, 36_500)]
     public int RejectionDays { get; init; }
 

@@ -33,8 +33,12 @@ internal sealed class RetentionPass(IServiceScopeFactory scopes, IOptions<Retent
         if (Before(now, _options.AuditDays) is { } auditBefore)
         {
             rows += await RepeatAsync(
-                (context, token) => context.OpsAudit.Where(entry => entry.At < auditBefore)
-                    .OrderBy(entry => entry.Id).Take(_options.BatchSizeMax).ExecuteDeleteAsync(token),
+                async (context, token) =>
+                {
+                    var removed = await context.OpsAudit.Where(entry => entry.At < auditBefore)
+                        .OrderBy(entry => entry.Id).Take(_options.BatchSizeMax).ExecuteDeleteAsync(token);
+                    return (removed, removed);
+                },
                 cancellationToken);
         }
 
@@ -56,16 +60,17 @@ internal sealed class RetentionPass(IServiceScopeFactory scopes, IOptions<Retent
 
     private static DateTime? Before(DateTime now, int days) => days > 0 ? now.AddDays(-days) : null;
 
+    /// <summary>Until a batch reads nothing; returns the number of rows removed.</summary>
     private async Task<int> RepeatAsync(
-        Func<OrderingDbContext, CancellationToken, Task<int>> batch, CancellationToken cancellationToken)
+        Func<OrderingDbContext, CancellationToken, Task<(int Read, int Removed)>> batch, CancellationToken cancellationToken)
     {
         var rows = 0;
         while (true)
         {
             await using var scope = scopes.CreateAsyncScope();
-            var taken = await batch(scope.ServiceProvider.GetRequiredService<OrderingDbContext>(), cancellationToken);
-            rows += taken;
-            if (taken == 0)
+            var (read, removed) = await batch(scope.ServiceProvider.GetRequiredService<OrderingDbContext>(), cancellationToken);
+            rows += removed;
+            if (read == 0)
             {
                 return rows;
             }
@@ -80,30 +85,32 @@ internal sealed class RetentionPass(IServiceScopeFactory scopes, IOptions<Retent
     /// </summary>
     private async Task<int> DeleteRejectionsAsync(DateTime before, CancellationToken cancellationToken)
     {
-        var after = long.MinValue;
+        var (after, selling) = (long.MinValue, new Dictionary<long, bool>());
         return await RepeatAsync(
             async (context, token) =>
             {
-                var ids = await DueRejectionsAsync(context, after, before, token);
-                after = ids.LastOrDefault(after);
+                var due = await DueRejectionsAsync(context, after, before, token);
+                after = due.Count > 0 ? due[^1].OrderId : after;
+                var ids = await WithoutSellingAsync(context, due, selling, before, token);
                 if (ids.Count > 0)
                 {
                     await context.OrderRejections.Where(rejection => ids.Contains(rejection.OrderId)).ExecuteDeleteAsync(token);
                 }
 
-                return ids.Count;
+                return (due.Count, ids.Count);
             },
             cancellationToken);
     }
 
-    private Task<List<long>> DueRejectionsAsync(
+    private async Task<List<(long OrderId, long SkuId)>> DueRejectionsAsync(
         OrderingDbContext context, long after, DateTime before, CancellationToken cancellationToken)
     {
         var running = RunningSkuIds(context, before);
-        return context.OrderRejections
+        var due = await context.OrderRejections
             .Where(rejection => rejection.OrderId > after && rejection.CreatedAt < before && !running.Contains(rejection.SkuId))
-            .OrderBy(rejection => rejection.OrderId).Take(_options.BatchSizeMax).Select(rejection => rejection.OrderId)
-            .ToListAsync(cancellationToken);
+            .OrderBy(rejection => rejection.OrderId).Take(_options.BatchSizeMax)
+            .Select(rejection => new { rejection.OrderId, rejection.SkuId }).ToListAsync(cancellationToken);
+        return [.. due.Select(rejection => (rejection.OrderId, rejection.SkuId))];
     }
 
     /// <summary>SKUs whose sale has not been over for as long as the period.</summary>
@@ -111,41 +118,66 @@ internal sealed class RetentionPass(IServiceScopeFactory scopes, IOptions<Retent
         context.SeckillSales.Where(sale => sale.EndsAt >= before).Select(sale => sale.SkuId);
 
     /// <summary>
+    /// Leaves out the orders of SKUs that have sold within the period. Their sale is not over, whatever its row says: a wrong date, or a
+    /// row that is missing for a while, must not delete what the sale depends on.
+    /// </summary>
+    /// <param name="context">The tables.</param>
+    /// <param name="due">Orders with their SKUs; one order may be there with several.</param>
+    /// <param name="selling">What this pass knows already, by SKU.</param>
+    /// <param name="before">Start of the period.</param>
+    /// <param name="cancellationToken">Ends the waits.</param>
+    private static async Task<List<long>> WithoutSellingAsync(
+        OrderingDbContext context, List<(long OrderId, long SkuId)> due, Dictionary<long, bool> selling, DateTime before,
+        CancellationToken cancellationToken)
+    {
+        foreach (var skuId in due.Select(order => order.SkuId).Distinct().Where(skuId => !selling.ContainsKey(skuId)).ToList())
+        {
+            selling[skuId] = await context.OrderItems.Where(item => item.SkuId == skuId)
+                .Join(context.Orders, item => item.OrderId, order => order.Id, (_, order) => order.CreatedAt)
+                .AnyAsync(createdAt => createdAt >= before, cancellationToken);
+        }
+
+        return [.. due.GroupBy(order => order.OrderId).Where(order => !order.Any(item => selling[item.SkuId])).Select(order => order.Key)];
+    }
+
+    /// <summary>
     /// Starts at the first order each time: an order that waited in a queue or was restored is written long after its id was assigned,
     /// below ids that were already processed.
     /// </summary>
     private async Task<int> ForgetBuyersAsync(DateTime before, CancellationToken cancellationToken)
     {
-        var after = long.MinValue;
+        var (after, selling) = (long.MinValue, new Dictionary<long, bool>());
         return await RepeatAsync(
             async (context, token) =>
             {
-                var ids = await DueAsync(context, after, before, token);
-                after = ids.LastOrDefault(after);
-                return await ForgetBuyersAsync(context, ids, token);
+                var due = await DueAsync(context, after, before, token);
+                after = due.Count > 0 ? due[^1].OrderId : after;
+                var ids = await WithoutSellingAsync(context, due, selling, before, token);
+                await ForgetBuyersAsync(context, ids, token);
+                return (due.Count, ids.Count);
             },
             cancellationToken);
     }
 
     /// <summary>Only orders of sales that are over: while a sale runs, its buyers' purchase limits depend on these columns.</summary>
-    private Task<List<long>> DueAsync(OrderingDbContext context, long after, DateTime before, CancellationToken cancellationToken)
+    private async Task<List<(long OrderId, long SkuId)>> DueAsync(
+        OrderingDbContext context, long after, DateTime before, CancellationToken cancellationToken)
     {
         var running = RunningSkuIds(context, before);
-        return context.Orders
+        var due = await context.Orders
             .Where(order => order.Id > after && order.UserId != Nobody && order.CreatedAt < before
                 && !order.Items.Any(item => running.Contains(item.SkuId)))
-            .OrderBy(order => order.Id).Take(_options.BatchSizeMax).Select(order => order.Id).ToListAsync(cancellationToken);
+            .OrderBy(order => order.Id).Take(_options.BatchSizeMax)
+            .Select(order => new { order.Id, SkuIds = order.Items.Select(item => item.SkuId).ToList() }).ToListAsync(cancellationToken);
+        return [.. due.SelectMany(order => order.SkuIds.DefaultIfEmpty().Select(skuId => (order.Id, skuId)))];
     }
 
-    /// <summary>
-    /// Updates the items first: after an interruption an order that still has its buyer is found again. Returns how many orders were
-    /// checked.
-    /// </summary>
-    private static async Task<int> ForgetBuyersAsync(OrderingDbContext context, List<long> ids, CancellationToken cancellationToken)
+    /// <summary>Updates the items first: after an interruption an order that still has its buyer is found again.</summary>
+    private static async Task ForgetBuyersAsync(OrderingDbContext context, List<long> ids, CancellationToken cancellationToken)
     {
         if (ids.Count == 0)
         {
-            return 0;
+            return;
         }
 
         await context.OrderItems.Where(item => ids.Contains(item.OrderId))
@@ -154,6 +186,5 @@ internal sealed class RetentionPass(IServiceScopeFactory scopes, IOptions<Retent
             .ExecuteUpdateAsync(
                 set => set.SetProperty(order => order.UserId, Nobody).SetProperty(order => order.ClientOrderNo, (string?)null),
                 cancellationToken);
-        return ids.Count;
     }
 }

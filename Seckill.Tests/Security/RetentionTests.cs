@@ -26,7 +26,7 @@ public sealed class RetentionTests(OperationsFixture servers)
         await using var api = servers.StartApi(
             ("Retention:OrderBuyerDays", "60"), ("Retention:RejectionDays", "60"), ("Retention:AuditDays", "60"),
             ("Retention:BatchSizeMax", "2"), ("Retention:PauseMs", "0"), ("Retention:EveryMinutes", "1440"));
-        var over = await servers.PutOnSaleAsync(api);
+        var (over, sold) = (await servers.PutOnSaleAsync(api), await servers.PutOnSaleAsync(api));
         var running = await servers.PutOnSaleAsync(api);
         // The orders get ids below those of this finished pass, because orders are written later than their ids are made.
         await api.Get<RetentionPass>().RunAsync(Cancelled);
@@ -34,7 +34,7 @@ public sealed class RetentionTests(OperationsFixture servers)
         await using (var store = servers.OpenStore())
         {
             var ended = DateTime.UtcNow.AddDays(-OldDays);
-            await store.SeckillSales.Where(sale => sale.SkuId == over).ExecuteUpdateAsync(
+            await store.SeckillSales.Where(sale => sale.SkuId == over || sale.SkuId == sold).ExecuteUpdateAsync(
                 set => set.SetProperty(sale => sale.StartsAt, ended.AddDays(-1)).SetProperty(sale => sale.EndsAt, ended), Cancelled);
             for (var id = first; id < first + 5; id++)
             {
@@ -43,7 +43,7 @@ public sealed class RetentionTests(OperationsFixture servers)
                 store.OpsAudit.Add(EntryOf(id, OldDays));
             }
 
-            store.Orders.AddRange(OrderOf(first + 5, over, daysAgo: 1), OrderOf(first + 6, running, OldDays));
+            store.Orders.AddRange(OrderOf(first + 5, sold, daysAgo: 1), OrderOf(first + 6, running, OldDays));
             store.OrderRejections.AddRange(RejectionOf(first + 5, over, daysAgo: 1), RejectionOf(first + 6, running, OldDays));
             store.OpsAudit.Add(EntryOf(first + 5, daysAgo: 1));
             await store.SaveChangesAsync(Cancelled);
@@ -65,6 +65,36 @@ public sealed class RetentionTests(OperationsFixture servers)
         Assert.Equal(
             [$"retention {first + 5}"], await after.OpsAudit.Where(entry => entry.Action == "retention.test")
                 .Select(entry => entry.Target).ToListAsync(Cancelled));
+    }
+
+    /// <summary>A slip in SQL, or a row taken out for a moment, must not cost a running sale its purchase limits and refusals.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_sale_that_has_sold_within_the_period_is_not_over_whatever_its_row_says(bool missing)
+    {
+        await using var api = servers.StartApi();
+        var skuId = await servers.PutOnSaleAsync(api);
+        var id = Random.Shared.NextInt64(1, 1_000_000_000_000);
+        await using (var store = servers.OpenStore())
+        {
+            var sale = store.SeckillSales.Where(sale => sale.SkuId == skuId);
+            var ended = DateTime.UtcNow.AddDays(-OldDays);
+            await (missing
+                ? sale.ExecuteDeleteAsync(Cancelled)
+                : sale.ExecuteUpdateAsync(
+                    set => set.SetProperty(row => row.StartsAt, ended.AddDays(-1)).SetProperty(row => row.EndsAt, ended), Cancelled));
+            store.Orders.AddRange(OrderOf(id, skuId, OldDays), OrderOf(id + 1, skuId, daysAgo: 1));
+            store.OrderRejections.Add(RejectionOf(id + 2, skuId, OldDays));
+            await store.SaveChangesAsync(Cancelled);
+        }
+
+        var options = Options.Create(new RetentionOptions { OrderBuyerDays = 60, RejectionDays = 60, PauseMs = 0 });
+        await new RetentionPass(api.Get<IServiceScopeFactory>(), options, TimeProvider.System).RunAsync(Cancelled);
+
+        await using var after = servers.OpenStore();
+        Assert.Equal(88, (await after.Orders.SingleAsync(order => order.Id == id, Cancelled)).UserId);
+        Assert.True(await after.OrderRejections.AnyAsync(rejection => rejection.OrderId == id + 2, Cancelled));
     }
 
     [Fact]
