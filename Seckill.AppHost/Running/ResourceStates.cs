@@ -41,6 +41,12 @@ internal sealed class ResourceStates(RunParts parts)
         }
     }
 
+    /// <summary>Whether a name in <see cref="Processes"/> is one of the service's instances.</summary>
+    public static bool IsInstance(string name, ProjectResource service) =>
+        name == service.Name
+        || (name.StartsWith($"{service.Name}-", StringComparison.Ordinal)
+            && int.TryParse(name.AsSpan(service.Name.Length + 1), NumberStyles.None, CultureInfo.InvariantCulture, out _));
+
     /// <summary>True when this notification makes the resource healthy. Call it before <see cref="Take"/>.</summary>
     public bool BecomesHealthy(ResourceEvent notification) =>
         notification.Snapshot.HealthStatus == HealthStatus.Healthy && IsRunning(notification)

@@ -6,8 +6,8 @@ namespace Seckill.AppHost.Running;
 /// Stops the applications before Aspire ends everything at once, so that the servers and the dashboard are still up for their last orders
 /// and spans.
 /// </summary>
-internal sealed class ServicesStop(RunParts parts, ResourceCommandService commands, ResourceNotificationService notifications)
-    : IHostedService
+internal sealed class ServicesStop(
+    RunParts parts, ResourceCommandService commands, ResourceNotificationService notifications, RunMonitor monitor) : IHostedService
 {
     private const int StopTimeoutMs = 5_000;
 
@@ -17,14 +17,7 @@ internal sealed class ServicesStop(RunParts parts, ResourceCommandService comman
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         patience.CancelAfter(StopTimeoutMs);
-        try
-        {
-            await Task.WhenAll(parts.Services.Select(service => StopAsync(service, patience.Token)));
-        }
-        catch (OperationCanceledException)
-        {
-            Terminal.Say($"not all applications have stopped within {StopTimeoutMs} ms; ending them");
-        }
+        await Task.WhenAll(parts.Services.Select(service => StopAsync(service, patience.Token)));
     }
 
     /// <summary>Returns when every instance of the service has ended.</summary>
@@ -49,17 +42,24 @@ internal sealed class ServicesStop(RunParts parts, ResourceCommandService comman
 
     private async Task StopAsync(ProjectResource service, CancellationToken patience)
     {
-        // By resource and not by name: a name stands for no instance if there are several.
-        var stop = await commands.ExecuteCommandAsync(service, KnownResourceCommands.StopCommand, patience);
+        using var told = CancellationTokenSource.CreateLinkedTokenSource(patience);
+        // By resource and not by name: a name stands for no instance if there are several. The command returns some time after the end,
+        // because it asks at growing intervals; the state is known at once.
+        var stop = commands.ExecuteCommandAsync(service, KnownResourceCommands.StopCommand, told.Token);
         try
         {
             await WaitUntilEndedAsync(notifications, service, patience);
         }
-        catch (OperationCanceledException) when (!stop.Success && !stop.Canceled)
+        catch (OperationCanceledException)
         {
             // A resource that is not running refuses the command, which is fine; here one was still running.
-            Terminal.Say($"{service.Name} could not be told to stop: {stop.Message}");
-            throw;
+            Terminal.Say(stop is { IsCompletedSuccessfully: true, Result: { Success: false, Canceled: false } refused }
+                ? $"{service.Name} could not be told to stop: {refused.Message}; killing it"
+                : $"{service.Name} has not stopped within {StopTimeoutMs} ms; killing it");
+            monitor.EndService(service);
         }
+
+        await told.CancelAsync();
+        await ((Task)stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 }

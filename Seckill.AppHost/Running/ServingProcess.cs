@@ -18,9 +18,9 @@ internal static class ServingProcess
             ? child
             : processId;
 
-    /// <summary>Kills a process of this checkout that still runs after its launcher was killed.</summary>
-    /// <returns>True when there was one.</returns>
-    public static bool KillOrphan(int processId)
+    /// <summary>Kills a process of this checkout if it still runs.</summary>
+    /// <returns>True when it did.</returns>
+    public static bool Kill(int processId)
     {
         // The process id may have been reused by now.
         if (!Read(processId, "cmdline").Contains(Repository.Root, StringComparison.Ordinal))

@@ -12,6 +12,8 @@ internal sealed class RabbitMQHealthCheck(IConnectionFactory factory) : IHealthC
 {
     public const string Name = "RabbitMQ.Client";
 
+    private const int CloseTimeoutMs = 500;
+
     private readonly SemaphoreSlim _turn = new(1, 1);
     private IConnection? _connection;
 
@@ -52,7 +54,20 @@ internal sealed class RabbitMQHealthCheck(IConnectionFactory factory) : IHealthC
             return;
         }
 
-        await _connection.DisposeAsync();
+        var connection = _connection;
         _connection = null;
+        // The client's own bound is longer than a stop may take.
+        using var deadline = new CancellationTokenSource(CloseTimeoutMs);
+        try
+        {
+            await connection.CloseAsync(
+                Constants.ReplySuccess, "done", TimeSpan.FromMilliseconds(CloseTimeoutMs), abort: true, deadline.Token)
+                .WaitAsync(deadline.Token);
+            await connection.DisposeAsync().AsTask().WaitAsync(deadline.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            // Abandoned; the broker notices the missing heartbeat.
+        }
     }
 }

@@ -37,9 +37,12 @@ public sealed class AppHostProcessTests(ITestOutputHelper output) : IDisposable
 
         await using var next = RunningAppHost.Start(_state, AppHostFixture.Ports());
         var again = await next.WaitUntilUpAsync(Cancelled);
+        // It does not react, so it has to be killed; the others stop by themselves.
+        RunningAppHost.Signal("STOP", Processes(again)["console"]);
         var stopping = Stopwatch.GetTimestamp();
         next.Signal("INT");
         Assert.Equal(0, await next.WaitForExitAsync(Cancelled));
+        Assert.Contains("console has not stopped within", next.Output, StringComparison.Ordinal);
         output.WriteLine($"stopped after {Stopwatch.GetElapsedTime(stopping).TotalSeconds:F1} s");
         Assert.False(File.Exists(next.AddressFile));
         await Deadline.UntilAsync(() => Task.FromResult(Left(again)), left => left.Count == 0, Cancelled);

@@ -79,9 +79,12 @@ internal sealed class RunningAppHost : IAsyncDisposable
         return document.RootElement.Clone();
     }
 
-    public void Signal(string name)
+    public void Signal(string name) => Signal(name, _process.Id);
+
+    /// <summary>Sends a signal to one of the processes that it has started.</summary>
+    public static void Signal(string name, int processId)
     {
-        using var kill = Process.Start("kill", [$"-{name}", $"{_process.Id}"]);
+        using var kill = Process.Start("kill", [$"-{name}", $"{processId}"]);
         kill.WaitForExit();
     }
 
