@@ -33,6 +33,9 @@ public sealed record SkuReconciliation(
     /// <summary>Whether MySQL no longer has a sale of the SKU although Redis still holds data for it.</summary>
     public bool SaleGone { get; init; }
 
+    /// <summary>Units of closed orders.</summary>
+    public long ClosedUnits { get; init; }
+
     /// <summary>Whether more orders are unsettled than one comparison reads, so that the difference is unknown.</summary>
     public bool TooManyUnsettled => Unreadable is null && Redis.UnsettledIds is null;
 
@@ -54,9 +57,10 @@ public sealed record SkuReconciliation(
     public long? HeldDifference => Loaded && Redis.ReservedUnits is { } reserved ? Redis.Held - reserved : null;
 
     /// <summary>
-    /// MySQL stock + units in orders − units put on sale. 0 in a healthy system; null when the number put on sale is unknown.
+    /// MySQL stock + units in orders + units of closed orders − units put on sale. 0 in a healthy system; null when the number put on sale
+    /// is unknown.
     /// </summary>
-    public long? StoreDifference => Units is { } units ? MySqlStock + LiveUnits - units : null;
+    public long? StoreDifference => Units is { } units ? MySqlStock + LiveUnits + ClosedUnits - units : null;
 
     internal BooksState State => new(Difference, HeldDifference, StoreDifference, Redis.Load, MySqlLoad);
 
@@ -153,6 +157,7 @@ public sealed class ReconciliationReader(
             decided, [.. (ids ?? []).Where(id => !known.Contains(id))], unreadable)
         {
             SaleGone = gone,
+            ClosedUnits = sku?.Sale?.ClosedUnits ?? 0,
         };
     }
 

@@ -13,7 +13,8 @@ namespace Seckill.Api.Reconciliation;
 
 /// <summary>
 /// One SKU at one moment. <c>difference</c> = redis_stock + held − committed_unsettled − mysql_stock, <c>store_difference</c> = mysql_stock
-/// + live_units − units, <c>held_difference</c> = held − units of the reservations in the outbox: all 0 when healthy, null when unknown.
+/// + live_units + closed_units − units, <c>held_difference</c> = held − units of the reservations in the outbox: all 0 when healthy, null
+/// when unknown.
 /// <c>sale_gone</c>: MySQL no longer has the sale although Redis holds data for it. <c>lost</c>: orders that would be lost without a
 /// repair. <c>unreadable</c>: why Redis's side is unknown: its keys for the SKU hold something else, Redis does not answer, or another
 /// session keeps the SKU's row in MySQL locked. Without it, <c>committed_unsettled</c> is null when too many orders are unsettled to be
@@ -22,7 +23,7 @@ namespace Seckill.Api.Reconciliation;
 public sealed record ReconciliationItem(
     string SkuId, long? RedisStock, long Held, long Unsettled, long Unconfirmed, long? CommittedUnsettled, long? OldestUnsettledAtMs,
     long MysqlStock, long LiveUnits, long? Units, long? Difference, long? StoreDifference, bool Loaded, RepairItem? Repair,
-    string? Unreadable, long? HeldDifference = null, LostOrdersItem? Lost = null, bool SaleGone = false);
+    string? Unreadable, long? HeldDifference = null, LostOrdersItem? Lost = null, bool SaleGone = false, long ClosedUnits = 0);
 
 /// <summary>
 /// Orders of the SKU that would be lost without a repair. <c>unwritten</c>: buyers were told SUCCESS and MySQL does not have them; they are
@@ -180,7 +181,7 @@ public static class ReconciliationEndpoints
         found.OldestUnsettled?.ToUnixTimeMilliseconds(), found.MySqlStock, found.LiveUnits, found.Units, found.Difference,
         found.StoreDifference, found.Loaded,
         plan is null or { Empty: true } ? null : new RepairItem(plan.Load, plan.Reload, plan.Settle.Count, plan.Republished),
-        found.Unreadable, found.HeldDifference, ToItem(found.Lost), found.SaleGone);
+        found.Unreadable, found.HeldDifference, ToItem(found.Lost), found.SaleGone, found.ClosedUnits);
 
     private static async Task<IEnumerable<long>> SkuIdsAsync(
         SaleCatalogue catalogue, SalesGone gone, CancellationToken cancellationToken) =>

@@ -5,11 +5,12 @@ namespace Seckill.Api.Sales;
 
 /// <summary>
 /// A sale as operators see it, read fresh. The stock in Redis is null while it is unknown; units is null when the number put on sale is
-/// unknown.
+/// unknown; closed_units are those of closed orders.
 /// </summary>
 public sealed record OperatorSale(
     string SkuId, string ProductId, string Title, string ProductTitle, string Description, string Image, decimal Price, decimal ListPrice,
-    int LimitPerUser, long StartsAtMs, long EndsAtMs, bool Paused, bool TokenRequired, int? Units, int MysqlStock, long? RedisStock);
+    int LimitPerUser, long StartsAtMs, long EndsAtMs, bool Paused, bool TokenRequired, int? Units, int MysqlStock, long? RedisStock,
+    int ClosedUnits = 0);
 
 /// <summary>The sales by SKU, and the server's clock. If there are more than 500 sales, those that end last.</summary>
 public sealed record OperatorSaleList(long NowMs, IReadOnlyList<OperatorSale> Items);

@@ -90,7 +90,7 @@ internal sealed class SaleRecords(IServiceScopeFactory scopes, StockLedger ledge
     internal static OperatorSale Of(ProductSku sku, Product product, SeckillSale sale, long? redisStock) => new(
         Text(sku.Id), Text(product.Id), sku.Title, product.Title, product.Description, sku.Image, sku.Price, sale.ListPrice,
         sale.LimitPerUser, Milliseconds(sale.StartsAt), Milliseconds(sale.EndsAt), sale.Paused, sale.TokenRequired, sale.Units, sku.Stock,
-        redisStock);
+        redisStock, sale.ClosedUnits);
 
     private static string Text(long id) => id.ToString(CultureInfo.InvariantCulture);
 }

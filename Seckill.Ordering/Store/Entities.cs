@@ -100,8 +100,14 @@ public sealed class SeckillSale
     /// <summary>Whether a click needs a purchase token, which is not issued before <see cref="StartsAt"/>.</summary>
     public bool TokenRequired { get; set; }
 
-    /// <summary>Units put on sale so far, which stock and live orders must add up to; null when unknown.</summary>
+    /// <summary>
+    /// Units put on sale so far; null when unknown. Stock, live orders and <see cref="ClosedUnits"/> must add up to it. It only rises, so
+    /// that a repeated addition can be told from a new one.
+    /// </summary>
     public int? Units { get; set; }
+
+    /// <summary>Units of the orders that the payment service has closed. Seckill itself closes none.</summary>
+    public int ClosedUnits { get; set; }
 }
 
 public sealed class Order
@@ -243,7 +249,7 @@ public sealed class OpsAuditEntry
     public OpsAuditOutcome? Outcome { get; init; }
 }
 
-/// <summary>The outcome of an audited request. At most one for each entry, and never changed either.</summary>
+/// <summary>The outcome of an audited action. At most one for each entry, and never changed either.</summary>
 public sealed class OpsAuditOutcome
 {
     public const int ReasonLengthMax = 200;
@@ -253,7 +259,7 @@ public sealed class OpsAuditOutcome
     /// <summary>UTC.</summary>
     public DateTime At { get; init; }
 
-    /// <summary>Status of the HTTP response.</summary>
+    /// <summary>Status of the HTTP response, or of the action if it ended differently.</summary>
     public int Status { get; init; }
 
     /// <summary>The error in the response; empty for a success.</summary>

@@ -124,6 +124,7 @@ public sealed class OrderingDbContext(DbContextOptions<OrderingDbContext> option
             sale.Property(s => s.Paused).HasColumnName("paused").HasDefaultValue(false);
             sale.Property(s => s.TokenRequired).HasColumnName("token_required").HasDefaultValue(false);
             sale.Property(s => s.Units).HasColumnName("units");
+            sale.Property(s => s.ClosedUnits).HasColumnName("closed_units").HasDefaultValue(0);
         });
     }
 

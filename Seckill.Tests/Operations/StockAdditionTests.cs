@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
 using Seckill.Ordering.Ledger;
+using Seckill.Ordering.Store;
 
 namespace Seckill.Tests.Operations;
 
@@ -55,6 +56,29 @@ public sealed class StockAdditionTests(OperationsFixture servers) : IAsyncLifeti
 
         Assert.Equal((0L, 0L), await UnsettledAndDifferenceAsync(skuId));
         Assert.Equal(8, await BuyUntilSoldOutAsync(_api, skuId));
+    }
+
+    /// <summary>The way that docs/integration.md shows.</summary>
+    [Fact]
+    public async Task Units_of_closed_orders_are_sold_again_and_a_repeat_is_not_taken_for_another_return()
+    {
+        var skuId = await servers.PutOnSaleAsync(_api, stock: 5);
+        await using var worker = servers.StartWorker();
+        Assert.Equal(5, await BuyUntilSoldOutAsync(_api, skuId));
+        await Deadline.UntilAsync(() => UnsettledAndDifferenceAsync(skuId), state => state == (0, 0), Cancelled);
+
+        await CloseOneAsync(skuId);
+        Assert.Equal((0L, 0L), await UnsettledAndDifferenceAsync(skuId));
+        Assert.Equal(200, (await AddAsync(skuId, 1, before: 5)).Status);
+        await CloseOneAsync(skuId);
+        // Its answer was lost.
+        Assert.Equal(409, (await AddAsync(skuId, 1, before: 5)).Status);
+
+        Assert.Equal(1, await BuyUntilSoldOutAsync(_api, skuId));
+        await Deadline.UntilAsync(() => UnsettledAndDifferenceAsync(skuId), state => state == (0, 0), Cancelled);
+        Assert.Equal(200, (await AddAsync(skuId, 1, before: 6)).Status);
+        Assert.Equal(1, await BuyUntilSoldOutAsync(_api, skuId));
+        await Deadline.UntilAsync(() => UnsettledAndDifferenceAsync(skuId), state => state == (0, 0), Cancelled);
     }
 
     [Fact]
@@ -163,6 +187,20 @@ public sealed class StockAdditionTests(OperationsFixture servers) : IAsyncLifeti
             await store.SeckillSales.Where(sale => sale.SkuId == skuId).ExecuteDeleteAsync(CancellationToken.None);
             await servers.Redis.KeyDeleteAsync(sku.All);
         }
+    }
+
+    private async Task CloseOneAsync(long skuId)
+    {
+        await using var store = servers.OpenStore();
+        await using var transaction = await store.Database.BeginTransactionAsync(Cancelled);
+        await store.Database.ExecuteSqlAsync($"SELECT id FROM product_skus WHERE id = {skuId} FOR UPDATE", Cancelled);
+        var order = await store.Orders.Where(order => order.Items.Any(item => item.SkuId == skuId))
+            .Where(order => order.Status == OrderStatus.PendingPayment).OrderBy(order => order.Id).FirstAsync(Cancelled);
+        order.Status = OrderStatus.Closed;
+        await store.SaveChangesAsync(Cancelled);
+        await store.SeckillSales.Where(sale => sale.SkuId == skuId)
+            .ExecuteUpdateAsync(set => set.SetProperty(sale => sale.ClosedUnits, sale => sale.ClosedUnits + 1), Cancelled);
+        await transaction.CommitAsync(Cancelled);
     }
 
     private static long FirstId(SkuKeys sku) => sku.SkuId * 1_000_000;

@@ -392,6 +392,12 @@ namespace Seckill.Ordering.Store.Migrations
                         .HasColumnType("bigint")
                         .HasColumnName("sku_id");
 
+                    b.Property<int>("ClosedUnits")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("int")
+                        .HasDefaultValue(0)
+                        .HasColumnName("closed_units");
+
                     b.Property<DateTime>("EndsAt")
                         .HasColumnType("datetime(6)")
                         .HasColumnName("ends_at");
