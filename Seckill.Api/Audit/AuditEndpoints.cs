@@ -7,7 +7,7 @@ namespace Seckill.Api.Audit;
 
 /// <summary>
 /// An operator's action, a read of data, or a refused call. Times in ms since 1970 UTC. <c>status</c> and <c>error</c> are those of the
-/// response: null while the call is in progress or when it was interrupted.
+/// response, or of the action if it ended differently: null while the call is in progress or when it was interrupted.
 /// </summary>
 public sealed record AuditItem(
     string Id, long AtMs, string Operator, string Scheme, string Address, string Action, string Target, string Detail, string TraceId,

@@ -46,8 +46,8 @@ public sealed partial class AuditLog(IServiceScopeFactory scopes, TimeProvider t
     }
 
     /// <summary>
-    /// Writes the outcome of a call. If MySQL does not accept it, the response is sent anyway: an entry without an outcome still shows that
-    /// a call was started.
+    /// Writes the outcome of each entry: its own, or else the call's. If MySQL does not accept them, the response is sent anyway: an entry
+    /// without an outcome still shows that a call was started.
     /// </summary>
     internal async Task ConcludeAsync(OperatorCall call, int status, string reason)
     {
@@ -56,12 +56,12 @@ public sealed partial class AuditLog(IServiceScopeFactory scopes, TimeProvider t
         {
             await using var scope = scopes.CreateAsyncScope();
             var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
-            context.OpsAuditOutcomes.AddRange(call.Entries.Select(id => new OpsAuditOutcome
+            context.OpsAuditOutcomes.AddRange(call.Entries.Select(act => new OpsAuditOutcome
             {
-                EntryId = id,
+                EntryId = act.EntryId,
                 At = time.GetUtcNow().UtcDateTime,
-                Status = status,
-                Reason = Cut(reason, OpsAuditOutcome.ReasonLengthMax),
+                Status = act.Status ?? status,
+                Reason = Cut(act.Status is null ? reason : act.Reason, OpsAuditOutcome.ReasonLengthMax),
             }));
             await context.SaveChangesAsync(deadline.Token);
         }

@@ -5,6 +5,9 @@ using Seckill.ServiceDefaults.Login;
 
 namespace Seckill.Api.Audit;
 
+/// <summary>An audit entry, and its own outcome if it has one.</summary>
+internal readonly record struct AuditedAct(long EntryId, int? Status = null, string Reason = "");
+
 /// <summary>
 /// One request to the operators' endpoints: the caller, the authentication scheme, the address, and the audit entries so far.
 /// </summary>
@@ -16,7 +19,7 @@ public sealed class OperatorCall
     public const string Cookie = "cookie";
     public const string NoScheme = "none";
 
-    private readonly List<long> _entries = [];
+    private readonly List<AuditedAct> _entries = [];
 
     /// <summary>Subject of the identity that has the role; without the role, the token's subject; without a login, empty.</summary>
     public required string Operator { get; init; }
@@ -27,13 +30,16 @@ public sealed class OperatorCall
 
     public required string TraceId { get; init; }
 
-    /// <summary>Ids of the entries written so far, which all get the outcome.</summary>
-    internal IReadOnlyList<long> Entries => _entries;
+    /// <summary>The entries written so far; those without an outcome of their own get the call's.</summary>
+    internal IReadOnlyList<AuditedAct> Entries => _entries;
 
     /// <summary>Whether the outcome has been handled.</summary>
     internal bool Concluded { get; set; }
 
-    internal void Add(long entryId) => _entries.Add(entryId);
+    internal void Add(long entryId) => _entries.Add(new AuditedAct(entryId));
+
+    /// <summary>Gives the newest entry an outcome of its own: one call may do several acts, and not all end like the call.</summary>
+    internal void ConcludeNewest(int status, string reason) => _entries[^1] = _entries[^1] with { Status = status, Reason = reason };
 
     /// <summary>The request's only instance; created on first use, which must be after authentication.</summary>
     public static OperatorCall Of(HttpContext http)

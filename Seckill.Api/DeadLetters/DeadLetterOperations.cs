@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Microsoft.Extensions.Options;
 using RabbitMQ.Client;
@@ -80,6 +81,7 @@ internal sealed partial class DeadLetterOperations(
 
                 await audit.WriteAsync(call, "dead-letter.replay", id, DetailOf(letter), token);
                 var replayed = await session.ReplayAsync([letter], token);
+                ConcludeReplay(call, 1, replayed);
                 LogReplayed(replayed, 1 - replayed);
                 return new ReplayResponse(replayed, 1 - replayed, session.Count - replayed);
             },
@@ -101,6 +103,7 @@ internal sealed partial class DeadLetterOperations(
                         call, "dead-letter.replay-all", $"{batch.Length} letters", string.Join(' ', batch.Select(letter => letter.Id)),
                         token);
                     var taken = await session.ReplayAsync(batch, token);
+                    ConcludeReplay(call, batch.Length, taken);
                     replayed += taken;
                     refused += batch.Length - taken;
                 }
@@ -227,6 +230,21 @@ internal sealed partial class DeadLetterOperations(
         {
             // The lock expires by itself; the operator's action is complete.
             LogLocked(_options.OperationTimeoutMs + _options.LockMarginMs, exception.Message);
+        }
+    }
+
+    /// <summary>A batch may be replayed before its call fails, and a call succeeds although the broker refuses letters.</summary>
+    private static void ConcludeReplay(OperatorCall call, int count, int replayed)
+    {
+        if (replayed == count)
+        {
+            call.ConcludeNewest(StatusCodes.Status200OK, "");
+        }
+        else
+        {
+            call.ConcludeNewest(
+                StatusCodes.Status503ServiceUnavailable,
+                string.Create(CultureInfo.InvariantCulture, $"the broker refused {count - replayed} of {count}"));
         }
     }
 

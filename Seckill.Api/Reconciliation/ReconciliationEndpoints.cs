@@ -108,8 +108,8 @@ public static class ReconciliationEndpoints
     // An operator who disconnects does not cancel a repair: each step is bounded by the servers' own time-outs, and a half-finished one
     // leaves a gate closed. A plan alone is cancelled.
     private static async Task<IResult> RepairAsync(
-        OperatorCall call, SaleCatalogue catalogue, SalesGone gone, ReconciliationReader reader, StuckOrders stuck, StockLoad load,
-        AuditLog audit, string? apply, CancellationToken requestAborted)
+        OperatorCall call, SaleCatalogue catalogue, SalesGone gone, ReconciliationReader reader, StuckOrders stuck, StockWarmUp warmUp,
+        AuditLog audit, TimeProvider time, string? apply, CancellationToken requestAborted)
     {
         if (apply is not (null or "true" or "false"))
         {
@@ -117,7 +117,7 @@ public static class ReconciliationEndpoints
         }
 
         var cancellationToken = apply == "true" ? CancellationToken.None : requestAborted;
-        var steps = new List<string>();
+        var (steps, noticedAt) = (new List<string>(), time.GetTimestamp());
         foreach (var skuId in await SkuIdsAsync(catalogue, gone, cancellationToken))
         {
             if (await reader.ReadAsync(skuId, cancellationToken) is not { } found)
@@ -142,7 +142,9 @@ public static class ReconciliationEndpoints
             if (apply == "true")
             {
                 await audit.WriteAsync(call, "reconciliation.repair", target, plan.Describe(), cancellationToken);
-                if (await TryApplyAsync(plan, stuck, load, cancellationToken) is { } failure)
+                var failure = await TryApplyAsync(plan, stuck, warmUp, noticedAt, cancellationToken);
+                call.ConcludeNewest(failure is null ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable, failure ?? "");
+                if (failure is not null)
                 {
                     steps.Add($"{target}: failed: {failure}");
                 }
@@ -154,14 +156,15 @@ public static class ReconciliationEndpoints
 
     /// <summary>Null when applied, otherwise the reason why not. A failure at one SKU does not hold up the others.</summary>
     private static async Task<string?> TryApplyAsync(
-        RepairPlan plan, StuckOrders stuck, StockLoad load, CancellationToken cancellationToken)
+        RepairPlan plan, StuckOrders stuck, StockWarmUp warmUp, long noticedAt, CancellationToken cancellationToken)
     {
         try
         {
             var refused = await stuck.HealAsync(plan, cancellationToken);
-            if (plan.Load || plan.Reload != 0)
+            if ((plan.Load || plan.Reload != 0) && !await warmUp.ReloadAsync(plan.SkuId, noticedAt, cancellationToken))
             {
-                await load.ReloadAsync(plan.SkuId, cancellationToken);
+                // A counter loaded now would offer the units of these orders, and their buyers would be told FAILED.
+                return "Redis has lost it; it is loaded once the orders in the queue are written";
             }
 
             return refused is [var first, ..]
