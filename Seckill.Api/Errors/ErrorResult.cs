@@ -71,6 +71,9 @@ public sealed class ErrorResult : IResult, IStatusCodeHttpResult
     public static ErrorResult BadRequest(string error, string? detail = null) =>
         new(StatusCodes.Status400BadRequest, error, detail ?? error);
 
+    /// <summary>503, where the general advice to repeat the request does not hold.</summary>
+    public static ErrorResult BusyWith(string detail) => new(StatusCodes.Status503ServiceUnavailable, Busy.Error, detail);
+
     /// <summary>429: too many requests from one sender.</summary>
     public static ErrorResult TooManyRequests(int retryAfterSeconds) =>
         new(StatusCodes.Status429TooManyRequests, "too many requests", "Send fewer requests.", retryAfterSeconds);

@@ -2,7 +2,6 @@ using System.Data;
 using System.Globalization;
 using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
-using MySqlConnector;
 using Seckill.Api.Audit;
 using Seckill.Api.Catalogue;
 using Seckill.Api.Errors;
@@ -28,9 +27,9 @@ internal sealed partial class SaleOperations(
     AuditLog audit, ILogger<SaleOperations> logger)
 {
     private const int CreateTriesMax = 5;
-    private const string DefaultImage = "/img/bolt.svg";
 
-    private static readonly ErrorResult IdTaken = ErrorResult.Conflict("sku_id is taken", "Another SKU has this id.");
+    private static readonly ErrorResult IdTaken = ErrorResult.Conflict(
+        "sku_id is taken", "A SKU has this id: another one, or this is a repeat and the first request took effect.");
     private static readonly ErrorResult IdRemembered = ErrorResult.Conflict(
         "sku_id is taken", "Redis still has data of an earlier SKU with this id, whose orders would become the new one's.");
     private static readonly ErrorResult NoFreeId = ErrorResult.Conflict(
@@ -48,10 +47,25 @@ internal sealed partial class SaleOperations(
 
             await AuditAsync(
                 call, "sale.create", skuId, JsonSerializer.Serialize(request, ApiJson.Web.CreateSaleRequest), cancellationToken);
-            if (await TryInsertAsync(skuId, request, cancellationToken) is { } product)
+            Product? product;
+            try
+            {
+                product = await records.TryAddAsync(skuId, request, cancellationToken);
+            }
+            catch (Exception exception) when (ServerFailures.IsOf(exception))
+            {
+                // The commit may have succeeded and its acknowledgement been lost. A repeat without an id would create another sale.
+                LogUnconfirmed(skuId, exception.Message);
+                return new SaleResult(null, ErrorResult.BusyWith(
+                    Text($"SKU {skuId} may have been created. Look before you repeat the request, and give it this sku_id then.")));
+            }
+
+            if (product is not null)
             {
                 return await ConcludeCreationAsync(product, cancellationToken);
             }
+
+            call.ConcludeNewest(StatusCodes.Status409Conflict, IdTaken.Error);
         }
 
         // Lost the race at every attempt.
@@ -116,7 +130,8 @@ internal sealed partial class SaleOperations(
             cancellationToken);
 
         static ErrorResult Conflict(string error) =>
-            ErrorResult.Conflict(error, "Nothing was added. If this was a repeat, the first request took effect.");
+            ErrorResult.Conflict(
+                error, "Nothing was added. Somebody else has added units, or this is a repeat and the first request took effect.");
     }
 
     /// <summary>The wanted id, or the next free one; or why there is none.</summary>
@@ -205,18 +220,6 @@ internal sealed partial class SaleOperations(
     }
 
     /// <summary>
-    /// Another request took the id, or the two inserts at the end of the table deadlocked; EF wraps the second case once more, as
-    /// transient.
-    /// </summary>
-    private static bool IsLostRace(Exception exception) => exception switch
-    {
-        InvalidOperationException { InnerException: DbUpdateException inner } => IsLostRace(inner),
-        DbUpdateException { InnerException: MySqlException cause } =>
-            cause.ErrorCode is MySqlErrorCode.DuplicateKeyEntry or MySqlErrorCode.LockDeadlock,
-        _ => false,
-    };
-
-    /// <summary>
     /// Now that the sale is in MySQL, every loader puts it on. A failure here must not be answered with the advice to try again: without a
     /// SKU id in the request, that would create another sale.
     /// </summary>
@@ -231,49 +234,6 @@ internal sealed partial class SaleOperations(
         {
             LogNotLoaded(sku.Id, exception.Message);
             return new SaleResult(SaleRecords.Of(sku, product, sku.Sale!, redisStock: null), null);
-        }
-    }
-
-    /// <summary>The product with its SKU and sale; null when one of the ids was taken meanwhile.</summary>
-    private async Task<Product?> TryInsertAsync(long skuId, CreateSaleRequest request, CancellationToken cancellationToken)
-    {
-        await using var scope = scopes.CreateAsyncScope();
-        var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
-        var product = new Product
-        {
-            Id = (await context.Products.MaxAsync(p => (long?)p.Id, cancellationToken) ?? 0) + 1,
-            Title = request.Title!,
-            Description = request.Description ?? "",
-            Image = request.Image ?? DefaultImage,
-        };
-        product.Skus.Add(new ProductSku
-        {
-            Id = skuId,
-            Title = request.Title!,
-            Price = request.Price!.Value,
-            Stock = request.Units!.Value,
-            Image = product.Image,
-            Attrs = "{}",
-            Sale = new SeckillSale
-            {
-                SkuId = skuId,
-                StartsAt = SaleRecords.Time(request.StartsAtMs!.Value),
-                EndsAt = SaleRecords.Time(request.EndsAtMs!.Value),
-                LimitPerUser = request.LimitPerUser!.Value,
-                ListPrice = request.ListPrice ?? 0,
-                Units = request.Units,
-            },
-        });
-        context.Products.Add(product);
-        try
-        {
-            // All three rows in one transaction.
-            await context.SaveChangesAsync(cancellationToken);
-            return product;
-        }
-        catch (Exception exception) when (IsLostRace(exception))
-        {
-            return null;
         }
     }
 
@@ -292,6 +252,9 @@ internal sealed partial class SaleOperations(
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "SKU {SkuId}: the sale was created and will be loaded later: {Reason}")]
     private partial void LogNotLoaded(long skuId, string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "SKU {SkuId}: it is unknown whether the sale was created: {Reason}")]
+    private partial void LogUnconfirmed(long skuId, string reason);
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

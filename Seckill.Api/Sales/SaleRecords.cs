@@ -1,12 +1,15 @@
 using System.Globalization;
 using Microsoft.EntityFrameworkCore;
+using MySqlConnector;
 using Seckill.Ordering.Ledger;
 using Seckill.Ordering.Store;
 using StackExchange.Redis;
 
 namespace Seckill.Api.Sales;
 
-/// <summary>Reads current sales without the catalogue's cache: terms and stock from MySQL, the counter from Redis.</summary>
+/// <summary>
+/// Reads current sales without the catalogue's cache, terms and stock from MySQL and the counter from Redis, and adds new ones to MySQL.
+/// </summary>
 internal sealed class SaleRecords(IServiceScopeFactory scopes, StockLedger ledger, IConnectionMultiplexer redis)
 {
     /// <summary>Maximum number of ids that are skipped for a new SKU because Redis has data under them.</summary>
@@ -14,6 +17,8 @@ internal sealed class SaleRecords(IServiceScopeFactory scopes, StockLedger ledge
 
     /// <summary>Maximum number of sales in a list.</summary>
     public const int SalesMax = 500;
+
+    private const string DefaultImage = "/img/bolt.svg";
 
     /// <summary>Sorted by SKU; if there are too many sales, those that end last.</summary>
     public async Task<IReadOnlyList<OperatorSale>> ListAsync(CancellationToken cancellationToken) =>
@@ -70,6 +75,64 @@ internal sealed class SaleRecords(IServiceScopeFactory scopes, StockLedger ledge
 
         return null;
     }
+
+    /// <summary>Adds the product with its SKU and sale; null when one of the ids was taken meanwhile.</summary>
+    /// <exception cref="DbUpdateException">MySQL failed; the rows may have been committed. Likewise the exceptions below.</exception>
+    /// <exception cref="MySqlException">The connection or the commit failed.</exception>
+    /// <exception cref="InvalidOperationException">EF considers the failure transient.</exception>
+    public async Task<Product?> TryAddAsync(long skuId, CreateSaleRequest request, CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
+        var product = new Product
+        {
+            Id = (await context.Products.MaxAsync(p => (long?)p.Id, cancellationToken) ?? 0) + 1,
+            Title = request.Title!,
+            Description = request.Description ?? "",
+            Image = request.Image ?? DefaultImage,
+        };
+        product.Skus.Add(new ProductSku
+        {
+            Id = skuId,
+            Title = request.Title!,
+            Price = request.Price!.Value,
+            Stock = request.Units!.Value,
+            Image = product.Image,
+            Attrs = "{}",
+            Sale = new SeckillSale
+            {
+                SkuId = skuId,
+                StartsAt = Time(request.StartsAtMs!.Value),
+                EndsAt = Time(request.EndsAtMs!.Value),
+                LimitPerUser = request.LimitPerUser!.Value,
+                ListPrice = request.ListPrice ?? 0,
+                Units = request.Units,
+            },
+        });
+        context.Products.Add(product);
+        try
+        {
+            // All three rows in one transaction.
+            await context.SaveChangesAsync(cancellationToken);
+            return product;
+        }
+        catch (Exception exception) when (IsLostRace(exception))
+        {
+            return null;
+        }
+    }
+
+    /// <summary>
+    /// Another request took the id, or the two inserts at the end of the table deadlocked; EF wraps the second case once more, as
+    /// transient.
+    /// </summary>
+    private static bool IsLostRace(Exception exception) => exception switch
+    {
+        InvalidOperationException { InnerException: DbUpdateException inner } => IsLostRace(inner),
+        DbUpdateException { InnerException: MySqlException cause } =>
+            cause.ErrorCode is MySqlErrorCode.DuplicateKeyEntry or MySqlErrorCode.LockDeadlock,
+        _ => false,
+    };
 
     internal static long Milliseconds(DateTime utc) => new DateTimeOffset(utc, TimeSpan.Zero).ToUnixTimeMilliseconds();
 
