@@ -44,10 +44,17 @@ internal static class LocalRun
     {
         var monitor = application.Services.GetService<RunMonitor>();
         monitor?.TakeCheckout();
-        await application.RunAsync();
+        try
+        {
+            await application.RunAsync();
+        }
+        finally
+        {
+            monitor?.EndOrphans();
+        }
+
         if (monitor is not null)
         {
-            monitor.EndOrphans();
             Terminal.Say("stopped; no process is left");
         }
 

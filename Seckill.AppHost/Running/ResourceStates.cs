@@ -41,12 +41,6 @@ internal sealed class ResourceStates(RunParts parts)
         }
     }
 
-    /// <summary>Whether a name in <see cref="Processes"/> is one of the service's instances.</summary>
-    public static bool IsInstance(string name, ProjectResource service) =>
-        name == service.Name
-        || (name.StartsWith($"{service.Name}-", StringComparison.Ordinal)
-            && int.TryParse(name.AsSpan(service.Name.Length + 1), NumberStyles.None, CultureInfo.InvariantCulture, out _));
-
     /// <summary>True when this notification makes the resource healthy. Call it before <see cref="Take"/>.</summary>
     public bool BecomesHealthy(ResourceEvent notification) =>
         notification.Snapshot.HealthStatus == HealthStatus.Healthy && IsRunning(notification)
@@ -68,14 +62,15 @@ internal sealed class ResourceStates(RunParts parts)
         .Where(latest => latest.Snapshot.HealthStatus != HealthStatus.Healthy)
         .Select(latest => $"{latest.Resource.Name} is {latest.Snapshot.State?.Text ?? "unknown"}"));
 
+    /// <summary>The process that Aspire has started for the resource; null if there is none, or none yet.</summary>
+    public static int? ProcessId(CustomResourceSnapshot snapshot) => snapshot.Properties
+        .Where(property => PidProperties.Contains(property.Name))
+        .Select(property => property.Value as int?)
+        .FirstOrDefault(processId => processId is not null);
+
     private static bool IsRunning(ResourceEvent latest) => latest.Snapshot.State?.Text == KnownResourceStates.Running;
 
     private static bool HasEnded(ResourceEvent latest) =>
         latest.Snapshot.State?.Text is { } state
         && (KnownResourceStates.TerminalStates.Contains(state) || state == KnownResourceStates.RuntimeUnhealthy);
-
-    private static int? ProcessId(CustomResourceSnapshot snapshot) => snapshot.Properties
-        .Where(property => PidProperties.Contains(property.Name))
-        .Select(property => property.Value as int?)
-        .FirstOrDefault(processId => processId is not null);
 }

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
@@ -23,8 +22,7 @@ internal sealed partial class RunMonitor(
     private const int SlowStartMs = 120_000;
 
     private readonly ResourceStates _states = new(parts);
-    /// <summary>Every process so far, by resource. Replaced as a whole: the stop may read it while the monitor writes.</summary>
-    private ImmutableHashSet<(string Name, int Id)> _served = [];
+    private readonly HashSet<int> _served = [];
     private Checkout? _checkout;
 
     /// <summary>Takes the checkout's lock; call it before the AppHost starts anything.</summary>
@@ -42,19 +40,10 @@ internal sealed partial class RunMonitor(
         Terminal.Say($"starting {string.Join(", ", parts.Servers.Keys.Concat(parts.Services.Select(service => service.Name)))}");
     }
 
-    /// <summary>Kills what still runs of the service. Aspire would wait for its process as long again.</summary>
-    public void EndService(ProjectResource service)
-    {
-        foreach (var (_, id) in _served.Where(process => ResourceStates.IsInstance(process.Name, service)))
-        {
-            ServingProcess.Kill(id);
-        }
-    }
-
     /// <summary>Ends processes that survived the stop; call it last.</summary>
     public void EndOrphans()
     {
-        foreach (var (_, orphan) in _served.Where(process => ServingProcess.Kill(process.Id)))
+        foreach (var orphan in _served.Where(ServingProcess.Kill))
         {
             Terminal.Say($"process {orphan} was orphaned and has been killed");
         }
@@ -209,8 +198,7 @@ internal sealed partial class RunMonitor(
         var text = addresses.ToJsonString();
         if (text != published)
         {
-            _served = _served.Union(_states.Processes.Where(process => process.Key != ResourceStates.AppHost)
-                .Select(process => (process.Key, process.Value)));
+            _served.UnionWith(_states.Processes.Where(process => process.Key != ResourceStates.AppHost).Select(process => process.Value));
             _checkout!.Publish(addresses);
         }
 

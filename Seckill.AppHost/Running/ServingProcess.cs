@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Diagnostics;
 using System.Globalization;
 using Seckill.LocalServers;
@@ -18,12 +19,12 @@ internal static class ServingProcess
             ? child
             : processId;
 
-    /// <summary>Kills a process of this checkout if it still runs.</summary>
+    /// <summary>Kills a process of this checkout, and those below it, if it still runs.</summary>
     /// <returns>True when it did.</returns>
     public static bool Kill(int processId)
     {
         // The process id may have been reused by now.
-        if (!Read(processId, "cmdline").Contains(Repository.Root, StringComparison.Ordinal))
+        if (!Read(processId, "cmdline").Contains(Repository.Root + Path.DirectorySeparatorChar, StringComparison.Ordinal))
         {
             return false;
         }
@@ -37,6 +38,11 @@ internal static class ServingProcess
         catch (ArgumentException)
         {
             // It has ended by itself in the meantime.
+            return false;
+        }
+        catch (Exception failure) when (failure is InvalidOperationException or Win32Exception or AggregateException)
+        {
+            Terminal.Say(string.Create(CultureInfo.InvariantCulture, $"process {processId} could not be killed: {failure.Message}"));
             return false;
         }
     }

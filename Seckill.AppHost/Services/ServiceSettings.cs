@@ -10,7 +10,7 @@ internal static class ServiceSettings
 
     /// <summary>
     /// Settings common to all services. They know the servers only by their connection strings; in a run they also get the environment's
-    /// name and the share of traces to keep. Call it before WithReference, which reads it.
+    /// name, the share of traces to keep, and no time to drain. Call it before WithReference, which reads it.
     /// </summary>
     public static IResourceBuilder<ProjectResource> WithServiceEnvironment(this IResourceBuilder<ProjectResource> service)
     {
@@ -23,6 +23,8 @@ internal static class ServiceSettings
         }
 
         service.WithEnvironment("ASPNETCORE_ENVIRONMENT", builder.Environment.EnvironmentName);
+        // No load balancer has to notice a stop, which may not take as long as that in a run.
+        service.WithEnvironment("Draining__ServeForMs", "0");
         // In a run everything is on this machine: the console's calls to the Api continue its trace.
         service.WithEnvironment("Tracing__KnownCallers__0", "127.0.0.0/8").WithEnvironment("Tracing__KnownCallers__1", "::1");
         foreach (var name in new[] { "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG" })

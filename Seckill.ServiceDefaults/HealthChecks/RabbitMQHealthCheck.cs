@@ -16,12 +16,14 @@ internal sealed class RabbitMQHealthCheck(IConnectionFactory factory) : IHealthC
 
     private readonly SemaphoreSlim _turn = new(1, 1);
     private IConnection? _connection;
+    private bool _disposed;
 
     public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
         await _turn.WaitAsync(cancellationToken);
         try
         {
+            ObjectDisposedException.ThrowIf(_disposed, this);
             if (_connection is not { IsOpen: true })
             {
                 await CloseAsync();
@@ -43,8 +45,13 @@ internal sealed class RabbitMQHealthCheck(IConnectionFactory factory) : IHealthC
 
     public async ValueTask DisposeAsync()
     {
-        await CloseAsync();
-        _turn.Dispose();
+        // A check that was abandoned may still have its turn. The semaphore is not disposed, because that check will release it.
+        if (await _turn.WaitAsync(CloseTimeoutMs))
+        {
+            _disposed = true;
+            await CloseAsync();
+            _turn.Release();
+        }
     }
 
     private async ValueTask CloseAsync()
@@ -67,7 +74,7 @@ internal sealed class RabbitMQHealthCheck(IConnectionFactory factory) : IHealthC
         }
         catch (OperationCanceledException)
         {
-            // Abandoned; the broker notices the missing heartbeat.
+            // Abandoned. The client goes on closing it, and the broker would notice the missing heartbeat.
         }
     }
 }

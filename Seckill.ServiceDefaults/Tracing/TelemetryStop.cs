@@ -7,8 +7,9 @@ using OpenTelemetry.Trace;
 namespace Seckill.ServiceDefaults.Tracing;
 
 /// <summary>
-/// Exports what is left when everything else has stopped, traces, metrics and logs at once. Otherwise the providers do it one after the
-/// other when they are disposed, each with a bound of its own, and a slow collector could hold a stop for three times as long.
+/// Exports what is left when every hosted service has stopped, traces, metrics and logs at once. Otherwise the providers do it one after
+/// the other when they are disposed, each with a bound of its own, and a slow collector could hold a stop for three times as long. Spans
+/// and metrics of the disposal itself are not exported; its logs are.
 /// </summary>
 internal sealed class TelemetryStop(IServiceProvider services) : IHostedLifecycleService
 {
@@ -24,9 +25,12 @@ internal sealed class TelemetryStop(IServiceProvider services) : IHostedLifecycl
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    // Each call blocks, and each provider ignores a second one.
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.WhenAll(
-        Task.Run(() => services.GetService<TracerProvider>()?.Shutdown(ExportTimeoutMs), CancellationToken.None),
-        Task.Run(() => services.GetService<MeterProvider>()?.Shutdown(ExportTimeoutMs), CancellationToken.None),
-        Task.Run(() => services.GetService<LoggerProvider>()?.Shutdown(ExportTimeoutMs), CancellationToken.None));
+        OnThreadOfItsOwn(() => services.GetService<TracerProvider>()?.Shutdown(ExportTimeoutMs)),
+        OnThreadOfItsOwn(() => services.GetService<MeterProvider>()?.Shutdown(ExportTimeoutMs)),
+        OnThreadOfItsOwn(() => services.GetService<LoggerProvider>()?.ForceFlush(ExportTimeoutMs)));
+
+    /// <summary>These calls block until the export is done, and the export needs the pool's threads, of which there may be one.</summary>
+    private static Task OnThreadOfItsOwn(Action export) =>
+        Task.Factory.StartNew(export, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 }

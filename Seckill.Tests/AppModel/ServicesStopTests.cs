@@ -16,10 +16,12 @@ public sealed class ServicesStopTests
         await SayAsync("api-one", KnownResourceStates.Running);
         await SayAsync("api-two", KnownResourceStates.Exited);
 
-        var ended = ServicesStop.WaitUntilEndedAsync(appHost.Notifications, api, Token);
+        var running = new Dictionary<string, CustomResourceSnapshot>();
+        var ended = ServicesStop.WaitUntilEndedAsync(appHost.Notifications, api, running, Token);
 
         // The last states are read before the first wait.
         Assert.False(ended.IsCompleted);
+        Assert.Equal(["api-one"], running.Keys);
         await SayAsync("api-one", KnownResourceStates.Finished);
         await ended.WaitAsync(TimeSpan.FromMilliseconds(Deadline.TimeoutMs), Token);
 

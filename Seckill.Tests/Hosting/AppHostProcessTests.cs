@@ -43,6 +43,7 @@ public sealed class AppHostProcessTests(ITestOutputHelper output) : IDisposable
         next.Signal("INT");
         Assert.Equal(0, await next.WaitForExitAsync(Cancelled));
         Assert.Contains("console has not stopped within", next.Output, StringComparison.Ordinal);
+        Assert.Matches("console: process [0-9]+ has been killed", next.Output);
         output.WriteLine($"stopped after {Stopwatch.GetElapsedTime(stopping).TotalSeconds:F1} s");
         Assert.False(File.Exists(next.AddressFile));
         await Deadline.UntilAsync(() => Task.FromResult(Left(again)), left => left.Count == 0, Cancelled);
