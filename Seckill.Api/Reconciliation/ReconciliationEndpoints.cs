@@ -109,7 +109,7 @@ public static class ReconciliationEndpoints
     // leaves a gate closed. A plan alone is cancelled.
     private static async Task<IResult> RepairAsync(
         OperatorCall call, SaleCatalogue catalogue, SalesGone gone, ReconciliationReader reader, StuckOrders stuck, StockWarmUp warmUp,
-        AuditLog audit, TimeProvider time, string? apply, CancellationToken requestAborted)
+        AuditLog audit, string? apply, CancellationToken requestAborted)
     {
         if (apply is not (null or "true" or "false"))
         {
@@ -117,7 +117,7 @@ public static class ReconciliationEndpoints
         }
 
         var cancellationToken = apply == "true" ? CancellationToken.None : requestAborted;
-        var (steps, noticedAt) = (new List<string>(), time.GetTimestamp());
+        var steps = new List<string>();
         foreach (var skuId in await SkuIdsAsync(catalogue, gone, cancellationToken))
         {
             if (await reader.ReadAsync(skuId, cancellationToken) is not { } found)
@@ -142,7 +142,7 @@ public static class ReconciliationEndpoints
             if (apply == "true")
             {
                 await audit.WriteAsync(call, "reconciliation.repair", target, plan.Describe(), cancellationToken);
-                var failure = await TryApplyAsync(plan, stuck, warmUp, noticedAt, cancellationToken);
+                var failure = await TryApplyAsync(plan, stuck, warmUp, cancellationToken);
                 call.ConcludeNewest(failure is null ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable, failure ?? "");
                 if (failure is not null)
                 {
@@ -156,21 +156,25 @@ public static class ReconciliationEndpoints
 
     /// <summary>Null when applied, otherwise the reason why not. A failure at one SKU does not hold up the others.</summary>
     private static async Task<string?> TryApplyAsync(
-        RepairPlan plan, StuckOrders stuck, StockWarmUp warmUp, long noticedAt, CancellationToken cancellationToken)
+        RepairPlan plan, StuckOrders stuck, StockWarmUp warmUp, CancellationToken cancellationToken)
     {
         try
         {
             var refused = await stuck.HealAsync(plan, cancellationToken);
-            if ((plan.Load || plan.Reload != 0) && !await warmUp.ReloadAsync(plan.SkuId, noticedAt, cancellationToken))
+            var failures = new List<string>();
+            if (refused is [var first, ..])
             {
-                // A counter loaded now would offer the units of these orders, and their buyers would be told FAILED.
-                return "Redis has lost it; it is loaded once the orders in the queue are written";
+                failures.Add(string.Create(
+                    CultureInfo.InvariantCulture, $"{refused.Count} orders are not settled, {first.OrderId} among them ({first.Code})"));
             }
 
-            return refused is [var first, ..]
-                ? string.Create(
-                    CultureInfo.InvariantCulture, $"{refused.Count} orders are not settled, {first.OrderId} among them ({first.Code})")
-                : null;
+            // A counter loaded while orders are in the queue would offer their units, and their buyers would be told FAILED.
+            if ((plan.Load || plan.Reload != 0) && !await warmUp.ReloadAsync(plan.SkuId, cancellationToken))
+            {
+                failures.Add("Redis has lost it; it is loaded when the wait for the orders in the queue is over");
+            }
+
+            return failures.Count == 0 ? null : string.Join("; ", failures);
         }
         catch (Exception exception) when (ServerFailures.IsOf(exception) || RedisRefusals.IsAboutStoredData(exception))
         {

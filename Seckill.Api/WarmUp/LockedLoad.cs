@@ -15,9 +15,11 @@ namespace Seckill.Api.WarmUp;
 /// <param name="RaisedFrom">The load to which stock was added; null if none was added.</param>
 /// <param name="AddedUnits">Units that were added.</param>
 /// <param name="Suspect">Whether a counter that looks right is loaded again anyway.</param>
-public sealed record LoadRequest(SkuKeys Sku, LoadId? RaisedFrom = null, int AddedUnits = 0, bool Suspect = false);
+/// <param name="Drained">Whether a sale that Redis has lost may be loaded: the wait for its orders in the queue is over.</param>
+public sealed record LoadRequest(
+    SkuKeys Sku, LoadId? RaisedFrom = null, int AddedUnits = 0, bool Suspect = false, bool Drained = false);
 
-/// <summary>The end of one attempt; all empty without a sale.</summary>
+/// <summary>The end of one attempt; all empty without a sale, and when Redis has lost it and the queue has not been drained.</summary>
 /// <param name="Sku">The counter, loaded or left alone.</param>
 /// <param name="Overtaken">Whether Redis changed meanwhile, so nothing was set.</param>
 /// <param name="Uncleared">Why nothing was set: this is more than was allowed.</param>
@@ -60,6 +62,12 @@ public sealed partial class LockedLoad(
         var terms = SaleCatalogue.TermsOf(sale);
         var stored = new LoadId(row.GateEpoch, row.GateLoad);
         var redis = await recovery.SnapshotAsync(sku, StockRecovery.UnsettledIdsMax, cancellationToken);
+        if (redis.Load is null && stored.Epoch > 0 && !request.Drained)
+        {
+            // Lost since the caller looked: left to the loader, which waits for the orders in the queue.
+            return default;
+        }
+
         HashSet<long>? decided = null;
         var due = CounterState.IsDue(redis, stored, request.Suspect);
         if (due)

@@ -55,7 +55,7 @@ public sealed partial class StockLoad(
         // Stock was added, and the request that did it has not loaded the counter yet, or has died. Redis has lost nothing, so it sells on.
         if (!suspect && CounterState.IsRaised(redis, stored.Value))
         {
-            return (await LoadAsync(new LoadRequest(sku, redis.Load), cancellationToken)).Sku;
+            return (await LoadAsync(new LoadRequest(sku, redis.Load, Drained: drained), cancellationToken)).Sku;
         }
 
         // Another server with the same load has taken over, or has come back with apparently all of its data: it keeps selling until it is
@@ -80,17 +80,18 @@ public sealed partial class StockLoad(
             await locked.SetTermsAsync(sku, cancellationToken);
         }
 
-        return (await LoadAsync(new LoadRequest(sku, Suspect: suspect), cancellationToken)).Sku;
+        return (await LoadAsync(new LoadRequest(sku, Suspect: suspect, Drained: drained), cancellationToken)).Sku;
     }
 
     /// <summary>Closes the gate briefly and loads the counter again, whatever its value: the repair for a difference.</summary>
-    public async Task<LoadedSku?> ReloadAsync(long skuId, CancellationToken cancellationToken)
+    /// <returns>Null when MySQL has no sale of this SKU, and when Redis has lost it and the queue has not been drained yet.</returns>
+    public async Task<LoadedSku?> ReloadAsync(long skuId, bool drained, CancellationToken cancellationToken)
     {
         var sku = new SkuKeys(skuId);
         // Before the gate is closed, and not again after it: if this fails, the gate keeps selling.
         var cleared = await guard.CheckAsync(sku, reload: true, cancellationToken);
         await recovery.CloseAsync(sku, cancellationToken);
-        return await LoadUntilTakenAsync(new LoadRequest(sku), cancellationToken, cleared);
+        return await LoadUntilTakenAsync(new LoadRequest(sku, Drained: drained), cancellationToken, cleared);
     }
 
     /// <summary>
@@ -187,7 +188,7 @@ public sealed partial class StockLoad(
     /// <param name="request">The request.</param>
     /// <param name="cancellationToken">Ends the waits.</param>
     /// <param name="allowed">What the guard has allowed already; null to ask it here.</param>
-    /// <returns>Null without a sale; <c>Overtaken</c> when Redis changed meanwhile, so nothing was set.</returns>
+    /// <returns>Null without a sale, or when Redis lost it; <c>Overtaken</c> when Redis changed meanwhile, so nothing was set.</returns>
     /// <exception cref="OrdersMissingException">The load must wait until orders that MySQL has lost are written again.</exception>
     private async Task<(LoadedSku? Sku, bool Overtaken)> LoadAsync(
         LoadRequest request, CancellationToken cancellationToken, LoadClearance? allowed = null)

@@ -50,22 +50,25 @@ public sealed partial class StockWarmUp(
         !_loadedTerms.TryGetValue(skuId, out var terms) || terms != catalogue.Find(skuId)?.Terms;
 
     /// <summary>Loads a counter again, whatever its value: the repair for a difference.</summary>
-    /// <param name="skuId">The SKU.</param>
-    /// <param name="noticedAt">When a loss of Redis is noticed now, by <see cref="TimeProvider.GetTimestamp"/>; the same for all SKUs that
-    /// are repaired together.</param>
-    /// <param name="cancellationToken">Ends the waits.</param>
     /// <returns>False when Redis has lost the SKU and the wait for its orders in the queue is not over; the loader loads it then.</returns>
     /// <exception cref="RedisException">Redis does not answer.</exception>
     /// <exception cref="MySqlConnector.MySqlException">MySQL does not answer.</exception>
-    public async Task<bool> ReloadAsync(long skuId, long noticedAt, CancellationToken cancellationToken)
+    public async Task<bool> ReloadAsync(long skuId, CancellationToken cancellationToken)
     {
         var found = await snapshots.ReadAsync([skuId], cancellationToken);
-        if (found.Any(snapshot => IsWaiting(snapshot, noticedAt)))
+        // Only now: what was in the queue before the loss must have passed.
+        var seenAt = time.GetTimestamp();
+        if (found.Any(snapshot => IsWaiting(snapshot, seenAt)))
         {
             return false;
         }
 
-        await load.ReloadAsync(skuId, cancellationToken);
+        var drained = found.Any(snapshot => snapshot.Redis is { Epoch: null });
+        if (await load.ReloadAsync(skuId, drained, cancellationToken) is null)
+        {
+            return false;
+        }
+
         _lostAt.TryRemove(skuId, out _);
         return true;
     }

@@ -156,7 +156,7 @@ internal sealed class HistoryInstance(HistoryServers servers, IConnectionMultipl
     {
         try
         {
-            await Get<StockLoad>().ReloadAsync(sku.SkuId, cancellationToken);
+            await Get<StockWarmUp>().ReloadAsync(sku.SkuId, cancellationToken);
         }
         catch (Exception exception) when (!_life.Died && IsWait(exception))
         {

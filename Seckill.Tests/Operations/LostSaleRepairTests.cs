@@ -1,4 +1,5 @@
 using Microsoft.EntityFrameworkCore;
+using Seckill.Api.WarmUp;
 using Seckill.Ordering.Contract;
 using Seckill.Ordering.Ledger;
 
@@ -32,6 +33,9 @@ public sealed class LostSaleRepairTests(OperationsFixture servers)
         Assert.Contains(
             repair.Body.GetProperty("steps").EnumerateArray(),
             step => step.GetString()!.StartsWith($"sku {skuId}: failed: Redis has lost it", StringComparison.Ordinal));
+        Assert.False(await servers.Redis.KeyExistsAsync(keys.Stock), "The order's unit is for sale again.");
+        // Nor does a reload that was decided before the loss.
+        Assert.Null(await api.Get<StockLoad>().ReloadAsync(skuId, drained: false, Cancelled));
         Assert.False(await servers.Redis.KeyExistsAsync(keys.Stock), "The order's unit is for sale again.");
         await AssertAuditedAsync(skuId);
 

@@ -62,7 +62,7 @@ public sealed partial class LostStoreTests(OperationsFixture servers) : IAsyncLi
             step => step.StartsWith($"sku {skuId}: load: False, reload for a difference of: 0, ", StringComparison.Ordinal)
                 && step.Contains($"MySQL lacks {LostOrders} orders", StringComparison.Ordinal));
         Assert.Equal(Stock - Orders, (long)await servers.Redis.StringGetAsync(new SkuKeys(skuId).Stock));
-        await Assert.ThrowsAsync<OrdersMissingException>(() => _api.Get<StockLoad>().ReloadAsync(skuId, Cancelled));
+        await Assert.ThrowsAsync<OrdersMissingException>(() => _api.Get<StockLoad>().ReloadAsync(skuId, drained: false, Cancelled));
         Assert.Equal(Stock - Orders, (long)await servers.Redis.StringGetAsync(new SkuKeys(skuId).Stock));
         // The gate continues to sell its units.
         var later = Interlocked.Increment(ref _lastBuyer);
@@ -119,7 +119,7 @@ public sealed partial class LostStoreTests(OperationsFixture servers) : IAsyncLi
 
         Assert.Equal((0, LostOrders), Counts(item));
         Assert.Equal(lost.Order(), item.GetProperty("lost").GetProperty("order_ids").EnumerateArray().Select(Id).Order());
-        Assert.NotNull(await _api.Get<StockLoad>().ReloadAsync(skuId, Cancelled));
+        Assert.NotNull(await _api.Get<StockLoad>().ReloadAsync(skuId, drained: false, Cancelled));
         Assert.Equal(0, (long)await servers.Redis.StringGetAsync(new SkuKeys(skuId).Stock));
     }
 
