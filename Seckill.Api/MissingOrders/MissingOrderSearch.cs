@@ -24,7 +24,7 @@ public sealed record LostOrders(IReadOnlyList<long> Unwritten, IReadOnlyList<lon
 /// only when something is wrong; see <see cref="LossWatch"/> and <see cref="LoadGuard"/>.
 /// </summary>
 public sealed class MissingOrderSearch(
-    IServiceScopeFactory scopes, StockRecovery recovery, IOptions<MissingOrderOptions> options, TimeProvider time)
+    IServiceScopeFactory scopes, StockRecovery recovery, IOptions<MissingOrderOptions> options)
 {
     /// <summary>Maximum number of orders found in one search. Once these are written again, the next search finds more.</summary>
     private const int FoundMax = 10_000;
@@ -35,12 +35,12 @@ public sealed class MissingOrderSearch(
     {
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
-        var since = time.GetUtcNow().AddHours(-options.Value.LookBackHours);
+        var lookBack = TimeSpan.FromHours(options.Value.LookBackHours);
         var (missing, unlisted) = (new Dictionary<string, long>(), new HashSet<long>());
         // Numbers that were told for an order which was then published again, and so was written under a number of its own. One order is
         // enough for a number: the worker takes any further one for its duplicate.
         var written = new HashSet<string>();
-        await foreach (var page in recovery.ReviewAsync(sku, since, cancellationToken))
+        await foreach (var page in recovery.ReviewAsync(sku, lookBack, cancellationToken))
         {
             // Queried only now, and without a read view: orders that Redis reports as settled were committed before.
             var unnumbered = await WithoutNumberAsync(context, page.Told, cancellationToken);

@@ -227,15 +227,16 @@ public sealed class StockRecovery
 
     /// <summary>
     /// All orders of a SKU, page by page; Redis serves other clients in between. Orders that exist during the whole scan are returned at
-    /// least once. Orders that succeeded before <paramref name="since"/> are left out.
+    /// least once. Orders that succeeded longer than <paramref name="lookBack"/> ago, by Redis's clock, are left out, unless they were put
+    /// back into the outbox.
     /// </summary>
     public async IAsyncEnumerable<OrdersPage> ReviewAsync(
-        SkuKeys sku, DateTimeOffset since, [EnumeratorCancellation] CancellationToken cancellationToken)
+        SkuKeys sku, TimeSpan lookBack, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var cursor = "0";
         do
         {
-            RedisValue[] arguments = [cursor, ScanPageSize, since.ToUnixTimeMilliseconds()];
+            RedisValue[] arguments = [cursor, ScanPageSize, (long)lookBack.TotalMilliseconds];
             var reply = (RedisResult[])(await _database.ScriptEvaluateAsync(ReviewScript, sku.All, arguments)
                 .ReplyAsync(cancellationToken))!;
             cursor = (string)reply[0]!;
