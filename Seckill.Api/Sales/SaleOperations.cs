@@ -122,7 +122,7 @@ internal sealed partial class SaleOperations(
                 // 0: never loaded, so no counter can be outdated.
                 if (sku.GateEpoch > 0)
                 {
-                    (sku.GateEpoch, sku.GateLoad) = (sku.GateEpoch + 1, LoadId.NewToken());
+                    (sku.GateEpoch, sku.GateLoad) = new LoadId(sku.GateEpoch, sku.GateLoad).Raised();
                 }
 
                 return null;

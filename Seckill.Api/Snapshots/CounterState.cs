@@ -13,9 +13,12 @@ internal static class CounterState
     public static bool IsOutdated(LedgerSnapshot redis, LoadId? raisedFrom) =>
         raisedFrom is not null && redis.Load == raisedFrom && redis is { Stock: not null, Closed: false, SameServer: not false };
 
-    /// <summary>Whether MySQL's load is the next one after the counter's, and Redis has not been restarted since that was set.</summary>
+    /// <summary>
+    /// Whether MySQL's load is an addition of stock to the counter's, and Redis has not been restarted since that was set. A load by
+    /// another server has the next epoch as well, but a token of its own.
+    /// </summary>
     public static bool IsRaised(LedgerSnapshot redis, LoadId stored) =>
-        redis is { Stock: not null, Closed: false, SameServer: true } && stored.Epoch == redis.Epoch + 1;
+        redis is { Stock: not null, Closed: false, SameServer: true, Load: { } load } && stored == load.Raised();
 
     /// <summary>
     /// Whether the counter must be loaded. Everything that depends on this asks here: with a second opinion about it, a load could escape

@@ -75,6 +75,36 @@ public sealed class StaleRedisTests(OperationsFixture servers)
             () => servers.Redis.SortedSetLengthAsync(sku.Outbox), unsettled => unsettled == 0, Cancelled);
     }
 
+    /// <summary>
+    /// A server that was away took the last load but one, and is back with all of its data: the load since was another server's, and is no
+    /// addition of stock.
+    /// </summary>
+    [Fact]
+    public async Task A_load_by_another_server_is_not_taken_for_an_addition_of_stock()
+    {
+        const long buyer = 63_050;
+        await using var api = servers.StartApi(("Catalogue:CheckEveryMs", "60000"));
+        var skuId = await servers.PutOnSaleAsync(api, Stock);
+        var sku = new SkuKeys(skuId);
+        await using var worker = servers.StartWorker();
+        Assert.Equal(200, (await api.BuyAsync(buyer, skuId)).Status);
+        await Deadline.UntilAsync(() => servers.Redis.SortedSetLengthAsync(sku.Outbox), unsettled => unsettled == 0, Cancelled);
+        await using (var store = servers.OpenStore())
+        {
+            await store.ProductSkus.Where(row => row.Id == skuId).ExecuteUpdateAsync(
+                set => set.SetProperty(row => row.GateEpoch, row => row.GateEpoch + 1)
+                    .SetProperty(row => row.GateLoad, LoadId.NewToken()),
+                Cancelled);
+        }
+
+        // The order came to the other server.
+        await servers.Redis.HashDeleteAsync(sku.Buyers, buyer);
+        await Deadline.UntilAsync(
+            () => api.Get<StockWarmUp>().LoadAsync([skuId], Cancelled), result => !result.Loaded.IsEmpty, Cancelled);
+
+        Assert.Equal("1", ((string)(await servers.Redis.HashGetAsync(sku.Buyers, buyer))!).Split('|')[0]);
+    }
+
     [Fact]
     public async Task A_click_finds_its_order_or_its_refusal_also_when_Redis_has_forgotten_it()
     {
