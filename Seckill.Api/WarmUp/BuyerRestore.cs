@@ -60,11 +60,12 @@ public sealed class BuyerRestore(IServiceScopeFactory scopes, StockRecovery reco
         var lines = context.OrderItems.Where(item => item.SkuId == sku.SkuId);
         var lastItemId = await lines.MaxAsync(item => (long?)item.Id, cancellationToken) ?? 0;
         var itemCount = await lines.LongCountAsync(cancellationToken);
-        await RestoreAllAsync(context, sku, NoPending, lockedEpoch: null, expiresAt, cancellationToken);
+        // Clicks first: the gate may be open, and a repeated click must find its order before its buyer's units turn it away.
         await clicks.RunAsync(context, sku, afterItemId: null, cancellationToken);
         var refusedIds = await clicks.RunRefusedAsync(context, sku, FrozenSet<long>.Empty, cancellationToken);
         // The load may never come, so the clicks get their time to live here.
         await recovery.RestoreBuyersAsync(sku, [], lockedEpoch: null, expiresAt, cancellationToken);
+        await RestoreAllAsync(context, sku, NoPending, lockedEpoch: null, expiresAt, cancellationToken);
         return new RestoredLines(lastItemId, itemCount, pending.Select(order => order.UserId).ToHashSet(), refusedIds);
     }
 
