@@ -12,7 +12,7 @@ namespace Seckill.Api.Sales;
 /// </summary>
 internal sealed class SaleRecords(IServiceScopeFactory scopes, StockLedger ledger, IConnectionMultiplexer redis)
 {
-    /// <summary>Maximum number of ids that are skipped for a new SKU because Redis has data under them.</summary>
+    /// <summary>Maximum number of ids that are skipped for a new SKU because there is data under them.</summary>
     public const int IdsSkippedMax = 1_000;
 
     /// <summary>Maximum number of sales in a list.</summary>
@@ -37,6 +37,15 @@ internal sealed class SaleRecords(IServiceScopeFactory scopes, StockLedger ledge
             sku => sku.Id == skuId, cancellationToken);
     }
 
+    /// <summary>Whether MySQL has orders or refusals of a SKU with this id, which would become the new one's.</summary>
+    public async Task<bool> HasHistoryAsync(long skuId, CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var context = scope.ServiceProvider.GetRequiredService<OrderingDbContext>();
+        return await context.OrderItems.AnyAsync(item => item.SkuId == skuId, cancellationToken)
+            || await context.OrderRejections.AnyAsync(rejection => rejection.SkuId == skuId, cancellationToken);
+    }
+
     /// <summary>
     /// Whether Redis has data of a SKU with this id. MySQL may have lost that SKU, as when a backup is restored. Orders that buyers were
     /// told of are then written again, and must not become orders of another product.
@@ -57,7 +66,7 @@ internal sealed class SaleRecords(IServiceScopeFactory scopes, StockLedger ledge
             };
     }
 
-    /// <summary>The next id that neither store knows; null when Redis has data under too many of them.</summary>
+    /// <summary>The next id that neither store knows; null when there is data under too many of them.</summary>
     /// <exception cref="RedisException">Redis does not answer.</exception>
     public async Task<long?> NextFreeSkuIdAsync(CancellationToken cancellationToken)
     {
@@ -67,7 +76,7 @@ internal sealed class SaleRecords(IServiceScopeFactory scopes, StockLedger ledge
         // One after the other: the first is nearly always free, and many at once would need all masters of a cluster.
         for (var id = next; id < next + IdsSkippedMax; id++)
         {
-            if (!await IsRememberedAsync(id, cancellationToken))
+            if (!await IsRememberedAsync(id, cancellationToken) && !await HasHistoryAsync(id, cancellationToken))
             {
                 return id;
             }

@@ -1,5 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 using Seckill.Ordering.Ledger;
+using Seckill.Ordering.Store;
 
 namespace Seckill.Tests.Operations;
 
@@ -31,6 +32,48 @@ public sealed class RememberedSkuTests(OperationsFixture servers, ClassApi api) 
         await AssertNotGivenAsync(lost);
         await servers.Redis.KeyDeleteAsync(new SkuKeys(lost).All);
         Assert.Equal(201, (await CreateAsync($$""","sku_id":{{lost}}""")).Status);
+    }
+
+    /// <summary>Neither its buyers' orders nor its refusals become the new product's.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task The_id_of_a_deleted_SKU_that_was_ordered_is_not_given_again(bool written)
+    {
+        var deleted = IdOf(await CreateAsync());
+        var orderId = Random.Shared.NextInt64(1, 1_000_000_000_000);
+        await using (var store = servers.OpenStore())
+        {
+            if (written)
+            {
+                await StoredOrders.AddOneAsync(store, deleted, orderId, userId: 92_001);
+            }
+            else
+            {
+                store.OrderRejections.Add(new OrderRejection
+                {
+                    OrderId = orderId,
+                    UserId = 92_001,
+                    SkuId = deleted,
+                    Quantity = 1,
+                    Reason = "sold out",
+                    TraceId = "",
+                    CreatedAt = DateTime.UtcNow,
+                });
+                await store.SaveChangesAsync(Cancelled);
+            }
+
+            await store.SeckillSales.Where(sale => sale.SkuId == deleted).ExecuteDeleteAsync(Cancelled);
+            await store.ProductSkus.Where(sku => sku.Id == deleted).ExecuteDeleteAsync(Cancelled);
+        }
+
+        await servers.Redis.KeyDeleteAsync(new SkuKeys(deleted).All);
+        await AssertNotGivenAsync(deleted);
+
+        // The fixture gives later tests the next id that product_skus does not have.
+        await using var after = servers.OpenStore();
+        await after.OrderItems.Where(item => item.SkuId == deleted).ExecuteDeleteAsync(Cancelled);
+        await after.OrderRejections.Where(rejection => rejection.SkuId == deleted).ExecuteDeleteAsync(Cancelled);
     }
 
     [Theory]
