@@ -25,10 +25,15 @@ public sealed partial class SalesGone(StockRecovery recovery, SaleCatalogue cata
         try
         {
             var noted = await recovery.NotedSkuIdsAsync(cancellationToken);
-            long[] unlisted = [.. noted.Where(skuId => catalogue.Find(skuId) is null).Order()];
+            // A list that has come back without its last entries does not end the work on the orders of these sales.
+            long[] unlisted = [.. noted.Union(_last ?? []).Where(skuId => catalogue.Find(skuId) is null).Order()];
             // Together: a shard that is frozen costs one time-out, not one for each SKU.
             var forgotten = await Task.WhenAll(unlisted.Select(skuId => IsForgottenAsync(skuId, cancellationToken)));
             _last = [.. unlisted.Where((_, i) => !forgotten[i])];
+            if (_last.Except(noted).ToList() is { Count: > 0 } unnoted)
+            {
+                await recovery.NoteAsync(unnoted, cancellationToken);
+            }
         }
         catch (Exception exception) when (_last is not null && (exception is RedisException or TimeoutException))
         {
