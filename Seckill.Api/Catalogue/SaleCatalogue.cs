@@ -134,7 +134,7 @@ public sealed partial class SaleCatalogue(
                 sales.Add(new SaleView(
                     row.Sku.Id, row.Sku.ProductId, row.Sku.Title, row.Title, row.Sku.Image, AttrsOf(row.Sku),
                     Offer.Of(row.Sku.Price, row.Sku.Title, row.Sku.Image, row.Sku.Attrs), row.Sale.ListPrice, TermsOf(row.Sale),
-                    row.Sale.TokenRequired, row.Sale.Units));
+                    row.Sale.TokenRequired, row.Sale.Units - row.Sale.ClosedUnits));
             }
             catch (Exception exception) when (exception is ArgumentException or FormatException or OverflowException)
             {

@@ -46,7 +46,8 @@ public sealed record PlannedRepair(bool Load, long ReloadDifference, int Settle,
 public sealed record ReconciliationItem(
     long SkuId, long? RedisStock, long Held, long Unsettled, long Unconfirmed, long? CommittedUnsettled, long? OldestUnsettledAtMs,
     long MysqlStock, long LiveUnits, long? Units, long? Difference, long? StoreDifference, bool Loaded, PlannedRepair? Repair,
-    string? Unreadable, long? HeldDifference = null, LostOrders? Lost = null, bool SaleGone = false)
+    string? Unreadable, long? HeldDifference = null, LostOrders? Lost = null, bool SaleGone = false,
+    long ClosedUnits = 0)
 {
     public bool Balanced => Loaded && !SaleGone && NothingDiffers;
 
