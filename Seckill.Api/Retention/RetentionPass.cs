@@ -13,6 +13,9 @@ internal sealed class RetentionPass(IServiceScopeFactory scopes, IOptions<Retent
     /// <summary>The user id of an order without a buyer: no buyer has this number.</summary>
     public const long Nobody = 0;
 
+    /// <summary>For a SKU with millions of orders, seconds.</summary>
+    private const int SellingTimeoutSeconds = 300;
+
     private readonly RetentionOptions _options = options.Value;
 
     /// <summary>Removes everything that is due; returns the number of rows.</summary>
@@ -130,6 +133,7 @@ internal sealed class RetentionPass(IServiceScopeFactory scopes, IOptions<Retent
         OrderingDbContext context, List<(long OrderId, long SkuId)> due, Dictionary<long, bool> selling, DateTime before,
         CancellationToken cancellationToken)
     {
+        context.Database.SetCommandTimeout(SellingTimeoutSeconds);
         foreach (var skuId in due.Select(order => order.SkuId).Distinct().Where(skuId => !selling.ContainsKey(skuId)).ToList())
         {
             selling[skuId] = await context.OrderItems.Where(item => item.SkuId == skuId)
