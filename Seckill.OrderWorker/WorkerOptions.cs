@@ -124,7 +124,8 @@ public sealed class WorkerOptions
     public int ConfirmTimeoutMs { get; set; } = 5_000;
 
     /// <summary>
-    /// Time from the stop signal until the current batch is aborted, milliseconds; the process ends within one and a half times that.
+    /// Time from the stop signal until the current batch is aborted, milliseconds; the process ends within one and a half times that. A run
+    /// of the AppHost kills a process that has not stopped within 5 s.
     /// </summary>
     [Range(100, 300_000)]
     public int ShutdownTimeoutMs { get; set; } = 15_000;

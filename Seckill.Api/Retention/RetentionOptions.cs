@@ -2,7 +2,9 @@ using System.ComponentModel.DataAnnotations;
 
 namespace Seckill.Api.Retention;
 
-/// <summary>Section <c>Retention</c>: how long MySQL keeps personal data. 0 keeps it forever, which is the default.</summary>
+/// <summary>
+/// Section <c>Retention</c>: how long MySQL keeps personal data, 30 days at least. 0 keeps it forever, which is the default.
+/// </summary>
 public sealed class RetentionOptions : IValidatableObject
 {
     public const string Section = "Retention";

@@ -11,7 +11,7 @@ internal sealed class DrainingOptions
     public const string Section = "Draining";
 
     /// <summary>
-    /// How long a process that was told to stop goes on serving while <c>/health</c> already says no, ms. It should be longer than a load
+    /// How long an Api that was told to stop goes on serving while <c>/health</c> already says no, ms. It should be longer than a load
     /// balancer takes to notice. The stop itself keeps its own 30 s, so the orchestrator's patience must be at least both together; the
     /// defaults of Kubernetes (30 s) and Docker (10 s) are shorter. 0 stops at once.
     /// </summary>
