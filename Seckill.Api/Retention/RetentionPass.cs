@@ -141,6 +141,8 @@ internal sealed class RetentionPass(IServiceScopeFactory scopes, IOptions<Retent
                 .AnyAsync(createdAt => createdAt >= before, cancellationToken);
         }
 
+        context.Database.SetCommandTimeout((int?)null);
+
         return [.. due.GroupBy(order => order.OrderId).Where(order => !order.Any(item => selling[item.SkuId])).Select(order => order.Key)];
     }
 

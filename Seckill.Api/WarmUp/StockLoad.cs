@@ -128,7 +128,12 @@ public sealed partial class StockLoad(
         var holds = CounterState.SellsMeanwhile(redis, stored, suspect: false) && await locked.SetTermsAsync(sku, cancellationToken);
         try
         {
-            await LoadUntilTakenAsync(new LoadRequest(sku, raisedFrom, addedUnits), cancellationToken);
+            var loaded = await LoadUntilTakenAsync(new LoadRequest(sku, raisedFrom, addedUnits), cancellationToken);
+            if (loaded is null && sale is not null)
+            {
+                // Lost since the look.
+                await ledger.OutdateAsync(sku, StockLedger.ExpiryOf(SaleCatalogue.TermsOf(sale)), cancellationToken);
+            }
         }
         catch (OrdersMissingException exception) when (holds)
         {

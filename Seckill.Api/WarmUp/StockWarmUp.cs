@@ -98,6 +98,12 @@ public sealed partial class StockWarmUp(
                         _lostAt.TryRemove(snapshot.SkuId, out _);
                         result.Loaded.Add(sku);
                     }
+                    else if (catalogue.Find(snapshot.SkuId) is not null)
+                    {
+                        // Lost since the snapshot.
+                        _lostAt.GetOrAdd(snapshot.SkuId, _ => time.GetTimestamp());
+                        result.Lost.Add(snapshot.SkuId);
+                    }
                 }
                 catch (Exception exception) when (!token.IsCancellationRequested)
                 {

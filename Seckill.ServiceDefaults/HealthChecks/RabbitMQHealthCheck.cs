@@ -16,7 +16,7 @@ internal sealed class RabbitMQHealthCheck(IConnectionFactory factory) : IHealthC
 
     private readonly SemaphoreSlim _turn = new(1, 1);
     private IConnection? _connection;
-    private bool _disposed;
+    private volatile bool _disposed;
 
     public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
@@ -28,6 +28,11 @@ internal sealed class RabbitMQHealthCheck(IConnectionFactory factory) : IHealthC
             {
                 await CloseAsync();
                 _connection = await factory.CreateConnectionAsync($"{factory.ClientProvidedName} health", cancellationToken);
+                if (_disposed)
+                {
+                    await CloseAsync();
+                    ObjectDisposedException.ThrowIf(_disposed, this);
+                }
             }
 
             await using var channel = await _connection.CreateChannelAsync(cancellationToken: cancellationToken);
@@ -46,9 +51,9 @@ internal sealed class RabbitMQHealthCheck(IConnectionFactory factory) : IHealthC
     public async ValueTask DisposeAsync()
     {
         // A check that was abandoned may still have its turn. The semaphore is not disposed, because that check will release it.
+        _disposed = true;
         if (await _turn.WaitAsync(CloseTimeoutMs))
         {
-            _disposed = true;
             await CloseAsync();
             _turn.Release();
         }

@@ -8,8 +8,8 @@ namespace Seckill.ServiceDefaults.Tracing;
 
 /// <summary>
 /// Exports what is left when every hosted service has stopped, traces, metrics and logs at once. Otherwise the providers do it one after
-/// the other when they are disposed, each with a bound of its own, and a slow collector could hold a stop for three times as long. Spans
-/// and metrics of the disposal itself are not exported; its logs are.
+/// the other when they are disposed, each with a bound of its own, and a slow collector could hold a stop for three times as long. What the
+/// disposal itself produces is not exported.
 /// </summary>
 internal sealed class TelemetryStop(IServiceProvider services) : IHostedLifecycleService
 {
@@ -28,7 +28,7 @@ internal sealed class TelemetryStop(IServiceProvider services) : IHostedLifecycl
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.WhenAll(
         OnThreadOfItsOwn(() => services.GetService<TracerProvider>()?.Shutdown(ExportTimeoutMs)),
         OnThreadOfItsOwn(() => services.GetService<MeterProvider>()?.Shutdown(ExportTimeoutMs)),
-        OnThreadOfItsOwn(() => services.GetService<LoggerProvider>()?.ForceFlush(ExportTimeoutMs)));
+        OnThreadOfItsOwn(() => services.GetService<LoggerProvider>()?.Shutdown(ExportTimeoutMs)));
 
     /// <summary>These calls block until the export is done, and the export needs the pool's threads, of which there may be one.</summary>
     private static Task OnThreadOfItsOwn(Action export) =>
