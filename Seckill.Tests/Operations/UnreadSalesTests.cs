@@ -9,6 +9,7 @@ public sealed class UnreadSalesTests(OperationsFixture servers)
     {
         await using var api = servers.StartApi(
             ("ConnectionStrings:mysql", "Server=127.0.0.1;Port=1;User ID=seckill;Password=x;Database=seckill;Connection Timeout=1"));
+        api.WaitsUntilReady = false;
 
         Assert.All(
             await Task.WhenAll(
