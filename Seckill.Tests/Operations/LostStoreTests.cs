@@ -85,7 +85,9 @@ public sealed partial class LostStoreTests(OperationsFixture servers) : IAsyncLi
         await _api.DisposeAsync();
         _api = StartApi(everyMs: 200);
 
-        // The loader has seen it, and the reconciler has named it and published it again.
+        // The loader has shut the gate, and the reconciler has named the orders and published them again, each in its own time.
+        await Deadline.UntilAsync(
+            () => servers.Redis.HashGetAsync(new SkuKeys(skuId).Sale, "closed"), closed => closed == 1, Cancelled);
         await Deadline.UntilAsync(
             () => _api.BooksAsync(skuId),
             item => !item.GetProperty("loaded").GetBoolean() && item.GetProperty("unconfirmed").GetInt64() == 0
