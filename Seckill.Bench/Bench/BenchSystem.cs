@@ -24,6 +24,7 @@ internal sealed class BenchSystem : IAsyncDisposable
 
     private readonly LocalSystem _system;
     private readonly Dictionary<string, LocalService> _own = [];
+    private (string Name, string Value)[] _apiSettings = [];
 
     private BenchSystem(LocalSystem system) => _system = system;
 
@@ -80,7 +81,8 @@ internal sealed class BenchSystem : IAsyncDisposable
         try
         {
             await system.StartWorkerAsync(cancellationToken);
-            await system.StartApiAsync(cancellationToken, settings: apiSettings?.Invoke(system) ?? []);
+            bench._apiSettings = apiSettings?.Invoke(system) ?? [];
+            await system.StartApiAsync(cancellationToken, settings: bench._apiSettings);
             await using var context = bench.Context();
             await context.Database.ExecuteSqlRawAsync(DatabaseDesign.VersionTable, cancellationToken);
             return bench;
@@ -117,9 +119,9 @@ internal sealed class BenchSystem : IAsyncDisposable
         }
     }
 
-    /// <summary>Another Api, with settings of its own.</summary>
+    /// <summary>Another Api, with settings of its own after those of the first.</summary>
     public Task<LocalService> StartApiAsync(CancellationToken cancellationToken, params (string Name, string Value)[] settings) =>
-        _system.StartApiAsync(cancellationToken, settings: settings);
+        _system.StartApiAsync(cancellationToken, settings: [.. _apiSettings, .. settings]);
 
     /// <summary>The same worker with other settings.</summary>
     public async Task RestartWorkerAsync(CancellationToken cancellationToken, params (string Name, string Value)[] settings)

@@ -72,7 +72,7 @@ public sealed class ForeignMySqlTests(WorkerServers servers)
         {
             await using var api = new ApiHost(
             [
-                ("ConnectionStrings:redis", servers.Redis.ConnectionString),
+                ("ConnectionStrings:redis", servers.Redis.ConnectionString + ",asyncTimeout=30000"),
                 ("ConnectionStrings:rabbitmq", servers.RabbitMq.ConnectionString),
                 ("ConnectionStrings:mysql", servers.MySql.ConnectionString),
             ]);

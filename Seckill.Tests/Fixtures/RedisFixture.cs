@@ -17,7 +17,7 @@ public sealed class RedisFixture : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         _server = await RedisServer.StartAsync(new RedisServerOptions());
-        Connection = await ConnectionMultiplexer.ConnectAsync(ConnectionString + ",connectTimeout=30000");
+        Connection = await ConnectionMultiplexer.ConnectAsync(ConnectionString + ",connectTimeout=30000,asyncTimeout=30000");
         TestContext.Current.SendDiagnosticMessage($"redis {_server.Version}");
     }
 

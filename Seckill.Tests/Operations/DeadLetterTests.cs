@@ -138,8 +138,9 @@ public sealed class DeadLetterTests(OperationsFixture servers, ClassApi api) : I
     public async Task Of_many_replayed_letters_none_comes_back()
     {
         const int Count = 1_000;
+        await using var api = servers.StartApi(("DeadLetters:OperationTimeoutMs", "300000"));
         await Task.WhenAll(Enumerable.Range(0, Count).Select(i => BuryAsync("x"u8.ToArray(), $"{i}")));
-        var replay = await _api.PostAsync($"{Letters}/replay-all", _api.Operator);
+        var replay = await api.PostAsync($"{Letters}/replay-all", api.Operator);
         Assert.Equal(Count, replay.Body.GetProperty("replayed").GetInt32());
         Assert.Empty(await ListAsync());
         Assert.Equal((uint)Count, await servers.Channel.MessageCountAsync(OrderTopology.Queue, Cancelled));

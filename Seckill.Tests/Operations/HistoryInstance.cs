@@ -12,6 +12,7 @@ using Seckill.Api.MissingOrders;
 using Seckill.Api.Publishing;
 using Seckill.Api.Reconciliation;
 using Seckill.Api.Sales;
+using Seckill.Api.Snapshots;
 using Seckill.Api.WarmUp;
 using Seckill.Ordering;
 using Seckill.Ordering.Ledger;
@@ -203,8 +204,8 @@ internal sealed class HistoryInstance(HistoryServers servers, IConnectionMultipl
         }
     }
 
-    /// <summary>A load that has to wait until orders are written again.</summary>
-    private static bool IsWait(Exception exception) => exception is OrdersMissingException;
+    /// <summary>A load that has to wait until orders are written again, or for another load's row.</summary>
+    private static bool IsWait(Exception exception) => exception is OrdersMissingException or SkuLockedException;
 
     private T Get<T>() where T : notnull => _parts.GetRequiredService<T>();
 

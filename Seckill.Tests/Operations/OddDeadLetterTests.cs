@@ -16,6 +16,9 @@ public sealed class OddDeadLetterTests(OperationsFixture servers) : IAsyncLifeti
 {
     private const string Letters = "/api/ops/dead-letters";
 
+    /// <summary>Longer than usual: three looks at the queue, ten seconds apart, say that the broker has lost an order.</summary>
+    private const int LostOrderTimeoutMs = 3 * Deadline.TimeoutMs;
+
     private ApiHost _api = null!;
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
@@ -109,7 +112,8 @@ public sealed class OddDeadLetterTests(OperationsFixture servers) : IAsyncLifeti
                 return (await ledger.FindAsync(sku, id, Cancelled))?.State;
             },
             state => state == OrderState.Success,
-            Cancelled);
+            Cancelled,
+            LostOrderTimeoutMs);
     }
 
     [Fact]

@@ -227,8 +227,12 @@ public sealed class BadMessageTests(WorkerServers servers)
             await command.ExecuteNonQueryAsync(Cancelled);
             orders = await shop.SellAsync(1, 10, Cancelled);
 
-            await worker.HealthAsync("acking", HealthStatus.Unhealthy, Cancelled);
-            Assert.Contains("10 messages held", (await worker.EntryAsync("acking", Cancelled)).Description, StringComparison.Ordinal);
+            // The first look may come before all messages have arrived.
+            await Deadline.UntilAsync(
+                () => worker.EntryAsync("acking", Cancelled),
+                entry => entry.Status == HealthStatus.Unhealthy
+                    && entry.Description?.Contains("10 messages held", StringComparison.Ordinal) == true,
+                Cancelled);
         }
 
         await shop.SettledAsync(orders, Cancelled);

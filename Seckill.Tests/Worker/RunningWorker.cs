@@ -23,7 +23,8 @@ internal sealed class RunningWorker : IAsyncDisposable
         var builder = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { EnvironmentName = environment });
         builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
         {
-            ["ConnectionStrings:redis"] = servers.Redis.ConnectionString,
+            // Patient, because this Redis writes every command to disk before it answers.
+            ["ConnectionStrings:redis"] = servers.Redis.ConnectionString + ",asyncTimeout=30000",
             ["ConnectionStrings:rabbitmq"] = servers.RabbitMq.ConnectionString,
             ["ConnectionStrings:mysql"] = servers.MySql.ConnectionString,
             ["Worker:RetryDelayMsMax"] = "500",
