@@ -31,9 +31,9 @@ internal sealed partial class SaleOperations(
     private static readonly ErrorResult IdTaken = ErrorResult.Conflict(
         "sku_id is taken", "A SKU has this id: another one, or this is a repeat and the first request took effect.");
     private static readonly ErrorResult IdRemembered = ErrorResult.Conflict(
-        "sku_id is taken", "There still are data of an earlier SKU with this id, whose orders would become the new one's.");
+        "sku_id is taken", "There is still data of an earlier SKU with this id, whose orders would become the new one's.");
     private static readonly ErrorResult NoFreeId = ErrorResult.Conflict(
-        "no free sku_id", $"There are data of the next {SaleRecords.IdsSkippedMax} SKUs that MySQL does not list; choose a sku_id.");
+        "no free sku_id", $"There is data under the next {SaleRecords.IdsSkippedMax} ids, which MySQL does not list; choose a sku_id.");
 
     public async Task<SaleResult> CreateAsync(OperatorCall call, CreateSaleRequest request, CancellationToken cancellationToken)
     {

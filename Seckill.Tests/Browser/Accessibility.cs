@@ -6,7 +6,7 @@ namespace Seckill.Tests.Browser;
 
 internal static class Accessibility
 {
-    /// <summary>What fades in or out has less contrast for a moment, such as a message that goes by itself.</summary>
+    /// <summary>An element that fades in or out, such as a message that goes by itself, has less contrast for a moment.</summary>
     private const int AtRestTimeoutMs = 20_000;
 
     /// <summary>One passing element per rule is enough: describing all of them costs most of axe's time.</summary>
